@@ -1,0 +1,36 @@
+# Every target does all it needs: the first call makes .venv, later ones take no time.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup demo test lint format bench clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/sasrec train -d ml-100k --out saved/demo --overwrite
+	$(BIN)/sasrec recommend saved/demo --user 196 -k 10
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup
+	$(BIN)/python benchmarks/reading.py
+	$(BIN)/python benchmarks/epoch.py
+
+clean:
+	rm -rf .venv .venv-recbole build dist src/*.egg-info

@@ -1,0 +1,1 @@
+"""From files to batches: interactions, vocabulary, sequences, split, windows."""

@@ -1,0 +1,292 @@
+"""Batching: histories become windows, windows are grouped by length, groups become batches.
+
+Nothing is padded here. A batch is flat values plus offsets; each training target is supervised
+exactly once an epoch, in a window that also holds some of the events before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sasrec.data.sequences import Sequences
+from sasrec.data.splits import Cases, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some windows, flat.
+
+    Attributes:
+        items: int64 [P], item numbers, windows one after the other, oldest event first.
+        offsets: int64 [B + 1]; window b is ``items[offsets[b]:offsets[b + 1]]``.
+        targets: int64 [P], the item that follows; 0 where the position is not supervised.
+        users: int64 [B], user numbers; 0 for a user unknown to the model.
+        negatives: int64 [P, K] items that did not follow, or None.
+        longest: Length of the longest window, as a plain number so that no device has to be asked.
+    """
+
+    items: Tensor
+    offsets: Tensor
+    targets: Tensor
+    users: Tensor
+    negatives: Tensor | None
+    longest: int
+
+    @property
+    def last(self) -> Tensor:
+        """Index of each window's last position, int64 [B]."""
+        return self.offsets[1:] - 1
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The same values there.
+        """
+        negatives = None if self.negatives is None else self.negatives.to(device)
+        return replace(
+            self,
+            items=self.items.to(device, non_blocking=True),
+            offsets=self.offsets.to(device, non_blocking=True),
+            targets=self.targets.to(device, non_blocking=True),
+            users=self.users.to(device, non_blocking=True),
+            negatives=negatives,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """W pieces of histories, as pointers into ``Sequences``.
+
+    Attributes:
+        starts: int64 [W], index of the first event.
+        lengths: int64 [W], number of events, at least 1.
+        supervised: int64 [W]; the last so many positions have their next event as target.
+        users: int64 [W], user numbers.
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    supervised: np.ndarray
+    users: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.starts)
+
+    def take(self, which: np.ndarray) -> Windows:
+        """Return some of the windows.
+
+        Args:
+            which: int64 [w], their places.
+
+        Returns:
+            Those windows, in that order.
+        """
+        return Windows(
+            self.starts[which], self.lengths[which], self.supervised[which], self.users[which]
+        )
+
+
+def training_windows(
+    split: Split, *, max_history: int, context: int, generator: np.random.Generator
+) -> Windows:
+    """Cut every user's training events into windows that supervise each target exactly once.
+
+    A history of up to ``max_history`` events before its last is one window. A longer one is cut
+    at a random phase, different each epoch: the first window supervises all it holds; each later
+    one begins ``context`` events before its first supervised position.
+
+    With ``max_history=4, context=2`` the eight positions ``01234567`` become, at phase 1,
+    ``[012]``, ``1 2 [34]``, ``3 4 [56]``, ``5 6 [7]`` (supervised positions in brackets).
+
+    Args:
+        split: What trains.
+        max_history: Longest window, from 1.
+        context: Events kept before a later window's first supervised position, 0 to
+            ``max_history - 1``.
+        generator: Source of the phases.
+
+    Returns:
+        The windows, user by user.
+    """
+    first = split.sequences.offsets[:-1]
+    n_positions = split.train_stops - first - 1  # a user's last training event is only a target
+    users = np.flatnonzero(n_positions > 0)
+    first, n_positions = first[users], n_positions[users]
+    stride = max_history - context
+    phase = generator.integers(stride, size=len(users))
+    first_end = np.where(n_positions <= max_history, n_positions, max_history - phase)
+    n_windows = 1 + -(-(n_positions - first_end) // stride)
+
+    owner = np.repeat(np.arange(len(users)), n_windows)
+    rank = np.arange(len(owner)) - np.repeat(np.cumsum(n_windows) - n_windows, n_windows)
+    end = np.minimum(first_end[owner] + rank * stride, n_positions[owner])
+    supervised_from = np.where(rank == 0, 0, first_end[owner] + (rank - 1) * stride)
+    begin = np.maximum(supervised_from - context, 0)
+    return Windows(
+        starts=first[owner] + begin,
+        lengths=end - begin,
+        supervised=end - supervised_from,
+        users=users[owner] + 1,
+    )
+
+
+def case_windows(sequences: Sequences, cases: Cases, max_history: int) -> Windows:
+    """Return for each case the window of its most recent events; only the last is supervised.
+
+    Args:
+        sequences: All histories.
+        cases: The questions.
+        max_history: Longest window, from 1.
+
+    Returns:
+        M windows, in the order of the cases.
+    """
+    starts = np.maximum(sequences.offsets[cases.users - 1], cases.stops - max_history)
+    ones = np.ones(len(cases), dtype=np.int64)
+    return Windows(starts, cases.stops - starts, ones, cases.users)
+
+
+def shuffled_groups(
+    windows: Windows, *, batch_size: int, generator: np.random.Generator, pool: int = 16
+) -> list[np.ndarray]:
+    """Deal windows into groups of about ``batch_size`` targets and of like length, at random.
+
+    Windows are shuffled, sorted by length within pools of ``pool`` batches, and cut into groups
+    of equal share; so groups differ each epoch and need next to no padding.
+
+    Args:
+        windows: All windows of the epoch.
+        batch_size: Targets a group holds on average, at most.
+        generator: Source of the order.
+        pool: Batches among which lengths are sorted; more means less padding and less chance.
+
+    Returns:
+        Places of the windows of each group, int64 [w] each, none empty.
+    """
+    total = int(windows.supervised.sum())
+    n_groups = max(1, -(-total // batch_size))
+    order = generator.permutation(len(windows))
+    pool_of = np.arange(len(order)) * -(-n_groups // pool) // max(len(order), 1)
+    order = order[np.lexsort((windows.lengths[order], pool_of))]
+    filled = np.cumsum(windows.supervised[order])
+    group_of = (filled - windows.supervised[order]) * n_groups // max(total, 1)
+    groups = np.split(order, np.flatnonzero(np.diff(group_of)) + 1)
+    return [groups[place] for place in generator.permutation(len(groups)) if len(groups[place])]
+
+
+def sorted_groups(windows: Windows, positions: int) -> list[np.ndarray]:
+    """Deal windows into groups of like length with at most ``positions`` padded positions each.
+
+    Args:
+        windows: All windows.
+        positions: Most windows times longest window of a group; a single window may exceed it.
+
+    Returns:
+        Places of the windows of each group, int64 [w] each, longest windows first.
+    """
+    order = np.argsort(-windows.lengths, kind="stable")
+    groups: list[np.ndarray] = []
+    begin = 0
+    while begin < len(order):
+        size = max(1, positions // int(windows.lengths[order[begin]]))
+        groups.append(order[begin : begin + size])
+        begin += size
+    return groups
+
+
+class Collator:
+    """Turns windows into batches; holds the items once, as a tensor."""
+
+    def __init__(self, sequences: Sequences) -> None:
+        """Keep the items of all histories.
+
+        Args:
+            sequences: What the windows point into.
+        """
+        self._items = torch.from_numpy(sequences.items)
+
+    def batch(self, windows: Windows) -> Batch:
+        """Gather the events of some windows.
+
+        Args:
+            windows: At least one window.
+
+        Returns:
+            The batch, without negatives.
+        """
+        lengths = torch.from_numpy(windows.lengths)
+        offsets = torch.zeros(len(windows) + 1, dtype=torch.int64)
+        torch.cumsum(lengths, 0, out=offsets[1:])
+        n_positions = int(offsets[-1])
+        shift = torch.from_numpy(windows.starts) - offsets[:-1]
+        places = torch.arange(n_positions) + torch.repeat_interleave(
+            shift, lengths, output_size=n_positions
+        )
+        items = self._items[places].long()
+        left = torch.repeat_interleave(offsets[1:], lengths, output_size=n_positions)
+        left -= torch.arange(n_positions)  # positions to the window's end, 1 at the last
+        span = torch.repeat_interleave(
+            torch.from_numpy(windows.supervised), lengths, output_size=n_positions
+        )
+        following = self._items[(places + 1).clamp_(max=len(self._items) - 1)].long()
+        return Batch(
+            items=items,
+            offsets=offsets,
+            targets=following * (left <= span),
+            users=torch.from_numpy(windows.users),
+            negatives=None,
+            longest=int(windows.lengths.max()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatches:
+    """All batches of an epoch, made anew for each.
+
+    Attributes:
+        split: What trains.
+        max_history: Longest window.
+        context: Events kept before a later window's first supervised position.
+        batch_size: Targets a batch, on average at most.
+        collator: Over the split's sequences.
+    """
+
+    split: Split
+    max_history: int
+    context: int
+    batch_size: int
+    collator: Collator
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Yield every training target once, in random order.
+
+        Args:
+            generator: Source of phases and order.
+
+        Yields:
+            Batches of about ``batch_size`` targets.
+        """
+        windows = training_windows(
+            self.split,
+            max_history=self.max_history,
+            context=self.context,
+            generator=generator,
+        )
+        groups = shuffled_groups(windows, batch_size=self.batch_size, generator=generator)
+        for group in groups:
+            yield self.collator.batch(windows.take(group))
+
+    @property
+    def n_targets(self) -> int:
+        """Targets an epoch supervises."""
+        return self.split.n_targets

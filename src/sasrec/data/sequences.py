@@ -1,0 +1,102 @@
+"""Sequences: every user's history, oldest event first, as flat arrays and offsets.
+
+Five events of two users, ``a: 3 1 2`` and ``b: 2 3``, are stored as
+``items = [3 1 2 2 3]`` and ``offsets = [0 3 5]``; user number 1 (``a``) owns
+``items[offsets[0]:offsets[1]]``. All users, a batch, and the hidden states have this one form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.interactions import Interactions
+from sasrec.data.vocabulary import Vocabulary, encode_column
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """All histories in numbers.
+
+    Attributes:
+        items: int32 [N], item numbers from 1.
+        times: float64 [N], or None where the source has only an order.
+        offsets: int64 [U + 1]; user number u owns events ``offsets[u - 1]`` to ``offsets[u]``.
+    """
+
+    items: np.ndarray
+    times: np.ndarray | None
+    offsets: np.ndarray
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, padding not counted."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_events(self) -> int:
+        """Number of events of all users."""
+        return len(self.items)
+
+    def lengths(self) -> np.ndarray:
+        """Return the number of events of each user, int64 [U]."""
+        return np.diff(self.offsets)
+
+    def fingerprint(self) -> str:
+        """Return 16 hex digits that change when any event, order or owner changes."""
+        digest = hashlib.sha256(self.offsets.tobytes())
+        digest.update(self.items.tobytes())
+        if self.times is not None:
+            digest.update(self.times.tobytes())
+        return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A data set ready for models: histories, and what their numbers mean.
+
+    Attributes:
+        name: What to call the data set.
+        sequences: All histories.
+        users: Token of user number u; row u - 1 of the offsets.
+        items: Token of each item number.
+        titles: Item token to the text a person knows it by; may be empty.
+    """
+
+    name: str
+    sequences: Sequences
+    users: Vocabulary
+    items: Vocabulary
+    titles: dict[str, str]
+
+
+def build_corpus(interactions: Interactions, name: str) -> Corpus:
+    """Number users and items and line up each user's events by time.
+
+    Events at the same time keep the order of the source.
+
+    Args:
+        interactions: Checked events.
+        name: What to call the data set.
+
+    Returns:
+        The histories with their vocabularies.
+    """
+    users, user_numbers = encode_column(interactions.frame["user"])
+    items, item_numbers = encode_column(interactions.frame["item"])
+    columns = {"user": user_numbers, "item": item_numbers}
+    keys = ["user"]
+    if interactions.has_times:
+        columns["time"] = interactions.frame["time"].to_numpy()
+        keys.append("time")
+    ordered = pl.DataFrame(columns).sort(keys, maintain_order=True)
+    counts = np.bincount(user_numbers, minlength=len(users) + 1)[1:]
+    sequences = Sequences(
+        items=ordered["item"].to_numpy(),
+        times=ordered["time"].to_numpy() if interactions.has_times else None,
+        offsets=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
+    )
+    return Corpus(name, sequences, users, items, interactions.titles)

@@ -1,0 +1,166 @@
+"""Sources: whatever a user may hand over as data, found and read.
+
+A data frame; a path to a file or folder; the name of a folder under ``data_path``; a name of the
+catalogue; or ``synthetic``, generated on the spot, ``synthetic:users=5000,items=800`` at will.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from sasrec.data.catalogue import ENTRIES, fetch
+from sasrec.data.interactions import Interactions, from_frame
+from sasrec.data.movielens import Progress
+from sasrec.data.readers import read_atomic, read_file
+from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.synthetic import hidden_markov
+from sasrec.errors import DataError, did_you_mean
+from sasrec.settings import DataSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Source = str | Path | pl.DataFrame | pd.DataFrame
+
+SYNTHETIC = "synthetic"
+
+
+def load_corpus(
+    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+) -> Corpus:
+    """Find, read and number a data set.
+
+    Args:
+        source: A name, a path, or a Polars or pandas data frame.
+        settings: Columns, separator, and the folder names are looked up in.
+        progress: Called while a data set of the catalogue is fetched.
+
+    Returns:
+        The histories with their vocabularies.
+
+    Raises:
+        DataError: There is no such data set, or it is broken.
+    """
+    if not isinstance(source, str | Path):
+        return build_corpus(_from_data_frame(source, settings), "data frame")
+    text = str(source)
+    if text == SYNTHETIC or text.startswith(SYNTHETIC + ":"):
+        return build_corpus(generate(text), text)
+    path = locate(text, settings, progress)
+    interactions = (
+        read_atomic(path, settings) if path.suffix == ".inter" else read_file(path, settings)
+    )
+    return build_corpus(interactions, path.stem)
+
+
+def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
+    """Return the file a name or path stands for, fetching it if the catalogue knows it.
+
+    Args:
+        source: A file, a folder holding ``NAME.inter``, or a name.
+        settings: The folder names are looked up in.
+        progress: Called while a data set is fetched.
+
+    Returns:
+        An existing file.
+
+    Raises:
+        DataError: There is none.
+    """
+    path = Path(source).expanduser()
+    if path.is_file():
+        return path
+    for folder in (path, Path(settings.data_path) / source):
+        if folder.is_dir():
+            return _inter_file(folder)
+    if source in ENTRIES:
+        return fetch(source, progress) / f"{source}.inter"
+    if path.suffix or len(path.parts) > 1:
+        raise DataError(f"{source}: no such file or folder")
+    raise DataError(
+        f"no data set {source!r}: not in {settings.data_path}/, not in the catalogue"
+        f"{did_you_mean(source, [*ENTRIES, SYNTHETIC])} (catalogue: "
+        f"{', '.join([*ENTRIES, SYNTHETIC])}; or give the path of a file or folder)"
+    )
+
+
+def generate(text: str) -> Interactions:
+    """Return generated data from its name, such as ``synthetic:users=5000,items=800``.
+
+    Args:
+        text: ``synthetic``, or that and ``:`` and ``key=value`` pairs with commas between them;
+            the keys are the arguments of ``hidden_markov``.
+
+    Returns:
+        The events.
+
+    Raises:
+        DataError: A key is unknown or a value is no number in range.
+    """
+    known = {name: rule.default for name, rule in inspect.signature(hidden_markov).parameters.items()}
+    values: dict[str, int | float] = {}
+    for pair in filter(None, text.partition(":")[2].split(",")):
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if key not in known:
+            raise DataError(
+                f"{text!r}: unknown key {key!r}{did_you_mean(key, known)} "
+                f"(keys: {', '.join(known)})"
+            )
+        try:
+            values[key] = type(known[key])(value)
+        except ValueError:
+            raise DataError(f"{text!r}: {key} is {value!r}; it needs a number") from None
+        lowest, highest = (0, 1) if key == "predictability" else (int(key != "seed"), 2**31)
+        if not lowest <= values[key] <= highest:
+            raise DataError(f"{text!r}: {key} is {value}; it runs from {lowest} to {highest}")
+    return hidden_markov(**values)  # type: ignore[arg-type]  # each has its default's type
+
+
+def write_atomic(interactions: Interactions, path: Path) -> None:
+    """Write events as one of RecBole's atomic files.
+
+    Args:
+        interactions: The events.
+        path: The .inter file to write; its folder is made.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        interactions.frame.rename(names, strict=False).write_csv(path, separator="\t")
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _inter_file(folder: Path) -> Path:
+    named = folder / f"{folder.resolve().name}.inter"
+    if named.is_file():
+        return named
+    others = sorted(folder.glob("*.inter"))
+    if len(others) == 1:
+        return others[0]
+    raise DataError(
+        f"the folder {folder} holds no {named.name}; an atomic data set is NAME/NAME.inter"
+    )
+
+
+def _from_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings) -> Interactions:
+    frame = source if isinstance(source, pl.DataFrame) else _from_pandas(source)
+    time = settings.time_column if settings.time_column in frame.columns else None
+    return from_frame(frame, user=settings.user_column, item=settings.item_column, time=time)
+
+
+def _from_pandas(source: object) -> pl.DataFrame:
+    if not hasattr(source, "columns") or not hasattr(source, "to_dict"):
+        raise DataError(
+            f"data is a {type(source).__name__}; give a name, a path, or a Polars or pandas frame"
+        )
+    return pl.DataFrame(
+        {str(name): pl.Series(source[name].to_numpy(), strict=False) for name in source.columns}
+    )

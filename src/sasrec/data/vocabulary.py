@@ -1,0 +1,92 @@
+"""Vocabulary: the user's tokens and our numbers, one to one; number 0 is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+
+class Vocabulary:
+    """Tokens numbered from 1 in a fixed order.
+
+    >>> items = Vocabulary(["apple", "pear"])
+    >>> items.numbers(["pear", "plum", "apple"]).tolist()
+    [2, 0, 1]
+    >>> items.tokens([2])
+    ['pear']
+
+    Attributes:
+        entries: The tokens (String, unique); the token numbered n stands at n - 1.
+    """
+
+    def __init__(self, tokens: Iterable[str] | pl.Series) -> None:
+        """Number the tokens in the order given.
+
+        Args:
+            tokens: Distinct tokens.
+
+        Raises:
+            ValueError: A token occurs twice.
+        """
+        entries = tokens if isinstance(tokens, pl.Series) else pl.Series(list(tokens), dtype=pl.String)
+        if entries.n_unique() != entries.len():
+            raise ValueError("a vocabulary holds each token once")
+        self.entries: pl.Series = entries
+
+    @cached_property
+    def _number_of(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.entries.to_list(), start=1)}
+
+    def __len__(self) -> int:
+        """Return how many tokens there are, padding not counted."""
+        return self.entries.len()
+
+    def __contains__(self, token: str) -> bool:
+        """Return whether the token has a number."""
+        return token in self._number_of
+
+    def numbers(self, tokens: Iterable[str]) -> np.ndarray:
+        """Return the numbers of some tokens.
+
+        Args:
+            tokens: Any n tokens.
+
+        Returns:
+            int32 [n]; 0 where the vocabulary does not know the token.
+        """
+        number_of = self._number_of
+        return np.array([number_of.get(token, 0) for token in tokens], dtype=np.int32)
+
+    def tokens(self, numbers: Sequence[int] | np.ndarray) -> list[str]:
+        """Return the tokens of some numbers.
+
+        Args:
+            numbers: Any n numbers from 1 to ``len(self)``.
+
+        Returns:
+            n tokens.
+
+        Raises:
+            IndexError: A number is 0 (padding has no token) or too large.
+        """
+        positions = np.asarray(numbers, dtype=np.int64) - 1
+        if positions.size and (positions.min() < 0 or positions.max() >= len(self)):
+            raise IndexError(f"numbers run from 1 to {len(self)}; 0 is padding and has no token")
+        return self.entries.gather(positions).to_list()
+
+
+def encode_column(values: pl.Series) -> tuple[Vocabulary, np.ndarray]:
+    """Number the tokens of a whole column in the order of their first appearance.
+
+    Args:
+        values: String column of n tokens, no nulls.
+
+    Returns:
+        The vocabulary, and the column in its numbers, int32 [n].
+    """
+    entries = values.unique(maintain_order=True)
+    ordered = values.cast(pl.Enum(entries)).to_physical()
+    return Vocabulary(entries), ordered.to_numpy().astype(np.int32) + 1

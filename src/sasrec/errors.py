@@ -1,0 +1,58 @@
+"""Every error a user of this package can meet, and the words that go with it.
+
+    SasrecError            anything below; the command line prints it and exits with 2
+    ├── SettingsError      an unknown key, a value out of range, two keys that contradict
+    ├── DataError          a file that is missing, broken or too small; an unknown data set
+    ├── ModelError         a folder that is no model, or one that does not fit
+    ├── DeviceError        a device or precision this machine does not have
+    └── Interrupted        the user stopped the work (Ctrl-C)
+
+A text says what is wrong, where (file, line, key, value in quotes) and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SasrecError(Exception):
+    """The base of all errors the user can mend."""
+
+
+class SettingsError(SasrecError):
+    """A setting is unknown, malformed, out of range, or contradicts another."""
+
+
+class DataError(SasrecError):
+    """Data cannot be found, read, or used for what was asked."""
+
+
+class ModelError(SasrecError):
+    """A saved model cannot be found, read, or used for what was asked."""
+
+
+class DeviceError(SasrecError):
+    """A device or a precision was asked for that this machine does not have."""
+
+
+class Interrupted(SasrecError):
+    """The user stopped the work before there was a result to keep."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the known name nearest to ``word``, or ``""``.
+
+    Case and the choice between ``-`` and ``_`` are ignored: ``did_you_mean("Learning-Rate",
+    ["learning_rate"])`` is ``"; did you mean 'learning_rate'?"``.
+
+    Args:
+        word: What the user wrote.
+        known: The names that would have been right.
+
+    Returns:
+        The question, ready to be appended to an error text, or the empty string.
+    """
+    spelled = {name.lower().replace("-", "_"): name for name in known}
+    nearest = difflib.get_close_matches(word.lower().replace("-", "_"), spelled, n=1, cutoff=0.6)
+    return f"; did you mean {spelled[nearest[0]]!r}?" if nearest else ""

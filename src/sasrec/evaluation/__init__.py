@@ -1,0 +1,1 @@
+"""Evaluation: ranks of targets, metrics of ranks, reports of metrics."""

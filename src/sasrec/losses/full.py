@@ -1,0 +1,89 @@
+"""Softmax cross-entropy over the whole catalogue: written plainly, and in pieces.
+
+    loss = mean over positions of  logsumexp_v(hidden . table[v]) - hidden . table[target]
+
+The row of padding, number 0, is part of the sum, as in RecBole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+PIECE_BYTES = 2**21
+"""Size of the logits held at a time: about what stays in a core's cache."""
+
+
+def softmax_cross_entropy_plain(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+    """Return the mean loss, all logits at once: easy to read, hungry for memory.
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed, 1 to V - 1.
+        table: float [V, d], item vectors.
+
+    Returns:
+        A scalar; 0 if there are no positions.
+    """
+    return F.cross_entropy(hidden @ table.T, targets, reduction="sum") / max(len(targets), 1)
+
+
+def softmax_cross_entropy(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+    """Return the same as ``softmax_cross_entropy_plain`` without ever holding all logits.
+
+    Positions are taken in pieces; each computes its part of the loss and, in the same pass, of
+    both gradients. Inside CPU or GPU autocast the products are taken in its type.
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed, 1 to V - 1.
+        table: float [V, d], item vectors.
+
+    Returns:
+        A float32 scalar (float64 for float64 input); 0 if there are no positions.
+    """
+    kind = hidden.device.type
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else table.dtype
+    loss: Tensor = _SoftmaxInPieces.apply(hidden, targets, table, dtype)
+    return loss
+
+
+class _SoftmaxInPieces(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, targets: Tensor, table: Tensor, dtype: torch.dtype) -> Tensor:
+        wide = torch.promote_types(table.dtype, torch.float32)
+        wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
+        hidden_grad = torch.empty_like(hidden, dtype=wide) if wants_gradient else None
+        table_grad = torch.zeros_like(table, dtype=wide) if wants_gradient else None
+        narrow_hidden, narrow_table = hidden.to(dtype), table.to(dtype)
+        total = torch.zeros((), dtype=wide, device=hidden.device)
+        size = max(16, PIECE_BYTES // (4 * len(table)))
+        with torch.autocast(hidden.device.type, enabled=False):
+            for begin in range(0, len(hidden), size):
+                piece = narrow_hidden[begin : begin + size]
+                goal = targets[begin : begin + size, None]
+                logits = (piece @ narrow_table.T).to(wide)  # [piece, V]
+                probabilities = logits.softmax(1)
+                # The largest probability is at least 1/V, so its logarithm is safe.
+                normaliser = logits.amax(1) - probabilities.amax(1).log()
+                total += (normaliser - logits.gather(1, goal)[:, 0]).sum()
+                if hidden_grad is None or table_grad is None:
+                    continue
+                probabilities.scatter_add_(1, goal, -torch.ones_like(goal, dtype=wide))
+                error = probabilities.to(dtype)  # d loss / d logits, times P
+                hidden_grad[begin : begin + size] = error @ narrow_table
+                table_grad += error.T @ piece
+        ctx.save_for_backward(hidden_grad, table_grad)
+        ctx.count = max(len(hidden), 1)
+        return total / ctx.count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor, None]:
+        hidden_grad, table_grad = ctx.saved_tensors
+        scale = grad / ctx.count
+        return hidden_grad * scale, None, table_grad * scale, None

@@ -1,0 +1,68 @@
+"""What a next-item model is.
+
+Letters for dimensions, used throughout the package: P positions in a batch, B sequences in a
+batch, L the longest of them, d width, H heads, V items with padding, K negatives, M cases,
+N events, U users.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+
+
+class NextItemModel(nn.Module):
+    """Turns histories into states and states into scores; knows no loss, optimiser or device."""
+
+    @property
+    def item_table(self) -> Tensor | None:
+        """Item vectors [V, d] whose products with states are the scores; None if they are none."""
+        return None
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the state after each event.
+
+        The state at a position depends on this position and those before it in its own window.
+
+        Args:
+            batch: Any batch.
+
+        Returns:
+            float [P, d].
+
+        Raises:
+            NotImplementedError: The model does not say how.
+        """
+        raise NotImplementedError
+
+    def score(self, hidden: Tensor, items: Tensor | None = None) -> Tensor:
+        """Return how well items would follow states; higher is better.
+
+        Args:
+            hidden: float [P, d], states.
+            items: int64 [P, K], candidates of each state; None scores the whole catalogue.
+
+        Returns:
+            float [P, V], or [P, K] for candidates.
+
+        Raises:
+            NotImplementedError: The model has no item table and does not say how.
+        """
+        table = self.item_table
+        if table is None:
+            raise NotImplementedError
+        if items is None:
+            return hidden @ table.T
+        return (hidden[:, None, :] * table[items]).sum(-1)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Return ``encode(batch)``, so that wrappers which call the module work.
+
+        Args:
+            batch: Any batch.
+
+        Returns:
+            float [P, d].
+        """
+        return self.encode(batch)

@@ -1,0 +1,54 @@
+"""Popularity: the items most people met, the same for everybody. The baseline to beat."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sasrec.data.batching import Batch
+from sasrec.data.splits import Split
+from sasrec.models.contract import NextItemModel
+
+
+class Popularity(NextItemModel):
+    """Scores an item by its number of training events."""
+
+    def __init__(self, counts: Tensor) -> None:
+        """Keep the counts.
+
+        Args:
+            counts: [V], events of each item; 0 for padding.
+        """
+        super().__init__()
+        self.register_buffer("counts", counts.float())
+
+    @property
+    def item_table(self) -> Tensor:
+        """Counts as item vectors of width one, [V, 1]."""
+        counts: Tensor = self.get_buffer("counts")
+        return counts[:, None]
+
+    def encode(self, batch: Batch) -> Tensor:
+        """Return the same state for every history.
+
+        Args:
+            batch: Any batch.
+
+        Returns:
+            Ones, [P, 1].
+        """
+        return torch.ones(len(batch.items), 1, device=batch.items.device)
+
+
+def item_counts(split: Split, n_items: int) -> np.ndarray:
+    """Return how many training events each item has.
+
+    Args:
+        split: What trains.
+        n_items: Items in the catalogue, padding not counted.
+
+    Returns:
+        int64 [V]; 0 for padding.
+    """
+    return np.bincount(split.train_items(), minlength=n_items + 1)
