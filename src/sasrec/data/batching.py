@@ -177,7 +177,9 @@ def shuffled_groups(
     n_groups = max(1, -(-total // batch_size))
     order = generator.permutation(len(windows))
     pool_of = np.arange(len(order)) * -(-n_groups // pool) // max(len(order), 1)
-    order = order[np.lexsort((windows.lengths[order], pool_of))]
+    # Rising and falling by turns, so that a group across two pools is of like length too.
+    rising = windows.lengths[order] * (1 - 2 * (pool_of % 2))
+    order = order[np.lexsort((rising, pool_of))]
     filled = np.cumsum(windows.supervised[order])
     group_of = (filled - windows.supervised[order]) * n_groups // max(total, 1)
     groups = np.split(order, np.flatnonzero(np.diff(group_of)) + 1)

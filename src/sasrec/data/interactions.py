@@ -85,6 +85,11 @@ def _tokens(values: pl.Series, where: str) -> pl.Series:
 
 
 def _times(values: pl.Series, where: str) -> pl.Series:
+    if values.dtype.is_nested() or values.dtype in {pl.Duration, pl.Time}:
+        raise DataError(
+            f"{where}: column {values.name!r} holds {values.dtype}; a time is a number (or a "
+            "date in a data frame)"
+        )
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     times = values.cast(pl.Float64, strict=False)

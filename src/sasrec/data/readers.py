@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -102,9 +102,10 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
     if title is None or columns.item_column not in header:
         return {}
     wanted = (columns.item_column, title)
-    frame = _parse(_Layout(path, columns.separator, list(header), wanted, None))
+    layout = _Layout(path, columns.separator, list(header), wanted, None)
+    frame = _parse(layout, path)
     if frame is None:
-        raise DataError(f"{path} cannot be read as {len(header)} columns of UTF-8 text")
+        raise _first_bad_line(replace(layout, wanted=()))  # a title may be empty
     named = frame.drop_nulls()
     return dict(zip(named[wanted[0]].to_list(), named[wanted[1]].to_list(), strict=True))
 
@@ -186,8 +187,8 @@ class _Layout:
 
 def _atomic_header(path: Path, separator: str) -> dict[str, str]:
     try:
-        with path.open(encoding="utf-8") as file:
-            first = file.readline().rstrip("\r\n")
+        with path.open("rb") as file:
+            first = file.readline().decode("utf-8-sig").rstrip("\r\n")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -195,7 +196,7 @@ def _atomic_header(path: Path, separator: str) -> dict[str, str]:
     if not first.strip():
         raise DataError(f"{path} is empty; its first line must name the columns")
     header: dict[str, str] = {}
-    for field in first.lstrip("\ufeff").split(separator):
+    for field in first.split(separator):
         name, colon, kind = field.strip().partition(":")
         if not colon:
             raise DataError(
@@ -213,12 +214,12 @@ def _atomic_header(path: Path, separator: str) -> dict[str, str]:
     return header
 
 
-def _parse(layout: _Layout) -> pl.DataFrame | None:
+def _parse(layout: _Layout, source: Path | bytes) -> pl.DataFrame | None:
     """Return the wanted columns and the last one as text, or None if some line does not fit."""
     kept = [name for name in layout.names if name in layout.wanted or name == layout.names[-1]]
     try:
         return pl.read_csv(
-            layout.path,
+            source,
             separator=layout.separator,
             has_header=False,
             skip_lines=1,
@@ -234,18 +235,13 @@ def _parse(layout: _Layout) -> pl.DataFrame | None:
 
 def _atomic_frame(layout: _Layout) -> pl.DataFrame:
     """Read fast; if anything looks odd, walk the lines to say where, or to skip blank ones."""
-    frame = _parse(layout)
-    if frame is None:
-        raise _first_bad_line(layout)
-    if sum(frame.null_count().row(0)):
-        blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
-        frame = frame.filter(~blank)
-        # An empty value in an unused last column is fine; a missing one is not, and only the
-        # text itself tells the two apart.
-        if sum(frame.null_count().row(0)):
-            bad = _find_bad_line(layout)
-            if bad is not None:
-                raise bad
+    frame = _parse(layout, layout.path)
+    if frame is not None and sum(frame.null_count().row(0)):
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+    # An empty value in an unused last column is fine; a missing one is not, and only the
+    # text itself tells the two apart.
+    if frame is None or sum(frame.null_count().row(0)):
+        frame = _walked_frame(layout)
     if layout.time is not None:
         times = frame[layout.time].str.strip_chars().cast(pl.Float64, strict=False)
         if times.is_null().any() or not times.is_finite().all():
@@ -254,9 +250,25 @@ def _atomic_frame(layout: _Layout) -> pl.DataFrame:
     return frame.select(layout.wanted)
 
 
+def _walked_frame(layout: _Layout) -> pl.DataFrame:
+    """Raise for the first bad line; if none is, read again what is left without blank lines."""
+    bad = _find_bad_line(layout)
+    if bad is not None:
+        raise bad
+    with layout.path.open("rb") as file:
+        text = file.readline() + b"".join(line for line in file if line.strip())
+    frame = _parse(layout, text)
+    if frame is None:
+        raise _unreadable(layout)
+    return frame
+
+
 def _first_bad_line(layout: _Layout) -> DataError:
-    found = _find_bad_line(layout)
-    return found or DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
+    return _find_bad_line(layout) or _unreadable(layout)
+
+
+def _unreadable(layout: _Layout) -> DataError:
+    return DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
 
 
 def _find_bad_line(layout: _Layout) -> DataError | None:
@@ -290,6 +302,8 @@ def _line_problem(layout: _Layout, raw: bytes) -> str | None:
 
 
 def _is_number(text: str) -> bool:
+    if not text.isascii() or "_" in text:  # Python reads 1_000 and digits of any script
+        return False
     try:
         return math.isfinite(float(text))
     except ValueError:

@@ -100,3 +100,28 @@ def build_corpus(interactions: Interactions, name: str) -> Corpus:
         offsets=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
     )
     return Corpus(name, sequences, users, items, interactions.titles)
+
+
+def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:
+    """Return a data set in another vocabulary's numbers, such as a trained model's.
+
+    Events of items the vocabulary does not know are left out.
+
+    Args:
+        corpus: The data set.
+        items: The vocabulary to use.
+
+    Returns:
+        The same users; the same events or fewer.
+    """
+    number_of = np.concatenate(([0], items.numbers(corpus.items.entries))).astype(np.int32)
+    numbers = number_of[corpus.sequences.items]
+    known = numbers > 0
+    before = np.concatenate(([0], np.cumsum(known, dtype=np.int64)))
+    times = corpus.sequences.times
+    sequences = Sequences(
+        items=numbers[known],
+        times=None if times is None else times[known],
+        offsets=before[corpus.sequences.offsets],
+    )
+    return Corpus(corpus.name, sequences, corpus.users, items, corpus.titles)

@@ -128,12 +128,22 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         path: The .inter file to write; its folder is made.
 
     Raises:
-        DataError: The file cannot be written.
+        DataError: The file cannot be written, or cannot hold a token: an empty one, or one with
+            a tab or line end in it.
     """
+    for column in interactions.frame.select("user", "item"):
+        odd = column.filter((column == "") | column.str.contains(r"[\t\r\n]"))
+        if odd.len():
+            raise DataError(
+                f"{path} cannot be written: {column.name} {odd[0]!r} is empty or holds a tab or "
+                "line end; rename it"
+            )
     names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        interactions.frame.rename(names, strict=False).write_csv(path, separator="\t")
+        interactions.frame.rename(names, strict=False).write_csv(
+            path, separator="\t", quote_style="never"
+        )
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -52,3 +52,16 @@ def item_counts(split: Split, n_items: int) -> np.ndarray:
         int64 [V]; 0 for padding.
     """
     return np.bincount(split.train_items(), minlength=n_items + 1)
+
+
+def fit_popularity(split: Split, n_items: int) -> Popularity:
+    """Count training events.
+
+    Args:
+        split: What trains.
+        n_items: Items in the catalogue, padding not counted.
+
+    Returns:
+        The fitted model.
+    """
+    return Popularity(torch.from_numpy(item_counts(split, n_items)))

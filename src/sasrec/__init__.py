@@ -1,0 +1,47 @@
+"""Self-attentive sequential recommendation: train, evaluate and use a next-item model.
+
+    import sasrec
+
+    recommender = sasrec.train("ml-100k", {"epochs": 20}, out="saved/films")
+    recommender.recommend([["50", "172", "181"]], k=5)
+
+The names below are loaded on first use, so that importing the package is quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sasrec.experiment import train as train
+    from sasrec.recommender import Recommendation as Recommendation
+    from sasrec.recommender import Recommender as Recommender
+    from sasrec.recommender import load as load
+
+_HOMES = {
+    "train": "sasrec.experiment",
+    "load": "sasrec.recommender",
+    "Recommender": "sasrec.recommender",
+    "Recommendation": "sasrec.recommender",
+}
+
+__version__ = "0.1.0"
+__all__ = ["Recommendation", "Recommender", "load", "train"]  # noqa: F822  # loaded on first use
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from the file that defines it.
+
+    Args:
+        name: One of ``__all__``.
+
+    Returns:
+        What it stands for.
+
+    Raises:
+        AttributeError: There is no such public name.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sasrec' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

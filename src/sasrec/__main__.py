@@ -1,0 +1,5 @@
+"""``python -m sasrec``."""
+
+from sasrec.cli.app import main
+
+main()

@@ -1,0 +1,130 @@
+"""data: list, fetch and describe data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sasrec.cli.watch import fetch_progress
+
+if TYPE_CHECKING:
+    from sasrec.data.sequences import Corpus
+
+data_app = typer.Typer(help="List, fetch and describe data sets.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+@data_app.command("list")
+def list_data(as_json: AsJson = False) -> int:
+    """List the data sets known by name."""  # noqa: DOC201, D417
+    from sasrec.data.catalogue import ENTRIES, cached
+
+    rows = [
+        {
+            "name": entry.name,
+            "summary": entry.summary,
+            "source": entry.source,
+            "fetched": cached(entry.name) is not None,
+        }
+        for entry in ENTRIES.values()
+    ]
+    rows.append(
+        {
+            "name": "synthetic",
+            "summary": "generated; any size, as in synthetic:users=5000,items=800",
+            "source": "this package",
+            "fetched": True,
+        }
+    )
+    if as_json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        state = "ready" if row["fetched"] else "not fetched yet"
+        print(f"{row['name']:<10} {row['summary']}\n{'':<10} {row['source']}; {state}")
+    return 0
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Name in the catalogue, or synthetic[:key=value,…].")],
+    to: Annotated[
+        Path | None, typer.Option(help="For synthetic: folder to write NAME/NAME.inter into.")
+    ] = None,
+) -> int:
+    """Fetch a data set into the cache, or write a generated one."""  # noqa: DOC201, D417
+    from sasrec.data import catalogue
+    from sasrec.data.sources import generate, write_atomic
+
+    if name.partition(":")[0] == "synthetic":
+        target = (to or Path("dataset")) / "synthetic" / "synthetic.inter"
+        write_atomic(generate(name), target)
+        print(f"written to {target}")
+        return 0
+    folder = catalogue.fetch(name, fetch_progress())
+    print(f"{name} is in {folder}")
+    return 0
+
+
+@data_app.command()
+def describe(
+    data: Annotated[str, typer.Argument(help="Name, file or folder of interactions.")],
+    as_json: AsJson = False,
+) -> int:
+    """Describe a data set: users, items, interactions, lengths, time span."""  # noqa: DOC201, D417
+    from sasrec.data.sources import load_corpus
+    from sasrec.settings import DataSettings
+
+    facts = describe_facts(load_corpus(data, DataSettings(), fetch_progress()))
+    if as_json:
+        print(json.dumps(facts))
+        return 0
+    for name, value in facts.items():
+        text = f"{value:,}" if isinstance(value, int | float) else str(value)
+        print(f"{name.replace('_', ' '):<22} {text}")
+    return 0
+
+
+def describe_facts(corpus: Corpus) -> dict[str, Any]:
+    """Return the figures of a data set.
+
+    Args:
+        corpus: The data set.
+
+    Returns:
+        Name to number or text; times in the unit of the source, as dates where they look like
+        seconds since 1970.
+    """
+    import numpy as np
+
+    lengths = corpus.sequences.lengths()
+    users, items, events = len(corpus.users), len(corpus.items), corpus.sequences.n_events
+    counts = np.bincount(corpus.sequences.items, minlength=items + 1)[1:]
+    times = corpus.sequences.times
+    top = np.sort(counts)[::-1][: max(1, items // 10)].sum()
+    return {
+        "name": corpus.name,
+        "users": users,
+        "items": items,
+        "interactions": events,
+        "density": round(events / (users * items), 6),
+        "shortest_history": int(lengths.min()),
+        "median_history": float(np.median(lengths)),
+        "mean_history": round(float(lengths.mean()), 2),
+        "longest_history": int(lengths.max()),
+        "share_of_top_tenth": round(float(top / events), 4),
+        "first_event": None if times is None else _moment(float(times.min())),
+        "last_event": None if times is None else _moment(float(times.max())),
+        "titles": len(corpus.titles),
+        "fingerprint": corpus.sequences.fingerprint(),
+    }
+
+
+def _moment(value: float) -> str | float:
+    from datetime import UTC, datetime
+
+    plausible = 3e8 < value < 5e9  # 1979 to 2128 as seconds since 1970
+    return datetime.fromtimestamp(value, UTC).isoformat(" ")[:16] if plausible else value

@@ -1,0 +1,155 @@
+"""recommend: histories in, items out, for one person or a file of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sasrec.cli.watch import fetch_progress
+from sasrec.errors import DataError
+
+if TYPE_CHECKING:
+    from sasrec.recommender import Recommendation, Recommender
+
+
+def recommend(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    history: Annotated[
+        list[str] | None,
+        typer.Option(help="Item tokens, oldest first, with commas between; may be repeated."),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(help="A user of the data; their whole history counts. May be repeated."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", "-f", help="A history a line: a JSON list, or tokens with spaces."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", help="Where --user is looked up; default: training data."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Items to recommend.")] = 10,
+    exclude_seen: Annotated[bool, typer.Option(help="Leave out items of the history.")] = True,
+    candidates: Annotated[
+        str | None, typer.Option(help="Choose among these only; commas between.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write a JSON line a history to this file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line a history.")] = False,
+) -> int:
+    """Recommend what comes next for histories of anybody, known in training or not."""  # noqa: DOC201, D417
+    from sasrec.recommender import load
+
+    recommender = load(model)
+    asked = {f"history {text}": _tokens(text) for text in history or []}
+    if user:
+        asked |= _user_histories(recommender, user, data)
+    if file is not None:
+        asked |= _file_histories(file)
+    if not asked:
+        raise DataError("nobody to recommend for; give --history, --user or --file")
+    allowed = None if candidates is None else _tokens(candidates)
+    found = recommender.recommend(
+        list(asked.values()), k, exclude_seen=exclude_seen, candidates=allowed
+    )
+    if as_json or out is not None:
+        _write_lines(list(asked), found, out)
+    else:
+        for (name, tokens), recommendation in zip(asked.items(), found, strict=True):
+            _print(name, tokens, recommendation, recommender.titles)
+    return 0
+
+
+def _tokens(text: str) -> list[str]:
+    return [token.strip() for token in text.split(",") if token.strip()]
+
+
+def _user_histories(
+    recommender: Recommender, users: list[str], data: str | None
+) -> dict[str, list[str]]:
+    from sasrec.data.sources import load_corpus
+    from sasrec.settings import DataSettings
+
+    settings = DataSettings(**recommender.settings["data"])
+    source = data if data is not None else str(recommender.settings["source"])
+    corpus = load_corpus(source, settings, fetch_progress())
+    histories: dict[str, list[str]] = {}
+    for token, number in zip(users, corpus.users.numbers(users), strict=True):
+        if number == 0:
+            raise DataError(f"no user {token!r} in {source}")
+        begin, end = corpus.sequences.offsets[number - 1 : number + 1]
+        histories[f"user {token}"] = corpus.items.tokens(corpus.sequences.items[begin:end])
+    return histories
+
+
+def _file_histories(path: Path) -> dict[str, list[str]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    return {
+        f"{path.name}, line {number}": _line_tokens(line, f"{path}, line {number}")
+        for number, line in enumerate(lines, start=1)
+    }
+
+
+def _line_tokens(line: str, where: str) -> list[str]:
+    if not line.lstrip().startswith("["):
+        return line.split()
+    try:
+        tokens = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: no JSON list ({error})") from error
+    if not all(isinstance(token, str | int) for token in tokens):
+        raise DataError(f"{where}: a history is a list of item tokens (texts or whole numbers)")
+    return [str(token) for token in tokens]
+
+
+def _write_lines(names: list[str], found: list[Recommendation], out: Path | None) -> None:
+    from dataclasses import asdict
+
+    text = "".join(
+        json.dumps({"for": name, **asdict(each)}, ensure_ascii=False) + "\n"
+        for name, each in zip(names, found, strict=True)
+    )
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error.strerror}") from error
+
+
+def _print(
+    name: str, tokens: list[str], found: Recommendation, titles: dict[str, str]
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    recent = ", ".join(titles.get(token, token) for token in tokens[-5:])
+    console.print(f"{name}: {len(tokens)} events, most recent: {recent}", highlight=False)
+    if found.unknown:
+        console.print(f"skipped, unknown to the model: {', '.join(found.unknown)}", highlight=False)
+    if found.by_popularity:
+        console.print("no known item in the history: these are the most popular", highlight=False)
+    table = Table()
+    table.add_column("", justify="right")
+    table.add_column("item")
+    if titles:
+        table.add_column("title")
+    table.add_column("score", justify="right")
+    for place, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
+        title = [titles.get(item, "")] if titles else []
+        table.add_row(str(place), item, *title, f"{score:.3f}")
+    console.print(table)

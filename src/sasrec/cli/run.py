@@ -1,0 +1,245 @@
+"""train, evaluate, config: settings and data in, a table out."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sasrec.cli.watch import fetch_progress, observer_for
+from sasrec.errors import Interrupted, SettingsError
+
+if TYPE_CHECKING:
+    from sasrec.evaluation.report import Report
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data", "-d", help="Name (see 'sasrec data list'), file or folder of interactions."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def train(
+    context: typer.Context,
+    data: Data,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs; default 300.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Train SASRec, measure it beside two baselines, and save it.
+
+    Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
+    'sasrec config' lists them all.
+    """  # noqa: DOC201, D417
+    from sasrec.data.sources import load_corpus
+    from sasrec.experiment import resolve_settings, run_experiment
+    from sasrec.recommender import check_target
+
+    given = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
+    values = parse_keys(context.args)
+    for key, value in given.items():
+        if value is not None:
+            values[key] = value
+    run = resolve_settings(values)
+    folder = out if out is not None else Path("saved") / _folder_name(data)
+    check_target(folder, overwrite=overwrite or out is None)
+    corpus = load_corpus(data, run.data, fetch_progress())
+    outcome = run_experiment(corpus, run, observer=observer_for(quiet=quiet or as_json))
+    outcome.recommender.save(folder, overwrite=overwrite or out is None)
+    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, folder)
+    if as_json:
+        print(json.dumps({"folder": str(folder), **outcome.recommender.metrics}))
+    else:
+        print_reports(outcome.reports, run.evaluation.decimals)
+        print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {folder}")
+    if outcome.trained.interrupted:
+        raise Interrupted(f"training was stopped early; the best weights so far are in {folder}")
+    return 0
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Default: the data it was trained on.")
+    ] = None,
+    metrics: Annotated[
+        str | None, typer.Option(help="With commas between, such as ndcg,recall,map.")
+    ] = None,
+    topk: Annotated[str | None, typer.Option(help="With commas between, such as 5,10,20.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Measure a saved model on the validation and test events of a data set."""  # noqa: DOC201, D417
+    from sasrec.data.sequences import renumbered
+    from sasrec.data.sources import load_corpus
+    from sasrec.data.splits import leave_one_out
+    from sasrec.evaluation.report import evaluate_model
+    from sasrec.experiment import resolve_settings
+    from sasrec.recommender import load
+
+    import torch
+
+    recommender = load(model)
+    saved = recommender.settings
+    values = {**saved["data"], **saved["evaluation"]}
+    if metrics is not None:
+        values["metrics"] = tuple(metrics.split(","))
+    if topk is not None:
+        values["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
+    run = resolve_settings(values, saved["model_name"])
+    source = data if data is not None else str(saved["source"])
+    original = load_corpus(source, run.data, fetch_progress())
+    corpus = renumbered(original, recommender.items)
+    lost = original.sequences.n_events - corpus.sequences.n_events
+    if lost:
+        print(f"{lost:,} events of items the model does not know are left out", file=sys.stderr)
+    report = evaluate_model(
+        saved["model_name"],
+        recommender.model,
+        corpus,
+        leave_one_out(corpus.sequences),
+        settings=run.evaluation,
+        counts=recommender.counts,
+        max_history=recommender.max_history,
+        device=torch.device("cpu"),
+    )
+    if as_json:
+        print(json.dumps(report.as_json()))
+    else:
+        print_reports([report], run.evaluation.decimals)
+    return 0
+
+
+def config(context: typer.Context, as_json: AsJson = False) -> int:
+    """Print every setting, its value (--key=value changes it) and what it does."""  # noqa: DOC201, D417
+    from sasrec.experiment import resolve_settings
+
+    run = resolve_settings(parse_keys(context.args))
+    if as_json:
+        print(json.dumps(run.as_json()))
+        return 0
+    for name, group in run.groups().items():
+        print(f"{name}:")
+        for key, rule in type(group).model_fields.items():
+            extra = rule.json_schema_extra
+            alias = extra.get("recbole") if isinstance(extra, dict) else None
+            also = f" (RecBole: {alias})" if alias not in {None, key} else ""
+            text = " ".join((rule.description or "").split())
+            print(f"  {key} = {getattr(group, key)!r}\n      {text}{also}")
+    return 0
+
+
+def parse_keys(words: list[str]) -> dict[str, Any]:
+    """Return settings from ``--key=value`` (or ``--key value``) words; values are literals.
+
+    Args:
+        words: What the command line did not understand itself.
+
+    Returns:
+        Key, with ``-`` read as ``_``, to value.
+
+    Raises:
+        SettingsError: A word is no key, a key has no value, or comes twice.
+    """
+    values: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise SettingsError(f"{word!r} is no setting; write --key=value")
+        key, equals, text = word[2:].partition("=")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise SettingsError(f"{word!r} has no value; write {word}=value")
+            text = rest.pop(0)
+        key = key.replace("-", "_")
+        if key in values:
+            raise SettingsError(f"--{key} is given twice; keep one")
+        values[key] = literal(text)
+    return values
+
+
+def literal(text: str) -> Any:
+    """Return the Python literal a text spells, or the text itself; nothing is executed.
+
+    Args:
+        text: Such as ``0.5``, ``true``, ``[1,2]`` or ``gelu``.
+
+    Returns:
+        The value.
+    """
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
+
+
+def print_reports(reports: list[Report], decimals: int) -> None:
+    """Print models in rows and metrics in columns, for validation and test.
+
+    Args:
+        reports: On the same cases.
+        decimals: Places after the point.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    first = reports[0]
+    sizes = first.dataset
+    console = Console()
+    console.print(
+        f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
+        f"{sizes['interactions']:,} interactions\n{first.protocol}",
+        highlight=False,
+    )
+    for part in ("validation", "test"):
+        keys = list(getattr(first, part))
+        if not keys:
+            console.print(f"{part}: no cases", highlight=False)
+            continue
+        table = Table(title=part, title_justify="left")
+        table.add_column("model")
+        for key in keys:
+            table.add_column(_printed(key), justify="right")
+        for report in reports:
+            values = getattr(report, part)
+            table.add_row(report.model, *(f"{values[key]:.{decimals}f}" for key in keys))
+        console.print(table)
+
+
+def _printed(key: str) -> str:
+    name, _, k = key.partition("@")
+    return f"{name.upper() if name in {'mrr', 'ndcg', 'map'} else name.capitalize()}@{k}"
+
+
+def _number(text: str, option: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise SettingsError(f"{option} holds {text!r}; it needs whole numbers") from None
+
+
+def _folder_name(data: str) -> str:
+    name = Path(data).stem if Path(data).exists() else data
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _save_curve(metrics: dict[str, Any], watched: str, folder: Path) -> None:
+    from sasrec.training.curve import draw_curve
+
+    draw_curve(metrics, watched, folder / "training.png")

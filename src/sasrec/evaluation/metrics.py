@@ -1,0 +1,270 @@
+"""Metrics: pure functions of ranks, one value a case; and of recommended lists, one value in all.
+
+Ranks are int64 [M] with one relevant item a case, or [M, R] with up to R of them, 0 where a case
+has fewer. Rank 1 is the top. Definitions are RecBole's (``recbole/evaluator/metrics.py``, 1.2.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from sasrec.errors import SettingsError, did_you_mean
+
+
+def recall(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return the share of a case's relevant items among the first k.
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        k: Length of the list.
+
+    Returns:
+        float64 [M], 0 to 1.
+    """
+    return _hits(ranks, k).sum(1) / _relevant(ranks)
+
+
+def hit(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return 1 where any relevant item is among the first k, else 0.
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        k: Length of the list.
+
+    Returns:
+        float64 [M].
+    """
+    return _hits(ranks, k).any(1).astype(np.float64)
+
+
+def precision(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return the share of relevant items in the list of k.
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        k: Length of the list.
+
+    Returns:
+        float64 [M], 0 to 1.
+    """
+    return _hits(ranks, k).sum(1) / k
+
+
+def mrr(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return 1 / rank of the first relevant item, 0 if it is not among the first k.
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        k: Length of the list.
+
+    Returns:
+        float64 [M], 0 to 1.
+    """
+    return np.where(_hits(ranks, k), _reciprocal(_table(ranks)), 0.0).max(1)
+
+
+def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return discounted cumulative gain over the best possible (Järvelin & Kekäläinen 2002).
+
+    A relevant item at rank r gains 1 / log2(r + 1); the best possible list has the
+    min(relevant, k) first places.
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        k: Length of the list.
+
+    Returns:
+        float64 [M], 0 to 1.
+    """
+    gained = np.where(_hits(ranks, k), 1 / np.log2(np.maximum(_table(ranks), 1) + 1), 0.0).sum(1)
+    ideal = np.cumsum(1 / np.log2(np.arange(1, k + 1) + 1))
+    return gained / ideal[np.minimum(_relevant(ranks), k) - 1]
+
+
+def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
+    """Return the mean of precision at each relevant item's rank, over min(relevant, k); "MAP".
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        k: Length of the list.
+
+    Returns:
+        float64 [M], 0 to 1.
+    """
+    table = np.sort(np.where(_hits(ranks, k), _table(ranks), np.iinfo(np.int64).max), axis=1)
+    found = np.arange(1, table.shape[1] + 1)
+    precisions = np.where(table <= k, found / table, 0.0).sum(1)
+    return precisions / np.minimum(_relevant(ranks), k)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What was recommended, and what there is to recommend.
+
+    Attributes:
+        items: int64 [M, K], item numbers, best first.
+        counts: int64 [V], training events of each item; entry 0 is padding.
+        n_items: Size of the catalogue that coverage and evenness refer to.
+    """
+
+    items: np.ndarray
+    counts: np.ndarray
+    n_items: int
+
+
+def item_coverage(lists: Lists, k: int) -> float:
+    """Return the share of the catalogue that is recommended to anybody.
+
+    Args:
+        lists: What was recommended.
+        k: Length of the lists.
+
+    Returns:
+        0 to 1.
+    """
+    return float(len(np.unique(lists.items[:, :k])) / lists.n_items)
+
+
+def average_popularity(lists: Lists, k: int) -> float:
+    """Return the mean number of training events of the recommended items.
+
+    Args:
+        lists: What was recommended.
+        k: Length of the lists.
+
+    Returns:
+        From 0.
+    """
+    return float(lists.counts[lists.items[:, :k]].sum(1).mean() / k)
+
+
+def gini_index(lists: Lists, k: int) -> float:
+    """Return how unevenly recommendations fall on items: 0 evenly, towards 1 all on one.
+
+    Sum over items, in ascending order of how often recommended, of
+    (2 i - n - 1) count_i / (n total), with n items.
+
+    Args:
+        lists: What was recommended.
+        k: Length of the lists.
+
+    Returns:
+        0 to 1.
+    """
+    counts = np.sort(np.unique(lists.items[:, :k], return_counts=True)[1])
+    place = np.arange(lists.n_items - len(counts) + 1, lists.n_items + 1)
+    total = counts.sum() * lists.n_items
+    return float(((2 * place - lists.n_items - 1) * counts).sum() / total)
+
+
+def shannon_entropy(lists: Lists, k: int) -> float:
+    """Return the entropy of recommendations over items, divided by the items recommended.
+
+    The division is RecBole's; without it the value would be the entropy in nats.
+
+    Args:
+        lists: What was recommended.
+        k: Length of the lists.
+
+    Returns:
+        From 0.
+    """
+    counts = np.unique(lists.items[:, :k], return_counts=True)[1]
+    share = counts / counts.sum()
+    return float(-(share * np.log(share)).sum() / len(counts))
+
+
+def tail_percentage(lists: Lists, k: int) -> float:
+    """Return the share of recommended items that belong to the least popular tenth.
+
+    The tenth is taken of the items with training events, ties by number, at least one item.
+
+    Args:
+        lists: What was recommended.
+        k: Length of the lists.
+
+    Returns:
+        0 to 1.
+    """
+    known = np.flatnonzero(lists.counts)
+    rarest = known[np.lexsort((known, lists.counts[known]))]
+    is_tail = np.zeros(len(lists.counts), dtype=bool)
+    is_tail[rarest[: max(int(len(known) * 0.1), 1)]] = True
+    return float(is_tail[lists.items[:, :k]].mean(1).mean())
+
+
+RankMetric = Callable[[np.ndarray, int], np.ndarray]
+ListMetric = Callable[[Lists, int], float]
+
+RANK_METRICS: dict[str, RankMetric] = {
+    "recall": recall,
+    "mrr": mrr,
+    "ndcg": ndcg,
+    "hit": hit,
+    "precision": precision,
+    "map": average_precision,
+}
+LIST_METRICS: dict[str, ListMetric] = {
+    "itemcoverage": item_coverage,
+    "averagepopularity": average_popularity,
+    "giniindex": gini_index,
+    "shannonentropy": shannon_entropy,
+    "tailpercentage": tail_percentage,
+}
+SMALLER_IS_BETTER = frozenset({"averagepopularity", "giniindex"})
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Refuse names of metrics that do not exist.
+
+    Args:
+        names: Lower-case names without a cut-off.
+
+    Raises:
+        SettingsError: A name is unknown.
+    """
+    known = [*RANK_METRICS, *LIST_METRICS]
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                f"unknown metric {name!r}{did_you_mean(name, known)} (metrics: {', '.join(known)})"
+            )
+
+
+def split_key(key: str) -> tuple[str, int]:
+    """Return name and cut-off of a key such as ``ndcg@10``.
+
+    Args:
+        key: Lower case, as in settings.
+
+    Returns:
+        ``("ndcg", 10)``.
+
+    Raises:
+        SettingsError: The name is unknown, or what follows ``@`` is no number from 1.
+    """
+    name, _, cut = key.partition("@")
+    check_names([name])
+    if not cut.isdigit() or int(cut) < 1:
+        raise SettingsError(f"{key!r} names no cut-off; write a metric as NAME@K, such as ndcg@10")
+    return name, int(cut)
+
+
+def _table(ranks: np.ndarray) -> np.ndarray:
+    return ranks if ranks.ndim == 2 else ranks[:, None]
+
+
+def _hits(ranks: np.ndarray, k: int) -> np.ndarray:
+    table = _table(ranks)
+    return (table >= 1) & (table <= k)
+
+
+def _relevant(ranks: np.ndarray) -> np.ndarray:
+    return np.maximum((_table(ranks) >= 1).sum(1), 1)
+
+
+def _reciprocal(table: np.ndarray) -> np.ndarray:
+    return 1 / np.maximum(table, 1)

@@ -1,0 +1,145 @@
+"""Ranking: at which place a model puts each target, among all items of the catalogue.
+
+The rank is the number of items, the target included, that do not score lower than the target.
+So ties count against the target, a constant scorer ranks every target last, a target with the
+score NaN ranks last, and another item with NaN counts as better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sasrec.data.batching import Batch, Collator, Windows, case_windows, sorted_groups
+from sasrec.data.sequences import Sequences
+from sasrec.data.splits import Cases
+from sasrec.models.contract import NextItemModel
+
+SCORE_BYTES = 2**26
+"""Scores held at a time."""
+BATCH_POSITIONS = 2**14
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The outcome for M cases.
+
+    Attributes:
+        ranks: int64 [M], 1 is the top.
+        top: int64 [M, K], the items ranked first; K may be 0.
+    """
+
+    ranks: np.ndarray
+    top: np.ndarray
+
+
+def rank_targets(
+    model: NextItemModel,
+    sequences: Sequences,
+    cases: Cases,
+    *,
+    max_history: int,
+    device: torch.device,
+    top_k: int = 0,
+) -> Ranking:
+    """Rank each case's target among all items (full ranking; the history stays in).
+
+    Args:
+        model: On ``device``; put into evaluation mode and back.
+        sequences: All histories.
+        cases: M questions.
+        max_history: Longest history the model sees.
+        device: Where to compute.
+        top_k: Length of the lists to return beside the ranks.
+
+    Returns:
+        Ranks and lists in the order of the cases.
+    """
+    windows = case_windows(sequences, cases, max_history)
+    ranks = np.zeros(len(cases), dtype=np.int64)
+    top = np.zeros((len(cases), top_k), dtype=np.int64)
+    for which, batch, scores in last_scores(model, Collator(sequences), windows, device):
+        targets = batch.targets[batch.last]
+        ranks[which] = ranks_of(scores, targets).cpu().numpy()
+        if top_k:
+            top[which] = top_items(scores, top_k).cpu().numpy()
+    return Ranking(ranks, top)
+
+
+def last_scores(
+    model: NextItemModel, collator: Collator, windows: Windows, device: torch.device
+) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
+    """Score the whole catalogue after the last event of each window, a bounded piece at a time.
+
+    Args:
+        model: On ``device``; put into evaluation mode and back.
+        collator: Over what the windows point into.
+        windows: The histories.
+        device: Where to compute.
+
+    Yields:
+        Places of some windows, their batch, and float scores [b, V].
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for group in sorted_groups(windows, BATCH_POSITIONS):
+                batch = collator.batch(windows.take(group)).to(device)
+                states = model.encode(batch)[batch.last]
+                yield from _scored_pieces(model, group, batch, states)
+    finally:
+        model.train(was_training)
+
+
+def _scored_pieces(
+    model: NextItemModel, group: np.ndarray, batch: Batch, states: Tensor
+) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
+    width = model.score(states[:1]).shape[1]
+    size = max(1, SCORE_BYTES // (4 * width))
+    if len(group) <= size:
+        yield group, batch, model.score(states)
+        return
+    for begin in range(0, len(group), size):
+        end = begin + size
+        # Only `last` and `targets` of a piece are read; it keeps all items of its batch.
+        piece = Batch(
+            items=batch.items,
+            offsets=batch.offsets[begin : end + 1],
+            targets=batch.targets,
+            users=batch.users[begin:end],
+            negatives=None,
+            longest=batch.longest,
+        )
+        yield group[begin:end], piece, model.score(states[begin:end])
+
+
+def ranks_of(scores: Tensor, targets: Tensor) -> Tensor:
+    """Return the place of each target among all items; padding, column 0, does not take part.
+
+    Args:
+        scores: float [M, V].
+        targets: int64 [M], 1 to V - 1.
+
+    Returns:
+        int64 [M], from 1 to V - 1.
+    """
+    own = scores.gather(1, targets[:, None])
+    return (~(scores[:, 1:] < own)).sum(1)
+
+
+def top_items(scores: Tensor, k: int) -> Tensor:
+    """Return the items with the highest scores, best first; padding is never among them.
+
+    Args:
+        scores: float [M, V]; NaN counts as lowest.
+        k: How many, at most V - 1.
+
+    Returns:
+        int64 [M, k], item numbers from 1.
+    """
+    return scores[:, 1:].nan_to_num(nan=-torch.inf).topk(k, dim=1).indices + 1

@@ -1,0 +1,32 @@
+"""The training curve as a picture: loss and watched metric by epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
+    """Draw loss and validation score by epoch, the best epoch marked.
+
+    Args:
+        metrics: As a recommender holds them: ``epochs`` and ``best_epoch``.
+        watched: Key of the validation score, such as ``mrr@10``.
+        path: The PNG file to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    epochs = metrics["epochs"]
+    checked = [each for each in epochs if each["score"] is not None]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    left = figure.add_subplot()
+    left.plot([each["epoch"] for each in epochs], [each["loss"] for each in epochs], "C7")
+    left.set(xlabel="epoch", ylabel="training loss (grey)")
+    right = left.twinx()
+    right.plot([each["epoch"] for each in checked], [each["score"] for each in checked], "C0.-")
+    right.set(ylabel=f"validation {watched} (blue)")
+    right.axvline(metrics["best_epoch"], color="C2", linestyle=":")
+    left.set_title(f"best at epoch {metrics['best_epoch']} (dotted); {metrics['stopped_because']}")
+    figure.savefig(path, dpi=120)

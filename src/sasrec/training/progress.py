@@ -1,0 +1,103 @@
+"""Progress: what the trainer tells those who watch it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """What one epoch came to.
+
+    Attributes:
+        epoch: From 1.
+        loss: Mean training loss over its targets.
+        seconds: Training time, validation not counted.
+        targets: How many were supervised.
+        score: Value of the watched metric, or None if this epoch was not validated.
+        is_best: Whether the score is the best so far.
+        checks_left: Validations without a new best after which training stops.
+    """
+
+    epoch: int
+    loss: float
+    seconds: float
+    targets: int
+    score: float | None
+    is_best: bool
+    checks_left: int
+
+
+class Observer(Protocol):
+    """Somebody who watches; every method may do nothing."""
+
+    def started(self, epochs: int, targets: int) -> None:
+        """Learn that training begins: the most epochs it may take, and targets an epoch."""
+
+    def advanced(self, epoch: int, targets: int) -> None:
+        """Learn how many targets of an epoch are done."""
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """Learn what an epoch came to."""
+
+    def stopped(self, reason: str) -> None:
+        """Learn why training ended."""
+
+
+class LogObserver:
+    """Writes one line an epoch to the log of this package."""
+
+    def started(self, epochs: int, targets: int) -> None:
+        """Note the size of the work.
+
+        Args:
+            epochs: Most epochs.
+            targets: Targets an epoch.
+        """
+        logger.info("training up to %d epochs of %d targets", epochs, targets)
+
+    def advanced(self, epoch: int, targets: int) -> None:
+        """Stay quiet within an epoch.
+
+        Args:
+            epoch: From 1.
+            targets: Done so far.
+        """
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """Note an epoch.
+
+        Args:
+            result: What it came to.
+        """
+        logger.info(epoch_line(result))
+
+    def stopped(self, reason: str) -> None:
+        """Note the end.
+
+        Args:
+            reason: Why.
+        """
+        logger.info("training stopped: %s", reason)
+
+
+def epoch_line(result: EpochResult) -> str:
+    """Return an epoch in one line.
+
+    Args:
+        result: What it came to.
+
+    Returns:
+        Such as ``epoch 3: loss 6.51, score 0.0412 (best so far), 1.31 s, 74,200 targets/s``.
+    """
+    score = "" if result.score is None else f", score {result.score:.4f}"
+    best = " (best so far)" if result.is_best else ""
+    rate = result.targets / max(result.seconds, 1e-9)
+    return (
+        f"epoch {result.epoch}: loss {result.loss:.4f}{score}{best}, "
+        f"{result.seconds:.2f} s, {rate:,.0f} targets/s"
+    )

@@ -1,0 +1,188 @@
+"""The trainer: epochs, validation, early stopping, best weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sasrec.data.batching import Batch, TrainingBatches
+from sasrec.errors import DeviceError, Interrupted, ModelError
+from sasrec.models.contract import NextItemModel
+from sasrec.settings import TrainingSettings
+from sasrec.training.progress import EpochResult, Observer
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""From supervised states [S, d], their targets [S] and the item table [V, d] to a scalar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How training went; the model itself holds the best weights.
+
+    Attributes:
+        epochs: What each epoch came to.
+        best_epoch: The epoch whose weights were kept, from 1.
+        stopped_because: In words.
+        interrupted: Whether the user stopped it.
+    """
+
+    epochs: list[EpochResult]
+    best_epoch: int
+    stopped_because: str
+    interrupted: bool
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device a setting stands for.
+
+    Args:
+        name: ``auto``, ``cpu`` or ``cuda``.
+
+    Returns:
+        The device; ``auto`` is the GPU if there is one.
+
+    Raises:
+        DeviceError: A GPU was asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def fit(
+    model: NextItemModel,
+    batches: TrainingBatches,
+    loss: Loss,
+    *,
+    validate: Callable[[], float] | None,
+    settings: TrainingSettings,
+    observer: Observer,
+) -> Trained:
+    """Train a model until early stopping, the last epoch, or Ctrl-C; leave it at its best weights.
+
+    As in RecBole, a validation equal to the best counts as progress, and training stops after
+    more than ``patience`` validations in a row without any.
+
+    Args:
+        model: On the device it shall be trained on.
+        batches: Where epochs come from.
+        loss: What to lower.
+        validate: Returns the watched metric, higher is better; None trains all epochs.
+        settings: Rates, lengths, patience.
+        observer: Told how it goes.
+
+    Returns:
+        How it went.
+
+    Raises:
+        Interrupted: Ctrl-C came before the first validation, so there is nothing to keep.
+        ModelError: The loss was no longer a finite number.
+    """
+    run = _Run(model, batches, loss, settings=settings, observer=observer)
+    observer.started(settings.epochs, batches.n_targets)
+    reason, interrupted = f"reached {settings.epochs} epochs", False
+    stale, best_score, best_epoch, best_weights = 0, -math.inf, 0, None
+    epochs: list[EpochResult] = []
+    try:
+        for epoch in range(1, settings.epochs + 1):
+            mean_loss, seconds, targets = run.epoch(epoch)
+            due = validate is not None and (
+                epoch % settings.validate_every == 0 or epoch == settings.epochs
+            )
+            score = validate() if due and validate is not None else None
+            is_best = score is not None and score >= best_score
+            if is_best or validate is None:
+                stale, best_epoch, best_weights = 0, epoch, _copy(model)
+                best_score = best_score if score is None else score
+            elif score is not None:
+                stale += 1
+            left = settings.patience + 1 - stale
+            epochs.append(EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left))
+            observer.finished_epoch(epochs[-1])
+            if left <= 0:
+                reason = f"no new best in {stale} validations"
+                break
+    except KeyboardInterrupt:
+        if best_weights is None:
+            raise Interrupted("stopped before the first validation; nothing was saved") from None
+        reason, interrupted = f"interrupted; the weights of epoch {best_epoch} are kept", True
+    if best_weights is None:
+        raise ModelError("no validation gave a number, so there are no best weights to keep")
+    model.load_state_dict(best_weights)
+    observer.stopped(reason)
+    return Trained(epochs, best_epoch, reason, interrupted)
+
+
+class _Run:
+    """What lasts from one epoch to the next: optimiser, order, precision."""
+
+    def __init__(
+        self,
+        model: NextItemModel,
+        batches: TrainingBatches,
+        loss: Loss,
+        *,
+        settings: TrainingSettings,
+        observer: Observer,
+    ) -> None:
+        self.model, self.batches, self.loss = model, batches, loss
+        self.observer = observer
+        self.device = next(model.parameters()).device
+        self.order = np.random.default_rng(settings.seed)
+        self.optimiser = torch.optim.Adam(
+            model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.half = settings.precision == "bfloat16"
+
+    def epoch(self, number: int) -> tuple[float, float, int]:
+        """Train one epoch; return mean loss, seconds, and targets supervised."""
+        self.model.train()
+        started = time.perf_counter()
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        done = 0
+        for batch in self.batches.epoch(self.order):
+            count = int((batch.targets > 0).sum())  # on the CPU still, so no device is asked
+            total += self.step(batch.to(self.device)) * count
+            done += count
+            self.observer.advanced(number, done)
+        mean = float(total) / max(done, 1)  # the one synchronisation of the epoch
+        if not math.isfinite(mean):
+            raise ModelError(
+                f"the loss of epoch {number} is {mean}; try a smaller learning_rate"
+            )
+        return mean, time.perf_counter() - started, done
+
+    def step(self, batch: Batch) -> Tensor:
+        """Take one optimiser step and return its loss, detached."""
+        with self._autocast():
+            hidden = self.model(batch)
+            supervised = (batch.targets > 0).nonzero()[:, 0]
+            table = self.model.item_table
+            if table is None:
+                raise ModelError("a model without an item table cannot be trained with this loss")
+            loss = self.loss(hidden[supervised], batch.targets[supervised], table)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        return loss.detach()
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if not self.half:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+
+def _copy(model: NextItemModel) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

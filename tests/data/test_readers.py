@@ -1,0 +1,361 @@
+import re
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data.interactions import Interactions
+from sasrec.data.readers import read_atomic, read_csv, read_file, read_titles
+from sasrec.data.sources import write_atomic
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
+RATED = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+NOTED = "user_id:token\titem_id:token\ttimestamp:float\tnote:token\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_text(text, **columns):
+        path = tmp_path / "ml.inter"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_atomic(path, DataSettings(**columns))
+
+    return read_text
+
+
+@pytest.fixture
+def complaint(read):
+    def text_of(text, **columns):
+        with pytest.raises(DataError) as caught:
+            read(text, **columns)
+        return re.sub(r"^.*ml\.inter", "ml.inter", str(caught.value))
+
+    return text_of
+
+
+def rows(interactions):
+    return interactions.frame.rows()
+
+
+def test_events_are_read_in_file_order(read):
+    events = read(HEADER + "u2\ti1\t5\nu1\ti9\t4.5\n")
+    assert rows(events) == [("u2", "i1", 5.0), ("u1", "i9", 4.5)]
+    assert events.frame.columns == ["user", "item", "time"]
+
+
+def test_tokens_stay_text(read):
+    assert rows(read(HEADER + "007\t7\t1\n7\t007\t2\n")) == [("007", "7", 1.0), ("7", "007", 2.0)]
+
+
+def test_columns_may_stand_in_any_order_and_have_other_names(read):
+    events = read(
+        "when:float\tx:token_seq\tsong:token\twho:token\n3\ta b\ts\tw\n",
+        user_column="who",
+        item_column="song",
+        time_column="when",
+    )
+    assert rows(events) == [("w", "s", 3.0)]
+
+
+def test_another_separator_is_used(read):
+    assert rows(read("user_id:token,item_id:token\na,b\n", separator=",")) == [("a", "b")]
+
+
+def test_a_file_without_times_is_in_order(read):
+    events = read("user_id:token\titem_id:token\nb\tx\na\ty\n")
+    assert not events.has_times
+    assert rows(events) == [("b", "x"), ("a", "y")]
+
+
+def test_a_byte_order_mark_is_skipped(read):
+    assert rows(read("\ufeff" + HEADER + "a\tb\t1\n")) == [("a", "b", 1.0)]
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\n \n", "\n\n\n\n", ""])
+def test_blank_trailing_lines_are_fine(read, end):
+    assert rows(read(HEADER + "a\tb\t1\nc\td\t2" + end)) == [("a", "b", 1.0), ("c", "d", 2.0)]
+
+
+def test_blank_lines_between_events_are_skipped(read):
+    assert rows(read(HEADER + "\na\tb\t1\n\nc\td\t2\n")) == [("a", "b", 1.0), ("c", "d", 2.0)]
+
+
+@pytest.mark.parametrize("blank", ["", "\r\n"])
+def test_windows_line_ends_leak_nowhere(read, blank):
+    text = HEADER.replace("\n", "\r\n") + "a\tb\t1\r\n" + blank + "c\td\t2\r\n"
+    assert rows(read(text)) == [("a", "b", 1.0), ("c", "d", 2.0)]
+
+
+@pytest.mark.parametrize("blank", ["", "\r\n"])
+def test_windows_line_ends_leak_into_no_token_in_the_last_column(read, blank):
+    text = "timestamp:float\tuser_id:token\titem_id:token\r\n1\ta\tb\r\n" + blank + "2\tc\td\r\n"
+    assert rows(read(text)) == [("a", "b", 1.0), ("c", "d", 2.0)]
+
+
+def test_windows_line_ends_leave_no_empty_token_unnoticed(complaint):
+    text = "timestamp:float\tuser_id:token\titem_id:token\r\n1\ta\tb\r\n2\tc\t\r\n"
+    assert complaint(text) == "ml.inter, line 3: 'item_id' is empty; fill it or drop the line"
+
+
+def test_quotes_are_kept_as_they_are(read):
+    assert rows(read(HEADER + '"a"\t"b\t1\nc"c\t""\t2\n')) == [('"a"', '"b', 1.0), ('c"c', '""', 2.0)]
+
+
+def test_an_empty_value_in_an_unused_last_column_is_fine(read):
+    events = read(NOTED + "a\tb\t1\tgood\nc\td\t2\t\n")
+    assert rows(events) == [("a", "b", 1.0), ("c", "d", 2.0)]
+
+
+def test_an_empty_value_in_an_unused_middle_column_is_fine(read):
+    assert rows(read(RATED + "a\tb\t\t1\n")) == [("a", "b", 1.0)]
+
+
+def test_spaces_round_a_time_do_not_matter(read):
+    assert rows(read(HEADER + "a\tb\t 1 \n")) == [("a", "b", 1.0)]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.inter cannot be read: No such file or directory"):
+        read_atomic(tmp_path / "none.inter", DataSettings())
+
+
+def test_an_empty_file_is_an_error(complaint):
+    assert complaint("") == "ml.inter is empty; its first line must name the columns"
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_header_alone_is_an_error(complaint, end):
+    assert complaint(HEADER.strip() + end) == (
+        "ml.inter holds a header and no interactions; it needs a line for each"
+    )
+
+
+def test_a_header_without_types_says_how_to_write_it(complaint):
+    assert complaint("user_id\titem_id\na\tb\n") == (
+        "ml.inter, line 1: column 'user_id' has no type; write it as 'user_id:token' or "
+        "'user_id:float', with '\\t' between the columns"
+    )
+
+
+def test_an_unknown_type_suggests_the_right_one(complaint):
+    assert complaint("user_id:tokn\titem_id:token\na\tb\n") == (
+        "ml.inter, line 1: column 'user_id' has unknown type 'tokn'; did you mean 'token'? "
+        "(types: token, token_seq, float, float_seq)"
+    )
+
+
+def test_a_column_named_twice_is_an_error(complaint):
+    assert complaint("user_id:token\tuser_id:token\na\tb\n") == (
+        "ml.inter, line 1: column 'user_id' stands there twice; rename one"
+    )
+
+
+def test_a_missing_column_suggests_the_nearest(complaint):
+    assert complaint("user_id:token\titems_id:token\na\tb\n") == (
+        "ml.inter, line 1: no column 'item_id'; did you mean 'items_id'? (it has: user_id, items_id)"
+    )
+
+
+def test_times_of_another_type_say_how_to_write_the_header(complaint):
+    assert complaint(HEADER.replace("float", "token") + "a\tb\t1\n") == (
+        "ml.inter, line 1: 'timestamp' has type 'token'; write it as 'timestamp:float'"
+    )
+
+
+@pytest.mark.parametrize("blanks", [0, 1, 3])
+def test_too_few_values_name_their_line(complaint, blanks):
+    text = RATED + "a\tb\t1\t1\n" + "\n" * blanks + "a\tb\t1\na\tb\t1\t2\n"
+    assert complaint(text) == (
+        f"ml.inter, line {3 + blanks}: 3 columns where the header names 4 "
+        "(user_id, item_id, rating, timestamp)"
+    )
+
+
+def test_too_few_values_are_noticed_where_the_last_column_is_unused(complaint):
+    assert complaint(NOTED + "a\tb\t1\tx\na\tb\t1\n") == (
+        "ml.inter, line 3: 3 columns where the header names 4 (user_id, item_id, timestamp, note)"
+    )
+
+
+def test_a_single_value_is_one_column(complaint):
+    assert complaint(HEADER + "a,b,1\n") == (
+        "ml.inter, line 2: 1 column where the header names 3 (user_id, item_id, timestamp)"
+    )
+
+
+@pytest.mark.parametrize("header", [HEADER, NOTED])
+def test_too_many_values_name_their_line(complaint, header):
+    n = header.count(":")
+    names = ", ".join(re.findall(r"(\w+):", header))
+    good, bad = "\t".join("1" * n), "\t".join("1" * (n + 1))
+    assert complaint(f"{header}{good}\n\n{good}\n{bad}\n") == (
+        f"ml.inter, line 5: {n + 1} columns where the header names {n} ({names})"
+    )
+
+
+@pytest.mark.parametrize("time", ["soon", "nan", "inf", "-inf", "1_000", "12:30", "٣", "1e999", "0x1"])
+def test_a_time_that_is_no_number_names_its_line(complaint, time):
+    assert complaint(f"{HEADER}a\tb\t1\n\na\tb\t{time}\n") == (
+        f"ml.inter, line 4: 'timestamp' is {time!r}; a time is a number"
+    )
+
+
+def test_an_empty_time_names_its_line(complaint):
+    assert complaint(f"{HEADER}a\tb\t1\na\tb\t\n") == (
+        "ml.inter, line 3: 'timestamp' is empty; fill it or drop the line"
+    )
+
+
+@pytest.mark.parametrize(("line", "name"), [("\tb\t2", "user_id"), ("a\t\t2", "item_id")])
+def test_an_empty_token_names_its_line(complaint, line, name):
+    assert complaint(f"{HEADER}a\tb\t1\n{line}\n") == (
+        f"ml.inter, line 3: {name!r} is empty; fill it or drop the line"
+    )
+
+
+@pytest.mark.parametrize("filler", [0, 5000])
+def test_text_that_is_not_utf8_names_its_line(complaint, filler):
+    text = HEADER.encode() + b"a\tb\t1\n" * (1 + filler) + b"caf\xe9\tb\t2\n"
+    assert complaint(text) == (
+        f"ml.inter, line {3 + filler}: not UTF-8 text; save the file as UTF-8"
+    )
+
+
+def test_a_header_that_is_not_utf8_is_named(complaint):
+    assert complaint(b"caf\xe9:token\titem_id:token\na\tb\n") == (
+        "ml.inter, line 1: not UTF-8 text; save the file as UTF-8"
+    )
+
+
+TOKENS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1
+)
+TIMES = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.tuples(TOKENS, TOKENS, TIMES), min_size=1, max_size=8))
+def test_whatever_is_written_is_read_back(tmp_path_factory, events):
+    frame = pl.DataFrame(
+        events, schema={"user": pl.String, "item": pl.String, "time": pl.Float64}, orient="row"
+    )
+    path = tmp_path_factory.mktemp("trip") / "new" / "some.inter"
+    write_atomic(Interactions(frame, titles={}), path)
+    assert read_atomic(path, DataSettings()).frame.equals(frame)
+
+
+@given(st.lists(st.tuples(TOKENS, TOKENS), min_size=1, max_size=8))
+def test_whatever_is_written_without_times_is_read_back(tmp_path_factory, events):
+    frame = pl.DataFrame(events, schema={"user": pl.String, "item": pl.String}, orient="row")
+    path = tmp_path_factory.mktemp("trip") / "some.inter"
+    write_atomic(Interactions(frame, titles={}), path)
+    assert read_atomic(path, DataSettings()).frame.equals(frame)
+
+
+@pytest.mark.parametrize("token", ["", "a\tb", "a\nb", "a\r"])
+def test_a_token_that_an_atomic_file_cannot_hold_is_refused(tmp_path, token):
+    frame = pl.DataFrame({"user": ["u", "u"], "item": ["fine", token]})
+    with pytest.raises(DataError, match=re.escape(f"cannot be written: item {token!r}")):
+        write_atomic(Interactions(frame, titles={}), tmp_path / "some.inter")
+    assert not (tmp_path / "some.inter").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    frame = pl.DataFrame({"user": ["u"], "item": ["i"]})
+    with pytest.raises(DataError, match=r"some\.inter cannot be written: "):
+        write_atomic(Interactions(frame, titles={}), tmp_path / "file" / "some.inter")
+
+
+def test_titles_come_from_the_item_file_beside(tmp_path):
+    path = tmp_path / "ml.inter"
+    path.write_text(HEADER + "a\t007\t1\n")
+    path.with_suffix(".item").write_text(
+        "item_id:token\tmovie_title:token_seq\tyear:float\n007\tJames \"B\"\t1962\n8\t\t\n",
+        encoding="utf-8",
+    )
+    assert read_atomic(path, DataSettings()).titles == {"007": 'James "B"'}
+
+
+@pytest.mark.parametrize("header", ["item_id:token\tyear:float", "film:token\ttitle:token"])
+def test_an_item_file_without_titles_gives_none(tmp_path, header):
+    (tmp_path / "ml.item").write_text(header + "\n1\t2\n")
+    assert read_titles(tmp_path / "ml.item", DataSettings()) == {}
+
+
+def test_a_broken_item_file_is_named(tmp_path):
+    (tmp_path / "ml.item").write_text("item_id:token\ttitle:token\n1\t2\t3\n")
+    with pytest.raises(DataError, match=r"ml\.item, line 2: 3 columns where the header names 2"):
+        read_titles(tmp_path / "ml.item", DataSettings())
+
+
+@pytest.mark.parametrize("end", [".csv", ".tsv", ".CSV"])
+def test_separated_files_keep_tokens_as_text(tmp_path, end):
+    comma = "\t" if end == ".tsv" else ","
+    path = tmp_path / f"log{end}"
+    path.write_text("user_id,item_id,timestamp\n01,7,5\n1,007,6\n".replace(",", comma))
+    assert rows(read_file(path, DataSettings())) == [("01", "7", 5.0), ("1", "007", 6.0)]
+
+
+def test_dates_in_a_csv_become_seconds(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,timestamp\na,b,1970-01-02T00:00:01\n")
+    assert rows(read_file(path, DataSettings())) == [("a", "b", 86401.0)]
+
+
+def test_parquet_is_read(tmp_path):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user_id": [1, 2], "item_id": ["x", "y"], "timestamp": [2, 1]}).write_parquet(path)
+    assert rows(read_file(path, DataSettings())) == [("1", "x", 2.0), ("2", "y", 1.0)]
+
+
+def test_the_ending_of_an_atomic_file_may_be_in_capitals(tmp_path):
+    path = tmp_path / "ML.INTER"
+    path.write_text(HEADER + "a\tb\t1\n")
+    assert rows(read_file(path, DataSettings())) == [("a", "b", 1.0)]
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.parquet", "gone.inter"])
+def test_a_missing_file_of_any_kind_is_named(tmp_path, name):
+    with pytest.raises(DataError, match=rf"{re.escape(name)}: no such file"):
+        read_file(tmp_path / name, DataSettings())
+
+
+def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path):
+    (tmp_path / "log.xls").write_text("x")
+    expected = r"log\.xls: unknown kind of file '\.xls'; use \.inter, \.csv, \.tsv, \.parquet"
+    with pytest.raises(DataError, match=expected):
+        read_file(tmp_path / "log.xls", DataSettings())
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"user_id,item_id\na,b,c\n"),
+        ("a.csv", b"user_id,item_id\ncaf\xe9,b\n"),
+        ("a.parquet", b"no parquet"),
+        ("a.parquet", b""),
+    ],
+)
+def test_a_broken_table_is_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=rf"{name} cannot be read: \w+"):
+        read_file(tmp_path / name, DataSettings())
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("user,item_id\na,b\n", r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)"),
+        ("user_id,item_id\n", "holds no interactions"),
+        ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill or drop it"),
+        ("user_id,item_id,timestamp\na,b,1\na,b,soon\n", "row 2: 'timestamp' is 'soon'"),
+    ],
+)
+def test_a_table_that_does_not_fit_says_where(tmp_path, content, expected):
+    (tmp_path / "a.csv").write_text(content)
+    with pytest.raises(DataError, match=expected):
+        read_csv(tmp_path / "a.csv", DataSettings())

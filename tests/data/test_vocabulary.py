@@ -1,0 +1,53 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data.vocabulary import Vocabulary, encode_column
+
+TOKENS = st.text(st.characters(codec="utf-8"), max_size=4)
+
+
+def test_tokens_are_numbered_from_one_in_order():
+    items = Vocabulary(["pear", "apple"])
+    assert items.numbers(["apple", "pear"]).tolist() == [2, 1]
+    assert items.numbers([]).dtype == np.int32
+    assert len(items) == 2
+
+
+def test_an_unknown_token_has_number_zero():
+    items = Vocabulary(["007"])
+    assert items.numbers(["7", "007"]).tolist() == [0, 1]
+    assert "7" not in items
+    assert "007" in items
+
+
+@pytest.mark.parametrize("number", [0, -1, 3])
+def test_padding_and_numbers_out_of_range_have_no_token(number):
+    with pytest.raises(IndexError, match="numbers run from 1 to 2; 0 is padding"):
+        Vocabulary(["a", "b"]).tokens([1, number])
+
+
+def test_no_numbers_are_no_tokens():
+    assert Vocabulary(["a"]).tokens([]) == []
+
+
+def test_a_token_held_twice_is_refused():
+    with pytest.raises(ValueError, match="holds each token once"):
+        Vocabulary(["a", "b", "a"])
+
+
+@given(st.lists(TOKENS, min_size=1, max_size=30))
+def test_numbers_and_tokens_are_one_to_one(column):
+    vocabulary, numbers = encode_column(pl.Series("item", column, dtype=pl.String))
+    assert numbers.dtype == np.int32
+    assert vocabulary.tokens(numbers) == column
+    assert vocabulary.numbers(column).tolist() == numbers.tolist()
+    assert vocabulary.entries.to_list() == list(dict.fromkeys(column))
+
+
+def test_more_tokens_than_a_small_integer_counts_keep_their_numbers():
+    column = [str(number) for number in range(70_000)]
+    _, numbers = encode_column(pl.Series("item", column))
+    assert np.array_equal(numbers, np.arange(1, 70_001))
