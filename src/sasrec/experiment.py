@@ -208,7 +208,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         items=corpus.items,
         counts=item_counts(split, n_items),
         titles=corpus.titles,
-        settings={**run.as_json(), "source": corpus.name},
+        settings={**run.as_json(), "source": corpus.source},
         metrics=_metrics(reports, trained),
         environment=environment(),
     )

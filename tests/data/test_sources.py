@@ -144,7 +144,7 @@ def test_a_missing_token_in_pandas_is_no_token(missing):
 
 def test_a_missing_number_in_pandas_is_no_token():
     frame = pd.DataFrame({"user_id": ["a", "b"], "item_id": [1.0, np.nan]})
-    with pytest.raises(DataError, match="the data frame, row 2: 'item_id' is"):
+    with pytest.raises(DataError, match="the data frame, row 2: 'item_id' is empty"):
         load_corpus(frame, DataSettings())
 
 
@@ -156,6 +156,11 @@ def test_pandas_categories_and_nullable_integers_are_tokens():
         }
     )
     assert histories(load_corpus(frame, DataSettings())) == {"a": ["1"], "b": ["2"]}
+
+
+def test_numbers_and_names_may_be_mixed_in_a_pandas_column():
+    frame = pd.DataFrame({"user_id": ["a", "a"], "item_id": [7, "007"]})
+    assert histories(load_corpus(frame, DataSettings())) == {"a": ["7", "007"]}
 
 
 def test_anything_else_is_refused_by_its_type():

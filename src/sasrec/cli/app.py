@@ -7,7 +7,6 @@ import sys
 import tempfile
 import traceback
 
-import click
 import typer
 
 from sasrec.cli.data import data_app
@@ -22,6 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+INTERRUPTED = 130
+"""Typer's exit code for Ctrl-C."""
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=FREE_KEYS)(train)
 app.command()(evaluate)
@@ -33,14 +34,15 @@ app.add_typer(data_app, name="data")
 def main() -> None:
     """Run the command line; exit 0 if it worked, 2 if the user can mend it, 1 if only we can."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except SasrecError as error:
         _fail(str(error))
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except KeyboardInterrupt:
         _fail("interrupted; nothing was saved")
+    except SystemExit as leaving:
+        if leaving.code == INTERRUPTED:
+            _fail("interrupted; nothing was saved")
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
@@ -54,7 +56,6 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(1)
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(message: str) -> None:

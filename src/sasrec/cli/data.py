@@ -18,8 +18,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 
 @data_app.command("list")
-def list_data(as_json: AsJson = False) -> int:
-    """List the data sets known by name."""  # noqa: DOC201, D417
+def list_data(as_json: AsJson = False) -> None:
+    """List the data sets known by name."""  # noqa: D417
     from sasrec.data.catalogue import ENTRIES, cached
 
     rows = [
@@ -41,11 +41,10 @@ def list_data(as_json: AsJson = False) -> int:
     )
     if as_json:
         print(json.dumps(rows))
-        return 0
+        return
     for row in rows:
         state = "ready" if row["fetched"] else "not fetched yet"
         print(f"{row['name']:<10} {row['summary']}\n{'':<10} {row['source']}; {state}")
-    return 0
 
 
 @data_app.command()
@@ -54,8 +53,8 @@ def fetch(
     to: Annotated[
         Path | None, typer.Option(help="For synthetic: folder to write NAME/NAME.inter into.")
     ] = None,
-) -> int:
-    """Fetch a data set into the cache, or write a generated one."""  # noqa: DOC201, D417
+) -> None:
+    """Fetch a data set into the cache, or write a generated one."""  # noqa: D417
     from sasrec.data import catalogue
     from sasrec.data.sources import generate, write_atomic
 
@@ -63,29 +62,27 @@ def fetch(
         target = (to or Path("dataset")) / "synthetic" / "synthetic.inter"
         write_atomic(generate(name), target)
         print(f"written to {target}")
-        return 0
+        return
     folder = catalogue.fetch(name, fetch_progress())
     print(f"{name} is in {folder}")
-    return 0
 
 
 @data_app.command()
 def describe(
     data: Annotated[str, typer.Argument(help="Name, file or folder of interactions.")],
     as_json: AsJson = False,
-) -> int:
-    """Describe a data set: users, items, interactions, lengths, time span."""  # noqa: DOC201, D417
+) -> None:
+    """Describe a data set: users, items, interactions, lengths, time span."""  # noqa: D417
     from sasrec.data.sources import load_corpus
     from sasrec.settings import DataSettings
 
     facts = describe_facts(load_corpus(data, DataSettings(), fetch_progress()))
     if as_json:
         print(json.dumps(facts))
-        return 0
+        return
     for name, value in facts.items():
         text = f"{value:,}" if isinstance(value, int | float) else str(value)
         print(f"{name.replace('_', ' '):<22} {text}")
-    return 0
 
 
 def describe_facts(corpus: Corpus) -> dict[str, Any]:

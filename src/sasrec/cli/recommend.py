@@ -43,8 +43,8 @@ def recommend(
         Path | None, typer.Option("--out", "-o", help="Write a JSON line a history to this file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line a history.")] = False,
-) -> int:
-    """Recommend what comes next for histories of anybody, known in training or not."""  # noqa: DOC201, D417
+) -> None:
+    """Recommend what comes next for histories of anybody, known in training or not."""  # noqa: D417
     from sasrec.recommender import load
 
     recommender = load(model)
@@ -64,7 +64,24 @@ def recommend(
     else:
         for (name, tokens), recommendation in zip(asked.items(), found, strict=True):
             _print(name, tokens, recommendation, recommender.titles)
-    return 0
+
+
+def trained_on(recommender: Recommender) -> str:
+    """Return the name or path of the data a model was trained on.
+
+    Args:
+        recommender: A loaded model.
+
+    Returns:
+        What ``--data`` would take.
+
+    Raises:
+        DataError: It was trained on a data frame, which cannot be found again.
+    """
+    source = recommender.settings.get("source")
+    if not source:
+        raise DataError("the model was trained on a data frame; say where its data are with --data")
+    return str(source)
 
 
 def _tokens(text: str) -> list[str]:
@@ -78,7 +95,7 @@ def _user_histories(
     from sasrec.settings import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
-    source = data if data is not None else str(recommender.settings["source"])
+    source = data if data is not None else trained_on(recommender)
     corpus = load_corpus(source, settings, fetch_progress())
     histories: dict[str, list[str]] = {}
     for token, number in zip(users, corpus.users.numbers(users), strict=True):

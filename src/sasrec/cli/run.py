@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.recommend import trained_on
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import Interrupted, SettingsError
 
@@ -39,12 +40,12 @@ def train(
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
-) -> int:
+) -> None:
     """Train SASRec, measure it beside two baselines, and save it.
 
     Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
     'sasrec config' lists them all.
-    """  # noqa: DOC201, D417
+    """  # noqa: D417
     from sasrec.data.sources import load_corpus
     from sasrec.experiment import resolve_settings, run_experiment
     from sasrec.recommender import check_target
@@ -68,7 +69,6 @@ def train(
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {folder}")
     if outcome.trained.interrupted:
         raise Interrupted(f"training was stopped early; the best weights so far are in {folder}")
-    return 0
 
 
 def evaluate(
@@ -81,8 +81,8 @@ def evaluate(
     ] = None,
     topk: Annotated[str | None, typer.Option(help="With commas between, such as 5,10,20.")] = None,
     as_json: AsJson = False,
-) -> int:
-    """Measure a saved model on the validation and test events of a data set."""  # noqa: DOC201, D417
+) -> None:
+    """Measure a saved model on the validation and test events of a data set."""  # noqa: D417
     from sasrec.data.sequences import renumbered
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import leave_one_out
@@ -100,7 +100,7 @@ def evaluate(
     if topk is not None:
         values["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
     run = resolve_settings(values, saved["model_name"])
-    source = data if data is not None else str(saved["source"])
+    source = data if data is not None else trained_on(recommender)
     original = load_corpus(source, run.data, fetch_progress())
     corpus = renumbered(original, recommender.items)
     lost = original.sequences.n_events - corpus.sequences.n_events
@@ -120,17 +120,16 @@ def evaluate(
         print(json.dumps(report.as_json()))
     else:
         print_reports([report], run.evaluation.decimals)
-    return 0
 
 
-def config(context: typer.Context, as_json: AsJson = False) -> int:
-    """Print every setting, its value (--key=value changes it) and what it does."""  # noqa: DOC201, D417
+def config(context: typer.Context, as_json: AsJson = False) -> None:
+    """Print every setting, its value (--key=value changes it) and what it does."""  # noqa: D417
     from sasrec.experiment import resolve_settings
 
     run = resolve_settings(parse_keys(context.args))
     if as_json:
         print(json.dumps(run.as_json()))
-        return 0
+        return
     for name, group in run.groups().items():
         print(f"{name}:")
         for key, rule in type(group).model_fields.items():
@@ -139,7 +138,6 @@ def config(context: typer.Context, as_json: AsJson = False) -> int:
             also = f" (RecBole: {alias})" if alias not in {None, key} else ""
             text = " ".join((rule.description or "").split())
             print(f"  {key} = {getattr(group, key)!r}\n      {text}{also}")
-    return 0
 
 
 def parse_keys(words: list[str]) -> dict[str, Any]:

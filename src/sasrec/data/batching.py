@@ -215,7 +215,7 @@ class Collator:
         Args:
             sequences: What the windows point into.
         """
-        self._items = torch.from_numpy(sequences.items)
+        self._items = torch.tensor(sequences.items)
 
     def batch(self, windows: Windows) -> Batch:
         """Gather the events of some windows.

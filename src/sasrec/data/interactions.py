@@ -85,7 +85,7 @@ def _tokens(values: pl.Series, where: str) -> pl.Series:
 
 
 def _times(values: pl.Series, where: str) -> pl.Series:
-    if values.dtype.is_nested() or values.dtype in {pl.Duration, pl.Time}:
+    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Time):
         raise DataError(
             f"{where}: column {values.name!r} holds {values.dtype}; a time is a number (or a "
             "date in a data frame)"

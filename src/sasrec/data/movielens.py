@@ -36,7 +36,7 @@ def movielens_100k(folder: Path, progress: Progress) -> None:
         "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
         progress,
     )
-    with zipfile.ZipFile(zipped) as archive:
+    with _archive(zipped) as archive:
         ratings = _member(archive, "ml-100k/u.data")
         films = _member(archive, "ml-100k/u.item").decode("latin-1")
         genres = _member(archive, "ml-100k/u.genre").decode("latin-1")
@@ -61,7 +61,7 @@ def movielens_100k_from_wheel(folder: Path, progress: Progress) -> None:
         why = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise DataError(f"pip cannot download {RECBOLE_WHEEL} ({why})")
     progress(wheels[0].stat().st_size, wheels[0].stat().st_size)
-    with zipfile.ZipFile(wheels[0]) as archive:
+    with _archive(wheels[0]) as archive:
         for name in ("ml-100k.inter", "ml-100k.item", "ml-100k.user"):
             content = _member(archive, f"recbole/dataset_example/ml-100k/{name}")
             (folder / name).write_bytes(content)
@@ -77,7 +77,7 @@ def movielens_1m(folder: Path, progress: Progress) -> None:
         "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
         progress,
     )
-    with zipfile.ZipFile(zipped) as archive:
+    with _archive(zipped) as archive:
         ratings = _member(archive, "ml-1m/ratings.dat")
         films = _member(archive, "ml-1m/movies.dat").decode("latin-1")
     zipped.unlink()
@@ -120,6 +120,13 @@ def _download(url: str, target: Path, sha256: str, progress: Progress) -> None:
         raise DataError(f"{url} cannot be reached ({getattr(error, 'reason', error)})") from error
     if sha256_of(target) != sha256:
         raise DataError(f"{url} has the wrong checksum; the download is damaged or changed")
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path.name} is no zip archive; the download is damaged") from error
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:

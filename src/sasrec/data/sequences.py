@@ -8,7 +8,7 @@ Five events of two users, ``a: 3 1 2`` and ``b: 2 3``, are stored as
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -64,6 +64,7 @@ class Corpus:
         users: Token of user number u; row u - 1 of the offsets.
         items: Token of each item number.
         titles: Item token to the text a person knows it by; may be empty.
+        source: Name or absolute path the data can be found by again; empty for a data frame.
     """
 
     name: str
@@ -71,9 +72,10 @@ class Corpus:
     users: Vocabulary
     items: Vocabulary
     titles: dict[str, str]
+    source: str = ""
 
 
-def build_corpus(interactions: Interactions, name: str) -> Corpus:
+def build_corpus(interactions: Interactions, name: str, source: str = "") -> Corpus:
     """Number users and items and line up each user's events by time.
 
     Events at the same time keep the order of the source.
@@ -81,6 +83,7 @@ def build_corpus(interactions: Interactions, name: str) -> Corpus:
     Args:
         interactions: Checked events.
         name: What to call the data set.
+        source: Name or path the data can be found by again.
 
     Returns:
         The histories with their vocabularies.
@@ -99,7 +102,7 @@ def build_corpus(interactions: Interactions, name: str) -> Corpus:
         times=ordered["time"].to_numpy() if interactions.has_times else None,
         offsets=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
     )
-    return Corpus(name, sequences, users, items, interactions.titles)
+    return Corpus(name, sequences, users, items, interactions.titles, source)
 
 
 def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:
@@ -124,4 +127,4 @@ def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:
         times=None if times is None else times[known],
         offsets=before[corpus.sequences.offsets],
     )
-    return Corpus(corpus.name, sequences, corpus.users, items, corpus.titles)
+    return replace(corpus, sequences=sequences, items=items)

@@ -10,6 +10,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
@@ -49,12 +50,13 @@ def load_corpus(
         return build_corpus(_from_data_frame(source, settings), "data frame")
     text = str(source)
     if text == SYNTHETIC or text.startswith(SYNTHETIC + ":"):
-        return build_corpus(generate(text), text)
+        return build_corpus(generate(text), text, text)
     path = locate(text, settings, progress)
     interactions = (
         read_atomic(path, settings) if path.suffix == ".inter" else read_file(path, settings)
     )
-    return build_corpus(interactions, path.stem)
+    lasting = text if text in ENTRIES else str(path.resolve())
+    return build_corpus(interactions, path.stem, lasting)
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
@@ -166,11 +168,16 @@ def _from_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings
     return from_frame(frame, user=settings.user_column, item=settings.item_column, time=time)
 
 
-def _from_pandas(source: object) -> pl.DataFrame:
+def _from_pandas(source: pd.DataFrame) -> pl.DataFrame:
     if not hasattr(source, "columns") or not hasattr(source, "to_dict"):
         raise DataError(
             f"data is a {type(source).__name__}; give a name, a path, or a Polars or pandas frame"
         )
-    return pl.DataFrame(
-        {str(name): pl.Series(source[name].to_numpy(), strict=False) for name in source.columns}
-    )
+    return pl.DataFrame({str(name): _pandas_column(source[name]) for name in source.columns})
+
+
+def _pandas_column(column: pd.Series) -> pl.Series:
+    values = column.to_numpy()
+    if values.dtype == object:  # pandas writes a missing value as None, NaN or NA
+        values = np.where(column.isna(), None, values)
+    return pl.Series(values, strict=False, nan_to_null=True)

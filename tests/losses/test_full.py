@@ -1,0 +1,151 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sasrec.losses import full
+from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+
+LOSSES = [softmax_cross_entropy_plain, softmax_cross_entropy]
+SIZES = [(1, 2, 1), (17, 3, 4), (33, 101, 8), (64, 50, 5), (129, 7, 16)]  # P, V, d
+
+
+def inputs(n_positions, n_items, width, *, scale=1.0, dtype=torch.float32):
+    generator = torch.Generator().manual_seed(n_positions)
+    hidden = torch.randn(n_positions, width, generator=generator, dtype=torch.float64) * scale
+    table = torch.randn(n_items, width, generator=generator, dtype=torch.float64)
+    targets = torch.randint(1, n_items, (n_positions,), generator=generator)
+    # Rounded first, so that the truth is about the same numbers.
+    rounded = hidden.to(dtype), table.to(dtype)
+    return rounded[0].requires_grad_(), targets, rounded[1].requires_grad_()
+
+
+def value_and_gradients(loss, hidden, targets, table):
+    value = loss(hidden, targets, table)
+    return value.detach(), *torch.autograd.grad(value, (hidden, table))
+
+
+def truth(hidden, targets, table):
+    doubled = [part.detach().double().requires_grad_() for part in (hidden, table)]
+    value = F.cross_entropy(doubled[0] @ doubled[1].T, targets)
+    return value.detach(), *torch.autograd.grad(value, doubled)
+
+
+@pytest.fixture(params=[1, 4 * 101 * 20, 2**21])
+def _pieces(request, monkeypatch):
+    """Run with pieces of 16 positions, about 20, and everything at once."""
+    monkeypatch.setattr(full, "PIECE_BYTES", request.param)
+
+
+@pytest.mark.usefixtures("_pieces")
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_values_and_gradients_are_the_true_ones(loss, size, scale):
+    some = inputs(*size, scale=scale)
+    for ours, true in zip(value_and_gradients(loss, *some), truth(*some), strict=True):
+        # float32 keeps 7 digits; the largest logits lose the digits of their own size.
+        tolerance = 2e-6 * max(1.0, scale) * max(1.0, true.abs().max().item())
+        assert torch.allclose(ours.double(), true, rtol=0, atol=tolerance)
+
+
+@pytest.mark.usefixtures("_pieces")
+@pytest.mark.parametrize("size", SIZES)
+def test_pieces_are_no_further_off_than_the_plain_form(size):
+    some = inputs(*size, scale=10.0)
+    plain, pieces = (value_and_gradients(loss, *some) for loss in LOSSES)
+    for fast, slow, true in zip(pieces, plain, truth(*some), strict=True):
+        largest = max(1.0, true.abs().max().item())
+        assert (fast - true).abs().max() <= 2 * (slow - true).abs().max() + 5e-6 * largest
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_float64_is_kept(loss):
+    some = inputs(20, 9, 4, dtype=torch.float64)
+    for ours, true in zip(value_and_gradients(loss, *some), truth(*some), strict=True):
+        assert ours.dtype == torch.float64
+        assert torch.allclose(ours, true, rtol=0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("_pieces")
+def test_gradients_pass_gradcheck():
+    hidden, targets, table = inputs(19, 5, 3, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda h, t: softmax_cross_entropy(h, targets, t), (hidden, table))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_positions_cost_nothing(loss):
+    hidden, table = torch.zeros(0, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
+    value = loss(hidden, torch.zeros(0, dtype=torch.int64), table)
+    value.backward()
+    assert value.item() == 0
+    assert hidden.grad.shape == (0, 3)
+    assert (table.grad == 0).all()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_huge_scores_stay_finite(loss):
+    hidden = torch.tensor([[1e4], [-1e4]], requires_grad=True)
+    table = torch.tensor([[0.0], [1e2], [-1e2]], requires_grad=True)
+    value, *gradients = value_and_gradients(loss, hidden, torch.tensor([1, 1]), table)
+    # Logits are 0, 1e6, -1e6 and their opposites: the first is certain, the second off by 2e6.
+    assert value.item() == pytest.approx(1e6, rel=1e-6)
+    assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_two_positions_by_hand(loss):
+    # Logits 0, 0 (padding counts): log 2. Logits 0, ln 3: log(4/3).
+    hidden, table = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.0], [3.0]]).log1p() * 0
+    table[1] = torch.tensor(3.0).log()
+    value = loss(hidden, torch.tensor([1, 1]), table)
+    expected = (torch.tensor(2.0).log() + torch.tensor(4 / 3).log()) / 2
+    assert value.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.usefixtures("_pieces")
+def test_the_order_of_positions_does_not_matter():
+    hidden, targets, table = inputs(129, 101, 8)
+    order = torch.randperm(129, generator=torch.Generator().manual_seed(0))
+    first = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
+    second = value_and_gradients(softmax_cross_entropy, hidden[order], targets[order], table)
+    assert first[0].item() == pytest.approx(second[0].item(), rel=1e-6)
+    assert torch.allclose(first[1][order], torch.autograd.grad(
+        softmax_cross_entropy(shuffled := hidden[order], targets[order], table), shuffled
+    )[0], atol=1e-6)
+    assert torch.allclose(first[2], second[2], atol=1e-6)
+
+
+@pytest.mark.parametrize("frozen", ["hidden", "table", "both"])
+def test_parts_without_gradient_are_fine(frozen):
+    hidden, targets, table = inputs(20, 9, 4)
+    if frozen in {"hidden", "both"}:
+        hidden = hidden.detach()
+    if frozen in {"table", "both"}:
+        table = table.detach()
+    plain, pieces = (loss(hidden, targets, table) for loss in LOSSES)
+    assert pieces.item() == pytest.approx(plain.item(), rel=1e-6)
+    for part in (hidden, table):
+        if part.requires_grad:
+            ours, theirs = (torch.autograd.grad(value, part)[0] for value in (pieces, plain))
+            assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_the_gradient_scales_with_what_follows():
+    hidden, targets, table = inputs(20, 9, 4)
+    once = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
+    thrice = value_and_gradients(lambda *some: 3 * softmax_cross_entropy(*some), hidden, targets, table)
+    for single, triple in zip(once, thrice, strict=True):
+        assert torch.allclose(3 * single, triple, atol=1e-6)
+
+
+def test_autocast_multiplies_in_half_width_and_sums_in_full():
+    hidden, targets, table = inputs(64, 50, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        value, *gradients = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
+    true, *true_gradients = truth(hidden, targets, table)
+    assert value.dtype == torch.float32
+    assert value.item() != softmax_cross_entropy(hidden, targets, table).item()
+    assert value.item() == pytest.approx(true.item(), rel=2**-7)  # bfloat16 keeps 8 bits
+    for ours, exact in zip(gradients, true_gradients, strict=True):
+        assert ours.dtype == torch.float32
+        assert (ours - exact).abs().max() < 2**-5 * exact.abs().max()
