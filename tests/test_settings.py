@@ -97,7 +97,9 @@ def test_metric_names_are_taken_in_any_case():
     [(50, 4, "48 or 52"), (3, 4, "such as 4"), (65, 2, "64 or 66")],
 )
 def test_a_width_the_heads_cannot_share_names_the_nearest_that_they_can(width, heads, near):
-    expected = f"hidden_size {width} cannot be shared by n_heads {heads}.*multiple of {heads}.*{near}"
+    expected = (
+        f"hidden_size {width} cannot be shared by n_heads {heads}.*multiple of {heads}.*{near}"
+    )
     with pytest.raises(ValidationError, match=expected):
         SASRecSettings(hidden_size=width, n_heads=heads)
 

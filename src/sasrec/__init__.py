@@ -27,7 +27,7 @@ _HOMES = {
 }
 
 __version__ = "0.1.0"
-__all__ = ["Recommendation", "Recommender", "load", "train"]  # noqa: F822  # loaded on first use
+__all__ = ["Recommendation", "Recommender", "load", "train"]  # loaded on first use
 
 
 def __getattr__(name: str) -> Any:

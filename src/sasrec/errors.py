@@ -36,7 +36,7 @@ class DeviceError(SasrecError):
     """A device or a precision was asked for that this machine does not have."""
 
 
-class Interrupted(SasrecError):
+class Interrupted(SasrecError):  # noqa: N818 - nothing went wrong
     """The user stopped the work before there was a result to keep."""
 
 

@@ -110,9 +110,7 @@ def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASR
         if name in flat[group]:
             raise SettingsError(f"{written[name]!r} and {key!r} are the same setting; keep one")
         flat[group][name], written[name] = value, key
-    checked = {
-        group: _validated(kind, flat[group], written) for group, kind in classes.items()
-    }
+    checked = {group: _validated(kind, flat[group], written) for group, kind in classes.items()}
     run = RunSettings(model, **checked)  # type: ignore[arg-type]  # each group has its class
     check_names(run.evaluation.metrics)
     split_key(run.evaluation.valid_metric)
@@ -157,7 +155,7 @@ def train(
 
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
-    """  # noqa: DOC502  # raised by the parts
+    """  # raised by the parts
     run = resolve_settings(settings)
     if out is not None:
         check_target(Path(out), overwrite=overwrite)

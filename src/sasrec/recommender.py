@@ -217,7 +217,9 @@ class Recommender:
     def _write(self, folder: Path) -> None:
         from safetensors.torch import save_file
 
-        weights = {name: value.contiguous().cpu() for name, value in self.model.state_dict().items()}
+        weights = {
+            name: value.contiguous().cpu() for name, value in self.model.state_dict().items()
+        }
         save_file(weights, folder / WEIGHTS)
         texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
@@ -287,12 +289,11 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
     words = _read_json(path / VOCABULARY)
     try:
         items = Vocabulary(words["items"])
-        counts = np.array([0, *words["counts"]], dtype=np.int64)
+        counts = np.zeros(len(items) + 1, dtype=np.int64)
+        counts[1:] = words["counts"]
         titles = dict(words["titles"])
         model = _build(settings, len(items))
         _load_weights(model, path / WEIGHTS)
-        if len(counts) != len(items) + 1:
-            raise ValueError("as many counts as items are needed")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ModelError(f"{path} is damaged or was edited: {detail}") from error

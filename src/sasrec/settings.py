@@ -44,7 +44,7 @@ def recbole(name: str) -> dict[str, Any]:
 
 
 def _listed(value: Any) -> Any:
-    """Let ``topk: 10`` and ``metrics: ndcg`` stand for lists of one, as RecBole does."""
+    """Return ``topk: 10`` and ``metrics: ndcg`` as lists of one, as RecBole takes them."""
     return (value,) if isinstance(value, str | int) else value
 
 

@@ -141,9 +141,7 @@ def test_phases_differ_between_epochs():
 
 def test_users_with_one_event_train_nothing():
     split = leave_one_out(sequences([1, 4, 1]))
-    windows = training_windows(
-        split, max_history=4, context=0, generator=np.random.default_rng(0)
-    )
+    windows = training_windows(split, max_history=4, context=0, generator=np.random.default_rng(0))
     assert windows.users.tolist() == [2]
 
 
@@ -191,9 +189,7 @@ def test_groups_are_dealt_anew_each_epoch():
     ones = np.ones(64, dtype=np.int64)
     windows = Windows(np.arange(64), ones, ones, ones)
     generator = np.random.default_rng(0)
-    first, second = (
-        shuffled_groups(windows, batch_size=8, generator=generator) for _ in range(2)
-    )
+    first, second = (shuffled_groups(windows, batch_size=8, generator=generator) for _ in range(2))
     assert {frozenset(group) for group in first}.isdisjoint({frozenset(group) for group in second})
 
 

@@ -19,7 +19,7 @@ RATINGS = b"196\t242\t3\t881250949\n186\t302\t3\t891717742\n"
 INTER = movielens.RATINGS_HEADER + RATINGS
 FILMS = "242|Kolya (1996)|x||url|0|1|1\n302|L'\xe9t\xe9|x||url|1|0|0\n".encode("latin-1")
 GENRES = b"unknown|0\nAction|1\nDrama|2\n\n"
-ITEMS = "item_id:token\tmovie_title:token_seq\n242\tKolya\n302\tHead\n".encode()
+ITEMS = b"item_id:token\tmovie_title:token_seq\n242\tKolya\n302\tHead\n"
 
 
 def zipped(**members):
@@ -150,8 +150,10 @@ def test_without_network_the_text_says_what_to_do(network):
 def test_a_wrong_checksum_is_an_error_and_leaves_nothing(network):
     network.grouplens = GROUPLENS_ZIP + b"x"
     network.wheel = zipped(
-        **{f"recbole/dataset_example/ml-100k/ml-100k.{end}": INTER + b"1\t1\t1\t1\n"
-           for end in ("inter", "item", "user")}
+        **{
+            f"recbole/dataset_example/ml-100k/ml-100k.{end}": INTER + b"1\t1\t1\t1\n"
+            for end in ("inter", "item", "user")
+        }
     )
     with pytest.raises(DataError, match=r"ml-100k\.zip has the wrong checksum.*ml-100k\.inter has"):
         fetch("ml-100k")
@@ -231,7 +233,9 @@ def test_an_unknown_name_suggests_the_nearest(network):
 def test_a_cache_that_cannot_be_written_says_so(network, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SASREC_CACHE", str(tmp_path / "file"))
-    with pytest.raises(DataError, match=r"the cache folder .* cannot be written \(.*\); set SASREC_CACHE"):
+    with pytest.raises(
+        DataError, match=r"the cache folder .* cannot be written \(.*\); set SASREC_CACHE"
+    ):
         fetch("ml-100k")
     assert network.calls == []
 

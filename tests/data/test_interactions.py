@@ -33,7 +33,7 @@ def test_the_order_of_the_frame_is_kept():
     ("moment", "seconds"),
     [
         (date(1970, 1, 2), 86400.0),
-        (datetime(1970, 1, 1, 0, 0, 1, 500000), 1.5),  # noqa: DTZ001
+        (datetime(1970, 1, 1, 0, 0, 1, 500000), 1.5),
         (datetime(1970, 1, 1, 0, 1, tzinfo=UTC), 60.0),
     ],
 )
@@ -73,12 +73,16 @@ def test_a_bad_value_says_its_row_and_column(column, values, expected):
 @pytest.mark.parametrize("kind", [pl.Duration("us"), pl.Time])
 def test_a_duration_is_no_moment(kind):
     moments = pl.Series("time", [1], dtype=pl.Int64).cast(kind)
-    with pytest.raises(DataError, match=r"the data frame: column 'time' holds .*; a time is a number"):
+    with pytest.raises(
+        DataError, match=r"the data frame: column 'time' holds .*; a time is a number"
+    ):
         read(pl.DataFrame({"user": ["a"], "item": ["b"], "time": moments}))
 
 
 def test_a_missing_column_suggests_the_nearest():
-    expected = r"the data frame has no column 'item'; did you mean 'items'\? \(it has: user, items\)"
+    expected = (
+        r"the data frame has no column 'item'; did you mean 'items'\? \(it has: user, items\)"
+    )
     with pytest.raises(DataError, match=expected):
         read(pl.DataFrame({"user": ["a"], "items": ["b"]}), time=None)
 

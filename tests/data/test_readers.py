@@ -101,7 +101,10 @@ def test_windows_line_ends_leave_no_empty_token_unnoticed(complaint):
 
 
 def test_quotes_are_kept_as_they_are(read):
-    assert rows(read(HEADER + '"a"\t"b\t1\nc"c\t""\t2\n')) == [('"a"', '"b', 1.0), ('c"c', '""', 2.0)]
+    assert rows(read(HEADER + '"a"\t"b\t1\nc"c\t""\t2\n')) == [
+        ('"a"', '"b', 1.0),
+        ('c"c', '""', 2.0),
+    ]
 
 
 def test_an_empty_value_in_an_unused_last_column_is_fine(read):
@@ -155,7 +158,8 @@ def test_a_column_named_twice_is_an_error(complaint):
 
 def test_a_missing_column_suggests_the_nearest(complaint):
     assert complaint("user_id:token\titems_id:token\na\tb\n") == (
-        "ml.inter, line 1: no column 'item_id'; did you mean 'items_id'? (it has: user_id, items_id)"
+        "ml.inter, line 1: no column 'item_id'; did you mean 'items_id'? "
+        "(it has: user_id, items_id)"
     )
 
 
@@ -196,7 +200,9 @@ def test_too_many_values_name_their_line(complaint, header):
     )
 
 
-@pytest.mark.parametrize("time", ["soon", "nan", "inf", "-inf", "1_000", "12:30", "٣", "1e999", "0x1"])
+@pytest.mark.parametrize(
+    "time", ["soon", "nan", "inf", "-inf", "1_000", "12:30", "٣", "1e999", "0x1"]
+)
 def test_a_time_that_is_no_number_names_its_line(complaint, time):
     assert complaint(f"{HEADER}a\tb\t1\n\na\tb\t{time}\n") == (
         f"ml.inter, line 4: 'timestamp' is {time!r}; a time is a number"
@@ -273,7 +279,7 @@ def test_titles_come_from_the_item_file_beside(tmp_path):
     path = tmp_path / "ml.inter"
     path.write_text(HEADER + "a\t007\t1\n")
     path.with_suffix(".item").write_text(
-        "item_id:token\tmovie_title:token_seq\tyear:float\n007\tJames \"B\"\t1962\n8\t\t\n",
+        'item_id:token\tmovie_title:token_seq\tyear:float\n007\tJames "B"\t1962\n8\t\t\n',
         encoding="utf-8",
     )
     assert read_atomic(path, DataSettings()).titles == {"007": 'James "B"'}
@@ -307,7 +313,9 @@ def test_dates_in_a_csv_become_seconds(tmp_path):
 
 def test_parquet_is_read(tmp_path):
     path = tmp_path / "log.parquet"
-    pl.DataFrame({"user_id": [1, 2], "item_id": ["x", "y"], "timestamp": [2, 1]}).write_parquet(path)
+    pl.DataFrame({"user_id": [1, 2], "item_id": ["x", "y"], "timestamp": [2, 1]}).write_parquet(
+        path
+    )
     assert rows(read_file(path, DataSettings())) == [("1", "x", 2.0), ("2", "y", 1.0)]
 
 
@@ -349,7 +357,10 @@ def test_a_broken_table_is_named(tmp_path, name, content):
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("user,item_id\na,b\n", r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)"),
+        (
+            "user,item_id\na,b\n",
+            r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)",
+        ),
         ("user_id,item_id\n", "holds no interactions"),
         ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill or drop it"),
         ("user_id,item_id,timestamp\na,b,1\na,b,soon\n", "row 2: 'timestamp' is 'soon'"),

@@ -73,9 +73,7 @@ def test_a_name_is_looked_up_under_data_path(tmp_path):
 
 def test_a_name_of_the_catalogue_is_fetched(tmp_path, monkeypatch):
     place(tmp_path / "cache" / "ml-100k" / "ml-100k.inter")
-    monkeypatch.setattr(
-        sources, "fetch", lambda name, progress: tmp_path / "cache" / name
-    )
+    monkeypatch.setattr(sources, "fetch", lambda name, progress: tmp_path / "cache" / name)
     assert histories(load_corpus("ml-100k", DataSettings())) == EXPECTED
 
 
@@ -137,7 +135,9 @@ def test_pandas_dates_and_an_odd_index_are_fine():
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
 def test_a_missing_token_in_pandas_is_no_token(missing):
-    frame = pd.DataFrame({"user_id": pd.Series(["a", missing], dtype=object), "item_id": ["x", "y"]})
+    frame = pd.DataFrame(
+        {"user_id": pd.Series(["a", missing], dtype=object), "item_id": ["x", "y"]}
+    )
     with pytest.raises(DataError, match="the data frame, row 2: 'user_id' is empty"):
         load_corpus(frame, DataSettings())
 

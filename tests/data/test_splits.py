@@ -14,7 +14,7 @@ def sequences(lengths):
 
 
 def parts(lengths):
-    """Return per user: (training items, validation target, test target); item = global place + 1."""
+    """Return each user's training items, validation target and test target."""
     split = leave_one_out(sequences(lengths))
     items, first = split.sequences.items, split.sequences.offsets[:-1]
     validation = dict(zip(split.validation.users, items[split.validation.stops], strict=True))

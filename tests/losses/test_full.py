@@ -69,7 +69,9 @@ def test_float64_is_kept(loss):
 @pytest.mark.usefixtures("_pieces")
 def test_gradients_pass_gradcheck():
     hidden, targets, table = inputs(19, 5, 3, dtype=torch.float64)
-    assert torch.autograd.gradcheck(lambda h, t: softmax_cross_entropy(h, targets, t), (hidden, table))
+    assert torch.autograd.gradcheck(
+        lambda h, t: softmax_cross_entropy(h, targets, t), (hidden, table)
+    )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -109,9 +111,13 @@ def test_the_order_of_positions_does_not_matter():
     first = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
     second = value_and_gradients(softmax_cross_entropy, hidden[order], targets[order], table)
     assert first[0].item() == pytest.approx(second[0].item(), rel=1e-6)
-    assert torch.allclose(first[1][order], torch.autograd.grad(
-        softmax_cross_entropy(shuffled := hidden[order], targets[order], table), shuffled
-    )[0], atol=1e-6)
+    assert torch.allclose(
+        first[1][order],
+        torch.autograd.grad(
+            softmax_cross_entropy(shuffled := hidden[order], targets[order], table), shuffled
+        )[0],
+        atol=1e-6,
+    )
     assert torch.allclose(first[2], second[2], atol=1e-6)
 
 
@@ -133,7 +139,9 @@ def test_parts_without_gradient_are_fine(frozen):
 def test_the_gradient_scales_with_what_follows():
     hidden, targets, table = inputs(20, 9, 4)
     once = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
-    thrice = value_and_gradients(lambda *some: 3 * softmax_cross_entropy(*some), hidden, targets, table)
+    thrice = value_and_gradients(
+        lambda *some: 3 * softmax_cross_entropy(*some), hidden, targets, table
+    )
     for single, triple in zip(once, thrice, strict=True):
         assert torch.allclose(3 * single, triple, atol=1e-6)
 

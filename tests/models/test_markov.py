@@ -1,4 +1,5 @@
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -31,8 +32,7 @@ def slow_scores(split, last):
     """Count in plain Python."""
     histories = training_histories(split)
     followed = Counter(
-        after for history in histories for before, after in zip(history, history[1:], strict=False)
-        if before == last
+        after for history in histories for before, after in pairwise(history) if before == last
     )
     popularity = Counter(item for history in histories for item in history)
     total = sum(popularity.values())
@@ -56,9 +56,7 @@ def test_the_last_item_is_the_state_and_candidates_are_picked():
     hidden = model.encode(batch)[batch.last]
     assert hidden[:, 0].tolist() == [2, 3]
     candidates = torch.tensor([[3, 1], [2, 6]])
-    assert torch.equal(
-        model.score(hidden, candidates), model.score(hidden).gather(1, candidates)
-    )
+    assert torch.equal(model.score(hidden, candidates), model.score(hidden).gather(1, candidates))
 
 
 def test_popularity_breaks_ties_and_never_outweighs_a_transition():

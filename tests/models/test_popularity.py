@@ -43,4 +43,7 @@ def test_everybody_gets_the_same_scores():
 
 def test_candidates_get_their_counts():
     model = Popularity(torch.tensor([0, 3, 1, 2]))
-    assert model.score(torch.ones(2, 1), torch.tensor([[1, 2], [3, 1]])).tolist() == [[3, 1], [2, 3]]
+    assert model.score(torch.ones(2, 1), torch.tensor([[1, 2], [3, 1]])).tolist() == [
+        [3, 1],
+        [2, 3],
+    ]

@@ -131,7 +131,9 @@ def test_states_depend_neither_on_padding_nor_on_other_windows():
 def test_the_order_of_windows_does_not_matter():
     model = network().eval()
     forwards = model.encode(batch_of(HISTORIES)).split([len(some) for some in HISTORIES])
-    backwards = model.encode(batch_of(HISTORIES[::-1])).split([len(some) for some in HISTORIES[::-1]])
+    backwards = model.encode(batch_of(HISTORIES[::-1])).split(
+        [len(some) for some in HISTORIES[::-1]]
+    )
     for first, second in zip(forwards, backwards[::-1], strict=True):
         assert torch.allclose(first, second, rtol=0, atol=1e-5)
 

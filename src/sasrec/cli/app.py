@@ -32,7 +32,11 @@ app.add_typer(data_app, name="data")
 
 
 def main() -> None:
-    """Run the command line; exit 0 if it worked, 2 if the user can mend it, 1 if only we can."""
+    """Run the command line and leave the process.
+
+    Raises:
+        SystemExit: Always; 0 if it worked, 2 if the user can mend it, 1 if only we can.
+    """
     try:
         app()
     except SasrecError as error:
@@ -46,13 +50,13 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(2)
-    except Exception:  # noqa: BLE001  # the last resort: keep the trace, spare the user
+    except Exception:  # the last resort: keep the trace, spare the user
         with tempfile.NamedTemporaryFile(
             "w", prefix="sasrec-", suffix=".log", delete=False
         ) as trace:
             traceback.print_exc(file=trace)
         print(
-            f"error: this is a bug in sasrec, not in your input; please report it with {trace.name}",
+            f"error: this is a bug in sasrec, not in your input; report it with {trace.name}",
             file=sys.stderr,
         )
         sys.exit(1)

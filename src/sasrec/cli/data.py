@@ -19,7 +19,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 
 @data_app.command("list")
 def list_data(as_json: AsJson = False) -> None:
-    """List the data sets known by name."""  # noqa: D417
+    """List the data sets known by name."""
     from sasrec.data.catalogue import ENTRIES, cached
 
     rows = [
@@ -54,7 +54,7 @@ def fetch(
         Path | None, typer.Option(help="For synthetic: folder to write NAME/NAME.inter into.")
     ] = None,
 ) -> None:
-    """Fetch a data set into the cache, or write a generated one."""  # noqa: D417
+    """Fetch a data set into the cache, or write a generated one."""
     from sasrec.data import catalogue
     from sasrec.data.sources import generate, write_atomic
 
@@ -72,7 +72,7 @@ def describe(
     data: Annotated[str, typer.Argument(help="Name, file or folder of interactions.")],
     as_json: AsJson = False,
 ) -> None:
-    """Describe a data set: users, items, interactions, lengths, time span."""  # noqa: D417
+    """Describe a data set: users, items, interactions, lengths, time span."""
     from sasrec.data.sources import load_corpus
     from sasrec.settings import DataSettings
 

@@ -44,7 +44,7 @@ def recommend(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line a history.")] = False,
 ) -> None:
-    """Recommend what comes next for histories of anybody, known in training or not."""  # noqa: D417
+    """Recommend what comes next for histories of anybody, known in training or not."""
     from sasrec.recommender import load
 
     recommender = load(model)
@@ -147,9 +147,7 @@ def _write_lines(names: list[str], found: list[Recommendation], out: Path | None
         raise DataError(f"{out} cannot be written: {error.strerror}") from error
 
 
-def _print(
-    name: str, tokens: list[str], found: Recommendation, titles: dict[str, str]
-) -> None:
+def _print(name: str, tokens: list[str], found: Recommendation, titles: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -45,7 +45,7 @@ def train(
 
     Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
     'sasrec config' lists them all.
-    """  # noqa: D417
+    """
     from sasrec.data.sources import load_corpus
     from sasrec.experiment import resolve_settings, run_experiment
     from sasrec.recommender import check_target
@@ -82,15 +82,15 @@ def evaluate(
     topk: Annotated[str | None, typer.Option(help="With commas between, such as 5,10,20.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a saved model on the validation and test events of a data set."""  # noqa: D417
+    """Measure a saved model on the validation and test events of a data set."""
+    import torch
+
     from sasrec.data.sequences import renumbered
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import leave_one_out
     from sasrec.evaluation.report import evaluate_model
     from sasrec.experiment import resolve_settings
     from sasrec.recommender import load
-
-    import torch
 
     recommender = load(model)
     saved = recommender.settings
@@ -123,7 +123,7 @@ def evaluate(
 
 
 def config(context: typer.Context, as_json: AsJson = False) -> None:
-    """Print every setting, its value (--key=value changes it) and what it does."""  # noqa: D417
+    """Print every setting, its value (--key=value changes it) and what it does."""
     from sasrec.experiment import resolve_settings
 
     run = resolve_settings(parse_keys(context.args))

@@ -110,8 +110,7 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
     entry = ENTRIES.get(name)
     if entry is None:
         raise DataError(
-            f"unknown data set {name!r}{did_you_mean(name, ENTRIES)} "
-            f"(known: {', '.join(ENTRIES)})"
+            f"unknown data set {name!r}{did_you_mean(name, ENTRIES)} (known: {', '.join(ENTRIES)})"
         )
     found = cached(name)
     if found is not None:
@@ -134,7 +133,17 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
 
 @contextmanager
 def _appearing_folder(final: Path) -> Iterator[Path]:
-    """Give a folder to fill that takes its final name only when all went well."""
+    """Give a folder to fill that takes its final name only when all went well.
+
+    Args:
+        final: The name to take.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        DataError: The cache folder, or the one given, cannot be written.
+    """
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         working = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))

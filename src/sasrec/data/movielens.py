@@ -48,7 +48,15 @@ def movielens_100k(folder: Path, progress: Progress) -> None:
 
 
 def movielens_100k_from_wheel(folder: Path, progress: Progress) -> None:
-    """Take ml-100k's atomic files from the copy that RecBole's wheel carries."""
+    """Take ml-100k's atomic files from the copy that RecBole's wheel carries.
+
+    Args:
+        folder: Where to write them.
+        progress: Called once, when the wheel is there.
+
+    Raises:
+        DataError: pip cannot download the wheel, or it is broken.
+    """
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
     fetched = subprocess.run(
         [*command, "--dest", str(folder), RECBOLE_WHEEL],

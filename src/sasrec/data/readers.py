@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import polars as pl
 
@@ -105,7 +106,7 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
     layout = _Layout(path, columns.separator, list(header), wanted, None)
     frame = _parse(layout, path)
     if frame is None:
-        raise _first_bad_line(replace(layout, wanted=()))  # a title may be empty
+        _refuse(replace(layout, wanted=()))  # a title may be empty
     named = frame.drop_nulls()
     return dict(zip(named[wanted[0]].to_list(), named[wanted[1]].to_list(), strict=True))
 
@@ -234,7 +235,7 @@ def _parse(layout: _Layout, source: Path | bytes) -> pl.DataFrame | None:
 
 
 def _atomic_frame(layout: _Layout) -> pl.DataFrame:
-    """Read fast; if anything looks odd, walk the lines to say where, or to skip blank ones."""
+    """Return the wanted columns, read fast; if anything looks odd, by walking the lines."""
     frame = _parse(layout, layout.path)
     if frame is not None and sum(frame.null_count().row(0)):
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
@@ -245,41 +246,40 @@ def _atomic_frame(layout: _Layout) -> pl.DataFrame:
     if layout.time is not None:
         times = frame[layout.time].str.strip_chars().cast(pl.Float64, strict=False)
         if times.is_null().any() or not times.is_finite().all():
-            raise _first_bad_line(layout)
+            _refuse(layout)
         frame = frame.with_columns(times.alias(layout.time))
     return frame.select(layout.wanted)
 
 
 def _walked_frame(layout: _Layout) -> pl.DataFrame:
-    """Raise for the first bad line; if none is, read again what is left without blank lines."""
-    bad = _find_bad_line(layout)
-    if bad is not None:
-        raise bad
+    """Return what is left without blank lines, unless a line is bad: then refuse the file."""
+    if _find_bad_line(layout) is not None:
+        _refuse(layout)
     with layout.path.open("rb") as file:
         text = file.readline() + b"".join(line for line in file if line.strip())
     frame = _parse(layout, text)
     if frame is None:
-        raise _unreadable(layout)
+        _refuse(layout)
     return frame
 
 
-def _first_bad_line(layout: _Layout) -> DataError:
-    return _find_bad_line(layout) or _unreadable(layout)
+def _refuse(layout: _Layout) -> NoReturn:
+    bad = _find_bad_line(layout)
+    if bad is None:
+        raise DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
+    number, problem = bad
+    raise DataError(f"{layout.path}, line {number}: {problem}")
 
 
-def _unreadable(layout: _Layout) -> DataError:
-    return DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
-
-
-def _find_bad_line(layout: _Layout) -> DataError | None:
-    """Walk the file line by line; only done when something is wrong with it."""
+def _find_bad_line(layout: _Layout) -> tuple[int, str] | None:
+    """Return the number of the first line that does not fit, and why; slow, so rarely done."""
     with layout.path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             if number == 1 or not raw.strip():
                 continue
             problem = _line_problem(layout, raw)
             if problem is not None:
-                return DataError(f"{layout.path}, line {number}: {problem}")
+                return number, problem
     return None
 
 

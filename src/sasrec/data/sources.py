@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
@@ -25,7 +24,7 @@ from sasrec.settings import DataSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-    Source = str | Path | pl.DataFrame | pd.DataFrame
+    Source: TypeAlias = str | Path | pl.DataFrame | pd.DataFrame
 
 SYNTHETIC = "synthetic"
 
@@ -103,7 +102,9 @@ def generate(text: str) -> Interactions:
     Raises:
         DataError: A key is unknown or a value is no number in range.
     """
-    known = {name: rule.default for name, rule in inspect.signature(hidden_markov).parameters.items()}
+    known = {
+        name: rule.default for name, rule in inspect.signature(hidden_markov).parameters.items()
+    }
     values: dict[str, int | float] = {}
     for pair in filter(None, text.partition(":")[2].split(",")):
         key, _, value = (part.strip() for part in pair.partition("="))
@@ -177,7 +178,8 @@ def _from_pandas(source: pd.DataFrame) -> pl.DataFrame:
 
 
 def _pandas_column(column: pd.Series) -> pl.Series:
-    values = column.to_numpy()
+    values = column.to_numpy(copy=True)
     if values.dtype == object:  # pandas writes a missing value as None, NaN or NA
-        values = np.where(column.isna(), None, values)
-    return pl.Series(values, strict=False, nan_to_null=True)
+        values[column.isna().to_numpy()] = None
+        return pl.Series(values.tolist(), strict=False)
+    return pl.Series(values, nan_to_null=True)

@@ -33,7 +33,8 @@ class Split:
 
     Attributes:
         sequences: All histories; shared, never cut.
-        train_stops: int64 [U]; user u trains on events ``offsets[u - 1]`` to ``train_stops[u - 1]``.
+        train_stops: int64 [U]; user u trains on events ``offsets[u - 1]`` to
+            ``train_stops[u - 1]``.
         validation: Cases early stopping looks at.
         test: Cases looked at once, at the end.
     """

@@ -31,7 +31,9 @@ class Vocabulary:
         Raises:
             ValueError: A token occurs twice.
         """
-        entries = tokens if isinstance(tokens, pl.Series) else pl.Series(list(tokens), dtype=pl.String)
+        entries = (
+            tokens if isinstance(tokens, pl.Series) else pl.Series(list(tokens), dtype=pl.String)
+        )
         if entries.n_unique() != entries.len():
             raise ValueError("a vocabulary holds each token once")
         self.entries: pl.Series = entries

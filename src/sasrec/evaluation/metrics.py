@@ -24,7 +24,7 @@ def recall(ranks: np.ndarray, k: int) -> np.ndarray:
     Returns:
         float64 [M], 0 to 1.
     """
-    return _hits(ranks, k).sum(1) / _relevant(ranks)
+    return np.asarray(_hits(ranks, k).sum(1) / _relevant(ranks))
 
 
 def hit(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def hit(ranks: np.ndarray, k: int) -> np.ndarray:
     Returns:
         float64 [M].
     """
-    return _hits(ranks, k).any(1).astype(np.float64)
+    return np.asarray(_hits(ranks, k).any(1), dtype=np.float64)
 
 
 def precision(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -50,7 +50,7 @@ def precision(ranks: np.ndarray, k: int) -> np.ndarray:
     Returns:
         float64 [M], 0 to 1.
     """
-    return _hits(ranks, k).sum(1) / k
+    return np.asarray(_hits(ranks, k).sum(1) / k)
 
 
 def mrr(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -63,7 +63,9 @@ def mrr(ranks: np.ndarray, k: int) -> np.ndarray:
     Returns:
         float64 [M], 0 to 1.
     """
-    return np.where(_hits(ranks, k), _reciprocal(_table(ranks)), 0.0).max(1)
+    gained: np.ndarray = np.where(_hits(ranks, k), 1 / np.maximum(_table(ranks), 1), 0.0)
+    best: np.ndarray = gained.max(1)
+    return best
 
 
 def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -79,9 +81,10 @@ def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
     Returns:
         float64 [M], 0 to 1.
     """
-    gained = np.where(_hits(ranks, k), 1 / np.log2(np.maximum(_table(ranks), 1) + 1), 0.0).sum(1)
-    ideal = np.cumsum(1 / np.log2(np.arange(1, k + 1) + 1))
-    return gained / ideal[np.minimum(_relevant(ranks), k) - 1]
+    gain = 1 / np.log2(np.maximum(_table(ranks), 1) + 1)
+    gained: np.ndarray = np.where(_hits(ranks, k), gain, 0.0).sum(1)
+    ideal: np.ndarray = np.cumsum(1 / np.log2(np.arange(1, k + 1) + 1))
+    return np.asarray(gained / ideal[np.minimum(_relevant(ranks), k) - 1])
 
 
 def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -96,8 +99,8 @@ def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
     """
     table = np.sort(np.where(_hits(ranks, k), _table(ranks), np.iinfo(np.int64).max), axis=1)
     found = np.arange(1, table.shape[1] + 1)
-    precisions = np.where(table <= k, found / table, 0.0).sum(1)
-    return precisions / np.minimum(_relevant(ranks), k)
+    precisions: np.ndarray = np.where(table <= k, found / table, 0.0).sum(1)
+    return np.asarray(precisions / np.minimum(_relevant(ranks), k))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +262,10 @@ def _table(ranks: np.ndarray) -> np.ndarray:
 
 def _hits(ranks: np.ndarray, k: int) -> np.ndarray:
     table = _table(ranks)
-    return (table >= 1) & (table <= k)
+    hits: np.ndarray = (table >= 1) & (table <= k)
+    return hits
 
 
 def _relevant(ranks: np.ndarray) -> np.ndarray:
-    return np.maximum((_table(ranks) >= 1).sum(1), 1)
-
-
-def _reciprocal(table: np.ndarray) -> np.ndarray:
-    return 1 / np.maximum(table, 1)
+    relevant: np.ndarray = np.maximum((_table(ranks) >= 1).sum(1), 1)
+    return relevant

@@ -16,6 +16,8 @@ from torch.autograd.function import once_differentiable
 
 PIECE_BYTES = 2**21
 """Size of the logits held at a time: about what stays in a core's cache."""
+PIECE_ROWS = 128
+"""Fewest positions in a piece; fewer would spend the time on adding up the table's gradient."""
 
 
 def softmax_cross_entropy_plain(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
@@ -48,42 +50,53 @@ def softmax_cross_entropy(hidden: Tensor, targets: Tensor, table: Tensor) -> Ten
     """
     kind = hidden.device.type
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else table.dtype
-    loss: Tensor = _SoftmaxInPieces.apply(hidden, targets, table, dtype)
+    loss: Tensor = _SoftmaxInPieces.apply(  # type: ignore[no-untyped-call]
+        hidden, targets, table, dtype
+    )
     return loss
 
 
 class _SoftmaxInPieces(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, targets: Tensor, table: Tensor, dtype: torch.dtype) -> Tensor:
+    def forward(
+        ctx: Any, hidden: Tensor, targets: Tensor, table: Tensor, dtype: torch.dtype
+    ) -> Tensor:
         wide = torch.promote_types(table.dtype, torch.float32)
         wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
         hidden_grad = torch.empty_like(hidden, dtype=wide) if wants_gradient else None
         table_grad = torch.zeros_like(table, dtype=wide) if wants_gradient else None
         narrow_hidden, narrow_table = hidden.to(dtype), table.to(dtype)
         total = torch.zeros((), dtype=wide, device=hidden.device)
-        size = max(16, PIECE_BYTES // (4 * len(table)))
+        size = min(max(PIECE_ROWS, PIECE_BYTES // (4 * len(table))), max(len(hidden), 1))
+        # Made once: fresh pages for every piece cost as much as the arithmetic.
+        products = torch.empty(size, len(table), dtype=dtype, device=hidden.device)
+        shares = torch.empty(size, len(table), dtype=wide, device=hidden.device)
         with torch.autocast(hidden.device.type, enabled=False):
             for begin in range(0, len(hidden), size):
                 piece = narrow_hidden[begin : begin + size]
                 goal = targets[begin : begin + size, None]
-                logits = (piece @ narrow_table.T).to(wide)  # [piece, V]
-                probabilities = logits.softmax(1)
+                product, probabilities = products[: len(piece)], shares[: len(piece)]
+                logits = torch.mm(piece, narrow_table.T, out=product).to(wide)  # [piece, V]
+                torch.softmax(logits, 1, out=probabilities)
                 # The largest probability is at least 1/V, so its logarithm is safe.
                 normaliser = logits.amax(1) - probabilities.amax(1).log()
                 total += (normaliser - logits.gather(1, goal)[:, 0]).sum()
                 if hidden_grad is None or table_grad is None:
                     continue
                 probabilities.scatter_add_(1, goal, -torch.ones_like(goal, dtype=wide))
-                error = probabilities.to(dtype)  # d loss / d logits, times P
+                error = product.copy_(probabilities)  # d loss / d logits, times P
                 hidden_grad[begin : begin + size] = error @ narrow_table
                 table_grad += error.T @ piece
         ctx.save_for_backward(hidden_grad, table_grad)
         ctx.count = max(len(hidden), 1)
-        return total / ctx.count
+        mean: Tensor = total / ctx.count
+        return mean
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor, None]:
+        hidden_grad: Tensor
+        table_grad: Tensor
         hidden_grad, table_grad = ctx.saved_tensors
-        scale = grad / ctx.count
+        scale: Tensor = grad / ctx.count
         return hidden_grad * scale, None, table_grad * scale, None

@@ -176,7 +176,9 @@ class CausalSelfAttention(nn.Module):
         # Padding stands behind the real positions, where causal attention never looks.
         query, key, value = projected.view(rows, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = self._attend(query, key, value)  # [B, H, L, d / H]
-        return self.output(unpad(mixed.transpose(1, 2).reshape(rows, columns, width), layout))
+        flat = unpad(mixed.transpose(1, 2).reshape(rows, columns, width), layout)
+        result: Tensor = self.output(flat)
+        return result
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         probability = self.dropout.probability if self.training else 0.0
@@ -204,7 +206,8 @@ def attention_with_dropout(query: Tensor, key: Tensor, value: Tensor, dropout: D
     length = query.shape[2]
     future = torch.full((length, length), float("-inf"), device=query.device).triu(1)
     scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + future
-    return dropout(scores.softmax(-1)).to(value.dtype) @ value
+    probabilities: Tensor = dropout(scores.softmax(-1))
+    return probabilities.to(value.dtype) @ value
 
 
 class FeedForward(nn.Module):
@@ -232,4 +235,5 @@ class FeedForward(nn.Module):
         Returns:
             [P, d].
         """
-        return self.down(self.activation(self.up(hidden)))
+        result: Tensor = self.down(self.activation(self.up(hidden)))
+        return result

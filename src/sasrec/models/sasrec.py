@@ -90,8 +90,8 @@ class SASRec(NextItemModel):
             float [P, d].
         """
         layout = layout_of(batch)
-        hidden = self.item_embedding(batch.items) + self.position_embedding(layout.positions)
-        hidden = self.dropout(self.norm(hidden))  # [P, d]
+        embedded = self.item_embedding(batch.items) + self.position_embedding(layout.positions)
+        hidden: Tensor = self.dropout(self.norm(embedded))  # [P, d]
         for block in self.blocks:
             hidden = block(hidden, layout)
         return hidden
@@ -130,7 +130,8 @@ class Block(nn.Module):
         """
         attended = self.dropout(self.attention(hidden, layout))
         hidden = self.attention_norm(hidden + attended)
-        return self.feed_forward_norm(hidden + self.dropout(self.feed_forward(hidden)))
+        result: Tensor = self.feed_forward_norm(hidden + self.dropout(self.feed_forward(hidden)))
+        return result
 
 
 def _initialise(module: nn.Module, deviation: float) -> None:

@@ -52,7 +52,9 @@ def pick_device(name: str) -> torch.device:
         DeviceError: A GPU was asked for and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'")
+        raise DeviceError(
+            "device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
@@ -147,7 +149,17 @@ class _Run:
         self.half = settings.precision == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
-        """Train one epoch; return mean loss, seconds, and targets supervised."""
+        """Train one epoch.
+
+        Args:
+            number: From 1.
+
+        Returns:
+            Mean loss, seconds, and targets supervised.
+
+        Raises:
+            ModelError: The loss was no longer a finite number.
+        """
         self.model.train()
         started = time.perf_counter()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -159,13 +171,21 @@ class _Run:
             self.observer.advanced(number, done)
         mean = float(total) / max(done, 1)  # the one synchronisation of the epoch
         if not math.isfinite(mean):
-            raise ModelError(
-                f"the loss of epoch {number} is {mean}; try a smaller learning_rate"
-            )
+            raise ModelError(f"the loss of epoch {number} is {mean}; try a smaller learning_rate")
         return mean, time.perf_counter() - started, done
 
     def step(self, batch: Batch) -> Tensor:
-        """Take one optimiser step and return its loss, detached."""
+        """Take one optimiser step.
+
+        Args:
+            batch: On the device.
+
+        Returns:
+            The loss before the step, detached.
+
+        Raises:
+            ModelError: The model has no item table.
+        """
         with self._autocast():
             hidden = self.model(batch)
             supervised = (batch.targets > 0).nonzero()[:, 0]
