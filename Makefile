@@ -28,9 +28,16 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup
+bench: setup .venv-recbole/.ready
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/epoch.py
+
+# The peer, in an environment of its own: the newest versions with which it still trains.
+.venv-recbole/.ready:
+	$(PYTHON) -m venv .venv-recbole
+	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+		recbole==1.2.1 'setuptools<80' 'numpy<2' 'pandas<2.3' 'scipy<1.14'
+	touch $@
 
 clean:
 	rm -rf .venv .venv-recbole build dist src/*.egg-info

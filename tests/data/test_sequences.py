@@ -38,8 +38,9 @@ def test_events_are_lined_up_by_time():
 
 
 def test_ties_in_time_keep_file_order():
-    events = [("a", f"i{number}", 5.0) for number in range(200, 0, -1)]
-    assert histories(corpus(events))["a"] == [item for _, item, _ in events]
+    events = [(user, f"i{number}", 5.0) for number in range(20_000, 0, -1) for user in "ab"]
+    in_order = [item for user, item, _ in events if user == "a"]
+    assert histories(corpus(events)) == {"a": in_order, "b": in_order}
 
 
 def test_tokens_007_and_7_differ():

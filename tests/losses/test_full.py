@@ -34,6 +34,7 @@ def truth(hidden, targets, table):
 def _pieces(request, monkeypatch):
     """Run with pieces of 16 positions, about 20, and everything at once."""
     monkeypatch.setattr(full, "PIECE_BYTES", request.param)
+    monkeypatch.setattr(full, "PIECE_ROWS", 16)
 
 
 @pytest.mark.usefixtures("_pieces")

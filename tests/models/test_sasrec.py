@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch.nn import LayerNorm
 
 from sasrec.data.batching import Batch
 from sasrec.losses.full import softmax_cross_entropy
@@ -213,6 +214,11 @@ def test_every_setting_changes_the_model(name):
 def test_sizes_are_those_of_the_weights(name, weight):
     shape = network(**{name: CHANGES[name]}).state_dict()[weight].shape
     assert CHANGES[name] in shape
+
+
+def test_every_normalisation_has_the_epsilon_of_the_settings():
+    norms = [part for part in network(layer_norm_eps=0.1).modules() if isinstance(part, LayerNorm)]
+    assert [norm.eps for norm in norms] == [0.1] * 5
 
 
 def test_initial_weights_are_recboles():

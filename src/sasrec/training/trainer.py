@@ -89,7 +89,7 @@ def fit(
         Interrupted: Ctrl-C came before the first validation, so there is nothing to keep.
         ModelError: The loss was no longer a finite number.
     """
-    run = _Run(model, batches, loss, settings=settings, observer=observer)
+    run = TrainingLoop(model, batches, loss, settings=settings, observer=observer)
     observer.started(settings.epochs, batches.n_targets)
     reason, interrupted = f"reached {settings.epochs} epochs", False
     stale, best_score, best_epoch, best_weights = 0, -math.inf, 0, None
@@ -124,7 +124,7 @@ def fit(
     return Trained(epochs, best_epoch, reason, interrupted)
 
 
-class _Run:
+class TrainingLoop:
     """What lasts from one epoch to the next: optimiser, order, precision."""
 
     def __init__(
@@ -136,6 +136,15 @@ class _Run:
         settings: TrainingSettings,
         observer: Observer,
     ) -> None:
+        """Make the optimiser and the source of order.
+
+        Args:
+            model: On the device it shall be trained on.
+            batches: Where epochs come from.
+            loss: What to lower.
+            settings: Rates, seed, precision.
+            observer: Told how far an epoch is.
+        """
         self.model, self.batches, self.loss = model, batches, loss
         self.observer = observer
         self.device = next(model.parameters()).device
