@@ -19,7 +19,14 @@ PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
 
 
 def timed(command: list[str]) -> dict:
-    """Run a script that prints one line of JSON last, and return it."""
+    """Run a script that prints one line of JSON last.
+
+    Args:
+        command: The script and its arguments.
+
+    Returns:
+        What the line holds.
+    """
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return json.loads(output.strip().splitlines()[-1])
 
