@@ -86,6 +86,9 @@ class TrainingSettings(Settings):
     """Left context a target keeps at least, when its history is long enough, as a share of
     max_history. Histories longer than max_history are cut into windows; 0 cuts without overlap
     (fastest), 0.5 lets each window begin half a window earlier than its first target."""
+    averaging: float = Field(0.99, ge=0, lt=1)
+    """Decay of the moving average of the weights, by optimiser step; the average is what is
+    validated, kept and used. 0 uses the weights of the last step, as RecBole does."""
     validate_every: int = Field(1, ge=1, json_schema_extra=recbole("eval_step"))
     """Epochs between validations."""
     patience: int = Field(10, ge=0, json_schema_extra=recbole("stopping_step"))

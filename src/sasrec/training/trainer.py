@@ -16,6 +16,7 @@ from sasrec.data.batching import Batch, TrainingBatches
 from sasrec.errors import DeviceError, Interrupted, ModelError
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
+from sasrec.training.averaging import WeightAverage
 from sasrec.training.progress import EpochResult, Observer
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -97,16 +98,15 @@ def fit(
     try:
         for epoch in range(1, settings.epochs + 1):
             mean_loss, seconds, targets = run.epoch(epoch)
-            due = validate is not None and (
-                epoch % settings.validate_every == 0 or epoch == settings.epochs
-            )
-            score = validate() if due and validate is not None else None
-            is_best = score is not None and score >= best_score
-            if is_best or validate is None:
-                stale, best_epoch, best_weights = 0, epoch, _copy(model)
-                best_score = best_score if score is None else score
-            elif score is not None:
-                stale += 1
+            due = epoch % settings.validate_every == 0 or epoch == settings.epochs
+            with run.average.applied():
+                score = validate() if due and validate is not None else None
+                is_best = score is not None and score >= best_score
+                if is_best or validate is None:
+                    stale, best_epoch, best_weights = 0, epoch, _copy(model)
+                    best_score = best_score if score is None else score
+                elif score is not None:
+                    stale += 1
             left = settings.patience + 1 - stale
             epochs.append(EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left))
             observer.finished_epoch(epochs[-1])
@@ -155,6 +155,7 @@ class TrainingLoop:
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        self.average = WeightAverage(model, settings.averaging)
         self.half = settings.precision == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
@@ -205,6 +206,7 @@ class TrainingLoop:
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
+        self.average.update()
         return loss.detach()
 
     def _autocast(self) -> AbstractContextManager[object]:
