@@ -192,7 +192,7 @@ def tail_percentage(lists: Lists, k: int) -> float:
     Returns:
         0 to 1.
     """
-    known = np.flatnonzero(lists.counts)
+    known = np.flatnonzero(lists.counts[1:]) + 1
     rarest = known[np.lexsort((known, lists.counts[known]))]
     is_tail = np.zeros(len(lists.counts), dtype=bool)
     is_tail[rarest[: max(int(len(known) * 0.1), 1)]] = True
