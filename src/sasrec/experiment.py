@@ -126,10 +126,10 @@ def _validated(kind: type[Settings], values: dict[str, Any], written: dict[str, 
         if not first["loc"]:
             raise SettingsError(message) from None
         name = str(first["loc"][0])
-        choices = first.get("ctx", {}).get("expected", "")
-        hint = did_you_mean(str(first["input"]), choices.replace(" or ", ", ").split(", "))
+        choices = first.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
+        hint = did_you_mean(str(first["input"]), filter(None, choices.split(", ")))
         raise SettingsError(
-            f"{written.get(name, name)} is {first['input']!r}: {message}{hint.replace(chr(34), '')}"
+            f"{written.get(name, name)} is {first['input']!r}: {message}{hint}"
         ) from None
 
 

@@ -24,6 +24,7 @@ from sasrec.errors import DataError, ModelError
 from sasrec.evaluation.ranking import last_scores
 from sasrec.models.contract import NextItemModel
 from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.training.trainer import pick_device
 
 FORMAT = 1
 """Version of the folder; a reader refuses a higher one."""
@@ -97,7 +98,7 @@ class Recommender:
 
         Raises:
             DataError: ``k`` is below 1, a history is a single text and not a list of tokens, or
-                no candidate is known.
+                candidates are a single text or none of them is known.
         """
         if k < 1:
             raise DataError(f"k is {k}; a recommendation needs at least 1 item")
@@ -115,7 +116,7 @@ class Recommender:
                 found[place] = Recommendation(
                     items=self.items.tokens(best.indices[row][kept].numpy()),
                     scores=best.values[row][kept].tolist(),
-                    unknown=[token for token in histories[place] if token not in self.items],
+                    unknown=[t for t in map(str, histories[place]) if t not in self.items],
                     by_popularity=not len(numbers[place]),
                 )
         return [each for each in found if each is not None]
@@ -148,6 +149,8 @@ class Recommender:
         return numbers[numbers > 0].astype(np.int64)
 
     def _allowed(self, candidates: Sequence[str] | None) -> Tensor:
+        if isinstance(candidates, str):
+            raise DataError(f"candidates are a list of item tokens, not the text {candidates!r}")
         if candidates is None:
             allowed = torch.ones(len(self.items) + 1, dtype=torch.bool)
         else:
@@ -191,6 +194,8 @@ class Recommender:
         Raises:
             ModelError: The folder exists and may not be replaced, or cannot be written.
         """
+        from safetensors import SafetensorError
+
         target = Path(folder)
         check_target(target, overwrite=overwrite)
         try:
@@ -210,6 +215,8 @@ class Recommender:
                 working.rename(target)
         except OSError as error:
             raise ModelError(f"{target} cannot be written: {error.strerror or error}") from error
+        except SafetensorError as error:  # its own kind for a full disk
+            raise ModelError(f"{target} cannot be written: {error}") from error
         finally:
             shutil.rmtree(working, ignore_errors=True)
         return target
@@ -261,14 +268,15 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
 
     Args:
         folder: Written by ``Recommender.save``.
-        device: Where the model shall compute, ``cpu`` or ``cuda``.
+        device: Where the model shall compute, ``cpu``, ``cuda`` or ``auto``.
 
     Returns:
         The recommender.
 
     Raises:
         ModelError: The folder is no model, is damaged, or comes from a newer version.
-    """
+        DeviceError: A GPU was asked for and there is none.
+    """  # DeviceError by pick_device
     path = Path(folder)
     if not path.is_dir():
         raise ModelError(f"{path}: no such model folder")
@@ -289,15 +297,19 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
     words = _read_json(path / VOCABULARY)
     try:
         items = Vocabulary(words["items"])
-        counts = np.zeros(len(items) + 1, dtype=np.int64)
-        counts[1:] = words["counts"]
+        counts = np.array([0, *words["counts"]], dtype=np.int64)
+        if len(counts) != len(items) + 1:
+            raise ModelError(
+                f"{path} is damaged or was edited: {VOCABULARY} holds {len(items)} items and "
+                f"{len(counts) - 1} counts"
+            )
         titles = dict(words["titles"])
         model = _build(settings, len(items))
         _load_weights(model, path / WEIGHTS)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ModelError(f"{path} is damaged or was edited: {detail}") from error
-    model.to(device).eval()
+    model.to(pick_device(device)).eval()
     return Recommender(
         model=model,
         items=items,

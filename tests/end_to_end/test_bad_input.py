@@ -1,0 +1,100 @@
+"""Every mistake of a user ends in one clear line and exit code 2, and leaves nothing behind."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from sasrec.cli.app import main
+
+HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
+FILES = {
+    "untyped.inter": "user_id\titem_id\ttimestamp\n1\t2\t3\n",
+    "short.inter": HEADER + "1\t2\t3\n1\t3\n",
+    "type.inter": HEADER.replace("item_id:token", "item_id:tokn") + "1\t2\t3\n",
+    "time.inter": HEADER + "1\t2\tsoon\n",
+    "empty.inter": "",
+    "two.inter": HEADER + "1\t2\t3\n1\t3\t4\n",
+    "good.inter": HEADER + "".join(f"{u}\t{i}\t{i}\n" for u in range(5) for i in range(6)),
+}
+MISTAKES = [
+    ("train -d none.inter", "none.inter: no such file"),
+    ("train -d untyped.inter", "line 1: column 'user_id' has no type"),
+    ("train -d short.inter", "line 3: 2 columns where the header names 3"),
+    ("train -d type.inter", "unknown type 'tokn'; did you mean 'token'?"),
+    ("train -d time.inter", "line 2: 'timestamp' is 'soon'; a time is a number"),
+    ("train -d empty.inter", "is empty; its first line must name the columns"),
+    ("train -d two.inter", "no user has three events"),
+    ("train -d good.inter --n_heads=3", "hidden_size 64 cannot be shared by n_heads 3"),
+    ("train -d good.inter --hidden_act=gelo", "did you mean 'gelu'?"),
+    ("train -d good.inter --learning_rate=-1", "learning_rate is -1"),
+    ("train -d good.inter --learnign_rate=1", "did you mean 'learning_rate'?"),
+    ("train -d good.inter --batch_size=5 --train_batch_size=5", "are the same setting"),
+    ("train -d good.inter --seed=1 n_layers=1", "is no setting; write --key=value"),
+    ("train -d good.inter --n_layers", "has no value"),
+    ("train -d good.inter --n_layers=1 --n_layers=2", "is given twice"),
+    ("train -d good.inter --metrics=ndgc", "did you mean 'ndcg'?"),
+    ("train -d good.inter --topk=0", "topk is 0"),
+    ("train -d good.inter --valid_metric=ndcg", "write a metric as NAME@K"),
+    ("train -d good.inter --out good.inter", "exists and is no model folder"),
+    ("train -d ml-10k", "did you mean 'ml-100k'?"),
+    ("train -d synthetic:user=3", "did you mean 'users'?"),
+    ("recommend nowhere --history 1", "no such model folder"),
+    ("recommend . --history 1", "is no model folder: it lacks settings.json"),
+    ("recommend newer --history 1", "upgrade"),
+    ("evaluate newer", "upgrade"),
+    ("data describe none.csv", "no such file"),
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    newer = tmp_path / "newer"
+    newer.mkdir()
+    (newer / "settings.json").write_text(json.dumps({"format": 99, "sasrec": "9.9"}))
+    (newer / "vocabulary.json").write_text("{}")
+    (newer / "model.safetensors").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("words", "text"), MISTAKES, ids=[words for words, _ in MISTAKES])
+def test_mistake_ends_in_one_line_and_nothing_written(
+    words: str,
+    text: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = sorted(place.rglob("*"))
+    monkeypatch.setattr(sys, "argv", ["sasrec", *words.split()])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    printed = capsys.readouterr()
+    assert leaving.value.code == 2
+    assert text in printed.err
+    assert printed.err.startswith("error: ")
+    assert len(printed.err.splitlines()) == 1
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_bug_of_ours_exits_with_1_and_keeps_the_trace(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("sasrec.experiment.resolve_settings", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    monkeypatch.setattr(sys, "argv", ["sasrec", "train", "-d", "good.inter"])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 1
+    [trace] = place.glob("sasrec-*.log")
+    assert "ZeroDivisionError" in trace.read_text()
+    assert trace.name in capsys.readouterr().err

@@ -1,0 +1,219 @@
+"""What the commands print and write, in this process; the processes are in test_real_command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sasrec.cli.app import main
+from sasrec.settings import DataSettings, EvaluationSettings, TrainingSettings
+
+SMALL = "--hidden_size=16 --inner_size=16 --n_layers=1 --n_heads=1"
+
+
+def called(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[int, str, str]:
+    """Return exit code, stdout and stderr of ``sasrec WORDS``."""
+    monkeypatch.setattr(sys, "argv", ["sasrec", *words.split()])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    printed = capsys.readouterr()
+    return int(leaving.value.code or 0), printed.out, printed.err
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with generated data and a model trained on it."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("COLUMNS", "160")
+        for words in (
+            "data fetch synthetic:users=120,items=40 --to data",
+            f"train -d data/synthetic --epochs 2 --out model --quiet {SMALL}",
+        ):
+            patch.setattr(sys, "argv", ["sasrec", *words.split()])
+            with pytest.raises(SystemExit) as leaving:
+                main()
+            assert not leaving.value.code
+    return folder
+
+
+@pytest.fixture
+def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(made)
+    monkeypatch.setenv("COLUMNS", "160")
+    return made
+
+
+def test_generated_data_lie_as_an_atomic_data_set(place: Path) -> None:
+    lines = (place / "data" / "synthetic" / "synthetic.inter").read_text().splitlines()
+    assert lines[0] == "user_id:token\titem_id:token\ttimestamp:float"
+    assert len({line.split("\t")[0] for line in lines[1:]}) == 120
+
+
+def test_training_prints_json_and_nothing_else(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"train -d data/synthetic --epochs 1 --out other --json {SMALL}"
+    code, out, err = called(words, monkeypatch, capsys)
+    assert (code, err) == (0, "")
+    printed = json.loads(out)
+    assert [each["model"] for each in printed["reports"]] == ["SASRec", "Popularity", "Markov"]
+    assert printed["folder"] == "other"
+    assert len(printed["epochs"]) == 1
+
+
+def test_saved_settings_are_those_asked_for(place: Path) -> None:
+    settings = json.loads((place / "model" / "settings.json").read_text())
+    assert settings["model"]["hidden_size"] == 16
+    assert settings["training"]["epochs"] == 2
+    assert settings["source"] == str(place.resolve() / "data" / "synthetic" / "synthetic.inter")
+
+
+def test_evaluate_takes_other_metrics_and_cutoffs(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "evaluate model --metrics ndcg,map,itemcoverage --topk 1,5"
+    code, out, _ = called(f"{words} --json", monkeypatch, capsys)
+    keys = {f"{name}@{k}" for name in ("ndcg", "map", "itemcoverage") for k in (1, 5)}
+    assert code == 0
+    assert set(json.loads(out)["test"]) == keys
+    code, out, _ = called(words, monkeypatch, capsys)
+    assert code == 0
+    assert "NDCG@5" in out
+    assert "MAP@1" in out
+
+
+def test_recommend_prints_a_line_a_history(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "people.txt").write_text('i1 i2\n["i3", 7]\n')
+    words = "recommend model --history i1,x --user u1 -f people.txt -k 4 --json"
+    code, out, err = called(words, monkeypatch, capsys)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert (code, err) == (0, "")
+    assert [each["for"] for each in lines] == [
+        "history i1,x",
+        "user u1",
+        "people.txt, line 1",
+        "people.txt, line 2",
+    ]
+    assert [len(each["items"]) for each in lines] == [4] * 4
+    assert [each["unknown"] for each in lines] == [["x"], [], [], ["7"]]
+
+
+def test_recommend_tells_a_person_what_was_skipped(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called("recommend model --history x,y -k 2", monkeypatch, capsys)
+    assert code == 0
+    assert "skipped, unknown to the model: x, y" in out
+    assert "these are the most popular" in out
+
+
+def test_seen_items_and_candidates_can_be_chosen(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "recommend model --history i1 --candidates i1,i2 --json"
+    _, out, _ = called(words, monkeypatch, capsys)
+    assert json.loads(out)["items"] == ["i2"]
+    _, out, _ = called(f"{words} --no-exclude-seen", monkeypatch, capsys)
+    assert set(json.loads(out)["items"]) == {"i1", "i2"}
+
+
+def test_describe_counts_what_is_in_the_file(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called("data describe data/synthetic --json", monkeypatch, capsys)
+    facts = json.loads(out)
+    lines = (place / "data" / "synthetic" / "synthetic.inter").read_text().splitlines()[1:]
+    assert code == 0
+    assert (facts["users"], facts["items"]) == (120, 40)
+    assert facts["interactions"] == len(lines)
+    code, out, _ = called("data describe data/synthetic", monkeypatch, capsys)
+    assert f"{len(lines):,}" in out
+
+
+def test_config_names_every_setting(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called("config --n_layers=3", monkeypatch, capsys)
+    assert code == 0
+    assert "  n_layers = 3\n" in out
+    for group in (DataSettings, TrainingSettings, EvaluationSettings):
+        for name in group.model_fields:
+            assert f"\n  {name} = " in out
+    code, out, _ = called("config --train-batch-size=5 --json", monkeypatch, capsys)
+    assert json.loads(out)["training"]["batch_size"] == 5
+
+
+def test_list_names_generated_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called("data list --json", monkeypatch, capsys)
+    assert code == 0
+    assert {"ml-100k", "synthetic"} <= {each["name"] for each in json.loads(out)}
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("recommend model", "nobody to recommend for; give --history, --user or --file"),
+        ("recommend model --user nobody", "no user 'nobody' in "),
+        ("recommend model -f none.txt", "none.txt cannot be read: No such file"),
+        ("recommend model -f broken.txt", "broken.txt, line 1: no JSON list"),
+        ("recommend model -f nested.txt", "nested.txt, line 1: a history is a list of item tokens"),
+        ("recommend model --history i1 --candidates x", "none of the candidates"),
+        ("evaluate model --metrics ndgc", "did you mean 'ndcg'?"),
+        ("evaluate model --topk ten", "--topk holds 'ten'; it needs whole numbers"),
+        ("evaluate model --topk 0", "topk is "),
+        ("evaluate model -d ml-10k", "did you mean 'ml-100k'?"),
+        ("data fetch ml-10k", "did you mean 'ml-100k'?"),
+        ("data fetch synthetic:users=many", "users is 'many'; it needs a number"),
+        ("config --hidden_sise=3", "did you mean 'hidden_size'?"),
+        ("config --topk={[1]:2}", "topk is "),
+        ("train -d data/synthetic --out model", "already holds a model"),
+        ("train -d data/synthetic --out data", "exists and is no model folder"),
+        ("train -d data/synthetic --device=tpu --out new", "device is 'tpu'"),
+        (
+            f"train -d data/synthetic --learning_rate=1e30 --quiet --out new {SMALL}",
+            "try a smaller learning_rate",
+        ),
+    ],
+)
+def test_mistake_ends_in_one_line(
+    words: str,
+    text: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (place / "broken.txt").write_text('["i1", \n')
+    (place / "nested.txt").write_text('[["i1"]]\n')
+    before = sorted(place.rglob("*"))
+    code, out, err = called(words, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert text in err
+    assert len(err.splitlines()) == 1
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize("words", ["train -d none.inter --out new", "recommend nowhere"])
+def test_mistake_in_a_process_of_its_own(words: str, tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "sasrec", *words.split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: ")
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from sasrec.data.sequences import build_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.data.synthetic import hidden_markov
+from sasrec.evaluation import ranking
+from sasrec.evaluation.ranking import rank_targets, ranks_of, top_items
+from sasrec.models.markov import count_transitions
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("scores", "rank"),
+    [
+        ([9.0, 3.0, 2.0, 1.0], 1),
+        ([0.0, 2.0, 3.0, 1.0], 2),
+        ([0.0, 1.0, 1.0, 1.0], 3),  # a constant scorer ranks the target last
+        ([0.0, 2.0, 2.0, 1.0], 2),  # ties count against the target
+        ([0.0, NAN, 2.0, 1.0], 3),  # a target that is no number ranks last
+        ([0.0, 2.0, NAN, 1.0], 2),  # another item that is no number counts as better
+        ([NAN, 2.0, 1.0, 1.0], 1),  # padding takes no part
+    ],
+)
+def test_rank_of_item_1(scores: list[float], rank: int) -> None:
+    assert ranks_of(torch.tensor([scores]), torch.tensor([1])).tolist() == [rank]
+
+
+def test_padding_is_never_recommended() -> None:
+    scores = torch.tensor([[9.0, 1.0, 3.0, NAN]])
+    assert top_items(scores, 3).tolist() == [[2, 1, 3]]
+
+
+@pytest.mark.parametrize("limit", [1, 500, 2**30])
+def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "SCORE_BYTES", limit)
+    monkeypatch.setattr(ranking, "BATCH_POSITIONS", limit)
+    corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
+    split = leave_one_out(corpus.sequences)
+    model = count_transitions(split, len(corpus.items))
+    found = rank_targets(
+        model,
+        split.sequences,
+        split.test,
+        max_history=50,
+        device=torch.device("cpu"),
+        top_k=4,
+    )
+    items = split.sequences.items
+    for place, stop in enumerate(split.test.stops):
+        last = torch.tensor([[float(items[stop - 1])]])
+        scores = model.score(last)[0].numpy()
+        target = scores[items[stop]]
+        assert found.ranks[place] == (scores[1:] >= target).sum()
+        np.testing.assert_allclose(scores[found.top[place]], np.sort(scores[1:])[::-1][:4])

@@ -1,0 +1,134 @@
+"""Ranks and lists of a trained-like network, whatever pieces they are computed in."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from sasrec.data.batching import Collator, Windows
+from sasrec.data.sequences import Corpus, Sequences, build_corpus
+from sasrec.data.splits import Split, leave_one_out
+from sasrec.data.synthetic import hidden_markov
+from sasrec.evaluation import ranking
+from sasrec.evaluation.ranking import Ranking, last_scores, rank_targets, ranks_of, top_items
+from sasrec.models.sasrec import SASRec, SASRecSettings
+
+CPU = torch.device("cpu")
+HISTORY = 6
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return build_corpus(hidden_markov(users=40, items=24, length=9, topics=4), "small")
+
+
+@pytest.fixture(scope="module")
+def split(corpus: Corpus) -> Split:
+    return leave_one_out(corpus.sequences)
+
+
+@pytest.fixture(scope="module")
+def model(corpus: Corpus) -> SASRec:
+    torch.manual_seed(3)
+    size = SASRecSettings(hidden_size=8, inner_size=8, initializer_range=0.5)
+    return SASRec(size, n_items=len(corpus.items), max_history=HISTORY)
+
+
+def ranked(model: SASRec, split: Split) -> Ranking:
+    return rank_targets(
+        model, split.sequences, split.test, max_history=HISTORY, device=CPU, top_k=5
+    )
+
+
+def scores_of(model: SASRec, history: np.ndarray) -> Tensor:
+    """Return the scores [V] after one history, computed alone."""
+    length = len(history)
+    alone = Sequences(history.astype(np.int32), None, np.array([0, length]))
+    none = np.zeros(1, dtype=np.int64)
+    windows = Windows(np.array([0]), np.array([length]), none, none)
+    [(_, _, scores)] = last_scores(model, Collator(alone), windows, CPU)
+    return scores[0]
+
+
+def test_ranks_equal_a_loop_over_users(model: SASRec, split: Split) -> None:
+    found = ranked(model, split)
+    items, offsets = split.sequences.items, split.sequences.offsets
+    cases = zip(split.test.users, split.test.stops, strict=True)
+    for place, (user, stop) in enumerate(cases):
+        scores = scores_of(model, items[max(offsets[user - 1], stop - HISTORY) : stop])
+        target = int(items[stop])
+        # Scores a float32 rounding apart may change places.
+        near = (scores[1:] - scores[target]).abs() < 1e-5
+        better = int((scores[1:] > scores[target]).sum())
+        assert abs(found.ranks[place] - better - 1) < near.sum()
+        best = scores[1:].topk(5).values
+        torch.testing.assert_close(scores[found.top[place]], best, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("score_bytes", [1, 4 * 25 * 3])
+@pytest.mark.parametrize("positions", [1, 17])
+def test_pieces_give_the_same(
+    model: SASRec,
+    split: Split,
+    monkeypatch: pytest.MonkeyPatch,
+    score_bytes: int,
+    positions: int,
+) -> None:
+    whole = ranked(model, split)
+    monkeypatch.setattr(ranking, "SCORE_BYTES", score_bytes)
+    monkeypatch.setattr(ranking, "BATCH_POSITIONS", positions)
+    pieces = ranked(model, split)
+    np.testing.assert_array_equal(pieces.ranks, whole.ranks)
+    np.testing.assert_array_equal(pieces.top, whole.top)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_model_is_judged_without_dropout_and_left_in_its_mode(
+    model: SASRec, split: Split, training: bool
+) -> None:
+    model.train(training)
+    first, second = ranked(model, split), ranked(model, split)
+    assert model.training is training
+    np.testing.assert_array_equal(first.ranks, second.ranks)
+
+
+def test_constant_scorer_ranks_every_target_last() -> None:
+    scores = torch.zeros(4, 9)
+    assert ranks_of(scores, torch.arange(1, 5)).tolist() == [8] * 4
+
+
+def test_all_nan_ranks_last() -> None:
+    scores = torch.full((2, 5), torch.nan)
+    assert ranks_of(scores, torch.tensor([1, 4])).tolist() == [4, 4]
+    assert sorted(top_items(scores, 4)[0].tolist()) == [1, 2, 3, 4]
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(
+        st.sampled_from([-1.0, 0.0, 0.5, 2.0, float("nan"), float("inf"), -float("inf")]),
+        min_size=2,
+        max_size=9,
+    ),
+    data=st.data(),
+)
+def test_rank_is_one_more_than_the_others_that_are_not_lower(
+    values: list[float], data: st.DataObject
+) -> None:
+    target = data.draw(st.integers(1, len(values) - 1))
+    others = [value for place, value in enumerate(values) if place not in {0, target}]
+    expected = 1 + sum(not value < values[target] for value in others)
+    assert ranks_of(torch.tensor([values]), torch.tensor([target])).tolist() == [expected]
+
+
+def test_padding_never_counts_and_is_never_listed() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(20, 12, generator=generator)
+    targets = torch.arange(20) % 11 + 1
+    for loud in (1e9, torch.inf, torch.nan, -torch.inf):
+        louder = scores.clone()
+        louder[:, 0] = loud
+        assert torch.equal(ranks_of(louder, targets), ranks_of(scores, targets))
+        assert top_items(louder, 11).min() >= 1

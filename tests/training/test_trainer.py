@@ -1,0 +1,263 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.data.synthetic import checkerboard
+from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
+from sasrec.experiment import (
+    Outcome,
+    resolve_settings,
+    run_experiment,
+    training_batches,
+    training_loss,
+)
+from sasrec.models.sasrec import SASRec
+from sasrec.settings import TrainingSettings
+from sasrec.training.progress import EpochResult
+from sasrec.training.trainer import Trained, fit, pick_device
+
+SMALL = {
+    "hidden_size": 16,
+    "inner_size": 32,
+    "n_layers": 1,
+    "n_heads": 1,
+    "hidden_dropout_prob": 0.0,
+    "attn_dropout_prob": 0.0,
+    "batch_size": 128,
+    "learning_rate": 0.01,
+}
+
+
+class Silent:
+    def __init__(self) -> None:
+        self.results: list[EpochResult] = []
+        self.reason = ""
+
+    def started(self, epochs: int, targets: int) -> None:
+        pass
+
+    def advanced(self, epoch: int, targets: int) -> None:
+        pass
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        self.results.append(result)
+
+    def stopped(self, reason: str) -> None:
+        self.reason = reason
+
+
+@pytest.fixture(scope="module")
+def board() -> Corpus:
+    return build_corpus(checkerboard(), "checkerboard")
+
+
+def run(corpus: Corpus, **values: object) -> Outcome:
+    return run_experiment(corpus, resolve_settings({**SMALL, **values}), observer=Silent())
+
+
+def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SASRec, list[Tensor]]:
+    """Train on the checkerboard with made-up validation scores; keep the weights at each."""
+    corpus = build_corpus(checkerboard(users=10), "checkerboard")
+    split = leave_one_out(corpus.sequences)
+    settings = resolve_settings({**SMALL, "patience": patience, "epochs": 20, "averaging": 0.0})
+    torch.manual_seed(0)
+    model = SASRec(settings.model, n_items=len(corpus.items), max_history=50)  # type: ignore[arg-type]
+    seen: list[Tensor] = []
+    following = iter(scores)
+
+    def validate() -> float:
+        seen.append(model.item_table.detach().clone())
+        score = next(following)
+        if np.isinf(score):
+            raise KeyboardInterrupt
+        return score
+
+    loss = training_loss(settings.training, n_items=len(corpus.items), device=torch.device("cpu"))
+    trained = fit(
+        model,
+        training_batches(split, settings),
+        loss,
+        validate=validate,
+        settings=settings.training,
+        observer=Silent(),
+    )
+    return trained, model, seen
+
+
+@pytest.mark.parametrize("loss", ["CE", "BPR"])
+def test_model_learns_the_checkerboard(board: Corpus, loss: str) -> None:
+    outcome = run(board, loss=loss, epochs=60, metrics="hit", topk=1, patience=100)
+    sasrec, popularity, _ = outcome.reports
+    assert sasrec.test["hit@1"] >= 0.95
+    assert popularity.test["hit@1"] <= 0.2
+
+
+def test_model_beats_popularity_on_hidden_markov_data() -> None:
+    corpus = load_corpus("synthetic:users=600,items=60,topics=6", resolve_settings().data)
+    outcome = run(corpus, epochs=12)
+    sasrec, popularity, markov = (report.test["ndcg@10"] for report in outcome.reports)
+    assert sasrec > 1.5 * popularity
+    assert markov > 1.2 * popularity
+
+
+def test_same_seed_same_numbers_other_seed_others(board: Corpus) -> None:
+    first, again, other = (run(board, epochs=2, seed=seed) for seed in (1, 1, 2))
+    tables = [each.recommender.model.item_table for each in (first, again, other)]
+    assert all(isinstance(table, Tensor) for table in tables)
+    assert torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
+    assert not torch.equal(tables[0], tables[2])  # type: ignore[arg-type]
+
+
+def test_stops_after_more_than_patience_checks_without_progress() -> None:
+    trained, _, _ = fit_with_scores([0.1, 0.3, 0.2, 0.2, 0.2, 0.9], patience=2)
+    assert (len(trained.epochs), trained.best_epoch) == (5, 2)
+    assert trained.stopped_because == "no new best in 3 validations"
+
+
+def test_equal_to_the_best_counts_as_progress() -> None:
+    trained, _, _ = fit_with_scores([0.3, 0.2, 0.2, 0.3, 0.1, 0.1, 0.1], patience=2)
+    assert (len(trained.epochs), trained.best_epoch) == (7, 4)
+
+
+def test_best_weights_are_kept_not_the_last() -> None:
+    trained, model, seen = fit_with_scores([0.1, 0.3, 0.2, 0.2, 0.2], patience=2)
+    assert trained.best_epoch == 2
+    assert torch.equal(model.item_table, seen[1])
+    assert not torch.equal(model.item_table, seen[-1])
+
+
+def test_interruption_keeps_the_best_so_far() -> None:
+    trained, model, seen = fit_with_scores([0.1, 0.3, 0.2, float("inf")])
+    assert trained.interrupted
+    assert torch.equal(model.item_table, seen[1])
+
+
+def test_interruption_before_there_is_anything_says_so() -> None:
+    with pytest.raises(Interrupted, match="nothing was saved"):
+        fit_with_scores([float("inf")])
+
+
+def test_loss_that_is_no_number_is_an_error_with_advice(board: Corpus) -> None:
+    with pytest.raises(ModelError, match="smaller learning_rate"):
+        run(board, learning_rate=1e30, epochs=5)
+
+
+def test_bfloat16_learns_like_float32(board: Corpus) -> None:
+    losses = [
+        run(board, precision=precision, epochs=5).trained.epochs[-1].loss
+        for precision in ("float32", "bfloat16")
+    ]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)  # 8 bits of mantissa
+
+
+CHANGES: dict[str, object] = {
+    "loss": "BPR",
+    "epochs": 3,
+    "batch_size": 64,
+    "learning_rate": 0.002,
+    "weight_decay": 0.1,
+    "context": 0.0,
+    "averaging": 0.5,
+    "seed": 7,
+    "precision": "bfloat16",
+}
+ELSEWHERE = {"validate_every", "patience", "device"}  # each has a test of its own below or above
+
+
+def test_no_training_setting_is_without_a_test() -> None:
+    assert set(CHANGES) | ELSEWHERE == set(TrainingSettings.model_fields)
+
+
+@pytest.mark.parametrize(("key", "value"), [*CHANGES.items(), ("max_history", 8)])
+def test_every_setting_changes_the_weights(board: Corpus, key: str, value: object) -> None:
+    few = {"epochs": 2, "max_history": 5}  # shorter than the histories, so that context counts
+    usual, changed = (run(board, **{**few, **extra}) for extra in ({}, {key: value}))
+    tables = [each.recommender.model.item_table for each in (usual, changed)]
+    assert not torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
+
+
+def test_validation_happens_when_asked(board: Corpus) -> None:
+    trained = run(board, epochs=5, validate_every=2).trained
+    assert [each.score is not None for each in trained.epochs] == [False, True, False, True, True]
+
+
+def test_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="no usable GPU"):
+        pick_device("cuda")
+    assert pick_device("auto") == torch.device("cpu")
+
+
+def test_curve_is_a_picture(board: Corpus, tmp_path: Path) -> None:
+    from sasrec.training.curve import draw_curve
+
+    draw_curve(run(board, epochs=2).recommender.metrics, "mrr@10", tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_more_patience_trains_longer() -> None:
+    scores = [0.3, 0.1, 0.1, 0.1, 0.1, 0.1]
+    lengths = [len(fit_with_scores(scores, patience=patience)[0].epochs) for patience in (0, 1, 3)]
+    assert lengths == [2, 3, 5]
+
+
+def test_score_that_is_no_number_is_never_the_best() -> None:
+    trained, _, _ = fit_with_scores([0.1, float("nan"), float("nan")], patience=1)
+    assert trained.best_epoch == 1
+    with pytest.raises(ModelError, match="no validation gave a number"):
+        fit_with_scores([float("nan")] * 3, patience=1)
+
+
+def test_interruption_says_which_epoch_is_kept() -> None:
+    trained, _, _ = fit_with_scores([0.1, 0.3, float("inf")])
+    assert trained.stopped_because == "interrupted; the weights of epoch 2 are kept"
+    assert (trained.best_epoch, len(trained.epochs)) == (2, 2)
+
+
+def test_without_validation_the_last_epoch_is_kept() -> None:
+    corpus = build_corpus(checkerboard(length=3), "three events a user")
+    trained = run(corpus, epochs=3).trained
+    assert (trained.best_epoch, trained.stopped_because) == (3, "reached 3 epochs")
+    assert [each.score for each in trained.epochs] == [None] * 3
+
+
+def test_same_seed_same_figures_other_seed_others(board: Corpus) -> None:
+    first, again, other = (run(board, epochs=3, seed=seed) for seed in (1, 1, 2))
+    assert first.reports == again.reports
+    losses = [[each.loss for each in one.trained.epochs] for one in (first, again, other)]
+    assert losses[0] == losses[1]
+    assert losses[0] != losses[2]
+
+
+def test_random_numbers_of_the_caller_do_not_matter_and_stay(board: Corpus) -> None:
+    torch.manual_seed(1)
+    first = run(board, epochs=1)
+    torch.manual_seed(2)
+    np.random.seed(3)
+    before, before_numpy = torch.get_rng_state(), np.random.get_state()[1]
+    second = run(board, epochs=1)
+    assert torch.equal(torch.get_rng_state(), before)
+    np.testing.assert_array_equal(np.random.get_state()[1], before_numpy)
+    assert first.reports == second.reports
+
+
+def test_watched_metric_that_should_be_small_is_made_small(board: Corpus) -> None:
+    outcome = run(board, epochs=6, valid_metric="averagepopularity@3", averaging=0.0)
+    scores = [each.score for each in outcome.trained.epochs]
+    assert all(score is not None and score < 0 for score in scores)
+    best = max(score for score in scores if score is not None)
+    assert scores[outcome.trained.best_epoch - 1] == best
+
+
+def test_loss_against_negatives_needs_two_items() -> None:
+    corpus = build_corpus(checkerboard(users=3, items=2), "one item a user")
+    assert run(corpus, loss="BPR", epochs=1).trained.best_epoch == 1
+    settings = resolve_settings({"loss": "BPR"}).training
+    with pytest.raises(SettingsError, match="at least two items"):
+        training_loss(settings, n_items=1, device=torch.device("cpu"))
