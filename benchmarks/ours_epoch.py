@@ -1,7 +1,7 @@
 """Time our SASRec on ml-100k with RecBole's defaults; run by epoch.py in a process of its own.
 
 Prints one line of JSON: seconds of each epoch, targets an epoch, arithmetic an epoch, the
-matrix-multiply peak of this machine, and peak memory.
+matrix-multiply peaks of this machine, and peak memory.
 """
 
 import json
@@ -48,7 +48,10 @@ def main(epochs: int, precision: str) -> None:
                 "seconds": seconds,
                 "targets": targets,
                 "useful_flop": useful,
-                "peak_flops": peak(torch.float32),
+                "peaks": {
+                    "float32": peak(torch.float32),
+                    "bfloat16": peak(torch.bfloat16),
+                },
                 "peak_bytes": memory,
             }
         )

@@ -24,7 +24,7 @@ from sasrec.recommender import Recommender, check_target
 from sasrec.registry import BASELINES, LOSSES, MODEL_SETTINGS, MODELS, resolve
 from sasrec.settings import DataSettings, EvaluationSettings, Settings, TrainingSettings
 from sasrec.training.progress import LogObserver, Observer
-from sasrec.training.trainer import Loss, Trained, fit, pick_device
+from sasrec.training.trainer import Loss, Trained, fit, pick_device, pick_precision
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
@@ -208,7 +208,11 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         titles=corpus.titles,
         settings={**run.as_json(), "source": corpus.source},
         metrics=_metrics(reports, trained),
-        environment=environment(),
+        environment={
+            **environment(),
+            "device": device.type,
+            "precision": pick_precision(run.training.precision, device),
+        },
     )
     return Outcome(recommender, reports, trained)
 

@@ -97,8 +97,9 @@ class TrainingSettings(Settings):
     """Seed of every random number: weights, order, dropout, negatives."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes the GPU if there is one."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 computes matrix products in half width (autocast); weights stay float32."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """bfloat16 computes matrix products in half width (autocast); weights, sums and everything
+    evaluated stay float32. auto takes it where the processor multiplies bfloat16 itself."""
 
 
 class EvaluationSettings(Settings):

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -158,3 +160,27 @@ def test_autocast_multiplies_in_half_width_and_sums_in_full():
     for ours, exact in zip(gradients, true_gradients, strict=True):
         assert ours.dtype == torch.float32
         assert (ours - exact).abs().max() < 2**-5 * exact.abs().max()
+
+
+def test_kept_memory_of_a_larger_call_does_not_leak_into_a_smaller_one():
+    some = {size: inputs(*size) for size in SIZES}
+    fresh = {size: value_and_gradients(softmax_cross_entropy, *some[size]) for size in SIZES}
+    for size in reversed(SIZES):  # now all of them write where others have written before
+        again = value_and_gradients(softmax_cross_entropy, *some[size])
+        for before, after in zip(fresh[size], again, strict=True):
+            assert torch.equal(before, after)
+
+
+def test_memory_kept_from_inference_can_be_trained_with():
+    hidden, targets, table = inputs(13, 1021, 4)
+    with torch.inference_mode():
+        quiet = softmax_cross_entropy(hidden.detach(), targets, table.detach())
+    assert softmax_cross_entropy(hidden, targets, table).item() == quiet.item()
+
+
+def test_threads_do_not_share_kept_memory():
+    some = [inputs(n, 211, 8) for n in (64, 80)]
+    alone = [softmax_cross_entropy(*each).item() for each in some]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda each: softmax_cross_entropy(*each).item(), some * 50))
+    assert together == alone * 50

@@ -20,7 +20,7 @@ from sasrec.experiment import (
 from sasrec.models.sasrec import SASRec
 from sasrec.settings import TrainingSettings
 from sasrec.training.progress import EpochResult
-from sasrec.training.trainer import Trained, fit, pick_device
+from sasrec.training.trainer import Trained, fit, pick_device, pick_precision
 
 SMALL = {
     "hidden_size": 16,
@@ -154,6 +154,34 @@ def test_bfloat16_learns_like_float32(board: Corpus) -> None:
         for precision in ("float32", "bfloat16")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=0.05)  # 8 bits of mantissa
+    assert losses[1] != losses[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True, "avx512_bf16": False}, "bfloat16"),
+        ({"bf16": True}, "bfloat16"),
+        ({"avx512_bf16": False, "avx2": True}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_half_width_is_chosen_only_where_the_processor_has_it(
+    flags: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
+    cpu = torch.device("cpu")
+    assert pick_precision("auto", cpu) == expected
+    assert [pick_precision(name, cpu) for name in ("float32", "bfloat16")] == [
+        "float32",
+        "bfloat16",
+    ]
+
+
+def test_precision_taken_is_recorded(board: Corpus) -> None:
+    recorded = run(board, epochs=1, precision="bfloat16").recommender.environment
+    assert (recorded["precision"], recorded["device"]) == ("bfloat16", "cpu")
 
 
 CHANGES: dict[str, object] = {
@@ -165,9 +193,9 @@ CHANGES: dict[str, object] = {
     "context": 0.0,
     "averaging": 0.5,
     "seed": 7,
-    "precision": "bfloat16",
 }
-ELSEWHERE = {"validate_every", "patience", "device"}  # each has a test of its own below or above
+# Each of these has a test of its own below or above.
+ELSEWHERE = {"validate_every", "patience", "device", "precision"}
 
 
 def test_no_training_setting_is_without_a_test() -> None:

@@ -37,7 +37,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Most epochs; default 300.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:

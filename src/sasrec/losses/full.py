@@ -7,6 +7,7 @@ The row of padding, number 0, is part of the sum, as in RecBole.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-PIECE_BYTES = 2**21
+PIECE_BYTES = 2**22
 """Size of the logits held at a time: about what stays in a core's cache."""
 PIECE_ROWS = 128
 """Fewest positions in a piece; fewer would spend the time on adding up the table's gradient."""
@@ -56,6 +57,24 @@ def softmax_cross_entropy(hidden: Tensor, targets: Tensor, table: Tensor) -> Ten
     return loss
 
 
+_kept = threading.local()
+
+
+def _scratch(use: str, shape: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a matrix to write into, the same memory at every call of a thread.
+
+    Fresh memory is handed out as empty pages by the operating system, and filling a step's logits
+    into such pages takes longer than the arithmetic (15 ms against 4 ms for 2,048 x 1,683).
+    """
+    needed = shape[0] * shape[1]
+    buffers: dict[str, Tensor] = vars(_kept)
+    key = f"{use} {dtype} {device}"
+    if key not in buffers or buffers[key].numel() < needed:
+        with torch.inference_mode(False):  # else it could not be written to outside of it
+            buffers[key] = torch.empty(needed, dtype=dtype, device=device)
+    return buffers[key][:needed].view(shape)
+
+
 class _SoftmaxInPieces(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -68,15 +87,20 @@ class _SoftmaxInPieces(torch.autograd.Function):
         narrow_hidden, narrow_table = hidden.to(dtype), table.to(dtype)
         total = torch.zeros((), dtype=wide, device=hidden.device)
         size = min(max(PIECE_ROWS, PIECE_BYTES // (4 * len(table))), max(len(hidden), 1))
-        # Made once: fresh pages for every piece cost as much as the arithmetic.
-        products = torch.empty(size, len(table), dtype=dtype, device=hidden.device)
-        shares = torch.empty(size, len(table), dtype=wide, device=hidden.device)
+        shape, device = (size, len(table)), hidden.device
+        products = _scratch("products", shape, dtype, device)
+        logits_kept = products if dtype == wide else _scratch("logits", shape, wide, device)
+        shares = _scratch("probabilities", shape, wide, device)
         with torch.autocast(hidden.device.type, enabled=False):
             for begin in range(0, len(hidden), size):
                 piece = narrow_hidden[begin : begin + size]
                 goal = targets[begin : begin + size, None]
-                product, probabilities = products[: len(piece)], shares[: len(piece)]
-                logits = torch.mm(piece, narrow_table.T, out=product).to(wide)  # [piece, V]
+                rows = slice(len(piece))
+                product, probabilities = products[rows], shares[rows]
+                torch.mm(piece, narrow_table.T, out=product)  # [piece, V]
+                logits = logits_kept[rows]
+                if dtype != wide:
+                    logits.copy_(product)
                 torch.softmax(logits, 1, out=probabilities)
                 # The largest probability is at least 1/V, so its logarithm is safe.
                 normaliser = logits.amax(1) - probabilities.amax(1).log()
@@ -84,8 +108,8 @@ class _SoftmaxInPieces(torch.autograd.Function):
                 if hidden_grad is None or table_grad is None:
                     continue
                 probabilities.scatter_add_(1, goal, -torch.ones_like(goal, dtype=wide))
-                error = product.copy_(probabilities)  # d loss / d logits, times P
-                hidden_grad[begin : begin + size] = error @ narrow_table
+                error = probabilities if dtype == wide else product.copy_(probabilities)
+                hidden_grad[begin : begin + size] = error @ narrow_table  # times P
                 table_grad += error.T @ piece
         ctx.save_for_backward(hidden_grad, table_grad)
         ctx.count = max(len(hidden), 1)

@@ -17,6 +17,7 @@ from sasrec.errors import DeviceError, Interrupted, ModelError
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
+from sasrec.training.memory import keep_freed_memory
 from sasrec.training.progress import EpochResult, Observer
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -59,6 +60,28 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Return the precision of matrix products a setting stands for.
+
+    Args:
+        name: ``auto``, ``float32`` or ``bfloat16``.
+        device: Where they are computed.
+
+    Returns:
+        ``float32`` or ``bfloat16``; ``auto`` is bfloat16 where the device has instructions for it,
+        as it would be slower without.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # A newer function of torch; where it is missing we do not know, and stay exact.
+        flags: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = any(flags.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+    return "bfloat16" if native else "float32"
 
 
 def fit(
@@ -145,6 +168,7 @@ class TrainingLoop:
             settings: Rates, seed, precision.
             observer: Told how far an epoch is.
         """
+        keep_freed_memory()
         self.model, self.batches, self.loss = model, batches, loss
         self.observer = observer
         self.device = next(model.parameters()).device
@@ -156,7 +180,7 @@ class TrainingLoop:
             fused=True,
         )
         self.average = WeightAverage(model, settings.averaging)
-        self.half = settings.precision == "bfloat16"
+        self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
         """Train one epoch.
