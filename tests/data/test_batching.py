@@ -12,6 +12,8 @@ from sasrec.data.batching import (
     TrainingBatches,
     Windows,
     case_windows,
+    rectangular,
+    rounded_up,
     shuffled_groups,
     sorted_groups,
     training_windows,
@@ -235,3 +237,38 @@ def test_epochs_repeat_with_the_generators_seed():
     )
     assert first == again
     assert first != other
+
+
+@given(plans())
+def test_rectangles_hold_the_same_windows_and_nothing_else_supervised(plan):
+    batches = TrainingBatches(
+        plan.split, plan.max_history, plan.context, plan.batch_size, Collator(plan.split.sequences)
+    )
+    for batch in batches.epoch(np.random.default_rng(plan.seed)):
+        full = rectangular(batch, plan.max_history)
+        assert batch.longest <= full.longest <= plan.max_history
+        rows = full.items.view(-1, full.longest), full.targets.view(-1, full.longest)
+        assert full.offsets.tolist() == [i * full.longest for i in range(len(rows[0]) + 1)]
+        lengths = batch.offsets.diff().tolist()
+        for row, (begin, length) in enumerate(zip(batch.offsets.tolist(), lengths, strict=False)):
+            for flat, filled in zip((batch.items, batch.targets), rows, strict=True):
+                assert filled[row, :length].tolist() == flat[begin : begin + length].tolist()
+                assert (filled[row, length:] == 0).all()
+        assert full.users[: len(lengths)].tolist() == batch.users.tolist()
+        for padding in (
+            rows[0][len(lengths) :],
+            rows[1][len(lengths) :],
+            full.users[len(lengths) :],
+        ):
+            assert (padding == 0).all()
+
+
+@given(st.integers(1, 10_000))
+def test_round_numbers_are_few_and_near(size):
+    rounded = rounded_up(size, steps=8)
+    assert size <= rounded <= size * (1 + 1 / 8)
+    assert rounded_up(rounded, steps=8) == rounded
+
+
+def test_there_are_eight_round_numbers_between_powers_of_two():
+    assert len({rounded_up(size, steps=8) for size in range(513, 1025)}) == 8

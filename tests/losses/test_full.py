@@ -37,6 +37,7 @@ def _pieces(request, monkeypatch):
     """Run with pieces of 16 positions, about 20, and everything at once."""
     monkeypatch.setattr(full, "PIECE_BYTES", request.param)
     monkeypatch.setattr(full, "PIECE_ROWS", 16)
+    monkeypatch.setattr(full, "ROUND_ROWS", 4)
 
 
 @pytest.mark.usefixtures("_pieces")

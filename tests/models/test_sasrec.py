@@ -6,7 +6,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import LayerNorm
 
-from sasrec.data.batching import Batch
+from sasrec.data.batching import Batch, rectangular
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.sasrec import SASRec, SASRecSettings
@@ -264,3 +264,14 @@ def test_defaults_are_recboles():
 def test_a_width_the_heads_cannot_share_is_refused():
     with pytest.raises(ValidationError, match="hidden_size 50 cannot be shared by n_heads 4"):
         SASRecSettings(hidden_size=50, n_heads=4)
+
+
+@torch.no_grad()
+def test_filling_windows_up_changes_no_state():
+    model = SASRec(SASRecSettings(**SMALL), n_items=30, max_history=20).eval()
+    flat = batch_of([[3, 9, 1], [4], list(range(1, 14))])
+    full = rectangular(flat, 20)
+    states, filled = model.encode(flat), model.encode(full).view(-1, full.longest, 16)
+    lengths = flat.offsets.diff().tolist()
+    rows = torch.cat([filled[row, :length] for row, length in enumerate(lengths)])
+    assert torch.allclose(states, rows, atol=1e-5)  # float32 sums in another order

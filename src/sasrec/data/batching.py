@@ -251,6 +251,57 @@ class Collator:
         )
 
 
+def rectangular(batch: Batch, max_length: int) -> Batch:
+    """Return the batch with windows filled up to one length, and their number to a round one.
+
+    Padding stands behind the events of a window and in whole windows at the end; nothing of it is
+    supervised. Matrix libraries on a CPU prepare a product once for each shape, which takes longer
+    than the product; with these shapes few preparations serve a whole training (measured on
+    ml-100k in bfloat16: 1.43 s an epoch as it comes, 0.82 s in rectangles).
+
+    Args:
+        batch: Without negatives.
+        max_length: Length a window may have at most, at least that of the longest.
+
+    Returns:
+        The same windows in the same order, each of the same length; P is B times that.
+    """
+    rows = len(batch.offsets) - 1
+    columns = min(rounded_up(batch.longest, steps=8), max_length)
+    full_rows = rounded_up(rows, steps=8)
+    starts = torch.repeat_interleave(
+        torch.arange(rows) * columns - batch.offsets[:-1],
+        batch.offsets.diff(),
+        output_size=len(batch.items),
+    )
+    places = starts + torch.arange(len(batch.items))
+    nothing = torch.zeros(full_rows * columns, dtype=torch.int64)
+    return replace(
+        batch,
+        items=nothing.index_copy(0, places, batch.items),
+        targets=nothing.index_copy(0, places, batch.targets),
+        offsets=torch.arange(full_rows + 1) * columns,
+        users=torch.cat([batch.users, nothing[: full_rows - rows]]),
+        longest=columns,
+    )
+
+
+def rounded_up(size: int, *, steps: int) -> int:
+    """Return the next round number, of which there are ``steps`` between a power of two and the next.
+
+    ``rounded_up(41, steps=8)`` is 44, as from 32 on the round numbers lie 4 apart.
+
+    Args:
+        size: From 1.
+        steps: A power of two.
+
+    Returns:
+        At least ``size``, at most ``1 + 1 / steps`` times it.
+    """
+    distance = max(1, (1 << size.bit_length() - 1) // steps)
+    return -(-size // distance) * distance
+
+
 @dataclass(frozen=True, slots=True)
 class TrainingBatches:
     """All batches of an epoch, made anew for each.

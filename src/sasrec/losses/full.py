@@ -19,6 +19,9 @@ PIECE_BYTES = 2**22
 """Size of the logits held at a time: about what stays in a core's cache."""
 PIECE_ROWS = 128
 """Fewest positions in a piece; fewer would spend the time on adding up the table's gradient."""
+ROUND_ROWS = 64
+"""Pieces hold a multiple of so many positions. For each new shape the library behind bfloat16
+products on a CPU prepares a kernel, which takes longer than the product itself."""
 
 
 def softmax_cross_entropy_plain(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
@@ -82,36 +85,40 @@ class _SoftmaxInPieces(torch.autograd.Function):
     ) -> Tensor:
         wide = torch.promote_types(table.dtype, torch.float32)
         wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
-        hidden_grad = torch.empty_like(hidden, dtype=wide) if wants_gradient else None
-        table_grad = torch.zeros_like(table, dtype=wide) if wants_gradient else None
-        narrow_hidden, narrow_table = hidden.to(dtype), table.to(dtype)
-        total = torch.zeros((), dtype=wide, device=hidden.device)
-        size = min(max(PIECE_ROWS, PIECE_BYTES // (4 * len(table))), max(len(hidden), 1))
-        shape, device = (size, len(table)), hidden.device
-        products = _scratch("products", shape, dtype, device)
-        logits_kept = products if dtype == wide else _scratch("logits", shape, wide, device)
-        shares = _scratch("probabilities", shape, wide, device)
-        with torch.autocast(hidden.device.type, enabled=False):
-            for begin in range(0, len(hidden), size):
-                piece = narrow_hidden[begin : begin + size]
-                goal = targets[begin : begin + size, None]
-                rows = slice(len(piece))
-                product, probabilities = products[rows], shares[rows]
-                torch.mm(piece, narrow_table.T, out=product)  # [piece, V]
-                logits = logits_kept[rows]
+        narrow_table, device = table.to(dtype), hidden.device
+        size = _piece_size(len(hidden), len(table))
+        # Filled up with zeros, so that every product has a shape met before; see `ROUND_ROWS`.
+        n_rows = -(-len(hidden) // ROUND_ROWS) * ROUND_ROWS
+        rows = F.pad(hidden.to(dtype), (0, 0, 0, n_rows - len(hidden)))
+        goals = F.pad(targets, (0, n_rows - len(targets)))[:, None]
+        hidden_grad = torch.empty(n_rows, hidden.shape[1], dtype=wide, device=device)
+        table_grad = torch.zeros_like(table, dtype=wide)
+        total = torch.zeros((), dtype=wide, device=device)
+        products = _scratch("products", (size, len(table)), dtype, device)
+        shares = _scratch("probabilities", (size, len(table)), wide, device)
+        logits = products
+        if dtype != wide:
+            logits = _scratch("logits", (size, len(table)), wide, device)
+        with torch.autocast(device.type, enabled=False):
+            for begin in range(0, n_rows, size):
+                piece, goal = rows[begin : begin + size], goals[begin : begin + size]
+                real = min(len(hidden) - begin, len(piece))
+                product = torch.mm(piece, narrow_table.T, out=products[: len(piece)])  # [piece, V]
+                score = logits[: len(piece)]
                 if dtype != wide:
-                    logits.copy_(product)
-                torch.softmax(logits, 1, out=probabilities)
+                    score.copy_(product)
+                share = torch.softmax(score, 1, out=shares[: len(piece)])
                 # The largest probability is at least 1/V, so its logarithm is safe.
-                normaliser = logits.amax(1) - probabilities.amax(1).log()
-                total += (normaliser - logits.gather(1, goal)[:, 0]).sum()
-                if hidden_grad is None or table_grad is None:
+                normaliser = score.amax(1) - share.amax(1).log()
+                total += (normaliser - score.gather(1, goal)[:, 0])[:real].sum()
+                if not wants_gradient:
                     continue
-                probabilities.scatter_add_(1, goal, -torch.ones_like(goal, dtype=wide))
-                error = probabilities if dtype == wide else product.copy_(probabilities)
+                share.scatter_add_(1, goal, -torch.ones_like(goal, dtype=wide))
+                share[real:] = 0
+                error = share if dtype == wide else product.copy_(share)
                 hidden_grad[begin : begin + size] = error @ narrow_table  # times P
                 table_grad += error.T @ piece
-        ctx.save_for_backward(hidden_grad, table_grad)
+        ctx.save_for_backward(hidden_grad[: len(hidden)], table_grad)
         ctx.count = max(len(hidden), 1)
         mean: Tensor = total / ctx.count
         return mean
@@ -124,3 +131,9 @@ class _SoftmaxInPieces(torch.autograd.Function):
         hidden_grad, table_grad = ctx.saved_tensors
         scale: Tensor = grad / ctx.count
         return hidden_grad * scale, None, table_grad * scale, None
+
+
+def _piece_size(n_positions: int, n_items: int) -> int:
+    """Return the positions of a piece: a multiple of ``ROUND_ROWS`` whose logits fit the cache."""
+    fitting = max(PIECE_ROWS, PIECE_BYTES // (4 * n_items)) // ROUND_ROWS * ROUND_ROWS
+    return max(ROUND_ROWS, min(fitting, -(-n_positions // ROUND_ROWS) * ROUND_ROWS))

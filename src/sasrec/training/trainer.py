@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.data.batching import Batch, TrainingBatches
+from sasrec.data.batching import Batch, TrainingBatches, rectangular
 from sasrec.errors import DeviceError, Interrupted, ModelError
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
@@ -200,6 +200,8 @@ class TrainingLoop:
         done = 0
         for batch in self.batches.epoch(self.order):
             count = int((batch.targets > 0).sum())  # on the CPU still, so no device is asked
+            if self.device.type == "cpu":
+                batch = rectangular(batch, self.batches.max_history)
             total += self.step(batch.to(self.device)) * count
             done += count
             self.observer.advanced(number, done)
@@ -226,7 +228,7 @@ class TrainingLoop:
             table = self.model.item_table
             if table is None:
                 raise ModelError("a model without an item table cannot be trained with this loss")
-            loss = self.loss(hidden[supervised], batch.targets[supervised], table)
+            loss = self.loss(hidden.index_select(0, supervised), batch.targets[supervised], table)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
