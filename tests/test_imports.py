@@ -14,7 +14,7 @@ LAYERS = [
     {"data"},
     {"models", "losses"},
     {"training", "evaluation"},
-    {"registry"},
+    {"registry", "model_folder"},
     {"recommender"},
     {"experiment"},
     {"cli"},

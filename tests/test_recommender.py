@@ -114,7 +114,11 @@ def test_overwriting_must_be_asked_for(recommender: Recommender, tmp_path: Path)
         ("settings.json", "{", "cannot be read as JSON"),
         ("settings.json", '{"format": 99}', "upgrade"),
         ("settings.json", '{"format": 1, "model_name": "SASRec"}', "damaged or was edited"),
-        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "does not fit"),
+        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "asks for"),
+        ("vocabulary.json", '{"items": "a", "counts": [1], "titles": {}}', "no list of tokens"),
+        ("vocabulary.json", '{"items": ["a"], "counts": [-1], "titles": {}}', "whole numbers"),
+        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {"a": 1}}', "no text"),
+        ("settings.json", '{"format": true}', "names no format"),
         ("vocabulary.json", '{"items": ["a", "a"], "counts": [1], "titles": {}}', "damaged"),
         ("model.safetensors", "rubbish", "damaged"),
     ],
@@ -216,7 +220,9 @@ def test_newer_format_asks_for_an_upgrade(recommender: Recommender, tmp_path: Pa
 def test_weights_must_fit_the_settings(recommender: Recommender, tmp_path: Path) -> None:
     wider = {**recommender.settings["model"], "hidden_size": 32}
     folder = edited(recommender.save(tmp_path / "model"), "settings.json", model=wider)
-    with pytest.raises(ModelError, match="does not fit its settings"):
+    with pytest.raises(
+        ModelError, match=r"has shape \[31, 16\], where settings.json asks for \[31, 32\]"
+    ):
         load(folder)
 
 
@@ -293,3 +299,83 @@ def test_missing_gpu_is_said_when_loading(
 def test_plain_text_is_no_list_of_candidates(recommender: Recommender) -> None:
     with pytest.raises(DataError, match="candidates are a list of item tokens, not the text 'i7'"):
         recommender.recommend([["i1"]], candidates="i7")
+
+
+def test_foreign_files_are_never_replaced(recommender: Recommender, tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "settings.json").write_text("{}")
+    (folder / "thesis.txt").write_text("precious")
+    for overwrite in (False, True):
+        with pytest.raises(ModelError, match="exists and is no model folder"):
+            recommender.save(folder, overwrite=overwrite)
+    model = recommender.save(tmp_path / "model")
+    (model / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="exists and is no model folder"):
+        recommender.save(model, overwrite=True)
+    assert (folder / "thesis.txt").read_text() == "precious"
+
+
+def test_a_swap_that_fails_puts_the_old_model_back(
+    recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = recommender.save(tmp_path / "model")
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if target == folder and not self.name.endswith(".old"):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(ModelError, match="No space left"):
+        recommender.save(folder, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    load(folder)
+
+
+def test_a_link_to_a_model_stays_a_link(recommender: Recommender, tmp_path: Path) -> None:
+    folder = recommender.save(tmp_path / "model")
+    (tmp_path / "link").symlink_to(folder)
+    recommender.save(tmp_path / "link", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    load(tmp_path / "link")
+
+
+def test_weights_that_are_no_numbers_are_refused(recommender: Recommender, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = recommender.save(tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    weights["norm.bias"][0] = float("nan")
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ModelError, match=r"'norm.bias' holds values that are no finite numbers"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("histories", "text"),
+    [
+        (None, "histories are a list of lists of item tokens"),
+        ("i1", "histories are a list of lists of item tokens"),
+        ([None], "a history is a list of item tokens"),
+        (["i1"], "a history is a list of item tokens, not the text 'i1'"),
+        ([[1.5]], "1.5 is neither"),
+    ],
+)
+def test_what_is_no_history_is_refused(
+    recommender: Recommender, histories: object, text: str
+) -> None:
+    with pytest.raises(DataError, match=text):
+        recommender.recommend(histories)  # type: ignore[arg-type]
+
+
+def test_numbers_are_taken_as_the_tokens_they_spell() -> None:
+    frame = pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 2], "item_id": [7, 8, 9, 8, 7, 9]})
+    trained = sasrec.train(frame, {**SMALL, "epochs": 1})
+    by_number, by_text = (trained.score([["7"]], some) for some in ([8, 9], ["8", "9"]))
+    np.testing.assert_array_equal(by_number, by_text)
+    [found] = trained.recommend([["7"]], candidates=[9])  # type: ignore[list-item]
+    assert found.items == ["9"]
+    with pytest.raises(DataError, match="items are a list of item tokens, not the text '8'"):
+        trained.score([["7"]], "8")

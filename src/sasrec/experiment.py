@@ -14,13 +14,14 @@ from sasrec.data.batching import Collator, TrainingBatches
 from sasrec.data.negatives import uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import Split, leave_one_out
+from sasrec.data.splits import Split, make_split
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, check_names, split_key
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
+from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.recommender import Recommender, check_target
+from sasrec.recommender import Recommender
 from sasrec.registry import BASELINES, LOSSES, MODEL_SETTINGS, MODELS, resolve
 from sasrec.settings import DataSettings, EvaluationSettings, Settings, TrainingSettings
 from sasrec.training.progress import LogObserver, Observer
@@ -101,11 +102,13 @@ def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASR
         if isinstance(rule.json_schema_extra, dict)
         and isinstance(alias := rule.json_schema_extra.get("recbole"), str)
     }
+    if not isinstance(values, Mapping | None):
+        raise SettingsError(f"settings are a dict of names to values, not {values!r}")
     flat: dict[str, dict[str, Any]] = {group: {} for group in classes}
     written: dict[str, str] = {}
     for key, value in (values or {}).items():
         if key not in owner:
-            raise SettingsError(f"unknown key {key!r}{did_you_mean(key, owner)}")
+            raise SettingsError(f"unknown key {key!r}{did_you_mean(str(key), owner)}")
         group, name = owner[key]
         if name in flat[group]:
             raise SettingsError(f"{written[name]!r} and {key!r} are the same setting; keep one")
@@ -129,8 +132,13 @@ def _validated(kind: type[Settings], values: dict[str, Any], written: dict[str, 
         choices = first.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
         hint = did_you_mean(str(first["input"]), filter(None, choices.split(", ")))
         raise SettingsError(
-            f"{written.get(name, name)} is {first['input']!r}: {message}{hint}"
+            f"{written.get(name, name)} is {_shortened(first['input'])}: {message}{hint}"
         ) from None
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)"
 
 
 def train(
@@ -180,7 +188,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         The outcome; nothing is written.
     """
     device = pick_device(run.training.device)
-    split = leave_one_out(corpus.sequences)
+    split = make_split(corpus, run.evaluation)
     n_items = len(corpus.items)
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,16 +16,22 @@ from torch import Tensor
 from sasrec.data.batching import Collator, Windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import DataError, ModelError
+from sasrec.errors import DataError, ModelError, SasrecError
 from sasrec.evaluation.ranking import last_scores
+from sasrec.model_folder import (
+    ENVIRONMENT,
+    FORMAT,
+    METRICS,
+    SETTINGS,
+    VOCABULARY,
+    Contents,
+    read_folder,
+    write_folder,
+)
 from sasrec.models.contract import NextItemModel
 from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings import DataSettings, EvaluationSettings
 from sasrec.training.trainer import pick_device
-
-FORMAT = 1
-"""Version of the folder; a reader refuses a higher one."""
-WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
-METRICS, ENVIRONMENT = "metrics.json", "environment.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,9 @@ class Recommender:
             DataError: ``k`` is below 1, a history is a single text and not a list of tokens, or
                 candidates are a single text or none of them is known.
         """
-        if k < 1:
-            raise DataError(f"k is {k}; a recommendation needs at least 1 item")
+        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+            raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
+        histories = _checked(histories)
         numbers = [self._known(history) for history in histories]
         allowed = self._allowed(candidates)
         found: list[Recommendation | None] = [None] * len(histories)
@@ -116,7 +119,7 @@ class Recommender:
                 found[place] = Recommendation(
                     items=self.items.tokens(best.indices[row][kept].numpy()),
                     scores=best.values[row][kept].tolist(),
-                    unknown=[t for t in map(str, histories[place]) if t not in self.items],
+                    unknown=[t for t in histories[place] if t not in self.items],
                     by_popularity=not len(numbers[place]),
                 )
         return [each for each in found if each is not None]
@@ -132,9 +135,10 @@ class Recommender:
             float32 [histories, items]; NaN for an item the model does not know.
 
         Raises:
-            DataError: A history is a single text and not a list of tokens.
-        """
-        wanted = self.items.numbers(items)
+            DataError: ``items`` or a history is no list of tokens.
+        """  # by _tokens
+        wanted = self.items.numbers(_tokens(items, "items are"))
+        histories = _checked(histories)
         table = np.full((len(histories), len(wanted)), np.nan, dtype=np.float32)
         numbers = [self._known(history) for history in histories]
         for places, scores in self._scores(numbers):
@@ -142,20 +146,18 @@ class Recommender:
         table[:, wanted == 0] = np.nan
         return table
 
-    def _known(self, history: Sequence[str]) -> np.ndarray:
-        if isinstance(history, str):
-            raise DataError(f"a history is a list of item tokens, not the text {history!r}")
-        numbers = self.items.numbers(str(token) for token in history)
+    def _known(self, history: list[str]) -> np.ndarray:
+        numbers = self.items.numbers(history)
         return numbers[numbers > 0].astype(np.int64)
 
     def _allowed(self, candidates: Sequence[str] | None) -> Tensor:
-        if isinstance(candidates, str):
-            raise DataError(f"candidates are a list of item tokens, not the text {candidates!r}")
         if candidates is None:
             allowed = torch.ones(len(self.items) + 1, dtype=torch.bool)
         else:
             allowed = torch.zeros(len(self.items) + 1, dtype=torch.bool)
-            allowed[torch.from_numpy(self.items.numbers(candidates)).long()] = True
+            allowed[
+                torch.from_numpy(self.items.numbers(_tokens(candidates, "candidates are"))).long()
+            ] = True
         allowed[0] = False
         if not allowed.any():
             raise DataError("none of the candidates is an item the model knows")
@@ -193,41 +195,7 @@ class Recommender:
 
         Raises:
             ModelError: The folder exists and may not be replaced, or cannot be written.
-        """
-        from safetensors import SafetensorError
-
-        target = Path(folder)
-        check_target(target, overwrite=overwrite)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            working = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        except OSError as error:
-            raise ModelError(f"{target} cannot be written: {error.strerror or error}") from error
-        try:
-            self._write(working)
-            working.chmod(0o755)
-            if target.exists():
-                old = working.with_name(working.name + ".old")
-                target.rename(old)
-                working.rename(target)
-                shutil.rmtree(old)
-            else:
-                working.rename(target)
-        except OSError as error:
-            raise ModelError(f"{target} cannot be written: {error.strerror or error}") from error
-        except SafetensorError as error:  # its own kind for a full disk
-            raise ModelError(f"{target} cannot be written: {error}") from error
-        finally:
-            shutil.rmtree(working, ignore_errors=True)
-        return target
-
-    def _write(self, folder: Path) -> None:
-        from safetensors.torch import save_file
-
-        weights = {
-            name: value.contiguous().cpu() for name, value in self.model.state_dict().items()
-        }
-        save_file(weights, folder / WEIGHTS)
+        """  # by write_folder
         texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
             VOCABULARY: {
@@ -238,29 +206,36 @@ class Recommender:
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,
         }
-        for name, content in texts.items():
-            text = json.dumps(content, indent=None if name == VOCABULARY else 2, ensure_ascii=False)
-            (folder / name).write_text(text + "\n", encoding="utf-8")
+        return write_folder(Path(folder), self.model.state_dict(), texts, overwrite=overwrite)
 
 
-def check_target(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder a model must not be written to; worth asking before training.
+def _checked(histories: Sequence[Sequence[str]]) -> list[list[str]]:
+    if isinstance(histories, str) or not isinstance(histories, Iterable):
+        raise DataError(f"histories are a list of lists of item tokens, not {histories!r}")
+    return [_tokens(history, "a history is") for history in histories]
+
+
+def _tokens(items: Iterable[str], what: str) -> list[str]:
+    """Return item tokens as a list of texts; numbers are taken as the tokens they spell.
 
     Args:
-        folder: Where a model is to go.
-        overwrite: Whether a model there may be replaced.
+        items: Texts or whole numbers.
+        what: Subject and verb of the error text.
+
+    Returns:
+        Texts.
 
     Raises:
-        ModelError: Something else is there, or a model and ``overwrite`` is off.
+        DataError: It is no list, or holds something else.
     """
-    if not folder.exists():
-        return
-    if not folder.is_dir() or (any(folder.iterdir()) and not (folder / SETTINGS).is_file()):
-        raise ModelError(f"{folder} exists and is no model folder; choose another place")
-    if (folder / SETTINGS).is_file() and not overwrite:
-        raise ModelError(f"{folder} already holds a model; choose another place, or overwrite it")
-    if not os.access(folder.parent, os.W_OK):
-        raise ModelError(f"{folder.parent} cannot be written; choose another place")
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        kind = "the text " if isinstance(items, str) else ""
+        raise DataError(f"{what} a list of item tokens, not {kind}{items!r}")
+    tokens = list(items)
+    odd = [each for each in tokens if not isinstance(each, str | int | np.integer)]
+    if odd:
+        raise DataError(f"{what} a list of texts or whole numbers, and {odd[0]!r} is neither")
+    return [str(token) for token in tokens]
 
 
 def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
@@ -277,75 +252,90 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
         ModelError: The folder is no model, is damaged, or comes from a newer version.
         DeviceError: A GPU was asked for and there is none.
     """  # DeviceError by pick_device
-    path = Path(folder)
-    if not path.is_dir():
-        raise ModelError(f"{path}: no such model folder")
-    missing = [name for name in (SETTINGS, VOCABULARY, WEIGHTS) if not (path / name).is_file()]
-    if missing:
-        raise ModelError(
-            f"{path} is no model folder: it lacks {', '.join(missing)}; give the folder that "
-            "'sasrec train' wrote"
-        )
-    settings = _read_json(path / SETTINGS)
-    made_by = settings.pop("format", None), settings.pop("sasrec", "unknown")
-    if not isinstance(made_by[0], int) or made_by[0] > FORMAT:
-        raise ModelError(
-            f"{path} was written by sasrec {made_by[1]} in format {made_by[0]}; this is sasrec "
-            f"{version('sasrec')}, which reads up to format {FORMAT}: upgrade with "
-            "'pip install --upgrade sasrec'"
-        )
-    words = _read_json(path / VOCABULARY)
+    path = Path(folder).expanduser()
+    contents = read_folder(path)
     try:
-        items = Vocabulary(words["items"])
-        counts = np.array([0, *words["counts"]], dtype=np.int64)
-        if len(counts) != len(items) + 1:
-            raise ModelError(
-                f"{path} is damaged or was edited: {VOCABULARY} holds {len(items)} items and "
-                f"{len(counts) - 1} counts"
-            )
-        titles = dict(words["titles"])
-        model = _build(settings, len(items))
-        _load_weights(model, path / WEIGHTS)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise ModelError(f"{path} is damaged or was edited: {detail}") from error
+        items, counts, titles = _vocabulary(contents.vocabulary)
+        model = _build(contents, len(items))
+    except ModelError as error:
+        raise ModelError(f"{path} is damaged or was edited: {error}") from error
+    except KeyError as error:
+        raise ModelError(f"{path} is damaged or was edited: {error} is missing") from error
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RuntimeError,
+        SasrecError,
+    ) as error:
+        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        reason = " ".join(detail.split())[:300]
+        raise ModelError(f"{path} is damaged or was edited: {reason}") from error
     model.to(pick_device(device)).eval()
     return Recommender(
         model=model,
         items=items,
         counts=counts,
         titles=titles,
-        settings=settings,
-        metrics=_read_json(path / METRICS) if (path / METRICS).is_file() else {},
-        environment=_read_json(path / ENVIRONMENT) if (path / ENVIRONMENT).is_file() else {},
+        settings=contents.settings,
+        metrics=contents.metrics,
+        environment=contents.environment,
     )
 
 
-def _build(settings: dict[str, Any], n_items: int) -> NextItemModel:
+_DAMAGE = (
+    SasrecError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+)
+"""What understanding the contents of an edited folder may raise."""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return " ".join(str(error).split())[:300]
+
+
+def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str, str]]:
+    items, counts, titles = words["items"], words["counts"], words["titles"]
+    if not isinstance(items, list) or not all(isinstance(token, str) for token in items):
+        raise ModelError("'items' is no list of tokens")
+    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
+        raise ModelError("'counts' is no list of whole numbers")
+    if len(counts) != len(items):
+        raise ModelError(f"{VOCABULARY} holds {len(items)} items and {len(counts)} counts")
+    if not all(isinstance(title, str) for title in titles.values()):
+        raise ModelError("'titles' holds something that is no text")
+    return Vocabulary(items), np.array([0, *counts], dtype=np.int64), dict(titles)
+
+
+def _build(contents: Contents, n_items: int) -> NextItemModel:
+    settings = contents.settings
     name = settings["model_name"]
     group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
-    model: NextItemModel = resolve("model", MODELS, name)(
-        group, n_items=n_items, max_history=int(settings["data"]["max_history"])
-    )
+    data = DataSettings(**settings["data"])
+    EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
+    with torch.device("meta"):  # sizes that do not fit the weights shall cost no memory
+        model: NextItemModel = resolve("model", MODELS, name)(
+            group, n_items=n_items, max_history=data.max_history
+        )
+    for key, expected in model.state_dict().items():
+        found = contents.weights.get(key)
+        if found is None or found.shape != expected.shape:
+            shape = "is missing" if found is None else f"has shape {list(found.shape)}"
+            raise ModelError(
+                f"the weight {key!r} {shape}, where {SETTINGS} asks for {list(expected.shape)}"
+            )
+        if not found.isfinite().all():
+            raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
+    model.load_state_dict(contents.weights, assign=True)
     return model
-
-
-def _load_weights(model: NextItemModel, path: Path) -> None:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise ModelError(f"{path} does not fit its settings or is damaged: {reason}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no JSON object; the model folder is damaged")
-    return content

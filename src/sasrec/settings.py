@@ -14,8 +14,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveInt,
     StringConstraints,
+    model_validator,
 )
 
 
@@ -48,14 +48,26 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str | int) else value
 
 
-Word = Annotated[str, StringConstraints(min_length=1)]
+CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]*)$"
+
+
+def _worded(value: Any) -> Any:
+    """Return a whole number as the text it was before the command line read it as a literal."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Word = Annotated[str, BeforeValidator(_worded), StringConstraints(min_length=1)]
+Separator = Annotated[str, StringConstraints(pattern=r"^[\x00-\x7f]$")]
+CutOff = Annotated[int, Field(gt=0, le=100_000)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
 
 
 class DataSettings(Settings):
     """Which columns hold what, and how much history counts."""
 
-    max_history: int = Field(50, ge=1, json_schema_extra=recbole("MAX_ITEM_LIST_LENGTH"))
+    max_history: int = Field(
+        50, ge=1, le=1_000_000, json_schema_extra=recbole("MAX_ITEM_LIST_LENGTH")
+    )
     """Longest history the model looks at, in events; older events are left out."""
     user_column: Word = Field("user_id", json_schema_extra=recbole("USER_ID_FIELD"))
     """Column with the user's token."""
@@ -63,10 +75,59 @@ class DataSettings(Settings):
     """Column with the item's token."""
     time_column: Word = Field("timestamp", json_schema_extra=recbole("TIME_FIELD"))
     """Column with the time of the event; without it, events count in file order."""
-    separator: Word = Field("\t", max_length=1, json_schema_extra=recbole("field_separator"))
+    separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
     """One character between the columns of an atomic file."""
+    sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
+    """One character between the tokens of a column that holds several."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
     """Folder in which a data set is looked up by name, as NAME/NAME.inter."""
+    load_columns: dict[str, Literal["*"] | tuple[Word, ...]] | None = Field(
+        None, json_schema_extra=recbole("load_col")
+    )
+    """Columns to read, by file: {'inter': ['user_id', 'item_id', 'timestamp']}; None reads all."""
+    unload_columns: dict[str, tuple[Word, ...]] | None = Field(
+        None, json_schema_extra=recbole("unload_col")
+    )
+    """Columns to leave out, by file, as if they were not there."""
+    duplicates: Literal["first", "last"] | None = Field(
+        None, json_schema_extra=recbole("rm_dup_inter")
+    )
+    """Which event to keep where a user met an item several times; None keeps all."""
+    value_intervals: dict[str, str | tuple[str | float, ...]] = Field(
+        {}, json_schema_extra=recbole("val_interval")
+    )
+    """Values to keep, by column: {'rating': '[4,inf)'}; tokens as a list: {'shop': ['a', 'b']}."""
+    only_listed: bool = Field(True, json_schema_extra=recbole("filter_inter_by_user_or_item"))
+    """Leave out events of users and items that a loaded .user or .item file does not list."""
+    user_interactions: str | None = Field(
+        None, json_schema_extra=recbole("user_inter_num_interval")
+    )
+    """Interval of the number of events a user must have, such as '[5,inf)'."""
+    item_interactions: str | None = Field(
+        None, json_schema_extra=recbole("item_inter_num_interval")
+    )
+    """Interval of the number of events an item must have; with both, until nothing changes."""
+    split_files: tuple[Word, Word, Word] | None = Field(
+        None, json_schema_extra=recbole("benchmark_filename")
+    )
+    """Parts of a data set that is split already: ['train', 'valid', 'test'] reads NAME.train.inter
+    and so on; nothing is filtered then."""
+    list_suffix: Word = Field("_list", json_schema_extra=recbole("LIST_SUFFIX"))
+    """End of the name of a column that holds a ready history, in files that are split already."""
+
+    @model_validator(mode="after")
+    def _columns_do_not_collide(self) -> DataSettings:
+        own = [self.user_column, self.item_column, self.time_column]
+        twice = [name for name in own if own.count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"user_column, item_column and time_column are three columns, not {twice[0]!r} "
+                "twice; name another"
+            )
+        both = set(self.load_columns or {}) & set(self.unload_columns or {})
+        if both:
+            raise ValueError(f"load_col and unload_col both name {min(both)!r}; keep one")
+        return self
 
 
 class TrainingSettings(Settings):
@@ -109,9 +170,22 @@ class EvaluationSettings(Settings):
         ("recall", "mrr", "ndcg", "hit", "precision"), min_length=1
     )
     """Names of the metrics to report."""
-    topk: Annotated[tuple[PositiveInt, ...], BeforeValidator(_listed)] = Field((10,), min_length=1)
+    topk: Annotated[tuple[CutOff, ...], BeforeValidator(_listed)] = Field((10,), min_length=1)
     """Cut-offs K at which each metric is reported."""
     valid_metric: MetricName = "mrr@10"
     """The metric early stopping watches, as NAME@K."""
+    split: Literal["leave_one_out", "ratio", "time"] = "leave_one_out"
+    """How targets are kept back: each user's last ones, a share of all, or those after a time."""
+    leave_out: Literal["valid_and_test", "valid_only", "test_only"] = "valid_and_test"
+    """With leave_one_out: which of the two kinds of targets are kept back."""
+    ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    """With ratio and time: shares of training, validation and test; they need not sum to one."""
+    ratio_by: Literal["user", "all"] = "user"
+    """With ratio: of each user's targets, or of all targets in the order of time."""
+    candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"
+    """Against which items a target is ranked: full (all), uni100 (100 drawn evenly) or pop100
+    (100 drawn by popularity). Sampled figures are not comparable with full ones."""
+    valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
+    """The same for validation; None takes that of the test."""
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""

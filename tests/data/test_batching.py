@@ -94,7 +94,7 @@ def test_later_windows_keep_their_left_context(plan):
 
 
 def docstring_windows(phase):
-    split = Split(sequences([9]), np.array([9]), validation=None, test=None)
+    split = Split(sequences([9]), np.array([1]), np.array([9]), validation=None, test=None)
     windows = training_windows(
         split,
         max_history=4,
@@ -124,7 +124,9 @@ def test_phase_zero_begins_with_a_full_window():
 
 @pytest.mark.parametrize("n_events", [2, 5])
 def test_a_history_that_fits_is_one_window_at_any_phase(n_events):
-    split = Split(sequences([n_events]), np.array([n_events]), validation=None, test=None)
+    split = Split(
+        sequences([n_events]), np.array([1]), np.array([n_events]), validation=None, test=None
+    )
     for seed in range(8):
         generator = np.random.default_rng(seed)
         windows = training_windows(split, max_history=4, context=2, generator=generator)
@@ -132,7 +134,7 @@ def test_a_history_that_fits_is_one_window_at_any_phase(n_events):
 
 
 def test_phases_differ_between_epochs():
-    split = Split(sequences([60]), np.array([60]), validation=None, test=None)
+    split = Split(sequences([60]), np.array([1]), np.array([60]), validation=None, test=None)
     generator = np.random.default_rng(0)
     cuts = {
         int(training_windows(split, max_history=10, context=2, generator=generator).lengths[0])

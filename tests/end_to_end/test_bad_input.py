@@ -23,7 +23,7 @@ MISTAKES = [
     ("train -d untyped.inter", "line 1: column 'user_id' has no type"),
     ("train -d short.inter", "line 3: 2 columns where the header names 3"),
     ("train -d type.inter", "unknown type 'tokn'; did you mean 'token'?"),
-    ("train -d time.inter", "line 2: 'timestamp' is 'soon'; a time is a number"),
+    ("train -d time.inter", "line 2: 'timestamp' is 'soon'; it must be a number"),
     ("train -d empty.inter", "is empty; its first line must name the columns"),
     ("train -d two.inter", "no user has three events"),
     ("train -d good.inter --n_heads=3", "hidden_size 64 cannot be shared by n_heads 3"),

@@ -6,6 +6,8 @@ import os
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
+from typing import Any, NoReturn, TextIO
 
 import typer
 
@@ -37,31 +39,72 @@ def main() -> None:
     Raises:
         SystemExit: Always; 0 if it worked, 2 if the user can mend it, 1 if only we can.
     """
+    _reopen_closed_streams()
     try:
-        app()
+        if app(standalone_mode=False) == INTERRUPTED:
+            _fail("interrupted")
+        sys.stdout.flush()
     except SasrecError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        _fail("interrupted; nothing was saved")
-    except SystemExit as leaving:
-        if leaving.code == INTERRUPTED:
-            _fail("interrupted; nothing was saved")
-        raise
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail("interrupted")
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        _discard(sys.stdout)
         sys.exit(2)
-    except Exception:  # the last resort: keep the trace, spare the user
-        with tempfile.NamedTemporaryFile(
-            "w", prefix="sasrec-", suffix=".log", delete=False
-        ) as trace:
-            traceback.print_exc(file=trace)
-        print(
-            f"error: this is a bug in sasrec, not in your input; report it with {trace.name}",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+    except MemoryError:
+        _fail("not enough memory; use smaller sizes, or a machine with more")
+    except OSError as error:
+        _fail(f"{error.filename or 'output'}: {error.strerror or error}")
+    except Exception as error:
+        if hasattr(error, "format_message"):  # the command line itself was wrong
+            _refuse_usage(error)
+        if "not enough memory" in str(error) or "out of memory" in str(error):
+            _fail("not enough memory; use smaller sizes, or a machine with more")
+        _report_bug()
+    sys.exit(0)
 
 
-def _fail(message: str) -> None:
-    print(f"error: {message}", file=sys.stderr)
+def _refuse_usage(error: Any) -> NoReturn:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(2)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "sasrec"
+    _fail(f"{error.format_message().rstrip('.')} (see '{command} --help')")
+
+
+def _report_bug() -> NoReturn:
+    """Keep the trace in a file, spare the user, and leave."""
+    with tempfile.NamedTemporaryFile("w", prefix="sasrec-", suffix=".log", delete=False) as trace:
+        traceback.print_exc(file=trace)
+    print(
+        f"error: this is a bug in sasrec, not in your input; report it with {trace.name}",
+        file=sys.stderr,
+    )
+    sys.exit(1)
+
+
+def _fail(message: str) -> NoReturn:
+    """Print the message as one line and leave with exit code 2."""
+    with suppress(OSError):
+        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    _discard(sys.stdout)
     sys.exit(2)
+
+
+def _reopen_closed_streams() -> None:
+    """Give streams that were closed before we began a place to write to."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            with suppress(OSError):  # the lowest free number is the one that was closed
+                os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+
+
+def _discard(stream: TextIO) -> None:
+    """Keep Python from complaining at exit about output nobody can take."""
+    with suppress(OSError, ValueError):
+        stream.flush()
+        return
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

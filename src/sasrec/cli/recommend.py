@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sasrec.cli.watch import fetch_progress
+from sasrec.data.writing import write_whole
 from sasrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,21 +49,21 @@ def recommend(
     from sasrec.recommender import load
 
     recommender = load(model)
-    asked = {f"history {text}": _tokens(text) for text in history or []}
+    asked = [(f"history {text}", _tokens(text)) for text in history or []]
     if user:
-        asked |= _user_histories(recommender, user, data)
+        asked += _user_histories(recommender, user, data)
     if file is not None:
-        asked |= _file_histories(file)
+        asked += _file_histories(file)
     if not asked:
         raise DataError("nobody to recommend for; give --history, --user or --file")
     allowed = None if candidates is None else _tokens(candidates)
     found = recommender.recommend(
-        list(asked.values()), k, exclude_seen=exclude_seen, candidates=allowed
+        [tokens for _, tokens in asked], k, exclude_seen=exclude_seen, candidates=allowed
     )
     if as_json or out is not None:
-        _write_lines(list(asked), found, out)
+        _write_lines([name for name, _ in asked], found, out)
     else:
-        for (name, tokens), recommendation in zip(asked.items(), found, strict=True):
+        for (name, tokens), recommendation in zip(asked, found, strict=True):
             _print(name, tokens, recommendation, recommender.titles)
 
 
@@ -90,43 +91,46 @@ def _tokens(text: str) -> list[str]:
 
 def _user_histories(
     recommender: Recommender, users: list[str], data: str | None
-) -> dict[str, list[str]]:
+) -> list[tuple[str, list[str]]]:
     from sasrec.data.sources import load_corpus
     from sasrec.settings import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
     source = data if data is not None else trained_on(recommender)
     corpus = load_corpus(source, settings, fetch_progress())
-    histories: dict[str, list[str]] = {}
+    histories: list[tuple[str, list[str]]] = []
     for token, number in zip(users, corpus.users.numbers(users), strict=True):
         if number == 0:
             raise DataError(f"no user {token!r} in {source}")
         begin, end = corpus.sequences.offsets[number - 1 : number + 1]
-        histories[f"user {token}"] = corpus.items.tokens(corpus.sequences.items[begin:end])
+        histories.append((f"user {token}", corpus.items.tokens(corpus.sequences.items[begin:end])))
     return histories
 
 
-def _file_histories(path: Path) -> dict[str, list[str]]:
+def _file_histories(path: Path) -> list[tuple[str, list[str]]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-    return {
-        f"{path.name}, line {number}": _line_tokens(line, f"{path}, line {number}")
+    if lines[-1] == "":  # what stands behind the last line end
+        lines.pop()
+    return [
+        (f"{path.name}, line {number}", _line_tokens(line.rstrip("\r"), f"{path}, line {number}"))
         for number, line in enumerate(lines, start=1)
-    }
+    ]
 
 
 def _line_tokens(line: str, where: str) -> list[str]:
-    if not line.lstrip().startswith("["):
+    if not line.lstrip().startswith(("[", "{", '"')):
         return line.split()
     try:
         tokens = json.loads(line)
+        json.dumps(tokens, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: no JSON list ({error})") from error
-    if not all(isinstance(token, str | int) for token in tokens):
+    if not isinstance(tokens, list) or not all(type(token) in {str, int} for token in tokens):
         raise DataError(f"{where}: a history is a list of item tokens (texts or whole numbers)")
     return [str(token) for token in tokens]
 
@@ -141,23 +145,21 @@ def _write_lines(names: list[str], found: list[Recommendation], out: Path | None
     if out is None:
         sys.stdout.write(text)
         return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{out} cannot be written: {error.strerror}") from error
+    write_whole(out, text)
 
 
 def _print(name: str, tokens: list[str], found: Recommendation, titles: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    console = Console()
+    console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
     recent = ", ".join(titles.get(token, token) for token in tokens[-5:])
-    console.print(f"{name}: {len(tokens)} events, most recent: {recent}", highlight=False)
+    console.print(f"{name}: {len(tokens)} events, most recent: {recent}")
     if found.unknown:
-        console.print(f"skipped, unknown to the model: {', '.join(found.unknown)}", highlight=False)
+        console.print(f"skipped, unknown to the model: {', '.join(found.unknown)}")
     if found.by_popularity:
-        console.print("no known item in the history: these are the most popular", highlight=False)
+        console.print("no known item in the history: these are the most popular")
     table = Table()
     table.add_column("", justify="right")
     table.add_column("item")
@@ -165,6 +167,6 @@ def _print(name: str, tokens: list[str], found: Recommendation, titles: dict[str
         table.add_column("title")
     table.add_column("score", justify="right")
     for place, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
-        title = [titles.get(item, "")] if titles else []
-        table.add_row(str(place), item, *title, f"{score:.3f}")
+        title = [Text(titles.get(item, ""))] if titles else []
+        table.add_row(str(place), Text(item), *title, f"{score:.3f}")
     console.print(table)

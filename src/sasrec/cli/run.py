@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ import typer
 
 from sasrec.cli.recommend import trained_on
 from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.errors import Interrupted, SettingsError
+from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
@@ -48,7 +49,7 @@ def train(
     """
     from sasrec.data.sources import load_corpus
     from sasrec.experiment import resolve_settings, run_experiment
-    from sasrec.recommender import check_target
+    from sasrec.model_folder import check_target
 
     given = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
     values = parse_keys(context.args)
@@ -59,14 +60,16 @@ def train(
     folder = out if out is not None else Path("saved") / _folder_name(data)
     check_target(folder, overwrite=overwrite or out is None)
     corpus = load_corpus(data, run.data, fetch_progress())
+    if out is None and not overwrite:
+        _refuse_other_source(folder, corpus.source)
     outcome = run_experiment(corpus, run, observer=observer_for(quiet=quiet or as_json))
     outcome.recommender.save(folder, overwrite=overwrite or out is None)
-    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, folder)
     if as_json:
         print(json.dumps({"folder": str(folder), **outcome.recommender.metrics}))
     else:
         print_reports(outcome.reports, run.evaluation.decimals)
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {folder}")
+    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, folder)
     if outcome.trained.interrupted:
         raise Interrupted(f"training was stopped early; the best weights so far are in {folder}")
 
@@ -87,7 +90,7 @@ def evaluate(
 
     from sasrec.data.sequences import renumbered
     from sasrec.data.sources import load_corpus
-    from sasrec.data.splits import leave_one_out
+    from sasrec.data.splits import make_split
     from sasrec.evaluation.report import evaluate_model
     from sasrec.experiment import resolve_settings
     from sasrec.recommender import load
@@ -106,11 +109,13 @@ def evaluate(
     lost = original.sequences.n_events - corpus.sequences.n_events
     if lost:
         print(f"{lost:,} events of items the model does not know are left out", file=sys.stderr)
+    if not corpus.sequences.n_events:
+        raise DataError(f"the model knows none of the items in {source}; give other --data")
     report = evaluate_model(
         saved["model_name"],
         recommender.model,
         corpus,
-        leave_one_out(corpus.sequences),
+        make_split(corpus, run.evaluation),
         settings=run.evaluation,
         counts=recommender.counts,
         max_history=recommender.max_history,
@@ -182,7 +187,8 @@ def literal(text: str) -> Any:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     try:
-        return ast.literal_eval(text)
+        with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
+            return ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return text
 
@@ -204,6 +210,8 @@ def print_reports(reports: list[Report], decimals: int) -> None:
         f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
         f"{sizes['interactions']:,} interactions\n{first.protocol}",
         highlight=False,
+        markup=False,
+        emoji=False,
     )
     for part in ("validation", "test"):
         keys = list(getattr(first, part))
@@ -233,11 +241,31 @@ def _number(text: str, option: str) -> int:
 
 
 def _folder_name(data: str) -> str:
-    name = Path(data).stem if Path(data).exists() else data
+    path = Path(data).expanduser()
+    name = path.resolve().stem if path.exists() else data
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 
+def _refuse_other_source(folder: Path, source: str) -> None:
+    """Refuse to replace, unasked, a model that was trained on other data of the same name."""
+    from sasrec.model_folder import SETTINGS, read_json
+
+    if not (folder / SETTINGS).is_file():
+        return
+    other = read_json(folder / SETTINGS).get("source")
+    if other != source:
+        raise ModelError(
+            f"{folder} holds a model trained on {other or 'a data frame'}; choose another place "
+            "with --out, or replace it with --overwrite"
+        )
+
+
 def _save_curve(metrics: dict[str, Any], watched: str, folder: Path) -> None:
+    from sasrec.model_folder import CURVE
     from sasrec.training.curve import draw_curve
 
-    draw_curve(metrics, watched, folder / "training.png")
+    try:
+        draw_curve(metrics, watched, folder / CURVE)
+    except OSError as error:  # the model is saved; a picture less is no failure
+        (folder / CURVE).unlink(missing_ok=True)
+        print(f"no picture of the training: {error.strerror or error}", file=sys.stderr)

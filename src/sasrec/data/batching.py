@@ -120,18 +120,22 @@ def training_windows(
     """
     first = split.sequences.offsets[:-1]
     n_positions = split.train_stops - first - 1  # a user's last training event is only a target
-    users = np.flatnonzero(n_positions > 0)
-    first, n_positions = first[users], n_positions[users]
+    idle = split.train_starts - first - 1  # positions before the first supervised one
+    users = np.flatnonzero(n_positions > idle)
+    first, n_positions, idle = first[users], n_positions[users], idle[users]
     stride = max_history - context
     phase = generator.integers(stride, size=len(users))
     first_end = np.where(n_positions <= max_history, n_positions, max_history - phase)
+    # Where histories are given ready, the first window begins in the middle too.
+    first_end = np.where(idle > 0, np.minimum(idle + stride - phase, n_positions), first_end)
     n_windows = 1 + -(-(n_positions - first_end) // stride)
 
     owner = np.repeat(np.arange(len(users)), n_windows)
     rank = np.arange(len(owner)) - np.repeat(np.cumsum(n_windows) - n_windows, n_windows)
     end = np.minimum(first_end[owner] + rank * stride, n_positions[owner])
-    supervised_from = np.where(rank == 0, 0, first_end[owner] + (rank - 1) * stride)
+    supervised_from = np.where(rank == 0, idle[owner], first_end[owner] + (rank - 1) * stride)
     begin = np.maximum(supervised_from - context, 0)
+    begin = np.where(idle[owner] > 0, np.maximum(end - max_history, 0), begin)
     return Windows(
         starts=first[owner] + begin,
         lengths=end - begin,
@@ -287,7 +291,7 @@ def rectangular(batch: Batch, max_length: int) -> Batch:
 
 
 def rounded_up(size: int, *, steps: int) -> int:
-    """Return the next round number, of which there are ``steps`` between a power of two and the next.
+    """Return the next round number; between a power of two and the next there are ``steps``.
 
     ``rounded_up(41, steps=8)`` is 44, as from 32 on the round numbers lie 4 apart.
 

@@ -75,9 +75,16 @@ def cache_folder() -> Path:
     """
     own = os.environ.get("SASREC_CACHE")
     if own:
-        return Path(own).expanduser()
+        return _expanded(own)
     shared = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
     return (Path(shared) if shared else Path.home() / ".cache") / "sasrec"
+
+
+def _expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"SASREC_CACHE is {text!r}: {error}") from error
 
 
 def cached(name: str) -> Path | None:
@@ -154,8 +161,10 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
         ) from error
     try:
         yield working
-        if not final.exists():  # another process may have been quicker; its copy is as good
-            working.rename(final)
+        if not (final / f"{final.name}.inter").is_file():  # another process may have been quicker
+            final.mkdir(exist_ok=True)
+            for file in sorted(working.iterdir(), key=lambda file: file.suffix == ".inter"):
+                file.replace(final / file.name)  # the one that tells it is there comes last
     except OSError as error:
         raise DataError(f"writing {final} failed: {error.strerror or error}") from error
     finally:

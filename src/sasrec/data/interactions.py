@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
 from sasrec.errors import DataError, did_you_mean
+from sasrec.settings import DataSettings
+
+logger = logging.getLogger(__name__)
+
+VALUE = "value:"
+"""What the names of further columns in a frame of events begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +24,17 @@ class Interactions:
     Attributes:
         frame: Columns ``user`` and ``item`` (String, no nulls) and, if the source has times,
             ``time`` (Float64, finite, any unit); one row an event, in the order of the source.
+            Until the filters have run also the columns they look at, as ``value:NAME``.
         titles: Item token to the text a person knows it by; empty if the source has none.
+        listed: ``user`` or ``item`` to the tokens that a file of its own lists; what the source
+            does not list has no entry.
+        elsewhere: Columns of those files whose value filters have been applied to them.
     """
 
     frame: pl.DataFrame
     titles: dict[str, str]
+    listed: dict[str, pl.Series] = field(default_factory=dict)
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def has_times(self) -> bool:
@@ -33,7 +47,13 @@ class Interactions:
 
 
 def from_frame(
-    frame: pl.DataFrame, *, user: str, item: str, time: str | None, where: str = "the data frame"
+    frame: pl.DataFrame,
+    *,
+    user: str,
+    item: str,
+    time: str | None,
+    values: Sequence[str] = (),
+    where: str = "the data frame",
 ) -> Interactions:
     """Check a frame in the user's own columns and bring it into our form.
 
@@ -44,6 +64,7 @@ def from_frame(
         user: Name of the column with users.
         item: Name of the column with items.
         time: Name of the column with times, or None to take the rows in the order they stand.
+        values: Names of further columns to keep; those that are not there are left out.
         where: What to call the source in an error text.
 
     Returns:
@@ -53,42 +74,100 @@ def from_frame(
         DataError: A column is missing, there is no row, a user or item is null or a fraction,
             or a time is null, not a number, or not finite.
     """
-    for name in (user, item) if time is None else (user, item, time):
-        if name not in frame.columns:
-            raise DataError(
-                f"{where} has no column {name!r}{did_you_mean(name, frame.columns)} "
-                f"(it has: {', '.join(frame.columns)})"
-            )
+    require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
     if frame.height == 0:
         raise DataError(f"{where} holds no interactions; it needs at least one row of data")
     columns = [_tokens(frame[user], where).alias("user"), _tokens(frame[item], where).alias("item")]
     if time is not None:
         columns.append(_times(frame[time], where).alias("time"))
+    columns += [frame[name].alias(VALUE + name) for name in values if name in frame.columns]
     return Interactions(pl.DataFrame(columns), titles={})
 
 
-def _tokens(values: pl.Series, where: str) -> pl.Series:
-    if values.null_count():
-        raise DataError(_at(values.is_null(), values.name, where) + " is empty; fill or drop it")
-    if values.dtype.is_float():
-        whole = values.cast(pl.Int64, strict=False)
-        odd = whole.is_null() | (whole.cast(values.dtype) != values)
-        if odd.any():
+def require_columns(names: list[str], wanted: Sequence[str], where: str) -> None:
+    """Refuse a table that lacks a column.
+
+    Args:
+        names: Columns that are there.
+        wanted: Columns that must be.
+        where: What to call the table in the error text.
+
+    Raises:
+        DataError: One is missing.
+    """
+    for name in wanted:
+        if name not in names:
             raise DataError(
-                _at(odd, values.name, where) + " is a fraction; users and items are names or "
-                "whole numbers"
+                f"{where} has no column {name!r}{did_you_mean(name, names)} "
+                f"(it has: {', '.join(names)})"
             )
-        values = whole
-    if values.dtype.is_nested():
-        raise DataError(f"{where}: column {values.name!r} holds lists; it needs one value a row")
-    return values.cast(pl.String)
+
+
+def time_column(names: list[str], columns: DataSettings, where: str) -> str | None:
+    """Return the column with times, or None if the events shall count in the order they stand.
+
+    Args:
+        names: Columns that are there.
+        columns: The name of the time column.
+        where: What to call the source in an error text.
+
+    Returns:
+        Its name; None, with a line in the log, if it has the usual name and is not there.
+
+    Raises:
+        DataError: A column of another name was asked for and is not there.
+    """
+    wanted = columns.time_column
+    if wanted in names:
+        return wanted
+    if wanted != DataSettings().time_column:
+        require_columns(names, [wanted], where)
+    logger.warning("%s: no column %r, so events count in the order they stand", where, wanted)
+    return None
+
+
+def _tokens(values: pl.Series, where: str) -> pl.Series:
+    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
+        raise DataError(
+            f"{where}: column {values.name!r} holds {values.dtype}; it needs text or whole numbers"
+        )
+    if values.dtype.is_float():
+        values = _whole(values.fill_nan(None), where)
+    tokens = values.cast(pl.String)
+    empty = tokens.is_null() | (tokens == "")
+    if empty.any():
+        raise DataError(_at(empty, values.name, where) + " is empty; fill or drop it")
+    return tokens
+
+
+def _whole(values: pl.Series, where: str) -> pl.Series:
+    """Return numbers that are whole, as integers; missing ones stay missing.
+
+    Args:
+        values: Of a float type.
+        where: What to call the source in an error text.
+
+    Returns:
+        Int64.
+
+    Raises:
+        DataError: One is a fraction or not finite.
+    """
+    whole = values.cast(pl.Int64, strict=False)
+    odd = values.is_not_null() & (whole.is_null() | (whole.cast(values.dtype) != values))
+    if odd.any():
+        raise DataError(
+            _at(odd, values.name, where) + f" is {values.filter(odd)[0]!r}; users and items are "
+            "names or whole numbers"
+        )
+    return whole
 
 
 def _times(values: pl.Series, where: str) -> pl.Series:
-    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Time):
+    kinds = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Categorical, pl.Enum)
+    if values.dtype.is_nested() or values.dtype in kinds:
         raise DataError(
-            f"{where}: column {values.name!r} holds {values.dtype}; a time is a number (or a "
-            "date in a data frame)"
+            f"{where}: column {values.name!r} holds {values.dtype}; a time is a number or a date"
         )
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
@@ -97,7 +176,7 @@ def _times(values: pl.Series, where: str) -> pl.Series:
     if bad.any():
         raise DataError(
             _at(bad, values.name, where) + f" is {values.filter(bad)[0]!r}; a time is a number "
-            "(or a date in a data frame)"
+            "or a date such as 2024-05-31 or 2024-05-31 18:30:00"
         )
     return times
 

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 
 from sasrec.errors import DataError
@@ -124,7 +125,7 @@ def _download(url: str, target: Path, sha256: str, progress: Progress) -> None:
                 file.write(piece)
                 done += len(piece)
                 progress(done, total)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise DataError(f"{url} cannot be reached ({getattr(error, 'reason', error)})") from error
     if sha256_of(target) != sha256:
         raise DataError(f"{url} has the wrong checksum; the download is damaged or changed")

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+import csv
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import polars as pl
 
-from sasrec.data.interactions import Interactions, from_frame
-from sasrec.errors import DataError, did_you_mean
+from sasrec.data.atomic import Layout, read_columns, read_header
+from sasrec.data.filters import needed_columns, value_rule
+from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
+from sasrec.errors import DataError
 from sasrec.settings import DataSettings
-
-ATOMIC_TYPES = ("token", "token_seq", "float", "float_seq")
 
 
 def read_file(path: Path, columns: DataSettings) -> Interactions:
@@ -30,7 +29,7 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is missing, of another kind, or broken.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file")
+        raise DataError(f"{path}: no such file, or not an ordinary one")
     readers = {".inter": read_atomic, ".csv": read_csv, ".tsv": read_csv, ".parquet": read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -39,7 +38,7 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
 
 
 def read_atomic(path: Path, columns: DataSettings) -> Interactions:
-    """Read one of RecBole's atomic files, ``NAME.inter``, and the titles in ``NAME.item``.
+    """Read one of RecBole's atomic files, ``NAME.inter``, and ``NAME.item`` and ``NAME.user``.
 
     The first line names and types the columns, ``user_id:token<TAB>item_id:token<TAB>...``.
     A file without the time column is taken to be in order.
@@ -56,29 +55,94 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
             unknown type, lacks a column, or has a line with too few or too many values or a time
             that is no number; the text names the line.
     """
-    header = _atomic_header(path, columns.separator)
+    header = read_header(path, columns.separator)
+    loaded = loaded_columns(list(header), "inter", columns)
     wanted = [columns.user_column, columns.item_column]
-    for name in wanted:
-        if name not in header:
-            raise DataError(
-                f"{path}, line 1: no column {name!r}{did_you_mean(name, header)} "
-                f"(it has: {', '.join(header)})"
-            )
-    time = columns.time_column if columns.time_column in header else None
+    require_columns(loaded, wanted, f"{path}, line 1")
+    time = time_column(loaded, columns, f"{path}, line 1")
     if time is not None:
         if header[time] != "float":
             raise DataError(
                 f"{path}, line 1: {time!r} has type {header[time]!r}; write it as '{time}:float'"
             )
         wanted.append(time)
-    layout = _Layout(path, columns.separator, list(header), tuple(wanted), time)
-    frame = _atomic_frame(layout)
+    values = tuple(name for name in needed_columns(columns) if name in loaded)
+    numbers = [name for name in values if header[name] == "float"]
+    layout = Layout(
+        path,
+        columns.separator,
+        list(header),
+        wanted=tuple(wanted),
+        optional=values,
+        numbers=(*numbers, *([] if time is None else [time])),
+    )
+    frame = read_columns(layout)
     if frame.height == 0:
         raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
     events = from_frame(
-        frame, user=columns.user_column, item=columns.item_column, time=time, where=str(path)
+        frame, user=wanted[0], item=wanted[1], time=time, values=values, where=str(path)
     )
-    return Interactions(events.frame, read_titles(path.with_suffix(".item"), columns))
+    listed, elsewhere = read_listed(path, columns)
+    titles = read_titles(path.with_suffix(".item"), columns)
+    return replace(events, titles=titles, listed=listed, elsewhere=elsewhere)
+
+
+def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list[str]:
+    """Return the columns of a file that ``load_col`` and ``unload_col`` let through.
+
+    Args:
+        names: Columns of the file.
+        source: ``inter``, ``user`` or ``item``.
+        columns: The two settings.
+
+    Returns:
+        Some of the names, in their order.
+    """
+    load, unload = columns.load_columns, columns.unload_columns
+    chosen = None if load is None else load.get(source, ())
+    if chosen is not None and chosen != "*":
+        return [name for name in names if name in chosen]
+    return [name for name in names if name not in (unload or {}).get(source, ())]
+
+
+def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
+    """Return the users and items that the files beside an .inter file list.
+
+    As in RecBole, only files that ``load_col`` asks for count, and filters on their columns
+    shorten the lists.
+
+    Args:
+        path: The .inter file.
+        columns: ``load_col``, filters, column names, separator.
+
+    Returns:
+        ``user`` and ``item`` to tokens, as far as they are listed; and the columns filtered by.
+
+    Raises:
+        DataError: A file is broken.
+    """
+    listed: dict[str, pl.Series] = {}
+    filtered: list[str] = []
+    for name, key in (("user", columns.user_column), ("item", columns.item_column)):
+        file = path.with_suffix(f".{name}")
+        if columns.load_columns is None or name not in columns.load_columns or not file.is_file():
+            continue
+        header = read_header(file, columns.separator)
+        if key not in header:
+            raise DataError(f"{file}, line 1: no column {key!r} (it has: {', '.join(header)})")
+        values = tuple(
+            field
+            for field in loaded_columns(list(header), name, columns)
+            if field in columns.value_intervals and field != key
+        )
+        numbers = tuple(field for field in values if header[field] == "float")
+        frame = read_columns(Layout(file, columns.separator, list(header), (key,), values, numbers))
+        for field in values:
+            wanted = columns.value_intervals[field]
+            frame = frame.filter(value_rule(frame, field, wanted, f"val_interval of {field!r}"))
+        listed[name] = frame[key]
+        filtered += values
+    return listed, tuple(filtered)
 
 
 def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
@@ -98,15 +162,12 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
     """
     if not path.is_file():
         return {}
-    header = _atomic_header(path, columns.separator)
+    header = read_header(path, columns.separator)
     title = next((name for name in header if "title" in name or "name" in name), None)
     if title is None or columns.item_column not in header:
         return {}
     wanted = (columns.item_column, title)
-    layout = _Layout(path, columns.separator, list(header), wanted, None)
-    frame = _parse(layout, path)
-    if frame is None:
-        _refuse(replace(layout, wanted=()))  # a title may be empty
+    frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
     named = frame.drop_nulls()
     return dict(zip(named[wanted[0]].to_list(), named[wanted[1]].to_list(), strict=True))
 
@@ -114,6 +175,7 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
 def read_csv(path: Path, columns: DataSettings) -> Interactions:
     """Read a comma (.csv) or tab (.tsv) separated file whose first line names the columns.
 
+    Only the columns needed are read, and as text, so that nothing is guessed from the first rows.
     Times may be numbers or ISO dates. Without the time column the order of the file counts.
 
     Args:
@@ -126,18 +188,27 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is broken or lacks a column.
     """
-    tokens = {columns.user_column: pl.String, columns.item_column: pl.String}
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    names = loaded_columns(_csv_header(path, separator), "inter", columns)
+    require_columns(names, (columns.user_column, columns.item_column), str(path))
+    needed = [name for name in _needed(columns) if name in names]
     try:
-        names = pl.read_csv(path, separator=_comma(path), n_rows=0).columns
         frame = pl.read_csv(
-            path,
-            separator=_comma(path),
-            schema_overrides={name: kind for name, kind in tokens.items() if name in names},
-            try_parse_dates=True,
+            path, separator=separator, columns=needed or None, infer_schema=False, glob=False
         )
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
-    return _from_table(frame, path, columns)
+        raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error
+    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+    for name in needed:
+        odd = frame[name].str.contains(r"[\r\n]").fill_null(value=False)
+        if odd.any():
+            raise DataError(
+                f"{path}, row {int(odd.arg_max() or 0) + 1}: {name!r} runs over several lines; "
+                "a quotation mark is not closed"
+            )
+        if name not in (columns.user_column, columns.item_column):
+            frame = frame.with_columns(_numbers_or_text(frame[name]))
+    return _from_table(frame, names, path, columns)
 
 
 def read_parquet(path: Path, columns: DataSettings) -> Interactions:
@@ -154,157 +225,87 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is broken or lacks a column.
     """
     try:
-        frame = pl.read_parquet(path)
+        names = loaded_columns(list(pl.read_parquet_schema(path)), "inter", columns)
+        require_columns(names, (columns.user_column, columns.item_column), str(path))
+        needed = [name for name in _needed(columns) if name in names]
+        frame = pl.read_parquet(path, columns=needed, glob=False)
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
-    return _from_table(frame, path, columns)
+        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
+    return _from_table(frame, names, path, columns)
 
 
-def _comma(path: Path) -> str:
-    return "\t" if path.suffix.lower() == ".tsv" else ","
+def _csv_header(path: Path, separator: str) -> list[str]:
+    """Return the names in the first line; none of them may stand there twice.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+
+    Returns:
+        The names.
+
+    Raises:
+        DataError: There is no such line.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, delimiter=separator), [])
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
+    if not names:
+        raise DataError(f"{path} is empty; its first line must name the columns")
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
+    return names
+
+
+def _needed(columns: DataSettings) -> list[str]:
+    own = [columns.user_column, columns.item_column, columns.time_column]
+    return own + needed_columns(columns)
+
+
+def _numbers_or_text(texts: pl.Series) -> pl.Series:
+    """Return a column of text as numbers or as moments, if all of it can be read so."""
+    numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
+    if numbers.null_count() == texts.null_count():
+        return numbers
+    moments = _moments(texts)
+    return moments if moments.null_count() == texts.null_count() else texts
+
+
+def _moments(texts: pl.Series) -> pl.Series:
+    """Return ISO dates with or without time and zone as moments in UTC; null for other texts."""
+    plain = texts.str.strip_chars().str.replace("T", " ", literal=True)
+    zoned = plain.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
+    read = [
+        zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False, exact=True)
+        .dt.convert_time_zone("UTC")
+        .dt.replace_time_zone(None),
+        *(
+            plain.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+            for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+        ),
+        plain.str.to_date("%Y-%m-%d", strict=False, exact=True).cast(pl.Datetime("us")),
+    ]
+    return pl.select(pl.coalesce(read)).to_series().alias(texts.name)
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _from_table(frame: pl.DataFrame, path: Path, columns: DataSettings) -> Interactions:
-    time = columns.time_column if columns.time_column in frame.columns else None
+def _from_table(
+    frame: pl.DataFrame, names: list[str], path: Path, columns: DataSettings
+) -> Interactions:
+    time = time_column(names, columns, str(path))
     return from_frame(
-        frame, user=columns.user_column, item=columns.item_column, time=time, where=str(path)
+        frame,
+        user=columns.user_column,
+        item=columns.item_column,
+        time=time,
+        values=needed_columns(columns),
+        where=str(path),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """An atomic file and how to read it: all its columns, the ones wanted, the one with times."""
-
-    path: Path
-    separator: str
-    names: list[str]
-    wanted: tuple[str, ...]
-    time: str | None
-
-
-def _atomic_header(path: Path, separator: str) -> dict[str, str]:
-    try:
-        with path.open("rb") as file:
-            first = file.readline().decode("utf-8-sig").rstrip("\r\n")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}, line 1: not UTF-8 text; save the file as UTF-8") from error
-    if not first.strip():
-        raise DataError(f"{path} is empty; its first line must name the columns")
-    header: dict[str, str] = {}
-    for field in first.split(separator):
-        name, colon, kind = field.strip().partition(":")
-        if not colon:
-            raise DataError(
-                f"{path}, line 1: column {field!r} has no type; write it as '{name}:token' or "
-                f"'{name}:float', with {separator!r} between the columns"
-            )
-        if kind not in ATOMIC_TYPES:
-            raise DataError(
-                f"{path}, line 1: column {name!r} has unknown type {kind!r}"
-                f"{did_you_mean(kind, ATOMIC_TYPES)} (types: {', '.join(ATOMIC_TYPES)})"
-            )
-        if name in header:
-            raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
-        header[name] = kind
-    return header
-
-
-def _parse(layout: _Layout, source: Path | bytes) -> pl.DataFrame | None:
-    """Return the wanted columns and the last one as text, or None if some line does not fit."""
-    kept = [name for name in layout.names if name in layout.wanted or name == layout.names[-1]]
-    try:
-        return pl.read_csv(
-            source,
-            separator=layout.separator,
-            has_header=False,
-            skip_lines=1,
-            schema=dict.fromkeys(layout.names, pl.String),
-            columns=[layout.names.index(name) for name in kept],
-            quote_char=None,
-        )
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame(schema=dict.fromkeys(kept, pl.String))
-    except pl.exceptions.PolarsError:
-        return None
-
-
-def _atomic_frame(layout: _Layout) -> pl.DataFrame:
-    """Return the wanted columns, read fast; if anything looks odd, by walking the lines."""
-    frame = _parse(layout, layout.path)
-    if frame is not None and sum(frame.null_count().row(0)):
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
-    # An empty value in an unused last column is fine; a missing one is not, and only the
-    # text itself tells the two apart.
-    if frame is None or sum(frame.null_count().row(0)):
-        frame = _walked_frame(layout)
-    if layout.time is not None:
-        times = frame[layout.time].str.strip_chars().cast(pl.Float64, strict=False)
-        if times.is_null().any() or not times.is_finite().all():
-            _refuse(layout)
-        frame = frame.with_columns(times.alias(layout.time))
-    return frame.select(layout.wanted)
-
-
-def _walked_frame(layout: _Layout) -> pl.DataFrame:
-    """Return what is left without blank lines, unless a line is bad: then refuse the file."""
-    if _find_bad_line(layout) is not None:
-        _refuse(layout)
-    with layout.path.open("rb") as file:
-        text = file.readline() + b"".join(line for line in file if line.strip())
-    frame = _parse(layout, text)
-    if frame is None:
-        _refuse(layout)
-    return frame
-
-
-def _refuse(layout: _Layout) -> NoReturn:
-    bad = _find_bad_line(layout)
-    if bad is None:
-        raise DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
-    number, problem = bad
-    raise DataError(f"{layout.path}, line {number}: {problem}")
-
-
-def _find_bad_line(layout: _Layout) -> tuple[int, str] | None:
-    """Return the number of the first line that does not fit, and why; slow, so rarely done."""
-    with layout.path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if number == 1 or not raw.strip():
-                continue
-            problem = _line_problem(layout, raw)
-            if problem is not None:
-                return number, problem
-    return None
-
-
-def _line_problem(layout: _Layout, raw: bytes) -> str | None:
-    try:
-        values = raw.decode("utf-8").rstrip("\r\n").split(layout.separator)
-    except UnicodeDecodeError:
-        return "not UTF-8 text; save the file as UTF-8"
-    names = layout.names
-    if len(values) != len(names):
-        columns = "column" if len(values) == 1 else "columns"
-        return f"{len(values)} {columns} where the header names {len(names)} ({', '.join(names)})"
-    for name in layout.wanted:
-        value = values[names.index(name)]
-        if not value:
-            return f"{name!r} is empty; fill it or drop the line"
-        if name == layout.time and not _is_number(value):
-            return f"{name!r} is {value!r}; a time is a number"
-    return None
-
-
-def _is_number(text: str) -> bool:
-    if not text.isascii() or "_" in text:  # Python reads 1_000 and digits of any script
-        return False
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
-from sasrec.data.interactions import Interactions, from_frame
+from sasrec.data.filters import apply_filters, needed_columns
+from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.movielens import Progress
-from sasrec.data.readers import read_atomic, read_file
+from sasrec.data.readers import read_file
 from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
+from sasrec.data.writing import write_whole
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | Path | pl.DataFrame | pd.DataFrame
 
 SYNTHETIC = "synthetic"
+MOST_EVENTS = 300_000_000
+"""Generated at a time, in memory: about 40 bytes each."""
 
 
 def load_corpus(
@@ -46,16 +50,15 @@ def load_corpus(
         DataError: There is no such data set, or it is broken.
     """
     if not isinstance(source, str | Path):
-        return build_corpus(_from_data_frame(source, settings), "data frame")
+        frame = _from_data_frame(source, settings)
+        return build_corpus(apply_filters(frame, settings, "the data frame"), "data frame")
     text = str(source)
     if text == SYNTHETIC or text.startswith(SYNTHETIC + ":"):
-        return build_corpus(generate(text), text, text)
+        return build_corpus(apply_filters(generate(text), settings, text), text, text)
     path = locate(text, settings, progress)
-    interactions = (
-        read_atomic(path, settings) if path.suffix == ".inter" else read_file(path, settings)
-    )
     lasting = text if text in ENTRIES else str(path.resolve())
-    return build_corpus(interactions, path.stem, lasting)
+    events = apply_filters(read_file(path, settings), settings, str(path))
+    return build_corpus(events, path.stem, lasting)
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
@@ -72,8 +75,12 @@ def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
     Raises:
         DataError: There is none.
     """
-    path = Path(source).expanduser()
-    if path.is_file():
+    try:
+        path = Path(source).expanduser()
+        exists = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, no such user, a NUL
+        raise DataError(f"{source[:200]!r} is no usable path ({error})") from error
+    if path.is_file() or (exists and not path.is_dir()):
         return path
     for folder in (path, Path(settings.data_path) / source):
         if folder.is_dir():
@@ -120,6 +127,9 @@ def generate(text: str) -> Interactions:
         lowest, highest = (0, 1) if key == "predictability" else (int(key != "seed"), 2**31)
         if not lowest <= values[key] <= highest:
             raise DataError(f"{text!r}: {key} is {value}; it runs from {lowest} to {highest}")
+    events = float(values.get("users", known["users"])) * values.get("length", known["length"])
+    if events > MOST_EVENTS or values.get("items", 0) > MOST_EVENTS:
+        raise DataError(f"{text!r}: at most {MOST_EVENTS:,} events or items are generated")
     return hidden_markov(**values)  # type: ignore[arg-type]  # each has its default's type
 
 
@@ -142,13 +152,10 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
                 "line end; rename it"
             )
     names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        interactions.frame.rename(names, strict=False).write_csv(
-            path, separator="\t", quote_style="never"
-        )
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+    text = interactions.frame.rename(names, strict=False).write_csv(
+        separator="\t", quote_style="never"
+    )
+    write_whole(path, text)
 
 
 def _inter_file(folder: Path) -> Path:
@@ -164,22 +171,44 @@ def _inter_file(folder: Path) -> Path:
 
 
 def _from_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings) -> Interactions:
-    frame = source if isinstance(source, pl.DataFrame) else _from_pandas(source)
-    time = settings.time_column if settings.time_column in frame.columns else None
-    return from_frame(frame, user=settings.user_column, item=settings.item_column, time=time)
+    values = needed_columns(settings)
+    frame = source
+    if not isinstance(source, pl.DataFrame):
+        own = (settings.user_column, settings.item_column, settings.time_column)
+        frame = _from_pandas(source, (*own, *values))
+    return from_frame(
+        frame,
+        user=settings.user_column,
+        item=settings.item_column,
+        time=time_column([str(name) for name in source.columns], settings, "the data frame"),
+        values=values,
+    )
 
 
-def _from_pandas(source: pd.DataFrame) -> pl.DataFrame:
-    if not hasattr(source, "columns") or not hasattr(source, "to_dict"):
+def _from_pandas(source: pd.DataFrame, wanted: tuple[str, ...]) -> pl.DataFrame:
+    if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
         raise DataError(
             f"data is a {type(source).__name__}; give a name, a path, or a Polars or pandas frame"
         )
-    return pl.DataFrame({str(name): _pandas_column(source[name]) for name in source.columns})
+    names = {str(name): name for name in source.columns}
+    require_columns(list(names), wanted[:2], "the data frame")
+    frame = {text: _pandas_column(source[name]) for text, name in names.items() if text in wanted}
+    return pl.DataFrame(frame)
 
 
 def _pandas_column(column: pd.Series) -> pl.Series:
+    if not hasattr(column, "to_numpy") or getattr(column, "ndim", 1) != 1:
+        raise DataError("the data frame has two columns of the same name; rename one")
     values = column.to_numpy(copy=True)
-    if values.dtype == object:  # pandas writes a missing value as None, NaN or NA
-        values[column.isna().to_numpy()] = None
-        return pl.Series(values.tolist(), strict=False)
-    return pl.Series(values, nan_to_null=True)
+    if values.dtype.kind == "M":
+        values = values.astype("datetime64[us]")
+    try:
+        if values.dtype == object:  # pandas writes a missing value as None, NaN or NA
+            values[column.isna().to_numpy()] = None
+            return pl.Series(values.tolist(), strict=False)
+        return pl.Series(values, nan_to_null=True)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"column {column.name!r} of the data frame holds values of a kind that cannot be "
+            f"used ({error}); bring text, numbers or dates"
+        ) from error

@@ -39,13 +39,20 @@ def hidden_markov(
     """
     generator = np.random.default_rng(seed)
     topics = min(topics, items)
-    per_topic = items // topics
+    sizes = (items - np.arange(topics) + topics - 1) // topics  # items of each topic
+    per_topic = int(sizes.max())
     lengths = np.maximum(generator.integers(length // 2, length + length // 2 + 1, size=users), 4)
     popularity = np.cumsum(1.0 / np.arange(1, per_topic + 1))
-    follower = np.argsort(generator.random((topics, per_topic)), axis=1)
+    order = generator.random((topics, per_topic))
+    order[np.arange(per_topic) >= sizes[:, None]] = np.inf  # behind all that exist
+    follower = np.argsort(order, axis=1)
+
+    def drawn(topic: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        ranks: np.ndarray = np.searchsorted(popularity, chance * popularity[sizes[topic] - 1])
+        return ranks
 
     topic = generator.integers(topics, size=users)
-    rank = np.searchsorted(popularity / popularity[-1], generator.random(users))
+    rank = drawn(topic, generator.random(users))
     steps: list[np.ndarray] = []
     active = np.arange(users)
     owners: list[np.ndarray] = []
@@ -54,9 +61,10 @@ def hidden_markov(
         draws = generator.random((3, len(active)))
         moved = draws[0] < 0.1
         topic[active[moved]] = generator.integers(topics, size=int(moved.sum()))
-        fresh = np.searchsorted(popularity / popularity[-1], draws[1])
+        inside = np.minimum(rank[active], sizes[topic[active]] - 1)
         habitual = draws[2] < predictability
-        rank[active] = np.where(habitual, follower[topic[active], rank[active]], fresh)
+        followed = follower[topic[active], inside]
+        rank[active] = np.where(habitual, followed, drawn(topic[active], draws[1]))
         steps.append(rank[active] * topics + topic[active])
         owners.append(active.copy())
     moments = np.repeat(np.arange(len(steps)), [len(step) for step in steps])

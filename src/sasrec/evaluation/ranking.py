@@ -90,7 +90,7 @@ def last_scores(
         with torch.inference_mode():
             for group in sorted_groups(windows, BATCH_POSITIONS):
                 batch = collator.batch(windows.take(group)).to(device)
-                states = model.encode(batch)[batch.last]
+                states = model.encode(batch, batch.last)
                 yield from _scored_pieces(model, group, batch, states)
     finally:
         model.train(was_training)

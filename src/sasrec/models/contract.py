@@ -20,16 +20,18 @@ class NextItemModel(nn.Module):
         """Item vectors [V, d] whose products with states are the scores; None if they are none."""
         return None
 
-    def encode(self, batch: Batch) -> Tensor:
-        """Return the state after each event.
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the state after each event, or after some.
 
         The state at a position depends on this position and those before it in its own window.
 
         Args:
             batch: Any batch.
+            at: int64 [S], the positions wanted, so that a model can leave out work for the others;
+                None wants all.
 
         Returns:
-            float [P, d].
+            float [P, d], or [S, d].
 
         Raises:
             NotImplementedError: The model does not say how.
@@ -56,13 +58,14 @@ class NextItemModel(nn.Module):
             return hidden @ table.T
         return (hidden[:, None, :] * table[items]).sum(-1)
 
-    def forward(self, batch: Batch) -> Tensor:
-        """Return ``encode(batch)``, so that wrappers which call the module work.
+    def forward(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return ``encode(batch, at)``, so that wrappers which call the module work.
 
         Args:
             batch: Any batch.
+            at: int64 [S], the positions wanted, or None.
 
         Returns:
-            float [P, d].
+            float [P, d], or [S, d].
         """
-        return self.encode(batch)
+        return self.encode(batch, at)

@@ -164,15 +164,16 @@ class CausalSelfAttention(nn.Module):
         self.output = nn.Linear(width, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
+    def forward(self, hidden: Tensor, layout: Layout, at: Tensor | None = None) -> Tensor:
         """Mix each position with those before it.
 
         Args:
             hidden: [P, d].
             layout: Of the batch.
+            at: int64 [S], the positions wanted; None wants all.
 
         Returns:
-            [P, d].
+            [P, d], or [S, d].
         """
         rows, columns, width = layout.rows, layout.columns, hidden.shape[1]
         projected = pad(self.query_key_value(hidden), layout)  # [B, L, 3 d]
@@ -180,7 +181,7 @@ class CausalSelfAttention(nn.Module):
         query, key, value = projected.view(rows, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = self._attend(query, key, value)  # [B, H, L, d / H]
         flat = unpad(mixed.transpose(1, 2).reshape(rows, columns, width), layout)
-        result: Tensor = self.output(flat)
+        result: Tensor = self.output(flat if at is None else flat.index_select(0, at))
         return result
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:

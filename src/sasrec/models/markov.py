@@ -36,16 +36,18 @@ class MarkovCounts(NextItemModel):
         # Below one altogether, so that it never outweighs a transition seen once.
         self.register_buffer("prior", popularity.float() / (popularity.sum() + 1))
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
         """Return each position's item as its state.
 
         Args:
             batch: Any batch.
+            at: int64 [S], the positions wanted, or None.
 
         Returns:
-            float64 [P, 1], item numbers.
+            float64 [P, 1], or [S, 1], item numbers.
         """
-        return batch.items[:, None].double()
+        items = batch.items if at is None else batch.items[at]
+        return items[:, None].double()
 
     def score(self, hidden: Tensor, items: Tensor | None = None) -> Tensor:
         """Return how often items followed.

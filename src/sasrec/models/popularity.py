@@ -29,16 +29,18 @@ class Popularity(NextItemModel):
         counts: Tensor = self.get_buffer("counts")
         return counts[:, None]
 
-    def encode(self, batch: Batch) -> Tensor:
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
         """Return the same state for every history.
 
         Args:
             batch: Any batch.
+            at: int64 [S], the positions wanted, or None.
 
         Returns:
-            Ones, [P, 1].
+            Ones, [P, 1], or [S, 1].
         """
-        return torch.ones(len(batch.items), 1, device=batch.items.device)
+        wanted = batch.items if at is None else at
+        return torch.ones(len(wanted), 1, device=batch.items.device)
 
 
 def item_counts(split: Split, n_items: int) -> np.ndarray:

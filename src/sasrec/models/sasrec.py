@@ -22,13 +22,13 @@ from sasrec.settings import Activation, Settings
 class SASRecSettings(Settings):
     """Size and shape of the network; names and defaults are RecBole's."""
 
-    hidden_size: int = Field(64, ge=1)
+    hidden_size: int = Field(64, ge=1, le=65_536)
     """Width of item vectors and hidden states."""
-    inner_size: int = Field(256, ge=1)
+    inner_size: int = Field(256, ge=1, le=1_048_576)
     """Width of the feed-forward layer's inside."""
-    n_layers: int = Field(2, ge=1)
+    n_layers: int = Field(2, ge=1, le=1_000)
     """Number of transformer blocks."""
-    n_heads: int = Field(2, ge=1)
+    n_heads: int = Field(2, ge=1, le=65_536)
     """Number of attention heads; divides hidden_size."""
     hidden_dropout_prob: float = Field(0.5, ge=0, lt=1)
     """Probability of dropping an element of the input or of a block's output."""
@@ -80,21 +80,24 @@ class SASRec(NextItemModel):
         """Item vectors [V, d]; the same that the histories are embedded with."""
         return self.item_embedding.weight
 
-    def encode(self, batch: Batch) -> Tensor:
-        """Return the state after each event.
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the state after each event, or after some.
 
         Args:
             batch: Windows no longer than ``max_history``.
+            at: int64 [S], the positions wanted; None wants all.
 
         Returns:
-            float [P, d].
+            float [P, d], or [S, d].
         """
         layout = layout_of(batch)
         embedded = self.item_embedding(batch.items) + self.position_embedding(layout.positions)
         hidden: Tensor = self.dropout(self.norm(embedded))  # [P, d]
-        for block in self.blocks:
+        *lower, last = self.blocks
+        for block in lower:
             hidden = block(hidden, layout)
-        return hidden
+        result: Tensor = last(hidden, layout, at)
+        return result
 
 
 class Block(nn.Module):
@@ -118,17 +121,19 @@ class Block(nn.Module):
         self.feed_forward_norm = nn.LayerNorm(width, eps=eps)
         self.dropout = Dropout(settings.hidden_dropout_prob)
 
-    def forward(self, hidden: Tensor, layout: Layout) -> Tensor:
+    def forward(self, hidden: Tensor, layout: Layout, at: Tensor | None = None) -> Tensor:
         """Transform the states.
 
         Args:
             hidden: [P, d].
             layout: Of the batch.
+            at: int64 [S], positions to go on with after attention has looked at all; None for all.
 
         Returns:
-            [P, d].
+            [P, d], or [S, d].
         """
-        attended = self.dropout(self.attention(hidden, layout))
+        attended = self.dropout(self.attention(hidden, layout, at))
+        hidden = hidden if at is None else hidden.index_select(0, at)
         hidden = self.attention_norm(hidden + attended)
         result: Tensor = self.feed_forward_norm(hidden + self.dropout(self.feed_forward(hidden)))
         return result

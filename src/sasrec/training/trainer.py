@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sasrec.data.batching import Batch, TrainingBatches, rectangular
@@ -20,6 +21,8 @@ from sasrec.training.averaging import WeightAverage
 from sasrec.training.memory import keep_freed_memory
 from sasrec.training.progress import EpochResult, Observer
 
+ROUND_ROWS = 64
+"""States are computed for a multiple of so many positions."""
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """From supervised states [S, d], their targets [S] and the item table [V, d] to a scalar."""
 
@@ -138,12 +141,18 @@ def fit(
                 break
     except KeyboardInterrupt:
         if best_weights is None:
+            observer.stopped("interrupted")
             raise Interrupted("stopped before the first validation; nothing was saved") from None
         reason, interrupted = f"interrupted; the weights of epoch {best_epoch} are kept", True
+    except BaseException:
+        observer.stopped("an error")
+        raise
+    observer.stopped(reason)
     if best_weights is None:
         raise ModelError("no validation gave a number, so there are no best weights to keep")
+    if not all(weight.isfinite().all() for weight in best_weights.values()):
+        raise ModelError("the weights are no longer finite numbers; try a smaller learning_rate")
     model.load_state_dict(best_weights)
-    observer.stopped(reason)
     return Trained(epochs, best_epoch, reason, interrupted)
 
 
@@ -222,13 +231,15 @@ class TrainingLoop:
         Raises:
             ModelError: The model has no item table.
         """
+        supervised = (batch.targets > 0).nonzero()[:, 0]
+        # A round number of them, as in `rectangular`; those added are cut off again.
+        extra = -len(supervised) % ROUND_ROWS
         with self._autocast():
-            hidden = self.model(batch)
-            supervised = (batch.targets > 0).nonzero()[:, 0]
+            hidden = self.model(batch, F.pad(supervised, (0, extra)))[: len(supervised)]
             table = self.model.item_table
             if table is None:
                 raise ModelError("a model without an item table cannot be trained with this loss")
-            loss = self.loss(hidden.index_select(0, supervised), batch.targets[supervised], table)
+            loss = self.loss(hidden, batch.targets[supervised], table)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()

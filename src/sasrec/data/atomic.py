@@ -1,0 +1,199 @@
+"""Atomic files, RecBole's format: text whose first line names and types the columns.
+
+``user_id:token<TAB>item_id:token<TAB>timestamp:float``, then a line a row. Reading is one pass of
+Polars; only when something looks odd are the lines walked, to name the one that is wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import polars as pl
+
+from sasrec.errors import DataError, did_you_mean
+
+TYPES = ("token", "token_seq", "float", "float_seq")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """An atomic file and what to read of it.
+
+    Attributes:
+        path: The file.
+        separator: One character between the columns.
+        names: All columns of the file, in order.
+        wanted: Columns to read; none of their values may be empty.
+        optional: Further columns to read; an empty value is null.
+        numbers: Those among them to read as numbers; the others are text, whatever their type.
+    """
+
+    path: Path
+    separator: str
+    names: list[str]
+    wanted: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+
+
+def read_header(path: Path, separator: str) -> dict[str, str]:
+    """Return the columns of an atomic file and their types, in order.
+
+    Args:
+        path: The file.
+        separator: One character between the columns.
+
+    Returns:
+        Name to ``token``, ``token_seq``, ``float`` or ``float_seq``.
+
+    Raises:
+        DataError: The file cannot be read, is empty, or its first line is no header.
+    """
+    first = _first_line(path)
+    header: dict[str, str] = {}
+    for field in first.split(separator):
+        name, colon, kind = field.strip().partition(":")
+        if not colon:
+            raise DataError(
+                f"{path}, line 1: column {field!r} has no type; write it as '{name}:token' or "
+                f"'{name}:float', with {separator!r} between the columns"
+            )
+        if kind not in TYPES:
+            raise DataError(
+                f"{path}, line 1: column {name!r} has unknown type {kind!r}"
+                f"{did_you_mean(kind, TYPES)} (types: {', '.join(TYPES)})"
+            )
+        if name in header:
+            raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
+        header[name] = kind
+    return header
+
+
+def _first_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            first = file.readline().decode("utf-8-sig").rstrip("\r\n")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}, line 1: not UTF-8 text; save the file as UTF-8") from error
+    if not first.strip():
+        raise DataError(f"{path} is empty; its first line must name the columns")
+    return first
+
+
+def read_columns(layout: Layout) -> pl.DataFrame:
+    """Return the columns asked for: text as String, numbers as Float64.
+
+    Args:
+        layout: The file and its columns.
+
+    Returns:
+        A row a line, blank lines left out.
+
+    Raises:
+        DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
+            one that is no finite number; the text names the line.
+    """
+    frame = _parse(layout, layout.path)
+    if frame is not None and _has_gaps(frame):
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+    # An empty value in a column that may have one is fine; a missing one is not, and only the
+    # text itself tells the two apart.
+    if frame is None or _has_gaps(frame):
+        frame = _walked(layout)
+    for name in layout.numbers:
+        numbers = frame[name].str.strip_chars().cast(pl.Float64, strict=False)
+        is_bad = ~numbers.is_finite() | (numbers.is_null() & frame[name].is_not_null())
+        if is_bad.fill_null(name in layout.wanted).any():
+            _refuse(layout)
+        frame = frame.with_columns(numbers.alias(name))
+    return frame.select([*layout.wanted, *layout.optional])
+
+
+def _has_gaps(frame: pl.DataFrame) -> bool:
+    return bool(sum(frame.null_count().row(0)))
+
+
+def _parse(layout: Layout, source: Path | bytes) -> pl.DataFrame | None:
+    """Return the columns asked for and the last one as text, or None if some line does not fit."""
+    names = layout.names
+    asked = {*layout.wanted, *layout.optional, names[-1]}
+    kept = [name for name in names if name in asked]
+    try:
+        return pl.read_csv(
+            source,
+            separator=layout.separator,
+            has_header=False,
+            skip_lines=1,
+            schema=dict.fromkeys(names, pl.String),
+            columns=[names.index(name) for name in kept],
+            quote_char=None,
+            glob=False,
+        )
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(schema=dict.fromkeys(kept, pl.String))
+    except pl.exceptions.PolarsError:
+        return None
+
+
+def _walked(layout: Layout) -> pl.DataFrame:
+    """Return what is left without blank lines, unless a line is bad: then refuse the file."""
+    if _find_bad_line(layout) is not None:
+        _refuse(layout)
+    with layout.path.open("rb") as file:
+        text = file.readline() + b"".join(line for line in file if line.strip())
+    frame = _parse(layout, text)
+    if frame is None:
+        _refuse(layout)
+    return frame
+
+
+def _refuse(layout: Layout) -> NoReturn:
+    bad = _find_bad_line(layout)
+    if bad is None:
+        raise DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
+    number, problem = bad
+    raise DataError(f"{layout.path}, line {number}: {problem}")
+
+
+def _find_bad_line(layout: Layout) -> tuple[int, str] | None:
+    """Return the number of the first line that does not fit, and why; slow, so rarely done."""
+    with layout.path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            if number == 1 or not raw.strip():
+                continue
+            problem = _line_problem(layout, raw)
+            if problem is not None:
+                return number, problem
+    return None
+
+
+def _line_problem(layout: Layout, raw: bytes) -> str | None:
+    try:
+        values = raw.decode("utf-8").rstrip("\r\n").split(layout.separator)
+    except UnicodeDecodeError:
+        return "not UTF-8 text; save the file as UTF-8"
+    names = layout.names
+    if len(values) != len(names):
+        columns = "column" if len(values) == 1 else "columns"
+        return f"{len(values)} {columns} where the header names {len(names)} ({', '.join(names)})"
+    for name in (*layout.wanted, *layout.optional):
+        value = values[names.index(name)]
+        if not value and name in layout.wanted:
+            return f"{name!r} is empty; fill it or drop the line"
+        if value and name in layout.numbers and not _is_number(value):
+            return f"{name!r} is {value!r}; it must be a number"
+    return None
+
+
+def _is_number(text: str) -> bool:
+    if not text.isascii() or "_" in text:  # Python reads 1_000 and digits of any script
+        return False
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

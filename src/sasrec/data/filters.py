@@ -1,0 +1,237 @@
+"""Filters: which events are kept, by values, by repetition, by how often users and items occur.
+
+They run in RecBole's order: repetitions, values, listed users and items, counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from sasrec.data.interactions import VALUE, Interactions
+from sasrec.errors import DataError, SettingsError, did_you_mean
+from sasrec.settings import DataSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Numbers from ``low`` to ``high``, each end inside or outside.
+
+    Attributes:
+        low: Lower end, may be minus infinity.
+        high: Upper end, may be infinity.
+        with_low: Whether ``low`` itself is inside.
+        with_high: Whether ``high`` itself is inside.
+    """
+
+    low: float
+    high: float
+    with_low: bool
+    with_high: bool
+
+    def holds(self, values: pl.Expr) -> pl.Expr:
+        """Return whether values lie inside.
+
+        Args:
+            values: Numbers.
+
+        Returns:
+            Boolean, one a value.
+        """
+        above = values >= self.low if self.with_low else values > self.low
+        below = values <= self.high if self.with_high else values < self.high
+        return above & below
+
+
+def parse_intervals(text: str, key: str) -> tuple[Interval, ...]:
+    """Return the intervals a text spells, such as ``[4,inf)`` or ``(0,1];[3,4)``.
+
+    Args:
+        text: Intervals with ``;`` between them; square brackets include the end, round ones do not.
+        key: The setting it came from, for the error text.
+
+    Returns:
+        At least one interval.
+
+    Raises:
+        SettingsError: A part is no interval, or its ends are in the wrong order.
+    """
+    return tuple(_interval(part.strip(), key) for part in str(text).split(";"))
+
+
+def _interval(part: str, key: str) -> Interval:
+    how = "write '[low,high]', with round brackets where an end is left out, such as '[4,inf)'"
+    low_text, comma, high_text = part[1:-1].partition(",")
+    if len(part) < 2 or part[0] not in "[(" or part[-1] not in "])" or not comma:
+        raise SettingsError(f"{key}: {part!r} is no interval; {how}")
+    try:
+        low, high = float(low_text), float(high_text)
+    except ValueError:
+        raise SettingsError(f"{key}: the ends of {part!r} are no two numbers; {how}") from None
+    if math.isnan(low) or math.isnan(high) or low > high:
+        raise SettingsError(f"{key}: nothing lies in {part!r}; the lower end comes first")
+    return Interval(low, high, part[0] == "[", part[-1] == "]")
+
+
+def apply_filters(interactions: Interactions, settings: DataSettings, where: str) -> Interactions:
+    """Return the events that the settings keep, in the order they stood.
+
+    Args:
+        interactions: All events, with the value columns that the settings ask for.
+        settings: Which filters.
+        where: What to call the source in an error text.
+
+    Returns:
+        The kept events, without value columns.
+
+    Raises:
+        DataError: Nothing is left, or a filter names a column that the data do not have.
+        SettingsError: An interval cannot be read.
+    """
+    frame = interactions.frame
+    if settings.duplicates is not None:
+        frame = without_duplicates(frame, settings.duplicates)
+        frame = _unless_empty(frame, f"{where}: rm_dup_inter")
+    for field, wanted in settings.value_intervals.items():
+        name = _column_of(field, settings, frame)
+        if name is None and field in interactions.elsewhere:
+            continue
+        if name is None:
+            raise DataError(_no_column(field, settings, frame, where))
+        frame = frame.filter(value_rule(frame, name, wanted, f"val_interval of {field!r}"))
+        frame = _unless_empty(frame, f"{where}: val_interval {{{field!r}: {wanted!r}}}")
+    if settings.only_listed:
+        frame = _unless_empty(
+            _listed(frame, interactions), f"{where}: the lists of users and items"
+        )
+    frame = within_counts(
+        frame,
+        users=_intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
+        items=_intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
+    )
+    asked = f"user_inter_num_interval {settings.user_interactions!r} and "
+    asked += f"item_inter_num_interval {settings.item_interactions!r}"
+    frame = _unless_empty(frame, f"{where}: {asked}")
+    kept = [name for name in frame.columns if not name.startswith(VALUE)]
+    return Interactions(frame.select(kept), interactions.titles, interactions.listed)
+
+
+def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
+    """Return one event for each user and item: the first or the last in time.
+
+    Args:
+        frame: Columns ``user``, ``item`` and maybe ``time``.
+        keep: ``first`` or ``last``; without times, by the order of the rows.
+
+    Returns:
+        The kept rows; ordered by time where there are times, as RecBole leaves them.
+    """
+    ordered = frame.sort("time", maintain_order=True) if "time" in frame.columns else frame
+    first = keep == "first"
+    return ordered.unique(["user", "item"], keep="first" if first else "last", maintain_order=True)
+
+
+def within_counts(
+    frame: pl.DataFrame, *, users: tuple[Interval, ...], items: tuple[Interval, ...]
+) -> pl.DataFrame:
+    """Return the events of users and items that occur often enough, and not too often.
+
+    Taking events away changes the counts, so it is repeated until nothing changes (with lower
+    ends alone this is the k-core). Both counts of a round are taken before either is applied.
+
+    Args:
+        frame: Columns ``user`` and ``item``.
+        users: Numbers of events a user may have; empty allows all.
+        items: Numbers of events an item may have; empty allows all.
+
+    Returns:
+        The kept rows, in their order.
+    """
+    rules = [(name, rule) for name, rule in (("user", users), ("item", items)) if rule]
+    while rules and frame.height:
+        kept = pl.all_horizontal(_any(rule, pl.len().over(name)) for name, rule in rules)
+        fewer = frame.filter(kept)
+        if fewer.height == frame.height:
+            break
+        frame = fewer
+    return frame
+
+
+def value_rule(
+    frame: pl.DataFrame, name: str, wanted: str | tuple[str | float, ...], key: str
+) -> pl.Expr:
+    """Return whether the values of a column are among those wanted.
+
+    Args:
+        frame: Holds the column.
+        name: The column.
+        wanted: Intervals for numbers; tokens for text. Where there is no value, it is not wanted.
+        key: The setting it came from, for the error text.
+
+    Returns:
+        Boolean, one a row.
+
+    Raises:
+        SettingsError: Numbers are given other than by intervals, or these cannot be read.
+    """
+    if frame[name].dtype.is_numeric():
+        if not isinstance(wanted, str):
+            raise SettingsError(f"{key} is {wanted!r}; a column of numbers takes an interval")
+        return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
+    tokens = (wanted,) if isinstance(wanted, str) else wanted
+    return pl.col(name).cast(pl.String).is_in([str(token) for token in tokens])
+
+
+def needed_columns(settings: DataSettings) -> list[str]:
+    """Return the columns that filters look at beside user, item and time.
+
+    Args:
+        settings: Which filters.
+
+    Returns:
+        Their names in the file.
+    """
+    known = {settings.user_column, settings.item_column, settings.time_column}
+    return [name for name in settings.value_intervals if name not in known]
+
+
+def _intervals_or_all(text: str | None, key: str) -> tuple[Interval, ...]:
+    return () if text is None else parse_intervals(text, key)
+
+
+def _any(intervals: Iterable[Interval], values: pl.Expr) -> pl.Expr:
+    return pl.any_horizontal(interval.holds(values) for interval in intervals)
+
+
+def _column_of(field: str, settings: DataSettings, frame: pl.DataFrame) -> str | None:
+    names = {
+        settings.user_column: "user",
+        settings.item_column: "item",
+        settings.time_column: "time",
+    }
+    name = names.get(field, VALUE + field)
+    return name if name in frame.columns else None
+
+
+def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: str) -> str:
+    known = [settings.user_column, settings.item_column, settings.time_column]
+    known += [name.removeprefix(VALUE) for name in frame.columns if name.startswith(VALUE)]
+    return (
+        f"{where}: val_interval names the column {field!r}, which is not there"
+        f"{did_you_mean(field, known)}"
+    )
+
+
+def _listed(frame: pl.DataFrame, interactions: Interactions) -> pl.DataFrame:
+    for name, tokens in interactions.listed.items():
+        frame = frame.filter(pl.col(name).is_in(tokens.implode()))
+    return frame
+
+
+def _unless_empty(frame: pl.DataFrame, what: str) -> pl.DataFrame:
+    if not frame.height:
+        raise DataError(f"{what} leaves no interactions; allow more")
+    return frame
