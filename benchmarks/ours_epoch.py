@@ -11,9 +11,11 @@ import time
 
 import torch
 
+from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.experiment import resolve_settings, training_batches, training_loss
+from sasrec.experiment import training_batches, training_loss
+from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
@@ -30,7 +32,7 @@ def main(epochs: int, precision: str) -> None:
     loop = TrainingLoop(
         model,
         training_batches(split, run),
-        training_loss(run.training, n_items=len(corpus.items), device=device),
+        training_loss(run.training, counts=item_counts(split, len(corpus.items)), device=device),
         settings=run.training,
         observer=LogObserver(),
     )

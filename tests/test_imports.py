@@ -10,12 +10,12 @@ import sasrec
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings"},
+    {"settings", "config_files", "recbole_keys"},
     {"data"},
     {"models", "losses"},
     {"training", "evaluation"},
     {"registry", "model_folder"},
-    {"recommender"},
+    {"recommender", "configuration"},
     {"experiment"},
     {"cli"},
 ]

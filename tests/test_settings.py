@@ -55,7 +55,7 @@ def test_recbole_names_are_kept_as_metadata():
         (TrainingSettings, "weight_decay", math.nan),
         (TrainingSettings, "context", 1),
         (TrainingSettings, "context", -0.1),
-        (TrainingSettings, "validate_every", 0),
+        (TrainingSettings, "validate_every", -1),
         (TrainingSettings, "patience", -1),
         (TrainingSettings, "seed", -1),
         (TrainingSettings, "seed", 2**63),

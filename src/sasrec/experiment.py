@@ -7,53 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from pydantic import ValidationError
 
+from sasrec.configuration import RunSettings, resolve_settings
 from sasrec.data.batching import Collator, TrainingBatches
-from sasrec.data.negatives import uniform
+from sasrec.data.negatives import popularity, uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
-from sasrec.errors import SettingsError, did_you_mean
-from sasrec.evaluation.metrics import SMALLER_IS_BETTER, check_names, split_key
+from sasrec.errors import SettingsError
+from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
+from sasrec.losses.sampled import hardest
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.recommender import Recommender
-from sasrec.registry import BASELINES, LOSSES, MODEL_SETTINGS, MODELS, resolve
-from sasrec.settings import DataSettings, EvaluationSettings, Settings, TrainingSettings
+from sasrec.registry import BASELINES, LOSSES, MODELS, resolve
+from sasrec.settings import EvaluationSettings, TrainingSettings
 from sasrec.training.progress import LogObserver, Observer
 from sasrec.training.trainer import Loss, Trained, fit, pick_device, pick_precision
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """All settings of one run, by group."""
-
-    model_name: str
-    data: DataSettings
-    model: Settings
-    training: TrainingSettings
-    evaluation: EvaluationSettings
-
-    def groups(self) -> dict[str, Settings]:
-        """Return the groups by name."""
-        return {
-            "data": self.data,
-            "model": self.model,
-            "training": self.training,
-            "evaluation": self.evaluation,
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """Return everything in types JSON has."""
-        groups = {name: group.model_dump(mode="json") for name, group in self.groups().items()}
-        return {"model_name": self.model_name, **groups}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,74 +48,6 @@ class Outcome:
     reports: list[Report]
     trained: Trained
     folder: Path | None = field(default=None)
-
-
-def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASRec") -> RunSettings:
-    """Sort flat values into their groups and check them.
-
-    Our names and RecBole's are both understood, as ``batch_size`` and ``train_batch_size``.
-
-    Args:
-        values: Setting to value; what is absent takes its default.
-        model: Name of the model.
-
-    Returns:
-        The settings.
-
-    Raises:
-        SettingsError: A key is unknown, given under two names, or has a value out of range.
-    """
-    classes: dict[str, type[Settings]] = {
-        "data": DataSettings,
-        "model": resolve("model", MODEL_SETTINGS, model),
-        "training": TrainingSettings,
-        "evaluation": EvaluationSettings,
-    }
-    owner = {name: (group, name) for group, kind in classes.items() for name in kind.model_fields}
-    owner |= {
-        alias: (group, name)
-        for group, kind in classes.items()
-        for name, rule in kind.model_fields.items()
-        if isinstance(rule.json_schema_extra, dict)
-        and isinstance(alias := rule.json_schema_extra.get("recbole"), str)
-    }
-    if not isinstance(values, Mapping | None):
-        raise SettingsError(f"settings are a dict of names to values, not {values!r}")
-    flat: dict[str, dict[str, Any]] = {group: {} for group in classes}
-    written: dict[str, str] = {}
-    for key, value in (values or {}).items():
-        if key not in owner:
-            raise SettingsError(f"unknown key {key!r}{did_you_mean(str(key), owner)}")
-        group, name = owner[key]
-        if name in flat[group]:
-            raise SettingsError(f"{written[name]!r} and {key!r} are the same setting; keep one")
-        flat[group][name], written[name] = value, key
-    checked = {group: _validated(kind, flat[group], written) for group, kind in classes.items()}
-    run = RunSettings(model, **checked)  # type: ignore[arg-type]  # each group has its class
-    check_names(run.evaluation.metrics)
-    split_key(run.evaluation.valid_metric)
-    return run
-
-
-def _validated(kind: type[Settings], values: dict[str, Any], written: dict[str, str]) -> Settings:
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if not first["loc"]:
-            raise SettingsError(message) from None
-        name = str(first["loc"][0])
-        choices = first.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
-        hint = did_you_mean(str(first["input"]), filter(None, choices.split(", ")))
-        raise SettingsError(
-            f"{written.get(name, name)} is {_shortened(first['input'])}: {message}{hint}"
-        ) from None
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)"
 
 
 def train(
@@ -187,9 +96,10 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     Returns:
         The outcome; nothing is written.
     """
-    device = pick_device(run.training.device)
+    device = pick_device(run.training.device, run.training.gpu_id)
     split = make_split(corpus, run.evaluation)
     n_items = len(corpus.items)
+    counts = item_counts(split, n_items)
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model: NextItemModel = resolve("model", MODELS, run.model_name)(
@@ -199,7 +109,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         trained = fit(
             model,
             training_batches(split, run),
-            training_loss(run.training, n_items=n_items, device=device),
+            training_loss(run.training, counts=counts, device=device),
             validate=validator(model, split, run, device=device),
             settings=run.training,
             observer=observer,
@@ -212,7 +122,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     recommender = Recommender(
         model=model,
         items=corpus.items,
-        counts=item_counts(split, n_items),
+        counts=counts,
         titles=corpus.titles,
         settings={**run.as_json(), "source": corpus.source},
         metrics=_metrics(reports, trained),
@@ -241,15 +151,16 @@ def training_batches(split: Split, run: RunSettings) -> TrainingBatches:
         context=min(int(run.training.context * run.data.max_history), run.data.max_history - 1),
         batch_size=run.training.batch_size,
         collator=Collator(split.sequences),
+        shuffle=run.training.shuffle,
     )
 
 
-def training_loss(settings: TrainingSettings, *, n_items: int, device: torch.device) -> Loss:
+def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: torch.device) -> Loss:
     """Return the loss a run lowers, with negatives drawn where it needs them.
 
     Args:
-        settings: The loss by name, and the seed.
-        n_items: Items in the catalogue, padding not counted.
+        settings: The loss by name, how negatives are drawn, and the seed.
+        counts: int64 [V], training events of each item.
         device: Where negatives are drawn.
 
     Returns:
@@ -261,14 +172,25 @@ def training_loss(settings: TrainingSettings, *, n_items: int, device: torch.dev
     loss: Callable[..., torch.Tensor] = resolve("loss", LOSSES, settings.loss)
     if settings.loss == "CE":
         return loss
-    if n_items < 2:
+    if (counts[1:] > 0).sum() < 2:
         raise SettingsError("loss BPR needs at least two items to draw a negative from")
     generator = torch.Generator(device).manual_seed(settings.seed)
+    weights = torch.from_numpy(counts).double().to(device) ** settings.negative_alpha
+    weights[0] = 0
+    by_popularity = settings.negatives == "popularity"
+
+    def drawn(targets: torch.Tensor, count: int) -> torch.Tensor:
+        if by_popularity:
+            return popularity(targets, weights=weights, count=count, generator=generator)
+        return uniform(targets, n_items=len(counts) - 1, count=count, generator=generator)
 
     def against_negatives(
         hidden: torch.Tensor, targets: torch.Tensor, table: torch.Tensor
     ) -> torch.Tensor:
-        negatives = uniform(targets, n_items=n_items, count=1, generator=generator)
+        count, candidates = settings.negative_count, settings.negative_candidates
+        negatives = drawn(targets, count * max(candidates, 1))
+        if candidates:
+            negatives = hardest(hidden, table, negatives.view(-1, count, candidates))
         return loss(hidden, targets, table, negatives)
 
     return against_negatives

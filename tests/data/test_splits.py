@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.sequences import Sequences
-from sasrec.data.splits import leave_one_out
+from sasrec.data.splits import (
+    global_ratio_counts,
+    leave_one_out,
+    ratio_counts,
+    split_by_counts,
+    time_counts,
+)
 from sasrec.errors import DataError
 
 
@@ -55,3 +61,62 @@ def test_every_event_is_used_once(lengths):
 def test_without_three_events_there_is_nothing_to_test_on():
     with pytest.raises(DataError, match=r"no user has three events \(the longest history has 2\)"):
         leave_one_out(sequences([1, 2, 2]))
+
+
+def timed(lengths, times):
+    some = sequences(lengths)
+    return Sequences(some.items, np.array(times, dtype=np.float64), some.offsets)
+
+
+@pytest.mark.parametrize(("leave_out", "expected"), [("valid_only", (2, 0)), ("test_only", (0, 2))])
+def test_one_kind_of_targets_may_be_kept_back_alone(leave_out, expected):
+    split = leave_one_out(sequences([2, 3, 5]), leave_out)
+    assert (len(split.validation), len(split.test)) == expected
+    assert split.n_targets == 1 + 1 + 3
+
+
+def test_shares_are_rounded_down_but_not_to_nothing():
+    # Targets 0, 1, 2, 3, 10, 25; RecBole gives a part that should get something at least one, the
+    # last part first, as long as training keeps more than one.
+    counts = ratio_counts(sequences([1, 2, 3, 4, 11, 26]), (0.8, 0.1, 0.1))
+    assert counts.tolist() == [
+        [0, 0, 0],
+        [1, 0, 0],
+        [1, 0, 1],
+        [1, 1, 1],
+        [8, 1, 1],
+        [21, 2, 2],
+    ]
+
+
+def test_shares_of_all_follow_the_clock():
+    some = timed([3, 3], [0, 1, 4, 0, 2, 3])
+    assert global_ratio_counts(some, (0.5, 0.25, 0.25)).tolist() == [[1, 0, 1], [1, 1, 0]]
+
+
+def test_later_than_the_quantile_tests():
+    some = timed([4, 4], [0, 1, 2, 9, 0, 1, 2, 3])
+    # Times of targets 1 2 9 1 2 3; the quantile at 0.8 is 3.
+    assert time_counts(some, (0.4, 0.4, 0.2)).tolist() == [[1, 1, 1], [1, 2, 0]]
+
+
+def test_a_split_by_time_needs_times():
+    for counts in (time_counts, global_ratio_counts):
+        with pytest.raises(DataError, match="needs a time column"):
+            counts(sequences([3]), (0.8, 0.1, 0.1))
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [([[0, 1, 1]], "no target to train on"), ([[2, 0, 0]], "no target to validate or test on")],
+)
+def test_a_split_without_a_part_is_refused(counts, text):
+    with pytest.raises(DataError, match=text):
+        split_by_counts(sequences([3]), np.array(counts))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1), st.tuples(*[st.integers(0, 5)] * 3).filter(sum))
+def test_shared_out_targets_are_all_there(lengths, ratios):
+    counts = ratio_counts(sequences(lengths), ratios)
+    assert (counts >= 0).all()
+    assert (counts.sum(1) == np.array(lengths) - 1).all()

@@ -144,7 +144,7 @@ def test_config_names_every_setting(
 ) -> None:
     code, out, _ = called("config --n_layers=3", monkeypatch, capsys)
     assert code == 0
-    assert "  n_layers = 3\n" in out
+    assert "  n_layers = 3  (command line)\n" in out
     for group in (DataSettings, TrainingSettings, EvaluationSettings):
         for name in group.model_fields:
             assert f"\n  {name} = " in out

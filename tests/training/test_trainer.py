@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sasrec.configuration import resolve_settings
 from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
@@ -12,11 +13,11 @@ from sasrec.data.synthetic import checkerboard
 from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
 from sasrec.experiment import (
     Outcome,
-    resolve_settings,
     run_experiment,
     training_batches,
     training_loss,
 )
+from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings import TrainingSettings
 from sasrec.training.progress import EpochResult
@@ -78,7 +79,9 @@ def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SA
             raise KeyboardInterrupt
         return score
 
-    loss = training_loss(settings.training, n_items=len(corpus.items), device=torch.device("cpu"))
+    loss = training_loss(
+        settings.training, counts=item_counts(split, len(corpus.items)), device=torch.device("cpu")
+    )
     trained = fit(
         model,
         training_batches(split, settings),
@@ -193,13 +196,30 @@ CHANGES: dict[str, object] = {
     "context": 0.0,
     "averaging": 0.5,
     "seed": 7,
+    "optimiser": "sgd",
+    "clip_norm": 0.01,
+    "shuffle": False,
+}
+OF_NEGATIVES: dict[str, object] = {
+    "negatives": "popularity",
+    "negative_count": 3,
+    "negative_candidates": 4,
 }
 # Each of these has a test of its own below or above.
-ELSEWHERE = {"validate_every", "patience", "device", "precision"}
+ELSEWHERE = {
+    "validate_every",
+    "patience",
+    "device",
+    "precision",
+    "gpu_id",
+    "deterministic",
+    "negative_alpha",
+    "clip_norm_type",
+}
 
 
 def test_no_training_setting_is_without_a_test() -> None:
-    assert set(CHANGES) | ELSEWHERE == set(TrainingSettings.model_fields)
+    assert set(CHANGES) | set(OF_NEGATIVES) | ELSEWHERE == set(TrainingSettings.model_fields)
 
 
 @pytest.mark.parametrize(("key", "value"), [*CHANGES.items(), ("max_history", 8)])
@@ -208,6 +228,45 @@ def test_every_setting_changes_the_weights(board: Corpus, key: str, value: objec
     usual, changed = (run(board, **{**few, **extra}) for extra in ({}, {key: value}))
     tables = [each.recommender.model.item_table for each in (usual, changed)]
     assert not torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("key", "value"), OF_NEGATIVES.items())
+def test_every_setting_of_negatives_changes_the_weights(
+    board: Corpus, key: str, value: object
+) -> None:
+    usual, changed = (run(board, loss="BPR", epochs=2, **extra) for extra in ({}, {key: value}))
+    tables = [each.recommender.model.item_table for each in (usual, changed)]
+    assert not torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"])
+def test_every_optimiser_lowers_the_loss(board: Corpus, name: str) -> None:
+    rate = 1.0 if name == "sgd" else 0.01
+    epochs = run(board, optimiser=name, learning_rate=rate, epochs=8).trained.epochs
+    assert epochs[-1].loss < epochs[0].loss
+
+
+def test_long_gradients_are_shortened_by_the_norm_asked_for(board: Corpus) -> None:
+    by_length, by_element = (
+        run(board, epochs=2, clip_norm=0.01, clip_norm_type=kind).recommender.model.item_table
+        for kind in (2.0, float("inf"))
+    )
+    assert not torch.equal(by_length, by_element)  # type: ignore[arg-type]
+
+
+def test_no_validation_trains_all_epochs_and_keeps_the_last(board: Corpus) -> None:
+    trained = run(board, epochs=4, validate_every=0, patience=0).trained
+    assert (len(trained.epochs), trained.best_epoch) == (4, 4)
+
+
+def test_unknown_devices_and_gpus_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DeviceError, match="device is 'gpu'; choose"):
+        pick_device("gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("auto", "1,0") == torch.device("cuda", 1)
+    with pytest.raises(DeviceError, match=r"gpu_id is '2' and this machine has 2 GPU\(s\)"):
+        pick_device("cuda", "2")
 
 
 def test_validation_happens_when_asked(board: Corpus) -> None:
@@ -288,4 +347,4 @@ def test_loss_against_negatives_needs_two_items() -> None:
     assert run(corpus, loss="BPR", epochs=1).trained.best_epoch == 1
     settings = resolve_settings({"loss": "BPR"}).training
     with pytest.raises(SettingsError, match="at least two items"):
-        training_loss(settings, n_items=1, device=torch.device("cpu"))
+        training_loss(settings, counts=np.array([0, 3]), device=torch.device("cpu"))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +14,7 @@ from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
 
 if TYPE_CHECKING:
+    from sasrec.configuration import RunSettings
     from sasrec.evaluation.report import Report
 
 Data = Annotated[
@@ -25,6 +24,15 @@ Data = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+ConfigFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config", "-c", help="YAML file of settings; may be repeated, a later one wins."
+    ),
+]
+Preset = Annotated[
+    str | None, typer.Option(help="Settings to begin with: recbole does as RecBole does.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -39,6 +47,8 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    config_file: ConfigFiles = None,
+    preset: Preset = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -48,15 +58,11 @@ def train(
     'sasrec config' lists them all.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.experiment import resolve_settings, run_experiment
+    from sasrec.experiment import run_experiment
     from sasrec.model_folder import check_target
 
     given = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
-    values = parse_keys(context.args)
-    for key, value in given.items():
-        if value is not None:
-            values[key] = value
-    run = resolve_settings(values)
+    run = settings_from(context.args, config_file, preset, given)
     folder = out if out is not None else Path("saved") / _folder_name(data)
     check_target(folder, overwrite=overwrite or out is None)
     corpus = load_corpus(data, run.data, fetch_progress())
@@ -88,11 +94,11 @@ def evaluate(
     """Measure a saved model on the validation and test events of a data set."""
     import torch
 
+    from sasrec.configuration import resolve_settings
     from sasrec.data.sequences import renumbered
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import make_split
     from sasrec.evaluation.report import evaluate_model
-    from sasrec.experiment import resolve_settings
     from sasrec.recommender import load
 
     recommender = load(model)
@@ -127,13 +133,16 @@ def evaluate(
         print_reports([report], run.evaluation.decimals)
 
 
-def config(context: typer.Context, as_json: AsJson = False) -> None:
-    """Print every setting, its value (--key=value changes it) and what it does."""
-    from sasrec.experiment import resolve_settings
-
-    run = resolve_settings(parse_keys(context.args))
+def config(
+    context: typer.Context,
+    config_file: ConfigFiles = None,
+    preset: Preset = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print every setting, its value, where that comes from and what it does."""
+    run = settings_from(context.args, config_file, preset, {})
     if as_json:
-        print(json.dumps(run.as_json()))
+        print(json.dumps({**run.as_json(), "origins": run.origins}))
         return
     for name, group in run.groups().items():
         print(f"{name}:")
@@ -142,55 +151,37 @@ def config(context: typer.Context, as_json: AsJson = False) -> None:
             alias = extra.get("recbole") if isinstance(extra, dict) else None
             also = f" (RecBole: {alias})" if alias not in {None, key} else ""
             text = " ".join((rule.description or "").split())
-            print(f"  {key} = {getattr(group, key)!r}\n      {text}{also}")
+            origin = f"  ({run.origins[key]})" if key in run.origins else ""
+            print(f"  {key} = {getattr(group, key)!r}{origin}\n      {text}{also}")
 
 
-def parse_keys(words: list[str]) -> dict[str, Any]:
-    """Return settings from ``--key=value`` (or ``--key value``) words; values are literals.
-
-    Args:
-        words: What the command line did not understand itself.
-
-    Returns:
-        Key, with ``-`` read as ``_``, to value.
-
-    Raises:
-        SettingsError: A word is no key, a key has no value, or comes twice.
-    """
-    values: dict[str, Any] = {}
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            raise SettingsError(f"{word!r} is no setting; write --key=value")
-        key, equals, text = word[2:].partition("=")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise SettingsError(f"{word!r} has no value; write {word}=value")
-            text = rest.pop(0)
-        key = key.replace("-", "_")
-        if key in values:
-            raise SettingsError(f"--{key} is given twice; keep one")
-        values[key] = literal(text)
-    return values
-
-
-def literal(text: str) -> Any:
-    """Return the Python literal a text spells, or the text itself; nothing is executed.
+def settings_from(
+    words: list[str],
+    config_file: list[Path] | None,
+    preset: str | None,
+    given: dict[str, Any],
+) -> RunSettings:
+    """Return settings from a preset, files and the command line, the last being strongest.
 
     Args:
-        text: Such as ``0.5``, ``true``, ``[1,2]`` or ``gelu``.
+        words: ``--key=value`` words.
+        config_file: YAML files, a later one wins.
+        preset: Name of settings to begin with, or None.
+        given: Options that are settings too; None where they were not given.
 
     Returns:
-        The value.
+        The settings; keys without effect are mentioned on standard error.
     """
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    try:
-        with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
-            return ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
-        return text
+    from sasrec.config_files import Layer, key_words, yaml_file
+    from sasrec.configuration import resolve_layers
+
+    line = key_words(words)
+    options = {key: value for key, value in given.items() if value is not None}
+    files = [yaml_file(path) for path in config_file or []]
+    run = resolve_layers([*files, Layer(line.where, {**line.values, **options})], "SASRec", preset)
+    if run.without_effect:
+        print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
+    return run
 
 
 def print_reports(reports: list[Report], decimals: int) -> None:

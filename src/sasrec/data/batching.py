@@ -316,6 +316,7 @@ class TrainingBatches:
         context: Events kept before a later window's first supervised position.
         batch_size: Targets a batch, on average at most.
         collator: Over the split's sequences.
+        shuffle: Whether the order of windows is new in each epoch.
     """
 
     split: Split
@@ -323,6 +324,7 @@ class TrainingBatches:
     context: int
     batch_size: int
     collator: Collator
+    shuffle: bool = True
 
     def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
         """Yield every training target once, in random order.
@@ -339,7 +341,8 @@ class TrainingBatches:
             context=self.context,
             generator=generator,
         )
-        groups = shuffled_groups(windows, batch_size=self.batch_size, generator=generator)
+        order = generator if self.shuffle else np.random.default_rng(0)
+        groups = shuffled_groups(windows, batch_size=self.batch_size, generator=order)
         for group in groups:
             yield self.collator.batch(windows.take(group))
 

@@ -175,11 +175,11 @@ def value_rule(
         Boolean, one a row.
 
     Raises:
-        SettingsError: Numbers are given other than by intervals, or these cannot be read.
-    """
+        SettingsError: An interval cannot be read.
+    """  # by parse_intervals
     if frame[name].dtype.is_numeric():
-        if not isinstance(wanted, str):
-            raise SettingsError(f"{key} is {wanted!r}; a column of numbers takes an interval")
+        if not isinstance(wanted, str):  # '[4,5]' that was read as a list
+            wanted = f"[{','.join(map(str, wanted))}]"
         return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
     tokens = (wanted,) if isinstance(wanted, str) else wanted
     return pl.col(name).cast(pl.String).is_in([str(token) for token in tokens])

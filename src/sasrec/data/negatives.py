@@ -22,3 +22,39 @@ def uniform(targets: Tensor, *, n_items: int, count: int, generator: torch.Gener
         1, n_items, (len(targets), count), generator=generator, device=targets.device
     )
     return drawn + (drawn >= targets.clamp(min=1)[:, None])
+
+
+def popularity(
+    targets: Tensor, *, weights: Tensor, count: int, generator: torch.Generator
+) -> Tensor:
+    """Return items drawn in proportion to weights, never the target itself.
+
+    The target is skipped exactly, not by drawing again: a draw falls on the line of all weights
+    with the target's piece cut out.
+
+    Args:
+        targets: int64 [P], item numbers from 1.
+        weights: float64 [V], not negative, 0 for padding; at least two items have some.
+        count: Negatives a position, K.
+        generator: Source of the draws, on the device of ``targets``.
+
+    Returns:
+        int64 [P, K], item numbers from 1.
+    """
+    ends = weights.cumsum(0)
+    own = weights[targets][:, None]  # [P, 1]
+    shape = (len(targets), count)
+    chance = torch.rand(shape, generator=generator, device=targets.device, dtype=ends.dtype)
+    place = chance * (ends[-1] - own)
+    before = (ends[targets][:, None] - own).expand(shape)
+    place = place + own * (place >= before)
+    last = int(weights.nonzero()[-1])
+    drawn = torch.searchsorted(ends, place, right=True).clamp(max=last)
+    # Rounding may land on the target's very edge; the neighbour takes it.
+    return torch.where(drawn == targets[:, None], _other(targets, weights)[:, None], drawn)
+
+
+def _other(targets: Tensor, weights: Tensor) -> Tensor:
+    """Return for each target an item with weight that is not the target, int64 [P]."""
+    first, second = weights.topk(2).indices
+    return torch.where(targets == first, second, first)

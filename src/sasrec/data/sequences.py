@@ -78,7 +78,9 @@ class Corpus:
     target_counts: np.ndarray | None = None
 
 
-def build_corpus(interactions: Interactions, name: str, source: str = "") -> Corpus:
+def build_corpus(
+    interactions: Interactions, name: str, source: str = "", *, rounded_times: bool = False
+) -> Corpus:
     """Number users and items and line up each user's events by time.
 
     Events at the same time keep the order of the source.
@@ -87,6 +89,7 @@ def build_corpus(interactions: Interactions, name: str, source: str = "") -> Cor
         interactions: Checked events.
         name: What to call the data set.
         source: Name or path the data can be found by again.
+        rounded_times: Order events by times scaled to 0..1 in float32, as RecBole does.
 
     Returns:
         The histories with their vocabularies.
@@ -96,8 +99,10 @@ def build_corpus(interactions: Interactions, name: str, source: str = "") -> Cor
     columns = {"user": user_numbers, "item": item_numbers}
     keys = ["user"]
     if interactions.has_times:
-        columns["time"] = interactions.frame["time"].to_numpy()
-        keys.append("time")
+        times = interactions.frame["time"].to_numpy()
+        columns["time"] = times
+        columns["key"] = _scaled(times) if rounded_times else times
+        keys.append("key")
     ordered = pl.DataFrame(columns).sort(keys, maintain_order=True)
     counts = np.bincount(user_numbers, minlength=len(users) + 1)[1:]
     sequences = Sequences(
@@ -106,6 +111,13 @@ def build_corpus(interactions: Interactions, name: str, source: str = "") -> Cor
         offsets=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
     )
     return Corpus(name, sequences, users, items, interactions.titles, source)
+
+
+def _scaled(times: np.ndarray) -> np.ndarray:
+    """Return times as RecBole compares them (``Dataset._normalize``, then float32 tensors)."""
+    low, high = times.min(), times.max()
+    scaled: np.ndarray = ((times - low) / (high - low if high > low else 1.0)).astype(np.float32)
+    return scaled
 
 
 def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:

@@ -16,6 +16,7 @@ from sasrec.data.catalogue import ENTRIES, fetch
 from sasrec.data.filters import apply_filters, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.movielens import Progress
+from sasrec.data.presplit import read_parts
 from sasrec.data.readers import read_file
 from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
@@ -49,16 +50,19 @@ def load_corpus(
     Raises:
         DataError: There is no such data set, or it is broken.
     """
+    name, lasting = "data frame", ""
     if not isinstance(source, str | Path):
-        frame = _from_data_frame(source, settings)
-        return build_corpus(apply_filters(frame, settings, "the data frame"), "data frame")
-    text = str(source)
-    if text == SYNTHETIC or text.startswith(SYNTHETIC + ":"):
-        return build_corpus(apply_filters(generate(text), settings, text), text, text)
-    path = locate(text, settings, progress)
-    lasting = text if text in ENTRIES else str(path.resolve())
-    events = apply_filters(read_file(path, settings), settings, str(path))
-    return build_corpus(events, path.stem, lasting)
+        events = apply_filters(_from_data_frame(source, settings), settings, "the data frame")
+    elif str(source) == SYNTHETIC or str(source).startswith(SYNTHETIC + ":"):
+        name = lasting = str(source)
+        events = apply_filters(generate(name), settings, name)
+    else:
+        path = locate(str(source), settings, progress)
+        name, lasting = path.stem, str(source) if source in ENTRIES else str(path.resolve())
+        if settings.split_files is not None:
+            return read_parts(path, settings, lasting)
+        events = apply_filters(read_file(path, settings), settings, str(path))
+    return build_corpus(events, name, lasting, rounded_times=settings.rounded_times)
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
@@ -84,7 +88,7 @@ def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
         return path
     for folder in (path, Path(settings.data_path) / source):
         if folder.is_dir():
-            return _inter_file(folder)
+            return _inter_file(folder, settings)
     if source in ENTRIES:
         return fetch(source, progress) / f"{source}.inter"
     if path.suffix or len(path.parts) > 1:
@@ -158,9 +162,9 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
     write_whole(path, text)
 
 
-def _inter_file(folder: Path) -> Path:
+def _inter_file(folder: Path, settings: DataSettings) -> Path:
     named = folder / f"{folder.resolve().name}.inter"
-    if named.is_file():
+    if named.is_file() or settings.split_files is not None:
         return named
     others = sorted(folder.glob("*.inter"))
     if len(others) == 1:

@@ -59,8 +59,8 @@ class Split:
     def train_items(self) -> np.ndarray:
         """Return the item of each training event, int32 [number of training events].
 
-        A user's first event counts with the targets that follow it; a history that was given
-        ready does not count, as its events are targets elsewhere.
+        A user's first event counts with the targets that follow it; a longer history that was
+        given ready does not count, as its events are targets elsewhere.
         """
         first = self.sequences.offsets[:-1]
         begins = np.where(self.train_starts == first + 1, first, self.train_starts)

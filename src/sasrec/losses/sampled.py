@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -23,3 +24,19 @@ def bpr(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Te
     positive = (hidden * table[targets]).sum(-1, keepdim=True)  # [P, 1]
     negative = (hidden[:, None, :] * table[negatives]).sum(-1)  # [P, K]
     return -F.logsigmoid(positive - negative).sum() / max(negatives.numel(), 1)
+
+
+@torch.no_grad()
+def hardest(hidden: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
+    """Return of each set of candidates the one that scores highest: a dynamic negative.
+
+    Args:
+        hidden: float [P, d], states.
+        table: float [V, d], item vectors.
+        candidates: int64 [P, K, C], item numbers.
+
+    Returns:
+        int64 [P, K].
+    """
+    scores = (hidden[:, None, None, :] * table[candidates]).sum(-1)  # [P, K, C]
+    return candidates.gather(2, scores.argmax(2, keepdim=True))[:, :, 0]

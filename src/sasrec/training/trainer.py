@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from sasrec.data.batching import Batch, TrainingBatches, rectangular
 from sasrec.errors import DeviceError, Interrupted, ModelError
@@ -19,6 +19,7 @@ from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.memory import keep_freed_memory
+from sasrec.training.optimisers import make_optimiser
 from sasrec.training.progress import EpochResult, Observer
 
 ROUND_ROWS = 64
@@ -44,25 +45,32 @@ class Trained:
     interrupted: bool
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: str, gpu_id: str = "0") -> torch.device:
     """Return the device a setting stands for.
 
     Args:
         name: ``auto``, ``cpu`` or ``cuda``.
+        gpu_id: Number of the GPU, if there is a choice; of several with commas the first.
 
     Returns:
         The device; ``auto`` is the GPU if there is one.
 
     Raises:
-        DeviceError: A GPU was asked for and there is none.
+        DeviceError: The name is unknown, or a GPU was asked for that there is not.
     """
-    if name == "cuda" and not torch.cuda.is_available():
+    if name not in {"auto", "cpu", "cuda"}:
+        raise DeviceError(f"device is {name!r}; choose 'auto', 'cpu' or 'cuda'")
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cuda" and not available:
         raise DeviceError(
             "device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'"
         )
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    if name == "cpu" or not available:
+        return torch.device("cpu")
+    number = int(gpu_id.partition(",")[0])
+    if number >= available:
+        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {available} GPU(s), from 0")
+    return torch.device("cuda", number)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
@@ -116,44 +124,92 @@ def fit(
         Interrupted: Ctrl-C came before the first validation, so there is nothing to keep.
         ModelError: The loss was no longer a finite number.
     """
+    if not settings.validate_every:
+        validate = None
     run = TrainingLoop(model, batches, loss, settings=settings, observer=observer)
+    best = Best(model)
     observer.started(settings.epochs, batches.n_targets)
     reason, interrupted = f"reached {settings.epochs} epochs", False
-    stale, best_score, best_epoch, best_weights = 0, -math.inf, 0, None
     epochs: list[EpochResult] = []
     try:
         for epoch in range(1, settings.epochs + 1):
             mean_loss, seconds, targets = run.epoch(epoch)
-            due = epoch % settings.validate_every == 0 or epoch == settings.epochs
             with run.average.applied():
-                score = validate() if due and validate is not None else None
-                is_best = score is not None and score >= best_score
-                if is_best or validate is None:
-                    stale, best_epoch, best_weights = 0, epoch, _copy(model)
-                    best_score = best_score if score is None else score
-                elif score is not None:
-                    stale += 1
-            left = settings.patience + 1 - stale
+                score = validate() if validate and _is_due(epoch, settings) else None
+                is_best = best.consider(epoch, score, always=validate is None)
+            left = settings.patience + 1 - best.stale
             epochs.append(EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left))
             observer.finished_epoch(epochs[-1])
             if left <= 0:
-                reason = f"no new best in {stale} validations"
+                reason = f"no new best in {best.stale} validations"
                 break
     except KeyboardInterrupt:
-        if best_weights is None:
+        reason, interrupted = f"interrupted; the weights of epoch {best.epoch} are kept", True
+        if not best.epoch:
             observer.stopped("interrupted")
             raise Interrupted("stopped before the first validation; nothing was saved") from None
-        reason, interrupted = f"interrupted; the weights of epoch {best_epoch} are kept", True
     except BaseException:
         observer.stopped("an error")
         raise
     observer.stopped(reason)
-    if best_weights is None:
-        raise ModelError("no validation gave a number, so there are no best weights to keep")
-    if not all(weight.isfinite().all() for weight in best_weights.values()):
-        raise ModelError("the weights are no longer finite numbers; try a smaller learning_rate")
-    model.load_state_dict(best_weights)
-    return Trained(epochs, best_epoch, reason, interrupted)
+    best.restore()
+    return Trained(epochs, best.epoch, reason, interrupted)
+
+
+class Best:
+    """The best weights so far, and how long ago that was."""
+
+    def __init__(self, model: NextItemModel) -> None:
+        """Begin with none.
+
+        Args:
+            model: Whose weights are kept.
+        """
+        self._model = model
+        self._weights: dict[str, Tensor] = {}
+        self._score = -math.inf
+        self.epoch = 0
+        self.stale = 0
+
+    def consider(self, epoch: int, score: float | None, *, always: bool) -> bool:
+        """Keep the model's weights if they are the best so far; equal counts as better.
+
+        Args:
+            epoch: From 1.
+            score: Higher is better; None if this epoch was not validated.
+            always: Nothing is validated, so that the last weights are the best.
+
+        Returns:
+            Whether a score made them the best.
+        """
+        is_best = score is not None and score >= self._score
+        if is_best or always:
+            self.stale, self.epoch = 0, epoch
+            self._weights = {
+                name: value.detach().clone() for name, value in self._model.state_dict().items()
+            }
+            self._score = self._score if score is None else score
+        elif score is not None:
+            self.stale += 1
+        return is_best
+
+    def restore(self) -> None:
+        """Give the model its best weights.
+
+        Raises:
+            ModelError: There are none, or they are no finite numbers.
+        """
+        if not self.epoch:
+            raise ModelError("no validation gave a number, so there are no best weights to keep")
+        if not all(weight.isfinite().all() for weight in self._weights.values()):
+            raise ModelError(
+                "the weights are no longer finite numbers; try a smaller learning_rate"
+            )
+        self._model.load_state_dict(self._weights)
+
+
+def _is_due(epoch: int, settings: TrainingSettings) -> bool:
+    return epoch % settings.validate_every == 0 or epoch == settings.epochs
 
 
 class TrainingLoop:
@@ -182,12 +238,8 @@ class TrainingLoop:
         self.observer = observer
         self.device = next(model.parameters()).device
         self.order = np.random.default_rng(settings.seed)
-        self.optimiser = torch.optim.Adam(
-            model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.optimiser = make_optimiser(model.parameters(), settings)
+        self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(model, settings.averaging)
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
@@ -242,6 +294,8 @@ class TrainingLoop:
             loss = self.loss(hidden, batch.targets[supervised], table)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm, self.clip_norm_type)
         self.optimiser.step()
         self.average.update()
         return loss.detach()
@@ -250,7 +304,3 @@ class TrainingLoop:
         if not self.half:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
-
-
-def _copy(model: NextItemModel) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}

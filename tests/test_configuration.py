@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
+from sasrec.configuration import resolve_settings
 from sasrec.errors import SettingsError
-from sasrec.experiment import resolve_settings
 from sasrec.models.sasrec import SASRecSettings
 from sasrec.settings import DataSettings, EvaluationSettings, TrainingSettings
 

@@ -1,0 +1,159 @@
+"""What people write settings in: words of a command line and YAML files. Nothing is executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sasrec.errors import SettingsError
+
+FLOAT = re.compile(
+    r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)
+        |\.[0-9_]+(?:[eE][-+][0-9]+)?
+        |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
+    re.VERBOSE,
+)
+"""What is a number with a point or an exponent; YAML 1.1 by itself reads 1e-3 as a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Settings from one place; a later layer is laid over an earlier one.
+
+    Attributes:
+        where: What to call the place, such as ``my.yaml`` or ``command line``.
+        values: Key, as written, to value.
+        lines: Key to the line it stands in, where the place has lines.
+    """
+
+    where: str
+    values: Mapping[str, Any]
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+    def place_of(self, key: str) -> str:
+        """Return where a key stands, such as ``my.yaml, line 4``.
+
+        Args:
+            key: As written.
+
+        Returns:
+            The place in words.
+        """
+        return f"{self.where}, line {self.lines[key]}" if key in self.lines else self.where
+
+
+def literal(text: str) -> Any:
+    """Return the Python literal a text spells, or the text itself; nothing is executed.
+
+    Args:
+        text: Such as ``0.5``, ``true``, ``[1,2]`` or ``gelu``.
+
+    Returns:
+        The value.
+    """
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    try:
+        with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
+            return ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return text
+
+
+def key_words(words: Sequence[str]) -> Layer:
+    """Return settings from ``--key=value`` (or ``--key value``) words; values are literals.
+
+    Args:
+        words: What the command line did not understand itself.
+
+    Returns:
+        The layer; ``-`` within keys is read as ``_``.
+
+    Raises:
+        SettingsError: A word is no key, a key has no value, or comes twice with two values.
+    """
+    values: dict[str, Any] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            raise SettingsError(f"{word!r} is no setting; write --key=value")
+        key, equals, text = word[2:].partition("=")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise SettingsError(f"{word!r} has no value; write {word}=value")
+            text = rest.pop(0)
+        key = key.replace("-", "_")
+        value = literal(text)
+        if key in values and values[key] != value:
+            raise SettingsError(
+                f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
+            )
+        values[key] = value
+    return Layer("command line", values)
+
+
+def yaml_file(path: str | Path) -> Layer:
+    """Read settings from a YAML file; numbers like ``1e-3`` are numbers.
+
+    Args:
+        path: The file; a mapping of keys to values.
+
+    Returns:
+        The layer, with the line of each key.
+
+    Raises:
+        SettingsError: The file is missing, is no YAML, holds no mapping, or a key twice.
+    """
+    import yaml
+
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{path} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    try:
+        node = yaml.compose(text, Loader=_loader())
+        if node is None:
+            return Layer(str(path), {})
+        if not isinstance(node, yaml.MappingNode):
+            raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
+        lines = _lines(node, path)
+        values = yaml.load(text, Loader=_loader())  # noqa: S506 - derived from SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise SettingsError(f"{path}{at}: no YAML ({error.problem or error.context})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise SettingsError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    return Layer(str(path), values, lines)
+
+
+def _lines(node: Any, path: str | Path) -> dict[str, int]:
+    lines: dict[str, int] = {}
+    for key, _ in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in lines:
+            raise SettingsError(
+                f"{path}, line {line}: {name!r} stands in line {lines[name]} too; keep one"
+            )
+        lines[name] = line
+    return lines
+
+
+def _loader() -> Any:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML's safe types, with the numbers people write."""
+
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789."))
+    return Loader

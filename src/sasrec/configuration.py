@@ -1,0 +1,224 @@
+"""From what people wrote to typed settings: keys are renamed, layers laid over each other, checked.
+
+The order is fixed, and each step happens once: aliases become our names within each layer, a later
+layer wins over an earlier one, and only the outcome is validated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from sasrec.config_files import Layer
+from sasrec.errors import SettingsError, did_you_mean
+from sasrec.evaluation.metrics import check_names, split_key
+from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
+from sasrec.registry import MODEL_SETTINGS, resolve
+from sasrec.settings import (
+    DataSettings,
+    EvaluationSettings,
+    OutputSettings,
+    Settings,
+    TrainingSettings,
+)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "recbole": {
+        "averaging": 0.0,
+        "valid_metric": "mrr@10",
+        "rounded_times": True,
+    },
+}
+"""Settings to begin with, by name: ``recbole`` is what RecBole does where our defaults differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """All settings of one run, by group.
+
+    Attributes:
+        model_name: Name of the model.
+        data: Data.
+        model: The model's own settings.
+        training: Training.
+        evaluation: Evaluation.
+        output: What is written, and where.
+        origins: Name of a setting to where its value was written; absent for defaults.
+        without_effect: RecBole's keys that were given and mean nothing here.
+    """
+
+    model_name: str
+    data: DataSettings
+    model: Settings
+    training: TrainingSettings
+    evaluation: EvaluationSettings
+    output: OutputSettings = field(default_factory=OutputSettings)
+    origins: dict[str, str] = field(default_factory=dict, compare=False)
+    without_effect: tuple[str, ...] = field(default=(), compare=False)
+
+    def groups(self) -> dict[str, Settings]:
+        """Return the groups by name."""
+        return {
+            "data": self.data,
+            "model": self.model,
+            "training": self.training,
+            "evaluation": self.evaluation,
+            "output": self.output,
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything in types JSON has."""
+        groups = {name: group.model_dump(mode="json") for name, group in self.groups().items()}
+        return {"model_name": self.model_name, **groups}
+
+
+def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASRec") -> RunSettings:
+    """Sort flat values into their groups and check them.
+
+    Our names and RecBole's are both understood, as ``batch_size`` and ``train_batch_size``.
+
+    Args:
+        values: Setting to value; what is absent takes its default.
+        model: Name of the model.
+
+    Returns:
+        The settings.
+
+    Raises:
+        SettingsError: A key is unknown, given under two names, or has a value out of range.
+    """
+    if not isinstance(values, Mapping | None):
+        raise SettingsError(f"settings are a dict of names to values, not {values!r}")
+    return resolve_layers([Layer("settings", values or {})], model)
+
+
+def resolve_layers(
+    layers: Sequence[Layer], model: str = "SASRec", preset: str | None = None
+) -> RunSettings:
+    """Lay settings from several places over each other and check the outcome.
+
+    Args:
+        layers: From the weakest to the strongest.
+        model: Name of the model.
+        preset: Name of settings to begin with, or None for the defaults.
+
+    Returns:
+        The settings, with where each came from.
+
+    Raises:
+        SettingsError: A key is unknown, given under two names in one layer, or has a value out of
+            range; or the preset is unknown.
+    """
+    classes: dict[str, type[Settings]] = {
+        "data": DataSettings,
+        "model": resolve("model", MODEL_SETTINGS, model),
+        "training": TrainingSettings,
+        "evaluation": EvaluationSettings,
+        "output": OutputSettings,
+    }
+    owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
+    names = _names(classes)
+    if preset is not None:
+        if preset not in PRESETS:
+            raise SettingsError(f"unknown preset {preset!r}{did_you_mean(preset, PRESETS)}")
+        layers = [Layer(f"preset {preset}", PRESETS[preset]), *layers]
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    written: dict[str, str] = {}
+    idle: list[str] = []
+    for layer in layers:
+        renamed = _renamed(layer, names, idle)
+        values |= {name: value for name, (value, _) in renamed.items()}
+        written |= {name: key for name, (_, key) in renamed.items()}
+        origins |= {
+            name: layer.place_of(key) + (f" as {key}" if key != name else "")
+            for name, (_, key) in renamed.items()
+        }
+    checked = {
+        group: _validated(
+            kind, {n: v for n, v in values.items() if owners[n] == group}, written, origins
+        )
+        for group, kind in classes.items()
+    }
+    run = RunSettings(model, **checked, origins=origins, without_effect=tuple(sorted(set(idle))))  # type: ignore[arg-type]  # each group has its class
+    check_names(run.evaluation.metrics)
+    split_key(run.evaluation.valid_metric)
+    return run
+
+
+def _names(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
+    """Return every name a setting may be given by, ours and RecBole's, to ours."""
+    names = {name: name for kind in classes.values() for name in kind.model_fields}
+    for kind in classes.values():
+        for name, rule in kind.model_fields.items():
+            extra = rule.json_schema_extra
+            if isinstance(extra, dict) and isinstance(alias := extra.get("recbole"), str):
+                names[alias] = name
+    return names
+
+
+def _renamed(layer: Layer, names: Mapping[str, str], idle: list[str]) -> dict[str, tuple[Any, str]]:
+    """Return our names to value and key as written; keys without effect are added to ``idle``.
+
+    Args:
+        layer: Keys as written.
+        names: Every name a setting may be given by, to ours.
+        idle: Where keys without effect go.
+
+    Returns:
+        Our name to value and key.
+
+    Raises:
+        SettingsError: A key is unknown, or names a setting that another key names too.
+    """
+    found: dict[str, tuple[Any, str]] = {}
+    for key, value in layer.values.items():
+        if key in TRANSLATED:
+            pairs = TRANSLATED[key](value)
+        elif key in names:
+            pairs = {names[key]: value}
+        elif key in WITHOUT_EFFECT:
+            idle.append(key)
+            continue
+        else:
+            known = [*names, *TRANSLATED, *WITHOUT_EFFECT]
+            place = "" if layer.where == "settings" else f" in {layer.place_of(str(key))}"
+            raise SettingsError(f"unknown key {key!r}{place}{did_you_mean(str(key), known)}")
+        for name, each in pairs.items():
+            if name in found:
+                raise SettingsError(
+                    f"{found[name][1]!r} and {key!r} are the same setting; keep one"
+                )
+            found[name] = (each, str(key))
+    return found
+
+
+def _validated(
+    kind: type[Settings],
+    values: dict[str, Any],
+    written: Mapping[str, str],
+    origins: Mapping[str, str],
+) -> Settings:
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(message) from None
+        name = str(first["loc"][0])
+        choices = first.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
+        hint = did_you_mean(str(first["input"]), filter(None, choices.split(", ")))
+        place = origins.get(name, "settings").removesuffix(f" as {written.get(name)}")
+        where = "" if place in {"settings", "command line"} else f"{place}: "
+        raise SettingsError(
+            f"{where}{written.get(name, name)} is {_shortened(first['input'])}: {message}{hint}"
+        ) from None
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)"

@@ -1,0 +1,115 @@
+import math
+from collections import Counter
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data.filters import Interval, apply_filters, parse_intervals, within_counts
+from sasrec.data.interactions import VALUE, Interactions
+from sasrec.errors import DataError, SettingsError
+from sasrec.settings import DataSettings
+
+EVENTS = [("a", "x", 1.0, 5.0), ("a", "y", 2.0, 1.0), ("b", "x", 3.0, 4.0), ("a", "x", 4.0, 3.0)]
+
+
+def events(rows=EVENTS, **more):
+    frame = pl.DataFrame(rows, schema=["user", "item", "time", VALUE + "rating"], orient="row")
+    return Interactions(frame, titles={}, **more)
+
+
+def kept(interactions=None, **settings):
+    found = apply_filters(interactions or events(), DataSettings(**settings), "it")
+    assert found.frame.columns == ["user", "item", "time"]
+    return found.frame.rows()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[4,inf)", [Interval(4, math.inf, True, False)]),
+        ("(0, 1];[3,4)", [Interval(0, 1, False, True), Interval(3, 4, True, False)]),
+        ("(-inf,2.5]", [Interval(-math.inf, 2.5, False, True)]),
+    ],
+)
+def test_intervals_are_read_as_recbole_writes_them(text, expected):
+    assert list(parse_intervals(text, "key")) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("4", "'4' is no interval"),
+        ("[4,5", "'[4,5' is no interval"),
+        ("[4;5]", "'[4' is no interval"),
+        ("", "'' is no interval"),
+        ("[a,5]", "no two numbers"),
+        ("[1,2,3]", "no two numbers"),
+        ("[5,4]", "nothing lies in '[5,4]'"),
+        ("[nan,4]", "nothing lies"),
+    ],
+)
+def test_what_is_no_interval_is_refused(text, reason):
+    with pytest.raises(SettingsError) as caught:
+        parse_intervals(text, "user_inter_num_interval")
+    assert str(caught.value).startswith("user_inter_num_interval: ")
+    assert reason in str(caught.value)
+
+
+def test_values_are_filtered_by_interval_token_and_time():
+    assert kept(value_intervals={"rating": "[4,inf)"}) == [("a", "x", 1.0), ("b", "x", 3.0)]
+    assert kept(value_intervals={"rating": "[1,1];(4,9)"}) == [("a", "x", 1.0), ("a", "y", 2.0)]
+    assert kept(value_intervals={"item_id": ["y"]}) == [("a", "y", 2.0)]
+    assert kept(value_intervals={"timestamp": "(1,3]"}) == [("a", "y", 2.0), ("b", "x", 3.0)]
+
+
+def test_of_repeated_events_the_first_or_the_last_stays():
+    assert kept(duplicates="first") == [("a", "x", 1.0), ("a", "y", 2.0), ("b", "x", 3.0)]
+    assert kept(duplicates="last") == [("a", "y", 2.0), ("b", "x", 3.0), ("a", "x", 4.0)]
+
+
+def test_unlisted_users_and_items_are_left_out_if_asked():
+    listed = {"user": pl.Series(["a"]), "item": pl.Series(["x", "z"])}
+    assert kept(events(listed=listed)) == [("a", "x", 1.0), ("a", "x", 4.0)]
+    assert len(kept(events(listed=listed), only_listed=False)) == 4
+
+
+def test_counts_are_taken_until_nothing_changes():
+    rows = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "z")]
+    frame = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    two = parse_intervals("[2,inf)", "key")
+    # y goes, then a has one event left, then x has one, then b, then z: the core is empty.
+    assert within_counts(frame, users=two, items=two).height == 0
+    assert within_counts(frame, users=two, items=()).rows() == rows[:4]
+    assert within_counts(frame, users=(), items=()).rows() == rows
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=60), st.integers(1, 3))
+def test_a_core_is_what_plain_counting_gives(pairs, least):
+    frame = pl.DataFrame(
+        {"user": [str(user) for user, _ in pairs], "item": [str(item) for _, item in pairs]},
+        schema={"user": pl.String, "item": pl.String},
+    )
+    at_least = parse_intervals(f"[{least},inf)", "key")
+    ours = within_counts(frame, users=at_least, items=at_least).rows()
+    rows, before = frame.rows(), None
+    while rows != before:
+        before = rows
+        users, items = Counter(user for user, _ in rows), Counter(item for _, item in rows)
+        rows = [(u, i) for u, i in rows if users[u] >= least and items[i] >= least]
+    assert ours == rows
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"value_intervals": {"rating": "[9,inf)"}}, "leaves no interactions"),
+        ({"user_interactions": "[9,inf)"}, "user_inter_num_interval '[9,inf)'"),
+        ({"value_intervals": {"ratign": "[1,2]"}}, "did you mean 'rating'?"),
+    ],
+)
+def test_filters_that_leave_nothing_or_miss_a_column_say_so(settings, text):
+    with pytest.raises(DataError) as caught:
+        kept(**settings)
+    assert text in str(caught.value)
