@@ -86,7 +86,7 @@ def test_mistake_ends_in_one_line_and_nothing_written(
 def test_a_bug_of_ours_exits_with_1_and_keeps_the_trace(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr("sasrec.experiment.run_experiment", broken)

@@ -111,3 +111,19 @@ def test_an_existing_model_is_not_overwritten_unasked(place: Path) -> None:
     again = command("train", "-d", "synthetic", "--out", "model", cwd=place)
     assert again.returncode == 2
     assert "already holds a model" in again.stderr
+
+
+def test_the_command_trains_on_movielens(ml100k: Path, tmp_path: Path) -> None:
+    words = ["train", "-d", "ml-100k", "--epochs", "3", "--json", "--quiet", "--out", "films"]
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    outcome = json.loads(ended.stdout)
+    sasrec_report, popularity, markov = outcome["reports"]
+    assert sasrec_report["dataset"]["interactions"] == 100_000
+    # Three epochs beat popularity (0.022) and not yet Markov counts (0.055).
+    assert sasrec_report["test"]["ndcg@10"] > popularity["test"]["ndcg@10"] > 0.02
+    assert 0.05 < markov["test"]["ndcg@10"] < 0.06
+    losses = [each["loss"] for each in outcome["epochs"]]
+    assert losses == sorted(losses, reverse=True)
+    found = command("recommend", "films", "--user", "196", "-k", "3", cwd=tmp_path)
+    assert "user 196: 39 events" in found.stdout, found.stderr
