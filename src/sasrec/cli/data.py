@@ -67,16 +67,22 @@ def fetch(
     print(f"{name} is in {folder}")
 
 
-@data_app.command()
+@data_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def describe(
+    context: typer.Context,
     data: Annotated[str, typer.Argument(help="Name, file or folder of interactions.")],
     as_json: AsJson = False,
 ) -> None:
-    """Describe a data set: users, items, interactions, lengths, time span."""
-    from sasrec.data.sources import load_corpus
-    from sasrec.settings import DataSettings
+    """Describe a data set: users, items, interactions, lengths, time span.
 
-    facts = describe_facts(load_corpus(data, DataSettings(), fetch_progress()))
+    Settings of the data are given as --key=value, such as --user_column=customer.
+    """
+    from sasrec.config_files import key_words
+    from sasrec.configuration import resolve_layers
+    from sasrec.data.sources import load_corpus
+
+    settings = resolve_layers([key_words(context.args)]).data
+    facts = describe_facts(load_corpus(data, settings, fetch_progress()))
     if as_json:
         print(json.dumps(facts))
         return
