@@ -17,6 +17,9 @@ LAYERS = [
     {"registry", "model_folder"},
     {"recommender", "configuration"},
     {"experiment"},
+    {"recbole_config"},
+    {"recbole_data"},
+    {"recbole"},
     {"cli"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
@@ -37,7 +40,7 @@ def test_no_file_imports_from_above_or_beside() -> None:
     wrong = []
     for path in SOURCE.rglob("*.py"):
         room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        if room in {"__init__", "__main__"}:
+        if room in {"__init__", "__main__", "recbole_names"}:  # doors, which load what is behind
             continue
         wrong += [
             f"{path.name} ({room}) imports {other}"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from sasrec.config_files import Layer
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.evaluation.metrics import check_names, split_key
+from sasrec.evaluation.metrics import LIST_METRICS, check_names, split_key
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.registry import MODEL_SETTINGS, resolve
 from sasrec.settings import (
@@ -145,7 +145,13 @@ def resolve_layers(
     }
     run = RunSettings(model, **checked, origins=origins, without_effect=tuple(sorted(set(idle))))  # type: ignore[arg-type]  # each group has its class
     check_names(run.evaluation.metrics)
-    split_key(run.evaluation.valid_metric)
+    watched, _ = split_key(run.evaluation.valid_metric)
+    sampled = {run.evaluation.candidates, run.evaluation.validated_against} != {"full"}
+    odd = [name for name in (*run.evaluation.metrics, watched) if name in LIST_METRICS]
+    if sampled and odd:
+        raise SettingsError(
+            f"{odd[0]} is about what is recommended out of all items; it needs full ranking"
+        )
     return run
 
 

@@ -226,6 +226,7 @@ def validator(
             counts=counts,
             max_history=run.data.max_history,
             device=device,
+            candidates=run.evaluation.validated_against,
         )
         return sign * values[f"{name}@{k}"]
 

@@ -241,6 +241,11 @@ class EvaluationSettings(Settings):
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""
 
+    @property
+    def validated_against(self) -> str:
+        """What validation targets are ranked against."""
+        return self.candidates if self.valid_candidates is None else self.valid_candidates
+
 
 class OutputSettings(Settings):
     """What is written beside the result, and where."""

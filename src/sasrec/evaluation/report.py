@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from sasrec.data.negatives import popularity, uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Cases, Split
+from sasrec.errors import DataError
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, Lists
-from sasrec.evaluation.ranking import rank_targets
+from sasrec.evaluation.ranking import rank_among_samples, rank_targets
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import EvaluationSettings
+
+CANDIDATE_SEED = 2018
+"""Sampled candidates are the same for every model and every run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,37 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     }
 
 
+def describe_protocol(corpus: Corpus, settings: EvaluationSettings, max_history: int) -> str:
+    """Return in one sentence how figures are made.
+
+    Args:
+        corpus: The data set.
+        settings: Split and candidates.
+        max_history: Longest history the model sees.
+
+    Returns:
+        Such as ``leave-one-out, full ranking over 1,682 items, ...``.
+    """
+    shares = "/".join(f"{ratio:g}" for ratio in settings.ratios)
+    split = {
+        "leave_one_out": "leave-one-out",
+        "ratio": f"split {shares} " + ("by user" if settings.ratio_by == "user" else "of all"),
+        "time": f"split {shares} by time",
+    }[settings.split]
+    if corpus.target_counts is not None:
+        split = "split as the files are"
+    elif settings.split == "leave_one_out" and settings.leave_out != "valid_and_test":
+        split += f" ({settings.leave_out.replace('_', ' ')})"
+    ranked = f"full ranking over {len(corpus.items):,} items"
+    if settings.candidates != "full":
+        kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
+        ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
+    return (
+        f"{split}, {ranked}, history not removed, last {max_history} events, "
+        "ties count against the target"
+    )
+
+
 def evaluate_model(
     name: str,
     model: NextItemModel,
@@ -89,7 +125,10 @@ def evaluate_model(
     """
     values: dict[str, dict[str, float]] = {}
     ranks: dict[str, np.ndarray] = {}
-    for part, cases in (("validation", split.validation), ("test", split.test)):
+    for part, cases, candidates in (
+        ("validation", split.validation, settings.validated_against),
+        ("test", split.test, settings.candidates),
+    ):
         values[part], ranks[part] = measure(
             model,
             split,
@@ -98,15 +137,13 @@ def evaluate_model(
             counts=counts,
             max_history=max_history,
             device=device,
+            candidates=candidates,
         )
     return Report(
         model=name,
         validation=values["validation"],
         test=values["test"],
-        protocol=(
-            f"leave-one-out, full ranking over {len(corpus.items):,} items, history not removed, "
-            f"last {max_history} events, ties count against the target"
-        ),
+        protocol=describe_protocol(corpus, settings, max_history),
         dataset=describe_corpus(corpus),
         ranks=ranks,
     )
@@ -121,6 +158,7 @@ def measure(
     counts: np.ndarray,
     max_history: int,
     device: torch.device,
+    candidates: str = "full",
 ) -> tuple[dict[str, float], np.ndarray]:
     """Return the mean of every metric at every cut-off, and the ranks behind them.
 
@@ -132,6 +170,7 @@ def measure(
         counts: int64 [V], training events of each item.
         max_history: Longest history the model sees.
         device: Where to compute.
+        candidates: What targets are ranked against: ``full``, or such as ``uni100``.
 
     Returns:
         Key, such as ``ndcg@10``, to value; and ranks, int64 [M].
@@ -139,25 +178,57 @@ def measure(
     if not len(cases):
         return {}, np.zeros(0, dtype=np.int64)
     n_items = len(counts) - 1
-    longest = min(max(settings.topk), n_items)
-    wants_lists = any(name in LIST_METRICS for name in settings.metrics)
-    ranking = rank_targets(
-        model,
-        split.sequences,
-        cases,
-        max_history=max_history,
-        device=device,
-        top_k=longest if wants_lists else 0,
-    )
-    lists = Lists(ranking.top, counts, n_items)
+    lists = None
+    if candidates == "full":
+        wants_lists = any(name in LIST_METRICS for name in settings.metrics)
+        top_k = min(max(settings.topk), n_items) if wants_lists else 0
+        ranking = rank_targets(
+            model, split.sequences, cases, max_history=max_history, device=device, top_k=top_k
+        )
+        ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items)
+    else:
+        drawn = sampled_candidates(split, cases, candidates, n_items)
+        ranks = rank_among_samples(
+            model, split.sequences, cases, drawn, max_history=max_history, device=device
+        )
     values: dict[str, float] = {}
     for k in settings.topk:
         for name in settings.metrics:
             if name in RANK_METRICS:
-                values[f"{name}@{k}"] = float(RANK_METRICS[name](ranking.ranks, k).mean())
-            else:
+                values[f"{name}@{k}"] = float(RANK_METRICS[name](ranks, k).mean())
+            elif lists is not None:
                 values[f"{name}@{k}"] = LIST_METRICS[name](lists, k)
-    return values, ranking.ranks
+    return values, ranks
+
+
+def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
+    """Return items to rank each case's target against, the same at every call.
+
+    Args:
+        split: Whose events say how popular items are.
+        cases: M questions.
+        candidates: Such as ``uni100`` (drawn evenly) or ``pop100`` (by popularity).
+        n_items: Items in the catalogue, padding not counted.
+
+    Returns:
+        int64 [M, N], none of them the target.
+
+    Raises:
+        DataError: There is no second item to draw.
+    """
+    items = split.sequences.items
+    counts = np.bincount(items, minlength=n_items + 1)
+    if (counts > 0).sum() < 2:
+        raise DataError("candidates cannot be drawn from a catalogue of one item")
+    targets = torch.from_numpy(items[cases.stops].astype(np.int64))
+    generator = torch.Generator().manual_seed(CANDIDATE_SEED)
+    count = int(candidates[3:])
+    if candidates.startswith("uni"):
+        drawn = uniform(targets, n_items=n_items, count=count, generator=generator)
+    else:
+        weights = torch.from_numpy(counts).double()
+        drawn = popularity(targets, weights=weights, count=count, generator=generator)
+    return drawn.numpy()
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,186 @@
+"""RecBole's entry points, with its names, arguments and results, on top of ours.
+
+``python -m sasrec.recbole run.py`` runs a script written for RecBole (see ``recbole_names.py``).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from sasrec.configuration import RunSettings
+from sasrec.data.interactions import Interactions
+from sasrec.data.sequences import Corpus
+from sasrec.data.sources import load_corpus, write_atomic
+from sasrec.errors import SettingsError
+from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
+from sasrec.experiment import Outcome, run_experiment
+from sasrec.model_folder import check_target
+from sasrec.recbole_config import Config as Config
+from sasrec.recbole_data import full_sort_scores as full_sort_scores
+from sasrec.recbole_data import full_sort_topk as full_sort_topk
+from sasrec.recbole_data import load_data_and_model as load_data_and_model
+from sasrec.training.progress import LogObserver
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+logger = logging.getLogger(__name__)
+
+
+def run_recbole(
+    model: str | None = None,
+    dataset: str | None = None,
+    config_file_list: Sequence[str | Path] | None = None,
+    config_dict: Mapping[str, Any] | None = None,
+    saved: bool = True,
+    queue: SimpleQueue[Any] | None = None,
+) -> dict[str, Any]:
+    """Train and evaluate a model, as RecBole's ``quick_start.run_recbole``.
+
+    Args:
+        model: Name of the model.
+        dataset: Name or path of the data.
+        config_file_list: YAML files, a later one wins.
+        config_dict: Keys and values; ``--key=value`` words of the running script win over them.
+        saved: Save the model in ``checkpoint_dir``.
+        queue: Given the result too, if there is one.
+
+    Returns:
+        ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result``.
+    """
+    result, _ = _run(Config(model, dataset, config_file_list, config_dict), saved=saved)
+    if queue is not None:
+        queue.put(result)
+    return result
+
+
+def run(
+    model: str | None = None,
+    dataset: str | None = None,
+    config_file_list: Sequence[str | Path] | None = None,
+    config_dict: Mapping[str, Any] | None = None,
+    saved: bool = True,
+    nproc: int = 1,
+    world_size: int = -1,
+    ip: str = "localhost",
+    port: str = "5678",
+    group_offset: int = 0,
+) -> dict[str, Any]:
+    """Train and evaluate a model, as RecBole's ``quick_start.run``.
+
+    Args:
+        model: Name of the model.
+        dataset: Name or path of the data.
+        config_file_list: YAML files, a later one wins.
+        config_dict: Keys and values.
+        saved: Save the model.
+        nproc: Processes on this machine; one so far.
+        world_size: Processes in all; one so far.
+        ip: Not used with one process.
+        port: Not used with one process.
+        group_offset: Not used with one process.
+
+    Returns:
+        As ``run_recbole``.
+
+    Raises:
+        SettingsError: More than one process is asked for.
+    """
+    if nproc > 1 or world_size > 1:
+        raise SettingsError(
+            f"nproc is {nproc} and world_size {world_size}; training uses one process so far, "
+            "which takes all cores of a CPU or one GPU: leave both out"
+        )
+    return run_recbole(model, dataset, config_file_list, config_dict, saved)
+
+
+def objective_function(
+    config_dict: Mapping[str, Any] | None = None,
+    config_file_list: Sequence[str | Path] | None = None,
+    saved: bool = True,
+) -> dict[str, Any]:
+    """Run one trial of a search, as RecBole's ``quick_start.objective_function``.
+
+    Args:
+        config_dict: Keys and values, the trial's among them.
+        config_file_list: YAML files.
+        saved: Save the model.
+
+    Returns:
+        As ``run_recbole``, and ``model``, its name.
+    """
+    config = Config(config_dict=config_dict, config_file_list=config_file_list)
+    result, _ = _run(config, saved=saved)
+    return {"model": config.model, **result}
+
+
+def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
+    run = config.run
+    logging.basicConfig(level=run.output.log_level, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("sasrec").setLevel(run.output.log_level)
+    folder = Path(run.output.checkpoint_dir) / (
+        f"{config.model}-{datetime.now().astimezone():%b-%d-%Y_%H-%M-%S}"
+    )
+    if saved:
+        check_target(folder, overwrite=False)
+    corpus = load_corpus(config.dataset, run.data)
+    if run.output.save_dataset:
+        _save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
+    outcome = run_experiment(corpus, run, observer=LogObserver())
+    if saved:
+        outcome.recommender.save(folder)
+        logger.info("saved in %s", folder)
+    result = _result(outcome, run)
+    logger.info("best valid: %s", result["best_valid_result"])
+    logger.info("test result: %s", result["test_result"])
+    for report in outcome.reports[1:]:
+        logger.info("for comparison, %s: %s", report.model, _rounded(report.test, run))
+    return result, outcome
+
+
+def _result(outcome: Outcome, run: RunSettings) -> dict[str, Any]:
+    name, _ = split_key(run.evaluation.valid_metric)
+    best = next(
+        (e.score for e in outcome.trained.epochs if e.epoch == outcome.trained.best_epoch), None
+    )
+    bigger = name not in SMALLER_IS_BETTER
+    score = None if best is None else round(best if bigger else -best, run.evaluation.decimals)
+    return {
+        "best_valid_score": score,
+        "valid_score_bigger": bigger,
+        "best_valid_result": _rounded(outcome.reports[0].validation, run),
+        "test_result": _rounded(outcome.reports[0].test, run),
+    }
+
+
+def _rounded(values: Mapping[str, float], run: RunSettings) -> dict[str, float]:
+    return {key: round(value, run.evaluation.decimals) for key, value in values.items()}
+
+
+def _save_events(corpus: Corpus, folder: Path) -> None:
+    """Write the events that are left as NAME/NAME.inter."""
+    sequences = corpus.sequences
+    owners = np.repeat(np.arange(1, sequences.n_users + 1), sequences.lengths())
+    columns: dict[str, Any] = {
+        "user": corpus.users.tokens(owners),
+        "item": corpus.items.tokens(sequences.items),
+    }
+    if sequences.times is not None:
+        columns["time"] = sequences.times
+    path = folder / corpus.name / f"{corpus.name}.inter"
+    write_atomic(Interactions(pl.DataFrame(columns), {}), path)
+    logger.info("events after filtering: %s", path)
+
+
+if __name__ == "__main__":
+    from sasrec.recbole_names import main
+
+    main()

@@ -1,0 +1,205 @@
+"""What RecBole's users do with a trained model: its data, scores and lists by user number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sasrec.configuration import RunSettings, resolve_settings
+from sasrec.data.batching import Collator, case_windows
+from sasrec.data.sequences import Corpus, renumbered
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import Cases, Split, make_split
+from sasrec.errors import DataError
+from sasrec.evaluation.ranking import last_scores
+from sasrec.models.contract import NextItemModel
+from sasrec.recbole_config import Config
+from sasrec.recommender import Recommender, load
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """What RecBole's dataset object is asked for: numbers of tokens, tokens of numbers, sizes.
+
+    Attributes:
+        corpus: The data set, in the model's numbers.
+        split: Its cases.
+        cases: Those of this part; all users' test cases for the whole.
+        max_history: Longest history the model sees.
+        uid_field: Name of the user column.
+        iid_field: Name of the item column.
+    """
+
+    corpus: Corpus
+    split: Split
+    cases: Cases
+    max_history: int
+    uid_field: str
+    iid_field: str
+
+    @property
+    def dataset(self) -> Dataset:
+        """This; RecBole's loaders have their data set under this name."""
+        return self
+
+    @property
+    def user_num(self) -> int:
+        """Number of users, padding counted, as in RecBole."""
+        return len(self.corpus.users) + 1
+
+    @property
+    def item_num(self) -> int:
+        """Number of items, padding counted, as in RecBole."""
+        return len(self.corpus.items) + 1
+
+    @property
+    def inter_num(self) -> int:
+        """Number of events."""
+        return self.corpus.sequences.n_events
+
+    def token2id(self, field: str, tokens: str | Sequence[str]) -> Any:
+        """Return the numbers of tokens.
+
+        Args:
+            field: The user or the item column.
+            tokens: One token or several.
+
+        Returns:
+            A number, or int64 [n].
+
+        Raises:
+            DataError: A token is unknown.
+        """
+        names = self._vocabulary(field)
+        several = [tokens] if isinstance(tokens, str) else [str(token) for token in tokens]
+        numbers = names.numbers(several).astype(np.int64)
+        if (numbers == 0).any():
+            missing = several[int((numbers == 0).argmax())]
+            raise DataError(f"{field}: no token {missing!r} in {self.corpus.name}")
+        return int(numbers[0]) if isinstance(tokens, str) else numbers
+
+    def id2token(self, field: str, ids: Any) -> Any:
+        """Return the tokens of numbers; padding, 0, is ``[PAD]``.
+
+        Args:
+            field: The user or the item column.
+            ids: One number, or an array of any shape.
+
+        Returns:
+            A token, or an array of tokens of the same shape.
+        """
+        names = np.array(["[PAD]", *self._vocabulary(field).entries.to_list()], dtype=object)
+        found = names[np.asarray(ids)]
+        return found if isinstance(found, np.ndarray) else str(found)
+
+    def _vocabulary(self, field: str) -> Any:
+        if field == self.uid_field:
+            return self.corpus.users
+        if field == self.iid_field:
+            return self.corpus.items
+        raise DataError(f"no field {field!r} (fields: {self.uid_field}, {self.iid_field})")
+
+
+def load_data_and_model(
+    model_file: str | Path,
+) -> tuple[Config, NextItemModel, Dataset, Dataset, Dataset, Dataset]:
+    """Return a trained model with its settings and data, as RecBole's function of this name.
+
+    Args:
+        model_file: A model folder.
+
+    Returns:
+        Settings, model, whole data set, training, validation and test part.
+    """
+    recommender = load(model_file)
+    run, source = _saved_run(recommender)
+    original = load_corpus(source, run.data)
+    corpus = renumbered(original, recommender.items)
+    split = make_split(corpus, run.evaluation)
+    config = Config.of(run, source)
+    none = Cases(split.test.users[:0], split.test.stops[:0])
+    train, valid, test = (
+        Dataset(
+            corpus, split, cases, run.data.max_history, run.data.user_column, run.data.item_column
+        )
+        for cases in (none, split.validation, split.test)
+    )
+    return config, recommender.model, test, train, valid, test
+
+
+def _saved_run(recommender: Recommender) -> tuple[RunSettings, str]:
+    saved = recommender.settings
+    groups = ("data", "model", "training", "evaluation", "output")
+    values = {key: value for group in groups for key, value in saved.get(group, {}).items()}
+    source = str(saved.get("source", ""))
+    if not source:
+        raise DataError("the model was trained on a data frame, which cannot be found again")
+    return resolve_settings(values, saved["model_name"]), source
+
+
+def full_sort_scores(
+    uid_series: Any,
+    model: NextItemModel,
+    test_data: Dataset,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    """Return the scores of all items for some users' cases, as RecBole's ``case_study``.
+
+    Args:
+        uid_series: User numbers, as ``token2id`` gives them.
+        model: A trained model.
+        test_data: From ``load_data_and_model``.
+        device: Where to compute; None is the CPU.
+
+    Returns:
+        float32 [cases of these users, V], in the order of the users; padding scores -inf. Items of
+        the history keep their score, as for every sequential model there.
+
+    Raises:
+        DataError: A user has no case in this part of the data.
+    """
+    wanted = np.asarray(uid_series, dtype=np.int64).reshape(-1)
+    found = [np.flatnonzero(test_data.cases.users == user) for user in wanted]
+    missing = [int(user) for user, places in zip(wanted, found, strict=True) if not len(places)]
+    if missing:
+        raise DataError(f"user number {missing[0]} has no case in this part of the data")
+    places = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    cases = Cases(test_data.cases.users[places], test_data.cases.stops[places])
+    target = torch.device("cpu" if device is None else device)
+    sequences = test_data.corpus.sequences
+    windows = case_windows(sequences, cases, test_data.max_history)
+    scores = torch.full((len(cases), test_data.item_num), -torch.inf)
+    for which, _, some in last_scores(model.to(target), Collator(sequences), windows, target):
+        scores[torch.from_numpy(which)] = some.float().cpu()
+    scores[:, 0] = -torch.inf
+    return scores.to(target)
+
+
+def full_sort_topk(
+    uid_series: Any,
+    model: NextItemModel,
+    test_data: Dataset,
+    k: int,
+    device: torch.device | str | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the k best items for some users' cases, as RecBole's ``case_study``.
+
+    Args:
+        uid_series: User numbers, as ``token2id`` gives them.
+        model: A trained model.
+        test_data: From ``load_data_and_model``.
+        k: Length of the lists.
+        device: Where to compute; None is the CPU.
+
+    Returns:
+        Scores, float32 [cases, k], and item numbers, int64 [cases, k]; padding is never among them.
+    """
+    scores = full_sort_scores(uid_series, model, test_data, device)
+    best = torch.topk(scores, min(k, scores.shape[1] - 1), dim=1)
+    return best.values, best.indices

@@ -1,0 +1,138 @@
+"""The names a script written for RecBole imports, provided by this package.
+
+``from recbole.quick_start import run_recbole`` then finds ours. A name that we do not have fails
+with a message that says so, instead of as a missing package.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sasrec.errors import SettingsError
+
+PROVIDED = {
+    "recbole": (),
+    "recbole.quick_start": (
+        "run_recbole",
+        "run",
+        "objective_function",
+        "load_data_and_model",
+    ),
+    "recbole.config": ("Config",),
+    "recbole.utils": (),
+    "recbole.utils.case_study": ("full_sort_topk", "full_sort_scores"),
+}
+"""Module to the names it has; each is defined in ``sasrec.recbole``."""
+
+
+class RecboleNames(MetaPathFinder, Loader):
+    """Finds the modules of ``PROVIDED`` and refuses others of that package in words."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where a module comes from, None for those that are not RecBole's.
+
+        Args:
+            fullname: Its dotted name.
+            path: Not used.
+            target: Not used.
+
+        Returns:
+            A specification with this object as the loader.
+
+        Raises:
+            ModuleNotFoundError: It is one of RecBole's that we do not have.
+        """
+        if fullname.partition(".")[0] != "recbole":
+            return None
+        if fullname not in PROVIDED:
+            raise ModuleNotFoundError(
+                f"sasrec stands in for RecBole here and has no {fullname}; it has "
+                f"{', '.join(PROVIDED)}",
+                name=fullname,
+            )
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module.
+
+        Args:
+            spec: From ``find_spec``.
+
+        Returns:
+            An empty module whose names are looked up when used.
+        """
+        return _Module(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing; names are looked up when used.
+
+        Args:
+            module: From ``create_module``.
+        """
+
+
+class _Module(ModuleType):
+    """A module whose names come from ``sasrec.recbole``."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in PROVIDED[self.__name__]:
+            return getattr(import_module("sasrec.recbole"), name)
+        raise ImportError(
+            f"sasrec stands in for RecBole here and has no {self.__name__}.{name}; this module has "
+            f"{', '.join(PROVIDED[self.__name__]) or 'no names of its own'}"
+        )
+
+
+def run_script(path: str | Path, arguments: Sequence[str]) -> None:
+    """Run a script as ``python path arguments`` would, with RecBole's names provided by us.
+
+    Args:
+        path: The script.
+        arguments: What it finds in ``sys.argv[1:]``.
+
+    Raises:
+        SettingsError: There is no such script, or it imports something of RecBole we do not have.
+        ImportError: It imports something else that is not installed.
+    """
+    script = Path(path)
+    if not script.is_file():
+        raise SettingsError(f"{script}: no such script")
+    finder = RecboleNames()
+    before, place = sys.argv, sys.path[:]
+    sys.meta_path.insert(0, finder)
+    sys.argv = [str(script), *arguments]
+    sys.path.insert(0, str(script.resolve().parent))
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except ImportError as error:
+        if "stands in for RecBole" not in str(error):
+            raise
+        raise SettingsError(f"{script}: {error}") from error
+    finally:
+        sys.argv, sys.path[:] = before, place
+        sys.meta_path.remove(finder)
+        for name in [each for each in sys.modules if each.partition(".")[0] == "recbole"]:
+            del sys.modules[name]
+
+
+def main() -> None:
+    """Run the script named first on the command line, with errors told as the command tells them.
+
+    ``python -m sasrec.recbole run.py --key=value`` is ``sasrec exec run.py --key=value``.
+    """
+    from sasrec.cli.app import main as command
+
+    sys.argv = [sys.argv[0], "exec", *sys.argv[1:]]
+    command()
