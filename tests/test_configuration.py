@@ -5,12 +5,19 @@ from collections import Counter
 
 import pytest
 
-from sasrec.configuration import resolve_settings
+from sasrec.config_files import Layer
+from sasrec.configuration import resolve_layers, resolve_settings
 from sasrec.errors import SettingsError
 from sasrec.models.sasrec import SASRecSettings
-from sasrec.settings import DataSettings, EvaluationSettings, TrainingSettings
+from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
+from sasrec.settings import (
+    DataSettings,
+    EvaluationSettings,
+    OutputSettings,
+    TrainingSettings,
+)
 
-GROUPS = [DataSettings, SASRecSettings, TrainingSettings, EvaluationSettings]
+GROUPS = [DataSettings, SASRecSettings, TrainingSettings, EvaluationSettings, OutputSettings]
 
 
 def aliases() -> dict[str, str]:
@@ -123,3 +130,220 @@ def test_value_is_named_as_written(values: dict[str, object], pattern: str) -> N
 def test_unknown_model_suggests_the_nearest() -> None:
     with pytest.raises(SettingsError, match="unknown model 'sasrec'; did you mean 'SASRec'"):
         resolve_settings({}, "sasrec")
+
+
+def layers(*pairs: tuple[str, dict[str, object]]) -> list[Layer]:
+    return [Layer(where, values, dict.fromkeys(values, 7)) for where, values in pairs]
+
+
+def test_later_layers_win_under_whatever_name() -> None:
+    run = resolve_layers(
+        layers(
+            ("a.yaml", {"train_batch_size": 5, "epochs": 3, "stopping_step": 2}),
+            ("b.yaml", {"batch_size": 6}),
+            ("command line", {"epochs": 9}),
+        ),
+        preset="recbole",
+    )
+    assert (run.training.batch_size, run.training.epochs, run.training.patience) == (6, 9, 2)
+    assert run.training.averaging == 0.0
+    assert run.origins["batch_size"] == "b.yaml, line 7"
+    assert run.origins["patience"] == "a.yaml, line 7 as stopping_step"
+    assert run.origins["averaging"] == "preset recbole"
+    assert "seed" not in run.origins
+
+
+def test_mistakes_name_the_place() -> None:
+    with pytest.raises(SettingsError, match=r"unknown key 'epcohs' in a\.yaml, line 7; did you"):
+        resolve_layers(layers(("a.yaml", {"epcohs": 3})))
+    with pytest.raises(SettingsError, match=r"^a\.yaml, line 7: train_batch_size is 0: "):
+        resolve_layers(layers(("a.yaml", {"train_batch_size": 0})))
+    with pytest.raises(SettingsError, match="unknown preset 'recbol'; did you mean 'recbole'"):
+        resolve_layers([], preset="recbol")
+
+
+def test_keys_without_effect_are_accepted_and_listed() -> None:
+    run = resolve_settings({"worker": 4, "eval_batch_size": 1, "POSITION_FIELD": "p"})
+    assert run.without_effect == ("POSITION_FIELD", "eval_batch_size", "worker")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("eval_args", {"split": {"LS": "test_only"}}, {"leave_out": "test_only"}),
+        (
+            "eval_args",
+            {"split": {"RS": [8, 1, 1]}, "group_by": None, "order": "TO", "mode": "uni100"},
+            {"split": "ratio", "ratios": (8, 1, 1), "ratio_by": "all", "candidates": "uni100"},
+        ),
+        (
+            "eval_args",
+            {"split": {"TS": [0.8, 0.1, 0.1]}, "mode": {"valid": "pop50", "test": "full"}},
+            {"split": "time", "candidates": "full", "valid_candidates": "pop50"},
+        ),
+        ("train_neg_sample_args", None, {"negatives": "none"}),
+        ("clip_grad_norm", {"max_norm": 5}, {"clip_norm": 5.0, "clip_norm_type": 2.0}),
+        ("clip_grad_norm", None, {"clip_norm": None}),
+        ("use_gpu", False, {"device": "cpu"}),
+        ("gpu_id", 1, {"gpu_id": "1"}),
+        ("enable_amp", True, {"precision": "bfloat16"}),
+        ("repeatable", True, {}),
+        ("val_interval", {"rating": "[3,inf)"}, {"value_intervals": {"rating": "[3,inf)"}}),
+        ("val_interval", None, {"value_intervals": {}}),
+        ("user_inter_num_interval", [20, 100], {"user_interactions": "[20,100]"}),
+        ("learner", "adagrad", {"optimiser": "adagrad"}),
+        ("eval_step", 0, {"validate_every": 0}),
+        ("load_col", {"inter": ["a", "b"]}, {"load_columns": {"inter": ("a", "b")}}),
+        ("benchmark_filename", ["a", "b", "c"], {"split_files": ("a", "b", "c")}),
+        ("normalize_all", True, {"rounded_times": True}),
+    ],
+)
+def test_recbole_keys_become_our_settings(
+    key: str, value: object, expected: dict[str, object]
+) -> None:
+    run = resolve_settings({key: value})
+    ours = {name: value for group in run.groups().values() for name, value in group}
+    assert {name: ours[name] for name in expected} == expected
+
+
+def test_negatives_of_recbole_become_ours() -> None:
+    args = {
+        "distribution": "popularity",
+        "sample_num": 3,
+        "alpha": 0.5,
+        "dynamic": True,
+        "candidate_num": 4,
+    }
+    training = resolve_settings({"loss_type": "BPR", "train_neg_sample_args": args}).training
+    assert (training.negatives, training.negative_count) == ("popularity", 3)
+    assert (training.negative_alpha, training.negative_candidates) == (0.5, 4)
+    args["dynamic"] = False
+    training = resolve_settings({"loss_type": "BPR", "train_neg_sample_args": args}).training
+    assert training.negative_candidates == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        (
+            {"loss_type": "CE", "train_neg_sample_args": {"distribution": "uniform"}},
+            "loss_type CE compares with all items and takes no negatives",
+        ),
+        ({"loss_type": "BPR", "train_neg_sample_args": None}, "loss_type BPR needs negatives"),
+        ({"train_neg_sample_args": {"distrbution": "uniform"}}, "did you mean 'distribution'?"),
+        ({"train_neg_sample_args": {"distribution": "unifrom"}}, "did you mean 'uniform'?"),
+        ({"train_neg_sample_args": 3}, "it takes a dict"),
+        ({"eval_args": {"split": {"XS": 1}}}, "split by 'XS' is unknown"),
+        ({"eval_args": {"split": {"RS": [1]}}}, "it takes three shares"),
+        ({"eval_args": {"split": "LS"}}, "write {'LS': 'valid_and_test'}"),
+        ({"eval_args": {"order": "RO"}}, "a model of order needs 'TO'"),
+        ({"eval_args": {"group_by": "item"}}, "choose 'user' or 'none'"),
+        ({"eval_args": {"mode": "labeled"}}, "'labeled' needs labels"),
+        ({"eval_args": {"mode": "unix"}}, "mode is 'unix'; choose 'full'"),
+        ({"repeatable": False}, "leave it True"),
+        ({"use_gpu": "yes"}, "it is True or False"),
+        ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),
+        ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both name 'inter'"),
+        ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "not 'x' twice"),
+        ({"eval_args": {"mode": "uni9"}, "metrics": "itemcoverage"}, "needs full ranking"),
+    ],
+)
+def test_what_contradicts_is_refused(values: dict[str, object], text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve_settings(values)
+    assert text in str(caught.value)
+
+
+def test_every_key_of_recboles_defaults_is_known() -> None:
+    # The keys of its overall.yaml and dataset/sample.yaml, version 1.2.1.
+    keys = [
+        "gpu_id",
+        "worker",
+        "use_gpu",
+        "seed",
+        "state",
+        "reproducibility",
+        "data_path",
+        "checkpoint_dir",
+        "show_progress",
+        "save_dataset",
+        "dataset_save_path",
+        "save_dataloaders",
+        "dataloaders_save_path",
+        "log_wandb",
+        "wandb_project",
+        "shuffle",
+        "epochs",
+        "train_batch_size",
+        "learner",
+        "learning_rate",
+        "train_neg_sample_args",
+        "eval_step",
+        "stopping_step",
+        "clip_grad_norm",
+        "weight_decay",
+        "loss_decimal_place",
+        "require_pow",
+        "enable_amp",
+        "enable_scaler",
+        "transform",
+        "eval_args",
+        "repeatable",
+        "metrics",
+        "topk",
+        "valid_metric",
+        "valid_metric_bigger",
+        "eval_batch_size",
+        "metric_decimal_place",
+        "field_separator",
+        "seq_separator",
+        "USER_ID_FIELD",
+        "ITEM_ID_FIELD",
+        "RATING_FIELD",
+        "TIME_FIELD",
+        "seq_len",
+        "LABEL_FIELD",
+        "threshold",
+        "NEG_PREFIX",
+        "ITEM_LIST_LENGTH_FIELD",
+        "LIST_SUFFIX",
+        "MAX_ITEM_LIST_LENGTH",
+        "POSITION_FIELD",
+        "HEAD_ENTITY_ID_FIELD",
+        "TAIL_ENTITY_ID_FIELD",
+        "RELATION_ID_FIELD",
+        "ENTITY_ID_FIELD",
+        "kg_reverse_r",
+        "entity_kg_num_interval",
+        "relation_kg_num_interval",
+        "load_col",
+        "unload_col",
+        "unused_col",
+        "rm_dup_inter",
+        "val_interval",
+        "filter_inter_by_user_or_item",
+        "user_inter_num_interval",
+        "item_inter_num_interval",
+        "alias_of_user_id",
+        "alias_of_item_id",
+        "alias_of_entity_id",
+        "alias_of_relation_id",
+        "preload_weight",
+        "normalize_field",
+        "normalize_all",
+        "benchmark_filename",
+        "n_layers",
+        "n_heads",
+        "hidden_size",
+        "inner_size",
+        "hidden_dropout_prob",
+        "attn_dropout_prob",
+        "hidden_act",
+        "layer_norm_eps",
+        "initializer_range",
+        "loss_type",
+    ]
+    known = {*aliases(), *TRANSLATED, *WITHOUT_EFFECT}
+    known |= {name for group in GROUPS for name in group.model_fields}
+    assert [key for key in keys if key not in known] == []
+    assert set(WITHOUT_EFFECT) & (set(aliases()) | set(TRANSLATED)) == set()

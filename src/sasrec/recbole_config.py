@@ -104,7 +104,7 @@ def _literals(values: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise SettingsError(f"config_dict is a dict of keys and values, not {values!r}")
     return {
-        str(key): literal(value) if isinstance(value, str) and len(value) > 1 else value
+        str(key): literal(value) if isinstance(value, str) else value
         for key, value in values.items()
     }
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sasrec.errors import SettingsError, did_you_mean
+from sasrec.settings import CANDIDATES
 
 Translation = Callable[[Any], dict[str, Any]]
 
@@ -52,11 +53,20 @@ def _split(value: Any) -> dict[str, Any]:
 def _mode(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         parts = _dict("eval_args: mode", value, {"valid", "test"})
-        test = parts.get("test", "full")
-        return {"candidates": test, "valid_candidates": parts.get("valid", test)}
+        test = _candidates(parts.get("test", "full"))
+        return {"candidates": test, "valid_candidates": _candidates(parts.get("valid", test))}
+    return {"candidates": _candidates(value)}
+
+
+def _candidates(value: Any) -> str:
     if value == "labeled":
         raise SettingsError("eval_args: mode 'labeled' needs labels; choose 'full', 'uni100', …")
-    return {"candidates": value}
+    if not isinstance(value, str) or not re.fullmatch(CANDIDATES, value):
+        raise SettingsError(
+            f"eval_args: mode is {value!r}; choose 'full', or 'uni100' or 'pop100' for so many "
+            "candidates drawn evenly or by popularity"
+        )
+    return value
 
 
 def _train_neg_sample_args(value: Any) -> dict[str, Any]:

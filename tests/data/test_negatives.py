@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sasrec.data.negatives import uniform
+from sasrec.data.negatives import popularity, uniform
 
 
 def draw(targets, n_items, count, seed=0):
@@ -41,3 +41,27 @@ def test_shape_and_type_fit_the_targets():
 def test_the_generator_decides():
     assert torch.equal(draw([1, 2], 99, 9), draw([1, 2], 99, 9))
     assert not torch.equal(draw([1, 2], 99, 9), draw([1, 2], 99, 9, seed=1))
+
+
+def popular(targets, weights, count, seed=0):
+    return popularity(
+        torch.tensor(targets),
+        weights=torch.tensor(weights, dtype=torch.float64),
+        count=count,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def test_popular_items_are_drawn_in_proportion_and_never_the_target():
+    drawn = popular([1, 2, 4], [0, 5, 3, 0, 2], 60_000)
+    shares = torch.stack([torch.bincount(row, minlength=5) for row in drawn]) / 60_000
+    expected = torch.tensor(
+        [[0, 0, 3 / 5, 0, 2 / 5], [0, 5 / 7, 0, 0, 2 / 7], [0, 5 / 8, 3 / 8, 0, 0]]
+    )
+    # A share of 60,000 draws scatters by 0.002; five of them is a chance of one in a million.
+    assert (shares - expected).abs().max() < 0.01
+    assert (shares[expected == 0] == 0).all()
+
+
+def test_of_two_items_the_other_one_is_drawn():
+    assert popular([1, 2], [0, 1e-9, 1e9], 50).tolist() == [[2] * 50, [1] * 50]

@@ -6,7 +6,8 @@ from sasrec.data.sequences import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import ranking
-from sasrec.evaluation.ranking import rank_targets, ranks_of, top_items
+from sasrec.evaluation.ranking import rank_among_samples, rank_targets, ranks_of, top_items
+from sasrec.evaluation.report import sampled_candidates
 from sasrec.models.markov import count_transitions
 
 NAN = float("nan")
@@ -57,3 +58,42 @@ def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
         target = scores[items[stop]]
         assert found.ranks[place] == (scores[1:] >= target).sum()
         np.testing.assert_allclose(scores[found.top[place]], np.sort(scores[1:])[::-1][:4])
+
+
+def test_ranks_among_all_other_items_are_those_of_full_ranking() -> None:
+    corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
+    split = leave_one_out(corpus.sequences)
+    n_items, cases = len(corpus.items), split.test
+    model = count_transitions(split, n_items)
+    targets = corpus.sequences.items[cases.stops]
+    others = np.array([[i for i in range(1, n_items + 1) if i != t] for t in targets])
+    rest = {"max_history": 50, "device": torch.device("cpu")}
+    full = rank_targets(model, split.sequences, cases, **rest).ranks
+    repeated = np.concatenate([others, others[:, :5]], axis=1)  # an item twice counts once
+    for samples in (others, repeated):
+        ranks = rank_among_samples(model, split.sequences, cases, samples, **rest)
+        np.testing.assert_array_equal(ranks, full)
+
+
+@pytest.mark.parametrize("kind", ["uni30", "pop30"])
+def test_sampled_candidates_stay_the_same_and_hold_no_target(kind: str) -> None:
+    corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
+    split = leave_one_out(corpus.sequences)
+    drawn = sampled_candidates(split, split.test, kind, len(corpus.items))
+    assert drawn.shape == (len(split.test), 30)
+    assert (drawn >= 1).all()
+    assert (drawn != corpus.sequences.items[split.test.stops][:, None]).all()
+    again = sampled_candidates(split, split.test, kind, len(corpus.items))
+    np.testing.assert_array_equal(drawn, again)
+
+
+def test_popular_candidates_are_more_popular() -> None:
+    skewed = hidden_markov(users=300, items=60, topics=1, predictability=0.0)
+    corpus = build_corpus(skewed, "skewed")
+    split = leave_one_out(corpus.sequences)
+    counts = np.bincount(corpus.sequences.items, minlength=len(corpus.items) + 1)
+    even, popular = (
+        counts[sampled_candidates(split, split.test, kind, len(corpus.items))].mean()
+        for kind in ("uni20", "pop20")
+    )
+    assert popular > 1.5 * even

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from sasrec.losses.sampled import bpr
+from sasrec.losses.sampled import bpr, hardest
 
 
 def test_two_positions_by_hand():
@@ -46,3 +46,9 @@ def test_the_order_of_positions_does_not_matter():
     order = torch.randperm(9, generator=generator)
     shuffled = bpr(hidden[order], targets[order], table, negatives[order])
     assert shuffled.item() == pytest.approx(bpr(hidden, targets, table, negatives).item(), rel=1e-6)
+
+
+def test_the_hardest_candidate_is_the_one_that_scores_highest():
+    hidden, table = torch.tensor([[1.0], [-1.0]]), torch.tensor([[0.0], [1.0], [2.0], [3.0]])
+    candidates = torch.tensor([[[1, 3], [2, 1]], [[1, 3], [3, 2]]])
+    assert hardest(hidden, table, candidates).tolist() == [[3, 2], [1, 2]]

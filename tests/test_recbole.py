@@ -1,0 +1,199 @@
+"""RecBole's entry points, as its scripts call them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from sasrec.data.sources import generate, write_atomic
+from sasrec.errors import DataError, SettingsError
+from sasrec.recbole import (
+    Config,
+    full_sort_scores,
+    full_sort_topk,
+    load_data_and_model,
+    objective_function,
+    run,
+    run_recbole,
+)
+from sasrec.recommender import load
+
+SMALL = {
+    "hidden_size": 16,
+    "inner_size": 16,
+    "n_layers": 1,
+    "n_heads": 1,
+    "epochs": 2,
+    "train_neg_sample_args": None,
+}
+PAGE = """from recbole.quick_start import run_recbole
+
+parameter_dict = {
+    'train_neg_sample_args': None,
+}
+result = run_recbole(model='SASRec', dataset='shop', config_dict=parameter_dict)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with dataset/shop, as the working folder, and no words on the command line."""
+    write_atomic(
+        generate("synthetic:users=80,items=30,length=12"), tmp_path / "dataset/shop/shop.inter"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    return tmp_path
+
+
+def test_the_result_is_recboles(shop: Path) -> None:
+    result = run_recbole("SASRec", "shop", config_dict={**SMALL, "topk": [5, 10]})
+    assert list(result) == [
+        "best_valid_score",
+        "valid_score_bigger",
+        "best_valid_result",
+        "test_result",
+    ]
+    names = ("recall", "mrr", "ndcg", "hit", "precision")
+    expected = [f"{name}@{k}" for k in (5, 10) for name in names]
+    assert sorted(result["test_result"]) == sorted(expected)
+    assert result["best_valid_score"] == result["best_valid_result"]["mrr@10"]
+    assert result["valid_score_bigger"] is True
+    assert all(value == round(value, 4) for value in result["test_result"].values())
+    [folder] = (shop / "saved").iterdir()
+    assert folder.name.startswith("SASRec-")
+    assert load(folder).recommend([["i1"]], k=1)
+
+
+def test_files_lose_to_the_dict_and_the_dict_to_the_command_line(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shop / "a.yaml").write_text("learning_rate: 1e-2\nepochs: 9\nseed: 1\n")
+    (shop / "b.yaml").write_text("epochs: 8\n")
+    monkeypatch.setattr(sys, "argv", ["run.py", "--seed=3", "--topk=[7]", "stray"])
+    config = Config("SASRec", "shop", ["a.yaml", "b.yaml"], {"epochs": "7", "hidden_act": "relu"})
+    assert (config["learning_rate"], config["epochs"], config["seed"]) == (0.01, 7, 3)
+    assert (config["topk"], config["hidden_act"]) == ([7], "relu")
+    assert config["MAX_ITEM_LIST_LENGTH"] == 50
+    assert config["stopping_step"] == 10
+    assert config["no_such_key"] is None
+    assert config.run.training.averaging == 0.0
+
+
+def test_model_and_data_may_be_named_in_a_file(shop: Path) -> None:
+    (shop / "a.yaml").write_text("model: SASRec\ndataset: shop\n")
+    config = Config(config_file_list=["a.yaml"])
+    assert (config.model, config.dataset) == ("SASRec", "shop")
+    with pytest.raises(SettingsError, match="no dataset is named"):
+        Config("SASRec")
+
+
+def test_a_key_given_twice_is_refused(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["run.py", "--seed=3", "--seed=4"])
+    with pytest.raises(SettingsError, match="--seed is given twice, as 3 and 4"):
+        Config("SASRec", "shop")
+
+
+def test_one_trial_names_its_model_and_saves_nothing_unless_asked(shop: Path) -> None:
+    values = {**SMALL, "model": "SASRec", "dataset": "shop", "valid_metric": "giniindex@5"}
+    result = objective_function(values, saved=False)
+    assert result["model"] == "SASRec"
+    assert result["valid_score_bigger"] is False
+    assert result["best_valid_score"] > 0
+    assert not (shop / "saved").exists()
+
+
+def test_several_processes_are_refused_in_words() -> None:
+    with pytest.raises(SettingsError, match="nproc is 2"):
+        run("SASRec", "shop", nproc=2)
+
+
+def test_case_studies_of_a_saved_model(shop: Path) -> None:
+    run_recbole("SASRec", "shop", config_dict=SMALL)
+    [folder] = (shop / "saved").iterdir()
+    config, model, dataset, _, valid_data, test_data = load_data_and_model(model_file=folder)
+    assert config["hidden_size"] == 16
+    assert (dataset.user_num, dataset.item_num) == (81, 31)
+    users = dataset.token2id(dataset.uid_field, ["u5", "u2"])
+    scores = full_sort_scores(users, model, test_data, device=config["device"])
+    assert scores.shape == (2, 31)
+    assert (scores[:, 0] == -torch.inf).all()
+    values, items = full_sort_topk(users, model, test_data, k=4)
+    assert (items > 0).all()
+    assert torch.equal(values, scores.gather(1, items))
+    tokens = dataset.id2token(dataset.iid_field, items)
+    recommender = load(folder)
+    sequences, begin = dataset.corpus.sequences, int(users[0]) - 1
+    first, last = sequences.offsets[begin : begin + 2]
+    history = recommender.items.tokens(sequences.items[first : last - 1])
+    [found] = recommender.recommend([history], k=4, exclude_seen=False)
+    assert list(tokens[0]) == found.items
+    np.testing.assert_allclose(values[0], found.scores, atol=1e-5)  # order of float32 sums
+    assert not torch.equal(full_sort_scores(users, model, valid_data), scores)
+    with pytest.raises(DataError, match="user_id: no token 'nobody' in shop"):
+        dataset.token2id(dataset.uid_field, "nobody")
+    with pytest.raises(DataError, match="no case in this part"):
+        full_sort_scores([999], model, test_data)
+
+
+def test_events_left_after_filtering_can_be_saved(shop: Path) -> None:
+    values = {**SMALL, "save_dataset": True, "item_inter_num_interval": "[5,inf)", "epochs": 1}
+    run_recbole("SASRec", "shop", config_dict=values, saved=False)
+    config = Config("SASRec", str(shop / "saved" / "shop"))
+    again = run_recbole("SASRec", str(shop / "saved" / "shop"), config_dict={**SMALL, "epochs": 1})
+    assert config.dataset.endswith("saved/shop")
+    assert again["test_result"]["recall@10"] >= 0
+
+
+def ran(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("words", [("sasrec", "exec"), ("sasrec.recbole",)])
+def test_the_script_of_the_page_runs_as_it_stands(shop: Path, words: tuple[str, ...]) -> None:
+    (shop / "run.py").write_text(PAGE)
+    small = [f"--{key}={value}" for key, value in SMALL.items()]
+    ended = ran(*words, "run.py", *small, cwd=shop)
+    assert ended.returncode == 0, ended.stderr
+    assert "test result: {'recall@10':" in ended.stdout
+
+
+def test_a_name_we_do_not_have_is_said(shop: Path) -> None:
+    for line, text in (
+        ("from recbole.model.sequential_recommender import GRU4Rec", "has no recbole.model"),
+        ("from recbole.quick_start import run_everything", "no recbole.quick_start.run_everything"),
+    ):
+        (shop / "run.py").write_text(line + "\n")
+        ended = ran("sasrec", "exec", "run.py", cwd=shop)
+        assert ended.returncode == 2
+        assert text in ended.stderr
+        assert ended.stderr.startswith("error: ")
+        assert len(ended.stderr.splitlines()) == 1
+
+
+def test_recboles_command_line_is_understood(shop: Path) -> None:
+    (shop / "a.yaml").write_text("hidden_size: 16\ninner_size: 16\nn_heads: 1\n")
+    (shop / "b.yaml").write_text("n_layers: 1\nepochs: 3\n")
+    ended = ran(
+        "sasrec",
+        "run_recbole",
+        "--model=SASRec",
+        "--dataset=shop",
+        "--config_files",
+        "a.yaml b.yaml",
+        "--epochs=1",
+        "--worker=2",
+        cwd=shop,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "without effect here: worker" in ended.stdout + ended.stderr
+    [folder] = (shop / "saved").iterdir()
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["training"]["epochs"] == 1
+    assert settings["model"]["hidden_size"] == 16
