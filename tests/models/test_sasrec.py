@@ -10,6 +10,7 @@ from sasrec.data.batching import Batch, rectangular
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.sasrec import SASRec, SASRecSettings
+from sasrec.recbole_import import renamed_weights
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SMALL = {"hidden_size": 16, "inner_size": 32}
@@ -35,30 +36,6 @@ def batch_of(histories):
     return Batch(items, offsets, torch.zeros_like(items), rows, None, max(map(len, histories)))
 
 
-def translated(weights, n_layers):
-    """Return RecBole's weights under our names; query, key and value are one matrix here."""
-    named = {
-        "item_embedding.weight": weights["item_embedding.weight"],
-        "position_embedding.weight": weights["position_embedding.weight"],
-    }
-    for part in ("weight", "bias"):
-        named[f"norm.{part}"] = weights[f"LayerNorm.{part}"]
-        for layer in range(n_layers):
-            ours, theirs = f"blocks.{layer}", f"trm_encoder.layer.{layer}"
-            attention, forward = f"{theirs}.multi_head_attention", f"{theirs}.feed_forward"
-            named |= {
-                f"{ours}.attention.query_key_value.{part}": torch.cat(
-                    [weights[f"{attention}.{name}.{part}"] for name in ("query", "key", "value")]
-                ),
-                f"{ours}.attention.output.{part}": weights[f"{attention}.dense.{part}"],
-                f"{ours}.attention_norm.{part}": weights[f"{attention}.LayerNorm.{part}"],
-                f"{ours}.feed_forward.up.{part}": weights[f"{forward}.dense_1.{part}"],
-                f"{ours}.feed_forward.down.{part}": weights[f"{forward}.dense_2.{part}"],
-                f"{ours}.feed_forward_norm.{part}": weights[f"{forward}.LayerNorm.{part}"],
-            }
-    return named
-
-
 def golden(name, config):
     with np.load(GOLDEN / f"{name}.npz") as arrays:
         vectors = {key: torch.from_numpy(arrays[key]) for key in arrays.files}
@@ -70,7 +47,7 @@ def golden(name, config):
     settings = SASRecSettings(**config)
     n_items = len(weights["item_embedding.weight"]) - 1
     model = SASRec(settings, n_items=n_items, max_history=20).eval()
-    model.load_state_dict(translated(weights, settings.n_layers))
+    model.load_state_dict(renamed_weights(weights, n_layers=settings.n_layers))
     pairs = zip(vectors["item_seq"].tolist(), vectors["item_length"].tolist(), strict=True)
     return model, batch_of([sequence[:length] for sequence, length in pairs]), vectors
 

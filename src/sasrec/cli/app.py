@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TextIO
 import typer
 
 from sasrec.cli.data import data_app
-from sasrec.cli.recbole import execute, run_recbole
+from sasrec.cli.recbole import execute, import_recbole, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate, train
 from sasrec.errors import SasrecError
@@ -33,6 +33,7 @@ app.command()(recommend)
 app.command(context_settings=FREE_KEYS)(config)
 app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)
 app.command("run_recbole", context_settings=FREE_KEYS)(run_recbole)
+app.command("import-recbole", context_settings=FREE_KEYS)(import_recbole)
 app.add_typer(data_app, name="data")
 
 

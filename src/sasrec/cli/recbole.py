@@ -1,4 +1,4 @@
-"""exec, run_recbole: what RecBole's users type."""
+"""exec, run_recbole, import-recbole: what RecBole's users type."""
 
 from __future__ import annotations
 
@@ -53,3 +53,47 @@ def run_recbole(
         port=port,
         group_offset=group_offset,
     )
+
+
+def import_recbole(
+    context: typer.Context,
+    checkpoint: Annotated[
+        Path | None, typer.Argument(help="The .safetensors file the script has written.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="The data it was trained on.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    script: Annotated[
+        bool, typer.Option("--script", help="Print the script that converts a checkpoint.")
+    ] = False,
+) -> None:
+    """Turn RecBole's trained SASRec into a model folder; nothing of it is executed.
+
+    Filters of the data are given as --key=value, as RecBole was given them.
+    """
+    from sasrec.cli.run import print_reports
+    from sasrec.cli.watch import fetch_progress
+    from sasrec.config_files import key_words
+    from sasrec.data.sources import load_corpus
+    from sasrec.errors import SettingsError
+    from sasrec.model_folder import check_target
+    from sasrec.recbole_import import SCRIPT, import_model, read_checkpoint, resolve_import
+
+    if script:
+        print(SCRIPT, end="")
+        return
+    if checkpoint is None or data is None:
+        raise SettingsError("give the checkpoint and, with --data, the data it was trained on")
+    folder = out if out is not None else Path("saved") / checkpoint.stem
+    check_target(folder, overwrite=overwrite)
+    weights, sizes = read_checkpoint(checkpoint)
+    run = resolve_import(sizes, key_words(context.args).values)
+    corpus = load_corpus(data, run.data, fetch_progress())
+    recommender, report = import_model(weights, corpus, run)
+    recommender.save(folder, overwrite=overwrite)
+    print_reports([report], run.evaluation.decimals)
+    print(f"\nmodel saved in {folder}")
