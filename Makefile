@@ -31,12 +31,13 @@ format: setup
 bench: setup .venv-recbole/.ready
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/epoch.py
+	$(BIN)/python benchmarks/parity.py
 
 # The peer, in an environment of its own: the newest versions with which it still trains.
 .venv-recbole/.ready:
 	$(PYTHON) -m venv .venv-recbole
 	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
-		recbole==1.2.1 'setuptools<80' 'numpy<2' 'pandas<2.3' 'scipy<1.14'
+		recbole==1.2.1 'setuptools<80' 'numpy<2' 'pandas<2.3' 'scipy<1.14' safetensors
 	touch $@
 
 clean:

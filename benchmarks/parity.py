@@ -1,0 +1,271 @@
+"""Does this package make of data, and measure of a model, just what RecBole does?
+
+Runs RecBole (in .venv-recbole) and us on the same configurations and prints each disagreement:
+
+    make .venv-recbole/.ready && .venv/bin/python benchmarks/parity.py
+"""
+
+import csv
+import hashlib
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+
+from sasrec.config_files import Layer
+from sasrec.configuration import RunSettings, resolve_layers
+from sasrec.data.catalogue import fetch
+from sasrec.data.sequences import Corpus
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import Cases, Split, make_split
+from sasrec.errors import SasrecError
+from sasrec.evaluation.metrics import LIST_METRICS, Lists
+from sasrec.evaluation.ranking import rank_targets
+from sasrec.models.contract import NextItemModel
+from sasrec.recbole_import import import_model, read_checkpoint, resolve_import
+
+HERE = Path(__file__).resolve().parent
+PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
+METRICS = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "ItemCoverage"]
+METRICS += ["AveragePopularity", "GiniIndex", "ShannonEntropy", "TailPercentage"]
+
+
+def eval_args(split: dict, **more: object) -> dict:
+    """Return a configuration of the protocol.
+
+    Args:
+        split: As RecBole writes it.
+        more: Other keys of ``eval_args``.
+
+    Returns:
+        The configuration.
+    """
+    args = {"split": split, "group_by": "user", "order": "TO", "mode": "full", **more}
+    return {"eval_args": args}
+
+
+CONFIGS: list[dict] = [
+    {},
+    {"MAX_ITEM_LIST_LENGTH": 1},
+    {"MAX_ITEM_LIST_LENGTH": 7},
+    {"val_interval": {"rating": "[4,inf)"}},
+    {"val_interval": {"rating": "(2,4];[5,5]"}},
+    {"val_interval": {"rating": "[3,inf)"}, "user_inter_num_interval": "[4,inf)"},
+    {"user_inter_num_interval": "[6,12)"},
+    {"item_inter_num_interval": "[8,inf)"},
+    {"user_inter_num_interval": "[6,inf)", "item_inter_num_interval": "[9,inf)"},
+    {"user_inter_num_interval": "[6,inf)", "item_inter_num_interval": "(3,40]"},
+    {"rm_dup_inter": "first"},
+    {"rm_dup_inter": "last"},
+    {"rm_dup_inter": "last", "item_inter_num_interval": "[5,inf)"},
+    eval_args({"LS": "valid_only"}),
+    eval_args({"LS": "test_only"}),
+    eval_args({"RS": [0.8, 0.1, 0.1]}),
+    eval_args({"RS": [0.6, 0.2, 0.2]}),
+    eval_args({"RS": [8, 1, 1]}, group_by=None),
+    eval_args({"RS": [0.5, 0.25, 0.25]}, group_by="none"),
+    {**eval_args({"RS": [0.7, 0.1, 0.2]}), "user_inter_num_interval": "[5,inf)"},
+    eval_args({"TS": [0.8, 0.1, 0.1]}),
+]
+MODELS: list[dict] = [
+    {"hidden_act": "gelu", "n_layers": 1},
+    {"hidden_act": "tanh", "n_heads": 4, "MAX_ITEM_LIST_LENGTH": 9},
+    {"hidden_act": "sigmoid", **eval_args({"RS": [0.8, 0.1, 0.1]}, group_by=None)},
+]
+EXPLAINED = {
+    "rm_dup_inter": "RecBole sorts by time with an unstable sort, so that simultaneous events of "
+    "a user stand in any order",
+}
+
+
+def generated(folder: Path, name: str, *, seed: int, ties: bool) -> None:
+    """Write a small random data set with ratings, repeated pairs and short histories.
+
+    Args:
+        folder: Where NAME/NAME.inter goes.
+        name: Of the data set.
+        seed: Of the random numbers.
+        ties: Whether many events are simultaneous.
+    """
+    generator = np.random.default_rng(seed)
+    n_events = 3000
+    users = generator.integers(1, 260, n_events)
+    items = np.minimum(generator.geometric(0.03, n_events), 120)
+    times = generator.integers(0, 50, n_events) if ties else generator.permutation(n_events)
+    frame = pl.DataFrame(
+        {
+            "user_id:token": users,
+            "item_id:token": items,
+            "rating:float": generator.integers(1, 6, n_events).astype(float),
+            "timestamp:float": times.astype(float) * 1000 + 1e9,
+        }
+    )
+    (folder / name).mkdir()
+    frame.write_csv(folder / name / f"{name}.inter", separator="\t")
+
+
+def digest(corpus: Corpus, cases: Cases, longest: int) -> dict:
+    """Return the number of cases, and what identifies them all; as peer_pipeline.py.
+
+    Args:
+        corpus: The data.
+        cases: Of one part.
+        longest: Longest history.
+
+    Returns:
+        Cases, sum of history lengths, checksum.
+    """
+    tokens = np.array(["", *corpus.items.entries.to_list()])[corpus.sequences.items]
+    names = corpus.users.entries.to_list()
+    begins = np.maximum(corpus.sequences.offsets[cases.users - 1], cases.stops - longest)
+    rows = [
+        f"{names[user - 1]}|{' '.join(tokens[begin:stop])}|{tokens[stop]}"
+        for user, begin, stop in zip(cases.users, begins, cases.stops, strict=True)
+    ]
+    text = "\n".join(sorted(rows))
+    return {
+        "cases": len(rows),
+        "lengths": int((cases.stops - begins).sum()),
+        "checksum": hashlib.sha256(text.encode()).hexdigest()[:16],
+    }
+
+
+def ours(case: dict, weights: Path) -> dict:
+    """Return what this package makes of a case.
+
+    Args:
+        case: One configuration.
+        weights: Of the model RecBole trained, if it did.
+
+    Returns:
+        As peer_pipeline.py.
+    """
+    path = case["dataset"] if case["data_path"] is None else f"{case['data_path']}{case['dataset']}"
+    config = {key: value for key, value in case["config"].items() if key != "epochs"}
+    try:
+        run = resolve_layers([Layer("case", config)], preset="recbole")
+        corpus = load_corpus(path, run.data)
+        split = make_split(corpus, run.evaluation)
+    except SasrecError as error:
+        return {"error": str(error)}
+    counts = split.train_stops - split.train_starts
+    users = np.repeat(np.arange(1, len(counts) + 1), counts)
+    within = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
+    train = Cases(users, split.train_starts[users - 1] + within)
+    found = {"users": len(corpus.users), "items": len(corpus.items)}
+    for name, cases in (("train", train), ("valid", split.validation), ("test", split.test)):
+        found[name] = digest(corpus, cases, run.data.max_history)
+    if case["metrics"]:
+        values, sizes = read_checkpoint(weights)
+        given = {key: value for key, value in config.items() if key not in sizes}
+        recommender, report = import_model(values, corpus, resolve_import(sizes, given))
+        found["metrics"] = dict(report.test)
+        found["metrics"] |= counted_as_there(recommender.model, split, train, run)
+    return found
+
+
+def counted_as_there(model: NextItemModel, split: Split, train: Cases, run: RunSettings) -> dict:
+    """Return the metrics of lists, with items and events counted as RecBole counts them.
+
+    It counts padding as an item of the catalogue, and not the first event of each user as one of
+    training; we do neither, so our own figures of these five metrics differ by design.
+
+    Args:
+        model: Imported.
+        split: The data.
+        train: All training targets.
+        run: The settings.
+
+    Returns:
+        Metric to value.
+    """
+    ranking = rank_targets(
+        model,
+        split.sequences,
+        split.test,
+        max_history=run.data.max_history,
+        device=torch.device("cpu"),
+        top_k=max(run.evaluation.topk),
+    )
+    n_items = len(model.item_table) - 1
+    counts = np.bincount(split.sequences.items[train.stops], minlength=n_items + 1)
+    lists = Lists(ranking.top, counts, n_items + 1)
+    return {
+        f"{name}@{k}": metric(lists, k)
+        for name, metric in LIST_METRICS.items()
+        for k in run.evaluation.topk
+    }
+
+
+def disagreements(mine: dict, theirs: dict) -> list[str]:
+    """Return where two outcomes differ, in words.
+
+    Args:
+        mine: Ours.
+        theirs: RecBole's.
+
+    Returns:
+        A line each.
+    """
+    if "error" in mine or "error" in theirs:
+        both = "error" in mine and "error" in theirs
+        return [] if both else [f"ours: {mine.get('error')}; RecBole: {theirs.get('error')}"]
+    lines = []
+    for key in theirs:
+        if key == "metrics":
+            for name, value in theirs[key].items():
+                if abs(mine[key].get(name, np.nan) - value) > 2e-6:
+                    lines.append(f"{name}: {mine[key].get(name)} and {value}")
+        elif mine[key] != theirs[key]:
+            lines.append(f"{key}: {mine[key]} and {theirs[key]}")
+    return lines
+
+
+def main() -> None:
+    """Print a line a case, and the number of disagreements last."""
+    measured = {"metrics": METRICS, "topk": [1, 5, 10], "metric_decimal_place": 6, "epochs": 1}
+    small = {"hidden_size": 16, "inner_size": 16, **measured}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        generated(folder, "untied", seed=1, ties=False)
+        generated(folder, "tied", seed=2, ties=True)
+        (folder / "ml-100k").symlink_to(fetch("ml-100k"))
+        rows = [(name, config, False) for name in ("untied", "tied") for config in CONFIGS]
+        rows += [("ml-100k", config, False) for config in CONFIGS[::4]]
+        rows += [
+            (name, {**small, **model}, True) for name in ("untied", "tied") for model in MODELS
+        ]
+        cases = [
+            {"dataset": name, "data_path": f"{folder}/", "config": config, "metrics": metrics}
+            for name, config, metrics in rows
+        ]
+        (folder / "cases.json").write_text(json.dumps(cases))
+        command = [PEER, HERE / "peer_pipeline.py", folder / "cases.json", folder / "out.json"]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+        peers = json.loads((folder / "out.json").read_text())
+        results = HERE / "results"
+        results.mkdir(exist_ok=True)
+        unexplained = 0
+        with (results / "parity.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["dataset", "config", "agrees", "difference", "explanation"])
+            for number, (case, theirs) in enumerate(zip(cases, peers, strict=True)):
+                mine = ours(case, folder / f"{number}.safetensors")
+                lines = disagreements(mine, theirs)
+                reason = next((EXPLAINED[key] for key in case["config"] if key in EXPLAINED), "")
+                unexplained += bool(lines) and not reason
+                label = json.dumps(case["config"])
+                print(f"{'differs' if lines else 'agrees':<8}{case['dataset']:<9}{label[:110]}")
+                for line in lines:
+                    print(f"        {line}")
+                if lines and reason:
+                    print(f"        because {reason}")
+                writer.writerow([case["dataset"], label, not lines, "; ".join(lines), reason])
+    print(f"{len(cases)} configurations, {unexplained} unexplained disagreements")
+
+
+main()
