@@ -30,7 +30,7 @@ from sasrec.recbole_import import import_model, read_checkpoint, resolve_import
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
-METRICS = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "ItemCoverage"]
+METRICS = ["Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "GAUC", "ItemCoverage"]
 METRICS += ["AveragePopularity", "GiniIndex", "ShannonEntropy", "TailPercentage"]
 
 

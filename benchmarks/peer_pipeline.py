@@ -12,9 +12,11 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
 
 warnings.filterwarnings("ignore")
+np.bool = np.bool_  # RecBole's GAUC uses the name that NumPy dropped
 _load = torch.load
 torch.load = lambda *words, **names: _load(*words, **{**names, "weights_only": False})
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from sasrec.config_files import Layer
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.evaluation.metrics import LIST_METRICS, check_names, split_key
+from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, check_names, split_key
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.registry import MODEL_SETTINGS, resolve
 from sasrec.settings import (
@@ -148,10 +148,11 @@ def resolve_layers(
     check_names(run.evaluation.metrics)
     watched, _ = split_key(run.evaluation.valid_metric)
     sampled = {run.evaluation.candidates, run.evaluation.validated_against} != {"full"}
-    odd = [name for name in (*run.evaluation.metrics, watched) if name in LIST_METRICS]
+    whole = {*LIST_METRICS, *WHOLE_METRICS}
+    odd = [name for name in (*run.evaluation.metrics, watched) if name in whole]
     if sampled and odd:
         raise SettingsError(
-            f"{odd[0]} is about what is recommended out of all items; it needs full ranking"
+            f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full'"
         )
     return run
 

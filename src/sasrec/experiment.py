@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,6 +98,9 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         The outcome; nothing is written.
     """
     device = pick_device(run.training.device, run.training.gpu_id)
+    if device.type == "cuda" and run.training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
+        torch.use_deterministic_algorithms(True, warn_only=True)
     split = make_split(corpus, run.evaluation)
     n_items = len(corpus.items)
     counts = item_counts(split, n_items)
@@ -212,8 +216,9 @@ def validator(
     """
     if not len(split.validation):
         return None
-    name, k = split_key(run.evaluation.valid_metric)
-    only = EvaluationSettings(metrics=(name,), topk=(k,), valid_metric=f"{name}@{k}")
+    key = run.evaluation.valid_metric
+    name, k = split_key(key)
+    only = EvaluationSettings(metrics=(name,), topk=(max(k, 1),), valid_metric=key)
     counts = item_counts(split, model_items(model))
     sign = -1.0 if name in SMALLER_IS_BETTER else 1.0
 
@@ -228,7 +233,7 @@ def validator(
             device=device,
             candidates=run.evaluation.validated_against,
         )
-        return sign * values[f"{name}@{k}"]
+        return sign * values[key]
 
     return score
 

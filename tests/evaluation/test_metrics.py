@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from ir_measures import AP, RR, P, R, nDCG
 
 from sasrec.errors import SettingsError
+from sasrec.evaluation import metrics
 from sasrec.evaluation.metrics import (
     LIST_METRICS,
     RANK_METRICS,
@@ -149,3 +150,13 @@ def test_key_is_name_and_cutoff() -> None:
 def test_key_without_cutoff_is_refused(key: str) -> None:
     with pytest.raises(SettingsError, match=f"'{key}' names no cut-off; write a metric as NAME@K"):
         split_key(key)
+
+
+def test_area_under_the_curve_is_the_share_of_other_items_below() -> None:
+    assert metrics.gauc(np.array([1, 5, 3]), 5).tolist() == [1.0, 0.0, 0.5]
+    # Two relevant items among five, at ranks 1 and 4: three others; 3 and 1 of them are below.
+    assert metrics.gauc(np.array([[1, 4], [2, 0]]), 5).tolist() == [4 / 6, 3 / 4]
+
+
+def test_area_under_the_curve_has_no_cut_off() -> None:
+    assert metrics.split_key("gauc") == ("gauc", 0)

@@ -221,6 +221,8 @@ def print_reports(reports: list[Report], decimals: int) -> None:
 
 def _printed(key: str) -> str:
     name, _, k = key.partition("@")
+    if not k:
+        return name.upper()
     return f"{name.upper() if name in {'mrr', 'ndcg', 'map'} else name.capitalize()}@{k}"
 
 

@@ -103,6 +103,27 @@ def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
     return np.asarray(precisions / np.minimum(_relevant(ranks), k))
 
 
+def gauc(ranks: np.ndarray, n_ranked: int) -> np.ndarray:
+    """Return each case's area under the ROC curve: the share of other items ranked below.
+
+    (n - rank) / (n - 1) with one relevant item; with R of them their mean, each against the items
+    that are not relevant (Zhou et al. 2018, arXiv:1706.06978, as grouped by case).
+
+    Args:
+        ranks: int64 [M] or [M, R].
+        n_ranked: Items ranked, n.
+
+    Returns:
+        float64 [M], 0 to 1; NaN where all items are relevant.
+    """
+    relevant = _relevant(ranks)
+    total = _table(ranks).sum(1)
+    below = relevant * (n_ranked + 1) - relevant * (relevant + 1) / 2 - total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values: np.ndarray = below / (relevant * (n_ranked - relevant))
+    return values
+
+
 @dataclass(frozen=True, slots=True)
 class Lists:
     """What was recommended, and what there is to recommend.
@@ -210,6 +231,8 @@ RANK_METRICS: dict[str, RankMetric] = {
     "precision": precision,
     "map": average_precision,
 }
+WHOLE_METRICS: dict[str, RankMetric] = {"gauc": gauc}
+"""Of the whole ranking: they take the number of items ranked where others take a cut-off."""
 LIST_METRICS: dict[str, ListMetric] = {
     "itemcoverage": item_coverage,
     "averagepopularity": average_popularity,
@@ -229,7 +252,7 @@ def check_names(names: Iterable[str]) -> None:
     Raises:
         SettingsError: A name is unknown.
     """
-    known = [*RANK_METRICS, *LIST_METRICS]
+    known = [*RANK_METRICS, *WHOLE_METRICS, *LIST_METRICS]
     for name in names:
         if name not in known:
             raise SettingsError(
@@ -238,19 +261,21 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def split_key(key: str) -> tuple[str, int]:
-    """Return name and cut-off of a key such as ``ndcg@10``.
+    """Return name and cut-off of a key such as ``ndcg@10``, or ``gauc``, which has none.
 
     Args:
         key: Lower case, as in settings.
 
     Returns:
-        ``("ndcg", 10)``.
+        ``("ndcg", 10)``; ``("gauc", 0)``.
 
     Raises:
         SettingsError: The name is unknown, or what follows ``@`` is no number from 1.
     """
     name, _, cut = key.partition("@")
     check_names([name])
+    if name in WHOLE_METRICS and not cut:
+        return name, 0
     if not cut.isdigit() or int(cut) < 1:
         raise SettingsError(f"{key!r} names no cut-off; write a metric as NAME@K, such as ndcg@10")
     return name, int(cut)

@@ -14,7 +14,7 @@ from sasrec.data.negatives import popularity, uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
-from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, Lists
+from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.ranking import rank_among_samples, rank_targets
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import EvaluationSettings
@@ -191,12 +191,16 @@ def measure(
         ranks = rank_among_samples(
             model, split.sequences, cases, drawn, max_history=max_history, device=device
         )
-    values: dict[str, float] = {}
+    values = {
+        name: float(np.nanmean(WHOLE_METRICS[name](ranks, n_items)))
+        for name in settings.metrics
+        if name in WHOLE_METRICS
+    }
     for k in settings.topk:
         for name in settings.metrics:
             if name in RANK_METRICS:
                 values[f"{name}@{k}"] = float(RANK_METRICS[name](ranks, k).mean())
-            elif lists is not None:
+            elif lists is not None and name in LIST_METRICS:
                 values[f"{name}@{k}"] = LIST_METRICS[name](lists, k)
     return values, ranks
 
