@@ -197,3 +197,26 @@ def test_recboles_command_line_is_understood(shop: Path) -> None:
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["training"]["epochs"] == 1
     assert settings["model"]["hidden_size"] == 16
+
+
+def test_a_scripts_own_error_shows_its_trace(shop: Path) -> None:
+    (shop / "run.py").write_text("from recbole.quick_start import run_recbole\nprint({}['a'])\n")
+    ended = ran("sasrec", "exec", "run.py", cwd=shop)
+    assert ended.returncode == 1
+    assert "KeyError: 'a'" in ended.stderr
+    assert "line 2" in ended.stderr
+    assert "runpy" not in ended.stderr
+    assert "bug in sasrec" not in ended.stderr
+
+
+def test_a_script_that_leaves_by_itself_keeps_its_exit_code(shop: Path) -> None:
+    (shop / "run.py").write_text("import sys\nsys.exit(7)\n")
+    assert ran("sasrec", "exec", "run.py", cwd=shop).returncode == 7
+
+
+def test_what_stands_in_for_the_data_is_printed_in_one_line(shop: Path) -> None:
+    run_recbole("SASRec", "shop", config_dict=SMALL)
+    [folder] = (shop / "saved").iterdir()
+    *_, test_data = load_data_and_model(folder)
+    assert repr(test_data).startswith("<Dataset shop: 80 users, 30 items,")
+    assert repr(load(folder)).startswith("<Recommender: SASRec, 30 items, trained on ")

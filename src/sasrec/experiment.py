@@ -117,6 +117,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
             validate=validator(model, split, run, device=device),
             settings=run.training,
             observer=observer,
+            watched=run.evaluation.valid_metric,
         )
     model.eval()
     reports = [evaluate(run.model_name, model, corpus, split, run=run, device=device)]

@@ -91,7 +91,10 @@ def _check_existing(target: Path, folder: Path, *, overwrite: bool) -> None:
     if not target.is_dir() or (any(target.iterdir()) and not is_model(target)):
         raise ModelError(f"{folder} exists and is no model folder; choose another place")
     if any(target.iterdir()) and not overwrite:
-        raise ModelError(f"{folder} already holds a model; choose another place, or overwrite it")
+        raise ModelError(
+            f"{folder} already holds a model; choose another place, or replace it with overwrite "
+            "(--overwrite)"
+        )
     if target == Path.cwd() or target.is_mount():
         raise ModelError(f"{folder} is in use and cannot be replaced; choose another place")
 

@@ -23,7 +23,7 @@ from sasrec.recbole_config import Config
 from sasrec.recommender import Recommender, load
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
     """What RecBole's dataset object is asked for: numbers of tokens, tokens of numbers, sizes.
 
@@ -42,6 +42,13 @@ class Dataset:
     max_history: int
     uid_field: str
     iid_field: str
+
+    def __repr__(self) -> str:
+        """Return name and sizes in one line."""
+        return (
+            f"<Dataset {self.corpus.name}: {self.user_num - 1:,} users, {self.item_num - 1:,} "
+            f"items, {self.inter_num:,} events, {len(self.cases):,} cases>"
+        )
 
     @property
     def dataset(self) -> Dataset:

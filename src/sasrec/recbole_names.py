@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import runpy
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-from sasrec.errors import SettingsError
+from sasrec.errors import SasrecError, SettingsError
 
 PROVIDED = {
     "recbole": (),
@@ -104,8 +105,9 @@ def run_script(path: str | Path, arguments: Sequence[str]) -> None:
 
     Raises:
         SettingsError: There is no such script, or it imports something of RecBole we do not have.
-        ImportError: It imports something else that is not installed.
-    """
+        SasrecError: A call of ours cannot be done.
+        SystemExit: The script failed by itself; its trace is printed.
+    """  # SystemExit by _show
     script = Path(path)
     if not script.is_file():
         raise SettingsError(f"{script}: no such script")
@@ -116,15 +118,28 @@ def run_script(path: str | Path, arguments: Sequence[str]) -> None:
     sys.path.insert(0, str(script.resolve().parent))
     try:
         runpy.run_path(str(script), run_name="__main__")
+    except SasrecError:
+        raise
     except ImportError as error:
-        if "stands in for RecBole" not in str(error):
-            raise
-        raise SettingsError(f"{script}: {error}") from error
+        if "stands in for RecBole" in str(error):
+            raise SettingsError(f"{script}: {error}") from error
+        _show(error, script)
+    except Exception as error:  # the script's own, so its trace is what its author needs
+        _show(error, script)
     finally:
         sys.argv, sys.path[:] = before, place
         sys.meta_path.remove(finder)
         for name in [each for each in sys.modules if each.partition(".")[0] == "recbole"]:
             del sys.modules[name]
+
+
+def _show(error: Exception, script: Path) -> NoReturn:
+    """Print the trace of a script's own error, from the script on, and leave as Python does."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename != str(script):
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames or error.__traceback__)
+    sys.exit(1)
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ class Recommendation:
     by_popularity: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Recommender:
     """A trained model and what its numbers mean.
 
@@ -73,6 +73,13 @@ class Recommender:
     settings: dict[str, Any]
     metrics: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Return one line: the model, its catalogue, the data it was trained on."""
+        return (
+            f"<Recommender: {self.settings.get('model_name')}, {len(self.items):,} items, trained "
+            f"on {self.settings.get('source') or 'a data frame'}>"
+        )
 
     @property
     def max_history(self) -> int:

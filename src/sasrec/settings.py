@@ -44,8 +44,10 @@ def recbole(name: str) -> dict[str, Any]:
 
 
 def _listed(value: Any) -> Any:
-    """Return ``topk: 10`` and ``metrics: ndcg`` as lists of one, as RecBole takes them."""
-    return (value,) if isinstance(value, str | int) else value
+    """Return ``topk: 10`` and ``metrics: ndcg,map`` as lists; RecBole takes single values too."""
+    if isinstance(value, str):
+        return tuple(value.split(","))
+    return (value,) if isinstance(value, int) else value
 
 
 CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]*)$"
@@ -262,9 +264,3 @@ class OutputSettings(Settings):
     """Write the events that are left after filtering as an atomic file."""
     dataset_save_path: Word | None = Field(None, json_schema_extra=recbole("dataset_save_path"))
     """Folder for that file; None takes checkpoint_dir."""
-    log_wandb: bool = Field(False, json_schema_extra=recbole("log_wandb"))
-    """Log each epoch to Weights & Biases (needs the extra sasrec[trackers])."""
-    wandb_project: Word = Field("sasrec", json_schema_extra=recbole("wandb_project"))
-    """Project to log to."""
-    log_tensorboard: bool = False
-    """Log each epoch for TensorBoard, in checkpoint_dir/tensorboard (same extra)."""

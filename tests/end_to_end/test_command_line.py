@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import sasrec
 from sasrec.cli.app import main
 from sasrec.settings import DataSettings, EvaluationSettings, TrainingSettings
 
@@ -217,3 +218,102 @@ def test_mistake_in_a_process_of_its_own(words: str, tmp_path: Path) -> None:
     assert ended.stderr.startswith("error: ")
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_version_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert called("--version", monkeypatch, capsys) == (0, f"sasrec {sasrec.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("train", "Missing option '--data' / '-d' (see 'sasrec train --help')"),
+        ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
+        ("nothing", "No such command 'nothing'"),
+        ("recommend model -k 0", "Invalid value for '-k'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    words: str,
+    text: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = called(words, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ")
+    assert text in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_table_too_wide_for_the_terminal_has_a_metric_a_row(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "evaluate model --metrics ndcg,itemcoverage,giniindex,gauc --topk 5,10,20"
+    for width, rows in (("70", True), ("300", False)):
+        monkeypatch.setenv("COLUMNS", width)
+        code, out, _ = called(words, monkeypatch, capsys)
+        assert code == 0
+        assert "…" not in out
+        assert ("metric" in out) == rows
+        assert "NDCG@20" in out
+        assert "GAUC" in out
+
+
+def test_evaluation_takes_settings_of_other_data(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (place / "data" / "synthetic" / "synthetic.inter").read_text().splitlines()[1:]
+    rows = [line.split("\t") for line in lines]
+    text = "\n".join(["who;what;when", *(";".join(row) for row in rows)])
+    (place / "other.csv").write_text(text)
+    usual = called("evaluate model --json", monkeypatch, capsys)[1]
+    words = "evaluate model -d other.csv --json"
+    words += " --user_column=who --item_column=what --time_column=when"
+    other = called(words, monkeypatch, capsys)[1]
+    assert json.loads(usual)["test"] == json.loads(other)["test"]
+
+
+def test_same_history_asked_twice_is_answered_twice(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = called("recommend model --history i1 --history i1 --json", monkeypatch, capsys)[1]
+    assert len(out.splitlines()) == 2
+
+
+def test_tokens_are_no_markup(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = called("recommend model --history [/x],:smile:,i1", monkeypatch, capsys)
+    assert code == 0
+    assert "skipped, unknown to the model: [/x], :smile:" in out
+
+
+def test_other_data_of_the_same_name_do_not_replace_a_model_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        rows = "".join(f"{user},{item},{item}\n" for user in range(5) for item in range(6))
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.csv").write_text("user_id,item_id,timestamp\n" + rows)
+    assert called(f"train -d a/x.csv -q --epochs=1 {SMALL}", monkeypatch, capsys)[0] == 0
+    assert called(f"train -d a/x.csv -q --epochs=1 {SMALL}", monkeypatch, capsys)[0] == 0
+    code, _, err = called(f"train -d b/x.csv -q --epochs=1 {SMALL}", monkeypatch, capsys)
+    assert code == 2
+    assert "holds a model trained on" in err
+
+
+def test_a_folder_may_be_named_by_a_dot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    rows = "".join(f"{user}\t{item}\n" for user in range(5) for item in range(6))
+    (shop / "shop.inter").write_text("user_id:token\titem_id:token\n" + rows)
+    monkeypatch.chdir(shop)
+    assert called(f"train -d . -q --epochs=1 {SMALL}", monkeypatch, capsys)[0] == 0
+    assert (shop / "saved" / "shop" / "settings.json").is_file()

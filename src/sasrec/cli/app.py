@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 from contextlib import suppress
-from typing import Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
@@ -16,6 +16,23 @@ from sasrec.cli.recbole import execute, import_recbole, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate, train
 from sasrec.errors import SasrecError
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"sasrec {version('sasrec')}")
+        raise typer.Exit
+
+
+def _front(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Sequential recommendation: learn from the order of what people did, predict the next."""
+
 
 app = typer.Typer(
     name="sasrec",
@@ -26,9 +43,10 @@ app = typer.Typer(
 )
 INTERRUPTED = 130
 """Typer's exit code for Ctrl-C."""
+app.callback()(_front)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=FREE_KEYS)(train)
-app.command()(evaluate)
+app.command(context_settings=FREE_KEYS)(evaluate)
 app.command()(recommend)
 app.command(context_settings=FREE_KEYS)(config)
 app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)
@@ -45,7 +63,7 @@ def main() -> None:
     """
     _reopen_closed_streams()
     try:
-        if app(standalone_mode=False) == INTERRUPTED:
+        if app(prog_name="sasrec", standalone_mode=False) == INTERRUPTED:
             _fail("interrupted")
         sys.stdout.flush()
     except SasrecError as error:

@@ -61,7 +61,7 @@ def fetch(
     if name.partition(":")[0] == "synthetic":
         target = (to or Path("dataset")) / "synthetic" / "synthetic.inter"
         write_atomic(generate(name), target)
-        print(f"written to {target}")
+        print(f"written to {target}; train on it with -d {target.parent}")
         return
     folder = catalogue.fetch(name, fetch_progress())
     print(f"{name} is in {folder}")

@@ -146,6 +146,7 @@ def _write_lines(names: list[str], found: list[Recommendation], out: Path | None
         sys.stdout.write(text)
         return
     write_whole(out, text)
+    print(f"{len(found)} written to {out}", file=sys.stderr)
 
 
 def _print(name: str, tokens: list[str], found: Recommendation, titles: dict[str, str]) -> None:
@@ -154,8 +155,9 @@ def _print(name: str, tokens: list[str], found: Recommendation, titles: dict[str
     from rich.text import Text
 
     console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
-    recent = ", ".join(titles.get(token, token) for token in tokens[-5:])
-    console.print(f"{name}: {len(tokens)} events, most recent: {recent}")
+    recent = " → ".join(titles.get(token, token) for token in tokens[-5:])
+    events = "1 event" if len(tokens) == 1 else f"{len(tokens)} events"
+    console.print(f"{name}: {events}" + (f", the last: {recent}" if tokens else ""))
     if found.unknown:
         console.print(f"skipped, unknown to the model: {', '.join(found.unknown)}")
     if found.by_popularity:

@@ -81,6 +81,7 @@ def train(
 
 
 def evaluate(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     data: Annotated[
         str | None, typer.Option("--data", "-d", help="Default: the data it was trained on.")
@@ -91,10 +92,14 @@ def evaluate(
     topk: Annotated[str | None, typer.Option(help="With commas between, such as 5,10,20.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a saved model on the validation and test events of a data set."""
+    """Measure a saved model on the validation and test events of a data set.
+
+    Settings of data and protocol are given as --key=value, such as --user_column=customer.
+    """
     import torch
 
-    from sasrec.configuration import resolve_settings
+    from sasrec.config_files import Layer, key_words
+    from sasrec.configuration import resolve_layers
     from sasrec.data.sequences import renumbered
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import make_split
@@ -103,12 +108,13 @@ def evaluate(
 
     recommender = load(model)
     saved = recommender.settings
-    values = {**saved["data"], **saved["evaluation"]}
+    values: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     if metrics is not None:
         values["metrics"] = tuple(metrics.split(","))
     if topk is not None:
         values["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
-    run = resolve_settings(values, saved["model_name"])
+    layers = [Layer("the model's settings.json", values), key_words(context.args)]
+    run = resolve_layers(layers, saved["model_name"])
     source = data if data is not None else trained_on(recommender)
     original = load_corpus(source, run.data, fetch_progress())
     corpus = renumbered(original, recommender.items)
@@ -193,6 +199,7 @@ def print_reports(reports: list[Report], decimals: int) -> None:
     """
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     first = reports[0]
     sizes = first.dataset
@@ -209,14 +216,28 @@ def print_reports(reports: list[Report], decimals: int) -> None:
         if not keys:
             console.print(f"{part}: no cases", highlight=False)
             continue
+        columns = [report.model for report in reports]
+        rows = [
+            [_printed(key), *(f"{getattr(report, part)[key]:.{decimals}f}" for report in reports)]
+            for key in keys
+        ]
+        head = ["metric", *columns]
+        lines = [head, *rows]
+        across = [list(line) for line in zip(*lines, strict=True)]
+        across[0][0] = "model"
+        # Models in rows read best; with too many metrics for the width, metrics are the rows.
+        lines = across if _width(across) <= console.width else lines
         table = Table(title=part, title_justify="left")
-        table.add_column("model")
-        for key in keys:
-            table.add_column(_printed(key), justify="right")
-        for report in reports:
-            values = getattr(report, part)
-            table.add_row(report.model, *(f"{values[key]:.{decimals}f}" for key in keys))
+        for number, text in enumerate(lines[0]):
+            table.add_column(Text(text), justify="right" if number else "left", no_wrap=True)
+        for line in lines[1:]:
+            table.add_row(*map(Text, line))
         console.print(table)
+
+
+def _width(lines: list[list[str]]) -> int:
+    """Return how many characters a table of these lines is wide."""
+    return 1 + sum(3 + max(map(len, column)) for column in zip(*lines, strict=True))
 
 
 def _printed(key: str) -> str:

@@ -121,7 +121,7 @@ class BarObserver:
         self._rate = f"{result.targets / max(result.seconds, 1e-9):,.0f} targets/s"
         if result.score is not None:
             best = "best so far" if result.is_best else f"stops after {result.checks_left} more"
-            self._note = f"validation {result.score:.4f} ({best})"
+            self._note = f"{result.watched} {result.score:.4f} ({best})"
 
     def stopped(self, reason: str) -> None:
         """Take the bar away and print the reason.

@@ -188,7 +188,7 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is broken or lacks a column.
     """
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    separator = _separator_of(path)
     names = loaded_columns(_csv_header(path, separator), "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     needed = [name for name in _needed(columns) if name in names]
@@ -232,6 +232,15 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
     return _from_table(frame, names, path, columns)
+
+
+def _separator_of(path: Path) -> str:
+    """Return a tab for .tsv; for .csv a comma, or what stands in the first line instead of it."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with path.open("rb") as file:
+        first = file.readline()
+    return next((mark for mark in (",", ";", "\t", "|") if mark.encode() in first), ",")
 
 
 def _csv_header(path: Path, separator: str) -> list[str]:

@@ -21,6 +21,7 @@ class EpochResult:
         score: Value of the watched metric, or None if this epoch was not validated.
         is_best: Whether the score is the best so far.
         checks_left: Validations without a new best after which training stops.
+        watched: Name of the watched metric.
     """
 
     epoch: int
@@ -30,6 +31,7 @@ class EpochResult:
     score: float | None
     is_best: bool
     checks_left: int
+    watched: str = "score"
 
 
 class Observer(Protocol):
@@ -92,9 +94,9 @@ def epoch_line(result: EpochResult) -> str:
         result: What it came to.
 
     Returns:
-        Such as ``epoch 3: loss 6.51, score 0.0412 (best so far), 1.31 s, 74,200 targets/s``.
+        Such as ``epoch 3: loss 6.51, ndcg@20 0.0412 (best so far), 1.31 s, 74,200 targets/s``.
     """
-    score = "" if result.score is None else f", score {result.score:.4f}"
+    score = "" if result.score is None else f", {result.watched} {result.score:.4f}"
     best = " (best so far)" if result.is_best else ""
     rate = result.targets / max(result.seconds, 1e-9)
     return (

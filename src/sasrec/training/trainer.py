@@ -103,6 +103,7 @@ def fit(
     validate: Callable[[], float] | None,
     settings: TrainingSettings,
     observer: Observer,
+    watched: str = "score",
 ) -> Trained:
     """Train a model until early stopping, the last epoch, or Ctrl-C; leave it at its best weights.
 
@@ -116,6 +117,7 @@ def fit(
         validate: Returns the watched metric, higher is better; None trains all epochs.
         settings: Rates, lengths, patience.
         observer: Told how it goes.
+        watched: What to call the watched metric.
 
     Returns:
         How it went.
@@ -138,7 +140,9 @@ def fit(
                 score = validate() if validate and _is_due(epoch, settings) else None
                 is_best = best.consider(epoch, score, always=validate is None)
             left = settings.patience + 1 - best.stale
-            epochs.append(EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left))
+            epochs.append(
+                EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left, watched)
+            )
             observer.finished_epoch(epochs[-1])
             if left <= 0:
                 reason = f"no new best in {best.stale} validations"
