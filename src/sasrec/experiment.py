@@ -27,8 +27,9 @@ from sasrec.models.popularity import item_counts
 from sasrec.recommender import Recommender
 from sasrec.registry import BASELINES, LOSSES, MODELS, resolve
 from sasrec.settings import EvaluationSettings, TrainingSettings
+from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.progress import LogObserver, Observer
-from sasrec.training.trainer import Loss, Trained, fit, pick_device, pick_precision
+from sasrec.training.trainer import Loss, Trained, fit
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source

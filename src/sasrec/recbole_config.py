@@ -11,7 +11,7 @@ from typing import Any
 from sasrec.config_files import Layer, literal, yaml_file
 from sasrec.configuration import RunSettings, resolve_layers
 from sasrec.errors import SettingsError
-from sasrec.training.trainer import pick_device
+from sasrec.training.device import pick_device
 
 logger = logging.getLogger(__name__)
 

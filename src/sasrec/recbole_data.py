@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from sasrec.configuration import RunSettings, resolve_settings
-from sasrec.data.batching import Collator, case_windows
+from sasrec.data.batching import Collator
 from sasrec.data.sequences import Corpus, renumbered
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases, Split, make_split
+from sasrec.data.windows import case_windows
 from sasrec.errors import DataError
 from sasrec.evaluation.ranking import last_scores
 from sasrec.models.contract import NextItemModel

@@ -13,9 +13,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from sasrec.data.batching import Collator, Windows
+from sasrec.data.batching import Collator
 from sasrec.data.sequences import Sequences
 from sasrec.data.vocabulary import Vocabulary
+from sasrec.data.windows import Windows
 from sasrec.errors import DataError, ModelError, SasrecError
 from sasrec.evaluation.ranking import last_scores
 from sasrec.model_folder import (
@@ -31,7 +32,7 @@ from sasrec.model_folder import (
 from sasrec.models.contract import NextItemModel
 from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
 from sasrec.settings import DataSettings, EvaluationSettings
-from sasrec.training.trainer import pick_device
+from sasrec.training.device import pick_device
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,14 @@ from hypothesis import strategies as st
 from sasrec.data.batching import (
     Collator,
     TrainingBatches,
-    Windows,
-    case_windows,
     rectangular,
     rounded_up,
     shuffled_groups,
     sorted_groups,
-    training_windows,
 )
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
+from sasrec.data.windows import Windows, case_windows, training_windows
 
 
 def sequences(lengths):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from sasrec.data.batching import training_windows
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
+from sasrec.data.windows import training_windows
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings, EvaluationSettings
 

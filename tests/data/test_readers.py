@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.interactions import Interactions
-from sasrec.data.readers import read_atomic, read_csv, read_file, read_titles
+from sasrec.data.readers import read_atomic, read_file, read_titles
 from sasrec.data.sources import write_atomic
+from sasrec.data.tables import read_csv
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 

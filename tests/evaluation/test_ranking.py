@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sasrec.data.batching import Collator, Windows
+from sasrec.data.batching import Collator
 from sasrec.data.sequences import Corpus, Sequences, build_corpus
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
+from sasrec.data.windows import Windows
 from sasrec.evaluation import ranking
 from sasrec.evaluation.ranking import Ranking, last_scores, rank_targets, ranks_of, top_items
 from sasrec.models.sasrec import SASRec, SASRecSettings

@@ -20,8 +20,9 @@ from sasrec.experiment import (
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings import TrainingSettings
+from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.progress import EpochResult
-from sasrec.training.trainer import Trained, fit, pick_device, pick_precision
+from sasrec.training.trainer import Trained, fit
 
 SMALL = {
     "hidden_size": 16,

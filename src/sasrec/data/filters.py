@@ -198,6 +198,24 @@ def needed_columns(settings: DataSettings) -> list[str]:
     return [name for name in settings.value_intervals if name not in known]
 
 
+def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list[str]:
+    """Return the columns of a file that ``load_col`` and ``unload_col`` let through.
+
+    Args:
+        names: Columns of the file.
+        source: ``inter``, ``user`` or ``item``.
+        columns: The two settings.
+
+    Returns:
+        Some of the names, in their order.
+    """
+    load, unload = columns.load_columns, columns.unload_columns
+    chosen = None if load is None else load.get(source, ())
+    if chosen is not None and chosen != "*":
+        return [name for name in names if name in chosen]
+    return [name for name in names if name not in (unload or {}).get(source, ())]
+
+
 def _intervals_or_all(text: str | None, key: str) -> tuple[Interval, ...]:
     return () if text is None else parse_intervals(text, key)
 

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.data.batching import Batch, Collator, Windows, case_windows, sorted_groups
+from sasrec.data.batching import Batch, Collator, sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
+from sasrec.data.windows import Windows, case_windows
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES = 2**26

@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch, TrainingBatches, rectangular
-from sasrec.errors import DeviceError, Interrupted, ModelError
+from sasrec.errors import Interrupted, ModelError
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
+from sasrec.training.device import pick_precision
 from sasrec.training.memory import keep_freed_memory
 from sasrec.training.optimisers import make_optimiser
 from sasrec.training.progress import EpochResult, Observer
@@ -43,56 +44,6 @@ class Trained:
     best_epoch: int
     stopped_because: str
     interrupted: bool
-
-
-def pick_device(name: str, gpu_id: str = "0") -> torch.device:
-    """Return the device a setting stands for.
-
-    Args:
-        name: ``auto``, ``cpu`` or ``cuda``.
-        gpu_id: Number of the GPU, if there is a choice; of several with commas the first.
-
-    Returns:
-        The device; ``auto`` is the GPU if there is one.
-
-    Raises:
-        DeviceError: The name is unknown, or a GPU was asked for that there is not.
-    """
-    if name not in {"auto", "cpu", "cuda"}:
-        raise DeviceError(f"device is {name!r}; choose 'auto', 'cpu' or 'cuda'")
-    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "cuda" and not available:
-        raise DeviceError(
-            "device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'"
-        )
-    if name == "cpu" or not available:
-        return torch.device("cpu")
-    number = int(gpu_id.partition(",")[0])
-    if number >= available:
-        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {available} GPU(s), from 0")
-    return torch.device("cuda", number)
-
-
-def pick_precision(name: str, device: torch.device) -> str:
-    """Return the precision of matrix products a setting stands for.
-
-    Args:
-        name: ``auto``, ``float32`` or ``bfloat16``.
-        device: Where they are computed.
-
-    Returns:
-        ``float32`` or ``bfloat16``; ``auto`` is bfloat16 where the device has instructions for it,
-        as it would be slower without.
-    """
-    if name != "auto":
-        return name
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        # A newer function of torch; where it is missing we do not know, and stay exact.
-        flags: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-        native = any(flags.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
-    return "bfloat16" if native else "float32"
 
 
 def fit(

@@ -1,0 +1,161 @@
+"""Tables: CSV, TSV and Parquet files, of which only the columns needed are read."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import polars as pl
+
+from sasrec.data.filters import loaded_columns, needed_columns
+from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+
+def read_csv(path: Path, columns: DataSettings) -> Interactions:
+    """Read a comma (.csv) or tab (.tsv) separated file whose first line names the columns.
+
+    Only the columns needed are read, and as text, so that nothing is guessed from the first rows.
+    Times may be numbers or ISO dates. Without the time column the order of the file counts.
+
+    Args:
+        path: The file.
+        columns: Which columns hold what.
+
+    Returns:
+        Its events, in the order of the file.
+
+    Raises:
+        DataError: The file is broken or lacks a column.
+    """
+    separator = _separator_of(path)
+    names = loaded_columns(_csv_header(path, separator), "inter", columns)
+    require_columns(names, (columns.user_column, columns.item_column), str(path))
+    needed = [name for name in _needed(columns) if name in names]
+    try:
+        frame = pl.read_csv(
+            path, separator=separator, columns=needed or None, infer_schema=False, glob=False
+        )
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error
+    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+    for name in needed:
+        odd = frame[name].str.contains(r"[\r\n]").fill_null(value=False)
+        if odd.any():
+            raise DataError(
+                f"{path}, row {int(odd.arg_max() or 0) + 1}: {name!r} runs over several lines; "
+                "a quotation mark is not closed"
+            )
+        if name not in (columns.user_column, columns.item_column):
+            frame = frame.with_columns(_numbers_or_text(frame[name]))
+    return _from_table(frame, names, path, columns)
+
+
+def read_parquet(path: Path, columns: DataSettings) -> Interactions:
+    """Read a Parquet file.
+
+    Args:
+        path: The file.
+        columns: Which columns hold what.
+
+    Returns:
+        Its events, in the order of the file.
+
+    Raises:
+        DataError: The file is broken or lacks a column.
+    """
+    try:
+        names = loaded_columns(list(pl.read_parquet_schema(path)), "inter", columns)
+        require_columns(names, (columns.user_column, columns.item_column), str(path))
+        needed = [name for name in _needed(columns) if name in names]
+        frame = pl.read_parquet(path, columns=needed, glob=False)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
+    return _from_table(frame, names, path, columns)
+
+
+def _separator_of(path: Path) -> str:
+    """Return a tab for .tsv; for .csv a comma, or what stands in the first line instead of it."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with path.open("rb") as file:
+        first = file.readline()
+    return next((mark for mark in (",", ";", "\t", "|") if mark.encode() in first), ",")
+
+
+def _csv_header(path: Path, separator: str) -> list[str]:
+    """Return the names in the first line; none of them may stand there twice.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+
+    Returns:
+        The names.
+
+    Raises:
+        DataError: There is no such line.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, delimiter=separator), [])
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
+    if not names:
+        raise DataError(f"{path} is empty; its first line must name the columns")
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
+    return names
+
+
+def _needed(columns: DataSettings) -> list[str]:
+    own = [columns.user_column, columns.item_column, columns.time_column]
+    return own + needed_columns(columns)
+
+
+def _numbers_or_text(texts: pl.Series) -> pl.Series:
+    """Return a column of text as numbers or as moments, if all of it can be read so."""
+    numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
+    if numbers.null_count() == texts.null_count():
+        return numbers
+    moments = _moments(texts)
+    return moments if moments.null_count() == texts.null_count() else texts
+
+
+def _moments(texts: pl.Series) -> pl.Series:
+    """Return ISO dates with or without time and zone as moments in UTC; null for other texts."""
+    plain = texts.str.strip_chars().str.replace("T", " ", literal=True)
+    zoned = plain.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
+    read = [
+        zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False, exact=True)
+        .dt.convert_time_zone("UTC")
+        .dt.replace_time_zone(None),
+        *(
+            plain.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+            for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+        ),
+        plain.str.to_date("%Y-%m-%d", strict=False, exact=True).cast(pl.Datetime("us")),
+    ]
+    return pl.select(pl.coalesce(read)).to_series().alias(texts.name)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _from_table(
+    frame: pl.DataFrame, names: list[str], path: Path, columns: DataSettings
+) -> Interactions:
+    time = time_column(names, columns, str(path))
+    return from_frame(
+        frame,
+        user=columns.user_column,
+        item=columns.item_column,
+        time=time,
+        values=needed_columns(columns),
+        where=str(path),
+    )

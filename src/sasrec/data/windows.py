@@ -1,0 +1,108 @@
+"""Windows: pieces of histories, as pointers; each training target is supervised exactly once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sasrec.data.sequences import Sequences
+from sasrec.data.splits import Cases, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """W pieces of histories, as pointers into ``Sequences``.
+
+    Attributes:
+        starts: int64 [W], index of the first event.
+        lengths: int64 [W], number of events, at least 1.
+        supervised: int64 [W]; the last so many positions have their next event as target.
+        users: int64 [W], user numbers.
+    """
+
+    starts: np.ndarray
+    lengths: np.ndarray
+    supervised: np.ndarray
+    users: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.starts)
+
+    def take(self, which: np.ndarray) -> Windows:
+        """Return some of the windows.
+
+        Args:
+            which: int64 [w], their places.
+
+        Returns:
+            Those windows, in that order.
+        """
+        return Windows(
+            self.starts[which], self.lengths[which], self.supervised[which], self.users[which]
+        )
+
+
+def training_windows(
+    split: Split, *, max_history: int, context: int, generator: np.random.Generator
+) -> Windows:
+    """Cut every user's training events into windows that supervise each target exactly once.
+
+    A history of up to ``max_history`` events before its last is one window. A longer one is cut
+    at a random phase, different each epoch: the first window supervises all it holds; each later
+    one begins ``context`` events before its first supervised position.
+
+    With ``max_history=4, context=2`` the eight positions ``01234567`` become, at phase 1,
+    ``[012]``, ``1 2 [34]``, ``3 4 [56]``, ``5 6 [7]`` (supervised positions in brackets).
+
+    Args:
+        split: What trains.
+        max_history: Longest window, from 1.
+        context: Events kept before a later window's first supervised position, 0 to
+            ``max_history - 1``.
+        generator: Source of the phases.
+
+    Returns:
+        The windows, user by user.
+    """
+    first = split.sequences.offsets[:-1]
+    n_positions = split.train_stops - first - 1  # a user's last training event is only a target
+    idle = split.train_starts - first - 1  # positions before the first supervised one
+    users = np.flatnonzero(n_positions > idle)
+    first, n_positions, idle = first[users], n_positions[users], idle[users]
+    stride = max_history - context
+    phase = generator.integers(stride, size=len(users))
+    first_end = np.where(n_positions <= max_history, n_positions, max_history - phase)
+    # Where histories are given ready, the first window begins in the middle too.
+    first_end = np.where(idle > 0, np.minimum(idle + stride - phase, n_positions), first_end)
+    n_windows = 1 + -(-(n_positions - first_end) // stride)
+
+    owner = np.repeat(np.arange(len(users)), n_windows)
+    rank = np.arange(len(owner)) - np.repeat(np.cumsum(n_windows) - n_windows, n_windows)
+    end = np.minimum(first_end[owner] + rank * stride, n_positions[owner])
+    supervised_from = np.where(rank == 0, idle[owner], first_end[owner] + (rank - 1) * stride)
+    begin = np.maximum(supervised_from - context, 0)
+    begin = np.where(idle[owner] > 0, np.maximum(end - max_history, 0), begin)
+    return Windows(
+        starts=first[owner] + begin,
+        lengths=end - begin,
+        supervised=end - supervised_from,
+        users=users[owner] + 1,
+    )
+
+
+def case_windows(sequences: Sequences, cases: Cases, max_history: int) -> Windows:
+    """Return for each case the window of its most recent events; only the last is supervised.
+
+    Args:
+        sequences: All histories.
+        cases: The questions.
+        max_history: Longest window, from 1.
+
+    Returns:
+        M windows, in the order of the cases.
+    """
+    starts = np.maximum(sequences.offsets[cases.users - 1], cases.stops - max_history)
+    ones = np.ones(len(cases), dtype=np.int64)
+    return Windows(starts, cases.stops - starts, ones, cases.users)

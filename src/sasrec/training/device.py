@@ -1,0 +1,57 @@
+"""Device and precision: what the words ``auto``, ``cuda`` or ``bfloat16`` mean on this machine."""
+
+from __future__ import annotations
+
+import torch
+
+from sasrec.errors import DeviceError
+
+
+def pick_device(name: str, gpu_id: str = "0") -> torch.device:
+    """Return the device a setting stands for.
+
+    Args:
+        name: ``auto``, ``cpu`` or ``cuda``.
+        gpu_id: Number of the GPU, if there is a choice; of several with commas the first.
+
+    Returns:
+        The device; ``auto`` is the GPU if there is one.
+
+    Raises:
+        DeviceError: The name is unknown, or a GPU was asked for that there is not.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise DeviceError(f"device is {name!r}; choose 'auto', 'cpu' or 'cuda'")
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cuda" and not available:
+        raise DeviceError(
+            "device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'"
+        )
+    if name == "cpu" or not available:
+        return torch.device("cpu")
+    number = int(gpu_id.partition(",")[0])
+    if number >= available:
+        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {available} GPU(s), from 0")
+    return torch.device("cuda", number)
+
+
+def pick_precision(name: str, device: torch.device) -> str:
+    """Return the precision of matrix products a setting stands for.
+
+    Args:
+        name: ``auto``, ``float32`` or ``bfloat16``.
+        device: Where they are computed.
+
+    Returns:
+        ``float32`` or ``bfloat16``; ``auto`` is bfloat16 where the device has instructions for it,
+        as it would be slower without.
+    """
+    if name != "auto":
+        return name
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # A newer function of torch; where it is missing we do not know, and stay exact.
+        flags: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = any(flags.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+    return "bfloat16" if native else "float32"
