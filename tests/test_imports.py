@@ -18,7 +18,7 @@ LAYERS = [
     {"registry", "model_folder"},
     {"recommender", "configuration"},
     {"experiment"},
-    {"recbole_config", "recbole_import"},
+    {"recbole_config", "recbole_import", "tuning"},
     {"recbole_data"},
     {"recbole"},
     {"cli"},

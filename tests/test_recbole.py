@@ -220,3 +220,24 @@ def test_what_stands_in_for_the_data_is_printed_in_one_line(shop: Path) -> None:
     *_, test_data = load_data_and_model(folder)
     assert repr(test_data).startswith("<Dataset shop: 80 users, 30 items,")
     assert repr(load(folder)).startswith("<Recommender: SASRec, 30 items, trained on ")
+
+
+def test_a_search_of_recboles_form_runs(shop: Path) -> None:
+    (shop / "hyper.test").write_text("learning_rate choice [0.01,0.001]\nn_heads choice [1,3]\n")
+    small = {key: value for key, value in SMALL.items() if key not in {"n_heads"}}
+    (shop / "run.py").write_text(
+        "from recbole.quick_start import objective_function\n"
+        "from recbole.trainer import HyperTuning\n"
+        "tuning = HyperTuning(objective_function, params_file='hyper.test', "
+        "fixed_config_file_list=['base.yaml'])\n"
+        "tuning.run()\n"
+        "tuning.export_result('hyper.result')\n"
+        "print('best', tuning.best_params)\n"
+    )
+    lines = [f"{key}: {json.dumps(value)}" for key, value in small.items()]
+    (shop / "base.yaml").write_text("\n".join([*lines, "model: SASRec", "dataset: shop"]))
+    ended = ran("sasrec", "exec", "run.py", cwd=shop)
+    assert ended.returncode == 0, ended.stderr
+    assert "best {'learning_rate': 0.0" in ended.stdout
+    text = (shop / "hyper.result").read_text()  # 16 is no multiple of 3 heads: two trials fail
+    assert text.count("Valid result:") == text.count("n_heads:1") == 2

@@ -28,6 +28,7 @@ from sasrec.recbole_data import full_sort_scores as full_sort_scores
 from sasrec.recbole_data import full_sort_topk as full_sort_topk
 from sasrec.recbole_data import load_data_and_model as load_data_and_model
 from sasrec.training.progress import LogObserver
+from sasrec.tuning.hyper import HyperTuning as HyperTuning
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue

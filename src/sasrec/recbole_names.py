@@ -28,6 +28,7 @@ PROVIDED = {
         "load_data_and_model",
     ),
     "recbole.config": ("Config",),
+    "recbole.trainer": ("HyperTuning",),
     "recbole.utils": (),
     "recbole.utils.case_study": ("full_sort_topk", "full_sort_scores"),
 }

@@ -1,0 +1,1 @@
+"""Tuning: spaces of settings, and the search for the best of them."""

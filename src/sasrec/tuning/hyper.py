@@ -1,0 +1,243 @@
+"""RecBole's ``HyperTuning``: trials of a space one after the other, and the best of them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sasrec.data.writing import write_whole
+from sasrec.errors import SasrecError, SettingsError, did_you_mean
+from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of, stepped
+
+logger = logging.getLogger(__name__)
+
+Objective = Callable[[dict[str, Any], Sequence[str] | None], Mapping[str, Any]]
+ALGORITHMS = ("exhaustive", "random", "bayes")
+SEED = 2020
+
+
+class HyperTuning:
+    """A search, with RecBole's arguments and attributes.
+
+    Attributes:
+        best_params: The best trial's parameters; None before the first success.
+        best_score: Its validation score; None before the first success.
+        best_test_result: Its test result.
+        params2result: ``params2str`` of each successful trial to what the objective returned.
+        score_list: Scores of the successful trials, in order.
+        stopped_because: Why the search ended, in words.
+    """
+
+    def __init__(
+        self,
+        objective_function: Objective,
+        space: Mapping[str, Mapping[str, Any]] | None = None,
+        params_file: str | Path | None = None,
+        params_dict: Mapping[str, Mapping[str, Any]] | None = None,
+        fixed_config_file_list: Sequence[str] | None = None,
+        display_file: str | None = None,
+        algo: str = "exhaustive",
+        max_evals: int = 100,
+        early_stop: int = 10,
+    ) -> None:
+        """Prepare a search.
+
+        Args:
+            objective_function: From parameters and files to a result with ``best_valid_score`` and
+                ``valid_score_bigger``.
+            space: As ``params_dict``.
+            params_file: A ``hyper.test`` file.
+            params_dict: Kind to name to values.
+            fixed_config_file_list: Files every trial begins with.
+            display_file: Not supported yet.
+            algo: ``exhaustive``, ``random`` or ``bayes`` (TPE).
+            max_evals: Most trials of random and bayes; exhaustive tries every combination.
+            early_stop: The search ends after so many trials in a row without progress.
+
+        Raises:
+            SettingsError: No space or more than one is given, or an argument is unknown.
+        """
+        given = [each for each in (space, params_dict) if each is not None]
+        if len(given) + (params_file is not None) != 1:
+            raise SettingsError("give one of space, params_file and params_dict")
+        if algo not in ALGORITHMS:
+            raise SettingsError(
+                f"algo is {algo!r}{did_you_mean(algo, ALGORITHMS)} (known: {', '.join(ALGORITHMS)})"
+            )
+        if display_file is not None:
+            raise SettingsError(
+                "display_file: no picture is drawn yet; leave it out and use export_result"
+            )
+        self.objective_function = objective_function
+        self.space = (
+            read_space(params_file) if params_file else space_of(space or params_dict or {})
+        )
+        self.fixed_config_file_list = fixed_config_file_list
+        self.algo = algo
+        self.max_evals = grid_size(self.space) if algo == "exhaustive" else max_evals
+        self.early_stop = early_stop
+        self.best_params: dict[str, Any] | None = None
+        self.best_score: float | None = None
+        self.best_test_result: Mapping[str, float] | None = None
+        self.params2result: dict[str, Mapping[str, Any]] = {}
+        self.score_list: list[float] = []
+        self.stopped_because = ""
+
+    @staticmethod
+    def params2str(params: Mapping[str, Any]) -> str:
+        """Return parameters as text.
+
+        Args:
+            params: Name to value.
+
+        Returns:
+            Such as ``a:1, b:2``.
+        """
+        return ", ".join(f"{name}:{value}" for name, value in params.items())
+
+    def run(self) -> None:
+        """Try parameters until they are exhausted, enough were tried, or nothing gets better.
+
+        Raises:
+            SasrecError: Every trial failed; the error of the last.
+        """
+        self.stopped_because = f"tried {self.max_evals} of them"
+        stale, failure = 0, None
+        proposals = _Proposals(self.space, self.algo)
+        for number, params in enumerate(islice(proposals, self.max_evals), start=1):
+            text = self.params2str(params)
+            try:
+                result = self.objective_function(dict(params), self.fixed_config_file_list)
+            except SasrecError as error:
+                failure = error
+                logger.warning("trial %d (%s) failed: %s", number, text, error)
+                proposals.tell(None)
+                continue
+            is_best = self._note(params, result)
+            score = self.score_list[-1]
+            proposals.tell(score if result["valid_score_bigger"] else -score)
+            stale = 0 if is_best else stale + 1
+            logger.info(
+                "trial %d of %d: %s, score %s%s",
+                number,
+                self.max_evals,
+                text,
+                score,
+                " (best so far)" if is_best else "",
+            )
+            if stale >= self.early_stop:
+                self.stopped_because = f"{stale} trials in a row brought no progress (early_stop)"
+                break
+        if not self.params2result and failure is not None:
+            raise failure
+        logger.info("search ended: %s; best: %s", self.stopped_because, self.best_params)
+
+    def _note(self, params: dict[str, Any], result: Mapping[str, Any]) -> bool:
+        """Keep a result.
+
+        Args:
+            params: Of the trial.
+            result: What the objective returned.
+
+        Returns:
+            Whether it is better than all before.
+        """
+        self.params2result[self.params2str(params)] = result
+        raw = result["best_valid_score"]
+        score = math.nan if raw is None else float(raw)
+        self.score_list.append(score)
+        sign = 1.0 if result["valid_score_bigger"] else -1.0
+        is_best = self.best_score is None or sign * score > sign * self.best_score
+        if is_best and not math.isnan(score):
+            self.best_params, self.best_score = params, score
+            self.best_test_result = result["test_result"]
+            return True
+        return False
+
+    def export_result(self, output_file: str | Path) -> None:
+        """Write every successful trial: its parameters, validation and test results.
+
+        Args:
+            output_file: Where to.
+        """
+        write_whole(
+            Path(output_file),
+            "".join(
+                f"{text}\nValid result:\n{_spelled(result['best_valid_result'])}\n"
+                f"Test result:\n{_spelled(result['test_result'])}\n\n"
+                for text, result in self.params2result.items()
+            ),
+        )
+
+
+def _spelled(values: Mapping[str, float]) -> str:
+    return "    ".join(f"{name} : {value}" for name, value in values.items())
+
+
+class _Proposals:
+    """Parameters to try next; ``tell`` lets the search learn from the last."""
+
+    def __init__(self, space: list[Parameter], algorithm: str) -> None:
+        self._space = space
+        self._study: Any = None
+        self._trial: Any = None
+        self._sequence: Iterator[dict[str, Any]] | None = None
+        if algorithm == "exhaustive":
+            self._sequence = grid(space)
+        elif algorithm == "random":
+            self._sequence = _random(space)
+        else:
+            self._study = _tpe_study()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if self._sequence is not None:
+            yield from self._sequence
+            return
+        while True:
+            self._trial = self._study.ask()
+            yield {each.name: _suggested(self._trial, each) for each in self._space}
+
+    def tell(self, score: float | None) -> None:
+        """Learn how the last proposal did; higher is better, None failed."""
+        if self._trial is None:
+            return
+        if score is None or math.isnan(score):
+            from optuna.trial import TrialState
+
+            self._study.tell(self._trial, state=TrialState.FAIL)
+        else:
+            self._study.tell(self._trial, score)
+
+
+def _random(space: list[Parameter]) -> Iterator[dict[str, Any]]:
+    generator = np.random.default_rng(SEED)
+    while True:
+        yield {each.name: each.draw(generator) for each in space}
+
+
+def _tpe_study() -> Any:
+    try:
+        import optuna
+    except ImportError as error:
+        raise SettingsError(
+            "algo 'bayes' needs Optuna; install it with: pip install 'sasrec[tuning]'"
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=SEED))
+
+
+def _suggested(trial: Any, each: Parameter) -> Any:
+    if each.kind == "choice":
+        # By place, as a choice may be a list, which Optuna does not store.
+        return each.values[trial.suggest_categorical(each.name, list(range(len(each.values))))]
+    low, high = each.values[:2]
+    drawn = trial.suggest_float(each.name, low, high)
+    if each.kind == "loguniform":
+        return math.exp(drawn)
+    return drawn if each.kind == "uniform" else stepped(drawn, each.values[2])

@@ -1,0 +1,198 @@
+"""Spaces of settings to search, in RecBole's ``hyper.test`` form: a parameter a line.
+
+    learning_rate choice [0.01,0.005,0.001]
+    hidden_dropout_prob uniform 0.1,0.5
+    hidden_size quniform 32,128,32
+    weight_decay loguniform -12,-4
+
+The bounds of ``loguniform`` are natural logarithms: the value is exp(u), u between them. Values are
+read as literals; nothing is executed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sasrec.config_files import literal
+from sasrec.errors import SettingsError, did_you_mean
+
+BOUNDS = {"uniform": 2, "quniform": 3, "loguniform": 2}
+"""Kinds of ranges to how many numbers they take; ``choice`` takes a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One setting to search.
+
+    Attributes:
+        name: Of the setting.
+        kind: ``choice``, ``uniform``, ``quniform`` or ``loguniform``.
+        values: Its choices, or its bounds (and step).
+    """
+
+    name: str
+    kind: str
+    values: tuple[Any, ...]
+
+    def draw(self, generator: np.random.Generator) -> Any:
+        """Return a value at random.
+
+        Args:
+            generator: Source of chance.
+
+        Returns:
+            One of the choices, or a float of the range.
+        """
+        if self.kind == "choice":
+            return self.values[int(generator.integers(len(self.values)))]
+        low, high = self.values[:2]
+        drawn = float(generator.uniform(low, high))
+        if self.kind == "loguniform":
+            return math.exp(drawn)
+        return drawn if self.kind == "uniform" else stepped(drawn, self.values[2])
+
+
+def stepped(value: float, step: float) -> float:
+    """Return a value rounded to a multiple of a step, a whole number as such.
+
+    Args:
+        value: Any.
+        step: Above 0.
+
+    Returns:
+        ``round(value / step) * step``.
+    """
+    rounded = round(value / step) * step
+    return int(rounded) if float(rounded).is_integer() else rounded
+
+
+def read_space(path: str | Path) -> list[Parameter]:
+    """Read a space from a file.
+
+    Args:
+        path: In the form above; lines of fewer than three words are passed over.
+
+    Returns:
+        Its parameters, in the order of the file.
+
+    Raises:
+        SettingsError: The file cannot be read, a line is wrong (the text names it), a parameter
+            comes twice, or there is none.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    found: dict[str, Parameter] = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if len(words) < 3:
+            continue
+        where = f"{path}, line {number}"
+        if words[0] in found:
+            raise SettingsError(f"{where}: {words[0]!r} stands above already; keep one")
+        text = "".join(words[2:])
+        values = literal(text if words[1] == "choice" else f"[{text}]")
+        found[words[0]] = parameter(words[0], words[1], values, where)
+    if not found:
+        raise SettingsError(
+            f"{path} names no parameter; write lines such as 'n_layers choice [1,2]'"
+        )
+    return list(found.values())
+
+
+def space_of(params: Mapping[str, Mapping[str, Any]]) -> list[Parameter]:
+    """Return a space from RecBole's ``params_dict``, kind to name to values.
+
+    Args:
+        params: Such as ``{"choice": {"n_layers": [1, 2]}, "uniform": {"dropout": [0.1, 0.5]}}``.
+
+    Returns:
+        Its parameters.
+
+    Raises:
+        SettingsError: A kind is unknown or values do not fit it.
+    """  # by parameter
+    return [
+        parameter(name, kind, values, "params_dict")
+        for kind, named in params.items()
+        for name, values in named.items()
+    ]
+
+
+def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
+    """Return a checked parameter.
+
+    Args:
+        name: Of the setting.
+        kind: As written.
+        values: A list of choices, or of two or three numbers.
+        where: What to call the place in an error text.
+
+    Returns:
+        The parameter.
+
+    Raises:
+        SettingsError: The kind is unknown, or the values do not fit it.
+    """
+    if kind == "choice":
+        if not isinstance(values, list | tuple) or not values:
+            raise SettingsError(f"{where}: {name} is {values!r}; a choice is a list, such as [1,2]")
+        return Parameter(name, kind, tuple(values))
+    if kind not in BOUNDS:
+        known = ["choice", *BOUNDS]
+        raise SettingsError(
+            f"{where}: unknown type {kind!r}{did_you_mean(kind, known)} (types: {', '.join(known)})"
+        )
+    count = BOUNDS[kind]
+    numbers = values if isinstance(values, list | tuple) else [values]
+    if len(numbers) != count or not all(type(number) in {int, float} for number in numbers):
+        raise SettingsError(f"{where}: {name} is {values!r}; {kind} takes {count} numbers")
+    if numbers[0] > numbers[1] or (count == 3 and numbers[2] <= 0):
+        raise SettingsError(
+            f"{where}: {name} is {values!r}; the lower end comes first, and a step is above 0"
+        )
+    return Parameter(name, kind, tuple(numbers))
+
+
+def grid(space: list[Parameter]) -> Iterator[dict[str, Any]]:
+    """Yield every combination of choices, the last parameter changing fastest.
+
+    Args:
+        space: Choices only.
+
+    Yields:
+        Name to value.
+
+    Raises:
+        SettingsError: A parameter is a range, which has no end of values.
+    """
+    ranges = [each.name for each in space if each.kind != "choice"]
+    if ranges:
+        raise SettingsError(
+            f"{ranges[0]} is a range, which cannot be searched exhaustively; make it a choice, or "
+            "search with algo='random' or 'bayes'"
+        )
+    for values in itertools.product(*(each.values for each in space)):
+        yield {each.name: value for each, value in zip(space, values, strict=True)}
+
+
+def grid_size(space: list[Parameter]) -> int:
+    """Return the number of combinations of the choices.
+
+    Args:
+        space: Ranges count once.
+
+    Returns:
+        From 1.
+    """
+    return math.prod(len(each.values) for each in space if each.kind == "choice")

@@ -1,0 +1,95 @@
+import math
+
+import numpy as np
+import pytest
+
+from sasrec.errors import SettingsError
+from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of
+
+PAGE = """learning_rate choice [0.01,0.005,0.001,0.0005,0.0001]
+attn_dropout_prob choice [0.2, 0.5]
+hidden_dropout_prob choice [0.2, 0.5]
+n_heads choice [1, 2]
+n_layers choice [1,2,3]
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read_text(text):
+        (tmp_path / "hyper.test").write_text(text)
+        return read_space(tmp_path / "hyper.test")
+
+    return read_text
+
+
+def test_the_pages_grid_has_120_combinations(read):
+    space = read(PAGE)
+    combinations = list(grid(space))
+    assert len(combinations) == grid_size(space) == 120
+    assert combinations[0] == {
+        "learning_rate": 0.01,
+        "attn_dropout_prob": 0.2,
+        "hidden_dropout_prob": 0.2,
+        "n_heads": 1,
+        "n_layers": 1,
+    }
+    assert len({tuple(each.values()) for each in combinations}) == 120
+
+
+def test_every_kind_of_line_is_read(read):
+    assert read("a choice ['[64,64]', '[128]', None]\n\nb uniform 0.1, 0.5\nskipped line\n") == [
+        Parameter("a", "choice", ("[64,64]", "[128]", None)),
+        Parameter("b", "uniform", (0.1, 0.5)),
+    ]
+    assert read("a quniform 32,128,32\nb loguniform -8,0\n") == [
+        Parameter("a", "quniform", (32, 128, 32)),
+        Parameter("b", "loguniform", (-8, 0)),
+    ]
+    assert space_of({"choice": {"a": [1, 2]}, "uniform": {"b": [0, 1]}}) == [
+        Parameter("a", "choice", (1, 2)),
+        Parameter("b", "uniform", (0, 1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a chioce [1]\n", r"line 1: unknown type 'chioce'; did you mean 'choice'\?"),
+        ("\na choice 3\n", r"line 2: a is 3; a choice is a list"),
+        ("a choice __import__('os')\n", r"line 1: a is \"__import__\('os'\)\"; a choice is a list"),
+        ("a choice []\n", "a choice is a list"),
+        ("a uniform 1\n", r"line 1: a is \[1\]; uniform takes 2 numbers"),
+        ("a quniform 1,2\n", "quniform takes 3 numbers"),
+        ("a uniform x,2\n", "uniform takes 2 numbers"),
+        ("a uniform 2,1\n", "the lower end comes first"),
+        ("a quniform 1,2,0\n", "a step is above 0"),
+        ("a choice [1]\na choice [2]\n", r"line 2: 'a' stands above already"),
+        ("nothing here\n", "names no parameter"),
+    ],
+)
+def test_wrong_lines_are_named(read, text, expected):
+    with pytest.raises(SettingsError, match=expected):
+        read(text)
+
+
+def test_draws_stay_in_their_range():
+    generator = np.random.default_rng(0)
+    draws = {
+        kind: [Parameter("a", kind, values).draw(generator) for _ in range(300)]
+        for kind, values in (
+            ("choice", (1, "x")),
+            ("uniform", (0.1, 0.5)),
+            ("quniform", (32, 128, 32)),
+            ("loguniform", (-8, 0)),
+        )
+    }
+    assert set(draws["choice"]) == {1, "x"}
+    assert 0.1 <= min(draws["uniform"]) < 0.15 < 0.45 < max(draws["uniform"]) <= 0.5
+    assert set(draws["quniform"]) == {32, 64, 96, 128}
+    assert math.exp(-8) <= min(draws["loguniform"]) < 0.001 < 0.5 < max(draws["loguniform"]) <= 1
+
+
+def test_ranges_have_no_grid():
+    with pytest.raises(SettingsError, match="a is a range, which cannot be searched exhaustively"):
+        list(grid([Parameter("a", "uniform", (0, 1))]))
