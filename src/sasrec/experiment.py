@@ -29,6 +29,7 @@ from sasrec.registry import BASELINES, LOSSES, MODELS, resolve
 from sasrec.settings import EvaluationSettings, TrainingSettings
 from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.progress import LogObserver, Observer
+from sasrec.training.trackers import TrackedObserver
 from sasrec.training.trainer import Loss, Trained, fit
 
 if TYPE_CHECKING:
@@ -99,6 +100,14 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         The outcome; nothing is written.
     """
     device = pick_device(run.training.device, run.training.gpu_id)
+    if run.output.trackers:
+        observer = TrackedObserver(
+            observer,
+            trackers=run.output.trackers,
+            project=run.output.wandb_project,
+            folder=Path(run.output.checkpoint_dir),
+            settings={key: value for group in run.groups().values() for key, value in group},
+        )
     if device.type == "cuda" and run.training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
         torch.use_deterministic_algorithms(True, warn_only=True)

@@ -153,7 +153,7 @@ WITHOUT_EFFECT = frozenset(
         r"\w+",
         """
         worker save_dataloaders dataloaders_save_path require_pow enable_scaler transform
-        log_wandb wandb_project eval_batch_size valid_metric_bigger seq_len LABEL_FIELD
+        eval_batch_size valid_metric_bigger seq_len LABEL_FIELD
         threshold NEG_PREFIX
         ITEM_LIST_LENGTH_FIELD POSITION_FIELD RATING_FIELD HEAD_ENTITY_ID_FIELD
         TAIL_ENTITY_ID_FIELD RELATION_ID_FIELD ENTITY_ID_FIELD kg_reverse_r

@@ -264,3 +264,15 @@ class OutputSettings(Settings):
     """Write the events that are left after filtering as an atomic file."""
     dataset_save_path: Word | None = Field(None, json_schema_extra=recbole("dataset_save_path"))
     """Folder for that file; None takes checkpoint_dir."""
+    log_wandb: bool = Field(False, json_schema_extra=recbole("log_wandb"))
+    """Tell Weights & Biases of each epoch (needs the extra sasrec[trackers])."""
+    wandb_project: Word = Field("sasrec", json_schema_extra=recbole("wandb_project"))
+    """What the project is called there, and for TensorBoard."""
+    log_tensorboard: bool = False
+    """Write each epoch for TensorBoard into checkpoint_dir (needs the extra sasrec[trackers])."""
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """Names of the trackers asked for."""
+        asked = {"wandb": self.log_wandb, "tensorboard": self.log_tensorboard}
+        return tuple(name for name, wanted in asked.items() if wanted)

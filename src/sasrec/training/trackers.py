@@ -1,0 +1,101 @@
+"""Trackers: TensorBoard or Weights & Biases hear of each epoch, through Accelerate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sasrec.errors import SettingsError
+from sasrec.training.progress import EpochResult, Observer
+
+
+class TrackedObserver:
+    """Tells trackers of each epoch, and another observer of everything."""
+
+    def __init__(
+        self,
+        inner: Observer,
+        *,
+        trackers: Sequence[str],
+        project: str,
+        folder: Path,
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Prepare the trackers; they begin with training.
+
+        Args:
+            inner: Told everything too.
+            trackers: ``tensorboard``, ``wandb`` or both.
+            project: What to call the project there.
+            folder: Where local logs go.
+            settings: Of the run, name to number or text, to be shown there.
+
+        Raises:
+            SettingsError: Accelerate or a tracker is not installed.
+        """
+        try:
+            from accelerate import Accelerator
+            from accelerate.tracking import filter_trackers
+        except ImportError as error:
+            raise SettingsError(
+                f"{', '.join(trackers)}: install what is needed with: pip install "
+                "'sasrec[trackers]'"
+            ) from error
+        try:
+            found = filter_trackers(list(trackers), str(folder))
+        except ValueError as error:
+            raise SettingsError(f"{', '.join(trackers)}: {error}") from error
+        if len(found) < len(trackers):
+            raise SettingsError(
+                f"{', '.join(trackers)}: one of them is not installed; install it with: pip "
+                "install 'sasrec[trackers]'"
+            )
+        self._inner = inner
+        self._accelerator = Accelerator(log_with=list(trackers), project_dir=str(folder), cpu=True)
+        self._project = project
+        self._settings = {
+            name: value
+            for name, value in settings.items()
+            if isinstance(value, int | float | str | bool)
+        }
+
+    def started(self, epochs: int, targets: int) -> None:
+        """Begin.
+
+        Args:
+            epochs: Most epochs.
+            targets: Targets an epoch.
+        """
+        self._accelerator.init_trackers(self._project, config=self._settings)
+        self._inner.started(epochs, targets)
+
+    def advanced(self, epoch: int, targets: int) -> None:
+        """Pass on.
+
+        Args:
+            epoch: From 1.
+            targets: Done so far.
+        """
+        self._inner.advanced(epoch, targets)
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """Tell the trackers of loss, watched metric and seconds.
+
+        Args:
+            result: What the epoch came to.
+        """
+        values = {"loss": result.loss, "seconds": result.seconds}
+        if result.score is not None:
+            values[result.watched] = result.score
+        self._accelerator.log(values, step=result.epoch)
+        self._inner.finished_epoch(result)
+
+    def stopped(self, reason: str) -> None:
+        """End.
+
+        Args:
+            reason: Why.
+        """
+        self._accelerator.end_training()
+        self._inner.stopped(reason)

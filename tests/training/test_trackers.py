@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from sasrec.configuration import resolve_settings
+from sasrec.data.sequences import build_corpus
+from sasrec.data.synthetic import checkerboard
+from sasrec.errors import SettingsError
+from sasrec.experiment import run_experiment
+from sasrec.training.progress import LogObserver
+from sasrec.training.trackers import TrackedObserver
+
+SMALL = {"hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1, "epochs": 3}
+
+
+@pytest.mark.filterwarnings("ignore")  # TensorBoard's own
+def test_tensorboard_hears_of_each_epoch(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    values = {**SMALL, "log_tensorboard": True, "checkpoint_dir": str(tmp_path)}
+    corpus = build_corpus(checkerboard(users=10), "checkerboard")
+    outcome = run_experiment(corpus, resolve_settings(values), observer=LogObserver())
+    [folder] = {path.parent for path in tmp_path.rglob("events.out.tfevents*.0")} or {tmp_path}
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("loss")]
+    assert losses == pytest.approx([each.loss for each in outcome.trained.epochs])
+    scores = [event.value for event in events.Scalars("ndcg@20")]
+    assert scores == pytest.approx([each.score for each in outcome.trained.epochs])
+
+
+def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def tracked(name: str) -> TrackedObserver:
+        return TrackedObserver(
+            LogObserver(), trackers=[name], project="p", folder=tmp_path, settings={}
+        )
+
+    monkeypatch.setitem(__import__("sys").modules, "accelerate", None)
+    with pytest.raises(SettingsError, match=r"pip install 'sasrec\[trackers\]'"):
+        tracked("tensorboard")
