@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path
             LogObserver(), trackers=[name], project="p", folder=tmp_path, settings={}
         )
 
-    monkeypatch.setitem(__import__("sys").modules, "accelerate", None)
-    with pytest.raises(SettingsError, match=r"pip install 'sasrec\[trackers\]'"):
+    from accelerate import tracking
+
+    monkeypatch.setattr(tracking, "get_available_trackers", lambda: ["tensorboard"])
+    with pytest.raises(SettingsError, match=r"wandb is not installed; .*'sasrec\[trackers\]'"):
+        tracked("wandb")
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(SettingsError, match=r"needs Accelerate; .*'sasrec\[trackers\]'"):
         tracked("tensorboard")

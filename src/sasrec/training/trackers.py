@@ -34,23 +34,16 @@ class TrackedObserver:
         Raises:
             SettingsError: Accelerate or a tracker is not installed.
         """
+        how = "install what is needed with: pip install 'sasrec[trackers]'"
         try:
             from accelerate import Accelerator
-            from accelerate.tracking import filter_trackers
+            from accelerate.tracking import get_available_trackers
         except ImportError as error:
-            raise SettingsError(
-                f"{', '.join(trackers)}: install what is needed with: pip install "
-                "'sasrec[trackers]'"
-            ) from error
-        try:
-            found = filter_trackers(list(trackers), str(folder))
-        except ValueError as error:
-            raise SettingsError(f"{', '.join(trackers)}: {error}") from error
-        if len(found) < len(trackers):
-            raise SettingsError(
-                f"{', '.join(trackers)}: one of them is not installed; install it with: pip "
-                "install 'sasrec[trackers]'"
-            )
+            raise SettingsError(f"{', '.join(trackers)} needs Accelerate; {how}") from error
+        available = {str(name) for name in get_available_trackers()}
+        for name in trackers:
+            if name not in available:
+                raise SettingsError(f"{name} is not installed; {how}")
         self._inner = inner
         self._accelerator = Accelerator(log_with=list(trackers), project_dir=str(folder), cpu=True)
         self._project = project
