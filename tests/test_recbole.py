@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -241,3 +242,20 @@ def test_a_search_of_recboles_form_runs(shop: Path) -> None:
     assert "best {'learning_rate': 0.0" in ended.stdout
     text = (shop / "hyper.result").read_text()  # 16 is no multiple of 3 heads: two trials fail
     assert text.count("Valid result:") == text.count("n_heads:1") == 2
+
+
+def test_two_models_of_the_same_second_do_not_collide(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Frozen(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> "Frozen":
+            return cls(2026, 11, 24, 11, 18, 42)
+
+    monkeypatch.setattr("sasrec.recbole.datetime", Frozen)
+    for _ in range(2):
+        run_recbole("SASRec", "shop", config_dict={**SMALL, "epochs": 1})
+    assert sorted(path.name for path in (shop / "saved").iterdir()) == [
+        "SASRec-Nov-24-2026_11-18-42",
+        "SASRec-Nov-24-2026_11-18-42-2",
+    ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
 from collections.abc import Mapping, Sequence
@@ -127,9 +128,7 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     run = config.run
     logging.basicConfig(level=run.output.log_level, format="%(message)s", stream=sys.stdout)
     logging.getLogger("sasrec").setLevel(run.output.log_level)
-    folder = Path(run.output.checkpoint_dir) / (
-        f"{config.model}-{datetime.now().astimezone():%b-%d-%Y_%H-%M-%S}"
-    )
+    folder = _new_folder(Path(run.output.checkpoint_dir), config.model)
     if saved:
         check_target(folder, overwrite=False)
     corpus = load_corpus(config.dataset, run.data)
@@ -145,6 +144,13 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     for report in outcome.reports[1:]:
         logger.info("for comparison, %s: %s", report.model, _rounded(report.test, run))
     return result, outcome
+
+
+def _new_folder(parent: Path, model: str) -> Path:
+    """Return a folder named as RecBole names checkpoints, by the second, and not there yet."""
+    name = f"{model}-{datetime.now().astimezone():%b-%d-%Y_%H-%M-%S}"
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    return next(parent / each for each in names if not (parent / each).exists())
 
 
 def _result(outcome: Outcome, run: RunSettings) -> dict[str, Any]:
