@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sasrec.config_files import Layer, literal, yaml_file
+from sasrec.config_files import Layer, key_words, literal, yaml_file
 from sasrec.configuration import RunSettings, resolve_layers
 from sasrec.errors import SettingsError
 from sasrec.training.device import pick_device
@@ -114,23 +114,14 @@ def _command_line() -> Layer:
 
     Returns:
         The layer.
-
-    Raises:
-        SettingsError: A key is given twice, with two values.
     """
-    values: dict[str, Any] = {}
+    settings = []
     for word in sys.argv[1:]:
-        key, equals, text = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not equals:
+        if word.startswith("--") and "=" in word:
+            settings.append(word)
+        else:
             logger.warning("the argument %r is not --key=value and is passed over", word)
-            continue
-        value = literal(text)
-        if key in values and values[key] != value:
-            raise SettingsError(
-                f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
-            )
-        values[key] = value
-    return Layer("command line", values)
+    return key_words(settings)
 
 
 def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
