@@ -13,13 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import polars as pl
-
 from sasrec.configuration import RunSettings
-from sasrec.data.interactions import Interactions
-from sasrec.data.sequences import Corpus
-from sasrec.data.sources import load_corpus, write_atomic
+from sasrec.data.sources import load_corpus, save_events
 from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
 from sasrec.experiment import Outcome, run_experiment
@@ -133,7 +128,8 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
         check_target(folder, overwrite=False)
     corpus = load_corpus(config.dataset, run.data)
     if run.output.save_dataset:
-        _save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
+        path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
+        logger.info("events after filtering: %s", path)
     outcome = run_experiment(corpus, run, observer=LogObserver())
     if saved:
         outcome.recommender.save(folder)
@@ -170,21 +166,6 @@ def _result(outcome: Outcome, run: RunSettings) -> dict[str, Any]:
 
 def _rounded(values: Mapping[str, float], run: RunSettings) -> dict[str, float]:
     return {key: round(value, run.evaluation.decimals) for key, value in values.items()}
-
-
-def _save_events(corpus: Corpus, folder: Path) -> None:
-    """Write the events that are left as NAME/NAME.inter."""
-    sequences = corpus.sequences
-    owners = np.repeat(np.arange(1, sequences.n_users + 1), sequences.lengths())
-    columns: dict[str, Any] = {
-        "user": corpus.users.tokens(owners),
-        "item": corpus.items.tokens(sequences.items),
-    }
-    if sequences.times is not None:
-        columns["time"] = sequences.times
-    path = folder / corpus.name / f"{corpus.name}.inter"
-    write_atomic(Interactions(pl.DataFrame(columns), {}), path)
-    logger.info("events after filtering: %s", path)
 
 
 if __name__ == "__main__":

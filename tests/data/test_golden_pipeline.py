@@ -11,6 +11,7 @@ import pytest
 
 from sasrec.config_files import Layer
 from sasrec.configuration import resolve_layers
+from sasrec.data.batching import Collator, TrainingBatches
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
@@ -84,5 +85,8 @@ def nearly(ours: list[str], theirs: list[str]) -> bool:
 
 @pytest.mark.usefixtures("ml100k")
 def test_defaults_supervise_97171_targets() -> None:
-    _, split, _ = prepared({})
+    _, split, longest = prepared({})
     assert split.n_targets == 97_171
+    batches = TrainingBatches(split, longest, longest // 2, 2048, Collator(split.sequences))
+    epoch = list(batches.epoch(np.random.default_rng(0)))
+    assert sum(int((batch.targets > 0).sum()) for batch in epoch) == 97_171

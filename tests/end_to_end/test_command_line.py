@@ -317,3 +317,18 @@ def test_a_folder_may_be_named_by_a_dot(
     monkeypatch.chdir(shop)
     assert called(f"train -d . -q --epochs=1 {SMALL}", monkeypatch, capsys)[0] == 0
     assert (shop / "saved" / "shop" / "settings.json").is_file()
+
+
+def test_settings_of_the_output_are_heeded(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"train -d data/synthetic --epochs 1 {SMALL} --checkpoint_dir=kept --save_dataset=True"
+    code, _, err = called(f"{words} --dataset_save_path=events", monkeypatch, capsys)
+    assert code == 0
+    assert "epoch 1: loss" in err
+    assert (place / "kept" / "synthetic" / "settings.json").is_file()
+    original = (place / "data" / "synthetic" / "synthetic.inter").read_text().splitlines()
+    again = (place / "events" / "synthetic" / "synthetic.inter").read_text().splitlines()
+    assert sorted(original) == sorted(again)
+    err = called(f"{words} --show_progress=False", monkeypatch, capsys)[2]
+    assert "epoch 1" not in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,18 +58,23 @@ def train(
     Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
     'sasrec config' lists them all.
     """
-    from sasrec.data.sources import load_corpus
+    from sasrec.data.sources import load_corpus, save_events
     from sasrec.experiment import run_experiment
     from sasrec.model_folder import check_target
 
     given = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
     run = settings_from(context.args, config_file, preset, given)
-    folder = out if out is not None else Path("saved") / _folder_name(data)
+    logging.getLogger("sasrec").setLevel(run.output.log_level)
+    folder = out if out is not None else Path(run.output.checkpoint_dir) / _folder_name(data)
     check_target(folder, overwrite=overwrite or out is None)
     corpus = load_corpus(data, run.data, fetch_progress())
     if out is None and not overwrite:
         _refuse_other_source(folder, corpus.source)
-    outcome = run_experiment(corpus, run, observer=observer_for(quiet=quiet or as_json))
+    if run.output.save_dataset:
+        path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
+        print(f"events after filtering: {path}", file=sys.stderr)
+    quiet = quiet or as_json or not run.output.show_progress
+    outcome = run_experiment(corpus, run, observer=observer_for(quiet=quiet))
     outcome.recommender.save(folder, overwrite=overwrite or out is None)
     if as_json:
         print(json.dumps({"folder": str(folder), **outcome.recommender.metrics}))

@@ -10,6 +10,7 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
@@ -160,6 +161,29 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         separator="\t", quote_style="never"
     )
     write_whole(path, text)
+
+
+def save_events(corpus: Corpus, folder: Path) -> Path:
+    """Write a data set as it is after filtering, as ``folder/NAME/NAME.inter``.
+
+    Args:
+        corpus: The data set.
+        folder: Where its folder goes.
+
+    Returns:
+        The file.
+    """
+    sequences = corpus.sequences
+    owners = np.repeat(np.arange(1, sequences.n_users + 1), sequences.lengths())
+    columns = {
+        "user": pl.Series(corpus.users.tokens(owners)),
+        "item": pl.Series(corpus.items.tokens(sequences.items)),
+    }
+    if sequences.times is not None:
+        columns["time"] = pl.Series(sequences.times)
+    path = folder / corpus.name / f"{corpus.name}.inter"
+    write_atomic(Interactions(pl.DataFrame(columns), {}), path)
+    return path
 
 
 def _inter_file(folder: Path, settings: DataSettings) -> Path:
