@@ -17,7 +17,7 @@ LAYERS = [
     {"training", "evaluation"},
     {"registry", "model_folder"},
     {"recommender", "configuration"},
-    {"experiment"},
+    {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning"},
     {"recbole_data"},
     {"recbole"},

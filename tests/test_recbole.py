@@ -12,6 +12,7 @@ import torch
 
 from sasrec.data.sources import generate, write_atomic
 from sasrec.errors import DataError, SettingsError
+from sasrec.loading import load
 from sasrec.recbole import (
     Config,
     full_sort_scores,
@@ -21,7 +22,6 @@ from sasrec.recbole import (
     run,
     run_recbole,
 )
-from sasrec.recommender import load
 
 SMALL = {
     "hidden_size": 16,

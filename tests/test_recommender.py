@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 
 import sasrec
 from sasrec.errors import DataError, DeviceError, ModelError
-from sasrec.recommender import Recommender, load
+from sasrec.loading import load
+from sasrec.recommender import Recommender
 
 SMALL = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "epochs": 3}
 

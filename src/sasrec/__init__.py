@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sasrec.experiment import train as train
+    from sasrec.loading import load as load
     from sasrec.recommender import Recommendation as Recommendation
     from sasrec.recommender import Recommender as Recommender
-    from sasrec.recommender import load as load
 
 _HOMES = {
     "train": "sasrec.experiment",
-    "load": "sasrec.recommender",
+    "load": "sasrec.loading",
     "Recommender": "sasrec.recommender",
     "Recommendation": "sasrec.recommender",
 }

@@ -19,9 +19,10 @@ from sasrec.data.splits import Cases, Split, make_split
 from sasrec.data.windows import case_windows
 from sasrec.errors import DataError
 from sasrec.evaluation.ranking import last_scores
+from sasrec.loading import load
 from sasrec.models.contract import NextItemModel
 from sasrec.recbole_config import Config
-from sasrec.recommender import Recommender, load
+from sasrec.recommender import Recommender
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -46,7 +46,7 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line a history.")] = False,
 ) -> None:
     """Recommend what comes next for histories of anybody, known in training or not."""
-    from sasrec.recommender import load
+    from sasrec.loading import load
 
     recommender = load(model)
     asked = [(f"history {text}", _tokens(text)) for text in history or []]

@@ -110,7 +110,7 @@ def evaluate(
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import make_split
     from sasrec.evaluation.report import evaluate_model
-    from sasrec.recommender import load
+    from sasrec.loading import load
 
     recommender = load(model)
     saved = recommender.settings

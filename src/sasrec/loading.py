@@ -1,0 +1,108 @@
+"""Loading: a model folder becomes a ``Recommender`` again. Nothing in it is executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from sasrec.data.vocabulary import Vocabulary
+from sasrec.errors import ModelError, SasrecError
+from sasrec.model_folder import SETTINGS, VOCABULARY, Contents, read_folder
+from sasrec.models.contract import NextItemModel
+from sasrec.recommender import Recommender
+from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings import DataSettings, EvaluationSettings
+from sasrec.training.device import pick_device
+
+DAMAGE = (
+    SasrecError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+)
+"""What understanding the contents of an edited folder may raise."""
+
+
+def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
+    """Read a model folder.
+
+    Args:
+        folder: Written by ``Recommender.save``.
+        device: Where the model shall compute, ``cpu``, ``cuda`` or ``auto``.
+
+    Returns:
+        The recommender.
+
+    Raises:
+        ModelError: The folder is no model, is damaged, or comes from a newer version.
+        DeviceError: A GPU was asked for and there is none.
+    """  # DeviceError by pick_device
+    path = Path(folder).expanduser()
+    contents = read_folder(path)
+    try:
+        items, counts, titles = _vocabulary(contents.vocabulary)
+        model = _build(contents, len(items))
+    except DAMAGE as error:
+        raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
+    model.to(pick_device(device)).eval()
+    return Recommender(
+        model=model,
+        items=items,
+        counts=counts,
+        titles=titles,
+        settings=contents.settings,
+        metrics=contents.metrics,
+        environment=contents.environment,
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return " ".join(str(error).split())[:300]
+
+
+def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str, str]]:
+    items, counts, titles = words["items"], words["counts"], words["titles"]
+    if not isinstance(items, list) or not all(isinstance(token, str) for token in items):
+        raise ModelError("'items' is no list of tokens")
+    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
+        raise ModelError("'counts' is no list of whole numbers")
+    if len(counts) != len(items):
+        raise ModelError(f"{VOCABULARY} holds {len(items)} items and {len(counts)} counts")
+    if not all(isinstance(title, str) for title in titles.values()):
+        raise ModelError("'titles' holds something that is no text")
+    return Vocabulary(items), np.array([0, *counts], dtype=np.int64), dict(titles)
+
+
+def _build(contents: Contents, n_items: int) -> NextItemModel:
+    settings = contents.settings
+    name = settings["model_name"]
+    group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
+    data = DataSettings(**settings["data"])
+    EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
+    with torch.device("meta"):  # sizes that do not fit the weights shall cost no memory
+        model: NextItemModel = resolve("model", MODELS, name)(
+            group, n_items=n_items, max_history=data.max_history
+        )
+    for key, expected in model.state_dict().items():
+        found = contents.weights.get(key)
+        if found is None or found.shape != expected.shape:
+            shape = "is missing" if found is None else f"has shape {list(found.shape)}"
+            raise ModelError(
+                f"the weight {key!r} {shape}, where {SETTINGS} asks for {list(expected.shape)}"
+            )
+        if not found.isfinite().all():
+            raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
+    model.load_state_dict(contents.weights, assign=True)
+    return model
