@@ -153,6 +153,15 @@ def test_later_layers_win_under_whatever_name() -> None:
     assert "seed" not in run.origins
 
 
+def test_preset_is_a_key_too() -> None:
+    run = resolve_settings({"preset": "recbole", "patience": 3})
+    assert (run.training.averaging, run.training.patience) == (0.0, 3)
+    stronger = layers(("a.yaml", {"preset": "none such"}), ("command line", {"preset": "recbole"}))
+    assert resolve_layers(stronger).evaluation.valid_metric == "mrr@10"
+    with pytest.raises(SettingsError, match=r"unknown preset 'recbloe'; did you mean 'recbole'"):
+        resolve_settings({"preset": "recbloe"})
+
+
 def test_mistakes_name_the_place() -> None:
     with pytest.raises(SettingsError, match=r"unknown key 'epcohs' in a\.yaml, line 7; did you"):
         resolve_layers(layers(("a.yaml", {"epcohs": 3})))
@@ -196,6 +205,7 @@ def test_keys_without_effect_are_accepted_and_listed() -> None:
         ("load_col", {"inter": ["a", "b"]}, {"load_columns": {"inter": ("a", "b")}}),
         ("benchmark_filename", ["a", "b", "c"], {"split_files": ("a", "b", "c")}),
         ("normalize_all", True, {"rounded_times": True}),
+        ("loss_decimal_place", 2, {"loss_decimals": 2}),
     ],
 )
 def test_recbole_keys_become_our_settings(

@@ -1,6 +1,7 @@
 """RecBole's entry points, as its scripts call them."""
 
 import json
+import socket
 import subprocess
 import sys
 from datetime import datetime
@@ -23,6 +24,7 @@ from sasrec.recbole import (
     run_recbole,
 )
 
+METRICS = ("recall", "mrr", "ndcg", "hit", "precision")
 SMALL = {
     "hidden_size": 16,
     "inner_size": 16,
@@ -108,9 +110,15 @@ def test_one_trial_names_its_model_and_saves_nothing_unless_asked(shop: Path) ->
     assert not (shop / "saved").exists()
 
 
-def test_several_processes_are_refused_in_words() -> None:
-    with pytest.raises(SettingsError, match="nproc is 2"):
-        run("SASRec", "shop", nproc=2)
+def test_several_processes_give_the_result_of_the_first(shop: Path) -> None:
+    with socket.socket() as door:
+        door.bind(("localhost", 0))
+        port = str(door.getsockname()[1])
+    result = run("SASRec", "shop", config_dict={**SMALL, "epochs": 1}, nproc=2, port=port)
+    assert set(result["test_result"]) == {f"{name}@10" for name in METRICS}
+    assert len(list((shop / "saved").iterdir())) == 1
+    with pytest.raises(SettingsError, match="unknown key 'epohcs'"):
+        run("SASRec", "shop", config_dict={"epohcs": 1}, nproc=2, port=port)
 
 
 def test_case_studies_of_a_saved_model(shop: Path) -> None:

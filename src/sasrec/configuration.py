@@ -7,7 +7,7 @@ layer wins over an earlier one, and only the outcome is validated.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -104,7 +104,8 @@ def resolve_layers(
     Args:
         layers: From the weakest to the strongest.
         model: Name of the model.
-        preset: Name of settings to begin with, or None for the defaults.
+        preset: Name of settings to begin with; None takes what the strongest layer with a key
+            ``preset`` says, and the defaults where none has.
 
     Returns:
         The settings, with where each came from.
@@ -122,10 +123,7 @@ def resolve_layers(
     }
     owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
     names = _names(classes)
-    if preset is not None:
-        if preset not in PRESETS:
-            raise SettingsError(f"unknown preset {preset!r}{did_you_mean(preset, PRESETS)}")
-        layers = [Layer(f"preset {preset}", PRESETS[preset]), *layers]
+    layers = _on_preset(layers, preset)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     written: dict[str, str] = {}
@@ -155,6 +153,35 @@ def resolve_layers(
             f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full'"
         )
     return run
+
+
+def _on_preset(layers: Sequence[Layer], preset: str | None) -> list[Layer]:
+    """Return the layers upon that of the preset, if one is named.
+
+    Args:
+        layers: From the weakest to the strongest; their key ``preset`` is taken out.
+        preset: Its name if it is known already; it wins over what a layer says.
+
+    Returns:
+        The layers.
+
+    Raises:
+        SettingsError: The preset is unknown.
+    """
+    named = [layer.values["preset"] for layer in layers if "preset" in layer.values]
+    preset = preset if preset is not None or not named else named[-1]
+    if preset is None:
+        return list(layers)
+    if preset not in PRESETS:
+        raise SettingsError(
+            f"unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
+            f"(known: {', '.join(PRESETS)})"
+        )
+    plain = [
+        replace(layer, values={k: v for k, v in layer.values.items() if k != "preset"})
+        for layer in layers
+    ]
+    return [Layer(f"preset {preset}", PRESETS[preset]), *plain]
 
 
 def _names(classes: Mapping[str, type[Settings]]) -> dict[str, str]:

@@ -28,6 +28,7 @@ from sasrec.recommender import Recommender
 from sasrec.registry import BASELINES, LOSSES, MODELS, resolve
 from sasrec.settings import EvaluationSettings, TrainingSettings
 from sasrec.training.device import pick_device, pick_precision
+from sasrec.training.processes import my_place
 from sasrec.training.progress import LogObserver, Observer
 from sasrec.training.trackers import TrackedObserver
 from sasrec.training.trainer import Loss, Trained, fit
@@ -99,8 +100,9 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     Returns:
         The outcome; nothing is written.
     """
-    device = pick_device(run.training.device, run.training.gpu_id)
-    if run.output.trackers:
+    place = my_place()
+    device = pick_device(run.training.device, run.training.gpu_id, place.local)
+    if run.output.trackers and place.rank == 0:
         observer = TrackedObserver(
             observer,
             trackers=run.output.trackers,
@@ -120,6 +122,8 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
             run.model, n_items=n_items, max_history=run.data.max_history
         )
         model.to(device)
+        if place.rank:  # the same weights everywhere, but dropout of its own
+            torch.manual_seed(run.training.seed + place.rank)
         trained = fit(
             model,
             training_batches(split, run),
@@ -167,6 +171,8 @@ def training_batches(split: Split, run: RunSettings) -> TrainingBatches:
         batch_size=run.training.batch_size,
         collator=Collator(split.sequences),
         shuffle=run.training.shuffle,
+        rank=my_place().rank,
+        processes=my_place().processes,
     )
 
 
@@ -189,7 +195,7 @@ def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: tor
         return loss
     if (counts[1:] > 0).sum() < 2:
         raise SettingsError("loss BPR needs at least two items to draw a negative from")
-    generator = torch.Generator(device).manual_seed(settings.seed)
+    generator = torch.Generator(device).manual_seed(settings.seed + my_place().rank)
     weights = torch.from_numpy(counts).double().to(device) ** settings.negative_alpha
     weights[0] = 0
     by_popularity = settings.negatives == "popularity"

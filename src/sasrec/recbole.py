@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec.configuration import RunSettings
 from sasrec.data.sources import load_corpus, save_events
-from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
 from sasrec.experiment import Outcome, run_experiment
 from sasrec.model_folder import check_target
@@ -23,6 +22,7 @@ from sasrec.recbole_config import Config as Config
 from sasrec.recbole_data import full_sort_scores as full_sort_scores
 from sasrec.recbole_data import full_sort_topk as full_sort_topk
 from sasrec.recbole_data import load_data_and_model as load_data_and_model
+from sasrec.training.processes import Group, my_place, run_in_processes
 from sasrec.training.progress import LogObserver
 from sasrec.tuning.hyper import HyperTuning as HyperTuning
 
@@ -79,24 +79,23 @@ def run(
         config_file_list: YAML files, a later one wins.
         config_dict: Keys and values.
         saved: Save the model.
-        nproc: Processes on this machine; one so far.
-        world_size: Processes in all; one so far.
-        ip: Not used with one process.
-        port: Not used with one process.
-        group_offset: Not used with one process.
+        nproc: Processes on this machine; each takes a GPU, or its share of the cores.
+        world_size: Processes on all machines; -1 means ``nproc``.
+        ip: Name or IP of the machine with the first process.
+        port: A free port there.
+        group_offset: Processes on the machines before this one.
 
     Returns:
-        As ``run_recbole``.
-
-    Raises:
-        SettingsError: More than one process is asked for.
+        As ``run_recbole``. One process takes all cores of a CPU already; several are for several
+        GPUs or machines.
     """
-    if nproc > 1 or world_size > 1:
-        raise SettingsError(
-            f"nproc is {nproc} and world_size {world_size}; training uses one process so far, "
-            "which takes all cores of a CPU or one GPU: leave both out"
-        )
-    return run_recbole(model, dataset, config_file_list, config_dict, saved)
+    arguments = (model, dataset, config_file_list, config_dict, saved)
+    if nproc == 1 and world_size in {-1, 1}:
+        return run_recbole(*arguments)
+    world = nproc if world_size == -1 else world_size
+    group = Group(here=nproc, world=world, offset=group_offset, address=ip, port=str(port))
+    result: dict[str, Any] = run_in_processes(run_recbole, arguments, group)
+    return result
 
 
 def objective_function(
@@ -121,16 +120,19 @@ def objective_function(
 
 def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     run = config.run
-    logging.basicConfig(level=run.output.log_level, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("sasrec").setLevel(run.output.log_level)
+    first = my_place().rank == 0
+    saved = saved and first
+    level = run.output.log_level if first else "ERROR"
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("sasrec").setLevel(level)
     folder = _new_folder(Path(run.output.checkpoint_dir), config.model)
     if saved:
         check_target(folder, overwrite=False)
     corpus = load_corpus(config.dataset, run.data)
-    if run.output.save_dataset:
+    if run.output.save_dataset and first:
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         logger.info("events after filtering: %s", path)
-    outcome = run_experiment(corpus, run, observer=LogObserver())
+    outcome = run_experiment(corpus, run, observer=LogObserver(run.output.loss_decimals))
     if saved:
         outcome.recommender.save(folder)
         logger.info("saved in %s", folder)

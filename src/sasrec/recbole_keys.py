@@ -159,7 +159,7 @@ WITHOUT_EFFECT = frozenset(
         TAIL_ENTITY_ID_FIELD RELATION_ID_FIELD ENTITY_ID_FIELD kg_reverse_r
         entity_kg_num_interval relation_kg_num_interval unused_col alias_of_user_id
         alias_of_item_id alias_of_entity_id alias_of_relation_id preload_weight normalize_field
-        discretization additional_feat_suffix numerical_features loss_decimal_place
+        discretization additional_feat_suffix numerical_features
         MODEL_TYPE MODEL_INPUT_TYPE eval_type single_spec local_rank nproc world_size ip port
         group_offset device log_root train_batch_num metric_list encoding
         """,

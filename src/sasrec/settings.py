@@ -195,7 +195,7 @@ class TrainingSettings(Settings):
     gpu_id: Annotated[str, BeforeValidator(_worded), StringConstraints(pattern=r"^\d+")] = Field(
         "0", json_schema_extra=recbole("gpu_id")
     )
-    """Number of the GPU to take, if one is taken; of several the first."""
+    """Number of the GPU to take, if one is taken; with several processes, numbers with commas."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 computes matrix products in half width (autocast); weights, sums and everything
     evaluated stay float32. auto takes it where the processor multiplies bfloat16 itself."""
@@ -256,6 +256,8 @@ class OutputSettings(Settings):
     """Folder in which models are saved."""
     show_progress: bool = Field(True, json_schema_extra=recbole("show_progress"))
     """Show how training goes."""
+    loss_decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("loss_decimal_place"))
+    """Decimal places of the loss in progress lines; saved values are not rounded."""
     log_level: Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"] = Field(
         "INFO", json_schema_extra=recbole("state")
     )

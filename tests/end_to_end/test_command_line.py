@@ -1,6 +1,8 @@
 """What the commands print and write, in this process; the processes are in test_real_command."""
 
 import json
+import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +108,50 @@ def test_recommend_prints_a_line_a_history(
     ]
     assert [len(each["items"]) for each in lines] == [4] * 4
     assert [each["unknown"] for each in lines] == [["x"], [], [], ["7"]]
+
+
+def test_what_the_user_file_says_is_shown(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = place / "data" / "synthetic" / "synthetic.user"
+    file.write_text("user_id:token\tage:float\tjob:token\nu2\t24\t\nu1\t53\twriter\n")
+    out = called("recommend model --user u1 --user u2 --user u3", monkeypatch, capsys)[1]
+    file.unlink()
+    lines = out.splitlines()
+    assert lines[1] == "age 53, job writer"
+    assert lines.count("age 24") == 1
+    assert [line[:7] for line in lines if line.startswith("user")] == [
+        "user u1",
+        "user u2",
+        "user u3",
+    ]
+
+
+def test_progress_says_as_much_as_is_asked_for(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"train -d data/synthetic --epochs 1 --out scratch --overwrite {SMALL}"
+    err = called(f"{words} --loss_decimal_place=1", monkeypatch, capsys)[2]
+    assert re.search(r"epoch 1: loss \d\.\d, ndcg@20 ", err)
+
+
+@pytest.mark.parametrize(("level", "heard"), [("WARNING", 1), ("CRITICAL", 0)])
+def test_log_level_is_heeded(
+    level: str,
+    heard: int,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    events = "user_id:token\titem_id:token\na\tx\na\ty\na\tz\n"
+    (place / "untimed.inter").write_text(events * 3)
+    words = f"train -d untimed.inter --epochs 1 --out scratch --overwrite --quiet {SMALL}"
+    try:
+        assert called(f"{words} --log_level={level}", monkeypatch, capsys)[0] == 0
+    finally:
+        logging.getLogger("sasrec").setLevel(logging.NOTSET)
+    assert len(caplog.messages) == heard
 
 
 def test_recommend_tells_a_person_what_was_skipped(

@@ -41,6 +41,29 @@ def test_exhaustive_search_tries_every_combination_and_finds_the_best(tmp_path):
     )
 
 
+def test_display_file_shows_each_trial_and_marks_the_best(tmp_path):
+    page = tmp_path / "search.html"
+    search(params_dict={"choice": {"a": [1, 13, 3, 5]}}, display_file=page)
+    text = page.read_text()
+    assert text.count("<svg") == 1
+    assert [line for line in text.splitlines() if line.startswith("<tr")] == [
+        "<tr><td>1</td><td>-4</td><td>a:1</td></tr>",
+        "<tr class=best><td>2</td><td>0</td><td>a:3</td></tr>",
+        "<tr><td>3</td><td>-4</td><td>a:5</td></tr>",
+    ]
+
+
+def test_display_file_holds_texts_as_texts(tmp_path):
+    page = tmp_path / "search.html"
+    tuning = HyperTuning(
+        lambda params, files: objective({"a": 3}, files),
+        params_dict={"choice": {"x": ["<script>"]}},
+        display_file=str(page),
+    )
+    tuning.run()
+    assert "<script>" not in page.read_text()
+
+
 @pytest.mark.parametrize("algo", ["random", "bayes"])
 def test_other_searches_come_near_and_repeat_themselves(algo):
     space = {"uniform": {"a": [0, 10]}, "choice": {"b": [0.5, 1.0]}}
@@ -79,7 +102,6 @@ def test_a_failing_trial_does_not_end_the_search():
         ({}, "give one of space, params_file and params_dict"),
         ({"space": {}, "params_file": "x"}, "give one of"),
         ({"space": {}, "algo": "byaes"}, "did you mean 'bayes'?"),
-        ({"space": {}, "display_file": "x"}, "no picture is drawn yet"),
         ({"params_file": "none.test"}, "none.test cannot be read"),
     ],
 )

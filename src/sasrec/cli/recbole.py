@@ -33,10 +33,10 @@ def run_recbole(
     ] = None,
     nproc: Annotated[int, typer.Option(help="Processes on this machine.")] = 1,
     world_size: Annotated[int, typer.Option("--world_size", help="Processes in all.")] = -1,
-    ip: Annotated[str, typer.Option(help="Not used with one process.")] = "localhost",
-    port: Annotated[str, typer.Option(help="Not used with one process.")] = "5678",
+    ip: Annotated[str, typer.Option(help="Machine of the first process.")] = "localhost",
+    port: Annotated[str, typer.Option(help="A free port there.")] = "5678",
     group_offset: Annotated[
-        int, typer.Option("--group_offset", help="Not used with one process.")
+        int, typer.Option("--group_offset", help="Processes on the machines before this one.")
     ] = 0,
 ) -> None:
     """Train and evaluate as RecBole's run_recbole.py; other settings as --key=value."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,21 @@ from sasrec.errors import DataError
 
 if TYPE_CHECKING:
     from sasrec.recommender import Recommendation, Recommender
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody to recommend for.
+
+    Attributes:
+        name: What to call them.
+        tokens: Their history, oldest first.
+        note: What the data say of them, such as ``age 49``; may be empty.
+    """
+
+    name: str
+    tokens: list[str]
+    note: str = ""
 
 
 def recommend(
@@ -49,7 +65,7 @@ def recommend(
     from sasrec.loading import load
 
     recommender = load(model)
-    asked = [(f"history {text}", _tokens(text)) for text in history or []]
+    asked = [Asked(f"history {text}", _tokens(text)) for text in history or []]
     if user:
         asked += _user_histories(recommender, user, data)
     if file is not None:
@@ -58,13 +74,13 @@ def recommend(
         raise DataError("nobody to recommend for; give --history, --user or --file")
     allowed = None if candidates is None else _tokens(candidates)
     found = recommender.recommend(
-        [tokens for _, tokens in asked], k, exclude_seen=exclude_seen, candidates=allowed
+        [each.tokens for each in asked], k, exclude_seen=exclude_seen, candidates=allowed
     )
     if as_json or out is not None:
-        _write_lines([name for name, _ in asked], found, out)
+        _write_lines([each.name for each in asked], found, out)
     else:
-        for (name, tokens), recommendation in zip(asked, found, strict=True):
-            _print(name, tokens, recommendation, recommender.titles)
+        for each, recommendation in zip(asked, found, strict=True):
+            _print(each, recommendation, recommender.titles)
 
 
 def trained_on(recommender: Recommender) -> str:
@@ -89,25 +105,25 @@ def _tokens(text: str) -> list[str]:
     return [token.strip() for token in text.split(",") if token.strip()]
 
 
-def _user_histories(
-    recommender: Recommender, users: list[str], data: str | None
-) -> list[tuple[str, list[str]]]:
-    from sasrec.data.sources import load_corpus
+def _user_histories(recommender: Recommender, users: list[str], data: str | None) -> list[Asked]:
+    from sasrec.data.sources import load_corpus, user_notes
     from sasrec.settings import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
     source = data if data is not None else trained_on(recommender)
     corpus = load_corpus(source, settings, fetch_progress())
-    histories: list[tuple[str, list[str]]] = []
+    notes = user_notes(source, settings, users)
+    histories: list[Asked] = []
     for token, number in zip(users, corpus.users.numbers(users), strict=True):
         if number == 0:
             raise DataError(f"no user {token!r} in {source}")
         begin, end = corpus.sequences.offsets[number - 1 : number + 1]
-        histories.append((f"user {token}", corpus.items.tokens(corpus.sequences.items[begin:end])))
+        events = corpus.items.tokens(corpus.sequences.items[begin:end])
+        histories.append(Asked(f"user {token}", events, notes.get(token, "")))
     return histories
 
 
-def _file_histories(path: Path) -> list[tuple[str, list[str]]]:
+def _file_histories(path: Path) -> list[Asked]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
@@ -117,7 +133,9 @@ def _file_histories(path: Path) -> list[tuple[str, list[str]]]:
     if lines[-1] == "":  # what stands behind the last line end
         lines.pop()
     return [
-        (f"{path.name}, line {number}", _line_tokens(line.rstrip("\r"), f"{path}, line {number}"))
+        Asked(
+            f"{path.name}, line {number}", _line_tokens(line.rstrip("\r"), f"{path}, line {number}")
+        )
         for number, line in enumerate(lines, start=1)
     ]
 
@@ -149,15 +167,17 @@ def _write_lines(names: list[str], found: list[Recommendation], out: Path | None
     print(f"{len(found)} written to {out}", file=sys.stderr)
 
 
-def _print(name: str, tokens: list[str], found: Recommendation, titles: dict[str, str]) -> None:
+def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
-    recent = " → ".join(titles.get(token, token) for token in tokens[-5:])
-    events = "1 event" if len(tokens) == 1 else f"{len(tokens)} events"
-    console.print(f"{name}: {events}" + (f", the last: {recent}" if tokens else ""))
+    recent = " → ".join(titles.get(token, token) for token in asked.tokens[-5:])
+    events = "1 event" if len(asked.tokens) == 1 else f"{len(asked.tokens)} events"
+    console.print(f"{asked.name}: {events}" + (f", the last: {recent}" if asked.tokens else ""))
+    if asked.note:
+        console.print(asked.note)
     if found.unknown:
         console.print(f"skipped, unknown to the model: {', '.join(found.unknown)}")
     if found.by_popularity:

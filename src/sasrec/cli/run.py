@@ -74,7 +74,8 @@ def train(
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         print(f"events after filtering: {path}", file=sys.stderr)
     quiet = quiet or as_json or not run.output.show_progress
-    outcome = run_experiment(corpus, run, observer=observer_for(quiet=quiet))
+    observer = observer_for(quiet=quiet, loss_decimals=run.output.loss_decimals)
+    outcome = run_experiment(corpus, run, observer=observer)
     outcome.recommender.save(folder, overwrite=overwrite or out is None)
     if as_json:
         print(json.dumps({"folder": str(folder), **outcome.recommender.metrics}))

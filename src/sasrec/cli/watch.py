@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from sasrec.training.progress import EpochResult, Observer
 
 
-def observer_for(*, quiet: bool) -> Observer:
+def observer_for(*, quiet: bool, loss_decimals: int) -> Observer:
     """Return who watches training: nobody, a bar on a terminal, or plain lines in a log.
 
     Args:
         quiet: Nobody.
+        loss_decimals: Decimal places of the loss.
 
     Returns:
         The observer; it writes to standard error.
@@ -24,11 +25,19 @@ def observer_for(*, quiet: bool) -> Observer:
 
     if quiet:
         return LogObserver()
-    return BarObserver() if sys.stderr.isatty() else LineObserver()
+    return BarObserver() if sys.stderr.isatty() else LineObserver(loss_decimals)
 
 
 class LineObserver:
     """Prints one line an epoch, for logs."""
+
+    def __init__(self, loss_decimals: int) -> None:
+        """Begin.
+
+        Args:
+            loss_decimals: Decimal places of the loss.
+        """
+        self._loss_decimals = loss_decimals
 
     def started(self, epochs: int, targets: int) -> None:
         """Announce the size of the work.
@@ -55,7 +64,7 @@ class LineObserver:
         """
         from sasrec.training.progress import epoch_line
 
-        print(epoch_line(result), file=sys.stderr)
+        print(epoch_line(result, self._loss_decimals), file=sys.stderr)
 
     def stopped(self, reason: str) -> None:
         """Print the reason.

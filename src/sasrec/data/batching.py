@@ -221,6 +221,8 @@ class TrainingBatches:
         batch_size: Targets a batch, on average at most.
         collator: Over the split's sequences.
         shuffle: Whether the order of windows is new in each epoch.
+        rank: Of several processes that train together, which this is.
+        processes: How many there are; each gets its share of every batch.
     """
 
     split: Split
@@ -229,9 +231,11 @@ class TrainingBatches:
     batch_size: int
     collator: Collator
     shuffle: bool = True
+    rank: int = 0
+    processes: int = 1
 
     def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
-        """Yield every training target once, in random order.
+        """Yield every training target once, in random order, or this process's share of each batch.
 
         Args:
             generator: Source of phases and order.
@@ -248,7 +252,15 @@ class TrainingBatches:
         order = generator if self.shuffle else np.random.default_rng(0)
         groups = shuffled_groups(windows, batch_size=self.batch_size, generator=order)
         for group in groups:
-            yield self.collator.batch(windows.take(group))
+            yield self.collator.batch(self._share(windows, group))
+
+    def _share(self, windows: Windows, group: np.ndarray) -> Windows:
+        own = windows.take(group[self.rank :: self.processes])
+        if len(own):
+            return own
+        # Too few windows for all; this process takes part in the step with nothing to supervise.
+        first = windows.take(group[:1])
+        return replace(first, supervised=np.zeros_like(first.supervised))
 
     @property
     def n_targets(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,3 +153,34 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
     frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
     named = frame.drop_nulls()
     return dict(zip(named[wanted[0]].to_list(), named[wanted[1]].to_list(), strict=True))
+
+
+def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
+    """Return what an atomic .user file says of some users, as text for people.
+
+    Args:
+        path: The .user file, which need not exist.
+        columns: The user column and the separator.
+        users: Tokens of the users asked about.
+
+    Returns:
+        User token to text such as ``age 49, gender M``; users the file does not list are absent.
+
+    Raises:
+        DataError: The file is there, and its header or a line is broken.
+    """
+    if not path.is_file():
+        return {}
+    header = list(read_header(path, columns.separator))
+    if columns.user_column not in header:
+        return {}
+    shown = [name for name in header if name != columns.user_column]
+    layout = Layout(path, columns.separator, header, (columns.user_column,), optional=tuple(shown))
+    frame = read_columns(layout)
+    asked = frame.filter(frame[columns.user_column].is_in(list(users)))
+    return {
+        row[columns.user_column]: ", ".join(
+            f"{name} {row[name]}" for name in shown if row[name] is not None
+        )
+        for row in asked.iter_rows(named=True)
+    }

@@ -7,6 +7,7 @@ catalogue; or ``synthetic``, generated on the spot, ``synthetic:users=5000,items
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,7 +19,7 @@ from sasrec.data.filters import apply_filters, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.movielens import Progress
 from sasrec.data.presplit import read_parts
-from sasrec.data.readers import read_file
+from sasrec.data.readers import read_file, read_notes
 from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
 from sasrec.data.writing import write_whole
@@ -99,6 +100,23 @@ def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
         f"{did_you_mean(source, [*ENTRIES, SYNTHETIC])} (catalogue: "
         f"{', '.join([*ENTRIES, SYNTHETIC])}; or give the path of a file or folder)"
     )
+
+
+def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
+    """Return what the .user file beside a data set says of some users.
+
+    Args:
+        source: A name or path that ``load_corpus`` has found.
+        settings: Columns, separator, and the folder names are looked up in.
+        users: Tokens of the users.
+
+    Returns:
+        User token to text such as ``age 49, gender M``; empty if there is no such file.
+    """
+    if source.partition(":")[0] == SYNTHETIC:
+        return {}
+    path = locate(source, settings, lambda done, total: None)
+    return read_notes(path.with_suffix(".user"), settings, users)
 
 
 def generate(text: str) -> Interactions:

@@ -7,12 +7,14 @@ import torch
 from sasrec.errors import DeviceError
 
 
-def pick_device(name: str, gpu_id: str = "0") -> torch.device:
+def pick_device(name: str, gpu_id: str = "0", local: int = 0) -> torch.device:
     """Return the device a setting stands for.
 
     Args:
         name: ``auto``, ``cpu`` or ``cuda``.
-        gpu_id: Number of the GPU, if there is a choice; of several with commas the first.
+        gpu_id: Number of the GPU, if there is a choice; or several with commas between.
+        local: Of several processes on this machine, which this is; each takes the GPU at its
+            place in ``gpu_id``, or the next ones where that names one.
 
     Returns:
         The device; ``auto`` is the GPU if there is one.
@@ -29,7 +31,8 @@ def pick_device(name: str, gpu_id: str = "0") -> torch.device:
         )
     if name == "cpu" or not available:
         return torch.device("cpu")
-    number = int(gpu_id.partition(",")[0])
+    numbers = [int(part) for part in gpu_id.split(",") if part.strip()]
+    number = numbers[local] if local < len(numbers) else numbers[0] + local
     if number >= available:
         raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {available} GPU(s), from 0")
     return torch.device("cuda", number)

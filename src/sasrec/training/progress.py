@@ -53,6 +53,14 @@ class Observer(Protocol):
 class LogObserver:
     """Writes one line an epoch to the log of this package."""
 
+    def __init__(self, loss_decimals: int = 4) -> None:
+        """Begin.
+
+        Args:
+            loss_decimals: Decimal places of the loss.
+        """
+        self._loss_decimals = loss_decimals
+
     def started(self, epochs: int, targets: int) -> None:
         """Note the size of the work.
 
@@ -76,7 +84,7 @@ class LogObserver:
         Args:
             result: What it came to.
         """
-        logger.info(epoch_line(result))
+        logger.info(epoch_line(result, self._loss_decimals))
 
     def stopped(self, reason: str) -> None:
         """Note the end.
@@ -87,11 +95,12 @@ class LogObserver:
         logger.info("training stopped: %s", reason)
 
 
-def epoch_line(result: EpochResult) -> str:
+def epoch_line(result: EpochResult, loss_decimals: int = 4) -> str:
     """Return an epoch in one line.
 
     Args:
         result: What it came to.
+        loss_decimals: Decimal places of the loss.
 
     Returns:
         Such as ``epoch 3: loss 6.51, ndcg@20 0.0412 (best so far), 1.31 s, 74,200 targets/s``.
@@ -100,6 +109,6 @@ def epoch_line(result: EpochResult) -> str:
     best = " (best so far)" if result.is_best else ""
     rate = result.targets / max(result.seconds, 1e-9)
     return (
-        f"epoch {result.epoch}: loss {result.loss:.4f}{score}{best}, "
+        f"epoch {result.epoch}: loss {result.loss:.{loss_decimals}f}{score}{best}, "
         f"{result.seconds:.2f} s, {rate:,.0f} targets/s"
     )

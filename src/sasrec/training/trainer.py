@@ -21,6 +21,7 @@ from sasrec.training.averaging import WeightAverage
 from sasrec.training.device import pick_precision
 from sasrec.training.memory import keep_freed_memory
 from sasrec.training.optimisers import make_optimiser
+from sasrec.training.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.progress import EpochResult, Observer
 
 ROUND_ROWS = 64
@@ -88,7 +89,9 @@ def fit(
         for epoch in range(1, settings.epochs + 1):
             mean_loss, seconds, targets = run.epoch(epoch)
             with run.average.applied():
-                score = validate() if validate and _is_due(epoch, settings) else None
+                score = None
+                if validate and _is_due(epoch, settings):
+                    score = first_ones(validate() if run.place.rank == 0 else None)
                 is_best = best.consider(epoch, score, always=validate is None)
             left = settings.patience + 1 - best.stale
             epochs.append(
@@ -196,6 +199,7 @@ class TrainingLoop:
         self.optimiser = make_optimiser(model.parameters(), settings)
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(model, settings.averaging)
+        self.place = my_place()
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
@@ -213,18 +217,19 @@ class TrainingLoop:
         self.model.train()
         started = time.perf_counter()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        done = 0
+        done, in_all = 0, self.batches.n_targets
         for batch in self.batches.epoch(self.order):
             count = int((batch.targets > 0).sum())  # on the CPU still, so no device is asked
             if self.device.type == "cpu":
                 batch = rectangular(batch, self.batches.max_history)
             total += self.step(batch.to(self.device)) * count
             done += count
-            self.observer.advanced(number, done)
-        mean = float(total) / max(done, 1)  # the one synchronisation of the epoch
+            self.observer.advanced(number, min(done * self.place.processes, in_all))
+        loss, done = summed(torch.stack([total, total.new_tensor(done)])).tolist()
+        mean = loss / max(done, 1)  # the one synchronisation of the epoch
         if not math.isfinite(mean):
             raise ModelError(f"the loss of epoch {number} is {mean}; try a smaller learning_rate")
-        return mean, time.perf_counter() - started, done
+        return mean, time.perf_counter() - started, int(done)
 
     def step(self, batch: Batch) -> Tensor:
         """Take one optimiser step.
@@ -249,6 +254,8 @@ class TrainingLoop:
             loss = self.loss(hidden, batch.targets[supervised], table)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+        if self.place.processes > 1:
+            average_gradients(self.model.parameters(), len(supervised))
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm, self.clip_norm_type)
         self.optimiser.step()

@@ -13,6 +13,7 @@ import numpy as np
 
 from sasrec.data.writing import write_whole
 from sasrec.errors import SasrecError, SettingsError, did_you_mean
+from sasrec.tuning.picture import search_page
 from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of, stepped
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class HyperTuning:
         params_file: str | Path | None = None,
         params_dict: Mapping[str, Mapping[str, Any]] | None = None,
         fixed_config_file_list: Sequence[str] | None = None,
-        display_file: str | None = None,
+        display_file: str | Path | None = None,
         algo: str = "exhaustive",
         max_evals: int = 100,
         early_stop: int = 10,
@@ -55,7 +56,7 @@ class HyperTuning:
             params_file: A ``hyper.test`` file.
             params_dict: Kind to name to values.
             fixed_config_file_list: Files every trial begins with.
-            display_file: Not supported yet.
+            display_file: An HTML page to write when the search has ended: score by trial.
             algo: ``exhaustive``, ``random`` or ``bayes`` (TPE).
             max_evals: Most trials of random and bayes; exhaustive tries every combination.
             early_stop: The search ends after so many trials in a row without progress.
@@ -70,15 +71,12 @@ class HyperTuning:
             raise SettingsError(
                 f"algo is {algo!r}{did_you_mean(algo, ALGORITHMS)} (known: {', '.join(ALGORITHMS)})"
             )
-        if display_file is not None:
-            raise SettingsError(
-                "display_file: no picture is drawn yet; leave it out and use export_result"
-            )
         self.objective_function = objective_function
         self.space = (
             read_space(params_file) if params_file else space_of(space or params_dict or {})
         )
         self.fixed_config_file_list = fixed_config_file_list
+        self.display_file = None if display_file is None else Path(display_file)
         self.algo = algo
         self.max_evals = grid_size(self.space) if algo == "exhaustive" else max_evals
         self.early_stop = early_stop
@@ -136,7 +134,16 @@ class HyperTuning:
                 break
         if not self.params2result and failure is not None:
             raise failure
+        if self.display_file is not None:
+            self._draw(self.display_file)
         logger.info("search ended: %s; best: %s", self.stopped_because, self.best_params)
+
+    def _draw(self, path: Path) -> None:
+        results = list(self.params2result.values())
+        raw = [result["best_valid_score"] for result in results]
+        scores = [math.nan if score is None else float(score) for score in raw]
+        bigger = all(result["valid_score_bigger"] for result in results)
+        write_whole(path, search_page(list(self.params2result), scores, bigger=bigger))
 
     def _note(self, params: dict[str, Any], result: Mapping[str, Any]) -> bool:
         """Keep a result.
