@@ -162,7 +162,20 @@ def test_preset_is_a_key_too() -> None:
         resolve_settings({"preset": "recbloe"})
 
 
+def test_eval_args_are_taken_as_a_whole() -> None:
+    first = {"split": {"RS": [7, 2, 1]}, "group_by": None, "mode": "uni9"}
+    run = resolve_layers(
+        layers(
+            ("a.yaml", {"eval_args": first}),
+            ("command line", {"eval_args": {"split": {"LS": "valid_and_test"}, "order": "TO"}}),
+        )
+    )
+    assert (run.evaluation.split, run.evaluation.candidates) == ("leave_one_out", "full")
+
+
 def test_mistakes_name_the_place() -> None:
+    with pytest.raises(SettingsError, match=r"^a\.yaml, line 7: eval_args is 5"):
+        resolve_layers(layers(("a.yaml", {"eval_args": 5})))
     with pytest.raises(SettingsError, match=r"unknown key 'epcohs' in a\.yaml, line 7; did you"):
         resolve_layers(layers(("a.yaml", {"epcohs": 3})))
     with pytest.raises(SettingsError, match=r"^a\.yaml, line 7: train_batch_size is 0: "):
@@ -190,6 +203,17 @@ def test_keys_without_effect_are_accepted_and_listed() -> None:
             {"split": {"TS": [0.8, 0.1, 0.1]}, "mode": {"valid": "pop50", "test": "full"}},
             {"split": "time", "candidates": "full", "valid_candidates": "pop50"},
         ),
+        ("eval_args", {"mode": "uni7"}, {"split": "ratio", "ratios": (0.8, 0.1, 0.1)}),
+        (
+            "eval_args",
+            {"split": {"LS": "valid_only"}, "mode": {"valid": "uni7"}},
+            {"split": "leave_one_out", "candidates": "uni7", "valid_candidates": "uni7"},
+        ),
+        ("gpu_id", (0, 1), {"gpu_id": "0,1"}),
+        ("gpu_id", None, {"gpu_id": ""}),
+        ("normalize_all", None, {"rounded_times": False}),
+        ("state", "info", {"log_level": "INFO"}),
+        ("learner", "AdamW", {"optimiser": "adamw"}),
         ("train_neg_sample_args", None, {"negatives": "none"}),
         ("clip_grad_norm", {"max_norm": 5}, {"clip_norm": 5.0, "clip_norm_type": 2.0}),
         ("clip_grad_norm", None, {"clip_norm": None}),
@@ -250,6 +274,19 @@ def test_negatives_of_recbole_become_ours() -> None:
         ({"eval_args": {"group_by": "item"}}, "choose 'user' or 'none'"),
         ({"eval_args": {"mode": "labeled"}}, "'labeled' needs labels"),
         ({"eval_args": {"mode": "unix"}}, "mode is 'unix'; choose 'full'"),
+        ({"eval_args": {"mode": {}}}, "name valid, test or both"),
+        ({"eval_args": {"split": {"RS": [0, 0, 0]}}}, "that of training is above 0"),
+        ({"eval_args": {"split": {"TS": [1, -1, 1]}}}, "finite numbers from 0"),
+        ({"eval_args": {"mode": "uni999999"}}, "mode is 'uni999999'"),
+        ({"valid_metric": "mrr@99999999999"}, "names no cut-off from 1 to 99999"),
+        ({"user_inter_num_interval": 5}, "an interval is a text such as '[5,inf)'"),
+        ({"benchmark_filename": ["../x", "b", "c"]}, "benchmark_filename"),
+        ({"gpu_id": "0,x"}, "gpu_id"),
+        ({"preset": ["recbole"]}, "unknown preset ['recbole']"),
+        (
+            {"loss_type": "BPR", "train_neg_sample_args": {"dynamic": True}},
+            "dynamic needs candidate_num",
+        ),
         ({"repeatable": False}, "leave it True"),
         ({"use_gpu": "yes"}, "it is True or False"),
         ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),

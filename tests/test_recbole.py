@@ -1,6 +1,7 @@
 """RecBole's entry points, as its scripts call them."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from sasrec.cli.app import main
 from sasrec.data.sources import generate, write_atomic
-from sasrec.errors import DataError, SettingsError
+from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.loading import load
 from sasrec.recbole import (
     Config,
@@ -25,6 +27,7 @@ from sasrec.recbole import (
 )
 
 METRICS = ("recall", "mrr", "ndcg", "hit", "precision")
+EVAL_ARGS = {"split": {"LS": "valid_and_test"}, "mode": "uni9"}
 SMALL = {
     "hidden_size": 16,
     "inner_size": 16,
@@ -110,15 +113,119 @@ def test_one_trial_names_its_model_and_saves_nothing_unless_asked(shop: Path) ->
     assert not (shop / "saved").exists()
 
 
-def test_several_processes_give_the_result_of_the_first(shop: Path) -> None:
+def free_port() -> str:
     with socket.socket() as door:
         door.bind(("localhost", 0))
-        port = str(door.getsockname()[1])
+        return str(door.getsockname()[1])
+
+
+def test_several_processes_give_the_result_of_the_first(shop: Path) -> None:
+    port = free_port()
     result = run("SASRec", "shop", config_dict={**SMALL, "epochs": 1}, nproc=2, port=port)
     assert set(result["test_result"]) == {f"{name}@10" for name in METRICS}
     assert len(list((shop / "saved").iterdir())) == 1
     with pytest.raises(SettingsError, match="unknown key 'epohcs'"):
         run("SASRec", "shop", config_dict={"epohcs": 1}, nproc=2, port=port)
+
+
+def test_flags_of_the_script_itself_are_no_settings(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--params_file=x", "--tag=mine", "--epochs=7", "plain"]
+    monkeypatch.setattr(sys, "argv", ["run.py", *words])
+    assert Config("SASRec", "shop")["epochs"] == 7
+    monkeypatch.setattr(sys, "argv", ["run.py", "--epohcs=7"])
+    with pytest.raises(SettingsError, match="did you mean 'epochs'"):
+        Config("SASRec", "shop")
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "--epohcs=7"])
+    assert Config("SASRec", "shop")["epochs"] == 300
+
+
+def test_config_answers_as_recboles_does(shop: Path) -> None:
+    config = Config("SASRec", "shop", config_dict={"topk": 5, "eval_args": EVAL_ARGS})
+    assert config["metrics"] == ["Recall", "MRR", "NDCG", "Hit", "Precision"]
+    assert (config["topk"], config["valid_metric"], config["dataset"]) == ([5], "MRR@10", "shop")
+    assert config["eval_args"]["mode"] == {"valid": "uni9", "test": "uni9"}
+    assert (config["worker"], config["repeatable"], config["data_path"]) == (
+        0,
+        True,
+        "dataset/shop",
+    )
+    assert config["train_neg_sample_args"] is None
+    config["epochs"] = 3
+    config["loss_type"] = "BPR"
+    assert (config["epochs"], config.run.training.epochs) == (3, 3)
+    assert config.final_config_dict["train_neg_sample_args"]["distribution"] == "uniform"
+    assert "epochs = 3" in str(config).splitlines()
+    with pytest.raises(SettingsError, match=r"unknown key 'epohcs' in config\['epohcs'\]"):
+        config["epohcs"] = 3
+
+
+def test_a_single_config_file_may_be_a_text(shop: Path) -> None:
+    (shop / "one.yaml").write_text("epochs: 4\n")
+    assert Config("SASRec", "shop", "one.yaml")["epochs"] == 4
+
+
+def test_the_command_takes_its_data_from_a_file_and_keys_in_two_words(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{key}: {value}" for key, value in SMALL.items()]
+    (shop / "all.yaml").write_text("\n".join(["dataset: shop", *lines]))
+    words = ["run_recbole", "--config_files", "all.yaml", "--epochs", "1"]
+    monkeypatch.setattr(sys, "argv", ["sasrec", *words])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert not left.value.code
+    [folder] = (shop / "saved").iterdir()
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["training"]["epochs"] == 1
+    assert settings["source"].endswith("shop.inter")
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["sasrec", "run_recbole", "--seed"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "'--seed' has no value" in capsys.readouterr().err
+
+
+def test_a_pickle_is_told_the_way(shop: Path) -> None:
+    (shop / "SASRec-x.pth").write_bytes(b"PK")
+    with pytest.raises(ModelError, match=r"sasrec import-recbole SASRec-x\.pth"):
+        load_data_and_model("SASRec-x.pth")
+
+
+def test_a_script_may_train_in_two_processes_without_a_guard(shop: Path) -> None:
+    (shop / "two.py").write_text(
+        "from recbole.quick_start import *\n"
+        "from recbole.utils import init_seed\n"
+        f"init_seed(1)\nprint(run('SASRec', 'shop', config_dict={SMALL}, nproc=2, "
+        f"port='{free_port()}')['best_valid_score'])\n"
+    )
+    command = [sys.executable, "-m", "sasrec", "exec", "two.py"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout.splitlines()[-1]) > 0
+    assert ended.stderr == ""
+
+
+def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> None:
+    values = {**SMALL, "epochs": 5000, "stopping_step": 5000}
+    words = [f"--{key}={value}" for key, value in values.items()]
+    words += ["--dataset=shop", "--nproc=2", f"--port={free_port()}"]
+    command = [sys.executable, "-m", "sasrec", "run_recbole", *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        while "epoch 3:" not in process.stdout.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    [folder] = (shop / "saved").iterdir()
+    assert process.returncode == 2
+    kept = f"the best weights so far are in saved/{folder.name}"
+    assert err.strip() == f"error: training was stopped early; {kept}"
+    load(folder)
 
 
 def test_case_studies_of_a_saved_model(shop: Path) -> None:

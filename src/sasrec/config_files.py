@@ -21,6 +21,9 @@ FLOAT = re.compile(
 )
 """What is a number with a point or an exponent; YAML 1.1 by itself reads 1e-3 as a text."""
 
+MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
+"""What YAML's own reader of values may raise on a value that is not what its tag says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -114,6 +117,8 @@ def yaml_file(path: str | Path) -> Layer:
     import yaml
 
     try:
+        if (found := Path(path).expanduser()).exists() and not found.is_file():
+            raise SettingsError(f"{path} is no ordinary file; give a YAML file")
         text = Path(path).expanduser().read_text(encoding="utf-8")
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -122,7 +127,7 @@ def yaml_file(path: str | Path) -> Layer:
         raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8") from error
     try:
         node = yaml.compose(text, Loader=_loader())
-        if node is None:
+        if node is None or getattr(node, "value", node) == "":
             return Layer(str(path), {})
         if not isinstance(node, yaml.MappingNode):
             raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
@@ -132,8 +137,10 @@ def yaml_file(path: str | Path) -> Layer:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SettingsError(f"{path}{at}: no YAML ({error.problem or error.context})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, *MISREAD) as error:
         raise SettingsError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
     return Layer(str(path), values, lines)
 
 

@@ -96,6 +96,18 @@ def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASR
     return resolve_layers([Layer("settings", values or {})], model)
 
 
+def known_keys(model: str = "SASRec") -> set[str]:
+    """Return every key that means something, or is known to mean nothing.
+
+    Args:
+        model: Name of the model.
+
+    Returns:
+        Our names and RecBole's.
+    """
+    return {*_names(_classes(model)), *TRANSLATED, *WITHOUT_EFFECT, "preset"}
+
+
 def resolve_layers(
     layers: Sequence[Layer], model: str = "SASRec", preset: str | None = None
 ) -> RunSettings:
@@ -104,8 +116,8 @@ def resolve_layers(
     Args:
         layers: From the weakest to the strongest.
         model: Name of the model.
-        preset: Name of settings to begin with; None takes what the strongest layer with a key
-            ``preset`` says, and the defaults where none has.
+        preset: Name of settings to begin with where no layer has a key ``preset``; None begins
+            with the defaults.
 
     Returns:
         The settings, with where each came from.
@@ -114,13 +126,7 @@ def resolve_layers(
         SettingsError: A key is unknown, given under two names in one layer, or has a value out of
             range; or the preset is unknown.
     """
-    classes: dict[str, type[Settings]] = {
-        "data": DataSettings,
-        "model": resolve("model", MODEL_SETTINGS, model),
-        "training": TrainingSettings,
-        "evaluation": EvaluationSettings,
-        "output": OutputSettings,
-    }
+    classes = _classes(model)
     owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
     names = _names(classes)
     layers = _on_preset(layers, preset)
@@ -155,12 +161,22 @@ def resolve_layers(
     return run
 
 
+def _classes(model: str) -> dict[str, type[Settings]]:
+    return {
+        "data": DataSettings,
+        "model": resolve("model", MODEL_SETTINGS, model),
+        "training": TrainingSettings,
+        "evaluation": EvaluationSettings,
+        "output": OutputSettings,
+    }
+
+
 def _on_preset(layers: Sequence[Layer], preset: str | None) -> list[Layer]:
     """Return the layers upon that of the preset, if one is named.
 
     Args:
         layers: From the weakest to the strongest; their key ``preset`` is taken out.
-        preset: Its name if it is known already; it wins over what a layer says.
+        preset: Its name where no layer says.
 
     Returns:
         The layers.
@@ -169,18 +185,18 @@ def _on_preset(layers: Sequence[Layer], preset: str | None) -> list[Layer]:
         SettingsError: The preset is unknown.
     """
     named = [layer.values["preset"] for layer in layers if "preset" in layer.values]
-    preset = preset if preset is not None or not named else named[-1]
-    if preset is None:
-        return list(layers)
-    if preset not in PRESETS:
-        raise SettingsError(
-            f"unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
-            f"(known: {', '.join(PRESETS)})"
-        )
+    preset = named[-1] if named else preset
     plain = [
         replace(layer, values={k: v for k, v in layer.values.items() if k != "preset"})
         for layer in layers
     ]
+    if preset is None:
+        return plain
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise SettingsError(
+            f"unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
+            f"(known: {', '.join(PRESETS)})"
+        )
     return [Layer(f"preset {preset}", PRESETS[preset]), *plain]
 
 
@@ -211,8 +227,12 @@ def _renamed(layer: Layer, names: Mapping[str, str], idle: list[str]) -> dict[st
     """
     found: dict[str, tuple[Any, str]] = {}
     for key, value in layer.values.items():
+        at = "" if layer.where in {"settings", "command line"} else f"{layer.place_of(str(key))}: "
         if key in TRANSLATED:
-            pairs = TRANSLATED[key](value)
+            try:
+                pairs = TRANSLATED[key](value)
+            except SettingsError as error:
+                raise SettingsError(f"{at}{error}") from error
         elif key in names:
             pairs = {names[key]: value}
         elif key in WITHOUT_EFFECT:
@@ -225,7 +245,7 @@ def _renamed(layer: Layer, names: Mapping[str, str], idle: list[str]) -> dict[st
         for name, each in pairs.items():
             if name in found:
                 raise SettingsError(
-                    f"{found[name][1]!r} and {key!r} are the same setting; keep one"
+                    f"{at}{found[name][1]!r} and {key!r} are the same setting; keep one"
                 )
             found[name] = (each, str(key))
     return found

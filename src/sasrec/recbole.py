@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec.configuration import RunSettings
 from sasrec.data.sources import load_corpus, save_events
+from sasrec.errors import Interrupted, SettingsError
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
 from sasrec.experiment import Outcome, run_experiment
 from sasrec.model_folder import check_target
 from sasrec.recbole_config import Config as Config
+from sasrec.recbole_config import init_logger as init_logger
+from sasrec.recbole_config import init_seed as init_seed
+from sasrec.recbole_config import log_to_stdout
 from sasrec.recbole_data import full_sort_scores as full_sort_scores
 from sasrec.recbole_data import full_sort_topk as full_sort_topk
 from sasrec.recbole_data import load_data_and_model as load_data_and_model
@@ -88,8 +91,18 @@ def run(
     Returns:
         As ``run_recbole``. One process takes all cores of a CPU already; several are for several
         GPUs or machines.
+
+    Raises:
+        SettingsError: A number is none, or they do not fit each other.
     """
     arguments = (model, dataset, config_file_list, config_dict, saved)
+    for name, number in (
+        ("nproc", nproc),
+        ("world_size", world_size),
+        ("group_offset", group_offset),
+    ):
+        if type(number) is not int:
+            raise SettingsError(f"{name} is {number!r}; it is a whole number")
     if nproc == 1 and world_size in {-1, 1}:
         return run_recbole(*arguments)
     world = nproc if world_size == -1 else world_size
@@ -123,12 +136,20 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     first = my_place().rank == 0
     saved = saved and first
     level = run.output.log_level if first else "ERROR"
-    logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
-    logging.getLogger("sasrec").setLevel(level)
+    log_to_stdout(level)
     folder = _new_folder(Path(run.output.checkpoint_dir), config.model)
     if saved:
         check_target(folder, overwrite=False)
     corpus = load_corpus(config.dataset, run.data)
+    sizes = corpus.sequences
+    logger.info(
+        "%s: %s users, %s items, %s interactions; model %s",
+        corpus.name,
+        f"{sizes.n_users:,}",
+        f"{len(corpus.items):,}",
+        f"{sizes.n_events:,}",
+        config.model,
+    )
     if run.output.save_dataset and first:
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         logger.info("events after filtering: %s", path)
@@ -136,6 +157,9 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     if saved:
         outcome.recommender.save(folder)
         logger.info("saved in %s", folder)
+    if outcome.trained.interrupted and first:
+        kept = f"; the best weights so far are in {folder}" if saved else ""
+        raise Interrupted(f"training was stopped early{kept}")
     result = _result(outcome, run)
     logger.info("best valid: %s", result["best_valid_result"])
     logger.info("test result: %s", result["test_result"])

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+import random
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sasrec.config_files import Layer, key_words, literal, yaml_file
-from sasrec.configuration import RunSettings, resolve_layers
-from sasrec.errors import SettingsError
+from sasrec.configuration import RunSettings, known_keys, resolve_layers
+from sasrec.errors import SettingsError, did_you_mean
+from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
+from sasrec.settings import TrainingSettings
 from sasrec.training.device import pick_device
 
 logger = logging.getLogger(__name__)
@@ -40,6 +46,8 @@ class Config(Mapping[str, Any]):
         Raises:
             SettingsError: A key or value is wrong, or model or data are not named.
         """
+        if isinstance(config_file_list, str | Path):
+            config_file_list = [config_file_list]
         layers = [yaml_file(path) for path in config_file_list or []]
         layers.append(Layer("config_dict", _literals(config_dict or {})))
         layers.append(_command_line())
@@ -49,20 +57,14 @@ class Config(Mapping[str, Any]):
         for key, value in (("model", self.model), ("dataset", self.dataset)):
             if value == "None":
                 raise SettingsError(f"no {key} is named; give {key}='…', or --{key}=…")
-        plain = [
-            Layer(
-                layer.where,
-                {key: value for key, value in layer.values.items() if key not in _NAMING},
-                layer.lines,
-            )
+        self._preset: str | None = "recbole"
+        self._layers = [
+            replace(layer, values={key: v for key, v in layer.values.items() if key not in _NAMING})
             for layer in layers
         ]
-        self.run: RunSettings = resolve_layers(plain, self.model, "recbole")
+        self._resolve()
         if self.run.without_effect:
             logger.warning("without effect here: %s", ", ".join(self.run.without_effect))
-        self._values = as_recbole(self.run, self.model, self.dataset)
-        for layer in plain:
-            self._values |= layer.values
 
     @classmethod
     def of(cls, run: RunSettings, dataset: str) -> Config:
@@ -76,9 +78,36 @@ class Config(Mapping[str, Any]):
             The view.
         """
         config = cls.__new__(cls)
-        config.model, config.dataset, config.run = run.model_name, dataset, run
-        config._values = as_recbole(run, run.model_name, dataset)
+        config.model, config.dataset, config._preset = run.model_name, dataset, None
+        values = {name: value for group in run.groups().values() for name, value in group}
+        config._layers = [Layer("settings", values)]
+        config._resolve()
         return config
+
+    def _resolve(self) -> None:
+        self.run: RunSettings = resolve_layers(self._layers, self.model, self._preset)
+        written = {key: value for layer in self._layers for key, value in layer.values.items()}
+        self._values = {**written, **as_recbole(self.run, self.model, self.dataset)}
+
+    @property
+    def final_config_dict(self) -> dict[str, Any]:
+        """All keys and their values."""
+        return dict(self._values)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        """Set a key; it wins over all that was said before."""
+        if key in _NAMING:
+            setattr(self, key, str(value))
+        else:
+            self._layers.append(Layer(f"config[{key!r}]", {key: value}))
+        self._resolve()
+
+    def __repr__(self) -> str:
+        """Return model, data, and every setting on a line."""
+        groups = self.run.groups().items()
+        lines = [f"model = {self.model}", f"dataset = {self.dataset}"]
+        lines += [f"{name} = {value!r}" for _, group in groups for name, value in group]
+        return "\n".join(lines)
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of a key, None if it is unknown."""
@@ -109,19 +138,64 @@ def _literals(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+SCRIPT_FLAGS = frozenset({"config_files", "params_file", "output_file", "display_file", "tool"})
+"""What RecBole's own scripts take on the command line, which is no setting."""
+_mentioned: set[str] = set()
+
+
 def _command_line() -> Layer:
-    """Return the ``--key=value`` words of the running script; others are passed over.
+    """Return the ``--key=value`` words of the running script that are settings.
+
+    Flags that the script may have of its own are passed over, with a line that says so; a slip of
+    the pen in a setting is not.
 
     Returns:
-        The layer.
+        The layer; none in a notebook, whose command line is not the user's.
     """
-    settings = []
+    if "ipykernel" in Path(sys.argv[0]).name:
+        return Layer("command line", {})
+    settings = [word for word in sys.argv[1:] if word.startswith("--") and "=" in word]
     for word in sys.argv[1:]:
-        if word.startswith("--") and "=" in word:
-            settings.append(word)
-        else:
-            logger.warning("the argument %r is not --key=value and is passed over", word)
-    return key_words(settings)
+        if word not in settings:
+            _mention(f"the argument {word!r} is not --key=value and is passed over")
+    layer = key_words(settings)
+    known = known_keys() | _NAMING
+    kept = {}
+    for key, value in layer.values.items():
+        if key in known or (key not in SCRIPT_FLAGS and did_you_mean(key, known)):
+            kept[key] = value
+        elif key not in SCRIPT_FLAGS:
+            _mention(f"--{key} is no setting and is passed over")
+    return replace(layer, values=kept)
+
+
+def _mention(text: str) -> None:
+    """Warn once; a search makes a ``Config`` for each trial."""
+    if text not in _mentioned:
+        _mentioned.add(text)
+        logger.warning(text)
+
+
+SPELLED = {
+    name.lower(): name
+    for name in (
+        "Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "GAUC", "ItemCoverage",
+        "AveragePopularity", "ShannonEntropy", "GiniIndex", "TailPercentage",
+    )
+}  # fmt: skip
+"""Our names of metrics to RecBole's."""
+STANDING = {
+    "worker": 0,
+    "repeatable": True,
+    "eval_batch_size": 4096,
+    "enable_scaler": False,
+    "RATING_FIELD": "rating",
+    "LABEL_FIELD": "label",
+    "NEG_PREFIX": "neg_",
+    "ITEM_LIST_LENGTH_FIELD": "item_length",
+    "POSITION_FIELD": "position_id",
+}
+"""Keys that mean nothing here to the values RecBole gives them."""
 
 
 def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
@@ -135,7 +209,7 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
     Returns:
         Key to value.
     """
-    values: dict[str, Any] = {"model": model, "dataset": dataset}
+    values: dict[str, Any] = {**STANDING, "model": model, "dataset": Path(dataset).stem}
     for group in run.groups().values():
         for name, rule in type(group).model_fields.items():
             value = getattr(group, name)
@@ -148,6 +222,20 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "ratio": {"RS": list(run.evaluation.ratios)},
         "time": {"TS": list(run.evaluation.ratios)},
     }[run.evaluation.split]
+    folder = Path(dataset)
+    plain = len(folder.parts) == 1
+    values["data_path"] = str(Path(run.data.data_path) / dataset if plain else folder.parent)
+    values["metrics"] = [SPELLED.get(name, name) for name in run.evaluation.metrics]
+    watched, k = split_key(run.evaluation.valid_metric)
+    values["valid_metric"] = f"{SPELLED.get(watched, watched)}@{k}" if k else SPELLED[watched]
+    values["valid_metric_bigger"] = watched not in SMALLER_IS_BETTER
+    values["use_gpu"] = run.training.device != "cpu"
+    values["enable_amp"] = run.training.precision == "bfloat16"
+    values["val_interval"] = run.data.value_intervals or None
+    values["train_neg_sample_args"] = _negatives(run.training)
+    norm = run.training.clip_norm
+    kind = run.training.clip_norm_type
+    values["clip_grad_norm"] = None if norm is None else {"max_norm": norm, "norm_type": kind}
     values["device"] = pick_device(run.training.device, run.training.gpu_id)
     values["eval_args"] = {
         "split": split,
@@ -156,3 +244,52 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "mode": {"valid": run.evaluation.validated_against, "test": run.evaluation.candidates},
     }
     return values
+
+
+def _negatives(training: TrainingSettings) -> dict[str, Any] | None:
+    if training.loss == "CE":
+        return None
+    return {
+        "distribution": "uniform" if training.negatives == "auto" else training.negatives,
+        "sample_num": training.negative_count,
+        "alpha": training.negative_alpha,
+        "dynamic": training.negative_candidates > 0,
+        "candidate_num": training.negative_candidates,
+    }
+
+
+def log_to_stdout(level: str) -> None:
+    """Show what this package logs, unless the script has set up logging itself.
+
+    Args:
+        level: Least importance shown.
+    """
+    logging.basicConfig(level=level, format="%(message)s", stream=sys.stdout)
+    logging.getLogger("sasrec").setLevel(level)
+
+
+def init_logger(config: Config) -> None:
+    """Show what this package logs, as RecBole's ``utils.init_logger``.
+
+    Args:
+        config: Its ``state`` is the least importance shown.
+    """
+    log_to_stdout(config.run.output.log_level)
+
+
+def init_seed(seed: int, reproducibility: bool = True) -> None:
+    """Seed the generators of Python, NumPy and torch, as RecBole's ``utils.init_seed``.
+
+    A training seeds itself from its settings; this is for what a script does beside.
+
+    Args:
+        seed: From 0.
+        reproducibility: Whether a GPU is to use only operations that repeat themselves.
+    """
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    if torch.cuda.is_available():
+        torch.use_deterministic_algorithms(reproducibility, warn_only=True)

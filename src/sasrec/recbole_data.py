@@ -17,12 +17,13 @@ from sasrec.data.sequences import Corpus, renumbered
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases, Split, make_split
 from sasrec.data.windows import case_windows
-from sasrec.errors import DataError
+from sasrec.errors import DataError, ModelError
 from sasrec.evaluation.ranking import last_scores
 from sasrec.loading import load
 from sasrec.models.contract import NextItemModel
 from sasrec.recbole_config import Config
 from sasrec.recommender import Recommender
+from sasrec.training.device import pick_device
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -51,6 +52,36 @@ class Dataset:
             f"<Dataset {self.corpus.name}: {self.user_num - 1:,} users, {self.item_num - 1:,} "
             f"items, {self.inter_num:,} events, {len(self.cases):,} cases>"
         )
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what there is instead of a name that is not there.
+
+        Args:
+            name: Of an attribute.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(
+            f"sasrec stands in for RecBole here, and its data set has no {name!r}; it has "
+            "user_num, item_num, inter_num, sparsity, num, token2id, id2token, uid_field, iid_field"
+        )
+
+    @property
+    def sparsity(self) -> float:
+        """Share of pairs of user and item without an event."""
+        return 1 - self.inter_num / ((self.user_num - 1) * (self.item_num - 1))
+
+    def num(self, field: str) -> int:
+        """Return the number of tokens of a field, padding counted.
+
+        Args:
+            field: The user or the item column.
+
+        Returns:
+            The number.
+        """
+        return len(self._vocabulary(field)) + 1
 
     @property
     def dataset(self) -> Dataset:
@@ -102,9 +133,15 @@ class Dataset:
 
         Returns:
             A token, or an array of tokens of the same shape.
+
+        Raises:
+            DataError: A number is none of this field's.
         """
         names = np.array(["[PAD]", *self._vocabulary(field).entries.to_list()], dtype=object)
-        found = names[np.asarray(ids)]
+        numbers = np.asarray(ids)
+        if numbers.dtype.kind not in "iu" or (numbers < 0).any() or (numbers >= len(names)).any():
+            raise DataError(f"{field}: ids are whole numbers from 0 to {len(names) - 1}")
+        found = names[numbers]
         return found if isinstance(found, np.ndarray) else str(found)
 
     def _vocabulary(self, field: str) -> Any:
@@ -125,8 +162,17 @@ def load_data_and_model(
 
     Returns:
         Settings, model, whole data set, training, validation and test part.
+
+    Raises:
+        ModelError: The file is a checkpoint of RecBole's.
     """
-    recommender = load(model_file)
+    file = Path(model_file)
+    if file.is_file() and file.suffix == ".pth":
+        raise ModelError(
+            f"{file} is a pickle, which could execute anything; 'sasrec import-recbole {file}' "
+            "says how to bring it"
+        )
+    recommender = load(file)
     run, source = _saved_run(recommender)
     original = load_corpus(source, run.data)
     corpus = renumbered(original, recommender.items)
@@ -145,8 +191,11 @@ def load_data_and_model(
 def _saved_run(recommender: Recommender) -> tuple[RunSettings, str]:
     saved = recommender.settings
     groups = ("data", "model", "training", "evaluation", "output")
-    values = {key: value for group in groups for key, value in saved.get(group, {}).items()}
-    source = str(saved.get("source", ""))
+    parts = [saved.get(group, {}) for group in groups]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ModelError("settings.json of the model is damaged or was edited")
+    values = {key: value for part in parts for key, value in part.items()}
+    source = str(saved.get("source") or "")
     if not source:
         raise DataError("the model was trained on a data frame, which cannot be found again")
     return resolve_settings(values, saved["model_name"]), source
@@ -180,7 +229,7 @@ def full_sort_scores(
         raise DataError(f"user number {missing[0]} has no case in this part of the data")
     places = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
     cases = Cases(test_data.cases.users[places], test_data.cases.stops[places])
-    target = torch.device("cpu" if device is None else device)
+    target = device if isinstance(device, torch.device) else pick_device(device or "cpu")
     sequences = test_data.corpus.sequences
     windows = case_windows(sequences, cases, test_data.max_history)
     scores = torch.full((len(cases), test_data.item_num), -torch.inf)

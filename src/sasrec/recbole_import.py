@@ -26,6 +26,8 @@ from sasrec.models.sasrec import SASRec, SASRecSettings
 from sasrec.recommender import Recommender
 
 SIZES = (*SASRecSettings.model_fields, "loss_type", "MAX_ITEM_LIST_LENGTH")
+EMBEDDING_WEIGHTS, BLOCK_WEIGHTS = 4, 16
+"""How many weights RecBole's SASRec has outside of its blocks, and in each."""
 SCRIPT = f"""\
 # Run this where RecBole and safetensors are installed:
 #     python convert.py saved/SASRec-….pth sasrec.safetensors
@@ -67,13 +69,18 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             sizes = json.loads((file.metadata() or {})["config"])
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {' '.join(str(error).split())}") from error
     except KeyError as error:
         raise ModelError(
             f"{path} names no sizes; write it with the script that 'sasrec import-recbole "
             "--script' prints"
         ) from error
+    if not isinstance(sizes, dict):
+        raise ModelError(f"{path} names no sizes; its metadata 'config' is no JSON object")
+    for name, weight in weights.items():
+        if not weight.is_floating_point() or not weight.isfinite().all():
+            raise ModelError(f"{path}: the weight {name!r} holds what is no finite number")
     return weights, sizes
 
 
@@ -108,7 +115,8 @@ def import_model(
             items in the data.
     """
     n_items = len(corpus.items)
-    rows = len(weights.get("item_embedding.weight", torch.empty(0)))
+    table = weights.get("item_embedding.weight", torch.empty(0))
+    rows = len(table) if table.ndim else 0
     if rows != n_items + 1:
         raise ModelError(
             f"the checkpoint has {max(rows - 1, 0):,} items and {corpus.name} has {n_items:,}; "
@@ -120,6 +128,8 @@ def import_model(
     except (KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"these are not the weights of RecBole's SASRec: {reason}") from error
+    if len(weights) != EMBEDDING_WEIGHTS + BLOCK_WEIGHTS * len(model.blocks):
+        raise ModelError("the checkpoint has weights that RecBole's SASRec of this n_layers lacks")
     model.eval()
     split = make_split(corpus, run.evaluation)
     report = evaluate("SASRec", model, corpus, split, run=run, device=torch.device("cpu"))

@@ -19,9 +19,16 @@ Translation = Callable[[Any], dict[str, Any]]
 
 def _eval_args(value: Any) -> dict[str, Any]:
     parts = _dict("eval_args", value, {"split", "group_by", "order", "mode"})
-    translated: dict[str, Any] = {}
-    if "split" in parts:
-        translated |= _split(parts["split"])
+    # As in RecBole, the dict is taken as a whole: what it does not say does not come from an
+    # earlier layer, and without a split it is by ratio.
+    translated: dict[str, Any] = {
+        "leave_out": "valid_and_test",
+        "ratios": (0.8, 0.1, 0.1),
+        "ratio_by": "user",
+        "candidates": "full",
+        "valid_candidates": None,
+        **_split(parts.get("split", {"RS": [0.8, 0.1, 0.1]})),
+    }
     if "group_by" in parts:
         group = parts["group_by"]
         if group is not None and str(group).lower() not in {"user", "none"}:
@@ -53,7 +60,9 @@ def _split(value: Any) -> dict[str, Any]:
 def _mode(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         parts = _dict("eval_args: mode", value, {"valid", "test"})
-        test = _candidates(parts.get("test", "full"))
+        if not parts:
+            raise SettingsError("eval_args: mode is {}; name valid, test or both")
+        test = _candidates(parts.get("test", parts.get("valid")))
         return {"candidates": test, "valid_candidates": _candidates(parts.get("valid", test))}
     return {"candidates": _candidates(value)}
 
@@ -89,8 +98,10 @@ def _train_neg_sample_args(value: Any) -> dict[str, Any]:
     ):
         if theirs in parts and str(parts[theirs]).lower() != "none":
             translated[ours] = parts[theirs]
-    if not parts.get("dynamic", False):
+    if not _flag("train_neg_sample_args: dynamic", parts.get("dynamic", False)):
         translated.pop("negative_candidates", None)
+    elif not translated.get("negative_candidates"):
+        raise SettingsError("train_neg_sample_args: dynamic needs candidate_num, from 1")
     return translated
 
 
@@ -161,6 +172,7 @@ WITHOUT_EFFECT = frozenset(
         alias_of_item_id alias_of_entity_id alias_of_relation_id preload_weight normalize_field
         discretization additional_feat_suffix numerical_features
         MODEL_TYPE MODEL_INPUT_TYPE eval_type single_spec local_rank nproc world_size ip port
+        embedding_size neg_sampling training_neg_sample_num
         group_offset device log_root train_batch_num metric_list encoding
         """,
     )

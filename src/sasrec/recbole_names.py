@@ -29,7 +29,7 @@ PROVIDED = {
     ),
     "recbole.config": ("Config",),
     "recbole.trainer": ("HyperTuning",),
-    "recbole.utils": (),
+    "recbole.utils": ("init_seed", "init_logger"),
     "recbole.utils.case_study": ("full_sort_topk", "full_sort_scores"),
 }
 """Module to the names it has; each is defined in ``sasrec.recbole``."""
@@ -73,7 +73,9 @@ class RecboleNames(MetaPathFinder, Loader):
         Returns:
             An empty module whose names are looked up when used.
         """
-        return _Module(spec.name)
+        module = _Module(spec.name)
+        module.__all__ = list(PROVIDED[spec.name])
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Do nothing; names are looked up when used.
@@ -85,6 +87,8 @@ class RecboleNames(MetaPathFinder, Loader):
 
 class _Module(ModuleType):
     """A module whose names come from ``sasrec.recbole``."""
+
+    __all__: list[str]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -117,6 +121,11 @@ def run_script(path: str | Path, arguments: Sequence[str]) -> None:
     sys.meta_path.insert(0, finder)
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(script.resolve().parent))
+    try:
+        compile(script.read_bytes(), str(script), "exec")
+    except (SyntaxError, ValueError) as error:
+        traceback.print_exception(type(error), error, None)
+        sys.exit(1)
     try:
         runpy.run_path(str(script), run_name="__main__")
     except SasrecError:

@@ -7,6 +7,7 @@ it, and its name in RecBole, where it has one, as ``recbole(...)``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -50,7 +51,8 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
-CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]*)$"
+GPU_NUMBERS = r"^(\d{1,4}( *, *\d{1,4})*)?$"
+CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]{0,4})$"
 
 
 def _worded(value: Any) -> Any:
@@ -58,17 +60,42 @@ def _worded(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _gpu_numbers(value: Any) -> Any:
+    """Return ``0,1``, which a command line reads as a pair, as text again; None is no GPU."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(str, value))
+    return "" if value is None else _worded(value)
+
+
+def _in_case(change: Callable[[str], str]) -> BeforeValidator:
+    """Return a validator that forgives upper and lower case, as RecBole does."""
+    return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
+
+
 Word = Annotated[str, BeforeValidator(_worded), StringConstraints(min_length=1)]
+PartName = Annotated[str, BeforeValidator(_worded), StringConstraints(pattern=r"^[^/\\\x00]+$")]
 Separator = Annotated[str, StringConstraints(pattern=r"^[\x00-\x7f]$")]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
 
 
 def _spelled(value: Any) -> Any:
-    """Return an interval as text again if it was read as a literal, as ``[20,100]`` is."""
+    """Return an interval as text again if it was read as a literal, as ``[20,100]`` is.
+
+    Args:
+        value: As given.
+
+    Returns:
+        A text, or what is for pydantic to judge.
+
+    Raises:
+        ValueError: It is a single number.
+    """
     if isinstance(value, list | tuple):
         inside = ",".join(map(str, value))
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
+    if isinstance(value, int | float):
+        raise ValueError(f"an interval is a text such as '[{value},inf)'")
     return value
 
 
@@ -118,12 +145,14 @@ class DataSettings(Settings):
         None, json_schema_extra=recbole("item_inter_num_interval")
     )
     """Interval of the number of events an item must have; with both, until nothing changes."""
-    split_files: tuple[Word, Word, Word] | None = Field(
+    split_files: tuple[PartName, PartName, PartName] | None = Field(
         None, json_schema_extra=recbole("benchmark_filename")
     )
     """Parts of a data set that is split already: ['train', 'valid', 'test'] reads NAME.train.inter
     and so on; nothing is filtered then."""
-    rounded_times: bool = Field(False, json_schema_extra=recbole("normalize_all"))
+    rounded_times: Annotated[
+        bool, BeforeValidator(lambda value: False if value is None else value)
+    ] = Field(False, json_schema_extra=recbole("normalize_all"))
     """Compare times as RecBole does, scaled to 0..1 in float32: events about a second apart may
     then count as simultaneous, and keep the order of the file."""
     list_suffix: Word = Field("_list", json_schema_extra=recbole("LIST_SUFFIX"))
@@ -163,9 +192,9 @@ class TrainingSettings(Settings):
     """Targets (not users) per optimiser step."""
     shuffle: bool = Field(True, json_schema_extra=recbole("shuffle"))
     """Take windows in a new order each epoch."""
-    optimiser: Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"] = Field(
-        "adam", json_schema_extra=recbole("learner")
-    )
+    optimiser: Annotated[
+        Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"], _in_case(str.lower)
+    ] = Field("adam", json_schema_extra=recbole("learner"))
     """How gradients become steps; sparse_adam is Adam here, as our gradients are dense."""
     learning_rate: float = Field(0.001, gt=0, allow_inf_nan=False)
     """The optimiser's learning rate."""
@@ -192,10 +221,13 @@ class TrainingSettings(Settings):
     """On a GPU, use only operations that give the same result again; a CPU always does."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute; auto takes the GPU if there is one."""
-    gpu_id: Annotated[str, BeforeValidator(_worded), StringConstraints(pattern=r"^\d+")] = Field(
-        "0", json_schema_extra=recbole("gpu_id")
-    )
-    """Number of the GPU to take, if one is taken; with several processes, numbers with commas."""
+    gpu_id: Annotated[
+        str,
+        BeforeValidator(_gpu_numbers),
+        StringConstraints(pattern=GPU_NUMBERS),
+    ] = Field("0", json_schema_extra=recbole("gpu_id"))
+    """Number of the GPU to take, if one is taken; with several processes, numbers with commas.
+    Empty takes none."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """bfloat16 computes matrix products in half width (autocast); weights, sums and everything
     evaluated stay float32. auto takes it where the processor multiplies bfloat16 itself."""
@@ -243,6 +275,15 @@ class EvaluationSettings(Settings):
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""
 
+    @model_validator(mode="after")
+    def _shares_are_shares(self) -> EvaluationSettings:
+        if not all(0 <= share < float("inf") for share in self.ratios) or not self.ratios[0]:
+            raise ValueError(
+                f"ratios are {list(self.ratios)}; shares are finite numbers from 0, and that of "
+                "training is above 0"
+            )
+        return self
+
     @property
     def validated_against(self) -> str:
         """What validation targets are ranked against."""
@@ -258,9 +299,9 @@ class OutputSettings(Settings):
     """Show how training goes."""
     loss_decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("loss_decimal_place"))
     """Decimal places of the loss in progress lines; saved values are not rounded."""
-    log_level: Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"] = Field(
-        "INFO", json_schema_extra=recbole("state")
-    )
+    log_level: Annotated[
+        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], _in_case(str.upper)
+    ] = Field("INFO", json_schema_extra=recbole("state"))
     """Least importance of what is logged."""
     save_dataset: bool = Field(False, json_schema_extra=recbole("save_dataset"))
     """Write the events that are left after filtering as an atomic file."""

@@ -32,12 +32,12 @@ def truth(hidden, targets, table):
     return value.detach(), *torch.autograd.grad(value, doubled)
 
 
-@pytest.fixture(params=[1, 4 * 101 * 20, 2**21])
+@pytest.fixture(params=[(1, 1), (4 * 101 * 20, 4 * 20 * 50), (2**28, 2**20), (2**28, 1000)])
 def _pieces(request, monkeypatch):
-    """Run with pieces of 16 positions, about 20, and everything at once."""
-    monkeypatch.setattr(full, "PIECE_BYTES", request.param)
-    monkeypatch.setattr(full, "PIECE_ROWS", 16)
-    monkeypatch.setattr(full, "ROUND_ROWS", 4)
+    """Run with 4 positions and 4 items at a time, about 20 and 50, and everything at once."""
+    monkeypatch.setattr(full, "KEPT_BYTES", request.param[0])
+    monkeypatch.setattr(full, "CACHED_BYTES", request.param[1])
+    monkeypatch.setattr(full, "ROUND", 4)
 
 
 @pytest.mark.usefixtures("_pieces")

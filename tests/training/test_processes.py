@@ -99,6 +99,12 @@ def test_a_group_that_cannot_be_is_refused(here, world, offset, port, text):
         Group(here=here, world=world, offset=offset, address="localhost", port=port)
 
 
+def test_a_machine_nobody_knows_is_refused():
+    for address in ("no.such.host.invalid", "", "a b/c?"):
+        with pytest.raises(SettingsError, match="names no machine"):
+            Group(here=2, world=2, offset=0, address=address, port="5678")
+
+
 def test_shares_of_a_batch_are_the_batch_and_none_is_left_out():
     settings = resolve_settings({**SETTINGS, "batch_size": 30})
     corpus = load_corpus("synthetic:users=7,items=9,length=9", settings.data)

@@ -30,15 +30,12 @@ def test_exhaustive_search_tries_every_combination_and_finds_the_best(tmp_path):
     assert tuning.best_params == {"a": 3, "b": 0.5}
     assert tuning.best_score == 0
     assert tuning.best_test_result == {"mrr@10": 0}
-    assert list(tuning.params2result)[:2] == ["a:1, b:0.5", "a:1, b:1.0"]
+    assert sorted(tuning.params2result) == [f"a:{a}, b:{b}" for a in (1, 3, 5) for b in (0.5, 1.0)]
     assert len(tuning.score_list) == 6
     assert tuning.params2result["a:5, b:1.0"]["files"] == ["x.yaml"]
     tuning.export_result(tmp_path / "hyper.result")
-    assert (
-        (tmp_path / "hyper.result")
-        .read_text()
-        .startswith("a:1, b:0.5\nValid result:\nmrr@10 : -4.0\nTest result:\nmrr@10 : -2.0\n\n")
-    )
+    block = "a:1, b:0.5\nValid result:\nmrr@10 : -4.0\nTest result:\nmrr@10 : -2.0\n\n"
+    assert block in (tmp_path / "hyper.result").read_text()
 
 
 def test_display_file_shows_each_trial_and_marks_the_best(tmp_path):
@@ -46,10 +43,14 @@ def test_display_file_shows_each_trial_and_marks_the_best(tmp_path):
     search(params_dict={"choice": {"a": [1, 13, 3, 5]}}, display_file=page)
     text = page.read_text()
     assert text.count("<svg") == 1
-    assert [line for line in text.splitlines() if line.startswith("<tr")] == [
-        "<tr><td>1</td><td>-4</td><td>a:1</td></tr>",
-        "<tr class=best><td>2</td><td>0</td><td>a:3</td></tr>",
-        "<tr><td>3</td><td>-4</td><td>a:5</td></tr>",
+    rows = [line for line in text.splitlines() if line.startswith("<tr")]
+    assert [row for row in rows if "class=best" in row] == [
+        row for row in rows if row.endswith("<td>0</td><td>a:3</td></tr>")
+    ]
+    assert sorted(row.partition("</td><td>")[2] for row in rows) == [
+        "-4</td><td>a:1</td></tr>",
+        "-4</td><td>a:5</td></tr>",
+        "0</td><td>a:3</td></tr>",
     ]
 
 
@@ -79,6 +80,28 @@ def test_search_ends_without_progress_and_says_so():
     assert tuning.stopped_because == "2 trials in a row brought no progress (early_stop)"
 
 
+def test_exhaustive_search_that_stops_early_has_seen_more_than_a_corner():
+    space = {"choice": {"a": list(range(20)), "b": list(range(10))}}
+    tuning = search(params_dict=space, early_stop=30)
+    assert len(tuning.score_list) < 200
+    assert len({text.split(",")[0] for text in tuning.params2result}) > 10
+
+
+def test_endless_failures_end_the_search():
+    tuning = HyperTuning(
+        objective, params_dict={"choice": {"a": [13] * 50 + [3] * 0}}, early_stop=3
+    )
+    with pytest.raises(SettingsError, match="unlucky"):
+        tuning.run()
+
+
+@pytest.mark.parametrize("result", [None, {}, {"best_valid_score": 1}])
+def test_an_objective_without_a_result_is_told(result):
+    tuning = HyperTuning(lambda params, files: result, params_dict={"choice": {"a": [1]}})
+    with pytest.raises(SettingsError, match="objective_function returned"):
+        tuning.run()
+
+
 def test_smaller_is_better_where_the_result_says_so():
     def smaller(params, files):
         return {**objective(params, files), "valid_score_bigger": False}
@@ -103,6 +126,14 @@ def test_a_failing_trial_does_not_end_the_search():
         ({"space": {}, "params_file": "x"}, "give one of"),
         ({"space": {}, "algo": "byaes"}, "did you mean 'bayes'?"),
         ({"params_file": "none.test"}, "none.test cannot be read"),
+        ({"params_file": ""}, "cannot be read"),
+        ({"params_dict": {}}, "params_dict is {'choice'"),
+        ({"params_dict": 5}, "params_dict is {'choice'"),
+        ({"params_dict": {"choice": ["a"]}}, "under 'choice' stands ['a']"),
+        ({"params_dict": {"uniform": {"a": [float("nan"), 1]}}}, "bounds run to"),
+        ({"params_dict": {"loguniform": {"a": [1, 800]}}}, "bounds run to 700"),
+        ({"space": {"choice": {"a": [1]}}, "max_evals": 0}, "max_evals is 0"),
+        ({"space": {"choice": {"a": [1]}}, "algo": ["random"]}, "algo is ['random']"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, text):

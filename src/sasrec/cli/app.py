@@ -41,6 +41,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+LONGEST_MESSAGE = 1000
+"""Characters; a value a user wrote may be longer than anybody wants to read again."""
 INTERRUPTED = 130
 """Typer's exit code for Ctrl-C."""
 app.callback()(_front)
@@ -108,8 +110,11 @@ def _report_bug() -> NoReturn:
 
 def _fail(message: str) -> NoReturn:
     """Print the message as one line and leave with exit code 2."""
+    text = " ".join(message.split())
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} […] {text[-LONGEST_MESSAGE // 2 :]}"
     with suppress(OSError):
-        print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        print(f"error: {text}", file=sys.stderr, flush=True)
     _discard(sys.stdout)
     sys.exit(2)
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from sasrec.cli.run import ConfigFiles
+
 
 def execute(
     context: typer.Context,
@@ -24,10 +26,13 @@ def execute(
 
 def run_recbole(
     context: typer.Context,
-    model: Annotated[str, typer.Option("--model", "-m", help="Name of the model.")] = "SASRec",
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Name of the model; default SASRec.")
+    ] = None,
     dataset: Annotated[
-        str, typer.Option("--dataset", "-d", help="Name or path of the data.")
-    ] = "ml-100k",
+        str | None,
+        typer.Option("--dataset", "-d", help="Name or path of the data; default ml-100k."),
+    ] = None,
     config_files: Annotated[
         str | None, typer.Option("--config_files", help="YAML files with spaces between them.")
     ] = None,
@@ -40,19 +45,34 @@ def run_recbole(
     ] = 0,
 ) -> None:
     """Train and evaluate as RecBole's run_recbole.py; other settings as --key=value."""
+    from sasrec.config_files import key_words, yaml_file
     from sasrec.recbole import run
 
-    sys.argv = ["run_recbole.py", *context.args]
+    files = (config_files or "").replace(",", " ").split()
+    in_files = {key for path in files for key in yaml_file(path).values}
+    key_words(context.args)  # refuses words that are no settings
+    sys.argv = ["run_recbole.py", *_joined(context.args)]
     run(
-        model,
-        dataset,
-        config_file_list=config_files.split() if config_files else None,
+        model or (None if "model" in in_files else "SASRec"),
+        dataset or (None if "dataset" in in_files else "ml-100k"),
+        config_file_list=files,
         nproc=nproc,
         world_size=world_size,
         ip=ip,
         port=port,
         group_offset=group_offset,
     )
+
+
+def _joined(words: list[str]) -> list[str]:
+    """Return ``--key value`` as one word, ``--key=value``."""
+    joined: list[str] = []
+    for word in words:
+        if joined and "=" not in joined[-1]:
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def import_recbole(
@@ -67,6 +87,7 @@ def import_recbole(
         Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    config_file: ConfigFiles = None,
     script: Annotated[
         bool, typer.Option("--script", help="Print the script that converts a checkpoint.")
     ] = False,
@@ -77,7 +98,7 @@ def import_recbole(
     """
     from sasrec.cli.run import print_reports
     from sasrec.cli.watch import fetch_progress
-    from sasrec.config_files import key_words
+    from sasrec.config_files import key_words, yaml_file
     from sasrec.data.sources import load_corpus
     from sasrec.errors import SettingsError
     from sasrec.model_folder import check_target
@@ -91,7 +112,9 @@ def import_recbole(
     folder = out if out is not None else Path("saved") / checkpoint.stem
     check_target(folder, overwrite=overwrite)
     weights, sizes = read_checkpoint(checkpoint)
-    run = resolve_import(sizes, key_words(context.args).values)
+    given = [yaml_file(path).values for path in config_file or []]
+    given.append(key_words(context.args).values)
+    run = resolve_import(sizes, {key: value for part in given for key, value in part.items()})
     corpus = load_corpus(data, run.data, fetch_progress())
     recommender, report = import_model(weights, corpus, run)
     recommender.save(folder, overwrite=overwrite)

@@ -189,9 +189,10 @@ def settings_from(
     from sasrec.configuration import resolve_layers
 
     line = key_words(words)
-    options = {key: value for key, value in given.items() if value is not None}
+    asked = {**given, "preset": preset}
+    options = {key: value for key, value in asked.items() if value is not None}
     files = [yaml_file(path) for path in config_file or []]
-    run = resolve_layers([*files, Layer(line.where, {**line.values, **options})], "SASRec", preset)
+    run = resolve_layers([*files, Layer(line.where, {**line.values, **options})])
     if run.without_effect:
         print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
     return run

@@ -112,11 +112,16 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         users=_intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
         items=_intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
     )
-    asked = f"user_inter_num_interval {settings.user_interactions!r} and "
-    asked += f"item_inter_num_interval {settings.item_interactions!r}"
-    frame = _unless_empty(frame, f"{where}: {asked}")
+    asked = {
+        "user_inter_num_interval": settings.user_interactions,
+        "item_inter_num_interval": settings.item_interactions,
+    }
+    given = " and ".join(f"{key} {value!r}" for key, value in asked.items() if value is not None)
+    frame = _unless_empty(frame, f"{where}: {given}")
     kept = [name for name in frame.columns if not name.startswith(VALUE)]
-    return Interactions(frame.select(kept), interactions.titles, interactions.listed)
+    # Items nobody met are kept only where no number of events is asked for, as in RecBole.
+    listed = interactions.listed if settings.item_interactions is None else {}
+    return Interactions(frame.select(kept), interactions.titles, listed)
 
 
 def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
@@ -208,10 +213,16 @@ def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list
 
     Returns:
         Some of the names, in their order.
+
+    Raises:
+        DataError: A name to load is missing, and another is so like it that it is a slip.
     """
     load, unload = columns.load_columns, columns.unload_columns
     chosen = None if load is None else load.get(source, ())
     if chosen is not None and chosen != "*":
+        for name in set(chosen) - set(names):
+            if meant := did_you_mean(name, set(names) - set(chosen)):
+                raise DataError(f"load_col: the .{source} file has no column {name!r}{meant}")
         return [name for name in names if name in chosen]
     return [name for name in names if name not in (unload or {}).get(source, ())]
 
@@ -239,7 +250,8 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
     known += [name.removeprefix(VALUE) for name in frame.columns if name.startswith(VALUE)]
     return (
         f"{where}: val_interval names the column {field!r}, which is not there"
-        f"{did_you_mean(field, known)}"
+        f"{did_you_mean(field, known)}; a column of the .user or .item file must be named in "
+        "load_col"
     )
 
 

@@ -37,6 +37,13 @@ class Interactions:
     elsewhere: tuple[str, ...] = ()
 
     @property
+    def unmet_items(self) -> pl.Series:
+        """Items that the .item file lists and nobody met, in its order; String [n]."""
+        listed = self.listed.get("item", pl.Series([], dtype=pl.String)).drop_nulls()
+        met = self.frame["item"].unique()
+        return listed.filter(~listed.is_in(met.implode())).unique(maintain_order=True)
+
+    @property
     def has_times(self) -> bool:
         """Whether events carry a time; without one their order in the source counts."""
         return "time" in self.frame.columns

@@ -59,6 +59,9 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
     header = read_header(path, columns.separator)
     loaded = loaded_columns(list(header), "inter", columns)
     wanted = [columns.user_column, columns.item_column]
+    for name in wanted:
+        if name in header and name not in loaded:
+            raise DataError(f"{path}: load_col or unload_col leaves out {name!r}; keep it")
     require_columns(loaded, wanted, f"{path}, line 1")
     time = time_column(loaded, columns, f"{path}, line 1")
     if time is not None:

@@ -95,7 +95,10 @@ def build_corpus(
         The histories with their vocabularies.
     """
     users, user_numbers = encode_column(interactions.frame["user"])
-    items, item_numbers = encode_column(interactions.frame["item"])
+    # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
+    met, unmet = interactions.frame["item"], interactions.unmet_items
+    items, item_numbers = encode_column(pl.concat([met, unmet]))
+    item_numbers = item_numbers[: len(met)]
     columns = {"user": user_numbers, "item": item_numbers}
     keys = ["user"]
     if interactions.has_times:

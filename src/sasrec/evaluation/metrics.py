@@ -276,8 +276,10 @@ def split_key(key: str) -> tuple[str, int]:
     check_names([name])
     if name in WHOLE_METRICS and not cut:
         return name, 0
-    if not cut.isdigit() or int(cut) < 1:
-        raise SettingsError(f"{key!r} names no cut-off; write a metric as NAME@K, such as ndcg@10")
+    if not cut.isdecimal() or len(cut) > 5 or int(cut) < 1:
+        raise SettingsError(
+            f"{key!r} names no cut-off from 1 to 99999; write a metric as NAME@K, such as ndcg@10"
+        )
     return name, int(cut)
 
 

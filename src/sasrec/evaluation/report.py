@@ -191,13 +191,11 @@ def measure(
         ranks = rank_among_samples(
             model, split.sequences, cases, drawn, max_history=max_history, device=device
         )
-    values = {
-        name: float(np.nanmean(WHOLE_METRICS[name](ranks, n_items)))
-        for name in settings.metrics
-        if name in WHOLE_METRICS
-    }
-    for k in settings.topk:
-        for name in settings.metrics:
+    values: dict[str, float] = {}
+    for name in settings.metrics:
+        if name in WHOLE_METRICS:
+            values[name] = float(np.nanmean(WHOLE_METRICS[name](ranks, n_items)))
+        for k in settings.topk:
             if name in RANK_METRICS:
                 values[f"{name}@{k}"] = float(RANK_METRICS[name](ranks, k).mean())
             elif lists is not None and name in LIST_METRICS:

@@ -29,7 +29,7 @@ def pick_device(name: str, gpu_id: str = "0", local: int = 0) -> torch.device:
         raise DeviceError(
             "device is 'cuda' and this machine has no usable GPU; use 'cpu' or 'auto'"
         )
-    if name == "cpu" or not available:
+    if name == "cpu" or not available or not gpu_id:
         return torch.device("cpu")
     numbers = [int(part) for part in gpu_id.split(",") if part.strip()]
     number = numbers[local] if local < len(numbers) else numbers[0] + local

@@ -7,10 +7,17 @@ random numbers of dropout.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
-from collections.abc import Callable, Iterable
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -45,18 +52,25 @@ def my_place() -> Place:
 def average_gradients(weights: Iterable[nn.Parameter], targets: int) -> None:
     """Replace each gradient by the mean over all processes, weighted by their targets.
 
+    This is also where they agree to stop.
+
     Args:
         weights: The same in every process, with gradients of the mean loss of its own targets.
         targets: How many targets this process had; there must be one somewhere.
+
+    Raises:
+        KeyboardInterrupt: Somebody has interrupted one of the processes.
     """
     own = [weight for weight in weights if weight.requires_grad]
     gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in own]
-    count = torch.full((1,), float(targets), device=own[0].device)
-    flat = torch.cat([gradient.flatten() * targets for gradient in gradients] + [count])
+    notes = torch.tensor([float(targets), float(_stop.is_set())], device=own[0].device)
+    flat = torch.cat([gradient.flatten() * targets for gradient in gradients] + [notes])
     dist.all_reduce(flat)
-    flat /= flat[-1].clone()
+    if flat[-1] > 0:
+        raise KeyboardInterrupt
+    flat /= flat[-2].clone()
     sizes = [gradient.numel() for gradient in gradients]
-    for weight, mean in zip(own, torch.split(flat[:-1], sizes), strict=True):
+    for weight, mean in zip(own, torch.split(flat[:-2], sizes), strict=True):
         weight.grad = mean.view_as(weight)
 
 
@@ -112,13 +126,20 @@ class Group:
         """Check the numbers.
 
         Raises:
-            SettingsError: They do not fit each other, or the port is no number.
+            SettingsError: They do not fit each other, the address is that of no machine, or the
+                port is no number.
         """
         if self.here < 1 or self.offset < 0 or self.offset + self.here > self.world:
             raise SettingsError(
                 f"nproc {self.here} and group_offset {self.offset} do not fit into world_size "
                 f"{self.world}; this machine runs ranks group_offset to group_offset + nproc - 1"
             )
+        try:
+            socket.getaddrinfo(self.address or "-", None)
+        except (OSError, UnicodeError) as error:
+            raise SettingsError(
+                f"ip is {self.address!r}, which names no machine ({error})"
+            ) from error
         if not self.port.isdecimal() or not 0 < int(self.port) < 65_536:
             raise SettingsError(f"port is {self.port!r}; it is a number from 1 to 65535")
 
@@ -140,9 +161,15 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
     from torch.multiprocessing import get_context
     from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
+    # It announces that it ends the others; we say why.
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     answers = get_context("spawn").Queue()
+    with _nameless_main(), _deaf_to_interrupts():
+        context = start_processes(
+            _one_of, (work, arguments, group, answers), group.here, join=False
+        )  # type: ignore[no-untyped-call]
     try:
-        start_processes(_one_of, (work, arguments, group, answers), group.here)  # type: ignore[no-untyped-call]
+        _wait(context)
     except ProcessExitedException as error:
         try:
             answer = answers.get(timeout=5)
@@ -153,6 +180,75 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
     if isinstance(answer, SasrecError):
         raise answer
     return answer
+
+
+def _wait(context: Any) -> None:
+    """Wait for all processes; an interrupt is passed on to them until they have ended.
+
+    Args:
+        context: From ``start_processes``.
+
+    Raises:
+        KeyboardInterrupt: A second one came; the processes were ended at once.
+    """
+    interrupted = False
+    while True:
+        try:
+            if context.join(timeout=1):
+                return
+            if interrupted:
+                for process in context.processes:
+                    if process.is_alive():
+                        os.kill(process.pid, signal.SIGINT)
+        except KeyboardInterrupt:
+            if interrupted:  # a second time: no more patience
+                for process in context.processes:
+                    process.kill()
+                raise
+            interrupted = True
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let new processes begin deaf to Ctrl-C; each listens once it has something to lose.
+
+    Yields:
+        Nothing.
+    """
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+_stop = threading.Event()
+
+
+def _listen() -> None:
+    """Take Ctrl-C as the wish to stop after this step; all processes then stop at the same one.
+
+    Raising at once would leave the others waiting for a sum that never comes.
+    """
+    signal.signal(signal.SIGINT, lambda number, frame: _stop.set())
+
+
+@contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Keep new processes from running the user's script once more before they begin.
+
+    They need it only for what the script itself defines, and here they are handed nothing of it;
+    so a script needs no ``if __name__ == "__main__"``.
+
+    Yields:
+        Nothing.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 def _join(group: Group, local: int, backend: str) -> None:
@@ -179,6 +275,7 @@ def _one_of(
     cuda = torch.cuda.is_available() and torch.cuda.device_count() >= group.here
     if not cuda:  # share the cores, as threads that wait for each other's core are slow
         torch.set_num_threads(max(1, torch.get_num_threads() // group.here))
+    _listen()
     try:
         _join(group, local, "nccl" if cuda else "gloo")
         answer = work(*arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 Objective = Callable[[dict[str, Any], Sequence[str] | None], Mapping[str, Any]]
 ALGORITHMS = ("exhaustive", "random", "bayes")
 SEED = 2020
+RESULT = {"best_valid_score", "valid_score_bigger", "best_valid_result", "test_result"}
+"""What an objective function returns at least."""
 
 
 class HyperTuning:
@@ -68,13 +71,13 @@ class HyperTuning:
         if len(given) + (params_file is not None) != 1:
             raise SettingsError("give one of space, params_file and params_dict")
         if algo not in ALGORITHMS:
-            raise SettingsError(
-                f"algo is {algo!r}{did_you_mean(algo, ALGORITHMS)} (known: {', '.join(ALGORITHMS)})"
-            )
+            meant = did_you_mean(str(algo), ALGORITHMS)
+            raise SettingsError(f"algo is {algo!r}{meant} (known: {', '.join(ALGORITHMS)})")
+        for name, number in (("max_evals", max_evals), ("early_stop", early_stop)):
+            if type(number) is not int or number < 1:
+                raise SettingsError(f"{name} is {number!r}; it is a whole number from 1")
         self.objective_function = objective_function
-        self.space = (
-            read_space(params_file) if params_file else space_of(space or params_dict or {})
-        )
+        self.space = space_of(given[0]) if params_file is None else read_space(params_file)
         self.fixed_config_file_list = fixed_config_file_list
         self.display_file = None if display_file is None else Path(display_file)
         self.algo = algo
@@ -106,6 +109,7 @@ class HyperTuning:
             SasrecError: Every trial failed; the error of the last.
         """
         self.stopped_because = f"tried {self.max_evals} of them"
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
         stale, failure = 0, None
         proposals = _Proposals(self.space, self.algo)
         for number, params in enumerate(islice(proposals, self.max_evals), start=1):
@@ -116,6 +120,9 @@ class HyperTuning:
                 failure = error
                 logger.warning("trial %d (%s) failed: %s", number, text, error)
                 proposals.tell(None)
+                stale += 1
+                if stale >= self.early_stop:
+                    break
                 continue
             is_best = self._note(params, result)
             score = self.score_list[-1]
@@ -154,7 +161,15 @@ class HyperTuning:
 
         Returns:
             Whether it is better than all before.
+
+        Raises:
+            SettingsError: It is no result.
         """
+        if not isinstance(result, Mapping) or not set(result) >= RESULT:
+            raise SettingsError(
+                f"objective_function returned {result!r}; it returns a dict with "
+                f"{', '.join(sorted(RESULT))}"
+            )
         self.params2result[self.params2str(params)] = result
         raw = result["best_valid_score"]
         score = math.nan if raw is None else float(raw)
@@ -196,7 +211,10 @@ class _Proposals:
         self._trial: Any = None
         self._sequence: Iterator[dict[str, Any]] | None = None
         if algorithm == "exhaustive":
-            self._sequence = grid(space)
+            # In random order, as in RecBole, so that early stopping has seen all of the space.
+            order = np.random.default_rng(SEED).permutation(grid_size(space))
+            points = list(grid(space))
+            self._sequence = (points[place] for place in order)
         elif algorithm == "random":
             self._sequence = _random(space)
         else:

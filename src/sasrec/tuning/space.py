@@ -26,6 +26,9 @@ from sasrec.errors import SettingsError, did_you_mean
 BOUNDS = {"uniform": 2, "quniform": 3, "loguniform": 2}
 """Kinds of ranges to how many numbers they take; ``choice`` takes a list."""
 
+LARGEST = 1e15
+"""Largest bound of a range; steps of such numbers are still exact."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -122,8 +125,14 @@ def space_of(params: Mapping[str, Mapping[str, Any]]) -> list[Parameter]:
     Raises:
         SettingsError: A kind is unknown or values do not fit it.
     """  # by parameter
+    how = "params_dict is {'choice': {'n_layers': [1, 2]}, 'uniform': {…}}"
+    if not isinstance(params, Mapping) or not params:
+        raise SettingsError(f"{how}, not {params!r}")
+    for kind, named in params.items():
+        if not isinstance(kind, str) or not isinstance(named, Mapping) or not named:
+            raise SettingsError(f"{how}; under {kind!r} stands {named!r}")
     return [
-        parameter(name, kind, values, "params_dict")
+        parameter(str(name), kind, values, "params_dict")
         for kind, named in params.items()
         for name, values in named.items()
     ]
@@ -161,6 +170,9 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
         raise SettingsError(
             f"{where}: {name} is {values!r}; the lower end comes first, and a step is above 0"
         )
+    largest = 700 if kind == "loguniform" else LARGEST  # exp(709) is the largest number there is
+    if not all(abs(number) <= largest for number in numbers):
+        raise SettingsError(f"{where}: {name} is {values!r}; bounds run to {largest:g}")
     return Parameter(name, kind, tuple(numbers))
 
 

@@ -1,0 +1,47 @@
+"""Train our SASRec and print seconds and validation NDCG@10 of each epoch; run by peers.py.
+
+Prints one line of JSON in the form of peer_rectools.py. Settings are given as --key=value.
+"""
+
+import json
+import resource
+import sys
+import time
+
+from sasrec.config_files import key_words
+from sasrec.configuration import resolve_layers
+from sasrec.data.sources import load_corpus
+from sasrec.experiment import run_experiment
+from sasrec.training.progress import EpochResult, LogObserver
+
+
+class Watch(LogObserver):
+    """Keeps what each epoch came to."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()
+        self.rows: list = []
+        self.targets = 0
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """Keep an epoch."""
+        self.rows.append({"seconds": result.seconds, "ndcg": result.score})
+        self.targets = result.targets
+
+
+watch = Watch()
+run = resolve_layers([key_words(sys.argv[2:])])
+corpus = load_corpus(sys.argv[1], run.data)
+started = time.perf_counter()
+run_experiment(corpus, run, observer=watch)
+print(
+    json.dumps(
+        {
+            "epochs": watch.rows,
+            "targets": watch.targets,
+            "whole_seconds": time.perf_counter() - started,
+            "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+    )
+)

@@ -1,0 +1,121 @@
+"""How soon is SASRec as good as RecTools', and how long does an epoch take? One run, side by side.
+
+Same data, width (64), inner width (64), blocks, heads, length (50), learning rate and loss family
+(softmax over the whole catalogue); each in its own environment, one after the other:
+
+    make peers        (or: .venv/bin/python benchmarks/peers.py ml-100k PATH --epochs 10)
+
+RecTools takes the last 51 events of each user; we take all.
+"""
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from sasrec.data.sources import locate
+from sasrec.settings import DataSettings
+
+HERE = Path(__file__).resolve().parent
+PEER = HERE.parent / ".venv-rectools" / "bin" / "python"
+
+
+def timed(command: list[str]) -> dict:
+    """Run a script that prints one line of JSON last.
+
+    Args:
+        command: The script and its arguments.
+
+    Returns:
+        What the line holds.
+    """
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def reached(rows: list[dict], goal: float) -> float | None:
+    """Return the seconds of training until validation NDCG@10 is at least so high, or None."""
+    seconds = 0.0
+    for row in rows:
+        seconds += row["seconds"]
+        if row["ndcg"] >= goal:
+            return seconds
+    return None
+
+
+def main() -> None:
+    """Print a table for each data set with the ratios; keep the curves as CSV and PNG."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("data", nargs="*", default=["ml-100k"])
+    arguments.add_argument("--epochs", type=int, default=10, help="of the peer")
+    arguments.add_argument("--our-epochs", type=int, default=60)
+    arguments.add_argument("--blocks", type=int, default=2)
+    arguments.add_argument("--heads", type=int, default=2)
+    arguments.add_argument("--dropout", type=float, default=0.2)
+    given = arguments.parse_args()
+    rows = []
+    for data in given.data:
+        curves = both(data, given)
+        show(data, curves)
+        name = Path(data).name
+        rows += [
+            [name, system, number, f"{row['seconds']:.4f}", f"{row['ndcg']:.6f}"]
+            for system, curve in curves.items()
+            for number, row in enumerate(curve["epochs"], start=1)
+        ]
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    with (results / "peers.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["data", "system", "epoch", "seconds", "ndcg@10"], *rows])
+
+
+def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
+    """Return what each system measured on a data set."""
+    path = locate(data, DataSettings(), lambda done, total: None)
+    settings = {
+        "n_layers": given.blocks,
+        "n_heads": given.heads,
+        "inner_size": 64,
+        "hidden_dropout_prob": given.dropout,
+        "attn_dropout_prob": given.dropout,
+        "batch_size": 4096,
+        "epochs": given.our_epochs,
+        "patience": given.our_epochs,
+        "valid_metric": "ndcg@10",
+    }
+    words = [f"--{key}={value}" for key, value in settings.items()]
+    shape = [str(given.epochs), str(given.blocks), str(given.heads), str(given.dropout)]
+    return {
+        "sasrec": timed([sys.executable, str(HERE / "ours_curve.py"), data, *words]),
+        "RecTools": timed([str(PEER), str(HERE / "peer_rectools.py"), str(path), *shape]),
+    }
+
+
+def show(data: str, curves: dict[str, dict]) -> None:
+    """Print the table of a data set."""
+    ours, theirs = curves["sasrec"], curves["RecTools"]
+    goal = max(row["ndcg"] for row in theirs["epochs"])
+    print(f"\n{data}: validation NDCG@10 against seconds of training")
+    print(f"{'':<10}{'targets':>10}{'s/epoch':>9}{'best':>8}{f's to {goal:.4f}':>14}{'GB':>6}")
+    medians, times = {}, {}
+    for system, curve in curves.items():
+        medians[system] = statistics.median(row["seconds"] for row in curve["epochs"])
+        times[system] = reached(curve["epochs"], goal)
+        best = max(row["ndcg"] for row in curve["epochs"])
+        shown = "never" if times[system] is None else f"{times[system]:.1f}"
+        print(
+            f"{system:<10}{curve['targets']:>10,}{medians[system]:>9.2f}{best:>8.4f}{shown:>14}"
+            f"{curve['peak_bytes'] / 1e9:>6.2f}"
+        )
+    ratio = medians["RecTools"] / medians["sasrec"]
+    each = ratio * ours["targets"] / theirs["targets"]
+    print(f"an epoch is {ratio:.1f} times faster; {each:.1f} times for the same number of targets")
+    if times["sasrec"] is not None:
+        faster = times["RecTools"] / times["sasrec"]
+        print(f"the peer's best validation NDCG@10 is reached {faster:.1f} times sooner")
+
+
+main()
