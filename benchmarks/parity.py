@@ -70,6 +70,12 @@ CONFIGS: list[dict] = [
     eval_args({"RS": [0.5, 0.25, 0.25]}, group_by="none"),
     {**eval_args({"RS": [0.7, 0.1, 0.2]}), "user_inter_num_interval": "[5,inf)"},
     eval_args({"TS": [0.8, 0.1, 0.1]}),
+    {"eval_args": {"order": "TO", "mode": "full"}},
+    {"load_col": {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id"]}},
+    {
+        "load_col": {"inter": ["user_id", "item_id", "timestamp"], "item": ["item_id"]},
+        "item_inter_num_interval": "[8,inf)",
+    },
 ]
 MODELS: list[dict] = [
     {"hidden_act": "gelu", "n_layers": 1},
@@ -112,6 +118,9 @@ def generated(folder: Path, name: str, *, seed: int, ties: bool) -> None:
     )
     (folder / name).mkdir()
     frame.write_csv(folder / name / f"{name}.inter", separator="\t")
+    # Some items have no row, and some that have one were never met.
+    listed = pl.DataFrame({"item_id:token": [n for n in range(1, 150) if n % 10]})
+    listed.write_csv(folder / name / f"{name}.item", separator="\t")
 
 
 def digest(corpus: Corpus, cases: Cases, longest: int) -> dict:

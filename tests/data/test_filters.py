@@ -75,6 +75,13 @@ def test_unlisted_users_and_items_are_left_out_if_asked():
     assert len(kept(events(listed=listed), only_listed=False)) == 4
 
 
+def test_items_nobody_met_stay_in_the_catalogue_unless_counts_are_asked_for():
+    listed = {"item": pl.Series(["z", "x", "z"])}
+    assert apply_filters(events(listed=listed), DataSettings(), "x").unmet_items.to_list() == ["z"]
+    counted = DataSettings(item_interactions="[1,inf)")
+    assert apply_filters(events(listed=listed), counted, "x").unmet_items.to_list() == []
+
+
 def test_counts_are_taken_until_nothing_changes():
     rows = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "z")]
     frame = pl.DataFrame(rows, schema=["user", "item"], orient="row")
