@@ -6,17 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.batching import Batch
-from sasrec.models.layers import (
-    ACTIVATIONS,
+from sasrec.models.attention import (
     CausalSelfAttention,
-    Dropout,
-    FeedForward,
-    attention_with_dropout,
-    keep_mask,
-    layout_of,
-    pad,
-    unpad,
+    dropped_attention,
+    dropped_attention_plain,
 )
+from sasrec.models.dropout import Dropout, keep_mask
+from sasrec.models.layers import ACTIVATIONS, FeedForward, layout_of, pad, unpad
 
 
 def batch_of(lengths):
@@ -24,11 +20,6 @@ def batch_of(lengths):
     zeros = torch.zeros(int(offsets[-1]), dtype=torch.int64)
     rows = torch.zeros(len(lengths), dtype=torch.int64)
     return Batch(zeros, offsets, zeros, rows, None, max(lengths))
-
-
-def heads(*shape, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(*shape, generator=generator, dtype=torch.float64) for _ in range(3)]
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=9), st.integers(1, 5))
@@ -45,8 +36,9 @@ def test_unpadding_undoes_padding(lengths, width):
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=9))
 def test_positions_count_from_each_windows_oldest_event(lengths):
-    positions = layout_of(batch_of(lengths)).positions
-    assert positions.tolist() == [place for length in lengths for place in range(length)]
+    table = torch.arange(10.0)[:, None]
+    added = layout_of(batch_of(lengths)).add_by_position(torch.zeros(sum(lengths), 1), table)
+    assert added[:, 0].tolist() == [place for length in lengths for place in range(length)]
 
 
 @pytest.mark.parametrize(("lengths", "same"), [([3, 3], True), ([5], True), ([3, 2], False)])
@@ -111,22 +103,66 @@ def test_gradients_pass_where_values_passed():
     assert torch.equal(values.grad, dropped.detach())
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 2), (2, 3, 7, 4), (3, 1, 20, 5)])
-def test_attention_with_dropout_zero_is_fused_attention(shape):
-    query, key, value = heads(*shape)
-    expected = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-    # Both round in float64.
-    assert torch.allclose(
-        attention_with_dropout(query, key, value, Dropout(0.0)), expected, rtol=0, atol=1e-12
-    )
+def projected(rows, columns, heads, depth, *, seed=0, scale=1.0):
+    generator = torch.Generator().manual_seed(seed)
+    shape = (rows, columns, 3, heads, depth)
+    return torch.randn(shape, generator=generator, dtype=torch.float64) * scale
+
+
+def ones(rows, columns, heads, depth):
+    return torch.ones(rows * heads, columns, columns, dtype=torch.float64)
+
+
+SHAPES = [(1, 1, 1, 2), (2, 7, 3, 4), (3, 20, 1, 5), (1, 2, 2, 1)]
+
+
+@pytest.mark.parametrize("attention", [dropped_attention, dropped_attention_plain])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_attention_that_drops_nothing_is_fused_attention(shape, attention):
+    parts = projected(*shape)
+    query, key, value = parts.permute(2, 0, 3, 1, 4)
+    expected = F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
+    assert torch.allclose(attention(parts, ones(*shape)), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_fast_attention_is_the_plain_one(shape, scale):
+    torch.manual_seed(0)
+    parts = projected(*shape, scale=scale)
+    before = parts.clone()
+    mask = keep_mask(ones(*shape).shape, 0.5, torch.float64)
+    weights = torch.randn(shape[0], shape[1], shape[2], shape[3], dtype=torch.float64)
+    found = []
+    for attention in (dropped_attention, dropped_attention_plain):
+        given = parts.clone().requires_grad_()
+        mixed = attention(given, mask)
+        (mixed * weights).sum().backward()
+        found.append((mixed.detach(), given.grad))
+    assert torch.equal(parts, before)
+    for fast, plain in zip(*found, strict=True):
+        assert torch.allclose(fast, plain, rtol=1e-9, atol=1e-9 * scale)
+
+
+def test_gradients_of_fast_attention_pass_gradcheck():
+    mask = keep_mask(torch.Size([4, 5, 5]), 0.3, torch.float64)
+    parts = projected(2, 5, 2, 3).requires_grad_()
+    assert torch.autograd.gradcheck(lambda given: dropped_attention(given, mask), parts)
+
+
+def test_fast_attention_in_half_width_is_the_plain_one_as_far_as_that_reaches():
+    parts = projected(4, 30, 2, 8).bfloat16()
+    mask = keep_mask(torch.Size([8, 30, 30]), 0.5, torch.bfloat16)
+    exact = dropped_attention_plain(parts.double(), mask.double())
+    assert (dropped_attention(parts, mask) - exact).abs().max() < 2**-6 * exact.abs().max()
 
 
 def test_dropped_attention_has_the_same_expectation():
-    query, key, value = (part.float() for part in heads(1, 1, 4, 2))
-    exact = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    parts = projected(1, 4, 1, 2).float()
+    exact = dropped_attention_plain(parts, torch.ones(1, 4, 4))
     torch.manual_seed(0)
-    repeated = [part.expand(40_000, 1, 4, 2) for part in (query, key, value)]
-    dropped = attention_with_dropout(*repeated, Dropout(0.5))
+    mask = keep_mask(torch.Size([40_000, 4, 4]), 0.5, torch.float32)
+    dropped = dropped_attention(parts.expand(40_000, -1, -1, -1, -1), mask)
     error = dropped.std(0, keepdim=True) / 200  # of the mean of 40,000
     assert ((dropped.mean(0, keepdim=True) - exact).abs() <= 5 * error + 1e-6).all()
 
@@ -134,12 +170,13 @@ def test_dropped_attention_has_the_same_expectation():
 def test_dropout_falls_on_probabilities_not_on_values():
     # With values of one everywhere a row is the sum of its kept probabilities: at the first
     # position, which sees only itself, 0 or 2, and the same in each column of the head.
-    query, key, _ = heads(500, 1, 3, 4)
+    parts = projected(500, 3, 1, 4)
+    parts[:, :, 2] = 1
     torch.manual_seed(0)
-    mixed = attention_with_dropout(query, key, torch.ones_like(query), Dropout(0.5))
-    assert set(mixed[:, :, 0].flatten().tolist()) == {0.0, 2.0}
+    mixed = dropped_attention(parts, keep_mask(torch.Size([500, 3, 3]), 0.5, torch.float64))
+    assert set(mixed[:, 0].flatten().round(decimals=12).tolist()) == {0.0, 2.0}
     assert torch.allclose(mixed, mixed[..., :1].expand_as(mixed))
-    assert mixed[:, :, 2].unique().numel() > 100
+    assert mixed[:, 2].unique().numel() > 100
 
 
 def test_attention_is_dropped_while_training_only():

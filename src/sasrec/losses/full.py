@@ -22,12 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-SAFE_SCORE = 60.0
-"""exp of a score this large, added up over any catalogue, is far from overflow, and exp of its
-negative far from underflow; only larger scores need the largest one subtracted first."""
+SAFE_SUM = 1e30
+"""Exponentials that add up to less than this, and to more than one part of it, are neither near
+overflow nor near underflow; only else must the largest score be subtracted first."""
 KEPT_BYTES = 2**28
 """Most memory for the exponentials of some positions and all items."""
-CACHED_BYTES = 2**21
+CACHED_BYTES = 2**22
 """Size of the exponentials computed at a time: about what stays in a core's cache."""
 ROUND = 64
 """Pieces hold a multiple of so many positions. For each new shape the library behind bfloat16
@@ -85,7 +85,6 @@ class _SoftmaxInPieces(torch.autograd.Function):
             wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
             if wants_gradient:
                 table_grad.index_add_(0, targets, hidden, alpha=-1)
-            subtract = hidden.device.type != "cpu" or _largest_score(hidden, table) > SAFE_SCORE
             items, size = table.to(dtype), _piece_size(len(hidden), len(table), dtype)
             for begin in range(0, len(hidden), size):
                 piece = slice(begin, begin + size)
@@ -93,7 +92,8 @@ class _SoftmaxInPieces(torch.autograd.Function):
                     hidden[piece],
                     items,
                     (hidden_grad[piece], table_grad) if wants_gradient else None,
-                    subtract=subtract,
+                    # On a GPU we do not wait to see whether it is needed.
+                    subtract=hidden.device.type != "cpu",
                 )
         ctx.save_for_backward(hidden_grad, table_grad)
         mean: Tensor = total / ctx.count
@@ -107,14 +107,6 @@ class _SoftmaxInPieces(torch.autograd.Function):
         return hidden_grad * scale, None, table_grad * scale, None
 
 
-def _largest_score(hidden: Tensor, table: Tensor) -> float:
-    """Return what no score exceeds, by Cauchy and Schwarz."""
-    if not len(hidden):
-        return 0.0
-    norms = [torch.linalg.vector_norm(part, dim=1).max() for part in (hidden, table)]
-    return float(norms[0] * norms[1])
-
-
 def _one_piece(
     hidden: Tensor, items: Tensor, gradients: tuple[Tensor, Tensor] | None, *, subtract: bool
 ) -> Tensor:
@@ -124,7 +116,8 @@ def _one_piece(
         hidden: float [p, d], in full precision.
         items: float [V, d], in the precision of products.
         gradients: Of these positions [p, d] and of the table [V, d], added to in place; or None.
-        subtract: Whether scores may be so large that each position's largest must be subtracted.
+        subtract: Subtract each position's largest score first; without, this is done if it turns
+            out to be needed.
 
     Returns:
         A scalar.
@@ -148,9 +141,11 @@ def _one_piece(
         if largest is not None:
             scores -= largest[:, None]
         exponentials.append(scores.exp_())
-        normaliser += scores.sum(1, dtype=wide)
+        normaliser += scores.sum(1)
         if gradients is not None:
             mixed += scores @ chunk
+    if not subtract and not 1 / SAFE_SUM < normaliser.min() <= normaliser.max() < SAFE_SUM:
+        return _one_piece(hidden, items, gradients, subtract=True)
     if gradients is not None:
         hidden_grad, table_grad = gradients
         hidden_grad += (mixed / normaliser[:, None])[: len(hidden)]

@@ -14,8 +14,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.models.attention import CausalSelfAttention
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import CausalSelfAttention, Dropout, FeedForward, Layout, layout_of
+from sasrec.models.dropout import Dropout
+from sasrec.models.layers import FeedForward, Layout, layout_of, narrowed
 from sasrec.settings import Activation, Settings
 
 
@@ -91,8 +93,9 @@ class SASRec(NextItemModel):
             float [P, d], or [S, d].
         """
         layout = layout_of(batch)
-        embedded = self.item_embedding(batch.items) + self.position_embedding(layout.positions)
-        hidden: Tensor = self.dropout(self.norm(embedded))  # [P, d]
+        items, positions = self.item_embedding(batch.items), self.position_embedding.weight
+        embedded = layout.add_by_position(items, positions)
+        hidden = narrowed(self.dropout(self.norm(embedded)))  # [P, d]
         *lower, last = self.blocks
         for block in lower:
             hidden = block(hidden, layout)
