@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from sasrec.data.batching import (
     Collator,
     TrainingBatches,
-    rectangular,
     rounded_up,
     shuffled_groups,
     sorted_groups,
@@ -244,8 +243,10 @@ def test_rectangles_hold_the_same_windows_and_nothing_else_supervised(plan):
     batches = TrainingBatches(
         plan.split, plan.max_history, plan.context, plan.batch_size, Collator(plan.split.sequences)
     )
-    for batch in batches.epoch(np.random.default_rng(plan.seed)):
-        full = rectangular(batch, plan.max_history)
+    flat, filled_up = (
+        batches.epoch(np.random.default_rng(plan.seed), rectangles=which) for which in (False, True)
+    )
+    for batch, full in zip(flat, filled_up, strict=True):
         assert batch.longest <= full.longest <= plan.max_history
         rows = full.items.view(-1, full.longest), full.targets.view(-1, full.longest)
         assert full.offsets.tolist() == [i * full.longest for i in range(len(rows[0]) + 1)]

@@ -6,7 +6,7 @@ from sasrec.data.sequences import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import ranking
-from sasrec.evaluation.ranking import rank_among_samples, rank_targets, ranks_of, top_items
+from sasrec.evaluation.ranking import rank_among_samples, rank_targets, ranks_of_, top_items
 from sasrec.evaluation.report import sampled_candidates
 from sasrec.models.markov import count_transitions
 
@@ -26,7 +26,7 @@ NAN = float("nan")
     ],
 )
 def test_rank_of_item_1(scores: list[float], rank: int) -> None:
-    assert ranks_of(torch.tensor([scores]), torch.tensor([1])).tolist() == [rank]
+    assert ranks_of_(torch.tensor([scores]), torch.tensor([1])).tolist() == [rank]
 
 
 def test_padding_is_never_recommended() -> None:

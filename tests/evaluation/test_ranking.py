@@ -13,7 +13,7 @@ from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.data.windows import Windows
 from sasrec.evaluation import ranking
-from sasrec.evaluation.ranking import Ranking, last_scores, rank_targets, ranks_of, top_items
+from sasrec.evaluation.ranking import Ranking, last_scores, rank_targets, ranks_of_, top_items
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 CPU = torch.device("cpu")
@@ -97,12 +97,12 @@ def test_model_is_judged_without_dropout_and_left_in_its_mode(
 
 def test_constant_scorer_ranks_every_target_last() -> None:
     scores = torch.zeros(4, 9)
-    assert ranks_of(scores, torch.arange(1, 5)).tolist() == [8] * 4
+    assert ranks_of_(scores, torch.arange(1, 5)).tolist() == [8] * 4
 
 
 def test_all_nan_ranks_last() -> None:
     scores = torch.full((2, 5), torch.nan)
-    assert ranks_of(scores, torch.tensor([1, 4])).tolist() == [4, 4]
+    assert ranks_of_(scores, torch.tensor([1, 4])).tolist() == [4, 4]
     assert sorted(top_items(scores, 4)[0].tolist()) == [1, 2, 3, 4]
 
 
@@ -121,7 +121,7 @@ def test_rank_is_one_more_than_the_others_that_are_not_lower(
     target = data.draw(st.integers(1, len(values) - 1))
     others = [value for place, value in enumerate(values) if place not in {0, target}]
     expected = 1 + sum(not value < values[target] for value in others)
-    assert ranks_of(torch.tensor([values]), torch.tensor([target])).tolist() == [expected]
+    assert ranks_of_(torch.tensor([values]), torch.tensor([target])).tolist() == [expected]
 
 
 def test_padding_never_counts_and_is_never_listed() -> None:
@@ -131,5 +131,5 @@ def test_padding_never_counts_and_is_never_listed() -> None:
     for loud in (1e9, torch.inf, torch.nan, -torch.inf):
         louder = scores.clone()
         louder[:, 0] = loud
-        assert torch.equal(ranks_of(louder, targets), ranks_of(scores, targets))
+        assert torch.equal(ranks_of_(louder, targets), ranks_of_(scores, targets))
         assert top_items(louder, 11).min() >= 1

@@ -6,7 +6,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import LayerNorm
 
-from sasrec.data.batching import Batch, rectangular
+from sasrec.data.batching import Batch, Collator
+from sasrec.data.sequences import Sequences
+from sasrec.data.windows import Windows
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.sasrec import SASRec, SASRecSettings
@@ -246,9 +248,11 @@ def test_a_width_the_heads_cannot_share_is_refused():
 @torch.no_grad()
 def test_filling_windows_up_changes_no_state():
     model = SASRec(SASRecSettings(**SMALL), n_items=30, max_history=20).eval()
-    flat = batch_of([[3, 9, 1], [4], list(range(1, 14))])
-    full = rectangular(flat, 20)
+    items = np.array([3, 9, 1, 4, *range(1, 14)], dtype=np.int32)
+    lengths = np.array([3, 1, 13])
+    collator = Collator(Sequences(items, None, np.array([0, 3, 4, 17])))
+    windows = Windows(np.array([0, 3, 4]), lengths, lengths - 1, np.array([1, 2, 3]))
+    flat, full = collator.batch(windows), collator.rectangle(windows, 20)
     states, filled = model.encode(flat), model.encode(full).view(-1, full.longest, 16)
-    lengths = flat.offsets.diff().tolist()
     rows = torch.cat([filled[row, :length] for row, length in enumerate(lengths)])
     assert torch.allclose(states, rows, atol=1e-5)  # float32 sums in another order

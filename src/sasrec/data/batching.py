@@ -1,7 +1,7 @@
 """Batching: windows are grouped by length, and groups become batches.
 
-A batch is flat values plus offsets; ``rectangular`` fills it up for a CPU. How windows are cut is
-in ``windows.py``.
+A batch is flat values plus offsets; for a CPU its windows are filled up to one length. How windows
+are cut is in ``windows.py``.
 """
 
 from __future__ import annotations
@@ -157,41 +157,43 @@ class Collator:
             longest=int(windows.lengths.max()),
         )
 
+    def rectangle(self, windows: Windows, max_length: int) -> Batch:
+        """Gather windows filled up to one length, and their number filled up to a round one.
 
-def rectangular(batch: Batch, max_length: int) -> Batch:
-    """Return the batch with windows filled up to one length, and their number to a round one.
+        Padding stands behind the events of a window and in whole windows at the end; nothing of it
+        is supervised. Matrix libraries on a CPU prepare a product once for each shape, which takes
+        longer than the product; with these shapes few preparations serve a whole training.
 
-    Padding stands behind the events of a window and in whole windows at the end; nothing of it is
-    supervised. Matrix libraries on a CPU prepare a product once for each shape, which takes longer
-    than the product; with these shapes few preparations serve a whole training (ml-100k in
-    bfloat16, medians of five in one run, twice: 1.38 and 1.25 s an epoch as they come, 1.13 and
-    1.10 s in rectangles).
+        Args:
+            windows: At least one window.
+            max_length: Length a window may have at most, at least that of the longest.
 
-    Args:
-        batch: Without negatives.
-        max_length: Length a window may have at most, at least that of the longest.
-
-    Returns:
-        The same windows in the same order, each of the same length; P is B times that.
-    """
-    rows = len(batch.offsets) - 1
-    columns = min(rounded_up(batch.longest, steps=8), max_length)
-    full_rows = rounded_up(rows, steps=8)
-    starts = torch.repeat_interleave(
-        torch.arange(rows) * columns - batch.offsets[:-1],
-        batch.offsets.diff(),
-        output_size=len(batch.items),
-    )
-    places = starts + torch.arange(len(batch.items))
-    nothing = torch.zeros(full_rows * columns, dtype=torch.int64)
-    return replace(
-        batch,
-        items=nothing.index_copy(0, places, batch.items),
-        targets=nothing.index_copy(0, places, batch.targets),
-        offsets=torch.arange(full_rows + 1) * columns,
-        users=torch.cat([batch.users, nothing[: full_rows - rows]]),
-        longest=columns,
-    )
+        Returns:
+            The same windows in the same order as ``batch``, each of the same length; P is B times
+            that.
+        """
+        rows = rounded_up(len(windows), steps=8)
+        columns = min(rounded_up(int(windows.lengths.max()), steps=8), max_length)
+        starts, lengths, supervised, users = torch.zeros(4, rows, 1, dtype=torch.int64)
+        for part, values in (
+            (starts, windows.starts),
+            (lengths, windows.lengths),
+            (supervised, windows.supervised),
+            (users, windows.users),
+        ):
+            part[: len(windows), 0] = torch.from_numpy(values)
+        steps = torch.arange(columns)
+        places, final = starts + steps, len(self._items) - 1
+        is_event = steps < lengths
+        is_supervised = is_event & (steps >= lengths - supervised)
+        return Batch(
+            items=(self._items[places.clamp(max=final)] * is_event).view(-1).long(),
+            offsets=torch.arange(rows + 1) * columns,
+            targets=(self._items[(places + 1).clamp_(max=final)] * is_supervised).view(-1).long(),
+            users=users[:, 0],
+            negatives=None,
+            longest=columns,
+        )
 
 
 def rounded_up(size: int, *, steps: int) -> int:
@@ -234,11 +236,12 @@ class TrainingBatches:
     rank: int = 0
     processes: int = 1
 
-    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+    def epoch(self, generator: np.random.Generator, *, rectangles: bool = False) -> Iterator[Batch]:
         """Yield every training target once, in random order, or this process's share of each batch.
 
         Args:
             generator: Source of phases and order.
+            rectangles: Fill windows up to one length, as is best on a CPU.
 
         Yields:
             Batches of about ``batch_size`` targets.
@@ -252,7 +255,11 @@ class TrainingBatches:
         order = generator if self.shuffle else np.random.default_rng(0)
         groups = shuffled_groups(windows, batch_size=self.batch_size, generator=order)
         for group in groups:
-            yield self.collator.batch(self._share(windows, group))
+            own = self._share(windows, group)
+            if rectangles:
+                yield self.collator.rectangle(own, self.max_history)
+            else:
+                yield self.collator.batch(own)
 
     def _share(self, windows: Windows, group: np.ndarray) -> Windows:
         own = windows.take(group[self.rank :: self.processes])

@@ -65,10 +65,9 @@ def rank_targets(
     ranks = np.zeros(len(cases), dtype=np.int64)
     top = np.zeros((len(cases), top_k), dtype=np.int64)
     for which, batch, scores in last_scores(model, Collator(sequences), windows, device):
-        targets = batch.targets[batch.last]
-        ranks[which] = ranks_of(scores, targets).cpu().numpy()
         if top_k:
             top[which] = top_items(scores, top_k).cpu().numpy()
+        ranks[which] = ranks_of_(scores, batch.targets[batch.last]).cpu().numpy()
     return Ranking(ranks, top)
 
 
@@ -156,18 +155,22 @@ def _scored_pieces(
         yield group[begin:end], piece, model.score(states[begin:end])
 
 
-def ranks_of(scores: Tensor, targets: Tensor) -> Tensor:
+def ranks_of_(scores: Tensor, targets: Tensor) -> Tensor:
     """Return the place of each target among all items; padding, column 0, does not take part.
 
+    The scores are overwritten: comparing into floats and adding these up is several times faster
+    than into booleans, and exact up to 16 million items.
+
     Args:
-        scores: float [M, V].
+        scores: float32 or float64 [M, V].
         targets: int64 [M], 1 to V - 1.
 
     Returns:
         int64 [M], from 1 to V - 1.
     """
     own = scores.gather(1, targets[:, None])
-    return (~(scores[:, 1:] < own)).sum(1)
+    items = scores[:, 1:]
+    return items.shape[1] - items.lt_(own).sum(1).long()
 
 
 def top_items(scores: Tensor, k: int) -> Tensor:

@@ -84,7 +84,7 @@ def dropped_attention_plain(projected: Tensor, mask: Tensor) -> Tensor:
     query, key, value = projected.permute(2, 0, 3, 1, 4).reshape(3, -1, columns, depth)
     future = query.new_full((columns, columns), -torch.inf).triu(1)
     scores = query @ key.mT * depth**-0.5 + future
-    mixed = (scores.softmax(-1) * mask) @ value
+    mixed: Tensor = (scores.softmax(-1) * mask) @ value
     return mixed.view(rows, heads, columns, depth).transpose(1, 2)
 
 

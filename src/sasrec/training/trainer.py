@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch, TrainingBatches, rectangular
+from sasrec.data.batching import Batch, TrainingBatches
 from sasrec.errors import Interrupted, ModelError
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
@@ -196,7 +196,8 @@ class TrainingLoop:
         self.observer = observer
         self.device = next(model.parameters()).device
         self.order = np.random.default_rng(settings.seed)
-        self.optimiser = make_optimiser(model.parameters(), settings)
+        self.weights = list(model.parameters())
+        self.optimiser = make_optimiser(self.weights, settings)
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(model, settings.averaging)
         self.place = my_place()
@@ -218,10 +219,8 @@ class TrainingLoop:
         started = time.perf_counter()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         done, in_all = 0, self.batches.n_targets
-        for batch in self.batches.epoch(self.order):
+        for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
             count = int((batch.targets > 0).sum())  # on the CPU still, so no device is asked
-            if self.device.type == "cpu":
-                batch = rectangular(batch, self.batches.max_history)
             total += self.step(batch.to(self.device)) * count
             done += count
             self.observer.advanced(number, min(done * self.place.processes, in_all))
@@ -244,7 +243,7 @@ class TrainingLoop:
             ModelError: The model has no item table.
         """
         supervised = (batch.targets > 0).nonzero()[:, 0]
-        # A round number of them, as in `rectangular`; those added are cut off again.
+        # A round number of them, as of windows; those added are cut off again.
         extra = -len(supervised) % ROUND_ROWS
         with self._autocast():
             hidden = self.model(batch, F.pad(supervised, (0, extra)))[: len(supervised)]
@@ -252,12 +251,13 @@ class TrainingLoop:
             if table is None:
                 raise ModelError("a model without an item table cannot be trained with this loss")
             loss = self.loss(hidden, batch.targets[supervised], table)
-        self.optimiser.zero_grad(set_to_none=True)
+        for weight in self.weights:
+            weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         if self.place.processes > 1:
-            average_gradients(self.model.parameters(), len(supervised))
+            average_gradients(self.weights, len(supervised))
         if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm, self.clip_norm_type)
+            nn.utils.clip_grad_norm_(self.weights, self.clip_norm, self.clip_norm_type)
         self.optimiser.step()
         self.average.update()
         return loss.detach()
