@@ -13,18 +13,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from common import random_split, training_loop
 from sasrec.configuration import resolve_settings
-from sasrec.data.sources import load_corpus
-from sasrec.data.splits import leave_one_out
-from sasrec.experiment import training_batches, training_loss
-from sasrec.models.popularity import item_counts
-from sasrec.models.sasrec import SASRec
-from sasrec.training.progress import LogObserver
-from sasrec.training.trainer import TrainingLoop
 
 HERE = Path(__file__).resolve().parent
 AXES = {
@@ -48,29 +41,16 @@ def epoch_seconds(size: dict[str, int], epochs: int) -> tuple[float, int]:
     Returns:
         Seconds and targets.
     """
-    history = max(HISTORY, size["length"] + 3)
-    users = max(2, round(size["interactions"] / history))
+    history = max(HISTORY, size["length"] + 1)
     run = resolve_settings(
         {
             "max_history": size["length"],
             "hidden_size": size["width"],
             "inner_size": 4 * size["width"],
-            "averaging": 0.0,
         }
     )
-    name = f"synthetic:users={users},items={size['items']},length={history}"
-    corpus = load_corpus(name, run.data)
-    split = leave_one_out(corpus.sequences)
-    device = torch.device("cpu")
-    counts = item_counts(split, len(corpus.items))
-    model = SASRec(run.model, n_items=len(corpus.items), max_history=size["length"])
-    loop = TrainingLoop(
-        model,
-        training_batches(split, run),
-        training_loss(run.training, counts=counts, device=device),
-        settings=run.training,
-        observer=LogObserver(),
-    )
+    split = random_split(max(2, round(size["interactions"] / history)), size["items"], history)
+    loop, _ = training_loop(split, size["items"], run)
     seconds, targets = [], 0
     for epoch in range(epochs + 1):
         _, taken, targets = loop.epoch(epoch)

@@ -204,10 +204,10 @@ class TrainingSettings(Settings):
     """Longest gradient of all weights together; a longer one is shortened. None never does."""
     clip_norm_type: float = Field(2.0, gt=0)
     """Which norm clip_norm measures; inf is the largest element."""
-    context: float = Field(0.5, ge=0, lt=1)
+    context: float = Field(0.25, ge=0, lt=1)
     """Left context a target keeps at least, when its history is long enough, as a share of
     max_history. Histories longer than max_history are cut into windows; 0 cuts without overlap
-    (fastest), 0.5 lets each window begin half a window earlier than its first target."""
+    (fastest), 0.25 lets each window begin a quarter of it before its first target."""
     averaging: float = Field(0.998, ge=0, lt=1)
     """Decay of the moving average of the weights, by optimiser step; the average is what is
     validated, kept and used. 0 uses the weights of the last step, as RecBole does."""

@@ -13,7 +13,7 @@ def line(value: float) -> nn.Linear:
 
 def test_average_follows_the_formula_step_by_step() -> None:
     layer = line(0.0)
-    average = WeightAverage(layer, decay=0.5)
+    average = WeightAverage(list(layer.parameters()), decay=0.5)
     expected = 0.0
     for step, weight in enumerate([1.0, 5.0, -2.0, 4.0, 4.0, 1.0, 0.0, 3.0, 3.0, 7.0], start=1):
         nn.init.constant_(layer.weight, weight)
@@ -27,7 +27,7 @@ def test_average_follows_the_formula_step_by_step() -> None:
 
 def test_without_decay_the_average_is_the_last_weight() -> None:
     layer = line(1.0)
-    average = WeightAverage(layer, decay=0.0)
+    average = WeightAverage(list(layer.parameters()), decay=0.0)
     nn.init.constant_(layer.weight, 3.0)
     average.update()
     with average.applied():
@@ -36,7 +36,7 @@ def test_without_decay_the_average_is_the_last_weight() -> None:
 
 def test_weights_come_back_even_if_the_work_in_between_fails() -> None:
     layer = line(1.0)
-    average = WeightAverage(layer, decay=0.9)
+    average = WeightAverage(list(layer.parameters()), decay=0.9)
     nn.init.constant_(layer.weight, 2.0)
     with pytest.raises(RuntimeError, match="on purpose"), average.applied():
         raise RuntimeError("on purpose")
@@ -45,7 +45,7 @@ def test_weights_come_back_even_if_the_work_in_between_fails() -> None:
 
 def test_averaging_leaves_gradients_and_optimiser_in_place() -> None:
     layer = line(1.0)
-    average = WeightAverage(layer, decay=0.9)
+    average = WeightAverage(list(layer.parameters()), decay=0.9)
     optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
     with average.applied():
         pass

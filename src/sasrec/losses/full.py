@@ -25,10 +25,13 @@ from torch.autograd.function import once_differentiable
 SAFE_SUM = 1e30
 """Exponentials that add up to less than this, and to more than one part of it, are neither near
 overflow nor near underflow; only else must the largest score be subtracted first."""
-KEPT_BYTES = 2**28
-"""Most memory for the exponentials of some positions and all items."""
-CACHED_BYTES = 2**22
-"""Size of the exponentials computed at a time: about what stays in a core's cache."""
+KEPT_BYTES = 2**24
+"""Size of the exponentials of a piece of positions and all items: about what the caches hold."""
+FEWEST = 512
+"""Positions in a piece even if their exponentials take more than that: each piece adds to the whole
+gradient of the table, which would take longer than reading the exponentials from memory."""
+CHUNK_BYTES = 2**23
+"""Size of the exponentials computed at a time."""
 ROUND = 64
 """Pieces hold a multiple of so many positions. For each new shape the library behind bfloat16
 products on a CPU prepares a kernel, which takes longer than the product itself."""
@@ -168,14 +171,14 @@ def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], kept: Tensor) -> T
 
 
 def _piece_size(n_positions: int, n_items: int, dtype: torch.dtype) -> int:
-    """Return the positions of a piece: a multiple of ``ROUND`` whose exponentials may be kept."""
-    fitting = KEPT_BYTES // (dtype.itemsize * n_items) // ROUND * ROUND
+    """Return the positions of a piece: a multiple of ``ROUND`` that are taken together."""
+    fitting = max(FEWEST, KEPT_BYTES // (dtype.itemsize * n_items)) // ROUND * ROUND
     return max(ROUND, min(fitting, -(-n_positions // ROUND) * ROUND))
 
 
 def _item_chunks(n_rows: int, items: Tensor) -> tuple[Tensor, ...]:
-    """Return the item vectors in chunks whose exponentials stay in the cache."""
-    fitting = CACHED_BYTES // (items.dtype.itemsize * n_rows) // ROUND * ROUND
+    """Return the item vectors in chunks whose exponentials are computed together."""
+    fitting = CHUNK_BYTES // (items.dtype.itemsize * n_rows) // ROUND * ROUND
     return torch.split(items, max(ROUND, fitting))
 
 

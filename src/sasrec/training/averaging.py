@@ -7,7 +7,7 @@ arXiv:1803.05407, with exponential weights).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -21,14 +21,14 @@ class WeightAverage:
     initial weights are soon forgotten.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, weights: Sequence[nn.Parameter], decay: float) -> None:
         """Begin with the weights as they are.
 
         Args:
-            model: Whose weights to follow.
+            weights: What to follow.
             decay: 0 follows them exactly, towards 1 remembers longer.
         """
-        self._weights: list[Tensor] = [weight.detach() for weight in model.parameters()]
+        self._weights: list[Tensor] = [weight.detach() for weight in weights]
         self._average = [weight.clone() for weight in self._weights]
         self._decay = decay
         self._steps = 0

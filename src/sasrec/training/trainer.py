@@ -19,6 +19,7 @@ from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.device import pick_precision
+from sasrec.training.flat import FlatWeights
 from sasrec.training.memory import keep_freed_memory
 from sasrec.training.optimisers import make_optimiser
 from sasrec.training.processes import average_gradients, first_ones, my_place, summed
@@ -110,6 +111,7 @@ def fit(
         observer.stopped("an error")
         raise
     observer.stopped(reason)
+    run.flat.release()
     best.restore()
     return Trained(epochs, best.epoch, reason, interrupted)
 
@@ -196,10 +198,10 @@ class TrainingLoop:
         self.observer = observer
         self.device = next(model.parameters()).device
         self.order = np.random.default_rng(settings.seed)
-        self.weights = list(model.parameters())
-        self.optimiser = make_optimiser(self.weights, settings)
+        self.flat = FlatWeights(list(model.parameters()))
+        self.optimiser = make_optimiser(self.flat.weights, settings)
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
-        self.average = WeightAverage(model, settings.averaging)
+        self.average = WeightAverage(self.flat.weights, settings.averaging)
         self.place = my_place()
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
@@ -251,13 +253,13 @@ class TrainingLoop:
             if table is None:
                 raise ModelError("a model without an item table cannot be trained with this loss")
             loss = self.loss(hidden, batch.targets[supervised], table)
-        for weight in self.weights:
-            weight.grad = None
+        self.flat.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.flat.gather_gradients()
         if self.place.processes > 1:
-            average_gradients(self.weights, len(supervised))
+            average_gradients(self.flat.weights, len(supervised))
         if self.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.weights, self.clip_norm, self.clip_norm_type)
+            nn.utils.clip_grad_norm_(self.flat.weights, self.clip_norm, self.clip_norm_type)
         self.optimiser.step()
         self.average.update()
         return loss.detach()

@@ -1,0 +1,93 @@
+"""What several benchmarks share."""
+
+import time
+
+import numpy as np
+import torch
+
+from sasrec.configuration import RunSettings
+from sasrec.data.sequences import Sequences
+from sasrec.data.splits import Split, leave_one_out
+from sasrec.experiment import training_batches, training_loss
+from sasrec.models.popularity import item_counts
+from sasrec.models.sasrec import SASRec
+from sasrec.training.progress import LogObserver
+from sasrec.training.trainer import TrainingLoop
+
+
+def peak(dtype: torch.dtype, size: int = 2048, runs: int = 9) -> float:
+    """Return the best rate of a square matrix product, in FLOP/s.
+
+    Args:
+        dtype: Of the factors.
+        size: Rows and columns.
+        runs: How many are tried.
+
+    Returns:
+        The rate.
+    """
+    left, right = torch.randn(size, size, dtype=dtype), torch.randn(size, size, dtype=dtype)
+    best = float("inf")
+    for _ in range(runs):
+        started = time.perf_counter()
+        left @ right
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def random_split(users: int, items: int, length: int) -> Split:
+    """Return histories of random items, for timing alone; any catalogue is possible.
+
+    Args:
+        users: How many.
+        items: Items in the catalogue; most may occur nowhere.
+        length: Training events a user.
+
+    Returns:
+        Split by leave-one-out.
+    """
+    generator = np.random.default_rng(0)
+    events = generator.integers(1, items + 1, users * (length + 2)).astype(np.int32)
+    offsets = np.arange(0, len(events) + 1, length + 2)
+    return leave_one_out(Sequences(events, None, offsets))
+
+
+def training_loop(split: Split, n_items: int, run: RunSettings) -> tuple[TrainingLoop, SASRec]:
+    """Return a loop ready to train epochs, and its model, on the CPU.
+
+    Args:
+        split: What trains.
+        n_items: Items in the catalogue.
+        run: All settings.
+
+    Returns:
+        Both.
+    """
+    device = torch.device("cpu")
+    torch.manual_seed(run.training.seed)
+    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history)
+    loop = TrainingLoop(
+        model,
+        training_batches(split, run),
+        training_loss(run.training, counts=item_counts(split, n_items), device=device),
+        settings=run.training,
+        observer=LogObserver(),
+    )
+    return loop, model
+
+
+def useful_flop(targets: int, n_items: int, model: SASRec) -> int:
+    """Return the arithmetic of an epoch that supervises each target once, without context.
+
+    Two operations a weight forward, four backward; the item table counts as a weight matrix.
+
+    Args:
+        targets: How many.
+        n_items: Items in the catalogue.
+        model: Whose blocks count.
+
+    Returns:
+        Floating-point operations.
+    """
+    weights = sum(weight.numel() for weight in model.blocks.parameters())
+    return targets * 6 * (model.item_table.shape[1] * (n_items + 1) + weights)

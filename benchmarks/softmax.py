@@ -1,0 +1,158 @@
+"""What does the softmax over a large catalogue cost, in time and memory, beside other forms of it?
+
+Forward and backward of the loss alone, then whole training epochs with large catalogues:
+
+    .venv/bin/python benchmarks/softmax.py             (a process a line, one after the other)
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from common import peak, random_split, training_loop, useful_flop
+from sasrec.configuration import resolve_settings
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.training.device import pick_precision
+from sasrec.training.memory import keep_freed_memory
+
+WIDTH = 64
+
+
+def library(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+    """Return PyTorch's own, in chunks."""
+    options = torch.nn.LinearCrossEntropyOptions()
+    return F.linear_cross_entropy(hidden, table, targets, options=options)
+
+
+FORMS = {
+    "ours": softmax_cross_entropy,
+    "linear_cross_entropy": library,
+    "plain": softmax_cross_entropy_plain,
+}
+
+
+def loss_alone(form: str, positions: int, items: int, precision: str, runs: int) -> dict:
+    """Return the median seconds of a forward and backward pass, and how much memory it took."""
+    keep_freed_memory()
+    torch.manual_seed(0)
+    hidden = F.layer_norm(torch.randn(positions, WIDTH), (WIDTH,)).requires_grad_()
+    table = (torch.randn(items, WIDTH) * 0.1).requires_grad_()
+    targets = torch.randint(1, items, (positions,))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    seconds = []
+    for _ in range(runs + 1):
+        hidden.grad = table.grad = None
+        started = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = FORMS[form](hidden, targets, table)
+        loss.backward()
+        seconds.append(time.perf_counter() - started)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    rate = 6 * positions * items * WIDTH / statistics.median(seconds[1:])
+    return {
+        "seconds": statistics.median(seconds[1:]),
+        "rate": rate,
+        "share": rate / peak(getattr(torch, precision)),
+        "bytes": after - before,
+        "loss": float(loss),
+    }
+
+
+def epochs(data: str | list[int], count: int) -> dict:
+    """Return the median seconds of an epoch of training, its useful arithmetic, and memory.
+
+    Args:
+        data: Name or path, or users, items and length of random histories.
+        count: Epochs timed, after one to warm up.
+
+    Returns:
+        All that, and the sizes.
+    """
+    run = resolve_settings({})
+    if isinstance(data, str):
+        corpus = load_corpus(data, run.data)
+        split, items = leave_one_out(corpus.sequences), len(corpus.items)
+    else:
+        split, items = random_split(*data), data[1]
+    loop, model = training_loop(split, items, run)
+    seconds, targets = [], 0
+    for epoch in range(count + 1):
+        _, taken, targets = loop.epoch(epoch)
+        seconds.append(taken)
+    rate = useful_flop(targets, items, model) / statistics.median(seconds[1:])
+    precision = pick_precision(run.training.precision, torch.device("cpu"))
+    return {
+        "items": items,
+        "targets": targets,
+        "seconds": statistics.median(seconds[1:]),
+        "rate": rate,
+        "share": rate / peak(getattr(torch, precision)),
+        "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+
+
+def apart(*job: object) -> dict:
+    """Run one measurement in a process of its own, so that memory is its own too.
+
+    Args:
+        job: What to measure, and its arguments.
+
+    Returns:
+        What it printed.
+    """
+    command = [sys.executable, __file__, "--job", json.dumps(job)]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def main() -> None:
+    """Print the tables with their ratios."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--job", help="one measurement, as JSON; used by this script itself")
+    arguments.add_argument("--data", nargs="*", default=[], help="data sets to train on beside")
+    given = arguments.parse_args()
+    if given.job:
+        kind, *rest = json.loads(given.job)
+        print(json.dumps({"loss": loss_alone, "epochs": epochs}[kind](*rest)))
+        return
+    print(f"{'loss, forward and backward':<42}{'s':>9}{'GFLOP/s':>9}{'of peak':>9}{'MB':>8}")
+    for positions, items in ((2048, 1683), (6400, 12_101), (2048, 200_000), (2048, 1_000_000)):
+        rows = {}
+        for form in FORMS:
+            for precision in ("float32", "bfloat16"):
+                if form == "plain" and items > 20_000:
+                    continue  # it would hold every logit
+                row = apart("loss", form, positions, items, precision, 5)
+                rows[form, precision] = row["seconds"]
+                name = f"{positions:,} x {items:,} {form} {precision}"
+                print(
+                    f"{name:<42}{row['seconds']:>9.4f}{row['rate'] / 1e9:>9.0f}"
+                    f"{row['share']:>9.0%}{row['bytes'] / 1e6:>8.0f}",
+                    flush=True,
+                )
+        for precision in ("float32", "bfloat16"):
+            ratio = rows["linear_cross_entropy", precision] / rows["ours", precision]
+            print(f"  ratio linear_cross_entropy / ours in {precision}: {ratio:.1f}", flush=True)
+    print(f"\n{'an epoch of training':<42}{'s':>9}{'GFLOP/s':>9}{'of peak':>9}{'MB':>8}")
+    for data in (*given.data, [4000, 12_101, 30], [600, 200_000, 50], [120, 1_000_000, 50]):
+        row = apart("epochs", data, 3)
+        name = data.rsplit("/", 1)[-1] if isinstance(data, str) else "random"
+        name = f"{name}: {row['items']:,} items, {row['targets']:,} targets"
+        print(
+            f"{name:<42}{row['seconds']:>9.2f}{row['rate'] / 1e9:>9.0f}"
+            f"{row['share']:>9.0%}{row['bytes'] / 1e6:>8.0f}",
+            flush=True,
+        )
+
+
+main()
