@@ -13,7 +13,14 @@ from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.data.windows import Windows
 from sasrec.evaluation import ranking
-from sasrec.evaluation.ranking import Ranking, last_scores, rank_targets, ranks_of_, top_items
+from sasrec.evaluation.ranking import (
+    Ranking,
+    last_scores,
+    rank_targets,
+    ranks_by_product,
+    ranks_of_,
+    top_items,
+)
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 CPU = torch.device("cpu")
@@ -122,6 +129,33 @@ def test_rank_is_one_more_than_the_others_that_are_not_lower(
     others = [value for place, value in enumerate(values) if place not in {0, target}]
     expected = 1 + sum(not value < values[target] for value in others)
     assert ranks_of_(torch.tensor([values]), torch.tensor([target])).tolist() == [expected]
+
+
+@pytest.mark.parametrize(("rows", "items"), [(3, 4), (1, 1), (512, 4096)])
+@pytest.mark.parametrize("kind", ["whole numbers", "equal items", "nan state", "nan item", "zero"])
+def test_ranks_by_product_are_those_of_all_scores(
+    kind: str, rows: int, items: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "PIECE_ROWS", rows)
+    monkeypatch.setattr(ranking, "CHUNK_ITEMS", items)
+    generator = torch.Generator().manual_seed(0)
+    # Whole numbers, so that products are exact in whatever order they are added up.
+    states = torch.randint(-3, 4, (23, 5), generator=generator).float()
+    table = torch.randint(-3, 4, (31, 5), generator=generator).float()
+    targets = torch.randint(1, 31, (23,), generator=generator)
+    if kind == "equal items":
+        table[:] = table[7]
+        states += 0.1
+    elif kind == "nan state":
+        states[4] = torch.nan
+    elif kind == "nan item":
+        table[[3, 9]] = torch.nan
+    elif kind == "zero":
+        states[:] = 0
+    found = ranks_by_product(states, targets, table)
+    assert torch.equal(found, ranks_of_(states @ table.T, targets))
+    if kind in {"equal items", "zero"}:
+        assert (found == 30).all()
 
 
 def test_padding_never_counts_and_is_never_listed() -> None:

@@ -19,11 +19,15 @@ from sasrec.data.batching import Batch, Collator, sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.data.windows import Windows, case_windows
+from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES = 2**26
-"""Scores held at a time."""
+"""Scores held at a time where whole lists are wanted."""
 BATCH_POSITIONS = 2**14
+PIECE_ROWS, CHUNK_ITEMS = 512, 4096
+"""States and items multiplied at a time where only ranks are wanted: large enough for the product
+to run at the processor's rate, small enough for its outcome to stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,16 @@ def rank_targets(
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
     top = np.zeros((len(cases), top_k), dtype=np.int64)
+    if model.item_table is not None and not top_k:
+        # Like targets together, so that few chunks of the table hold those of a piece.
+        order = np.argsort(sequences.items[cases.stops], kind="stable")
+        for which, batch, states in last_states(
+            model, Collator(sequences), windows.take(order), device
+        ):
+            targets = batch.targets[batch.last]
+            found = ranks_by_product(states, targets, model.item_table)
+            ranks[order[which]] = found.cpu().numpy()
+        return Ranking(ranks, top)
     for which, batch, scores in last_scores(model, Collator(sequences), windows, device):
         if top_k:
             top[which] = top_items(scores, top_k).cpu().numpy()
@@ -121,14 +135,34 @@ def last_scores(
     Yields:
         Places of some windows, their batch, and float scores [b, V].
     """
+    with torch.inference_mode():
+        for group, batch, states in last_states(model, collator, windows, device):
+            yield from _scored_pieces(model, group, batch, states)
+
+
+def last_states(
+    model: NextItemModel, collator: Collator, windows: Windows, device: torch.device
+) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
+    """Compute the state after the last event of each window, windows of like length together.
+
+    Args:
+        model: On ``device``; put into evaluation mode and back.
+        collator: Over what the windows point into.
+        windows: The histories.
+        device: Where to compute.
+
+    Yields:
+        Places of some windows, their batch, and float states [b, d].
+    """
+    keep_freed_memory()
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
-            for group in sorted_groups(windows, BATCH_POSITIONS):
+        for group in sorted_groups(windows, BATCH_POSITIONS):
+            with torch.inference_mode():
                 batch = collator.batch(windows.take(group)).to(device)
                 states = model.encode(batch, batch.last)
-                yield from _scored_pieces(model, group, batch, states)
+            yield group, batch, states
     finally:
         model.train(was_training)
 
@@ -171,6 +205,39 @@ def ranks_of_(scores: Tensor, targets: Tensor) -> Tensor:
     own = scores.gather(1, targets[:, None])
     items = scores[:, 1:]
     return items.shape[1] - items.lt_(own).sum(1).long()
+
+
+@torch.inference_mode()
+def ranks_by_product(states: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+    """Return the same as ``ranks_of_`` of ``states @ table.T``, which is never held as a whole.
+
+    The score of a target is taken from a product of the same shape as those it is compared with,
+    so that equal item vectors have equal scores to the last bit.
+
+    Args:
+        states: float [M, d].
+        targets: int64 [M], 1 to V - 1; fastest where like targets stand together.
+        table: float [V, d].
+
+    Returns:
+        int64 [M], from 1 to V - 1.
+    """
+    chunks = torch.split(table, CHUNK_ITEMS)
+    lower = torch.zeros(len(states), dtype=torch.int64, device=states.device)
+    for begin in range(0, len(states), PIECE_ROWS):
+        piece = slice(begin, begin + PIECE_ROWS)
+        rows, goals = states[piece], targets[piece]
+        holder = goals // CHUNK_ITEMS
+        own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
+        for number in torch.unique(holder).tolist():
+            places = (holder == number).nonzero()[:, 0]
+            own[places, 0] = (rows @ chunks[number].T)[places, goals[places] - number * CHUNK_ITEMS]
+        for number, chunk in enumerate(chunks):
+            scores = rows @ chunk.T
+            if number == 0:
+                scores[:, 0] = torch.inf  # padding is never lower, and not counted either
+            lower[piece] += scores.lt_(own).sum(1).long()
+    return len(table) - 1 - lower
 
 
 def top_items(scores: Tensor, k: int) -> Tensor:

@@ -15,12 +15,12 @@ from torch import Tensor, nn
 
 from sasrec.data.batching import Batch, TrainingBatches
 from sasrec.errors import Interrupted, ModelError
+from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.device import pick_precision
 from sasrec.training.flat import FlatWeights
-from sasrec.training.memory import keep_freed_memory
 from sasrec.training.optimisers import make_optimiser
 from sasrec.training.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.progress import EpochResult, Observer

@@ -1,4 +1,4 @@
-"""Memory: keep what was freed for the next step instead of giving it back to the system."""
+"""Memory: what was freed is kept for the next piece of work, not given back to the system."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@ import platform
 
 import pytest
 
-from sasrec.training.memory import keep_freed_memory
+from sasrec.memory import keep_freed_memory
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
