@@ -28,17 +28,27 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup .venv-recbole/.ready
+bench: setup .venv-recbole/.ready .venv-rectools/.ready
 	$(BIN)/python benchmarks/reading.py
 	$(BIN)/python benchmarks/epoch.py
+	$(BIN)/python benchmarks/evaluation.py
+	$(BIN)/python benchmarks/softmax.py
+	$(BIN)/python benchmarks/growth.py --epochs 1
+	$(BIN)/python benchmarks/peers.py ml-100k --epochs 40
 	$(BIN)/python benchmarks/parity.py
 
-# The peer, in an environment of its own: the newest versions with which it still trains.
+# The peers, each in an environment of its own: the newest versions with which it still trains.
 .venv-recbole/.ready:
 	$(PYTHON) -m venv .venv-recbole
 	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
 		recbole==1.2.1 'setuptools<80' 'numpy<2' 'pandas<2.3' 'scipy<1.14' safetensors
 	touch $@
 
+.venv-rectools/.ready:
+	$(PYTHON) -m venv .venv-rectools
+	.venv-rectools/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
+		'rectools[torch]==0.19.0'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-recbole build dist src/*.egg-info
+	rm -rf .venv .venv-recbole .venv-rectools build dist src/*.egg-info

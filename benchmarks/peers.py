@@ -3,7 +3,7 @@
 Same data, width (64), inner width (64), blocks, heads, length (50), learning rate and loss family
 (softmax over the whole catalogue); each in its own environment, one after the other:
 
-    make peers        (or: .venv/bin/python benchmarks/peers.py ml-100k PATH --epochs 10)
+    make bench        (or: .venv/bin/python benchmarks/peers.py ml-100k PATH --epochs 10)
 
 RecTools takes the last 51 events of each user; we take all.
 """
