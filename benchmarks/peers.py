@@ -10,11 +10,15 @@ RecTools takes the last 51 events of each user; we take all.
 
 import argparse
 import csv
+import itertools
 import json
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from sasrec.data.sources import locate
 from sasrec.settings import DataSettings
@@ -60,6 +64,7 @@ def main() -> None:
     for data in given.data:
         curves = both(data, given)
         show(data, curves)
+        draw(curves, Path(data).name, HERE.parent / "docs" / f"peers-{Path(data).name}.png")
         name = Path(data).name
         rows += [
             [name, system, number, f"{row['seconds']:.4f}", f"{row['ndcg']:.6f}"]
@@ -116,6 +121,25 @@ def show(data: str, curves: dict[str, dict]) -> None:
     if times["sasrec"] is not None:
         faster = times["RecTools"] / times["sasrec"]
         print(f"the peer's best validation NDCG@10 is reached {faster:.1f} times sooner")
+
+
+def draw(curves: dict[str, dict], name: str, path: Path) -> None:
+    """Draw validation NDCG@10 against seconds of training, for each system.
+
+    Args:
+        curves: System to what it measured.
+        name: Of the data set.
+        path: The PNG file.
+    """
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panel = figure.add_subplot()
+    for system, curve in curves.items():
+        seconds = itertools.accumulate(row["seconds"] for row in curve["epochs"])
+        panel.plot(list(seconds), [row["ndcg"] for row in curve["epochs"]], ".-", label=system)
+    panel.set(xscale="log", xlabel="seconds of training", ylabel="validation NDCG@10", title=name)
+    panel.legend()
+    figure.savefig(path, dpi=110)
 
 
 main()
