@@ -1,5 +1,7 @@
 """What several benchmarks share."""
 
+import json
+import subprocess
 import time
 
 import numpy as np
@@ -13,6 +15,19 @@ from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
+
+
+def timed(command: list[str]) -> dict:
+    """Run a script that prints one line of JSON last.
+
+    Args:
+        command: The script and its arguments.
+
+    Returns:
+        What the line holds.
+    """
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return json.loads(output.strip().splitlines()[-1])
 
 
 def peak(dtype: torch.dtype, size: int = 2048, runs: int = 9) -> float:

@@ -7,29 +7,16 @@ Both run one after the other, each in its own process and environment, with RecB
 
 import argparse
 import csv
-import json
 import platform
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from common import timed
 
 HERE = Path(__file__).resolve().parent
 PEER_NAME = "RecBole 1.2.1"
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
-
-
-def timed(command: list[str]) -> dict:
-    """Run a script that prints one line of JSON last.
-
-    Args:
-        command: The script and its arguments.
-
-    Returns:
-        What the line holds.
-    """
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
 
 
 def main() -> None:

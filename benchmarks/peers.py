@@ -11,33 +11,19 @@ RecTools takes the last 51 events of each user; we take all.
 import argparse
 import csv
 import itertools
-import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from common import timed
 from sasrec.data.sources import locate
 from sasrec.settings import DataSettings
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-rectools" / "bin" / "python"
-
-
-def timed(command: list[str]) -> dict:
-    """Run a script that prints one line of JSON last.
-
-    Args:
-        command: The script and its arguments.
-
-    Returns:
-        What the line holds.
-    """
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
 
 
 def reached(rows: list[dict], goal: float) -> float | None:

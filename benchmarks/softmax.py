@@ -9,7 +9,6 @@ import argparse
 import json
 import resource
 import statistics
-import subprocess
 import sys
 import time
 
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common import peak, random_split, training_loop, useful_flop
+from common import peak, random_split, timed, training_loop, useful_flop
 from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
@@ -114,8 +113,7 @@ def apart(*job: object) -> dict:
         What it printed.
     """
     command = [sys.executable, __file__, "--job", json.dumps(job)]
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
+    return timed(command)
 
 
 def main() -> None:

@@ -155,7 +155,7 @@ def test_later_layers_win_under_whatever_name() -> None:
 
 def test_preset_is_a_key_too() -> None:
     run = resolve_settings({"preset": "recbole", "patience": 3})
-    assert (run.training.averaging, run.training.patience) == (0.0, 3)
+    assert (run.training.averaging, run.training.context, run.training.patience) == (0.0, 0.5, 3)
     stronger = layers(("a.yaml", {"preset": "none such"}), ("command line", {"preset": "recbole"}))
     assert resolve_layers(stronger).evaluation.valid_metric == "mrr@10"
     with pytest.raises(SettingsError, match=r"unknown preset 'recbloe'; did you mean 'recbole'"):

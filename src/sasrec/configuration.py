@@ -28,6 +28,7 @@ from sasrec.settings import (
 PRESETS: dict[str, dict[str, Any]] = {
     "recbole": {
         "averaging": 0.0,
+        "context": 0.5,
         "patience": 10,
         "valid_metric": "mrr@10",
         "rounded_times": True,

@@ -60,27 +60,36 @@ def test_data_are_prepared_as_recbole_prepares_them(name: str) -> None:
         assert lengths.max() == expected[part]["history_length_max"]
         for case in expected[part]["examples"]:
             user = int(corpus.users.numbers([case["user"]])[0]) - 1
-            ours = [
-                (corpus.items.tokens(corpus.sequences.items[[stop]])[0], stop)
+            found = [
+                [*history_of(corpus, user, stop, longest), target_at(corpus, stop)]
                 for stop in stops[users == user]
             ]
-            histories = [
-                history_of(corpus, user, stop, longest)
-                for item, stop in ours
-                if name in UNSTABLE or item == case["target"]
-            ]
+            expected_case = [*case["history"], case["target"]]
             if name in UNSTABLE:
-                assert any(nearly(history, case["history"]) for history in histories)
+                known = times_of(corpus, user)
+                wanted = [known[item] for item in expected_case]
+                assert wanted in [[known[item] for item in ours] for ours in found]
             else:
-                assert case["history"] in histories
+                assert expected_case in found
 
 
-def nearly(ours: list[str], theirs: list[str]) -> bool:
-    """Return whether two histories differ by the order of simultaneous events only.
+def target_at(corpus: Corpus, stop: int) -> str:
+    return corpus.items.tokens(corpus.sequences.items[[stop]])[0]
 
-    Such a group may straddle the beginning or the end of the history.
+
+def times_of(corpus: Corpus, user: int) -> dict[str, float]:
+    """Return when a user met each item; every item once, as repetitions are removed.
+
+    Two cases whose items have the same times, one by one, differ by the order of simultaneous
+    events and by nothing else. Times are compared as RecBole compares them (``rounded_times``).
     """
-    return len(ours) == len(theirs) and len(set(ours) - set(theirs)) <= 3
+    own = slice(corpus.sequences.offsets[user], corpus.sequences.offsets[user + 1])
+    assert corpus.sequences.times is not None
+    times = corpus.sequences.times
+    scaled = ((times[own] - times.min()) / (times.max() - times.min())).astype(np.float32)
+    tokens = corpus.items.tokens(corpus.sequences.items[own])
+    assert len(set(tokens)) == len(tokens)
+    return dict(zip(tokens, scaled.tolist(), strict=True))
 
 
 @pytest.mark.usefixtures("ml100k")

@@ -144,7 +144,7 @@ def _one_piece(
         if largest is not None:
             scores -= largest[:, None]
         exponentials.append(scores.exp_())
-        normaliser += scores.sum(1)
+        normaliser += scores.sum(1)  # each chunk's sum has the precision of products
         if gradients is not None:
             mixed += scores @ chunk
     if not subtract and not 1 / SAFE_SUM < normaliser.min() <= normaliser.max() < SAFE_SUM:

@@ -117,9 +117,8 @@ class _DroppedAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, projected: Tensor, mask: Tensor) -> Tensor:
         rows, columns, _, heads, depth = projected.shape
-        parts = projected.permute(2, 0, 3, 1, 4).reshape(3, rows * heads, columns, depth)
-        parts = parts.contiguous()  # a copy, unless it was all of one position
-        parts = parts.clone() if parts.data_ptr() == projected.data_ptr() else parts
+        copied = projected.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
+        parts = copied.view(3, rows * heads, columns, depth)
         query, key, value = parts
         query *= depth**-0.5
         weights, inverse = _exponentials(query, key)
