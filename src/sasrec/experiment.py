@@ -235,7 +235,12 @@ def validator(
         return None
     key = run.evaluation.valid_metric
     name, k = split_key(key)
-    only = EvaluationSettings(metrics=(name,), topk=(max(k, 1),), valid_metric=key)
+    only = EvaluationSettings(
+        metrics=(name,),
+        topk=(max(k, 1),),
+        valid_metric=key,
+        remove_seen=run.evaluation.remove_seen,
+    )
     counts = item_counts(split, model_items(model))
     sign = -1.0 if name in SMALLER_IS_BETTER else 1.0
 

@@ -272,6 +272,9 @@ class EvaluationSettings(Settings):
     (100 drawn by popularity). Sampled figures are not comparable with full ones."""
     valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
     """The same for validation; None takes that of the test."""
+    remove_seen: bool = False
+    """Rank a target among the items its user has not met; one met before counts as ranked last.
+    Off, as in RecBole, all items are ranked. Figures of the two are not comparable."""
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""
 
@@ -282,6 +285,12 @@ class EvaluationSettings(Settings):
                 f"ratios are {list(self.ratios)}; shares are finite numbers from 0, and that of "
                 "training is above 0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _seen_items_are_removed_from_all(self) -> EvaluationSettings:
+        if self.remove_seen and {self.candidates, self.validated_against} != {"full"}:
+            raise ValueError("remove_seen needs full ranking; sampled candidates are as drawn")
         return self
 
     @property

@@ -167,3 +167,37 @@ def test_padding_never_counts_and_is_never_listed() -> None:
         louder[:, 0] = loud
         assert torch.equal(ranks_of_(louder, targets), ranks_of_(scores, targets))
         assert top_items(louder, 11).min() >= 1
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_seen_items_are_removed_whatever_way_ranks_are_found(
+    model: SASRec, split: Split, top_k: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranking, "PIECE_ROWS", 7)
+    monkeypatch.setattr(ranking, "CHUNK_ITEMS", 10)
+    found = rank_targets(
+        model,
+        split.sequences,
+        split.test,
+        max_history=HISTORY,
+        device=CPU,
+        top_k=top_k,
+        remove_seen=True,
+    )
+    items, offsets = split.sequences.items, split.sequences.offsets
+    repeated = 0
+    for place, (user, stop) in enumerate(zip(split.test.users, split.test.stops, strict=True)):
+        history, target = items[offsets[user - 1] : stop], int(items[stop])
+        scores = scores_of(model, history[-HISTORY:]).clone()
+        scores[torch.tensor(history)] = -torch.inf
+        scores[0] = -torch.inf
+        if target in history:
+            repeated += 1
+            assert found.ranks[place] == 24
+        else:
+            near = int(((scores - scores[target]).abs() < 1e-5).sum())
+            better = int((scores > scores[target]).sum())
+            assert abs(found.ranks[place] - better - 1) < near
+        if top_k:
+            assert not set(found.top[place]) & set(history.tolist())
+    assert 0 < repeated < len(split.test)

@@ -51,8 +51,9 @@ def rank_targets(
     max_history: int,
     device: torch.device,
     top_k: int = 0,
+    remove_seen: bool = False,
 ) -> Ranking:
-    """Rank each case's target among all items (full ranking; the history stays in).
+    """Rank each case's target among all items (full ranking).
 
     Args:
         model: On ``device``; put into evaluation mode and back.
@@ -61,6 +62,8 @@ def rank_targets(
         max_history: Longest history the model sees.
         device: Where to compute.
         top_k: Length of the lists to return beside the ranks.
+        remove_seen: Take the items of each case's history, the whole of it, out of its ranking. A
+            target that is among them is ranked last: no list without seen items could hold it.
 
     Returns:
         Ranks and lists in the order of the cases.
@@ -75,14 +78,39 @@ def rank_targets(
             model, Collator(sequences), windows.take(order), device
         ):
             targets = batch.targets[batch.last]
-            found = ranks_by_product(states, targets, model.item_table)
+            removed = _seen(sequences, cases, order[which], device) if remove_seen else None
+            found = ranks_by_product(states, targets, model.item_table, removed)
             ranks[order[which]] = found.cpu().numpy()
         return Ranking(ranks, top)
     for which, batch, scores in last_scores(model, Collator(sequences), windows, device):
+        if remove_seen:
+            scores[_seen(sequences, cases, which, device)] = -torch.inf
         if top_k:
             top[which] = top_items(scores, top_k).cpu().numpy()
         ranks[which] = ranks_of_(scores, batch.targets[batch.last]).cpu().numpy()
     return Ranking(ranks, top)
+
+
+def _seen(
+    sequences: Sequences, cases: Cases, which: np.ndarray, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the items of the histories of some cases.
+
+    Args:
+        sequences: All histories.
+        cases: All questions.
+        which: int64 [m], places of the cases.
+        device: Where to.
+
+    Returns:
+        int64 [n] each: place in ``which``, rising, and item number.
+    """
+    begins = sequences.offsets[cases.users[which] - 1]
+    lengths = cases.stops[which] - begins
+    rows = np.repeat(np.arange(len(which)), lengths)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    items = sequences.items[begins[rows] + within].astype(np.int64)
+    return torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
 
 
 def rank_among_samples(
@@ -208,7 +236,12 @@ def ranks_of_(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def ranks_by_product(states: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+def ranks_by_product(
+    states: Tensor,
+    targets: Tensor,
+    table: Tensor,
+    removed: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
     """Return the same as ``ranks_of_`` of ``states @ table.T``, which is never held as a whole.
 
     The score of a target is taken from a product of the same shape as those it is compared with,
@@ -218,6 +251,7 @@ def ranks_by_product(states: Tensor, targets: Tensor, table: Tensor) -> Tensor:
         states: float [M, d].
         targets: int64 [M], 1 to V - 1; fastest where like targets stand together.
         table: float [V, d].
+        removed: Rows, int64 [n] rising, and items, int64 [n], whose scores count as minus infinity.
 
     Returns:
         int64 [M], from 1 to V - 1.
@@ -227,17 +261,41 @@ def ranks_by_product(states: Tensor, targets: Tensor, table: Tensor) -> Tensor:
     for begin in range(0, len(states), PIECE_ROWS):
         piece = slice(begin, begin + PIECE_ROWS)
         rows, goals = states[piece], targets[piece]
-        holder = goals // CHUNK_ITEMS
-        own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
-        for number in torch.unique(holder).tolist():
-            places = (holder == number).nonzero()[:, 0]
-            own[places, 0] = (rows @ chunks[number].T)[places, goals[places] - number * CHUNK_ITEMS]
+        gone = _within(removed, begin, begin + len(rows))
+        own = _own_scores(rows, goals, chunks)
+        if gone is not None:
+            own[gone[0][goals[gone[0]] == gone[1]]] = -torch.inf
         for number, chunk in enumerate(chunks):
             scores = rows @ chunk.T
+            if gone is not None:
+                items = gone[1] - number * CHUNK_ITEMS
+                here = (items >= 0) & (items < len(chunk))
+                scores[gone[0][here], items[here]] = -torch.inf
             if number == 0:
                 scores[:, 0] = torch.inf  # padding is never lower, and not counted either
             lower[piece] += scores.lt_(own).sum(1).long()
     return len(table) - 1 - lower
+
+
+def _own_scores(rows: Tensor, goals: Tensor, chunks: tuple[Tensor, ...]) -> Tensor:
+    """Return the score [m, 1] of each row's target, from products of the chunks that hold them."""
+    holder = goals // CHUNK_ITEMS
+    own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
+    for number in torch.unique(holder).tolist():
+        places = (holder == number).nonzero()[:, 0]
+        own[places, 0] = (rows @ chunks[number].T)[places, goals[places] - number * CHUNK_ITEMS]
+    return own
+
+
+def _within(
+    removed: tuple[Tensor, Tensor] | None, begin: int, end: int
+) -> tuple[Tensor, Tensor] | None:
+    """Return the pairs whose rows lie in a piece, rows counted from its begin."""
+    if removed is None:
+        return None
+    rows, items = removed
+    first, last = torch.searchsorted(rows, torch.tensor([begin, end], device=rows.device)).tolist()
+    return rows[first:last] - begin, items[first:last]
 
 
 def top_items(scores: Tensor, k: int) -> Tensor:

@@ -92,7 +92,8 @@ def describe_protocol(corpus: Corpus, settings: EvaluationSettings, max_history:
         kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
     return (
-        f"{split}, {ranked}, history not removed, last {max_history} events, "
+        f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, "
+        f"last {max_history} events, "
         "ties count against the target"
     )
 
@@ -183,7 +184,13 @@ def measure(
         wants_lists = any(name in LIST_METRICS for name in settings.metrics)
         top_k = min(max(settings.topk), n_items) if wants_lists else 0
         ranking = rank_targets(
-            model, split.sequences, cases, max_history=max_history, device=device, top_k=top_k
+            model,
+            split.sequences,
+            cases,
+            max_history=max_history,
+            device=device,
+            top_k=top_k,
+            remove_seen=settings.remove_seen,
         )
         ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items)
     else:
