@@ -10,9 +10,10 @@ import torch
 from sasrec.configuration import RunSettings
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
-from sasrec.experiment import training_batches, training_loss
+from sasrec.experiment import training_batches
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
+from sasrec.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 

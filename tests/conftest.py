@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sasrec.data.catalogue import fetch
 from sasrec.errors import DataError
+
+settings.register_profile("patient", deadline=None)  # no test asserts on time
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ LAYERS = [
     {"models", "losses"},
     {"training", "evaluation"},
     {"registry", "model_folder"},
-    {"recommender", "configuration"},
+    {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning"},
     {"recbole_data"},

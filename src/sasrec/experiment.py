@@ -8,30 +8,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from sasrec.configuration import RunSettings, resolve_settings
 from sasrec.data.batching import Collator, TrainingBatches
-from sasrec.data.negatives import popularity, uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
-from sasrec.losses.sampled import hardest
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
+from sasrec.objective import training_loss
 from sasrec.recommender import Recommender
-from sasrec.registry import BASELINES, LOSSES, MODELS, resolve
-from sasrec.settings import EvaluationSettings, TrainingSettings
+from sasrec.registry import BASELINES, MODELS, resolve
+from sasrec.settings import EvaluationSettings
 from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.processes import my_place
 from sasrec.training.progress import LogObserver, Observer
 from sasrec.training.trackers import TrackedObserver
-from sasrec.training.trainer import Loss, Trained, fit
+from sasrec.training.trainer import Trained, fit
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
@@ -126,7 +124,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
             torch.manual_seed(run.training.seed + place.rank)
         trained = fit(
             model,
-            training_batches(split, run),
+            training_batches(split, run, with_times=model.needs_times),
             training_loss(run.training, counts=counts, device=device),
             validate=validator(model, split, run, device=device),
             settings=run.training,
@@ -154,12 +152,15 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     return Outcome(recommender, reports, trained)
 
 
-def training_batches(split: Split, run: RunSettings) -> TrainingBatches:
+def training_batches(
+    split: Split, run: RunSettings, *, with_times: bool = False
+) -> TrainingBatches:
     """Return where the epochs of a run come from.
 
     Args:
         split: What trains.
         run: All settings.
+        with_times: Whether the model looks at the times of events.
 
     Returns:
         The batches.
@@ -169,52 +170,11 @@ def training_batches(split: Split, run: RunSettings) -> TrainingBatches:
         max_history=run.data.max_history,
         context=min(int(run.training.context * run.data.max_history), run.data.max_history - 1),
         batch_size=run.training.batch_size,
-        collator=Collator(split.sequences),
+        collator=Collator(split.sequences, with_times=with_times),
         shuffle=run.training.shuffle,
         rank=my_place().rank,
         processes=my_place().processes,
     )
-
-
-def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: torch.device) -> Loss:
-    """Return the loss a run lowers, with negatives drawn where it needs them.
-
-    Args:
-        settings: The loss by name, how negatives are drawn, and the seed.
-        counts: int64 [V], training events of each item.
-        device: Where negatives are drawn.
-
-    Returns:
-        From states, targets and item table to a scalar.
-
-    Raises:
-        SettingsError: The loss needs a second item and there is none.
-    """
-    loss: Callable[..., torch.Tensor] = resolve("loss", LOSSES, settings.loss)
-    if settings.loss == "CE":
-        return loss
-    if (counts[1:] > 0).sum() < 2:
-        raise SettingsError("loss BPR needs at least two items to draw a negative from")
-    generator = torch.Generator(device).manual_seed(settings.seed + my_place().rank)
-    weights = torch.from_numpy(counts).double().to(device) ** settings.negative_alpha
-    weights[0] = 0
-    by_popularity = settings.negatives == "popularity"
-
-    def drawn(targets: torch.Tensor, count: int) -> torch.Tensor:
-        if by_popularity:
-            return popularity(targets, weights=weights, count=count, generator=generator)
-        return uniform(targets, n_items=len(counts) - 1, count=count, generator=generator)
-
-    def against_negatives(
-        hidden: torch.Tensor, targets: torch.Tensor, table: torch.Tensor
-    ) -> torch.Tensor:
-        count, candidates = settings.negative_count, settings.negative_candidates
-        negatives = drawn(targets, count * max(candidates, 1))
-        if candidates:
-            negatives = hardest(hidden, table, negatives.view(-1, count, candidates))
-        return loss(hidden, targets, table, negatives)
-
-    return against_negatives
 
 
 def validator(

@@ -22,10 +22,22 @@ from sasrec.errors import ModelError
 from sasrec.evaluation.report import Report, environment
 from sasrec.experiment import evaluate
 from sasrec.models.popularity import item_counts
-from sasrec.models.sasrec import SASRec, SASRecSettings
+from sasrec.models.sasrec import SASRec
 from sasrec.recommender import Recommender
 
-SIZES = (*SASRecSettings.model_fields, "loss_type", "MAX_ITEM_LIST_LENGTH")
+SIZES = (
+    "hidden_size",
+    "inner_size",
+    "n_layers",
+    "n_heads",
+    "hidden_dropout_prob",
+    "attn_dropout_prob",
+    "hidden_act",
+    "layer_norm_eps",
+    "initializer_range",
+    "loss_type",
+    "MAX_ITEM_LIST_LENGTH",
+)
 EMBEDDING_WEIGHTS, BLOCK_WEIGHTS = 4, 16
 """How many weights RecBole's SASRec has outside of its blocks, and in each."""
 SCRIPT = f"""\

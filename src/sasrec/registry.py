@@ -23,6 +23,9 @@ MODEL_SETTINGS = {
 LOSSES = {
     "CE": "sasrec.losses.full:softmax_cross_entropy",
     "BPR": "sasrec.losses.sampled:bpr",
+    "BCE": "sasrec.losses.sampled:bce",
+    "gBCE": "sasrec.losses.sampled:gbce",
+    "SSM": "sasrec.losses.sampled:sampled_softmax",
 }
 
 

@@ -30,6 +30,8 @@ class Settings(BaseModel):
 
 Activation = Literal["gelu", "relu", "swish", "tanh", "sigmoid"]
 """Names of activations, as RecBole spells them."""
+Norm = Literal["layer", "rms"]
+"""Names of normalisations."""
 
 
 def recbole(name: str) -> dict[str, Any]:
@@ -70,6 +72,12 @@ def _gpu_numbers(value: Any) -> Any:
 def _in_case(change: Callable[[str], str]) -> BeforeValidator:
     """Return a validator that forgives upper and lower case, as RecBole does."""
     return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
+
+
+def _loss_name(value: Any) -> Any:
+    """Return a loss's name as we spell it; upper and lower case do not matter."""
+    known = {"ce": "CE", "bpr": "BPR", "bce": "BCE", "gbce": "gBCE", "ssm": "SSM"}
+    return known.get(value.lower(), value) if isinstance(value, str) else value
 
 
 Word = Annotated[str, BeforeValidator(_worded), StringConstraints(min_length=1)]
@@ -176,12 +184,24 @@ class DataSettings(Settings):
 class TrainingSettings(Settings):
     """How weights are learned."""
 
-    loss: Literal["CE", "BPR"] = Field("CE", json_schema_extra=recbole("loss_type"))
-    """CE: softmax over the whole catalogue. BPR: the target against sampled negatives."""
-    negatives: Literal["auto", "none", "uniform", "popularity"] = "auto"
-    """How negatives are drawn, for a loss that needs them; auto is uniform where needed."""
-    negative_count: int = Field(1, ge=1, le=10_000)
-    """Negatives drawn for each target."""
+    loss: Annotated[Literal["CE", "BPR", "BCE", "gBCE", "SSM"], BeforeValidator(_loss_name)] = (
+        Field("CE", json_schema_extra=recbole("loss_type"))
+    )
+    """CE: softmax over the whole catalogue. The others set the target against sampled negatives:
+    BPR (pairs), BCE (the original paper's), gBCE (gSASRec's), SSM (sampled softmax)."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """With CE: share of the label that is given evenly to all items."""
+    gbce_calibration: float = Field(0.75, ge=0, le=1)
+    """With gBCE: gSASRec's t, 0 for plain BCE to 1 for calibrated probabilities."""
+    correct_sampling: bool = True
+    """With SSM: correct each negative's score by the logarithm of how often it is drawn (logQ)."""
+    negatives: Literal["auto", "none", "uniform", "popularity", "in_batch"] = "auto"
+    """How negatives are drawn, for a loss that needs them: evenly, by popularity, or the other
+    targets of the batch; auto is uniform where needed."""
+    negative_count: int = Field(1, ge=1, le=1_000_000)
+    """Negatives drawn for each target, or for each batch if shared."""
+    shared_negatives: bool = False
+    """Draw one set of negatives for a whole batch, which is much faster; in_batch always does."""
     negative_alpha: float = Field(1.0, ge=0, allow_inf_nan=False)
     """With popularity: the power of an item's training count it is drawn with."""
     negative_candidates: int = Field(0, ge=0, le=10_000)
@@ -199,7 +219,16 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(0.001, gt=0, allow_inf_nan=False)
     """The optimiser's learning rate."""
     weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False)
-    """L2 penalty on all weights (with adamw: decoupled decay)."""
+    """L2 penalty on the weights (with adamw: decoupled decay)."""
+    decay_matrices_only: bool = False
+    """Let weight_decay work on the matrices of linear layers only, not on item and position
+    vectors, biases and normalisation."""
+    adam_beta2: float = Field(0.999, ge=0, lt=1)
+    """With adam and adamw: decay of the mean square of the gradient (the paper's code: 0.98)."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate rises from near 0 at first."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """How the learning rate goes on: constant, or falling like half a cosine to 0 at `epochs`."""
     clip_norm: float | None = Field(None, gt=0)
     """Longest gradient of all weights together; a longer one is shortened. None never does."""
     clip_norm_type: float = Field(2.0, gt=0)
@@ -234,15 +263,22 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _negatives_fit_the_loss(self) -> TrainingSettings:
-        if self.loss == "CE" and self.negatives in {"uniform", "popularity"}:
+        if self.loss == "CE" and self.negatives not in {"auto", "none"}:
             raise ValueError(
                 "loss_type CE compares with all items and takes no negatives; set "
                 "train_neg_sample_args to None, or loss_type to BPR"
             )
-        if self.loss == "BPR" and self.negatives == "none":
+        if self.loss != "CE" and self.negatives == "none":
             raise ValueError(
-                "loss_type BPR needs negatives; set train_neg_sample_args to "
+                f"loss_type {self.loss} needs negatives; set train_neg_sample_args to "
                 "{'distribution': 'uniform', 'sample_num': 1}, or loss_type to CE"
+            )
+        if self.label_smoothing and self.loss != "CE":
+            raise ValueError(f"label_smoothing goes with loss CE, not {self.loss}; set it to 0")
+        if self.negative_candidates and (self.shared_negatives or self.negatives == "in_batch"):
+            raise ValueError(
+                "negative_candidates choose the hardest for each target, so they cannot be shared; "
+                "set negative_candidates to 0, or shared_negatives to False"
             )
         return self
 

@@ -1,51 +1,181 @@
+"""Sampled losses against their formulas, written out in plain Python."""
+
 import math
+from functools import partial
 
 import pytest
 import torch
 
-from sasrec.losses.sampled import bpr, hardest
+from sasrec.losses.full import smoothed, softmax_cross_entropy
+from sasrec.losses.sampled import bce, bpr, gbce, gbce_beta, hardest, pair_scores, sampled_softmax
+
+HIDDEN = torch.tensor([[1.0, 2.0], [0.0, -1.0]])
+TABLE = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, -1.0], [0.0, 3.0]])
+TARGETS, OWN, SHARED = torch.tensor([1, 2]), torch.tensor([[2, 3], [1, 3]]), torch.tensor([2, 3, 3])
+# By hand: position 0 has target 1 with score 3, and scores 0 and 6 for items 2 and 3;
+# position 1 has target 2 with score 1, and scores -1 and -3 for items 1 and 3.
+OWN_SCORES = [(3.0, [0.0, 6.0]), (1.0, [-1.0, -3.0])]
+SHARED_SCORES = [(3.0, [0.0, 6.0, 6.0]), (1.0, [-3.0, -3.0])]  # item 2 is position 1's target
+LOG_EXPECTED = 0.7
 
 
-def test_two_positions_by_hand():
-    hidden = torch.tensor([[1.0, 2.0], [0.0, -1.0]])
-    table = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, -1.0], [0.0, 3.0]])
-    # Position 0: target 1 scores 3, negatives 2 and 3 score 0 and 6: differences 3 and -3.
-    # Position 1: target 2 scores 1, negatives 1 and 3 score -1 and -3: differences 2 and 4.
-    loss = bpr(hidden, torch.tensor([1, 2]), table, torch.tensor([[2, 3], [1, 3]]))
-    expected = sum(math.log(1 + math.exp(-difference)) for difference in (3, -3, 2, 4)) / 4
-    assert loss.item() == pytest.approx(expected, rel=1e-6)
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
 
 
-def test_gradients_pass_gradcheck():
+def by_hand(name, pairs):
+    total = 0.0
+    for positive, negatives in pairs:
+        if name == "bpr":
+            total -= sum(math.log(sigmoid(positive - each)) for each in negatives)
+        elif name == "softmax":
+            others = sum(math.exp(each - LOG_EXPECTED) for each in negatives)
+            total -= math.log(math.exp(positive) / (math.exp(positive) + others))
+        else:
+            power = 0.4 if name == "gbce" else 1
+            total -= math.log(sigmoid(positive) ** power)
+            total -= sum(math.log(1 - sigmoid(each)) for each in negatives)
+    return total / len(pairs)
+
+
+LOSSES = {
+    "bpr": bpr,
+    "bce": bce,
+    "gbce": partial(gbce, beta=0.4),
+    "softmax": partial(sampled_softmax, log_expected=LOG_EXPECTED),
+}
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+@every_loss
+@pytest.mark.parametrize(
+    ("negatives", "pairs"), [(OWN, OWN_SCORES), (SHARED, SHARED_SCORES)], ids=["own", "shared"]
+)
+def test_two_positions_by_hand(name, negatives, pairs):
+    loss = LOSSES[name](HIDDEN, TARGETS, TABLE, negatives)
+    draws = negatives.shape[-1] if name == "bpr" else 1  # it is a mean over the pairs drawn
+    assert loss.item() == pytest.approx(by_hand(name, pairs) / draws, rel=1e-6)
+
+
+@every_loss
+@pytest.mark.parametrize("kind", ["own", "shared", "many"])
+def test_gradients_pass_gradcheck(name, kind):
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    table = torch.randn(7, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    table = torch.randn(70, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     targets = torch.tensor([1, 2, 3, 4, 1])
-    negatives = torch.tensor([[2, 3], [4, 4], [1, 6], [5, 1], [6, 2]])
-    assert torch.autograd.gradcheck(lambda h, t: bpr(h, targets, t, negatives), (hidden, table))
+    negatives = {
+        "own": torch.tensor([[2], [4], [1], [5], [6]]),
+        "shared": torch.tensor([6, 2, 1, 1]),
+        "many": torch.tensor([[2, 3, 9], [4, 4, 9], [1, 6, 9], [5, 1, 9], [6, 2, 9]]),
+    }[kind]
+
+    def loss(hidden, table):
+        return LOSSES[name](hidden, targets, table, negatives).double()
+
+    assert torch.autograd.gradcheck(loss, (hidden, table))
 
 
-def test_no_positions_cost_nothing():
-    none = torch.zeros(0, dtype=torch.int64)
-    assert bpr(torch.zeros(0, 3), none, torch.randn(4, 3), none.view(0, 2)).item() == 0
+@every_loss
+@pytest.mark.parametrize("shape", [(0, 2), (3,)])
+def test_no_positions_cost_nothing(name, shape):
+    none, negatives = torch.zeros(0, dtype=torch.int64), torch.ones(shape, dtype=torch.int64)
+    assert LOSSES[name](torch.zeros(0, 3), none, torch.randn(4, 3), negatives).item() == 0
 
 
-def test_huge_scores_stay_finite():
+@every_loss
+def test_huge_scores_stay_finite(name):
     hidden = torch.tensor([[1e4]], requires_grad=True)
     table = torch.tensor([[0.0], [-1e3], [1e3]])
-    loss = bpr(hidden, torch.tensor([1]), table, torch.tensor([[2]]))
-    loss.backward()
-    assert loss.item() == pytest.approx(2e7, rel=1e-6)
-    assert hidden.grad.isfinite().all()
+    for negatives in (torch.tensor([[2]]), torch.tensor([1, 2])):
+        hidden.grad = None
+        loss = LOSSES[name](hidden, torch.tensor([1]), table, negatives)
+        loss.backward()
+        assert loss.isfinite()
+        assert loss > 1e6
+        assert hidden.grad.isfinite().all()
 
 
-def test_the_order_of_positions_does_not_matter():
+@every_loss
+def test_the_order_of_positions_does_not_matter(name):
     generator = torch.Generator().manual_seed(0)
     hidden, table = (torch.randn(9, 4, generator=generator) for _ in range(2))
     targets, negatives = torch.arange(9) % 8 + 1, (torch.arange(9) * 5 % 8 + 1)[:, None]
     order = torch.randperm(9, generator=generator)
-    shuffled = bpr(hidden[order], targets[order], table, negatives[order])
-    assert shuffled.item() == pytest.approx(bpr(hidden, targets, table, negatives).item(), rel=1e-6)
+    shuffled = LOSSES[name](hidden[order], targets[order], table, negatives[order])
+    plain = LOSSES[name](hidden, targets, table, negatives)
+    assert shuffled.item() == pytest.approx(plain.item(), rel=1e-6)
+
+
+@every_loss
+def test_the_loss_falls_when_the_targets_score_rises(name):
+    losses = [
+        LOSSES[name](
+            torch.tensor([[rise]]),
+            torch.tensor([1]),
+            torch.tensor([[0.0], [1.0], [0.0]]),
+            torch.tensor([[2]]),
+        )
+        for rise in (-1.0, 0.0, 1.0)
+    ]
+    assert losses[0] > losses[1] > losses[2]
+
+
+def test_scores_looked_up_among_all_are_those_gathered():
+    generator = torch.Generator().manual_seed(0)
+    hidden, targets = torch.randn(6, 4, generator=generator), torch.arange(6)
+    table = torch.randn(200, 4, generator=generator)
+    many = torch.randint(0, 200, (6, 7), generator=generator)  # a product with the whole table
+    _, together = pair_scores(hidden, targets, table, many)
+    one_by_one = [pair_scores(hidden, targets, table, many[:, [k]])[1] for k in range(7)]
+    assert torch.allclose(together, torch.cat(one_by_one, dim=1), atol=1e-5)
+
+
+def test_a_shared_set_that_holds_the_target_does_not_count_it():
+    positive, negative = pair_scores(HIDDEN, TARGETS, TABLE, SHARED)
+    assert positive.tolist() == [3, 1]
+    assert negative.tolist() == [[0, 6, 6], [-math.inf, -3, -3]]
+
+
+@pytest.mark.parametrize(
+    ("negatives", "calibration", "beta"), [(1, 0, 1), (100, 1, 0.1), (100, 0.5, 0.55), (9999, 1, 1)]
+)
+def test_beta_goes_from_plain_to_calibrated(negatives, calibration, beta):
+    found = gbce_beta(negatives=negatives, n_items=1001, calibration=calibration)
+    assert found == pytest.approx(beta)
+    if negatives <= 1000:  # as the paper writes it
+        alpha = negatives / 1000
+        power = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+        assert found == pytest.approx(power)
+
+
+def test_gradients_of_a_corrected_sampled_softmax_are_those_of_the_full_one_on_average():
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(1, 3, generator=generator)
+    table, target = torch.randn(6, 3, generator=generator), torch.tensor([2])
+    share = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.3, 0.1])
+    drawn = torch.multinomial(share, 200_000, replacement=True, generator=generator)
+    expected = (share[drawn] * len(drawn)).log()
+    found = sampled_softmax(hidden, target, table, drawn, log_expected=expected)
+    scores = (hidden @ table.T)[0, 1:]  # without padding, which is never drawn
+    assert found.item() == pytest.approx((scores.logsumexp(0) - scores[1]).item(), rel=0.01)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_smoothed_labels_are_torchs(share):
+    generator = torch.Generator().manual_seed(0)
+    hidden = torch.randn(5, 3, generator=generator, requires_grad=True)
+    table = torch.randn(7, 3, generator=generator, requires_grad=True)
+    targets = torch.tensor([1, 2, 3, 6, 1])
+    ours = smoothed(softmax_cross_entropy(hidden, targets, table), hidden, targets, table, share)
+    theirs = torch.nn.functional.cross_entropy(hidden @ table.T, targets, label_smoothing=share)
+    assert ours.item() == pytest.approx(theirs.item(), rel=1e-6)
+    for one, two in zip(
+        torch.autograd.grad(ours, (hidden, table)),
+        torch.autograd.grad(theirs, (hidden, table)),
+        strict=True,
+    ):
+        assert torch.allclose(one, two, atol=1e-6)
 
 
 def test_the_hardest_candidate_is_the_one_that_scores_highest():

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from torch import nn
 from torch.nn import LayerNorm
 
 from sasrec.data.batching import Batch, Collator
@@ -11,8 +13,9 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.windows import Windows
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
+from sasrec.models.layers import layout_of
 from sasrec.models.sasrec import SASRec, SASRecSettings
-from sasrec.recbole_import import renamed_weights
+from sasrec.recbole_import import SIZES, renamed_weights
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SMALL = {"hidden_size": 16, "inner_size": 32}
@@ -35,7 +38,9 @@ def batch_of(histories):
     offsets = torch.tensor([0, *np.cumsum([len(history) for history in histories])])
     items = torch.tensor([item for history in histories for item in history])
     rows = torch.zeros(len(histories), dtype=torch.int64)
-    return Batch(items, offsets, torch.zeros_like(items), rows, None, max(map(len, histories)))
+    times = torch.cat([(10.0 ** torch.arange(len(history))).cumsum(0) for history in histories])
+    longest = max(map(len, histories))
+    return Batch(items, offsets, torch.zeros_like(items), rows, None, longest, times.double())
 
 
 def golden(name, config):
@@ -79,37 +84,66 @@ def test_losses_are_recboles(name, config, loss):
     assert ours.item() == pytest.approx(vectors["loss"].item(), rel=1e-5)
 
 
-def network(n_items=30, max_history=8, seed=0, **settings):
+FORMS = {
+    "defaults": {},
+    "pre_norm": {"block": "pre_norm", "output_norm": True, "input_norm": False},
+    "gated": {"block": "gated", "output_norm": True, "feed_forward": "swiglu"},
+    "paper": {
+        "block": "paper",
+        "output_norm": True,
+        "input_norm": False,
+        "scale_embedding": True,
+        "hidden_act": "relu",
+        "n_heads": 1,
+    },
+    "rms": {"norm": "rms", "block": "pre_norm"},
+    "rotary": {"positions": "rotary"},
+    "reversed": {"positions": "reversed"},
+    "by distance": {"positions": "none", "relative_bias": "both"},
+    "untied": {"tied_output": False},
+    "cosine": {"similarity": "cosine", "temperature": 0.05},
+}
+any_form = pytest.mark.parametrize("form", FORMS)
+
+
+def network(form="defaults", n_items=30, max_history=8, seed=0, **settings):
     """Return a small network with weights large enough that everything shows."""
     torch.manual_seed(seed)
-    config = {"hidden_size": 16, "inner_size": 24, "initializer_range": 0.3} | settings
-    return SASRec(SASRecSettings(**config), n_items=n_items, max_history=max_history)
+    config = {"hidden_size": 16, "inner_size": 24, "initializer_range": 0.3, **FORMS[form]}
+    model = SASRec(SASRecSettings(**(config | settings)), n_items=n_items, max_history=max_history)
+    for name, weight in model.named_parameters():
+        if ".bias.by_" in name:  # they begin at zero
+            nn.init.normal_(weight)
+    return model
 
 
 HISTORIES = [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3, 5, 8, 9, 7, 9], [3]]
 
 
+@any_form
 @torch.no_grad()
-def test_a_later_event_leaves_earlier_states_unchanged():
-    model = network().eval()
+def test_a_later_event_leaves_earlier_states_unchanged(form):
+    model = network(form).eval()
     before = model.encode(batch_of([[3, 1, 4, 1, 5, 9]]))
     after = model.encode(batch_of([[3, 1, 4, 2, 5, 9]]))
     assert torch.equal(before[:3], after[:3])
     assert ((before[3:] - after[3:]).abs().amax(1) > 1e-3).all()
 
 
+@any_form
 @torch.no_grad()
-def test_states_depend_neither_on_padding_nor_on_other_windows():
-    model = network().eval()
+def test_states_depend_neither_on_padding_nor_on_other_windows(form):
+    model = network(form).eval()
     together = model.encode(batch_of(HISTORIES))
     alone = torch.cat([model.encode(batch_of([history])) for history in HISTORIES])
     # Products of other shapes round in another order.
     assert torch.allclose(together, alone, rtol=0, atol=1e-5)
 
 
+@any_form
 @torch.no_grad()
-def test_the_order_of_windows_does_not_matter():
-    model = network().eval()
+def test_the_order_of_windows_does_not_matter(form):
+    model = network(form).eval()
     forwards = model.encode(batch_of(HISTORIES)).split([len(some) for some in HISTORIES])
     backwards = model.encode(batch_of(HISTORIES[::-1])).split(
         [len(some) for some in HISTORIES[::-1]]
@@ -118,9 +152,10 @@ def test_the_order_of_windows_does_not_matter():
         assert torch.allclose(first, second, rtol=0, atol=1e-5)
 
 
+@any_form
 @torch.no_grad()
-def test_order_within_a_history_matters():
-    model = network().eval()
+def test_order_within_a_history_matters(form):
+    model = network(form).eval()
     first, second = (model.encode(batch_of([h]))[-1] for h in ([1, 2, 3], [2, 1, 3]))
     assert (first - second).abs().max() > 1e-3
 
@@ -131,9 +166,10 @@ def test_calling_the_model_encodes():
     assert torch.equal(model(batch_of(HISTORIES)), model.encode(batch_of(HISTORIES)))
 
 
+@any_form
 @torch.no_grad()
-def test_candidates_get_the_scores_of_the_whole_ranking():
-    model = network().eval()
+def test_candidates_get_the_scores_of_the_whole_ranking(form):
+    model = network(form).eval()
     hidden = model.encode(batch_of(HISTORIES))
     candidates = torch.arange(len(hidden) * 3).reshape(-1, 3) % 31
     expected = model.score(hidden).gather(1, candidates)
@@ -147,8 +183,9 @@ def test_attention_dropout_alone_changes_training():
     assert not torch.equal(model(batch), model(batch))
 
 
-def test_without_dropout_training_is_certain_and_equals_evaluation():
-    model = network(hidden_dropout_prob=0, attn_dropout_prob=0)
+@any_form
+def test_without_dropout_training_is_certain_and_equals_evaluation(form):
+    model = network(form, hidden_dropout_prob=0, attn_dropout_prob=0)
     batch = batch_of(HISTORIES)
     assert torch.equal(model.train()(batch), model.train()(batch))
     assert torch.equal(model.train()(batch), model.eval()(batch))
@@ -164,6 +201,18 @@ CHANGES = {
     "hidden_act": "tanh",
     "layer_norm_eps": 0.1,
     "initializer_range": 0.5,
+    "block": "pre_norm",
+    "norm": "rms",
+    "feed_forward": "swiglu",
+    "input_norm": False,
+    "output_norm": True,
+    "positions": "rotary",
+    "relative_bias": "both",
+    "scale_embedding": True,
+    "event_dropout_prob": 0.5,
+    "tied_output": False,
+    "similarity": "cosine",
+    "temperature": 0.1,
 }
 
 
@@ -175,8 +224,9 @@ def test_every_setting_is_tried():
 @torch.no_grad()
 def test_every_setting_changes_the_model(name):
     outputs = []
+    form = "rms" if name == "output_norm" else "defaults"  # to normalise twice is to do it once
     for settings in ({}, {name: CHANGES[name]}):
-        model = network(**settings).train()
+        model = network(form, **settings).train()
         torch.manual_seed(1)  # for dropout
         outputs.append(model.score(model(batch_of(HISTORIES))))
     assert not torch.allclose(*outputs, atol=1e-3)
@@ -217,8 +267,9 @@ def test_initial_weights_are_recboles():
     assert all((norm == 1).all() for norm in norms)
 
 
-def test_every_weight_learns():
-    model = network(hidden_dropout_prob=0, attn_dropout_prob=0)
+@any_form
+def test_every_weight_learns(form):
+    model = network(form, hidden_dropout_prob=0, attn_dropout_prob=0)
     batch = batch_of(HISTORIES)
     targets = torch.arange(1, 1 + len(batch.items))
     softmax_cross_entropy(model(batch), targets, model.item_table).backward()
@@ -227,7 +278,8 @@ def test_every_weight_learns():
 
 
 def test_defaults_are_recboles():
-    assert SASRecSettings().model_dump() == {
+    recboles = SASRecSettings().model_dump(include=set(SIZES))
+    assert recboles == {
         "hidden_size": 64,
         "inner_size": 256,
         "n_layers": 2,
@@ -245,14 +297,96 @@ def test_a_width_the_heads_cannot_share_is_refused():
         SASRecSettings(hidden_size=50, n_heads=4)
 
 
+@any_form
 @torch.no_grad()
-def test_filling_windows_up_changes_no_state():
-    model = SASRec(SASRecSettings(**SMALL), n_items=30, max_history=20).eval()
+def test_filling_windows_up_changes_no_state(form):
+    model = network(form, max_history=20).eval()
     items = np.array([3, 9, 1, 4, *range(1, 14)], dtype=np.int32)
     lengths = np.array([3, 1, 13])
-    collator = Collator(Sequences(items, None, np.array([0, 3, 4, 17])))
+    sequences = Sequences(items, np.arange(17.0) ** 4, np.array([0, 3, 4, 17]))
+    collator = Collator(sequences, with_times=True)
     windows = Windows(np.array([0, 3, 4]), lengths, lengths - 1, np.array([1, 2, 3]))
     flat, full = collator.batch(windows), collator.rectangle(windows, 20)
     states, filled = model.encode(flat), model.encode(full).view(-1, full.longest, 16)
     rows = torch.cat([filled[row, :length] for row, length in enumerate(lengths)])
     assert torch.allclose(states, rows, atol=1e-5)  # float32 sums in another order
+
+
+@any_form
+@torch.no_grad()
+def test_states_wanted_only_at_some_positions_are_those_of_all(form):
+    model = network(form).eval()
+    batch = batch_of(HISTORIES)
+    at = torch.tensor([4, 2, 13, 13])
+    assert torch.allclose(model.encode(batch, at), model.encode(batch)[at], rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_paper_form_is_the_papers_code_written_out():
+    model = network("paper", n_layers=1, hidden_dropout_prob=0).eval()
+    history = torch.tensor([3, 1, 4, 1, 5])
+    [block] = model.blocks
+    at_input = model.item_embedding(history) * 4 + model.position_embedding.weight[:5]
+    queries = block.attention_norm(at_input)
+    weight, bias = (part.chunk(3) for part in block.attention.query_key_value.parameters())
+    query, key, value = (
+        given @ weight[part].T + bias[part]
+        for part, given in enumerate((queries, at_input, at_input))
+    )
+    scores = query @ key.T / 4
+    scores[torch.ones(5, 5).triu(1).bool()] = -torch.inf
+    normed = block.feed_forward_norm(queries + scores.softmax(1) @ value)
+    up, down = block.feed_forward.up, block.feed_forward.down
+    expected = model.output_norm(normed + down(up(normed).relu()))
+    assert torch.allclose(model.encode(batch_of([history.tolist()])), expected, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_gated_form_is_ligr_written_out():
+    model = network("gated", n_layers=1, hidden_dropout_prob=0).eval()
+    history = [3, 1, 4, 1, 5]
+    batch, [block] = batch_of([history]), model.blocks
+    hidden = model.norm(model.item_embedding(batch.items) + model.position_embedding.weight[:5])
+    attended = block.attention(block.attention_norm(hidden), layout_of(batch))
+    hidden = hidden + torch.sigmoid(block.attention_gate(hidden)) * attended
+    feed = block.feed_forward
+    gate, up = feed.gate_and_up(block.feed_forward_norm(hidden)).split(24, dim=1)
+    inside = feed.down(gate * torch.sigmoid(gate) * up)
+    hidden = hidden + torch.sigmoid(block.feed_forward_gate(hidden)) * inside
+    assert torch.allclose(model.encode(batch), model.output_norm(hidden), atol=1e-5)
+
+
+@torch.no_grad()
+def test_reversed_positions_count_from_the_newest_event():
+    model = network("reversed").eval()
+    table = model.position_embedding.weight
+    short, long = batch_of([[7]]), batch_of([[7, 8, 9]])
+    only = model._embed(short, layout_of(short))[0]
+    assert torch.allclose(only, table[0] + model.item_table[7])
+    first = model._embed(long, layout_of(long))[0]
+    assert torch.allclose(first, table[2] + model.item_table[7])
+
+
+@torch.no_grad()
+def test_cosine_scores_are_bounded_by_the_temperature():
+    model = network("cosine").eval()
+    scores = model.score(model.encode(batch_of(HISTORIES)))
+    assert scores.abs().max() <= 20 + 1e-4
+    assert scores[:, 1:].abs().max() > 10
+
+
+@torch.no_grad()
+def test_times_matter_where_they_are_looked_at():
+    batch = batch_of(HISTORIES)
+    other = replace(batch, times=batch.times * 1000)
+    by_time = network("by distance").eval()
+    assert not torch.allclose(by_time.encode(batch), by_time.encode(other), atol=1e-3)
+    with pytest.raises(ValueError, match="looks at the times"):
+        by_time.encode(replace(batch, times=None))
+    assert not network().needs_times
+    assert by_time.needs_times
+
+
+def test_a_head_of_odd_width_cannot_be_rotated():
+    with pytest.raises(ValidationError, match="choose an even number"):
+        SASRecSettings(hidden_size=6, n_heads=2, positions="rotary")

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sasrec.configuration import resolve_settings
 from sasrec.data.sequences import Corpus, build_corpus
@@ -15,12 +15,14 @@ from sasrec.experiment import (
     Outcome,
     run_experiment,
     training_batches,
-    training_loss,
 )
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
+from sasrec.objective import training_loss
+from sasrec.registry import LOSSES
 from sasrec.settings import TrainingSettings
 from sasrec.training.device import pick_device, pick_precision
+from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
 from sasrec.training.trainer import Trained, fit
 
@@ -94,7 +96,7 @@ def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SA
     return trained, model, seen
 
 
-@pytest.mark.parametrize("loss", ["CE", "BPR"])
+@pytest.mark.parametrize("loss", LOSSES)
 def test_model_learns_the_checkerboard(board: Corpus, loss: str) -> None:
     outcome = run(board, loss=loss, epochs=60, metrics="hit", topk=1, patience=100)
     sasrec, popularity, _ = outcome.reports
@@ -200,11 +202,16 @@ CHANGES: dict[str, object] = {
     "optimiser": "sgd",
     "clip_norm": 0.01,
     "shuffle": False,
+    "label_smoothing": 0.2,
+    "adam_beta2": 0.9,
+    "warmup_steps": 5,
+    "schedule": "cosine",
 }
 OF_NEGATIVES: dict[str, object] = {
     "negatives": "popularity",
     "negative_count": 3,
     "negative_candidates": 4,
+    "shared_negatives": True,
 }
 # Each of these has a test of its own below or above.
 ELSEWHERE = {
@@ -216,6 +223,9 @@ ELSEWHERE = {
     "deterministic",
     "negative_alpha",
     "clip_norm_type",
+    "gbce_calibration",
+    "correct_sampling",
+    "decay_matrices_only",
 }
 
 
@@ -238,6 +248,49 @@ def test_every_setting_of_negatives_changes_the_weights(
     usual, changed = (run(board, loss="BPR", epochs=2, **extra) for extra in ({}, {key: value}))
     tables = [each.recommender.model.item_table for each in (usual, changed)]
     assert not torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
+
+
+def test_rates_rise_evenly_and_then_fall_like_half_a_cosine() -> None:
+    settings = TrainingSettings(warmup_steps=4, schedule="cosine", learning_rate=0.1)
+    weight = nn.Parameter(torch.zeros(1))
+    optimiser = make_optimiser([weight], settings)
+    schedule = make_schedule(optimiser, settings, total_steps=12)
+    assert schedule is not None
+    rates = []
+    for _ in range(13):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step()
+    assert rates[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
+    assert rates[8] == pytest.approx(0.05)
+    assert rates[12] == pytest.approx(0)
+    assert make_schedule(optimiser, TrainingSettings(), total_steps=12) is None
+
+
+def test_only_matrices_of_linear_layers_decay_if_asked(board: Corpus) -> None:
+    model = run(board, epochs=1).recommender.model
+    decaying, others = decay_groups(model, matrices_only=True)
+    names = {id(weight): name for name, weight in model.named_parameters()}
+    assert {names[id(weight)].rpartition(".")[0] for weight in decaying} == {
+        f"blocks.0.{part}"
+        for part in (
+            "attention.query_key_value",
+            "attention.output",
+            "feed_forward.up",
+            "feed_forward.down",
+        )
+    }
+    assert all(weight.dim() == 2 for weight in decaying)
+    assert len(decaying) + len(others) == len(names)
+    # Decay so strong that nothing of what decays is left, while the rest learns.
+    heavy = {"weight_decay": 1e3, "optimiser": "adamw", "epochs": 3}
+    some = run(board, decay_matrices_only=True, **heavy).recommender.model
+    every = run(board, **heavy).recommender.model
+    for outcome, decays in ((some, False), (every, True)):
+        left = outcome.item_table
+        assert left is not None
+        assert (left.abs().max() < 0.01) == decays
+        assert outcome.blocks[0].feed_forward.up.weight.abs().max() < 0.01  # type: ignore[union-attr, index]
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"])

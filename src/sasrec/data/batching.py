@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split
 from sasrec.data.windows import Windows, training_windows
+from sasrec.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Batch:
         users: int64 [B], user numbers; 0 for a user unknown to the model.
         negatives: int64 [P, K] items that did not follow, or None.
         longest: Length of the longest window, as a plain number so that no device has to be asked.
+        times: float64 [P], when each event was, or None; only made for models that look at it.
     """
 
     items: Tensor
@@ -37,11 +40,18 @@ class Batch:
     users: Tensor
     negatives: Tensor | None
     longest: int
+    times: Tensor | None = None
 
     @property
     def last(self) -> Tensor:
         """Index of each window's last position, int64 [B]."""
         return self.offsets[1:] - 1
+
+    @property
+    def lengths(self) -> Tensor:
+        """Number of events in each window, padding behind them not counted, int64 [B]."""
+        sums = F.pad((self.items > 0).long().cumsum(0), (1, 0))
+        return sums[self.offsets].diff()
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device.
@@ -53,6 +63,7 @@ class Batch:
             The same values there.
         """
         negatives = None if self.negatives is None else self.negatives.to(device)
+        times = None if self.times is None else self.times.to(device, non_blocking=True)
         return replace(
             self,
             items=self.items.to(device, non_blocking=True),
@@ -60,6 +71,7 @@ class Batch:
             targets=self.targets.to(device, non_blocking=True),
             users=self.users.to(device, non_blocking=True),
             negatives=negatives,
+            times=times,
         )
 
 
@@ -116,13 +128,23 @@ def sorted_groups(windows: Windows, positions: int) -> list[np.ndarray]:
 class Collator:
     """Turns windows into batches; holds the items once, as a tensor."""
 
-    def __init__(self, sequences: Sequences) -> None:
+    def __init__(self, sequences: Sequences, *, with_times: bool = False) -> None:
         """Keep the items of all histories.
 
         Args:
             sequences: What the windows point into.
+            with_times: Give batches the times of their events.
+
+        Raises:
+            DataError: Times are wanted and there are none.
         """
         self._items = torch.tensor(sequences.items)
+        if with_times and sequences.times is None:
+            raise DataError(
+                "this model looks at the times of events, and the data have none; name their "
+                "column with time_column, or choose a model without relative_bias by time"
+            )
+        self._times = torch.tensor(sequences.times) if with_times else None
 
     def batch(self, windows: Windows) -> Batch:
         """Gather the events of some windows.
@@ -155,6 +177,7 @@ class Collator:
             users=torch.from_numpy(windows.users),
             negatives=None,
             longest=int(windows.lengths.max()),
+            times=None if self._times is None else self._times[places],
         )
 
     def rectangle(self, windows: Windows, max_length: int) -> Batch:
@@ -189,6 +212,9 @@ class Collator:
         is_supervised = is_event & (steps >= lengths - supervised)
         items = known.take(places, mode="clip") * is_event
         targets = known.take(places + 1, mode="clip") * is_supervised
+        times = None
+        if self._times is not None:  # padding is never looked at, so any time will do
+            times = torch.from_numpy(self._times.numpy().take(places.ravel(), mode="clip"))
         return Batch(
             items=torch.from_numpy(items.ravel().astype(np.int64)),
             offsets=torch.arange(rows + 1) * columns,
@@ -196,6 +222,7 @@ class Collator:
             users=torch.from_numpy(users[:, 0]),
             negatives=None,
             longest=columns,
+            times=times,
         )
 
 

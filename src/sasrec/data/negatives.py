@@ -54,6 +54,40 @@ def popularity(
     return torch.where(drawn == targets[:, None], _other(targets, weights)[:, None], drawn)
 
 
+def shared_uniform(
+    *, n_items: int, count: int, generator: torch.Generator, device: torch.device
+) -> Tensor:
+    """Return one set of items drawn evenly from the catalogue, for all positions of a batch.
+
+    Args:
+        n_items: Size of the catalogue, padding not counted.
+        count: Draws, K; an item may be drawn twice.
+        generator: Source of the draws, on the device.
+        device: Where to.
+
+    Returns:
+        int64 [K], item numbers from 1.
+    """
+    return torch.randint(1, n_items + 1, (count,), generator=generator, device=device)
+
+
+def shared_popularity(*, weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Return one set of items drawn in proportion to weights, for all positions of a batch.
+
+    Args:
+        weights: float64 [V], not negative, 0 for padding; at least one item has some.
+        count: Draws, K; an item may be drawn twice.
+        generator: Source of the draws, on the device of ``weights``.
+
+    Returns:
+        int64 [K], item numbers from 1.
+    """
+    ends = weights.cumsum(0)
+    chance = torch.rand(count, generator=generator, device=weights.device, dtype=ends.dtype)
+    last = int(weights.nonzero()[-1])
+    return torch.searchsorted(ends, chance * ends[-1], right=True).clamp(max=last)
+
+
 def _other(targets: Tensor, weights: Tensor) -> Tensor:
     """Return for each target an item with weight that is not the target, int64 [P]."""
     first, second = weights.topk(2).indices

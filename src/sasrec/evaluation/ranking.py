@@ -71,18 +71,19 @@ def rank_targets(
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
     top = np.zeros((len(cases), top_k), dtype=np.int64)
+    collator = Collator(sequences, with_times=model.needs_times)
     if model.item_table is not None and not top_k:
         # Like targets together, so that few chunks of the table hold those of a piece.
         order = np.argsort(sequences.items[cases.stops], kind="stable")
-        for which, batch, states in last_states(
-            model, Collator(sequences), windows.take(order), device
-        ):
+        for which, batch, states in last_states(model, collator, windows.take(order), device):
             targets = batch.targets[batch.last]
             removed = _seen(sequences, cases, order[which], device) if remove_seen else None
             found = ranks_by_product(states, targets, model.item_table, removed)
             ranks[order[which]] = found.cpu().numpy()
         return Ranking(ranks, top)
-    for which, batch, scores in last_scores(model, Collator(sequences), windows, device):
+    for which, batch, scores in last_scores(
+        model, Collator(sequences, with_times=model.needs_times), windows, device
+    ):
         if remove_seen:
             scores[_seen(sequences, cases, which, device)] = -torch.inf
         if top_k:
@@ -140,7 +141,9 @@ def rank_among_samples(
     """
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
-    for which, batch, scores in last_scores(model, Collator(sequences), windows, device):
+    for which, batch, scores in last_scores(
+        model, Collator(sequences, with_times=model.needs_times), windows, device
+    ):
         own = scores.gather(1, batch.targets[batch.last][:, None])
         drawn = torch.from_numpy(samples[which]).to(device).sort(1).values
         is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)
@@ -213,6 +216,7 @@ def _scored_pieces(
             users=batch.users[begin:end],
             negatives=None,
             longest=batch.longest,
+            times=batch.times,
         )
         yield group[begin:end], piece, model.score(states[begin:end])
 

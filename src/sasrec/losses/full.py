@@ -73,6 +73,28 @@ def softmax_cross_entropy(hidden: Tensor, targets: Tensor, table: Tensor) -> Ten
     return loss
 
 
+def smoothed(loss: Tensor, hidden: Tensor, targets: Tensor, table: Tensor, share: float) -> Tensor:
+    """Return softmax cross-entropy against smoothed labels (Szegedy et al. 2016, arXiv:1512.00567).
+
+    The label gives ``share`` evenly to all items and the rest to the target, so that
+
+        smoothed = loss + share x mean over positions of  hidden . (table[target] - mean(table))
+
+    Args:
+        loss: The plain loss over the same positions, a scalar.
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed.
+        table: float [V, d], item vectors.
+        share: 0 to below 1.
+
+    Returns:
+        A scalar.
+    """
+    hidden = hidden.to(torch.promote_types(table.dtype, torch.float32))
+    excess = (hidden * (table[targets] - table.mean(0))).sum()
+    return loss + share * excess / max(len(targets), 1)
+
+
 class _SoftmaxInPieces(torch.autograd.Function):
     @staticmethod
     def forward(

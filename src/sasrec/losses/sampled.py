@@ -1,4 +1,10 @@
-"""Losses that set the target against sampled negatives instead of the whole catalogue."""
+"""Losses that set the target against sampled negatives instead of the whole catalogue.
+
+All take states [P, d], targets [P], the item table [V, d], and negatives: int64 [P, K], drawn for
+each position, or [K], one set shared by all. A shared set may hold a position's own target; that
+pair then counts for nothing. Scores are products of states and item vectors; s+ is the target's
+score, s- that of a negative. Without positions every loss is 0.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +12,143 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+WHOLE_ROWS = 32
+"""Own negatives are looked up among the scores of the whole catalogue if that holds at most so many
+items to each of them: a product is faster than gathering vectors."""
+
 
 def bpr(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Tensor:
     """Return Bayesian personalised ranking's loss (Rendle et al. 2009, arXiv:1205.2618).
 
-    loss = mean over positions and negatives of  -log sigmoid(score(target) - score(negative)).
+    loss = mean over positions and negatives of  -log sigmoid(s+ - s-).
 
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
         table: float [V, d], item vectors.
-        negatives: int64 [P, K], items that did not.
+        negatives: int64 [P, K] or [K].
 
     Returns:
-        A scalar; 0 if there are no positions.
+        A scalar.
     """
-    positive = (hidden * table[targets]).sum(-1, keepdim=True)  # [P, 1]
-    negative = (hidden[:, None, :] * table[negatives]).sum(-1)  # [P, K]
-    return -F.logsigmoid(positive - negative).sum() / max(negatives.numel(), 1)
+    positive, negative = pair_scores(hidden, targets, table, negatives)
+    return -F.logsigmoid(positive[:, None] - negative).sum() / max(negative.numel(), 1)
+
+
+def bce(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Tensor:
+    """Return binary cross-entropy, the loss of Kang & McAuley 2018 (section 3.5), with K negatives.
+
+    loss = mean over positions of  -log sigmoid(s+) - sum over negatives of log(1 - sigmoid(s-)).
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed.
+        table: float [V, d], item vectors.
+        negatives: int64 [P, K] or [K].
+
+    Returns:
+        A scalar.
+    """
+    return gbce(hidden, targets, table, negatives, beta=1.0)
+
+
+def gbce(
+    hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor, *, beta: float
+) -> Tensor:
+    """Return generalised binary cross-entropy (gSASRec, Petrov & Macdonald 2023, arXiv:2308.07192).
+
+    loss = mean over positions of
+           sum over negatives of -log(1 - sigmoid(s-)), and -beta log sigmoid(s+)
+
+    This is theirs without the factor 1 / (K + 1), which a step of Adam does not feel.
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed.
+        table: float [V, d], item vectors.
+        negatives: int64 [P, K] or [K].
+        beta: From ``gbce_beta``; 1 is plain binary cross-entropy.
+
+    Returns:
+        A scalar.
+    """
+    positive, negative = pair_scores(hidden, targets, table, negatives)
+    total = F.softplus(negative).sum() - beta * F.logsigmoid(positive).sum()
+    return total / max(len(targets), 1)
+
+
+def gbce_beta(*, negatives: int, n_items: int, calibration: float) -> float:
+    """Return the power of the positive's probability that gSASRec takes.
+
+    beta = alpha (t (1 - 1/alpha) + 1/alpha) = 1 - t (1 - alpha) with alpha = K / (V - 1).
+
+    Args:
+        negatives: K, drawn for a target.
+        n_items: Items in the catalogue.
+        calibration: t, from 0 (plain binary cross-entropy) to 1 (probabilities fully calibrated).
+
+    Returns:
+        A number from 0 to 1.
+    """
+    alpha = min(1.0, negatives / max(n_items - 1, 1))
+    return 1 - calibration * (1 - alpha)
+
+
+def sampled_softmax(
+    hidden: Tensor,
+    targets: Tensor,
+    table: Tensor,
+    negatives: Tensor,
+    *,
+    log_expected: Tensor | float = 0.0,
+) -> Tensor:
+    """Return softmax cross-entropy over the target and its negatives, corrected for how these came.
+
+    loss = mean over positions of  log(exp(s+) + sum over negatives of exp(s- - log(K q))) - s+,
+    where q is the probability with which that negative is drawn. The sum is then an unbiased
+    estimate of the sum over all items but the target (Bengio & Senecal 2008). The target itself is
+    not drawn but certain, so it is not corrected (Khrylchenko et al. 2025, arXiv:2507.09331).
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed.
+        table: float [V, d], item vectors.
+        negatives: int64 [P, K] or [K].
+        log_expected: log(K q) of each negative, of their shape or a number; 0 corrects nothing.
+
+    Returns:
+        A scalar.
+    """
+    positive, negative = pair_scores(hidden, targets, table, negatives)
+    scores = torch.cat([positive[:, None], negative - log_expected], dim=1)
+    return (scores.logsumexp(1) - positive).sum() / max(len(targets), 1)
+
+
+def pair_scores(
+    hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the scores of targets and negatives, in full precision.
+
+    Args:
+        hidden: float [P, d], states.
+        targets: int64 [P].
+        table: float [V, d], item vectors.
+        negatives: int64 [P, K] or [K].
+
+    Returns:
+        [P] and [P, K]; minus infinity where a negative is the position's own target.
+    """
+    positive = (hidden * table[targets]).sum(-1)
+    if negatives.dim() == 1:
+        negative = hidden @ table[negatives].T
+    elif len(table) <= WHOLE_ROWS * negatives.shape[1]:
+        negative = (hidden @ table.T).gather(1, negatives)
+    else:
+        negative = (hidden[:, None, :] * table[negatives]).sum(-1)
+    wide = torch.promote_types(negative.dtype, torch.float32)
+    return positive.to(wide), negative.to(wide).masked_fill(
+        negatives == targets[:, None], -torch.inf
+    )
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from sasrec.models.dropout import Dropout, keep_mask
 from sasrec.models.layers import Layout, pad, unpad
+from sasrec.models.positions import Distances, RelativeBias, rotated
 
 SAFE_SUM = 1e30
 """Exponentials that add up to less than this, and to more than one part of it, are neither near
@@ -23,72 +24,117 @@ class CausalSelfAttention(nn.Module):
     Scores are divided by sqrt(d / heads); dropout falls on the attention probabilities.
     """
 
-    def __init__(self, width: int, *, heads: int, dropout: float) -> None:
+    def __init__(
+        self,
+        width: int,
+        *,
+        heads: int,
+        dropout: float,
+        rotary: bool = False,
+        projects: bool = True,
+        bias: RelativeBias | None = None,
+    ) -> None:
         """Make the projections.
 
         Args:
             width: d, a multiple of ``heads``.
             heads: H.
             dropout: Probability of dropping an attention probability.
+            rotary: Turn queries and keys by their positions.
+            projects: Whether what the heads found is mixed by one more linear layer.
+            bias: What is added to the scores by distance; None adds nothing.
         """
         super().__init__()
         self.heads = heads
         self.query_key_value = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width)
+        self.output = nn.Linear(width, width) if projects else nn.Identity()
         self.dropout = Dropout(dropout)
+        self.rotary = rotary
+        self.bias = bias
 
-    def forward(self, hidden: Tensor, layout: Layout, at: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        hidden: Tensor,
+        layout: Layout,
+        at: Tensor | None = None,
+        *,
+        queries: Tensor | None = None,
+        distances: Distances | None = None,
+    ) -> Tensor:
         """Mix each position with those before it.
 
         Args:
             hidden: [P, d].
             layout: Of the batch.
             at: int64 [S], the positions wanted; None wants all.
+            queries: [P, d], what asks, where it is not ``hidden`` itself.
+            distances: Between the positions, where scores depend on them.
 
         Returns:
             [P, d], or [S, d].
         """
         rows, columns, width = layout.rows, layout.columns, hidden.shape[1]
         # Padding stands behind the real positions, where causal attention never looks.
-        projected = pad(self.query_key_value(hidden), layout)  # [B, L, 3 d]
-        mixed = self._attend(projected.view(rows, columns, 3, self.heads, -1))  # [B, L, H, d / H]
+        projected = pad(self._project(hidden, queries), layout)  # [B, L, 3 d]
+        parts = projected.view(rows, columns, 3, self.heads, -1)
+        if self.rotary:
+            parts = torch.cat([rotated(parts[:, :, :2]), parts[:, :, 2:]], dim=2)
+        bias = None
+        if self.bias is not None and distances is not None:
+            bias = self.bias(distances).to(parts.dtype)
+        mixed = self._attend(parts, bias)  # [B, L, H, d / H]
         flat = unpad(mixed.reshape(rows, columns, width), layout)
         result: Tensor = self.output(flat if at is None else flat.index_select(0, at))
         return result
 
-    def _attend(self, projected: Tensor) -> Tensor:
+    def _project(self, hidden: Tensor, queries: Tensor | None) -> Tensor:
+        if queries is None:
+            projected: Tensor = self.query_key_value(hidden)
+            return projected
+        width = hidden.shape[1]
+        weight, bias = self.query_key_value.weight, self.query_key_value.bias
+        asked = F.linear(queries, weight[:width], bias[:width])
+        return torch.cat([asked, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
+
+    def _attend(self, projected: Tensor, bias: Tensor | None) -> Tensor:
         probability = self.dropout.probability if self.training else 0.0
+        rows, columns, _, heads, _ = projected.shape
         if probability and projected.device.type == "cpu":
-            rows, columns, _, heads, _ = projected.shape
             shape = torch.Size((rows * heads, columns, columns))
-            return dropped_attention(projected, keep_mask(shape, probability, projected.dtype))
+            mask = keep_mask(shape, probability, projected.dtype)
+            return dropped_attention(projected, mask, bias)
         query, key, value = projected.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
+        if bias is not None:
+            bias = bias + bias.new_full((columns, columns), -torch.inf).triu(1)
         mixed = F.scaled_dot_product_attention(
-            query, key, value, is_causal=True, dropout_p=probability
+            query, key, value, attn_mask=bias, is_causal=bias is None, dropout_p=probability
         )
         result: Tensor = mixed.transpose(1, 2)
         return result
 
 
-def dropped_attention_plain(projected: Tensor, mask: Tensor) -> Tensor:
+def dropped_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return causal attention with given dropout, written out.
 
     Args:
         projected: [B, L, 3, H, d / H], queries, keys and values.
         mask: [B * H, L, L], what each attention probability is multiplied with.
+        bias: [B or 1, H, L, L], added to the scores, or None.
 
     Returns:
         [B, L, H, d / H].
     """
     rows, columns, _, heads, depth = projected.shape
-    query, key, value = projected.permute(2, 0, 3, 1, 4).reshape(3, -1, columns, depth)
+    query, key, value = projected.permute(2, 0, 3, 1, 4)
     future = query.new_full((columns, columns), -torch.inf).triu(1)
     scores = query @ key.mT * depth**-0.5 + future
-    mixed: Tensor = (scores.softmax(-1) * mask) @ value
-    return mixed.view(rows, heads, columns, depth).transpose(1, 2)
+    if bias is not None:
+        scores = scores + bias
+    mixed: Tensor = (scores.softmax(-1) * mask.view(rows, heads, columns, columns)) @ value
+    return mixed.transpose(1, 2)
 
 
-def dropped_attention(projected: Tensor, mask: Tensor) -> Tensor:
+def dropped_attention(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the same as ``dropped_attention_plain``, faster, with its gradient written out.
 
     PyTorch's fused attention has no dropout on a CPU, and its softmax is slow in short rows.
@@ -96,32 +142,37 @@ def dropped_attention(projected: Tensor, mask: Tensor) -> Tensor:
     Args:
         projected: [B, L, 3, H, d / H], queries, keys and values.
         mask: [B * H, L, L], what each attention probability is multiplied with.
+        bias: [B or 1, H, L, L], added to the scores, or None.
 
     Returns:
         [B, L, H, d / H].
     """
-    mixed: Tensor = _DroppedAttention.apply(projected, mask)  # type: ignore[no-untyped-call]
+    if bias is not None:
+        rows, columns, _, heads, _ = projected.shape
+        bias = bias.expand(rows, heads, columns, columns).reshape(mask.shape)
+    mixed: Tensor = _DroppedAttention.apply(projected, mask, bias)  # type: ignore[no-untyped-call]
     return mixed
 
 
 class _DroppedAttention(torch.autograd.Function):
     """Attention and its gradient.
 
-    With e = exp(query . key), Z its sum over a row, m the mask and g the gradient of the output,
+    With e = exp(query . key + bias), Z its sum over a row, m the mask and g the gradient of the
+    output,
 
     output  = (m e) @ value / Z
     d value = (m e).T @ g / Z
-    d score = e (m (g @ value.T) - rowsum(g output)) / Z
+    d score = e (m (g @ value.T) - rowsum(g output)) / Z, which is d bias too
     """
 
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, mask: Tensor) -> Tensor:
+    def forward(ctx: Any, projected: Tensor, mask: Tensor, bias: Tensor | None) -> Tensor:
         rows, columns, _, heads, depth = projected.shape
         copied = projected.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
         parts = copied.view(3, rows * heads, columns, depth)
         query, key, value = parts
         query *= depth**-0.5
-        weights, inverse = _exponentials(query, key)
+        weights, inverse = _exponentials(query, key, bias)
         mixed = torch.bmm(weights * mask, value).mul_(inverse)
         ctx.save_for_backward(parts, weights, mask, inverse, mixed)
         ctx.shape = projected.shape
@@ -129,7 +180,7 @@ class _DroppedAttention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, Tensor | None]:
         parts, weights, mask, inverse, mixed = ctx.saved_tensors
         rows, columns, _, heads, depth = ctx.shape
         query, key, value = parts
@@ -143,25 +194,31 @@ class _DroppedAttention(torch.autograd.Function):
         torch.bmm(errors, key, out=grads[0])
         torch.bmm(errors.mT, query, out=grads[1])
         grads[0] *= depth**-0.5
-        return grads.view(3, rows, heads, columns, depth).permute(1, 3, 0, 2, 4), None
+        whole = grads.view(3, rows, heads, columns, depth).permute(1, 3, 0, 2, 4)
+        return whole, None, errors if ctx.needs_input_grad[2] else None
 
 
-def _exponentials(query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+def _exponentials(query: Tensor, key: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return exp of the scores, zero in the future, and the inverse of each row's sum.
 
     Args:
         query: [N, L, d / H], scaled.
         key: The same shape.
+        bias: [N, L, L], added to the scores, or None.
 
     Returns:
         [N, L, L] and [N, L, 1].
     """
-    scores = torch.bmm(query, key.mT)
+    scores = _scores(query, key, bias)
     weights = scores.exp_().tril_()
     total = weights.sum(-1, keepdim=True, dtype=torch.promote_types(scores.dtype, torch.float32))
     if not (total.min() > 1 / SAFE_SUM and total.max() < SAFE_SUM):  # nor if it is no number
         future = torch.ones(scores.shape[1:], dtype=torch.bool, device=scores.device).triu(1)
-        scores = torch.bmm(query, key.mT).masked_fill_(future, -torch.inf)
+        scores = _scores(query, key, bias).masked_fill_(future, -torch.inf)
         weights = scores.sub_(scores.amax(-1, keepdim=True)).exp_()
         total = weights.sum(-1, keepdim=True, dtype=total.dtype)
     return weights, total.reciprocal_().to(weights.dtype)
+
+
+def _scores(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+    return torch.bmm(query, key.mT) if bias is None else torch.baddbmm(bias, query, key.mT)

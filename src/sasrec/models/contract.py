@@ -13,7 +13,13 @@ from sasrec.data.batching import Batch
 
 
 class NextItemModel(nn.Module):
-    """Turns histories into states and states into scores; knows no loss, optimiser or device."""
+    """Turns histories into states and states into scores; knows no loss, optimiser or device.
+
+    Attributes:
+        needs_times: Whether ``encode`` wants to know when events were.
+    """
+
+    needs_times: bool = False
 
     @property
     def item_table(self) -> Tensor | None:

@@ -43,6 +43,21 @@ class Dropout(nn.Module):
         return values * keep_mask(values.shape, self.probability, values.dtype)
 
 
+def drop_rows(values: Tensor, probability: float) -> Tensor:
+    """Zero whole rows with a probability and scale the others up.
+
+    Args:
+        values: [P, d].
+        probability: 0 to below 1.
+
+    Returns:
+        [P, d].
+    """
+    if values.device.type != "cpu":
+        return values * F.dropout(values.new_ones(len(values), 1), probability)
+    return values * keep_mask(torch.Size((len(values), 1)), probability, values.dtype)
+
+
 def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> Tensor:
     """Return 0 with the given probability and 1 / (1 - probability) otherwise, on the CPU.
 

@@ -1,4 +1,4 @@
-"""Building blocks: feed-forward layers, and the way from flat to padded and back."""
+"""Building blocks: feed-forward layers, norms, and the way from flat to padded and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
-from sasrec.settings import Activation
+from sasrec.models.dropout import Dropout
+from sasrec.settings import Activation, Norm
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,  # the exact form with erf, as RecBole's
@@ -70,6 +71,24 @@ def layout_of(batch: Batch) -> Layout:
     return Layout(rows, columns, shifts + torch.arange(n_positions, device=lengths.device))
 
 
+def places_from_the_end(batch: Batch) -> Tensor:
+    """Return how many events of its window follow each position; 0 at the newest.
+
+    Padding behind a window's events does not count, and has the place 0.
+
+    Args:
+        batch: Any batch.
+
+    Returns:
+        int64 [P].
+    """
+    lengths = batch.lengths
+    last = torch.repeat_interleave(
+        batch.offsets[:-1] + lengths - 1, batch.offsets.diff(), output_size=len(batch.items)
+    )
+    return (last - torch.arange(len(batch.items), device=last.device)).clamp_(min=0)
+
+
 def pad(values: Tensor, layout: Layout) -> Tensor:
     """Lay flat values out in rows, zeros behind the shorter ones.
 
@@ -121,18 +140,22 @@ def narrowed(values: Tensor) -> Tensor:
 class FeedForward(nn.Module):
     """Two linear layers with an activation between, at each position alone."""
 
-    def __init__(self, width: int, *, inner: int, activation: Activation) -> None:
+    def __init__(
+        self, width: int, *, inner: int, activation: Activation, dropout: float = 0.0
+    ) -> None:
         """Make the layers.
 
         Args:
             width: d.
             inner: Width between the two layers.
             activation: Its name.
+            dropout: Probability of dropping an element between the two layers.
         """
         super().__init__()
         self.up = nn.Linear(width, inner)
         self.down = nn.Linear(inner, width)
         self.activation = ACTIVATIONS[activation]
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Transform each position.
@@ -143,5 +166,51 @@ class FeedForward(nn.Module):
         Returns:
             [P, d].
         """
-        result: Tensor = self.down(self.activation(self.up(hidden)))
+        result: Tensor = self.down(self.dropout(self.activation(self.up(hidden))))
         return result
+
+
+class SwiGLU(nn.Module):
+    """A feed-forward layer whose inside is gated (Shazeer 2020, arXiv:2002.05202, section 2).
+
+    down(swish(gate(x)) * up(x)); ``gate`` and ``up`` are one product.
+    """
+
+    def __init__(self, width: int, *, inner: int) -> None:
+        """Make the layers.
+
+        Args:
+            width: d.
+            inner: Width between the layers; they hold half as much again as a ``FeedForward``.
+        """
+        super().__init__()
+        self.gate_and_up = nn.Linear(width, 2 * inner)
+        self.down = nn.Linear(inner, width)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Transform each position.
+
+        Args:
+            hidden: [P, d].
+
+        Returns:
+            [P, d].
+        """
+        gate, up = self.gate_and_up(hidden).chunk(2, dim=-1)
+        result: Tensor = self.down(F.silu(gate) * up)
+        return result
+
+
+def make_norm(kind: Norm, width: int, eps: float) -> nn.Module:
+    """Return a normalisation over the last dimension.
+
+    Args:
+        kind: ``layer`` (Ba et al. 2016, arXiv:1607.06450) or ``rms``, which neither centres nor
+            shifts (Zhang & Sennrich 2019, arXiv:1910.07467).
+        width: d.
+        eps: Added to the variance, or to the mean square.
+
+    Returns:
+        The module.
+    """
+    return nn.LayerNorm(width, eps=eps) if kind == "layer" else nn.RMSNorm(width, eps=eps)

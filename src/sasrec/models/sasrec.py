@@ -1,28 +1,42 @@
 """SASRec: self-attentive sequential recommendation (Kang & McAuley 2018, arXiv:1808.09781).
 
-The form is RecBole's, with layer normalisation after each residual connection:
+    h      = Dropout(Norm(E[item] + P[position]))
+    h      = Block(h), as often as there are layers
+    score  = h_last . E[item]
 
-    h0 = Dropout(LayerNorm(E[item] + P[position]))
-    a  = LayerNorm(h + Dropout(Attention(h)))
-    h' = LayerNorm(a + Dropout(W2 act(W1 a)))
-    score(item) = h_last . E[item]
+The defaults are RecBole's form, with normalisation after each residual connection. Every other form
+that has been found to help is a setting of the same network; what a block is stands in
+``blocks.py``, what positions and times do inside attention in ``positions.py``.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
 from sasrec.models.attention import CausalSelfAttention
+from sasrec.models.blocks import Block, Form
 from sasrec.models.contract import NextItemModel
-from sasrec.models.dropout import Dropout
-from sasrec.models.layers import FeedForward, Layout, layout_of, narrowed
-from sasrec.settings import Activation, Settings
+from sasrec.models.dropout import Dropout, drop_rows
+from sasrec.models.layers import (
+    FeedForward,
+    Layout,
+    SwiGLU,
+    layout_of,
+    make_norm,
+    narrowed,
+    places_from_the_end,
+)
+from sasrec.models.positions import RelativeBias, RelativeKind, distances_of
+from sasrec.settings import Activation, Norm, Settings
 
 
 class SASRecSettings(Settings):
-    """Size and shape of the network; names and defaults are RecBole's."""
+    """Size and shape of the network; the names and defaults of the first ten are RecBole's."""
 
     hidden_size: int = Field(64, ge=1, le=65_536)
     """Width of item vectors and hidden states."""
@@ -39,9 +53,37 @@ class SASRecSettings(Settings):
     hidden_act: Activation = "gelu"
     """Activation inside the feed-forward layer."""
     layer_norm_eps: float = Field(1e-12, ge=0, allow_inf_nan=False)
-    """Added to the variance in layer normalisation."""
+    """Added to the variance in normalisation."""
     initializer_range: float = Field(0.02, gt=0, allow_inf_nan=False)
     """Standard deviation of the initial weights."""
+    block: Form = "post_norm"
+    """Where a block normalises: post_norm (RecBole), pre_norm, paper (the code of 2018), or gated
+    (LiGR, as in eSASRec)."""
+    norm: Norm = "layer"
+    """How it normalises: layer, or rms, which neither centres nor shifts."""
+    feed_forward: Literal["mlp", "swiglu"] = "mlp"
+    """mlp: two linear layers with hidden_act between. swiglu: a gated inside; hidden_act has no
+    effect."""
+    input_norm: bool = True
+    """Normalise the input of the first block."""
+    output_norm: bool = False
+    """Normalise the output of the last block, as pre_norm and gated want it."""
+    positions: Literal["learned", "reversed", "rotary", "none"] = "learned"
+    """How a place in the history is told: learned vectors counted from the oldest event, reversed
+    (counted from the newest), rotary (queries and keys are turned), or not at all."""
+    relative_bias: RelativeKind = "none"
+    """What is added to attention scores: a learned number by distance in position, in time, both,
+    or nothing."""
+    scale_embedding: bool = False
+    """Multiply item vectors by the square root of hidden_size at the input."""
+    event_dropout_prob: float = Field(0.0, ge=0, lt=1)
+    """Probability of hiding an event of the history as a whole."""
+    tied_output: bool = True
+    """Score with the item vectors of the input; otherwise with a table of their own."""
+    similarity: Literal["dot", "cosine"] = "dot"
+    """Score by product, or by the cosine of the angle (then set a temperature near 0.05)."""
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    """What scores are divided by."""
 
     @model_validator(mode="after")
     def _heads_share_width(self) -> SASRecSettings:
@@ -52,6 +94,11 @@ class SASRecSettings(Settings):
             raise ValueError(
                 f"hidden_size {width} cannot be shared by n_heads {heads}; "
                 f"choose a multiple of {heads}, such as {near}"
+            )
+        if self.positions == "rotary" and width // heads % 2:
+            raise ValueError(
+                f"positions rotary turns pairs of elements, and a head has {width // heads} "
+                "(hidden_size / n_heads); choose an even number"
             )
         return self
 
@@ -68,19 +115,32 @@ class SASRec(NextItemModel):
             max_history: Longest window it will be given.
         """
         super().__init__()
-        width = settings.hidden_size
+        self.settings = settings
+        width, eps = settings.hidden_size, settings.layer_norm_eps
         self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
-        self.position_embedding = nn.Embedding(max_history, width)
-        self.norm = nn.LayerNorm(width, eps=settings.layer_norm_eps)
+        if settings.positions in {"learned", "reversed"}:
+            self.position_embedding = nn.Embedding(max_history, width)
+        self.norm = make_norm(settings.norm, width, eps) if settings.input_norm else nn.Identity()
         self.dropout = Dropout(settings.hidden_dropout_prob)
-        self.blocks = nn.ModuleList(Block(settings) for _ in range(settings.n_layers))
+        self.blocks = nn.ModuleList(
+            make_block(settings, max_history) for _ in range(settings.n_layers)
+        )
+        if settings.output_norm:
+            self.output_norm = make_norm(settings.norm, width, eps)
+        if not settings.tied_output:
+            self.output_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
         for module in self.modules():
             _initialise(module, settings.initializer_range)
+        self.needs_times = settings.relative_bias in {"time", "both"}
 
     @property
     def item_table(self) -> Tensor:
-        """Item vectors [V, d]; the same that the histories are embedded with."""
-        return self.item_embedding.weight
+        """Item vectors [V, d], as they are multiplied with states."""
+        tied = self.settings.tied_output
+        table = (self.item_embedding if tied else self.output_embedding).weight
+        if self.settings.similarity == "cosine":
+            table = F.normalize(table, dim=1)
+        return table if self.settings.temperature == 1 else table / self.settings.temperature
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
         """Return the state after each event, or after some.
@@ -93,53 +153,75 @@ class SASRec(NextItemModel):
             float [P, d], or [S, d].
         """
         layout = layout_of(batch)
-        items, positions = self.item_embedding(batch.items), self.position_embedding.weight
-        embedded = layout.add_by_position(items, positions)
-        hidden = narrowed(self.dropout(self.norm(embedded)))  # [P, d]
+        hidden: Tensor = narrowed(self.dropout(self.norm(self._embed(batch, layout))))  # [P, d]
+        kind = self.settings.relative_bias
+        distances = None if kind == "none" else distances_of(batch, layout, kind)
         *lower, last = self.blocks
         for block in lower:
-            hidden = block(hidden, layout)
-        result: Tensor = last(hidden, layout, at)
-        return result
+            hidden = block(hidden, layout, distances=distances)
+        hidden = last(hidden, layout, at, distances)
+        if self.settings.output_norm:
+            hidden = self.output_norm(hidden)
+        if self.settings.similarity == "cosine":
+            hidden = F.normalize(hidden.float(), dim=-1)
+        return hidden
+
+    def _embed(self, batch: Batch, layout: Layout) -> Tensor:
+        items: Tensor = self.item_embedding(batch.items)
+        if self.settings.scale_embedding:
+            items = items * self.settings.hidden_size**0.5
+        if self.training and self.settings.event_dropout_prob:
+            items = drop_rows(items, self.settings.event_dropout_prob)
+        if self.settings.positions == "learned":
+            return layout.add_by_position(items, self.position_embedding.weight)
+        if self.settings.positions == "reversed":
+            items = items + self.position_embedding(places_from_the_end(batch))
+        return items
 
 
-class Block(nn.Module):
-    """Attention, then feed-forward, each with dropout, residual connection and normalisation."""
+def make_block(settings: SASRecSettings, max_history: int) -> Block:
+    """Return one block with random weights.
 
-    def __init__(self, settings: SASRecSettings) -> None:
-        """Make the parts.
+    Args:
+        settings: Size and shape.
+        max_history: Longest window it will be given.
 
-        Args:
-            settings: Size and shape.
-        """
-        super().__init__()
-        width, eps = settings.hidden_size, settings.layer_norm_eps
-        self.attention = CausalSelfAttention(
-            width, heads=settings.n_heads, dropout=settings.attn_dropout_prob
+    Returns:
+        The block.
+    """
+    width, heads, eps = settings.hidden_size, settings.n_heads, settings.layer_norm_eps
+    kind, paper = settings.relative_bias, settings.block == "paper"
+    bias = None if kind == "none" else RelativeBias(heads, kind=kind, max_history=max_history)
+    attention = CausalSelfAttention(
+        width,
+        heads=heads,
+        dropout=settings.attn_dropout_prob,
+        rotary=settings.positions == "rotary",
+        projects=not paper,
+        bias=bias,
+    )
+    feed_forward: nn.Module = (
+        SwiGLU(width, inner=settings.inner_size)
+        if settings.feed_forward == "swiglu"
+        else FeedForward(
+            width,
+            inner=settings.inner_size,
+            activation=settings.hidden_act,
+            dropout=settings.hidden_dropout_prob if paper else 0.0,
         )
-        self.attention_norm = nn.LayerNorm(width, eps=eps)
-        self.feed_forward = FeedForward(
-            width, inner=settings.inner_size, activation=settings.hidden_act
-        )
-        self.feed_forward_norm = nn.LayerNorm(width, eps=eps)
-        self.dropout = Dropout(settings.hidden_dropout_prob)
-
-    def forward(self, hidden: Tensor, layout: Layout, at: Tensor | None = None) -> Tensor:
-        """Transform the states.
-
-        Args:
-            hidden: [P, d].
-            layout: Of the batch.
-            at: int64 [S], positions to go on with after attention has looked at all; None for all.
-
-        Returns:
-            [P, d], or [S, d].
-        """
-        attended = self.dropout(self.attention(hidden, layout, at))
-        hidden = hidden if at is None else hidden.index_select(0, at)
-        hidden = self.attention_norm(hidden + attended)
-        result: Tensor = self.feed_forward_norm(hidden + self.dropout(self.feed_forward(hidden)))
-        return result
+    )
+    return Block(
+        settings.block,
+        attention=attention,
+        feed_forward=feed_forward,
+        norms=(make_norm(settings.norm, width, eps), make_norm(settings.norm, width, eps)),
+        gates=(
+            (nn.Linear(width, width), nn.Linear(width, width))
+            if settings.block == "gated"
+            else None
+        ),
+        dropout=settings.hidden_dropout_prob,
+    )
 
 
 def _initialise(module: nn.Module, deviation: float) -> None:

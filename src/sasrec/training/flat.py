@@ -18,25 +18,32 @@ class FlatWeights:
     """Stands in for the weights of a model while it is trained.
 
     Attributes:
-        weights: One tensor that all small weights are views of, then the large ones; what an
-            optimiser updates.
+        groups: For each group one tensor that its small weights are views of, then its large
+            ones; what an optimiser updates.
     """
 
-    def __init__(self, weights: Sequence[nn.Parameter]) -> None:
-        """Lay the small weights out one after the other, without changing a value.
+    def __init__(self, *groups: Sequence[nn.Parameter]) -> None:
+        """Lay the small weights of each group out one after the other, without changing a value.
 
         Args:
-            weights: Of a model, on one device and of one type.
+            groups: Weights of a model, on one device and of one type; each group may be updated
+                by other rules.
         """
-        self._all = list(weights)
-        self._small = [weight for weight in self._all if weight.numel() < SMALL]
-        self.weights = [weight for weight in self._all if weight.numel() >= SMALL]
-        if self._small:
-            flat = nn.Parameter(torch.cat([weight.detach().flatten() for weight in self._small]))
-            self.weights.insert(0, flat)
-            sizes = [weight.numel() for weight in self._small]
-            for weight, part in zip(self._small, torch.split(flat.detach(), sizes), strict=True):
-                weight.data = part.view_as(weight)
+        self._all = [weight for group in groups for weight in group]
+        self._flat: list[tuple[nn.Parameter, list[nn.Parameter]]] = []
+        self.groups: list[list[nn.Parameter]] = []
+        for group in groups:
+            small = [weight for weight in group if weight.numel() < SMALL]
+            self.groups.append([weight for weight in group if weight.numel() >= SMALL])
+            if small:
+                flat = _laid_out(small)
+                self._flat.append((flat, small))
+                self.groups[-1].insert(0, flat)
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """Everything an optimiser updates."""
+        return [weight for group in self.groups for weight in group]
 
     def forget_gradients(self) -> None:
         """Drop the gradients of the last step."""
@@ -44,14 +51,24 @@ class FlatWeights:
             weight.grad = None
 
     def gather_gradients(self) -> None:
-        """Give the flat tensor the gradients of its parts; a part without one has zero."""
-        if self._small:
-            self.weights[0].grad = torch.cat([_gradient(weight) for weight in self._small])
+        """Give each flat tensor the gradients of its parts; a part without one has zero."""
+        for flat, small in self._flat:
+            flat.grad = torch.cat([_gradient(weight) for weight in small])
 
     def release(self) -> None:
         """Give each weight memory of its own again."""
-        for weight in self._small:
-            weight.data = weight.detach().clone()
+        for _, small in self._flat:
+            for weight in small:
+                weight.data = weight.detach().clone()
+
+
+def _laid_out(weights: list[nn.Parameter]) -> nn.Parameter:
+    """Return one tensor that the weights have become views of."""
+    flat = nn.Parameter(torch.cat([weight.detach().flatten() for weight in weights]))
+    sizes = [weight.numel() for weight in weights]
+    for weight, part in zip(weights, torch.split(flat.detach(), sizes), strict=True):
+        weight.data = part.view_as(weight)
+    return flat
 
 
 def _gradient(weight: nn.Parameter) -> Tensor:

@@ -21,7 +21,7 @@ from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.device import pick_precision
 from sasrec.training.flat import FlatWeights
-from sasrec.training.optimisers import make_optimiser
+from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.progress import EpochResult, Observer
 
@@ -198,8 +198,13 @@ class TrainingLoop:
         self.observer = observer
         self.device = next(model.parameters()).device
         self.order = np.random.default_rng(settings.seed)
-        self.flat = FlatWeights(list(model.parameters()))
-        self.optimiser = make_optimiser(self.flat.weights, settings)
+        self.flat = FlatWeights(*decay_groups(model, matrices_only=settings.decay_matrices_only))
+        decaying, undecayed = self.flat.groups
+        self.optimiser = make_optimiser(decaying, settings, undecayed)
+        steps = -(-batches.n_targets // batches.batch_size)
+        self.schedule = make_schedule(
+            self.optimiser, settings, total_steps=max(1, steps * settings.epochs)
+        )
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(self.flat.weights, settings.averaging)
         self.place = my_place()
@@ -261,6 +266,8 @@ class TrainingLoop:
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.flat.weights, self.clip_norm, self.clip_norm_type)
         self.optimiser.step()
+        if self.schedule is not None:
+            self.schedule.step()
         self.average.update()
         return loss.detach()
 

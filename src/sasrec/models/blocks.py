@@ -1,0 +1,105 @@
+"""Transformer blocks: attention and feed-forward, put together in one of four forms.
+
+    post_norm  a = Norm(h + Drop(Attention(h)))        h' = Norm(a + Drop(FF(a)))
+    pre_norm   a = h + Drop(Attention(Norm(h)))        h' = a + Drop(FF(Norm(a)))
+    paper      a = q + Attention(q, h), q = Norm(h)    h' = n + Drop(FF(n)), n = Norm(a)
+    gated      a = h + g(h) Drop(Attention(Norm(h)))   h' = a + g(a) Drop(FF(Norm(a)))
+
+``post_norm`` is the transformer of Vaswani et al. (2017) and RecBole's; ``pre_norm`` is that of
+Xiong et al. (2020, arXiv:2002.04745); ``paper`` is what the code of Kang & McAuley (2018) does, its
+residual connections starting behind the normalisation; ``gated`` is LiGR's (Borisyuk et al. 2025,
+arXiv:2502.03417), with g(x) = sigmoid(W x + b), as eSASRec uses it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from sasrec.models.attention import CausalSelfAttention
+from sasrec.models.dropout import Dropout
+from sasrec.models.layers import Layout
+from sasrec.models.positions import Distances
+
+Form = Literal["post_norm", "pre_norm", "paper", "gated"]
+"""How a block is put together."""
+
+
+class Block(nn.Module):
+    """Attention, then feed-forward, each with dropout, residual connection and normalisation."""
+
+    def __init__(
+        self,
+        form: Form,
+        *,
+        attention: CausalSelfAttention,
+        feed_forward: nn.Module,
+        norms: tuple[nn.Module, nn.Module],
+        gates: tuple[nn.Module, nn.Module] | None,
+        dropout: float,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            form: How.
+            attention: Mixes positions.
+            feed_forward: Works on each position alone.
+            norms: Of attention and of feed-forward.
+            gates: For ``gated``, two linear layers from d to d; else None.
+            dropout: Probability of dropping an element of what either part adds.
+        """
+        super().__init__()
+        self.form = form
+        self.attention = attention
+        self.attention_norm, self.feed_forward_norm = norms
+        self.feed_forward = feed_forward
+        self.attention_gate = gates[0] if gates else None
+        self.feed_forward_gate = gates[1] if gates else None
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self,
+        hidden: Tensor,
+        layout: Layout,
+        at: Tensor | None = None,
+        distances: Distances | None = None,
+    ) -> Tensor:
+        """Transform the states.
+
+        Args:
+            hidden: [P, d].
+            layout: Of the batch.
+            at: int64 [S], positions to go on with after attention has looked at all; None for all.
+            distances: Between positions, where attention depends on them.
+
+        Returns:
+            [P, d], or [S, d].
+        """
+        if self.form == "post_norm":
+            attended = self.dropout(self.attention(hidden, layout, at, distances=distances))
+            hidden = self.attention_norm(_kept(hidden, at) + attended)
+            result: Tensor = self.feed_forward_norm(
+                hidden + self.dropout(self.feed_forward(hidden))
+            )
+            return result
+        normed: Tensor = self.attention_norm(hidden)
+        if self.form == "paper":
+            attended = self.attention(hidden, layout, at, queries=normed, distances=distances)
+            normed = self.feed_forward_norm(_kept(normed, at) + attended)
+            grown: Tensor = normed + self.dropout(self.feed_forward(normed))
+            return grown
+        attended = self.dropout(self.attention(normed, layout, at, distances=distances))
+        hidden = _kept(hidden, at)
+        hidden = hidden + _gated(attended, hidden, self.attention_gate)
+        added: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(hidden)))
+        return hidden + _gated(added, hidden, self.feed_forward_gate)
+
+
+def _kept(hidden: Tensor, at: Tensor | None) -> Tensor:
+    return hidden if at is None else hidden.index_select(0, at)
+
+
+def _gated(added: Tensor, hidden: Tensor, gate: nn.Module | None) -> Tensor:
+    return added if gate is None else added * torch.sigmoid(gate(hidden))

@@ -1,0 +1,136 @@
+"""Positions and times inside attention: rotation of queries and keys, and a bias by distance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+from sasrec.models.layers import Layout
+
+GAP_BUCKETS = 64
+"""Kinds of gaps in time; the last holds gaps from 2**62 on, in whatever unit times have."""
+BASE = 10_000.0
+"""Longest wavelength of a rotation, in positions over 2 pi."""
+
+RelativeKind = Literal["none", "position", "time", "both"]
+"""What a bias of attention scores may depend on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """How far positions of the same window lie apart.
+
+    Attributes:
+        steps: int64 [L, L], number of events from column to row; 0 towards the future.
+        gaps: int64 [B, L, L], bucket of the time from column to row, or None.
+    """
+
+    steps: Tensor
+    gaps: Tensor | None
+
+
+def distances_of(batch: Batch, layout: Layout, kind: RelativeKind) -> Distances:
+    """Return the distances a bias of some kind needs.
+
+    Args:
+        batch: With times, if the kind needs them.
+        layout: Of the batch.
+        kind: What the bias depends on.
+
+    Returns:
+        The distances.
+
+    Raises:
+        ValueError: The batch has no times, and the kind needs them.
+    """
+    steps = torch.arange(layout.columns, device=batch.items.device)
+    apart = (steps[:, None] - steps).clamp_(min=0)
+    if kind in {"none", "position"}:
+        return Distances(apart, None)
+    if batch.times is None:
+        raise ValueError("this model looks at the times of events, and the batch has none")
+    times = batch.times
+    if layout.places is not None:
+        spread = times.new_zeros(layout.rows * layout.columns)
+        times = spread.index_copy(0, layout.places, times)
+    times = times.view(layout.rows, layout.columns)
+    return Distances(apart, gap_buckets(times[:, :, None] - times[:, None, :]))
+
+
+def gap_buckets(gaps: Tensor) -> Tensor:
+    """Return the bucket of each gap in time: 0 below one unit, then one for each doubling.
+
+    HSTU's buckets (Zhai et al. 2024, arXiv:2402.17152) with one difference: HSTU measures from the
+    time of the event to be predicted, which nobody knows yet; here the time runs between events
+    of the history only.
+
+    Args:
+        gaps: float64, any shape, later minus earlier; negative ones count as 0.
+
+    Returns:
+        int64 of the same shape, 0 to ``GAP_BUCKETS - 1``.
+    """
+    doublings = gaps.float().clamp_(min=0.5).log2_().add_(1).floor_()
+    return doublings.clamp_(max=GAP_BUCKETS - 1).long()
+
+
+class RelativeBias(nn.Module):
+    """A learned number for each head and distance, added to attention scores.
+
+    By position as in T5 (Raffel et al. 2020, arXiv:1910.10683, without its buckets), by time as in
+    HSTU. All are zero at first.
+    """
+
+    def __init__(self, heads: int, *, kind: RelativeKind, max_history: int) -> None:
+        """Make the tables.
+
+        Args:
+            heads: H.
+            kind: What the bias depends on.
+            max_history: Longest window it will see.
+        """
+        super().__init__()
+        by_step, by_gap = kind in {"position", "both"}, kind in {"time", "both"}
+        self.by_step = nn.Parameter(torch.zeros(max_history, heads)) if by_step else None
+        self.by_gap = nn.Parameter(torch.zeros(GAP_BUCKETS, heads)) if by_gap else None
+
+    def forward(self, distances: Distances) -> Tensor:
+        """Return what to add.
+
+        Args:
+            distances: Of the batch.
+
+        Returns:
+            float [B or 1, H, L, L].
+        """
+        bias = torch.zeros((), device=distances.steps.device)
+        if self.by_step is not None:
+            bias = bias + self.by_step[distances.steps][None]
+        if self.by_gap is not None and distances.gaps is not None:
+            bias = bias + self.by_gap[distances.gaps]
+        return bias.permute(0, 3, 1, 2)
+
+
+def rotated(values: Tensor) -> Tensor:
+    """Turn pairs of elements by angles that grow with the position (RoPE, arXiv:2104.09864).
+
+    Products of rotated queries and keys depend on how far apart they are, not on where they stand.
+
+    Args:
+        values: [B, L, ..., d / H] with d / H even; the first half is paired with the second.
+
+    Returns:
+        The same shape.
+    """
+    columns, half = values.shape[1], values.shape[-1] // 2
+    rates = torch.exp(torch.arange(half, device=values.device) * (-math.log(BASE) / half))
+    angles = torch.arange(columns, device=values.device)[:, None] * rates
+    angles = angles.view(columns, *[1] * (values.dim() - 3), half)
+    cosine, sine = angles.cos().to(values.dtype), angles.sin().to(values.dtype)
+    first, second = values[..., :half], values[..., half:]
+    return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)

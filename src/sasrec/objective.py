@@ -1,0 +1,123 @@
+"""Objective: the loss a run lowers, put together from its settings, with negatives where needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sasrec.data.negatives import popularity, shared_popularity, shared_uniform, uniform
+from sasrec.errors import SettingsError
+from sasrec.losses.full import smoothed
+from sasrec.losses.sampled import gbce_beta, hardest
+from sasrec.registry import LOSSES, resolve
+from sasrec.settings import TrainingSettings
+from sasrec.training.processes import my_place
+from sasrec.training.trainer import Loss
+
+Draw = Callable[[Tensor, int], tuple[Tensor, Tensor | float]]
+"""From targets [P] and a count K to negatives, [P, K] or [K], and the logarithm of how often each
+is expected among them, of the same shape or a number."""
+
+
+def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: torch.device) -> Loss:
+    """Return the loss a run lowers, with negatives drawn where it needs them.
+
+    Args:
+        settings: The loss by name, how negatives are drawn, and the seed.
+        counts: int64 [V], training events of each item.
+        device: Where negatives are drawn.
+
+    Returns:
+        From states, targets and item table to a scalar.
+
+    Raises:
+        SettingsError: The loss needs a second item and there is none.
+    """
+    loss: Callable[..., Tensor] = resolve("loss", LOSSES, settings.loss)
+    if settings.loss == "CE":
+        return _with_smoothing(loss, settings.label_smoothing)
+    if (counts[1:] > 0).sum() < 2:
+        raise SettingsError(
+            f"loss {settings.loss} needs at least two items to draw a negative from"
+        )
+    if settings.loss == "gBCE":
+        beta = gbce_beta(
+            negatives=settings.negative_count,
+            n_items=len(counts) - 1,
+            calibration=settings.gbce_calibration,
+        )
+        loss = partial(loss, beta=beta)
+    draw = negative_sampler(settings, counts=counts, device=device)
+    count, candidates = settings.negative_count, settings.negative_candidates
+
+    def against_negatives(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+        negatives, log_expected = draw(targets, count * max(candidates, 1))
+        if candidates:
+            negatives = hardest(hidden, table, negatives.view(-1, count, candidates))
+        if settings.loss == "SSM" and settings.correct_sampling:
+            return loss(hidden, targets, table, negatives, log_expected=log_expected)
+        return loss(hidden, targets, table, negatives)
+
+    return against_negatives
+
+
+def _with_smoothing(loss: Loss, share: float) -> Loss:
+    if not share:
+        return loss
+
+    def smooth(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+        return smoothed(loss(hidden, targets, table), hidden, targets, table, share)
+
+    return smooth
+
+
+def negative_sampler(
+    settings: TrainingSettings, *, counts: np.ndarray, device: torch.device
+) -> Draw:
+    """Return how negatives are drawn.
+
+    Args:
+        settings: The distribution, and whether a batch shares its negatives.
+        counts: int64 [V], training events of each item.
+        device: Where to draw.
+
+    Returns:
+        The sampler; each process has random numbers of its own.
+    """
+    generator = torch.Generator(device).manual_seed(settings.seed + my_place().rank)
+    n_items = len(counts) - 1
+    alpha = 1.0 if settings.negatives == "in_batch" else settings.negative_alpha
+    weights = torch.from_numpy(counts).double().to(device) ** alpha
+    weights[0] = 0
+    total = weights.sum()
+
+    def in_batch(targets: Tensor, count: int) -> tuple[Tensor, Tensor | float]:
+        return targets, (weights[targets] / total * len(targets)).log().float()
+
+    def shared_evenly(targets: Tensor, count: int) -> tuple[Tensor, Tensor | float]:
+        drawn = shared_uniform(n_items=n_items, count=count, generator=generator, device=device)
+        return drawn, math.log(count / n_items)
+
+    def shared_by_popularity(targets: Tensor, count: int) -> tuple[Tensor, Tensor | float]:
+        drawn = shared_popularity(weights=weights, count=count, generator=generator)
+        return drawn, (weights[drawn] / total * count).log().float()
+
+    def own_evenly(targets: Tensor, count: int) -> tuple[Tensor, Tensor | float]:
+        drawn = uniform(targets, n_items=n_items, count=count, generator=generator)
+        return drawn, math.log(count / (n_items - 1))
+
+    def own_by_popularity(targets: Tensor, count: int) -> tuple[Tensor, Tensor | float]:
+        drawn = popularity(targets, weights=weights, count=count, generator=generator)
+        others = (total - weights[targets])[:, None]
+        return drawn, (weights[drawn] / others * count).log().float()
+
+    if settings.negatives == "in_batch":
+        return in_batch
+    if settings.negatives == "popularity":
+        return shared_by_popularity if settings.shared_negatives else own_by_popularity
+    return shared_evenly if settings.shared_negatives else own_evenly
