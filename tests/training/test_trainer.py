@@ -283,7 +283,7 @@ def test_only_matrices_of_linear_layers_decay_if_asked(board: Corpus) -> None:
     assert all(weight.dim() == 2 for weight in decaying)
     assert len(decaying) + len(others) == len(names)
     # Decay so strong that nothing of what decays is left, while the rest learns.
-    heavy = {"weight_decay": 1e3, "optimiser": "adamw", "epochs": 3}
+    heavy = {"weight_decay": 500, "learning_rate": 1e-3, "optimiser": "adamw", "epochs": 6}
     some = run(board, decay_matrices_only=True, **heavy).recommender.model
     every = run(board, **heavy).recommender.model
     for outcome, decays in ((some, False), (every, True)):
