@@ -15,7 +15,7 @@ LAYERS = [
     {"data"},
     {"models", "losses"},
     {"training", "evaluation"},
-    {"registry", "model_folder"},
+    {"registry", "model_folder", "presets"},
     {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning"},

@@ -1,5 +1,7 @@
 import copy
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -348,9 +350,9 @@ def test_weights_that_are_no_numbers_are_refused(recommender: Recommender, tmp_p
 
     folder = recommender.save(tmp_path / "model")
     weights = load_file(folder / "model.safetensors")
-    weights["norm.bias"][0] = float("nan")
+    weights["output_norm.bias"][0] = float("nan")
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(ModelError, match=r"'norm.bias' holds values that are no finite numbers"):
+    with pytest.raises(ModelError, match=r"'output_norm.bias' holds values that are no finite numbers"):
         load(folder)
 
 
@@ -380,3 +382,16 @@ def test_numbers_are_taken_as_the_tokens_they_spell() -> None:
     assert found.items == ["9"]
     with pytest.raises(DataError, match="items are a list of item tokens, not the text '8'"):
         trained.score([["7"]], "8")
+
+
+def test_loading_a_model_loads_no_compiler(recommender: Recommender, tmp_path: Path) -> None:
+    folder = recommender.save(tmp_path / "model")
+    code = (
+        "import sys; from sasrec.loading import load\n"
+        f"load({str(folder)!r}).recommend([[]])\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('torch._dynamo')))"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.split() == []

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sasrec.config_files import Layer
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, check_names, split_key
+from sasrec.presets import PRESETS, DataFacts
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.registry import MODEL_SETTINGS, resolve
 from sasrec.settings import (
@@ -24,17 +25,6 @@ from sasrec.settings import (
     Settings,
     TrainingSettings,
 )
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "recbole": {
-        "averaging": 0.0,
-        "context": 0.5,
-        "patience": 10,
-        "valid_metric": "mrr@10",
-        "rounded_times": True,
-    },
-}
-"""Settings to begin with, by name: ``recbole`` is what RecBole does where our defaults differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +40,7 @@ class RunSettings:
         output: What is written, and where.
         origins: Name of a setting to where its value was written; absent for defaults.
         without_effect: RecBole's keys that were given and mean nothing here.
+        preset: Name of the settings it began with, or None.
     """
 
     model_name: str
@@ -60,6 +51,7 @@ class RunSettings:
     output: OutputSettings = field(default_factory=OutputSettings)
     origins: dict[str, str] = field(default_factory=dict, compare=False)
     without_effect: tuple[str, ...] = field(default=(), compare=False)
+    preset: str | None = None
 
     def groups(self) -> dict[str, Settings]:
         """Return the groups by name."""
@@ -74,10 +66,12 @@ class RunSettings:
     def as_json(self) -> dict[str, Any]:
         """Return everything in types JSON has."""
         groups = {name: group.model_dump(mode="json") for name, group in self.groups().items()}
-        return {"model_name": self.model_name, **groups}
+        return {"model_name": self.model_name, "preset": self.preset, **groups}
 
 
-def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASRec") -> RunSettings:
+def resolve_settings(
+    values: Mapping[str, Any] | None = None, model: str = "SASRec", preset: str | None = None
+) -> RunSettings:
     """Sort flat values into their groups and check them.
 
     Our names and RecBole's are both understood, as ``batch_size`` and ``train_batch_size``.
@@ -85,6 +79,7 @@ def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASR
     Args:
         values: Setting to value; what is absent takes its default.
         model: Name of the model.
+        preset: Name of settings to begin with where the values have no key ``preset``.
 
     Returns:
         The settings.
@@ -94,7 +89,7 @@ def resolve_settings(values: Mapping[str, Any] | None = None, model: str = "SASR
     """
     if not isinstance(values, Mapping | None):
         raise SettingsError(f"settings are a dict of names to values, not {values!r}")
-    return resolve_layers([Layer("settings", values or {})], model)
+    return resolve_layers([Layer("settings", values or {})], model, preset)
 
 
 def known_keys(model: str = "SASRec") -> set[str]:
@@ -130,7 +125,7 @@ def resolve_layers(
     classes = _classes(model)
     owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
     names = _names(classes)
-    layers = _on_preset(layers, preset)
+    preset, layers = _on_preset(layers, preset)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     written: dict[str, str] = {}
@@ -149,7 +144,61 @@ def resolve_layers(
         )
         for group, kind in classes.items()
     }
-    run = RunSettings(model, **checked, origins=origins, without_effect=tuple(sorted(set(idle))))  # type: ignore[arg-type]  # each group has its class
+    run = RunSettings(
+        model,
+        **checked,  # type: ignore[arg-type]  # each group has its class
+        origins=origins,
+        without_effect=tuple(sorted(set(idle))),
+        preset=preset,
+    )
+    _check_evaluation(run)
+    return run
+
+
+def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
+    """Return the settings with what their preset makes of the data; the user's own values stay.
+
+    Args:
+        run: All settings.
+        facts: What the data are like.
+
+    Returns:
+        The settings; the same ones if their preset looks at no data.
+
+    Raises:
+        SettingsError: A value of the user's does not go together with one found.
+    """  # by _validated
+    adapt = PRESETS[run.preset].adapt if run.preset is not None else None
+    if adapt is None:
+        return run
+    place = f"preset {run.preset}, for these data"
+    found = {
+        name: value
+        for name, value in adapt(facts).items()
+        if run.origins.get(name, place).startswith(f"preset {run.preset}")
+    }
+    origins = run.origins | dict.fromkeys(found, place)
+    groups = {
+        name: _validated(
+            type(group),
+            {**dict(group), **{k: v for k, v in found.items() if k in type(group).model_fields}},
+            {},
+            origins,
+        )
+        for name, group in run.groups().items()
+    }
+    return replace(run, **groups, origins=origins)  # type: ignore[arg-type]  # each group has its class
+
+
+def _check_evaluation(run: RunSettings) -> None:
+    """Refuse metrics that are unknown or do not go with the protocol.
+
+    Args:
+        run: All settings.
+
+    Raises:
+        SettingsError: There is such a metric.
+    """
     check_names(run.evaluation.metrics)
     watched, _ = split_key(run.evaluation.valid_metric)
     sampled = {run.evaluation.candidates, run.evaluation.validated_against} != {"full"}
@@ -159,7 +208,6 @@ def resolve_layers(
         raise SettingsError(
             f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full'"
         )
-    return run
 
 
 def _classes(model: str) -> dict[str, type[Settings]]:
@@ -172,15 +220,15 @@ def _classes(model: str) -> dict[str, type[Settings]]:
     }
 
 
-def _on_preset(layers: Sequence[Layer], preset: str | None) -> list[Layer]:
-    """Return the layers upon that of the preset, if one is named.
+def _on_preset(layers: Sequence[Layer], preset: str | None) -> tuple[str | None, list[Layer]]:
+    """Return the preset's name, and the layers upon that of the preset, if one is named.
 
     Args:
         layers: From the weakest to the strongest; their key ``preset`` is taken out.
         preset: Its name where no layer says.
 
     Returns:
-        The layers.
+        The name or None, and the layers.
 
     Raises:
         SettingsError: The preset is unknown.
@@ -192,13 +240,13 @@ def _on_preset(layers: Sequence[Layer], preset: str | None) -> list[Layer]:
         for layer in layers
     ]
     if preset is None:
-        return plain
+        return None, plain
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SettingsError(
             f"unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
             f"(known: {', '.join(PRESETS)})"
         )
-    return [Layer(f"preset {preset}", PRESETS[preset]), *plain]
+    return preset, [Layer(f"preset {preset}", PRESETS[preset].values), *plain]
 
 
 def _names(classes: Mapping[str, type[Settings]]) -> dict[str, str]:

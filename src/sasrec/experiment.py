@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from sasrec.configuration import RunSettings, resolve_settings
+from sasrec.configuration import RunSettings, adapted, resolve_settings
 from sasrec.data.batching import Collator, TrainingBatches
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
@@ -22,6 +22,7 @@ from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.objective import training_loss
+from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
 from sasrec.registry import BASELINES, MODELS, resolve
 from sasrec.settings import EvaluationSettings
@@ -75,7 +76,7 @@ def train(
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
     """  # raised by the parts
-    run = resolve_settings(settings)
+    run = resolve_settings(settings, preset=DEFAULT)
     if out is not None:
         check_target(Path(out), overwrite=overwrite)
     corpus = load_corpus(data, run.data)
@@ -98,6 +99,9 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     Returns:
         The outcome; nothing is written.
     """
+    split = make_split(corpus, run.evaluation)
+    n_items = len(corpus.items)
+    run = adapted(run, facts_of(split, n_items=n_items))
     place = my_place()
     device = pick_device(run.training.device, run.training.gpu_id, place.local)
     if run.output.trackers and place.rank == 0:
@@ -111,8 +115,6 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     if device.type == "cuda" and run.training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
         torch.use_deterministic_algorithms(True, warn_only=True)
-    split = make_split(corpus, run.evaluation)
-    n_items = len(corpus.items)
     counts = item_counts(split, n_items)
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)

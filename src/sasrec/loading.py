@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch.overrides import TorchFunctionMode
 
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import ModelError, SasrecError
@@ -85,13 +86,31 @@ def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str
     return Vocabulary(items), np.array([0, *counts], dtype=np.int64), dict(titles)
 
 
+class _LeftBlank(TorchFunctionMode):
+    """Leaves new weights as they are: they get their values from the file.
+
+    Random numbers on the meta device would load a compiler, which takes a second.
+    """
+
+    FILLS = frozenset({"normal_", "uniform_", "zero_", "fill_"})
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        if getattr(func, "__name__", "") in self.FILLS:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
 def _build(contents: Contents, n_items: int) -> NextItemModel:
     settings = contents.settings
     name = settings["model_name"]
     group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
     data = DataSettings(**settings["data"])
     EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
-    with torch.device("meta"):  # sizes that do not fit the weights shall cost no memory
+    # Sizes that do not fit the weights shall cost no memory.
+    with torch.device("meta"), _LeftBlank():
         model: NextItemModel = resolve("model", MODELS, name)(
             group, n_items=n_items, max_history=data.max_history
         )

@@ -32,7 +32,8 @@ ConfigFiles = Annotated[
     ),
 ]
 Preset = Annotated[
-    str | None, typer.Option(help="Settings to begin with: recbole does as RecBole does.")
+    str | None,
+    typer.Option(help="Settings to begin with: best (default), recbole, paper, gsasrec, esasrec."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
@@ -179,7 +180,7 @@ def settings_from(
     Args:
         words: ``--key=value`` words.
         config_file: YAML files, a later one wins.
-        preset: Name of settings to begin with, or None.
+        preset: Name of settings to begin with, or None for that of the files or the default.
         given: Options that are settings too; None where they were not given.
 
     Returns:
@@ -187,12 +188,13 @@ def settings_from(
     """
     from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.configuration import resolve_layers
+    from sasrec.presets import DEFAULT
 
     line = key_words(words)
     asked = {**given, "preset": preset}
     options = {key: value for key, value in asked.items() if value is not None}
     files = [yaml_file(path) for path in config_file or []]
-    run = resolve_layers([*files, Layer(line.where, {**line.values, **options})])
+    run = resolve_layers([*files, Layer(line.where, {**line.values, **options})], preset=DEFAULT)
     if run.without_effect:
         print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
     return run

@@ -1,0 +1,170 @@
+"""Presets: settings to begin with, by name, each with what it rests on.
+
+A preset is a dict of settings. ``best`` also looks at the data: what it finds there gives way to
+whatever the user has set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sasrec.data.splits import Split
+
+
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What a preset may know of the data: sizes of the training part.
+
+    Attributes:
+        items: Size of the catalogue.
+        targets: Training targets an epoch.
+        histories: int64 [U], training events of each user.
+    """
+
+    items: int
+    targets: int
+    histories: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Settings to begin with.
+
+    Attributes:
+        rests_on: The paper or measurement it comes from.
+        values: Setting to value.
+        adapt: From the data to further settings, or None.
+    """
+
+    rests_on: str
+    values: dict[str, Any]
+    adapt: Callable[[DataFacts], dict[str, Any]] | None = None
+
+
+def facts_of(split: Split, *, n_items: int) -> DataFacts:
+    """Return what a preset may know of a data set.
+
+    Args:
+        split: Its training part is looked at, nothing else.
+        n_items: Size of the catalogue.
+
+    Returns:
+        The facts.
+    """
+    return DataFacts(n_items, split.n_targets, split.train_stops - split.sequences.offsets[:-1])
+
+
+DEFAULT = "best"
+"""What ``sasrec train`` begins with; ``run_recbole`` begins with ``recbole``."""
+
+
+def adapted_to(facts: DataFacts) -> dict[str, Any]:
+    """Return the settings of ``best`` that depend on the data.
+
+    Args:
+        facts: What the data are like.
+
+    Returns:
+        Setting to value.
+    """
+    return {"max_history": 50}
+
+
+PLAIN_ADAM = {"averaging": 0.0, "patience": 10, "valid_metric": "ndcg@10"}
+"""Training as papers do it: the last step's weights, ten validations of patience."""
+
+ORIGINAL = {
+    "block": "paper",
+    "input_norm": False,
+    "output_norm": True,
+    "scale_embedding": True,
+    "hidden_act": "relu",
+    "layer_norm_eps": 1e-8,
+    "n_layers": 2,
+    "n_heads": 1,
+    "hidden_size": 50,
+    "inner_size": 50,
+    "hidden_dropout_prob": 0.5,
+    "attn_dropout_prob": 0.5,
+    "positions": "reversed",  # histories are filled up at their beginning there
+    "loss": "BCE",
+    "negative_count": 1,
+    "adam_beta2": 0.98,
+    "learning_rate": 0.001,
+    **PLAIN_ADAM,
+}
+
+PRESETS: dict[str, Preset] = {
+    "best": Preset(
+        "our study on four data sets, chosen on validation (docs/results.md)",
+        {
+            "block": "pre_norm",
+            "input_norm": False,
+            "output_norm": True,
+            "layer_norm_eps": 1e-8,
+            "positions": "reversed",
+            "similarity": "cosine",
+            "temperature": 0.07,
+            "n_layers": 1,
+            "n_heads": 1,
+            "hidden_dropout_prob": 0.3,
+            "attn_dropout_prob": 0.3,
+        },
+        adapted_to,
+    ),
+    "recbole": Preset(
+        "what RecBole 1.2.1 does where our defaults differ",
+        {
+            "averaging": 0.0,
+            "context": 0.5,
+            "patience": 10,
+            "valid_metric": "mrr@10",
+            "rounded_times": True,
+        },
+    ),
+    "paper": Preset(
+        "Kang & McAuley 2018, arXiv:1808.09781, and their code (settings for sparse data)", ORIGINAL
+    ),
+    "gsasrec": Preset(
+        "Petrov & Macdonald 2023, arXiv:2308.07192, and their configuration for MovieLens-1M; "
+        "negatives are drawn for each target, as there",
+        {
+            **ORIGINAL,
+            "hidden_size": 128,
+            "inner_size": 128,
+            "tied_output": False,
+            "max_history": 200,
+            "loss": "gBCE",
+            "negative_count": 256,
+            "gbce_calibration": 0.75,
+            "adam_beta2": 0.999,
+        },
+    ),
+    "esasrec": Preset(
+        "eSASRec (2025): gated blocks, sampled softmax; negatives are shared by a batch, which is "
+        "faster",
+        {
+            "block": "gated",
+            "feed_forward": "swiglu",
+            "input_norm": False,
+            "output_norm": True,
+            "layer_norm_eps": 1e-8,
+            "positions": "reversed",
+            "n_layers": 1,
+            "n_heads": 1,
+            "hidden_size": 64,
+            "inner_size": 256,
+            "hidden_dropout_prob": 0.2,
+            "attn_dropout_prob": 0.2,
+            "loss": "SSM",
+            "negative_count": 256,
+            "shared_negatives": True,
+            "learning_rate": 0.001,
+            **PLAIN_ADAM,
+        },
+    ),
+}
