@@ -352,7 +352,9 @@ def test_weights_that_are_no_numbers_are_refused(recommender: Recommender, tmp_p
     weights = load_file(folder / "model.safetensors")
     weights["output_norm.bias"][0] = float("nan")
     save_file(weights, folder / "model.safetensors")
-    with pytest.raises(ModelError, match=r"'output_norm.bias' holds values that are no finite numbers"):
+    with pytest.raises(
+        ModelError, match=r"'output_norm.bias' holds values that are no finite numbers"
+    ):
         load(folder)
 
 
