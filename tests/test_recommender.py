@@ -397,3 +397,39 @@ def test_loading_a_model_loads_no_compiler(recommender: Recommender, tmp_path: P
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert printed.split() == []
+
+
+@pytest.fixture(scope="module")
+def by_time() -> Recommender:
+    return sasrec.train("synthetic:users=80,items=30,length=10", SMALL | {"relative_bias": "time"})
+
+
+def test_times_are_asked_for_by_a_model_that_looks_at_them(by_time: Recommender) -> None:
+    histories = [["i3", "i5", "i7"], [], ["i1", "unheard of"]]
+    with pytest.raises(DataError, match="looks at when events happened; give times"):
+        by_time.recommend(histories)
+    slow = by_time.score(histories, ["i1", "i2"], times=[[0, 1, 2], [], [5, 6]])
+    fast = by_time.score(histories, ["i1", "i2"], times=[[0, 1e5, 2e7], [], [5, 6]])
+    assert not np.allclose(slow[0], fast[0])
+    assert np.array_equal(slow[1:], fast[1:])
+    assert len(by_time.recommend(histories, 3, times=[[0, 1, 2], [], [5, 6]])[0].items) == 3
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([[0, 1]], "one for each event"),
+        ([[0, "x", 2]], "a list of lists of numbers"),
+        ([[0, 1, float("nan")]], "no finite number"),
+        (3, "a list of lists of numbers"),
+    ],
+)
+def test_times_that_do_not_fit_are_said(by_time: Recommender, times: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        by_time.recommend([["i3", "i5", "i7"]], times=times)  # type: ignore[arg-type]
+
+
+def test_data_without_times_cannot_train_a_model_that_looks_at_them() -> None:
+    frame = pl.DataFrame({"user_id": list("aaaabbbb"), "item_id": list("12341234")})
+    with pytest.raises(DataError, match="the data have none; name their column"):
+        sasrec.train(frame, SMALL | {"relative_bias": "time"})

@@ -233,7 +233,8 @@ def full_sort_scores(
     sequences = test_data.corpus.sequences
     windows = case_windows(sequences, cases, test_data.max_history)
     scores = torch.full((len(cases), test_data.item_num), -torch.inf)
-    for which, _, some in last_scores(model.to(target), Collator(sequences), windows, target):
+    collator = Collator(sequences, with_times=model.needs_times)
+    for which, _, some in last_scores(model.to(target), collator, windows, target):
         scores[torch.from_numpy(which)] = some.float().cpu()
     scores[:, 0] = -torch.inf
     return scores.to(target)

@@ -88,6 +88,7 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
+        times: Sequence[Sequence[float]] | None = None,
     ) -> list[Recommendation]:
         """Return the k items most likely to come next, for each history.
 
@@ -96,21 +97,23 @@ class Recommender:
             k: Length of the lists, from 1; shorter where fewer items are left.
             exclude_seen: Leave out the items of the history.
             candidates: Choose among these item tokens only; None allows the whole catalogue.
+            times: When each event of each history was, in the unit of the training data; only for
+                models that look at it (``relative_bias`` by time).
 
         Returns:
             One recommendation a history, in the same order.
 
         Raises:
-            DataError: ``k`` is below 1, a history is a single text and not a list of tokens, or
-                candidates are a single text or none of them is known.
+            DataError: ``k`` is below 1, a history is a single text and not a list of tokens,
+                candidates are a single text or none of them is known, or times do not fit.
         """
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
         histories = _checked(histories)
-        numbers = [self._known(history) for history in histories]
+        numbers, moments = self._known(histories, times)
         allowed = self._allowed(candidates)
         found: list[Recommendation | None] = [None] * len(histories)
-        for places, scores in self._scores(numbers):
+        for places, scores in self._scores(numbers, moments):
             ranked = scores.masked_fill(~allowed, -torch.inf)
             for row, place in enumerate(places):
                 if exclude_seen:
@@ -126,31 +129,62 @@ class Recommender:
                 )
         return [each for each in found if each is not None]
 
-    def score(self, histories: Sequence[Sequence[str]], items: Sequence[str]) -> np.ndarray:
+    def score(
+        self,
+        histories: Sequence[Sequence[str]],
+        items: Sequence[str],
+        *,
+        times: Sequence[Sequence[float]] | None = None,
+    ) -> np.ndarray:
         """Return how well each of some items would follow each history.
 
         Args:
             histories: Item tokens of each person, oldest first.
             items: Item tokens to judge.
+            times: When each event of each history was; as for ``recommend``.
 
         Returns:
             float32 [histories, items]; NaN for an item the model does not know.
 
         Raises:
-            DataError: ``items`` or a history is no list of tokens.
+            DataError: ``items`` or a history is no list of tokens, or times do not fit.
         """  # by _tokens
         wanted = self.items.numbers(_tokens(items, "items are"))
         histories = _checked(histories)
         table = np.full((len(histories), len(wanted)), np.nan, dtype=np.float32)
-        numbers = [self._known(history) for history in histories]
-        for places, scores in self._scores(numbers):
+        numbers, moments = self._known(histories, times)
+        for places, scores in self._scores(numbers, moments):
             table[places] = scores[:, torch.from_numpy(wanted).long()].numpy()
         table[:, wanted == 0] = np.nan
         return table
 
-    def _known(self, history: list[str]) -> np.ndarray:
-        numbers = self.items.numbers(history)
-        return numbers[numbers > 0].astype(np.int64)
+    def _known(
+        self, histories: list[list[str]], times: Sequence[Sequence[float]] | None
+    ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
+        """Return item numbers and times of the events whose items are known.
+
+        Args:
+            histories: Item tokens.
+            times: Of each event, or None.
+
+        Returns:
+            int64 arrays, and float64 arrays or None if the model does not look at times.
+
+        Raises:
+            DataError: The model needs times and there are none, or they do not fit the histories.
+        """
+        numbers = [self.items.numbers(history).astype(np.int64) for history in histories]
+        known = [history[history > 0] for history in numbers]
+        if not self.model.needs_times:
+            return known, None
+        if times is None:
+            raise DataError(
+                "this model looks at when events happened; give times, a list of numbers for each "
+                "history (on the command line: --user, whose times the data hold)"
+            )
+        moments = _moments(times, [len(history) for history in histories])
+        kept = zip(moments, numbers, strict=True)
+        return known, [each[history > 0] for each, history in kept]
 
     def _allowed(self, candidates: Sequence[str] | None) -> Tensor:
         if candidates is None:
@@ -165,7 +199,9 @@ class Recommender:
             raise DataError("none of the candidates is an item the model knows")
         return allowed
 
-    def _scores(self, numbers: list[np.ndarray]) -> list[tuple[np.ndarray, Tensor]]:
+    def _scores(
+        self, numbers: list[np.ndarray], times: list[np.ndarray] | None
+    ) -> list[tuple[np.ndarray, Tensor]]:
         """Return places and float32 scores [b, V] on the CPU; popularity for empty histories."""
         lengths = np.array([len(history) for history in numbers], dtype=np.int64)
         empty, filled = np.flatnonzero(lengths == 0), np.flatnonzero(lengths)
@@ -177,7 +213,9 @@ class Recommender:
             kept = np.minimum(lengths[filled], self.max_history)
             ends = np.cumsum(lengths[filled])
             flat = np.concatenate([numbers[place] for place in filled]).astype(np.int32)
-            collator = Collator(Sequences(flat, None, np.concatenate(([0], ends))))
+            moments = None if times is None else np.concatenate([times[place] for place in filled])
+            sequences = Sequences(flat, moments, np.concatenate(([0], ends)))
+            collator = Collator(sequences, with_times=moments is not None)
             none = np.zeros(len(filled), dtype=np.int64)
             windows = Windows(ends - kept, kept, none, none)
             device = next(self.model.parameters()).device
@@ -215,6 +253,30 @@ def _checked(histories: Sequence[Sequence[str]]) -> list[list[str]]:
     if isinstance(histories, str) or not isinstance(histories, Iterable):
         raise DataError(f"histories are a list of lists of item tokens, not {histories!r}")
     return [_tokens(history, "a history is") for history in histories]
+
+
+def _moments(times: Sequence[Sequence[float]], lengths: list[int]) -> list[np.ndarray]:
+    """Return times as float64 arrays, one a history.
+
+    Args:
+        times: Numbers.
+        lengths: Of the histories.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        DataError: They are no finite numbers, or not as many as there are events.
+    """
+    try:
+        moments = [np.asarray(each, dtype=np.float64) for each in times]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"times are a list of lists of numbers ({error})") from error
+    if [each.shape for each in moments] != [(length,) for length in lengths]:
+        raise DataError("times do not fit the histories; there must be one for each event")
+    if not all(np.isfinite(each).all() for each in moments):
+        raise DataError("times hold something that is no finite number")
+    return moments
 
 
 def _tokens(items: Iterable[str], what: str) -> list[str]:

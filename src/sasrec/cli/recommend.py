@@ -26,11 +26,13 @@ class Asked:
         name: What to call them.
         tokens: Their history, oldest first.
         note: What the data say of them, such as ``age 49``; may be empty.
+        times: When each event was, or None if that is not known.
     """
 
     name: str
     tokens: list[str]
     note: str = ""
+    times: list[float] | None = None
 
 
 def recommend(
@@ -73,8 +75,13 @@ def recommend(
     if not asked:
         raise DataError("nobody to recommend for; give --history, --user or --file")
     allowed = None if candidates is None else _tokens(candidates)
+    times = [each.times for each in asked if each.times is not None]
     found = recommender.recommend(
-        [each.tokens for each in asked], k, exclude_seen=exclude_seen, candidates=allowed
+        [each.tokens for each in asked],
+        k,
+        exclude_seen=exclude_seen,
+        candidates=allowed,
+        times=times if len(times) == len(asked) else None,
     )
     if as_json or out is not None:
         _write_lines([each.name for each in asked], found, out)
@@ -119,7 +126,9 @@ def _user_histories(recommender: Recommender, users: list[str], data: str | None
             raise DataError(f"no user {token!r} in {source}")
         begin, end = corpus.sequences.offsets[number - 1 : number + 1]
         events = corpus.items.tokens(corpus.sequences.items[begin:end])
-        histories.append(Asked(f"user {token}", events, notes.get(token, "")))
+        times = corpus.sequences.times
+        moments = None if times is None else times[begin:end].tolist()
+        histories.append(Asked(f"user {token}", events, notes.get(token, ""), moments))
     return histories
 
 

@@ -81,9 +81,7 @@ def rank_targets(
             found = ranks_by_product(states, targets, model.item_table, removed)
             ranks[order[which]] = found.cpu().numpy()
         return Ranking(ranks, top)
-    for which, batch, scores in last_scores(
-        model, Collator(sequences, with_times=model.needs_times), windows, device
-    ):
+    for which, batch, scores in last_scores(model, collator, windows, device):
         if remove_seen:
             scores[_seen(sequences, cases, which, device)] = -torch.inf
         if top_k:
@@ -141,9 +139,8 @@ def rank_among_samples(
     """
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
-    for which, batch, scores in last_scores(
-        model, Collator(sequences, with_times=model.needs_times), windows, device
-    ):
+    collator = Collator(sequences, with_times=model.needs_times)
+    for which, batch, scores in last_scores(model, collator, windows, device):
         own = scores.gather(1, batch.targets[batch.last][:, None])
         drawn = torch.from_numpy(samples[which]).to(device).sort(1).values
         is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)

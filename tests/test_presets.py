@@ -1,0 +1,70 @@
+"""Presets: each resolves, differs from the defaults, and yields a model that can be trained."""
+
+import numpy as np
+import pytest
+
+from sasrec.config_files import Layer
+from sasrec.configuration import adapted, resolve_layers, resolve_settings
+from sasrec.data.sequences import build_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.data.synthetic import checkerboard
+from sasrec.errors import SettingsError
+from sasrec.experiment import run_experiment
+from sasrec.presets import PRESETS, DataFacts, facts_of
+from sasrec.training.progress import LogObserver
+
+MANY = DataFacts(items=3_000, targets=900_000, histories=np.full(6_000, 150))
+FEW = DataFacts(items=1_000, targets=20_000, histories=np.full(4_000, 6))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_resolves_names_its_source_and_is_not_the_default(name: str) -> None:
+    run, plain = resolve_settings(preset=name), resolve_settings()
+    assert run.preset == name
+    assert run.groups() != plain.groups()
+    assert run.as_json()["preset"] == name
+    assert len(PRESETS[name].rests_on) > 10
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_trains(name: str) -> None:
+    corpus = build_corpus(checkerboard(users=30), "checkerboard")
+    few = {"epochs": 1, "batch_size": 64}
+    outcome = run_experiment(corpus, resolve_settings(few, preset=name), observer=LogObserver())
+    assert outcome.trained.epochs[0].loss > 0
+    assert outcome.recommender.settings["preset"] == name
+
+
+def test_the_best_preset_looks_at_the_data() -> None:
+    run = resolve_settings(preset="best")
+    few, many = adapted(run, FEW), adapted(run, MANY)
+    assert few.data.max_history < many.data.max_history
+    assert few.origins["max_history"] == "preset best, for these data"
+    assert few.groups() != many.groups()
+
+
+def test_what_the_user_sets_stays_whatever_the_data() -> None:
+    own = {"max_history": 7, "hidden_size": 12, "n_heads": 3}
+    run = adapted(resolve_settings(own, preset="best"), MANY)
+    assert run.data.max_history == 7
+    assert run.origins["max_history"] == "settings"
+    assert run.model.model_dump(include=set(own)) == {"hidden_size": 12, "n_heads": 3}
+
+
+def test_a_users_value_that_does_not_go_with_the_data_is_said() -> None:
+    with pytest.raises(SettingsError, match="hidden_size 7 cannot be shared"):
+        adapted(resolve_settings({"hidden_size": 7}, preset="best"), MANY)
+
+
+def test_presets_without_a_look_at_the_data_stay_as_they_are() -> None:
+    run = resolve_layers([Layer("command line", {"preset": "paper"})], preset="best")
+    assert adapted(run, MANY) is run
+    assert adapted(resolve_settings(), MANY) == resolve_settings()
+
+
+def test_facts_are_of_the_training_part_only() -> None:
+    corpus = build_corpus(checkerboard(users=30, length=9), "checkerboard")
+    facts = facts_of(leave_one_out(corpus.sequences), n_items=len(corpus.items))
+    assert facts.histories.tolist() == [7] * 30
+    assert facts.targets == 30 * 6
+    assert facts.items == len(corpus.items)
