@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from sasrec.configuration import RunSettings, adapted, resolve_settings
@@ -15,7 +16,6 @@ from sasrec.data.batching import Collator, TrainingBatches
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
-from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
 from sasrec.model_folder import check_target
@@ -119,7 +119,10 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model: NextItemModel = resolve("model", MODELS, run.model_name)(
-            run.model, n_items=n_items, max_history=run.data.max_history
+            run.model,
+            n_items=n_items,
+            n_users=len(corpus.users),
+            max_history=run.data.max_history,
         )
         model.to(device)
         if place.rank:  # the same weights everywhere, but dropout of its own
@@ -128,7 +131,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
             model,
             training_batches(split, run, with_times=model.needs_times),
             training_loss(run.training, counts=counts, device=device),
-            validate=validator(model, split, run, device=device),
+            validate=validator(model, split, run, counts=counts, device=device),
             settings=run.training,
             observer=observer,
             watched=run.evaluation.valid_metric,
@@ -143,6 +146,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         items=corpus.items,
         counts=counts,
         titles=corpus.titles,
+        users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
         metrics=_metrics(reports, trained),
         environment={
@@ -180,7 +184,12 @@ def training_batches(
 
 
 def validator(
-    model: NextItemModel, split: Split, run: RunSettings, *, device: torch.device
+    model: NextItemModel,
+    split: Split,
+    run: RunSettings,
+    *,
+    counts: np.ndarray,
+    device: torch.device,
 ) -> Callable[[], float] | None:
     """Return a function that measures the watched metric, higher being better.
 
@@ -188,6 +197,7 @@ def validator(
         model: Being trained.
         split: Its validation cases.
         run: The watched metric.
+        counts: int64 [V], training events of each item.
         device: Where to compute.
 
     Returns:
@@ -203,7 +213,6 @@ def validator(
         valid_metric=key,
         remove_seen=run.evaluation.remove_seen,
     )
-    counts = item_counts(split, model_items(model))
     sign = -1.0 if name in SMALLER_IS_BETTER else 1.0
 
     def score() -> float:
@@ -220,23 +229,6 @@ def validator(
         return sign * values[key]
 
     return score
-
-
-def model_items(model: NextItemModel) -> int:
-    """Return the size of a model's catalogue, padding not counted.
-
-    Args:
-        model: With an item table.
-
-    Returns:
-        Number of items.
-
-    Raises:
-        SettingsError: The model has no item table.
-    """
-    if model.item_table is None:
-        raise SettingsError(f"{type(model).__name__} has no item table to train against")
-    return len(model.item_table) - 1
 
 
 def evaluate(

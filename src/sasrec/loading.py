@@ -49,7 +49,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
     contents = read_folder(path)
     try:
         items, counts, titles = _vocabulary(contents.vocabulary)
-        model = _build(contents, len(items))
+        users = _users(contents.vocabulary)
+        model = _build(contents, n_items=len(items), n_users=len(users))
     except DAMAGE as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
     model.to(pick_device(device)).eval()
@@ -58,6 +59,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
         items=items,
         counts=counts,
         titles=titles,
+        users=users if model.uses_users else None,
         settings=contents.settings,
         metrics=contents.metrics,
         environment=contents.environment,
@@ -103,7 +105,14 @@ class _LeftBlank(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _build(contents: Contents, n_items: int) -> NextItemModel:
+def _users(words: dict[str, Any]) -> Vocabulary:
+    users = words.get("users", [])
+    if not isinstance(users, list) or not all(isinstance(token, str) for token in users):
+        raise ModelError("'users' is no list of tokens")
+    return Vocabulary(users)
+
+
+def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     settings = contents.settings
     name = settings["model_name"]
     group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
@@ -112,7 +121,7 @@ def _build(contents: Contents, n_items: int) -> NextItemModel:
     # Sizes that do not fit the weights shall cost no memory.
     with torch.device("meta"), _LeftBlank():
         model: NextItemModel = resolve("model", MODELS, name)(
-            group, n_items=n_items, max_history=data.max_history
+            group, n_items=n_items, n_users=n_users, max_history=data.max_history
         )
     for key, expected in model.state_dict().items():
         found = contents.weights.get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,14 +34,14 @@ def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: tor
         device: Where negatives are drawn.
 
     Returns:
-        From states, targets and item table to a scalar.
+        From states, targets and item table (or scorer) to a scalar.
 
     Raises:
         SettingsError: The loss needs a second item and there is none.
     """
     loss: Callable[..., Tensor] = resolve("loss", LOSSES, settings.loss)
     if settings.loss == "CE":
-        return _with_smoothing(loss, settings.label_smoothing)
+        return _over_all(loss, settings.label_smoothing)
     if (counts[1:] > 0).sum() < 2:
         raise SettingsError(
             f"loss {settings.loss} needs at least two items to draw a negative from"
@@ -55,7 +56,7 @@ def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: tor
     draw = negative_sampler(settings, counts=counts, device=device)
     count, candidates = settings.negative_count, settings.negative_candidates
 
-    def against_negatives(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+    def against_negatives(hidden: Tensor, targets: Tensor, table: Any) -> Tensor:
         negatives, log_expected = draw(targets, count * max(candidates, 1))
         if candidates:
             negatives = hardest(hidden, table, negatives.view(-1, count, candidates))
@@ -66,14 +67,17 @@ def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: tor
     return against_negatives
 
 
-def _with_smoothing(loss: Loss, share: float) -> Loss:
-    if not share:
-        return loss
+def _over_all(loss: Callable[..., Tensor], share: float) -> Loss:
+    def whole(hidden: Tensor, targets: Tensor, table: Any) -> Tensor:
+        if not isinstance(table, Tensor):
+            raise SettingsError(
+                "the scores of this model are no products with item vectors, which loss CE needs; "
+                "choose BPR, BCE, gBCE or SSM"
+            )
+        plain = loss(hidden, targets, table)
+        return smoothed(plain, hidden, targets, table, share) if share else plain
 
-    def smooth(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
-        return smoothed(loss(hidden, targets, table), hidden, targets, table, share)
-
-    return smooth
+    return whole
 
 
 def negative_sampler(

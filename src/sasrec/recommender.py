@@ -56,6 +56,7 @@ class Recommender:
         items: Item tokens by number.
         counts: int64 [V], training events of each item; for histories with nothing known in them.
         titles: Item token to the text a person knows it by; may be empty.
+        users: User tokens by number, for models that have learned something of each; else None.
         settings: All settings of the training run, by group.
         metrics: What was measured after training.
         environment: Versions and machine of the training run.
@@ -66,6 +67,7 @@ class Recommender:
     counts: np.ndarray
     titles: dict[str, str]
     settings: dict[str, Any]
+    users: Vocabulary | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -89,6 +91,7 @@ class Recommender:
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
         times: Sequence[Sequence[float]] | None = None,
+        users: Sequence[str | None] | None = None,
     ) -> list[Recommendation]:
         """Return the k items most likely to come next, for each history.
 
@@ -99,6 +102,8 @@ class Recommender:
             candidates: Choose among these item tokens only; None allows the whole catalogue.
             times: When each event of each history was, in the unit of the training data; only for
                 models that look at it (``relative_bias`` by time).
+            users: Token of the person behind each history, where a model knows people (FPMC,
+                Caser, TransRec, BPR); None, or one it does not know, is nobody in particular.
 
         Returns:
             One recommendation a history, in the same order.
@@ -113,7 +118,7 @@ class Recommender:
         numbers, moments = self._known(histories, times)
         allowed = self._allowed(candidates)
         found: list[Recommendation | None] = [None] * len(histories)
-        for places, scores in self._scores(numbers, moments):
+        for places, scores in self._scores(numbers, moments, self._persons(users, len(histories))):
             ranked = scores.masked_fill(~allowed, -torch.inf)
             for row, place in enumerate(places):
                 if exclude_seen:
@@ -135,6 +140,7 @@ class Recommender:
         items: Sequence[str],
         *,
         times: Sequence[Sequence[float]] | None = None,
+        users: Sequence[str | None] | None = None,
     ) -> np.ndarray:
         """Return how well each of some items would follow each history.
 
@@ -142,6 +148,7 @@ class Recommender:
             histories: Item tokens of each person, oldest first.
             items: Item tokens to judge.
             times: When each event of each history was; as for ``recommend``.
+            users: Token of the person behind each history; as for ``recommend``.
 
         Returns:
             float32 [histories, items]; NaN for an item the model does not know.
@@ -153,7 +160,7 @@ class Recommender:
         histories = _checked(histories)
         table = np.full((len(histories), len(wanted)), np.nan, dtype=np.float32)
         numbers, moments = self._known(histories, times)
-        for places, scores in self._scores(numbers, moments):
+        for places, scores in self._scores(numbers, moments, self._persons(users, len(histories))):
             table[places] = scores[:, torch.from_numpy(wanted).long()].numpy()
         table[:, wanted == 0] = np.nan
         return table
@@ -186,6 +193,27 @@ class Recommender:
         kept = zip(moments, numbers, strict=True)
         return known, [each[history > 0] for each, history in kept]
 
+    def _persons(self, users: Sequence[str | None] | None, count: int) -> np.ndarray:
+        """Return the number of the person behind each history, int64; 0 for nobody in particular.
+
+        Args:
+            users: Tokens, or None.
+            count: Histories.
+
+        Returns:
+            The numbers.
+
+        Raises:
+            DataError: There are not as many users as histories.
+        """
+        if users is None or self.users is None:
+            return np.zeros(count, dtype=np.int64)
+        tokens = ["" if user is None else str(user) for user in users]
+        if len(tokens) != count:
+            raise DataError(f"there are {len(tokens)} users for {count} histories")
+        numbers = self.users.numbers(tokens).astype(np.int64)
+        return np.where([user is None for user in users], 0, numbers)
+
     def _allowed(self, candidates: Sequence[str] | None) -> Tensor:
         if candidates is None:
             allowed = torch.ones(len(self.items) + 1, dtype=torch.bool)
@@ -200,7 +228,7 @@ class Recommender:
         return allowed
 
     def _scores(
-        self, numbers: list[np.ndarray], times: list[np.ndarray] | None
+        self, numbers: list[np.ndarray], times: list[np.ndarray] | None, persons: np.ndarray
     ) -> list[tuple[np.ndarray, Tensor]]:
         """Return places and float32 scores [b, V] on the CPU; popularity for empty histories."""
         lengths = np.array([len(history) for history in numbers], dtype=np.int64)
@@ -217,7 +245,7 @@ class Recommender:
             sequences = Sequences(flat, moments, np.concatenate(([0], ends)))
             collator = Collator(sequences, with_times=moments is not None)
             none = np.zeros(len(filled), dtype=np.int64)
-            windows = Windows(ends - kept, kept, none, none)
+            windows = Windows(ends - kept, kept, none, persons[filled])
             device = next(self.model.parameters()).device
             for which, _, scores in last_scores(self.model, collator, windows, device):
                 scored.append((filled[which], scores.float().cpu()))
@@ -242,6 +270,7 @@ class Recommender:
                 "items": self.items.entries.to_list(),
                 "counts": self.counts[1:].tolist(),
                 "titles": self.titles,
+                **({} if self.users is None else {"users": self.users.entries.to_list()}),
             },
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,

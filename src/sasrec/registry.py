@@ -12,6 +12,14 @@ from sasrec.errors import SettingsError, did_you_mean
 
 MODELS = {
     "SASRec": "sasrec.models.sasrec:SASRec",
+    "GRU4Rec": "sasrec.models.gru4rec:GRU4Rec",
+    "NextItNet": "sasrec.models.nextitnet:NextItNet",
+    "Caser": "sasrec.models.caser:Caser",
+    "BERT4Rec": "sasrec.models.bert4rec:BERT4Rec",
+    "FPMC": "sasrec.models.fpmc:FPMC",
+    "FMC": "sasrec.models.fpmc:FMC",
+    "TransRec": "sasrec.models.transrec:TransRec",
+    "BPR": "sasrec.models.fpmc:BPRMF",
 }
 BASELINES = {
     "Popularity": "sasrec.models.popularity:fit_popularity",
@@ -19,6 +27,14 @@ BASELINES = {
 }
 MODEL_SETTINGS = {
     "SASRec": "sasrec.models.sasrec:SASRecSettings",
+    "GRU4Rec": "sasrec.models.gru4rec:GRU4RecSettings",
+    "NextItNet": "sasrec.models.nextitnet:NextItNetSettings",
+    "Caser": "sasrec.models.caser:CaserSettings",
+    "BERT4Rec": "sasrec.models.bert4rec:BERT4RecSettings",
+    "FPMC": "sasrec.models.fpmc:FactorSettings",
+    "FMC": "sasrec.models.fpmc:FactorSettings",
+    "TransRec": "sasrec.models.transrec:TransRecSettings",
+    "BPR": "sasrec.models.fpmc:FactorSettings",
 }
 LOSSES = {
     "CE": "sasrec.losses.full:softmax_cross_entropy",
@@ -49,3 +65,16 @@ def resolve(kind: str, table: dict[str, str], name: str) -> Any:
         )
     module, _, attribute = table[name].partition(":")
     return getattr(import_module(module), attribute)
+
+
+def model_called(name: str) -> str:
+    """Return the model a user means; upper and lower case do not matter.
+
+    Args:
+        name: What the user typed.
+
+    Returns:
+        Its name as it stands in ``MODELS``; what is unknown stays for ``resolve`` to refuse.
+    """
+    known = {each.lower(): each for each in MODELS}
+    return known.get(name.lower(), name)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from sasrec.data.batching import Batch
 from sasrec.models.attention import (
-    CausalSelfAttention,
+    SelfAttention,
     dropped_attention,
     dropped_attention_plain,
 )
@@ -181,7 +181,7 @@ def test_dropout_falls_on_probabilities_not_on_values():
 
 def test_attention_is_dropped_while_training_only():
     torch.manual_seed(0)
-    attention = CausalSelfAttention(8, heads=2, dropout=0.5)
+    attention = SelfAttention(8, heads=2, dropout=0.5)
     layout = layout_of(batch_of([5, 3]))
     hidden = torch.randn(8, 8)
     assert not torch.equal(attention(hidden, layout), attention(hidden, layout))
@@ -191,7 +191,7 @@ def test_attention_is_dropped_while_training_only():
 
 def test_attention_is_what_the_formula_says():
     torch.manual_seed(0)
-    attention = CausalSelfAttention(6, heads=2, dropout=0.5).double().eval()
+    attention = SelfAttention(6, heads=2, dropout=0.5).double().eval()
     hidden = torch.randn(4, 6, dtype=torch.float64)
     query, key, value = attention.query_key_value(hidden).split(6, dim=1)
     parts = []

@@ -27,12 +27,14 @@ class Asked:
         tokens: Their history, oldest first.
         note: What the data say of them, such as ``age 49``; may be empty.
         times: When each event was, or None if that is not known.
+        user: Their token in the data, or None.
     """
 
     name: str
     tokens: list[str]
     note: str = ""
     times: list[float] | None = None
+    user: str | None = None
 
 
 def recommend(
@@ -82,6 +84,7 @@ def recommend(
         exclude_seen=exclude_seen,
         candidates=allowed,
         times=times if len(times) == len(asked) else None,
+        users=[each.user for each in asked],
     )
     if as_json or out is not None:
         _write_lines([each.name for each in asked], found, out)
@@ -128,7 +131,7 @@ def _user_histories(recommender: Recommender, users: list[str], data: str | None
         events = corpus.items.tokens(corpus.sequences.items[begin:end])
         times = corpus.sequences.times
         moments = None if times is None else times[begin:end].tolist()
-        histories.append(Asked(f"user {token}", events, notes.get(token, ""), moments))
+        histories.append(Asked(f"user {token}", events, notes.get(token, ""), moments, token))
     return histories
 
 

@@ -41,6 +41,10 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 def train(
     context: typer.Context,
     data: Data,
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, …"),
+    ] = "SASRec",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
     ] = None,
@@ -54,7 +58,7 @@ def train(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train SASRec, measure it beside two baselines, and save it.
+    """Train a model, measure it beside two baselines, and save it.
 
     Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
     'sasrec config' lists them all.
@@ -64,7 +68,7 @@ def train(
     from sasrec.model_folder import check_target
 
     given = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
-    run = settings_from(context.args, config_file, preset, given)
+    run = settings_from(context.args, config_file, preset, given, model)
     logging.getLogger("sasrec").setLevel(run.output.log_level)
     folder = out if out is not None else Path(run.output.checkpoint_dir) / _folder_name(data)
     check_target(folder, overwrite=overwrite or out is None)
@@ -151,10 +155,11 @@ def config(
     context: typer.Context,
     config_file: ConfigFiles = None,
     preset: Preset = None,
+    model: Annotated[str, typer.Option("--model", "-m", help="Whose settings.")] = "SASRec",
     as_json: AsJson = False,
 ) -> None:
     """Print every setting, its value, where that comes from and what it does."""
-    run = settings_from(context.args, config_file, preset, {})
+    run = settings_from(context.args, config_file, preset, {}, model)
     if as_json:
         print(json.dumps({**run.as_json(), "origins": run.origins}))
         return
@@ -174,6 +179,7 @@ def settings_from(
     config_file: list[Path] | None,
     preset: str | None,
     given: dict[str, Any],
+    model: str = "SASRec",
 ) -> RunSettings:
     """Return settings from a preset, files and the command line, the last being strongest.
 
@@ -182,6 +188,7 @@ def settings_from(
         config_file: YAML files, a later one wins.
         preset: Name of settings to begin with, or None for that of the files or the default.
         given: Options that are settings too; None where they were not given.
+        model: Name of the model; upper and lower case do not matter.
 
     Returns:
         The settings; keys without effect are mentioned on standard error.
@@ -189,12 +196,15 @@ def settings_from(
     from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.configuration import resolve_layers
     from sasrec.presets import DEFAULT
+    from sasrec.registry import model_called
 
     line = key_words(words)
     asked = {**given, "preset": preset}
     options = {key: value for key, value in asked.items() if value is not None}
     files = [yaml_file(path) for path in config_file or []]
-    run = resolve_layers([*files, Layer(line.where, {**line.values, **options})], preset=DEFAULT)
+    layers = [*files, Layer(line.where, {**line.values, **options})]
+    name = model_called(model)
+    run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
     if run.without_effect:
         print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
     return run

@@ -4,20 +4,27 @@ All take states [P, d], targets [P], the item table [V, d], and negatives: int64
 each position, or [K], one set shared by all. A shared set may hold a position's own target; that
 pair then counts for nothing. Scores are products of states and item vectors; s+ is the target's
 score, s- that of a negative. Without positions every loss is 0.
+
+Where scores are no products, ``table`` is a function that scores candidates: from states [P, d] and
+items [P, K] to [P, K].
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Table = Tensor | Callable[[Tensor, Tensor], Tensor]
+"""Item vectors [V, d], or how candidates are scored without them."""
 WHOLE_ROWS = 32
 """Own negatives are looked up among the scores of the whole catalogue if that holds at most so many
 items to each of them: a product is faster than gathering vectors."""
 
 
-def bpr(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Tensor:
+def bpr(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -> Tensor:
     """Return Bayesian personalised ranking's loss (Rendle et al. 2009, arXiv:1205.2618).
 
     loss = mean over positions and negatives of  -log sigmoid(s+ - s-).
@@ -25,7 +32,7 @@ def bpr(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Te
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
-        table: float [V, d], item vectors.
+        table: float [V, d], item vectors; or a scorer.
         negatives: int64 [P, K] or [K].
 
     Returns:
@@ -35,7 +42,7 @@ def bpr(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Te
     return -F.logsigmoid(positive[:, None] - negative).sum() / max(negative.numel(), 1)
 
 
-def bce(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Tensor:
+def bce(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -> Tensor:
     """Return binary cross-entropy, the loss of Kang & McAuley 2018 (section 3.5), with K negatives.
 
     loss = mean over positions of  -log sigmoid(s+) - sum over negatives of log(1 - sigmoid(s-)).
@@ -43,7 +50,7 @@ def bce(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Te
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
-        table: float [V, d], item vectors.
+        table: float [V, d], item vectors; or a scorer.
         negatives: int64 [P, K] or [K].
 
     Returns:
@@ -53,7 +60,7 @@ def bce(hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor) -> Te
 
 
 def gbce(
-    hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor, *, beta: float
+    hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor, *, beta: float
 ) -> Tensor:
     """Return generalised binary cross-entropy (gSASRec, Petrov & Macdonald 2023, arXiv:2308.07192).
 
@@ -65,7 +72,7 @@ def gbce(
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
-        table: float [V, d], item vectors.
+        table: float [V, d], item vectors; or a scorer.
         negatives: int64 [P, K] or [K].
         beta: From ``gbce_beta``; 1 is plain binary cross-entropy.
 
@@ -97,7 +104,7 @@ def gbce_beta(*, negatives: int, n_items: int, calibration: float) -> float:
 def sampled_softmax(
     hidden: Tensor,
     targets: Tensor,
-    table: Tensor,
+    table: Table,
     negatives: Tensor,
     *,
     log_expected: Tensor | float = 0.0,
@@ -112,7 +119,7 @@ def sampled_softmax(
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
-        table: float [V, d], item vectors.
+        table: float [V, d], item vectors; or a scorer.
         negatives: int64 [P, K] or [K].
         log_expected: log(K q) of each negative, of their shape or a number; 0 corrects nothing.
 
@@ -125,25 +132,30 @@ def sampled_softmax(
 
 
 def pair_scores(
-    hidden: Tensor, targets: Tensor, table: Tensor, negatives: Tensor
+    hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the scores of targets and negatives, in full precision.
 
     Args:
         hidden: float [P, d], states.
         targets: int64 [P].
-        table: float [V, d], item vectors.
+        table: float [V, d], item vectors; or a scorer.
         negatives: int64 [P, K] or [K].
 
     Returns:
         [P] and [P, K]; minus infinity where a negative is the position's own target.
     """
-    positive = (hidden * table[targets]).sum(-1)
-    if negatives.dim() == 1:
+    if not isinstance(table, Tensor):
+        own = negatives.expand(len(targets), -1)
+        positive, negative = table(hidden, targets[:, None])[:, 0], table(hidden, own)
+    elif negatives.dim() == 1:
+        positive = (hidden * table[targets]).sum(-1)
         negative = hidden @ table[negatives].T
     elif len(table) <= WHOLE_ROWS * negatives.shape[1]:
+        positive = (hidden * table[targets]).sum(-1)
         negative = (hidden @ table.T).gather(1, negatives)
     else:
+        positive = (hidden * table[targets]).sum(-1)
         negative = (hidden[:, None, :] * table[negatives]).sum(-1)
     wide = torch.promote_types(negative.dtype, torch.float32)
     return positive.to(wide), negative.to(wide).masked_fill(
@@ -152,16 +164,19 @@ def pair_scores(
 
 
 @torch.no_grad()
-def hardest(hidden: Tensor, table: Tensor, candidates: Tensor) -> Tensor:
+def hardest(hidden: Tensor, table: Table, candidates: Tensor) -> Tensor:
     """Return of each set of candidates the one that scores highest: a dynamic negative.
 
     Args:
         hidden: float [P, d], states.
-        table: float [V, d], item vectors.
+        table: float [V, d], item vectors; or a scorer.
         candidates: int64 [P, K, C], item numbers.
 
     Returns:
         int64 [P, K].
     """
-    scores = (hidden[:, None, None, :] * table[candidates]).sum(-1)  # [P, K, C]
+    if isinstance(table, Tensor):
+        scores = (hidden[:, None, None, :] * table[candidates]).sum(-1)  # [P, K, C]
+    else:
+        scores = table(hidden, candidates.flatten(1)).view(candidates.shape)
     return candidates.gather(2, scores.argmax(2, keepdim=True))[:, :, 0]

@@ -1,4 +1,4 @@
-"""Causal self-attention, and its fast form with dropout on a CPU."""
+"""Self-attention, and its fast causal form with dropout on a CPU."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ SAFE_SUM = 1e30
 overflow nor near underflow."""
 
 
-class CausalSelfAttention(nn.Module):
+class SelfAttention(nn.Module):
     """Multi-head attention of each position to itself and those before it (Vaswani et al. 2017).
 
-    Scores are divided by sqrt(d / heads); dropout falls on the attention probabilities.
+    Without the causal mask, to all of its window. Scores are divided by sqrt(d / heads); dropout
+    falls on the attention probabilities.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class CausalSelfAttention(nn.Module):
         rotary: bool = False,
         projects: bool = True,
         bias: RelativeBias | None = None,
+        causal: bool = True,
     ) -> None:
         """Make the projections.
 
@@ -43,6 +45,7 @@ class CausalSelfAttention(nn.Module):
             rotary: Turn queries and keys by their positions.
             projects: Whether what the heads found is mixed by one more linear layer.
             bias: What is added to the scores by distance; None adds nothing.
+            causal: Whether positions look at those before them only.
         """
         super().__init__()
         self.heads = heads
@@ -51,6 +54,7 @@ class CausalSelfAttention(nn.Module):
         self.dropout = Dropout(dropout)
         self.rotary = rotary
         self.bias = bias
+        self.causal = causal
 
     def forward(
         self,
@@ -82,6 +86,8 @@ class CausalSelfAttention(nn.Module):
         bias = None
         if self.bias is not None and distances is not None:
             bias = self.bias(distances).to(parts.dtype)
+        if not self.causal:
+            bias = _away_from_padding(layout, parts)
         mixed = self._attend(parts, bias)  # [B, L, H, d / H]
         flat = unpad(mixed.reshape(rows, columns, width), layout)
         result: Tensor = self.output(flat if at is None else flat.index_select(0, at))
@@ -99,18 +105,32 @@ class CausalSelfAttention(nn.Module):
     def _attend(self, projected: Tensor, bias: Tensor | None) -> Tensor:
         probability = self.dropout.probability if self.training else 0.0
         rows, columns, _, heads, _ = projected.shape
-        if probability and projected.device.type == "cpu":
+        if probability and projected.device.type == "cpu" and self.causal:
             shape = torch.Size((rows * heads, columns, columns))
             mask = keep_mask(shape, probability, projected.dtype)
             return dropped_attention(projected, mask, bias)
         query, key, value = projected.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
-        if bias is not None:
+        if bias is not None and self.causal:
             bias = bias + bias.new_full((columns, columns), -torch.inf).triu(1)
         mixed = F.scaled_dot_product_attention(
-            query, key, value, attn_mask=bias, is_causal=bias is None, dropout_p=probability
+            query,
+            key,
+            value,
+            attn_mask=bias,
+            is_causal=bias is None and self.causal,
+            dropout_p=probability,
         )
         result: Tensor = mixed.transpose(1, 2)
         return result
+
+
+def _away_from_padding(layout: Layout, like: Tensor) -> Tensor | None:
+    """Return minus infinity for keys that are padding, [B, 1, 1, L]; None if there are none."""
+    if layout.places is None:
+        return None
+    bias = like.new_full((layout.rows * layout.columns,), -torch.inf)
+    bias[layout.places] = 0
+    return bias.view(layout.rows, 1, 1, layout.columns)
 
 
 def dropped_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sasrec.models.attention import CausalSelfAttention
+from sasrec.models.attention import SelfAttention
 from sasrec.models.dropout import Dropout
 from sasrec.models.layers import Layout
 from sasrec.models.positions import Distances
@@ -34,7 +34,7 @@ class Block(nn.Module):
         self,
         form: Form,
         *,
-        attention: CausalSelfAttention,
+        attention: SelfAttention,
         feed_forward: nn.Module,
         norms: tuple[nn.Module, nn.Module],
         gates: tuple[nn.Module, nn.Module] | None,

@@ -17,9 +17,11 @@ class NextItemModel(nn.Module):
 
     Attributes:
         needs_times: Whether ``encode`` wants to know when events were.
+        uses_users: Whether it has learned something of each user; others have number 0.
     """
 
     needs_times: bool = False
+    uses_users: bool = False
 
     @property
     def item_table(self) -> Tensor | None:
@@ -63,6 +65,21 @@ class NextItemModel(nn.Module):
         if items is None:
             return hidden @ table.T
         return (hidden[:, None, :] * table[items]).sum(-1)
+
+    def prepare(self, batch: Batch) -> Batch:
+        """Return what a training step encodes; a model may mask events and set targets here.
+
+        Args:
+            batch: As cut from the data.
+
+        Returns:
+            The same batch, unless a model does otherwise.
+        """
+        return batch
+
+    def penalty(self) -> Tensor | None:
+        """Return what is added to the loss for the weights' sake, a scalar; None adds nothing."""
+        return None
 
     def forward(self, batch: Batch, at: Tensor | None = None) -> Tensor:
         """Return ``encode(batch, at)``, so that wrappers which call the module work.

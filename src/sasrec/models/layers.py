@@ -89,6 +89,39 @@ def places_from_the_end(batch: Batch) -> Tensor:
     return (last - torch.arange(len(batch.items), device=last.device)).clamp_(min=0)
 
 
+def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
+    """Return whose event each position holds, or some of them.
+
+    Args:
+        batch: Any batch.
+        at: int64 [S], the positions wanted; None wants all.
+
+    Returns:
+        int64 [P], or [S]; 0 for users unknown to the model.
+    """
+    users = torch.repeat_interleave(batch.users, batch.offsets.diff(), output_size=len(batch.items))
+    return users if at is None else users[at]
+
+
+def latest_events(batch: Batch, count: int, at: Tensor | None = None) -> Tensor:
+    """Return the last events up to each position, or some of them, oldest first.
+
+    Args:
+        batch: Any batch.
+        count: How many, L.
+        at: int64 [S], the positions wanted; None wants all.
+
+    Returns:
+        int64 [P, L] or [S, L], item numbers; zeros stand behind fewer events.
+    """
+    ends = torch.arange(len(batch.items), device=batch.items.device) if at is None else at
+    window = torch.searchsorted(batch.offsets, ends, right=True) - 1
+    begins = torch.maximum(batch.offsets[window], ends + 1 - count)
+    places = begins[:, None] + torch.arange(count, device=ends.device)
+    inside = places <= ends[:, None]
+    return batch.items[places.clamp(max=len(batch.items) - 1)] * inside
+
+
 def pad(values: Tensor, layout: Layout) -> Tensor:
     """Lay flat values out in rows, zeros behind the shorter ones.
 

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
-from sasrec.models.attention import CausalSelfAttention
+from sasrec.models.attention import SelfAttention
 from sasrec.models.blocks import Block, Form
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout, drop_rows
@@ -106,13 +106,16 @@ class SASRecSettings(Settings):
 class SASRec(NextItemModel):
     """The network."""
 
-    def __init__(self, settings: SASRecSettings, *, n_items: int, max_history: int) -> None:
+    def __init__(
+        self, settings: SASRecSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
         """Make the network with random weights from torch's default generator.
 
         Args:
             settings: Size and shape.
             n_items: Items in the catalogue, padding not counted.
             max_history: Longest window it will be given.
+            n_users: Has no effect; a user is what they did.
         """
         super().__init__()
         self.settings = settings
@@ -192,7 +195,7 @@ def make_block(settings: SASRecSettings, max_history: int) -> Block:
     width, heads, eps = settings.hidden_size, settings.n_heads, settings.layer_norm_eps
     kind, paper = settings.relative_bias, settings.block == "paper"
     bias = None if kind == "none" else RelativeBias(heads, kind=kind, max_history=max_history)
-    attention = CausalSelfAttention(
+    attention = SelfAttention(
         width,
         heads=heads,
         dropout=settings.attn_dropout_prob,

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +28,9 @@ from sasrec.training.progress import EpochResult, Observer
 
 ROUND_ROWS = 64
 """States are computed for a multiple of so many positions."""
-Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From supervised states [S, d], their targets [S] and the item table [V, d] to a scalar."""
+Loss = Callable[[Tensor, Tensor, Any], Tensor]
+"""From supervised states [S, d], their targets [S] and the item table [V, d] to a scalar; where
+there is no table, the third is a function from states and candidates [S, K] to scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,7 @@ class TrainingLoop:
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         done, in_all = 0, self.batches.n_targets
         for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
+            batch = self.model.prepare(batch)
             count = int((batch.targets > 0).sum())  # on the CPU still, so no device is asked
             total += self.step(batch.to(self.device)) * count
             done += count
@@ -241,13 +244,10 @@ class TrainingLoop:
         """Take one optimiser step.
 
         Args:
-            batch: On the device.
+            batch: On the device, prepared.
 
         Returns:
             The loss before the step, detached.
-
-        Raises:
-            ModelError: The model has no item table.
         """
         supervised = (batch.targets > 0).nonzero()[:, 0]
         # A round number of them, as of windows; those added are cut off again.
@@ -255,9 +255,11 @@ class TrainingLoop:
         with self._autocast():
             hidden = self.model(batch, F.pad(supervised, (0, extra)))[: len(supervised)]
             table = self.model.item_table
-            if table is None:
-                raise ModelError("a model without an item table cannot be trained with this loss")
-            loss = self.loss(hidden, batch.targets[supervised], table)
+            scorer = self.model.score if table is None else table
+            loss = self.loss(hidden, batch.targets[supervised], scorer)
+            penalty = self.model.penalty()
+            if penalty is not None:
+                loss = loss + penalty
         self.flat.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
         self.flat.gather_gradients()

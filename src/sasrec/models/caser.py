@@ -1,0 +1,107 @@
+"""Caser: convolutions over the last events as a picture (Tang & Wang 2018, arXiv:1809.07426).
+
+The vectors of the last L events are the rows of a picture, oldest first, zeros where there are
+fewer. Horizontal filters of every height slide over it and keep their largest value; vertical
+filters weigh its rows; what they find, with the user's vector, gives the state. The form is
+RecBole's.
+
+A state looks at L events only, so positions share nothing and each is computed on its own; L is
+small in the paper (5), and should be here: the work grows with its cube.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+from sasrec.models.contract import NextItemModel
+from sasrec.models.dropout import Dropout
+from sasrec.models.layers import latest_events, users_of
+from sasrec.settings import Settings
+
+
+class CaserSettings(Settings):
+    """Size of the network; names and defaults are RecBole's, but for ``order``."""
+
+    embedding_size: int = Field(64, ge=1, le=65_536)
+    """Width of item and user vectors."""
+    nh: int = Field(8, ge=1, le=10_000)
+    """Horizontal filters of each height."""
+    nv: int = Field(4, ge=1, le=10_000)
+    """Vertical filters."""
+    dropout_prob: float = Field(0.4, ge=0, lt=1)
+    """Probability of dropping an element of what the filters found."""
+    reg_weight: float = Field(1e-4, ge=0, allow_inf_nan=False)
+    """Weight of the lengths of vectors and filters in the loss."""
+    order: int = Field(0, ge=0, le=10_000)
+    """Events a state looks at (the paper: 5); 0 takes max_history, as RecBole does."""
+
+
+class Caser(NextItemModel):
+    """The network."""
+
+    uses_users = True
+
+    def __init__(
+        self, settings: CaserSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the network with random weights from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Longest window it will be given.
+            n_users: Users known; number 0 stands for all others.
+        """
+        super().__init__()
+        width = settings.embedding_size
+        self.order = min(settings.order or max_history, max_history)
+        self.reg_weight = settings.reg_weight
+        self.user_embedding = nn.Embedding(n_users + 1, width, padding_idx=0)
+        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.vertical = nn.Conv2d(1, settings.nv, (self.order, 1))
+        self.horizontal = nn.ModuleList(
+            nn.Conv2d(1, settings.nh, (height, width)) for height in range(1, self.order + 1)
+        )
+        self.mix = nn.Linear(settings.nv * width + settings.nh * self.order, width)
+        self.join = nn.Linear(2 * width, width)
+        self.dropout = Dropout(settings.dropout_prob)
+        for table in (self.user_embedding, self.item_embedding):
+            nn.init.normal_(table.weight, std=1 / width)
+            nn.init.zeros_(table.weight[0].detach())
+        for layer in (self.mix, self.join):
+            nn.init.xavier_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    @property
+    def item_table(self) -> Tensor:
+        """Item vectors [V, d]; the same that the histories are embedded with."""
+        return self.item_embedding.weight
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the state after each event, or after some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, d], or [S, d].
+        """
+        latest = latest_events(batch, self.order, at)  # [S, L]
+        picture = self.item_embedding(latest)[:, None]  # [S, 1, L, d]
+        down = self.vertical(picture).flatten(1)
+        across = [F.relu(filters(picture)).amax((2, 3)) for filters in self.horizontal]
+        found = self.dropout(torch.cat([down, *across], dim=1))
+        state = F.relu(self.mix(found))
+        users = self.user_embedding(users_of(batch, at)).to(state.dtype)
+        return F.relu(self.join(torch.cat([state, users], dim=1)))
+
+    def penalty(self) -> Tensor:
+        """Return the lengths of vectors and filters, weighted, as RecBole adds to the loss."""
+        parts = (self.user_embedding, self.item_embedding, self.vertical, self.mix, self.join)
+        weights = [part.get_parameter("weight") for part in (*parts, *self.horizontal)]
+        return self.reg_weight * torch.stack([weight.norm() for weight in weights]).sum()

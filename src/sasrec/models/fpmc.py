@@ -1,0 +1,153 @@
+"""FPMC: a factorised Markov chain beside matrix factorisation (Rendle et al. 2010); and its halves.
+
+    FPMC   score = UI[user] . IU[item] + LI[last] . IL[item]
+    FMC    score = LI[last] . IL[item]             the first-order chain alone
+    BPR    score = U[user] . I[item]               matrix factorisation alone (arXiv:1205.2618)
+
+State and item table are the two vectors side by side, so that the sum is one product.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+from sasrec.models.contract import NextItemModel
+from sasrec.models.layers import users_of
+from sasrec.settings import Settings
+
+
+class FactorSettings(Settings):
+    """Size of the vectors; name and default are RecBole's."""
+
+    embedding_size: int = Field(64, ge=1, le=65_536)
+    """Width of each vector."""
+
+
+class FPMC(NextItemModel):
+    """The user's taste, and what follows the last item."""
+
+    uses_users = True
+
+    def __init__(
+        self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the tables with random values from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Has no effect; only the last event counts.
+            n_users: Users known; number 0 stands for all others.
+        """
+        super().__init__()
+        width = settings.embedding_size
+        self.user_embedding = _table(n_users + 1, width)
+        self.user_item_embedding = _table(n_items + 1, width)
+        self.last_embedding = _table(n_items + 1, width)
+        self.next_embedding = _table(n_items + 1, width)
+
+    @property
+    def item_table(self) -> Tensor:
+        """What users and last items are multiplied with, [V, 2 d]."""
+        return torch.cat([self.user_item_embedding.weight, self.next_embedding.weight], dim=1)
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the user's vector beside that of each event, or of some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, 2 d], or [S, 2 d].
+        """
+        last = batch.items if at is None else batch.items[at]
+        users = self.user_embedding(users_of(batch, at))
+        return torch.cat([users, self.last_embedding(last)], dim=1)
+
+
+class FMC(NextItemModel):
+    """What follows the last item, whoever the user is."""
+
+    def __init__(
+        self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the tables with random values from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Has no effect; only the last event counts.
+            n_users: Has no effect either.
+        """
+        super().__init__()
+        self.last_embedding = _table(n_items + 1, settings.embedding_size)
+        self.next_embedding = _table(n_items + 1, settings.embedding_size)
+
+    @property
+    def item_table(self) -> Tensor:
+        """What last items are multiplied with, [V, d]."""
+        return self.next_embedding.weight
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the vector of each event, or of some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, d], or [S, d].
+        """
+        result: Tensor = self.last_embedding(batch.items if at is None else batch.items[at])
+        return result
+
+
+class BPRMF(NextItemModel):
+    """The user's taste, whatever came last."""
+
+    uses_users = True
+
+    def __init__(
+        self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the tables with random values from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Has no effect; the history does not count.
+            n_users: Users known; number 0 stands for all others.
+        """
+        super().__init__()
+        self.user_embedding = _table(n_users + 1, settings.embedding_size)
+        self.item_embedding = _table(n_items + 1, settings.embedding_size)
+
+    @property
+    def item_table(self) -> Tensor:
+        """Item vectors [V, d]."""
+        return self.item_embedding.weight
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the user's vector at each position, or at some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, d], or [S, d].
+        """
+        result: Tensor = self.user_embedding(users_of(batch, at))
+        return result
+
+
+def _table(size: int, width: int) -> nn.Embedding:
+    """Return random vectors; those of padding and of unknown users are zero."""
+    table = nn.Embedding(size, width, padding_idx=0)
+    nn.init.xavier_normal_(table.weight)
+    nn.init.zeros_(table.weight[0].detach())
+    return table

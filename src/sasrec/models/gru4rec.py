@@ -1,0 +1,83 @@
+"""GRU4Rec: a recurrent network over the history (Hidasi et al. 2016, arXiv:1511.06939).
+
+    h_t   = GRU(Dropout(E[item_t]), h_{t-1})
+    score = (W h_t + b) . E[item]
+
+The form is RecBole's: a GRU without biases, and item vectors shared by input and output. All
+positions of a window are supervised at once. With the losses ``BPRmax`` or ``TOP1max`` and
+negatives from the batch it is GRU4Rec+ (Hidasi & Karatzoglou 2018, arXiv:1706.03847).
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+from sasrec.models.contract import NextItemModel
+from sasrec.models.dropout import Dropout
+from sasrec.models.layers import layout_of, pad, unpad
+from sasrec.settings import Settings
+
+
+class GRU4RecSettings(Settings):
+    """Size of the network; names and defaults are RecBole's."""
+
+    embedding_size: int = Field(64, ge=1, le=65_536)
+    """Width of item vectors."""
+    hidden_size: int = Field(128, ge=1, le=65_536)
+    """Width of the recurrent state."""
+    num_layers: int = Field(1, ge=1, le=100)
+    """Number of recurrent layers."""
+    dropout_prob: float = Field(0.3, ge=0, lt=1)
+    """Probability of dropping an element of the input."""
+
+
+class GRU4Rec(NextItemModel):
+    """The network."""
+
+    def __init__(
+        self, settings: GRU4RecSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the network with random weights from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Has no effect on a recurrent network.
+            n_users: Has no effect either.
+        """
+        super().__init__()
+        width = settings.embedding_size
+        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.dropout = Dropout(settings.dropout_prob)
+        self.gru = nn.GRU(
+            width, settings.hidden_size, settings.num_layers, bias=False, batch_first=True
+        )
+        self.output = nn.Linear(settings.hidden_size, width)
+        nn.init.xavier_normal_(self.item_embedding.weight)
+        nn.init.zeros_(self.item_embedding.weight[0].detach())
+        for weight in self.gru.parameters():
+            nn.init.xavier_uniform_(weight)
+
+    @property
+    def item_table(self) -> Tensor:
+        """Item vectors [V, d]; the same that the histories are embedded with."""
+        return self.item_embedding.weight
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the state after each event, or after some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, d], or [S, d].
+        """
+        layout = layout_of(batch)
+        embedded = pad(self.dropout(self.item_embedding(batch.items)), layout)
+        states, _ = self.gru(embedded)
+        flat = unpad(states, layout)
+        result: Tensor = self.output(flat if at is None else flat.index_select(0, at))
+        return result

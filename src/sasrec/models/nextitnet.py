@@ -1,0 +1,134 @@
+"""NextItNet: dilated causal convolutions over the history (Yuan et al. 2019, arXiv:1808.05163).
+
+    block(x) = x + ReLU(Norm(Conv_2d(ReLU(Norm(Conv_d(x))))))     residual block (b) of the paper
+    score    = (W block(... block(E[items]))_t + b) . E[item]
+
+Conv_d looks at every d-th event backwards and never ahead. All positions of a window are supervised
+at once.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+from sasrec.models.contract import NextItemModel
+from sasrec.models.layers import layout_of, pad, unpad
+from sasrec.settings import Settings
+
+
+class NextItNetSettings(Settings):
+    """Size of the network; names and defaults are RecBole's."""
+
+    embedding_size: int = Field(64, ge=1, le=65_536)
+    """Width of item vectors and of all layers."""
+    kernel_size: int = Field(3, ge=1, le=1_000)
+    """Events a convolution looks at."""
+    block_num: int = Field(5, ge=1, le=1_000)
+    """How often the dilations are repeated."""
+    dilations: tuple[int, ...] = Field((1, 4), min_length=1)
+    """Distance of those events in each block; its second layer doubles it."""
+    reg_weight: float = Field(1e-5, ge=0, allow_inf_nan=False)
+    """Weight of the lengths of item vectors and layers in the loss."""
+
+
+class NextItNet(NextItemModel):
+    """The network."""
+
+    def __init__(
+        self, settings: NextItNetSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the network with random weights from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Has no effect on a convolution.
+            n_users: Has no effect either.
+        """
+        super().__init__()
+        width = settings.embedding_size
+        self.reg_weight = settings.reg_weight
+        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, settings.kernel_size, dilation)
+            for _ in range(settings.block_num)
+            for dilation in settings.dilations
+        )
+        self.output = nn.Linear(width, width)
+        bound = n_items**-0.5
+        nn.init.uniform_(self.item_embedding.weight, -bound, bound)
+        nn.init.zeros_(self.item_embedding.weight[0].detach())
+        nn.init.xavier_normal_(self.output.weight)
+        nn.init.constant_(self.output.bias, 0.1)
+
+    @property
+    def item_table(self) -> Tensor:
+        """Item vectors [V, d]; the same that the histories are embedded with."""
+        return self.item_embedding.weight
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return the state after each event, or after some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, d], or [S, d].
+        """
+        layout = layout_of(batch)
+        hidden = pad(self.item_embedding(batch.items), layout)  # [B, L, d]
+        for block in self.blocks:
+            hidden = block(hidden)
+        flat = unpad(hidden, layout)
+        result: Tensor = self.output(flat if at is None else flat.index_select(0, at))
+        return result
+
+    def penalty(self) -> Tensor:
+        """Return the lengths of item vectors and layers, weighted, as RecBole adds to the loss."""
+        total: Tensor = self.item_embedding.weight.norm() + self.output.weight.norm()
+        for name, weight in self.blocks.named_parameters():
+            if name.endswith("weight"):
+                total = total + weight.norm()
+        return self.reg_weight * total
+
+
+class ResidualBlock(nn.Module):
+    """Two dilated causal convolutions, each normalised, around a residual connection."""
+
+    def __init__(self, width: int, kernel_size: int, dilation: int) -> None:
+        """Make the layers.
+
+        Args:
+            width: d.
+            kernel_size: Events a convolution looks at.
+            dilation: Distance of those events; the second layer doubles it.
+        """
+        super().__init__()
+        self.first = nn.Conv1d(width, width, kernel_size, dilation=dilation)
+        self.second = nn.Conv1d(width, width, kernel_size, dilation=2 * dilation)
+        self.first_norm = nn.LayerNorm(width, eps=1e-8)
+        self.second_norm = nn.LayerNorm(width, eps=1e-8)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Transform the states.
+
+        Args:
+            hidden: [B, L, d], padding behind shorter windows.
+
+        Returns:
+            [B, L, d].
+        """
+        inside: Tensor = F.relu(self.first_norm(_causal(self.first, hidden)))
+        inside = F.relu(self.second_norm(_causal(self.second, inside)))
+        return hidden + inside
+
+
+def _causal(convolution: nn.Conv1d, hidden: Tensor) -> Tensor:
+    """Return a convolution that looks backwards only, [B, L, d]."""
+    reach = (convolution.kernel_size[0] - 1) * convolution.dilation[0]
+    result: Tensor = convolution(F.pad(hidden.mT, (reach, 0))).mT
+    return result

@@ -1,0 +1,94 @@
+"""TransRec: a user is a translation from item to item (He et al. 2017, arXiv:1707.02410).
+
+    score(item) = bias[item] - || U[user] + T + E[last] - E[item] ||
+
+The score is a distance and no product, so there is no item table.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from sasrec.data.batching import Batch
+from sasrec.models.contract import NextItemModel
+from sasrec.models.layers import users_of
+from sasrec.settings import Settings
+
+TINY = 1e-12
+"""Added under the root, whose slope is infinite at 0."""
+
+
+class TransRecSettings(Settings):
+    """Size of the vectors; name and default are RecBole's."""
+
+    embedding_size: int = Field(64, ge=1, le=65_536)
+    """Width of item and user vectors."""
+    weight_of_length: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """Weight in the loss of the global translation's elements (the sum of their magnitudes)."""
+
+
+class TransRec(NextItemModel):
+    """The model."""
+
+    uses_users = True
+
+    def __init__(
+        self, settings: TransRecSettings, *, n_items: int, max_history: int, n_users: int = 0
+    ) -> None:
+        """Make the tables with random values from torch's default generator.
+
+        Args:
+            settings: Size.
+            n_items: Items in the catalogue, padding not counted.
+            max_history: Has no effect; only the last event counts.
+            n_users: Users known; number 0 stands for all others.
+        """
+        super().__init__()
+        width = settings.embedding_size
+        self.weight_of_length = settings.weight_of_length
+        self.user_embedding = nn.Embedding(n_users + 1, width, padding_idx=0)
+        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.bias = nn.Embedding(n_items + 1, 1, padding_idx=0)
+        self.translation = nn.Parameter(torch.zeros(width))
+        for table in (self.user_embedding, self.item_embedding, self.bias):
+            nn.init.xavier_normal_(table.weight)
+            nn.init.zeros_(table.weight[0].detach())
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        """Return where each event leads, or some.
+
+        Args:
+            batch: Any batch.
+            at: int64 [S], the positions wanted; None wants all.
+
+        Returns:
+            float [P, d], or [S, d].
+        """
+        last = batch.items if at is None else batch.items[at]
+        state: Tensor = self.user_embedding(users_of(batch, at)) + self.item_embedding(last)
+        return state + self.translation
+
+    def score(self, hidden: Tensor, items: Tensor | None = None) -> Tensor:
+        """Return bias minus distance.
+
+        Args:
+            hidden: float [P, d], states.
+            items: int64 [P, K], candidates of each state; None scores the whole catalogue.
+
+        Returns:
+            float [P, V], or [P, K] for candidates.
+        """
+        if items is None:
+            distance = torch.cdist(
+                hidden, self.item_embedding.weight, compute_mode="donot_use_mm_for_euclid_dist"
+            )  # by products, small distances would be lost in rounding
+            return self.bias.weight[:, 0] - distance
+        apart = hidden[:, None, :] - self.item_embedding(items)
+        result: Tensor = self.bias(items)[..., 0] - (apart.square().sum(-1) + TINY).sqrt()
+        return result
+
+    def penalty(self) -> Tensor:
+        """Return what RecBole adds to the loss and has a gradient: the magnitudes of T."""
+        return self.weight_of_length * self.translation.abs().sum()
