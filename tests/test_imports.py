@@ -18,7 +18,7 @@ LAYERS = [
     {"registry", "model_folder", "presets"},
     {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
-    {"recbole_config", "recbole_import", "tuning"},
+    {"recbole_config", "recbole_import", "tuning", "comparison"},
     {"recbole_data"},
     {"recbole"},
     {"cli"},

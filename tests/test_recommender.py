@@ -404,13 +404,16 @@ def by_time() -> Recommender:
     return sasrec.train("synthetic:users=80,items=30,length=10", SMALL | {"relative_bias": "time"})
 
 
-def test_times_are_asked_for_by_a_model_that_looks_at_them(by_time: Recommender) -> None:
+def test_times_matter_to_a_model_that_looks_at_them_and_may_be_unknown(
+    by_time: Recommender,
+) -> None:
     histories = [["i3", "i5", "i7"], [], ["i1", "unheard of"]]
-    with pytest.raises(DataError, match="looks at when events happened; give times"):
-        by_time.recommend(histories)
+    unknown = by_time.score(histories, ["i1", "i2"])
     slow = by_time.score(histories, ["i1", "i2"], times=[[0, 1, 2], [], [5, 6]])
     fast = by_time.score(histories, ["i1", "i2"], times=[[0, 1e5, 2e7], [], [5, 6]])
     assert not np.allclose(slow[0], fast[0])
+    assert not np.allclose(slow[0], unknown[0])
+    assert np.isfinite(unknown).all()
     assert np.array_equal(slow[1:], fast[1:])
     assert len(by_time.recommend(histories, 3, times=[[0, 1, 2], [], [5, 6]])[0].items) == 3
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sasrec.config_files import Layer
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, check_names, split_key
-from sasrec.presets import PRESETS, DataFacts
+from sasrec.presets import PRESETS, DataFacts, own_settings
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.registry import MODEL_SETTINGS, resolve
 from sasrec.settings import (
@@ -126,6 +126,7 @@ def resolve_layers(
     owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
     names = _names(classes)
     preset, layers = _on_preset(layers, preset)
+    layers = [Layer(f"{model} as in its paper", own_settings(model, preset)), *layers]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     written: dict[str, str] = {}

@@ -74,6 +74,26 @@ def adapted_to(facts: DataFacts) -> dict[str, Any]:
     return {"max_history": 50}
 
 
+PAIRWISE = {"loss": "BPR"}
+
+
+def own_settings(model: str, preset: str | None) -> dict[str, Any]:
+    """Return what a model begins with whatever the preset, as its paper has it.
+
+    Args:
+        model: Its name.
+        preset: Name of the preset, or None.
+
+    Returns:
+        Setting to value.
+    """
+    if model in {"FPMC", "FMC", "TransRec", "BPR"}:
+        return PAIRWISE
+    if model == "Caser" and preset != "recbole":  # RecBole looks at the whole history, very slowly
+        return {"order": 5}
+    return {}
+
+
 PLAIN_ADAM = {"averaging": 0.0, "patience": 10, "valid_metric": "ndcg@10"}
 """Training as papers do it: the last step's weights, ten validations of patience."""
 

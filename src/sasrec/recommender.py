@@ -100,8 +100,8 @@ class Recommender:
             k: Length of the lists, from 1; shorter where fewer items are left.
             exclude_seen: Leave out the items of the history.
             candidates: Choose among these item tokens only; None allows the whole catalogue.
-            times: When each event of each history was, in the unit of the training data; only for
-                models that look at it (``relative_bias`` by time).
+            times: When each event of each history was, in the unit of the training data; models
+                that look at it (``relative_bias`` by time) do without if there are none.
             users: Token of the person behind each history, where a model knows people (FPMC,
                 Caser, TransRec, BPR); None, or one it does not know, is nobody in particular.
 
@@ -178,17 +178,12 @@ class Recommender:
             int64 arrays, and float64 arrays or None if the model does not look at times.
 
         Raises:
-            DataError: The model needs times and there are none, or they do not fit the histories.
+            DataError: The times do not fit the histories.
         """
         numbers = [self.items.numbers(history).astype(np.int64) for history in histories]
         known = [history[history > 0] for history in numbers]
-        if not self.model.needs_times:
+        if not self.model.needs_times or times is None:
             return known, None
-        if times is None:
-            raise DataError(
-                "this model looks at when events happened; give times, a list of numbers for each "
-                "history (on the command line: --user, whose times the data hold)"
-            )
         moments = _moments(times, [len(history) for history in histories])
         kept = zip(moments, numbers, strict=True)
         return known, [each[history > 0] for each, history in kept]

@@ -213,6 +213,7 @@ CHANGES = {
     "tied_output": False,
     "similarity": "cosine",
     "temperature": 0.1,
+    "time_dropout_prob": 0.9,
 }
 
 
@@ -224,7 +225,8 @@ def test_every_setting_is_tried():
 @torch.no_grad()
 def test_every_setting_changes_the_model(name):
     outputs = []
-    form = "rms" if name == "output_norm" else "defaults"  # to normalise twice is to do it once
+    # To normalise twice is to do it once; times are hidden where they are looked at.
+    form = {"output_norm": "rms", "time_dropout_prob": "by distance"}.get(name, "defaults")
     for settings in ({}, {name: CHANGES[name]}):
         model = network(form, **settings).train()
         torch.manual_seed(1)  # for dropout
@@ -381,10 +383,23 @@ def test_times_matter_where_they_are_looked_at():
     other = replace(batch, times=batch.times * 1000)
     by_time = network("by distance").eval()
     assert not torch.allclose(by_time.encode(batch), by_time.encode(other), atol=1e-3)
-    with pytest.raises(ValueError, match="looks at the times"):
-        by_time.encode(replace(batch, times=None))
+    unknown = replace(batch, times=None)
+    assert not torch.allclose(by_time.encode(batch), by_time.encode(unknown), atol=1e-3)
     assert not network().needs_times
     assert by_time.needs_times
+
+
+@torch.no_grad()
+def test_some_windows_learn_without_their_times():
+    model = network("by distance", hidden_dropout_prob=0, attn_dropout_prob=0).train()
+    batch = batch_of([[3, 1, 4, 1, 5]] * 400)
+    states = model.encode(batch)[batch.last]
+    known, unknown = (
+        model.eval().encode(some)[some.last][0] for some in (batch, replace(batch, times=None))
+    )
+    hidden = (states - unknown).abs().amax(1) < 1e-5
+    assert ((states - known).abs().amax(1) < 1e-5).equal(~hidden)
+    assert hidden.float().mean().item() == pytest.approx(0.1, abs=0.08)  # five standard errors
 
 
 def test_a_head_of_odd_width_cannot_be_rotated():

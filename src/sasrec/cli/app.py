@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 
 import typer
 
+from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app
 from sasrec.cli.recbole import execute, import_recbole, run_recbole
 from sasrec.cli.recommend import recommend
@@ -49,6 +50,7 @@ app.callback()(_front)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=FREE_KEYS)(train)
 app.command(context_settings=FREE_KEYS)(evaluate)
+app.command(context_settings=FREE_KEYS)(compare)
 app.command()(recommend)
 app.command(context_settings=FREE_KEYS)(config)
 app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)

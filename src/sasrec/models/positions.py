@@ -14,6 +14,8 @@ from sasrec.models.layers import Layout
 
 GAP_BUCKETS = 64
 """Kinds of gaps in time; the last holds gaps from 2**62 on, in whatever unit times have."""
+UNKNOWN = GAP_BUCKETS
+"""The bucket of gaps where times are not known."""
 BASE = 10_000.0
 """Longest wavelength of a rotation, in positions over 2 pi."""
 
@@ -34,32 +36,36 @@ class Distances:
     gaps: Tensor | None
 
 
-def distances_of(batch: Batch, layout: Layout, kind: RelativeKind) -> Distances:
+def distances_of(
+    batch: Batch, layout: Layout, kind: RelativeKind, hidden: Tensor | None = None
+) -> Distances:
     """Return the distances a bias of some kind needs.
 
     Args:
-        batch: With times, if the kind needs them.
+        batch: Without times, all gaps are unknown.
         layout: Of the batch.
         kind: What the bias depends on.
+        hidden: bool [B], windows whose gaps are to be unknown although there are times; or None.
 
     Returns:
         The distances.
-
-    Raises:
-        ValueError: The batch has no times, and the kind needs them.
     """
     steps = torch.arange(layout.columns, device=batch.items.device)
     apart = (steps[:, None] - steps).clamp_(min=0)
     if kind in {"none", "position"}:
         return Distances(apart, None)
-    if batch.times is None:
-        raise ValueError("this model looks at the times of events, and the batch has none")
     times = batch.times
+    if times is None:
+        shape = (layout.rows, layout.columns, layout.columns)
+        return Distances(apart, apart.new_full((1, 1, 1), UNKNOWN).expand(shape))
     if layout.places is not None:
         spread = times.new_zeros(layout.rows * layout.columns)
         times = spread.index_copy(0, layout.places, times)
     times = times.view(layout.rows, layout.columns)
-    return Distances(apart, gap_buckets(times[:, :, None] - times[:, None, :]))
+    gaps = gap_buckets(times[:, :, None] - times[:, None, :])
+    if hidden is not None:
+        gaps = gaps.masked_fill_(hidden[:, None, None], UNKNOWN)
+    return Distances(apart, gaps)
 
 
 def gap_buckets(gaps: Tensor) -> Tensor:
@@ -97,7 +103,7 @@ class RelativeBias(nn.Module):
         super().__init__()
         by_step, by_gap = kind in {"position", "both"}, kind in {"time", "both"}
         self.by_step = nn.Parameter(torch.zeros(max_history, heads)) if by_step else None
-        self.by_gap = nn.Parameter(torch.zeros(GAP_BUCKETS, heads)) if by_gap else None
+        self.by_gap = nn.Parameter(torch.zeros(GAP_BUCKETS + 1, heads)) if by_gap else None
 
     def forward(self, distances: Distances) -> Tensor:
         """Return what to add.

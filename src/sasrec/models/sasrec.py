@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -74,6 +75,9 @@ class SASRecSettings(Settings):
     relative_bias: RelativeKind = "none"
     """What is added to attention scores: a learned number by distance in position, in time, both,
     or nothing."""
+    time_dropout_prob: float = Field(0.1, ge=0, lt=1)
+    """With relative_bias by time: probability of hiding a window's times while training, so that
+    histories without times can be served too."""
     scale_embedding: bool = False
     """Multiply item vectors by the square root of hidden_size at the input."""
     event_dropout_prob: float = Field(0.0, ge=0, lt=1)
@@ -158,7 +162,9 @@ class SASRec(NextItemModel):
         layout = layout_of(batch)
         hidden: Tensor = narrowed(self.dropout(self.norm(self._embed(batch, layout))))  # [P, d]
         kind = self.settings.relative_bias
-        distances = None if kind == "none" else distances_of(batch, layout, kind)
+        distances = None
+        if kind != "none":
+            distances = distances_of(batch, layout, kind, self._hidden_times(layout))
         *lower, last = self.blocks
         for block in lower:
             hidden = block(hidden, layout, distances=distances)
@@ -168,6 +174,14 @@ class SASRec(NextItemModel):
         if self.settings.similarity == "cosine":
             hidden = F.normalize(hidden.float(), dim=-1)
         return hidden
+
+    def _hidden_times(self, layout: Layout) -> Tensor | None:
+        """Return which windows are not to know their times, bool [B]; None outside training."""
+        probability = self.settings.time_dropout_prob
+        if not (self.training and self.needs_times and probability):
+            return None
+        device = self.item_embedding.weight.device
+        return torch.rand(layout.rows, device=device) < probability
 
     def _embed(self, batch: Batch, layout: Layout) -> Tensor:
         items: Tensor = self.item_embedding(batch.items)

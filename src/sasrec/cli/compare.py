@@ -1,0 +1,220 @@
+"""compare: several models on one data set, a table with intervals and tests, and a picture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sasrec.cli.watch import fetch_progress, observer_for
+from sasrec.data.writing import write_whole
+from sasrec.errors import SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from sasrec.comparison import Comparison
+    from sasrec.training.progress import Observer
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "paper": {
+        "candidates": "uni100",
+        "metrics": ("hit", "ndcg"),
+        "topk": (10,),
+        "valid_metric": "ndcg@10",
+    },
+}
+WIDE = 160
+"""Characters of a line in a file, where tables need not be folded."""
+SAMPLED = (
+    "targets are ranked against 100 sampled items, as in the paper of 2018: such figures are not "
+    "comparable with those of full ranking, and can put models in another order (Krichene & Rendle "
+    "2020)"
+)
+
+
+def compare(
+    context: typer.Context,
+    data: Annotated[
+        str,
+        typer.Option("--data", "-d", help="Name (see 'sasrec data list'), file or folder."),
+    ],
+    models: Annotated[
+        str, typer.Option("--models", "-m", help="Names with commas between, or 'all'.")
+    ] = "SASRec,GRU4Rec,FPMC,BPR",
+    seeds: Annotated[int, typer.Option(min=1, help="How often each model is trained.")] = 1,
+    protocol: Annotated[
+        str,
+        typer.Option(help="full: among all items; paper: against 100 sampled ones, as in 2018."),
+    ] = "full",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; default compared/DATA.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Train several models, rank the same targets with each, and say what differs for sure.
+
+    Popularity and Markov counts are always among them. Any setting is given as --key=value, and
+    goes to the models that have it.
+    """
+    from sasrec.comparison import as_csv, draw_comparison, run_settings
+    from sasrec.comparison import compare as measure
+    from sasrec.config_files import key_words
+    from sasrec.configuration import resolve_settings
+    from sasrec.data.sources import load_corpus
+
+    if protocol not in PROTOCOLS:
+        raise SettingsError(
+            f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
+        )
+    names = _names(models)
+    settings = {**PROTOCOLS[protocol], **key_words(context.args).values}
+    settings.setdefault("metrics", ("ndcg", "recall", "mrr"))
+    first_seed = int(settings.pop("seed", 2020))
+    corpus = load_corpus(data, run_settings(names[0], settings, names).data, fetch_progress())
+    folder = out if out is not None else Path("compared") / corpus.name
+
+    def observer(model: str, seed: int) -> Observer:
+        if not (quiet or as_json):
+            print(f"{model}, seed {seed}", file=sys.stderr)
+        decimals = resolve_settings().output.loss_decimals
+        return observer_for(quiet=quiet or as_json, loss_decimals=decimals)
+
+    found = measure(
+        corpus,
+        names,
+        settings=settings,
+        seeds=range(first_seed, first_seed + seeds),
+        observer=observer,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
+    write_whole(folder / "comparison.csv", as_csv(found))
+    draw_comparison(found, folder / "comparison.png")
+    if as_json:
+        print(json.dumps(found.as_json()))
+        return
+    print_comparison(found, sampled=protocol == "paper")
+    print(f"\nsaved in {folder}: comparison.json, .csv and .png")
+
+
+def _names(models: str) -> list[str]:
+    """Return the models a user means, each once.
+
+    Args:
+        models: Names with commas between, or ``all``.
+
+    Returns:
+        Names as they stand in the registry.
+
+    Raises:
+        SettingsError: A name is unknown, or there is none.
+    """
+    from sasrec.registry import BASELINES, MODELS, model_called
+
+    if models.strip().lower() == "all":
+        return list(MODELS)
+    names = [model_called(part.strip()) for part in models.split(",") if part.strip()]
+    names = [name for name in dict.fromkeys(names) if name not in BASELINES]
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise SettingsError(
+            f"unknown model {unknown[0]!r}{did_you_mean(unknown[0], MODELS)} "
+            f"(known: {', '.join(MODELS)})"
+        )
+    if not names:
+        raise SettingsError("--models names no model; give names with commas between, or 'all'")
+    return names
+
+
+def print_comparison(found: Comparison, *, sampled: bool) -> None:
+    """Print the table, what may be concluded from it, and the slices.
+
+    Args:
+        found: What was measured.
+        sampled: Whether targets were ranked against a sample.
+    """
+    from rich.console import Console
+
+    console = Console(markup=False, emoji=False, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDE)
+    sizes = found.dataset
+    seeds = "seed" if len(found.seeds) == 1 else "seeds"
+    console.print(
+        f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
+        f"{sizes['interactions']:,} interactions\n{found.protocol}\n"
+        f"test cases, {seeds} {', '.join(map(str, found.seeds))}"
+    )
+    console.print(_main_table(found))
+    first = found.metrics[0]
+    console.print(
+        f"p: paired t-test of {first} against {found.entries[0].model} over test cases, corrected "
+        "for the number of comparisons (Holm); intervals are bootstrapped over cases"
+    )
+    if len(found.seeds) > 1:
+        spread = ", ".join(
+            f"{entry.model} {entry.spread[first]:.4f}"
+            for entry in found.entries
+            if entry.spread[first] == entry.spread[first]
+        )
+        console.print(f"standard error of {first} over seeds: {spread}")
+    console.print(_cost_table(found))
+    console.print(_slice_table(found))
+    if sampled:
+        console.print(f"note: {SAMPLED}")
+
+
+def _main_table(found: Comparison) -> Any:
+    from rich.table import Table
+
+    first = found.metrics[0]
+    table = Table()
+    table.add_column("model", no_wrap=True)
+    for name in (*found.metrics, f"95 % of {first}", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in found.entries:
+        low, high = entry.intervals[first]
+        p_value = "best" if entry is found.entries[0] else f"{entry.p_value:.1g}"
+        values = [f"{entry.means[key]:.4f}" for key in found.metrics]
+        table.add_row(entry.model, *values, f"{low:.4f} {high:.4f}", p_value)
+    return table
+
+
+def _cost_table(found: Comparison) -> Any:
+    from rich.table import Table
+
+    table = Table()
+    table.add_column("trained model", no_wrap=True)
+    for name in ("epochs", "s an epoch", "s to the best", "weights", "peak MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for entry in found.entries:
+        if entry.parameters:
+            table.add_row(
+                entry.model,
+                f"{entry.epochs:.0f}",
+                f"{entry.seconds_per_epoch:.2f}",
+                f"{entry.seconds_to_best:.1f}",
+                f"{entry.parameters:,}",
+                f"{entry.peak_megabytes:,.0f}",
+            )
+    return table
+
+
+def _slice_table(found: Comparison) -> Any:
+    from rich.table import Table
+
+    table = Table(title=f"{found.metrics[0]} by slice", title_justify="left")
+    table.add_column("cases")
+    table.add_column("", justify="right")
+    for entry in found.entries:
+        table.add_column(entry.model, justify="right", no_wrap=True)
+    for name, size in found.slice_sizes.items():
+        values = [
+            f"{entry.slices[name]:.4f}" if name in entry.slices else "" for entry in found.entries
+        ]
+        table.add_row(name, f"{size:,}", *values)
+    return table

@@ -1,0 +1,124 @@
+"""Comparisons: the statistics against other libraries, the table against its parts."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sasrec.comparison import as_csv, compare, draw_comparison, run_settings, slices_of
+from sasrec.configuration import resolve_settings
+from sasrec.data.sequences import Corpus
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.errors import SettingsError
+from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
+from sasrec.training.progress import LogObserver
+
+FAST = {"epochs": 2, "metrics": ("ndcg", "hit"), "topk": (5,), "valid_metric": "ndcg@5"}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return load_corpus("synthetic:users=120,items=40", resolve_settings().data)
+
+
+def test_the_bootstrap_is_scipys() -> None:
+    values = np.random.default_rng(0).exponential(size=300)
+    ours = bootstrap_interval(values, draws=5000)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=5000, method="percentile", rng=1
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    assert bootstrap_interval(values) == bootstrap_interval(values)
+    assert all(np.isnan(bootstrap_interval(np.zeros(0))))
+
+
+def test_about_the_stated_share_of_intervals_holds_the_true_mean() -> None:
+    generator = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        low, high = bootstrap_interval(generator.normal(size=60), draws=300)
+        held += low <= 0 <= high
+    assert 175 <= held <= 199  # 190 of 200, give or take five standard errors
+
+
+def test_the_paired_test_sees_what_an_unpaired_one_would_not() -> None:
+    generator = np.random.default_rng(0)
+    one = generator.random(100)
+    other = one + 0.01 + generator.normal(scale=0.01, size=100)
+    assert paired_p_value(one, other) < 1e-6
+    assert stats.ttest_ind(one, other).pvalue > 0.5
+    assert paired_p_value(one, one) == 1
+    assert np.isnan(paired_p_value(one[:1], other[:1]))
+
+
+def test_holm_by_hand() -> None:
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.5})
+    assert found == pytest.approx({"a": 0.04, "c": 0.09, "b": 0.09, "d": 0.5})
+    assert list(found) == ["a", "b", "c", "d"]
+    assert holm({}) == {}
+
+
+def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -> None:
+    found = compare(
+        corpus,
+        ["SASRec", "FPMC"],
+        settings=FAST,
+        seeds=[1, 2],
+        observer=lambda model, seed: LogObserver(),
+    )
+    assert {entry.model for entry in found.entries} == {"SASRec", "FPMC", "Popularity", "Markov"}
+    means = [entry.means["ndcg@5"] for entry in found.entries]
+    assert means == sorted(means, reverse=True)
+    for entry in found.entries:
+        low, high = entry.intervals["ndcg@5"]
+        assert low <= entry.means["ndcg@5"] <= high
+        trained = entry.model in {"SASRec", "FPMC"}
+        assert (entry.parameters > 0) == trained
+        assert np.isfinite(entry.spread["ndcg@5"]) == trained
+        whole = [part for part in entry.slices if part.startswith("history")]
+        mean = sum(entry.slices[part] * found.slice_sizes[part] for part in whole) / 120
+        assert mean == pytest.approx(entry.means["ndcg@5"])
+    assert found.entries[0].p_value == 1
+    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    assert [row["model"] for row in rows] == [entry.model for entry in found.entries]
+    assert float(rows[0]["ndcg@5"]) == means[0]
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["seeds"] == [1, 2]
+    draw_comparison(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_setting_goes_to_the_models_that_have_it() -> None:
+    models = ["SASRec", "GRU4Rec"]
+    settings = {"num_layers": 2, "n_layers": 3, "epochs": 4}
+    sasrec, gru = (run_settings(name, settings, models) for name in models)
+    assert (sasrec.model.n_layers, gru.model.num_layers) == (3, 2)  # type: ignore[attr-defined]
+    assert sasrec.training.epochs == gru.training.epochs == 4
+    assert (sasrec.preset, gru.preset) == ("best", None)
+    with pytest.raises(SettingsError, match="unknown key 'num_layer'; did you mean 'num_layers'"):
+        run_settings("GRU4Rec", {"num_layer": 2}, models)
+
+
+def test_slices_part_the_cases(corpus: Corpus) -> None:
+    split = leave_one_out(corpus.sequences)
+    slices = slices_of(corpus, split)
+    for what in ("history", "activity"):
+        parts = np.stack([mask for name, mask in slices.items() if name.startswith(what)])
+        assert (parts.sum(0) == 1).all()
+    targets = np.stack([mask for name, mask in slices.items() if name.startswith("target")])
+    assert (targets.sum(0) == 1).all()
+
+
+def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(SettingsError, match="giniindex is no mean over cases"):
+        compare(
+            corpus,
+            ["FPMC"],
+            settings={**FAST, "metrics": ("giniindex",)},
+            seeds=[1],
+            observer=lambda model, seed: LogObserver(),
+        )
