@@ -18,8 +18,8 @@ LAYERS = [
     {"registry", "model_folder", "presets"},
     {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
-    {"recbole_config", "recbole_import", "tuning", "comparison"},
-    {"recbole_data"},
+    {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
+    {"recbole_data", "explanation_page"},
     {"recbole"},
     {"cli"},
 ]

@@ -24,7 +24,7 @@ from sasrec.models.popularity import item_counts
 from sasrec.objective import training_loss
 from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
-from sasrec.registry import BASELINES, MODELS, resolve
+from sasrec.registry import BASELINES, MODELS, model_called, resolve
 from sasrec.settings import EvaluationSettings
 from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.processes import my_place
@@ -57,15 +57,17 @@ def train(
     data: Source,
     settings: Mapping[str, Any] | None = None,
     *,
+    model: str = "SASRec",
     out: str | Path | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
 ) -> Recommender:
-    """Train SASRec on a data set and return a recommender.
+    """Train a model on a data set and return a recommender.
 
     Args:
         data: A name, a path, or a Polars or pandas data frame.
         settings: Setting to value, such as ``{"epochs": 20}``; the rest takes its default.
+        model: Name of the model, such as ``GRU4Rec``; upper and lower case do not matter.
         out: Folder to save the model in; None saves nothing.
         overwrite: Replace a model already in ``out``.
         observer: Told how training goes; None writes to the log.
@@ -76,7 +78,8 @@ def train(
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
     """  # raised by the parts
-    run = resolve_settings(settings, preset=DEFAULT)
+    name = model_called(model)
+    run = resolve_settings(settings, name, DEFAULT if name == "SASRec" else None)
     if out is not None:
         check_target(Path(out), overwrite=overwrite)
     corpus = load_corpus(data, run.data)

@@ -26,6 +26,7 @@ from sasrec.model_folder import (
     VOCABULARY,
     write_folder,
 )
+from sasrec.models.attention import recorded_attention
 from sasrec.models.contract import NextItemModel
 
 
@@ -164,6 +165,33 @@ class Recommender:
             table[places] = scores[:, torch.from_numpy(wanted).long()].numpy()
         table[:, wanted == 0] = np.nan
         return table
+
+    def attention(
+        self, history: Sequence[str], *, times: Sequence[float] | None = None
+    ) -> tuple[list[str], np.ndarray]:
+        """Return how much each event of a history looks at each other one.
+
+        Args:
+            history: Item tokens, oldest first; unknown ones are skipped, and of more than
+                ``max_history`` the last count.
+            times: When each event was; as for ``recommend``.
+
+        Returns:
+            The L tokens looked at, and float32 [layers, heads, L, L]: rows look, columns are looked
+            at, rows sum to one. BERT4Rec adds a row and a column for its mask.
+
+        Raises:
+            DataError: The model has no attention, or knows nothing of the history.
+        """
+        [numbers], moments = self._known(_checked([history]), None if times is None else [times])
+        if not len(numbers):
+            raise DataError("the model knows none of the items of this history")
+        known = self.items.tokens(numbers[-self.max_history :])
+        with recorded_attention(self.model) as maps:
+            self._scores([numbers], moments, np.zeros(1, dtype=np.int64))
+        if not maps:
+            raise DataError(f"{self.settings['model_name']} has no attention to look at")
+        return known, torch.cat(maps).float().cpu().numpy()
 
     def _known(
         self, histories: list[list[str]], times: Sequence[Sequence[float]] | None

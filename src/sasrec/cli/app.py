@@ -13,6 +13,7 @@ import typer
 
 from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app
+from sasrec.cli.explain import explain
 from sasrec.cli.recbole import execute, import_recbole, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate, train
@@ -52,6 +53,7 @@ app.command(context_settings=FREE_KEYS)(train)
 app.command(context_settings=FREE_KEYS)(evaluate)
 app.command(context_settings=FREE_KEYS)(compare)
 app.command()(recommend)
+app.command()(explain)
 app.command(context_settings=FREE_KEYS)(config)
 app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)
 app.command("run_recbole", context_settings=FREE_KEYS)(run_recbole)

@@ -69,9 +69,7 @@ def recommend(
     from sasrec.loading import load
 
     recommender = load(model)
-    asked = [Asked(f"history {text}", _tokens(text)) for text in history or []]
-    if user:
-        asked += _user_histories(recommender, user, data)
+    asked = asked_histories(recommender, history or [], user or [], data)
     if file is not None:
         asked += _file_histories(file)
     if not asked:
@@ -109,6 +107,26 @@ def trained_on(recommender: Recommender) -> str:
     if not source:
         raise DataError("the model was trained on a data frame; say where its data are with --data")
     return str(source)
+
+
+def asked_histories(
+    recommender: Recommender, histories: list[str], users: list[str], data: str | None
+) -> list[Asked]:
+    """Return the histories given as words, then those of users of the data.
+
+    Args:
+        recommender: Which model is asked.
+        histories: Item tokens with commas between.
+        users: Tokens of users.
+        data: Where these are looked up; None takes the training data.
+
+    Returns:
+        The histories.
+    """
+    asked = [Asked(f"history {text}", _tokens(text)) for text in histories]
+    if users:
+        asked += _user_histories(recommender, users, data)
+    return asked
 
 
 def _tokens(text: str) -> list[str]:

@@ -158,6 +158,40 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
     return dict(zip(named[wanted[0]].to_list(), named[wanted[1]].to_list(), strict=True))
 
 
+def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:
+    """Return item token to the groups it belongs to, from an atomic .item file.
+
+    The groups are the words of the first column that may hold several tokens and whose name
+    contains ``class``, ``genre`` or ``categor``.
+
+    Args:
+        path: The .item file, which need not exist.
+        columns: The item column and the separators.
+
+    Returns:
+        The groups; empty without such a file or column.
+
+    Raises:
+        DataError: The file is there, and its header or a line is broken.
+    """
+    if not path.is_file():
+        return {}
+    header = read_header(path, columns.separator)
+    words = ("class", "genre", "categor")
+    found = (name for name in header if any(word in name.lower() for word in words))
+    column = next(found, None)
+    if column is None or columns.item_column not in header:
+        return {}
+    wanted = (columns.item_column, column)
+    frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
+    named = frame.drop_nulls()
+    lists = named[column].str.split(columns.sequence_separator).to_list()
+    return {
+        item: [group for group in groups if group]
+        for item, groups in zip(named[wanted[0]].to_list(), lists, strict=True)
+    }
+
+
 def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
     """Return what an atomic .user file says of some users, as text for people.
 

@@ -19,7 +19,7 @@ from sasrec.data.filters import apply_filters, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.movielens import Progress
 from sasrec.data.presplit import read_parts
-from sasrec.data.readers import read_file, read_notes
+from sasrec.data.readers import read_file, read_groups, read_notes
 from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
 from sasrec.data.writing import write_whole
@@ -117,6 +117,22 @@ def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dic
         return {}
     path = locate(source, settings, lambda done, total: None)
     return read_notes(path.with_suffix(".user"), settings, users)
+
+
+def item_groups(source: str, settings: DataSettings) -> dict[str, list[str]]:
+    """Return the groups, such as genres, that the .item file beside a data set puts items into.
+
+    Args:
+        source: A name or path that ``load_corpus`` has found.
+        settings: Columns, separators, and the folder names are looked up in.
+
+    Returns:
+        Item token to groups; empty if there is no such file or column.
+    """
+    if source.partition(":")[0] == SYNTHETIC:
+        return {}
+    path = locate(source, settings, lambda done, total: None)
+    return read_groups(path.with_suffix(".item"), settings)
 
 
 def generate(text: str) -> Interactions:

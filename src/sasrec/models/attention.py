@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -55,6 +57,7 @@ class SelfAttention(nn.Module):
         self.rotary = rotary
         self.bias = bias
         self.causal = causal
+        self.record: list[Tensor] | None = None
 
     def forward(
         self,
@@ -110,6 +113,11 @@ class SelfAttention(nn.Module):
             mask = keep_mask(shape, probability, projected.dtype)
             return dropped_attention(projected, mask, bias)
         query, key, value = projected.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
+        if self.record is not None:
+            weights = attention_probabilities(query, key, bias, causal=self.causal)
+            self.record.append(weights)
+            seen: Tensor = (weights @ value).transpose(1, 2)
+            return seen
         if bias is not None and self.causal:
             bias = bias + bias.new_full((columns, columns), -torch.inf).triu(1)
         mixed = F.scaled_dot_product_attention(
@@ -122,6 +130,50 @@ class SelfAttention(nn.Module):
         )
         result: Tensor = mixed.transpose(1, 2)
         return result
+
+
+def attention_probabilities(
+    query: Tensor, key: Tensor, bias: Tensor | None, *, causal: bool
+) -> Tensor:
+    """Return how much each position looks at each other, written out.
+
+    Args:
+        query: [B, H, L, d / H].
+        key: The same shape.
+        bias: What broadcasts to [B, H, L, L], added to the scores, or None.
+        causal: Whether positions look at those before them only.
+
+    Returns:
+        [B, H, L, L]; rows sum to one.
+    """
+    scores: Tensor = query @ key.mT * query.shape[-1] ** -0.5
+    if bias is not None:
+        scores = scores + bias
+    if causal:
+        scores = scores + scores.new_full(scores.shape[-2:], -torch.inf).triu(1)
+    return scores.softmax(-1)
+
+
+@contextmanager
+def recorded_attention(model: nn.Module) -> Iterator[list[Tensor]]:
+    """Let the attention layers of a model keep their probabilities for a while.
+
+    Args:
+        model: In evaluation mode; dropout would not be seen in what is kept.
+
+    Yields:
+        A list that gets one tensor [B, H, L, L] a layer at each ``encode``; rows are positions that
+        look, columns positions that are looked at.
+    """
+    layers = [module for module in model.modules() if isinstance(module, SelfAttention)]
+    kept: list[Tensor] = []
+    for layer in layers:
+        layer.record = kept
+    try:
+        yield kept
+    finally:
+        for layer in layers:
+            layer.record = None
 
 
 def _away_from_padding(layout: Layout, like: Tensor) -> Tensor | None:

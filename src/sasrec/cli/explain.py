@@ -1,0 +1,93 @@
+"""explain: what a model looks at, and what its recommendations rest on, as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sasrec.cli.recommend import Asked, asked_histories, trained_on
+from sasrec.cli.watch import fetch_progress
+from sasrec.data.writing import write_whole
+
+if TYPE_CHECKING:
+    from sasrec.explanation import AverageAttention
+    from sasrec.explanation_page import Person
+    from sasrec.recommender import Recommender
+
+
+def explain(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    history: Annotated[
+        list[str] | None,
+        typer.Option(help="Item tokens, oldest first, with commas between; may be repeated."),
+    ] = None,
+    user: Annotated[
+        list[str] | None,
+        typer.Option(help="A user of the data; their whole history counts. May be repeated."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", "-d", help="Data to average over; default: training data."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Recommendations to explain.")] = 5,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="HTML file; default MODEL/explanation.html.")
+    ] = None,
+) -> None:
+    """Show where a model looks, on average and for single histories, and what decides.
+
+    Without --user and --history, the first user of the data is taken.
+    """
+    from sasrec.explanation_page import explanation_page
+    from sasrec.loading import load
+
+    recommender = load(model)
+    averages, first = _averages(recommender, data)
+    asked = asked_histories(recommender, history or [], user or ([] if history else first), data)
+    people = [_person(recommender, each, k) for each in asked]
+    name = f"{recommender.settings['model_name']} on {trained_on(recommender)}"
+    page = explanation_page(name, averages, people)
+    path = out if out is not None else model / "explanation.html"
+    write_whole(path, page)
+    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} history(ies)")
+
+
+def _averages(recommender: Recommender, data: str | None) -> tuple[AverageAttention, list[str]]:
+    from sasrec.data.sequences import renumbered
+    from sasrec.data.sources import item_groups, load_corpus
+    from sasrec.explanation import average_attention
+    from sasrec.settings import DataSettings
+
+    settings = DataSettings(**recommender.settings["data"])
+    source = data if data is not None else trained_on(recommender)
+    corpus = renumbered(load_corpus(source, settings, fetch_progress()), recommender.items)
+    averages = average_attention(
+        recommender, corpus.sequences, groups=item_groups(source, settings)
+    )
+    return averages, corpus.users.entries.to_list()[:1]
+
+
+def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
+    from sasrec.explanation import effects
+    from sasrec.explanation_page import Person
+
+    times = asked.times
+    looked_at, maps = recommender.attention(asked.tokens, times=times)
+    [found] = recommender.recommend(
+        [asked.tokens], k, times=None if times is None else [times], users=[asked.user]
+    )
+    moments = None
+    if times is not None:
+        pairs = zip(asked.tokens, times, strict=True)
+        moments = [time for token, time in pairs if token in recommender.items]
+        moments = moments[-len(looked_at) :]
+    titles = recommender.titles
+    return Person(
+        name=asked.name,
+        titles=[titles.get(token, token) for token in looked_at],
+        maps=maps,
+        recommended=[titles.get(token, token) for token in found.items],
+        effects=effects(recommender, looked_at, found.items, times=moments),
+    )
