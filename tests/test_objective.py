@@ -71,7 +71,18 @@ def test_calibration_changes_gbce():
     assert values[0] - values[1] == pytest.approx(0.126928 * 2 / 3, rel=1e-4)
 
 
-@pytest.mark.parametrize("loss", ["BPR", "BCE", "gBCE", "SSM"])
+def test_the_penalty_of_scores_counts():
+    hidden, table = torch.ones(1, 2), torch.ones(5, 2)
+    values = [
+        training_loss(
+            TrainingSettings(loss="BPRmax", score_penalty=weight), counts=COUNTS, device=CPU
+        )(hidden, torch.tensor([1]), table).item()
+        for weight in (0.0, 1.0)
+    ]
+    assert values[1] - values[0] == pytest.approx(4, rel=1e-5)  # every score is 2
+
+
+@pytest.mark.parametrize("loss", ["BPR", "BCE", "gBCE", "SSM", "BPRmax", "TOP1max"])
 def test_one_item_has_no_negatives(loss):
     with pytest.raises(SettingsError, match=f"loss {loss} needs at least two items"):
         training_loss(TrainingSettings(loss=loss), counts=np.array([0, 3]), device=CPU)

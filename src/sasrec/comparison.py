@@ -35,6 +35,7 @@ class Entry:
         model: Its name.
         means: Metric key to the mean over seeds and test cases.
         intervals: Metric key to the ends of the 95 % bootstrap interval over cases.
+        by_seed: Metric key to the mean over test cases with each seed.
         spread: Metric key to the standard error over seeds; NaN with one seed.
         p_value: Of the paired test against the best model on the first metric, corrected for the
             number of comparisons; 1 for the best itself.
@@ -49,6 +50,7 @@ class Entry:
     model: str
     means: dict[str, float]
     intervals: dict[str, tuple[float, float]]
+    by_seed: dict[str, list[float]]
     spread: dict[str, float]
     p_value: float
     seconds_per_epoch: float
@@ -181,6 +183,7 @@ def _entries(
             model=name,
             means={key: float(cases.mean()) for key, cases in over_seeds[name].items()},
             intervals={key: bootstrap_interval(cases) for key, cases in over_seeds[name].items()},
+            by_seed={key: [float(some.mean()) for some in values[name][key]] for key in keys},
             spread={key: _standard_error(values[name][key]) for key in keys},
             p_value=p_values.get(name, 1.0),
             slices={

@@ -53,6 +53,8 @@ def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: tor
             calibration=settings.gbce_calibration,
         )
         loss = partial(loss, beta=beta)
+    if settings.loss == "BPRmax":
+        loss = partial(loss, penalty=settings.score_penalty)
     draw = negative_sampler(settings, counts=counts, device=device)
     count, candidates = settings.negative_count, settings.negative_candidates
 

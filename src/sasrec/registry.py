@@ -42,6 +42,8 @@ LOSSES = {
     "BCE": "sasrec.losses.sampled:bce",
     "gBCE": "sasrec.losses.sampled:gbce",
     "SSM": "sasrec.losses.sampled:sampled_softmax",
+    "BPRmax": "sasrec.losses.sampled:bpr_max",
+    "TOP1max": "sasrec.losses.sampled:top1_max",
 }
 
 

@@ -8,7 +8,7 @@ it, and its name in RecBole, where it has one, as ``recbole(...)``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -74,9 +74,13 @@ def _in_case(change: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
 
 
+LossName = Literal["CE", "BPR", "BCE", "gBCE", "SSM", "BPRmax", "TOP1max"]
+"""Names of losses."""
+
+
 def _loss_name(value: Any) -> Any:
     """Return a loss's name as we spell it; upper and lower case do not matter."""
-    known = {"ce": "CE", "bpr": "BPR", "bce": "BCE", "gbce": "gBCE", "ssm": "SSM"}
+    known = {name.lower(): name for name in get_args(LossName)}
     return known.get(value.lower(), value) if isinstance(value, str) else value
 
 
@@ -184,15 +188,18 @@ class DataSettings(Settings):
 class TrainingSettings(Settings):
     """How weights are learned."""
 
-    loss: Annotated[Literal["CE", "BPR", "BCE", "gBCE", "SSM"], BeforeValidator(_loss_name)] = (
-        Field("CE", json_schema_extra=recbole("loss_type"))
+    loss: Annotated[LossName, BeforeValidator(_loss_name)] = Field(
+        "CE", json_schema_extra=recbole("loss_type")
     )
     """CE: softmax over the whole catalogue. The others set the target against sampled negatives:
-    BPR (pairs), BCE (the original paper's), gBCE (gSASRec's), SSM (sampled softmax)."""
+    BPR (pairs), BCE (the original paper's), gBCE (gSASRec's), SSM (sampled softmax), BPRmax and
+    TOP1max (GRU4Rec+'s)."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """With CE: share of the label that is given evenly to all items."""
     gbce_calibration: float = Field(0.75, ge=0, le=1)
     """With gBCE: gSASRec's t, 0 for plain BCE to 1 for calibrated probabilities."""
+    score_penalty: float = Field(1.0, ge=0, allow_inf_nan=False)
+    """With BPRmax: weight of the negatives' squared scores."""
     correct_sampling: bool = True
     """With SSM: correct each negative's score by the logarithm of how often it is drawn (logQ)."""
     negatives: Literal["auto", "none", "uniform", "popularity", "in_batch"] = "auto"

@@ -225,6 +225,7 @@ ELSEWHERE = {
     "clip_norm_type",
     "gbce_calibration",
     "correct_sampling",
+    "score_penalty",
     "decay_matrices_only",
 }
 

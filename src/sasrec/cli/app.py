@@ -17,6 +17,7 @@ from sasrec.cli.explain import explain
 from sasrec.cli.recbole import execute, import_recbole, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate, train
+from sasrec.cli.significance import significance
 from sasrec.errors import SasrecError
 
 
@@ -52,6 +53,7 @@ FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=FREE_KEYS)(train)
 app.command(context_settings=FREE_KEYS)(evaluate)
 app.command(context_settings=FREE_KEYS)(compare)
+app.command(context_settings=FREE_KEYS)(significance)
 app.command()(recommend)
 app.command()(explain)
 app.command(context_settings=FREE_KEYS)(config)

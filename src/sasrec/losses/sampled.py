@@ -131,6 +131,61 @@ def sampled_softmax(
     return (scores.logsumexp(1) - positive).sum() / max(len(targets), 1)
 
 
+def bpr_max(
+    hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor, *, penalty: float = 1.0
+) -> Tensor:
+    """Return BPR-max (GRU4Rec+, Hidasi & Karatzoglou 2018, arXiv:1706.03847, section 3.3).
+
+    loss = mean over positions of  -log(sum over negatives of w sigmoid(s+ - s-))
+           + penalty x sum over negatives of w (s-)^2,  with w = softmax of the negatives' scores.
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed.
+        table: float [V, d], item vectors; or a scorer.
+        negatives: int64 [P, K] or [K].
+        penalty: Weight of the negatives' squared scores.
+
+    Returns:
+        A scalar.
+    """
+    positive, negative = pair_scores(hidden, targets, table, negatives)
+    logarithms, finite = negative.log_softmax(1), _finite_scores(negative)
+    ahead = (logarithms + F.logsigmoid(positive[:, None] - finite)).logsumexp(1)
+    regular = (logarithms.exp() * finite.square()).sum(1)
+    counts = negative.isfinite().any(1)  # a position whose negatives are all its target counts not
+    total = torch.where(counts, penalty * regular - ahead, 0.0)
+    return total.sum() / max(len(targets), 1)
+
+
+def top1_max(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -> Tensor:
+    """Return TOP1-max (GRU4Rec+, Hidasi & Karatzoglou 2018, arXiv:1706.03847, section 3.3).
+
+    loss = mean over positions of  sum over negatives of w (sigmoid(s- - s+) + sigmoid((s-)^2)),
+    with w = softmax of the negatives' scores.
+
+    Args:
+        hidden: float [P, d], supervised states only.
+        targets: int64 [P], the items that followed.
+        table: float [V, d], item vectors; or a scorer.
+        negatives: int64 [P, K] or [K].
+
+    Returns:
+        A scalar.
+    """
+    positive, negative = pair_scores(hidden, targets, table, negatives)
+    finite = _finite_scores(negative)
+    worse = torch.sigmoid(finite - positive[:, None]) + torch.sigmoid(finite.square())
+    counts = negative.isfinite().any(1)
+    total = torch.where(counts, (negative.softmax(1) * worse).sum(1), 0.0)
+    return total.sum() / max(len(targets), 1)
+
+
+def _finite_scores(negative: Tensor) -> Tensor:
+    """Return 0 for negatives that do not count, whose weight is 0 too."""
+    return negative.masked_fill(negative == -torch.inf, 0.0)
+
+
 def pair_scores(
     hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor
 ) -> tuple[Tensor, Tensor]:
