@@ -103,10 +103,63 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         The outcome; nothing is written.
     """
     split = make_split(corpus, run.evaluation)
-    n_items = len(corpus.items)
-    run = adapted(run, facts_of(split, n_items=n_items))
-    place = my_place()
-    device = pick_device(run.training.device, run.training.gpu_id, place.local)
+    run = adapted(run, facts_of(split, n_items=len(corpus.items)))
+    device = prepared_device(run)
+    model, trained = train_model(corpus, split, run, device=device, observer=observer)
+    reports = [evaluate(run.model_name, model, corpus, split, run=run, device=device)]
+    for name in BASELINES:
+        fitted: NextItemModel = resolve("baseline", BASELINES, name)(split, len(corpus.items))
+        baseline = fitted.to(device)
+        reports.append(evaluate(name, baseline, corpus, split, run=run, device=device))
+    recommender = Recommender(
+        model=model,
+        items=corpus.items,
+        counts=item_counts(split, len(corpus.items)),
+        titles=corpus.titles,
+        users=corpus.users if model.uses_users else None,
+        settings={**run.as_json(), "source": corpus.source},
+        metrics=_metrics(reports, trained),
+        environment={
+            **environment(),
+            "device": device.type,
+            "precision": pick_precision(run.training.precision, device),
+        },
+    )
+    return Outcome(recommender, reports, trained)
+
+
+def prepared_device(run: RunSettings) -> torch.device:
+    """Return the device of a run, set up as its settings ask.
+
+    Args:
+        run: All settings.
+
+    Returns:
+        The device.
+    """
+    device = pick_device(run.training.device, run.training.gpu_id, my_place().local)
+    if device.type == "cuda" and run.training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return device
+
+
+def train_model(
+    corpus: Corpus, split: Split, run: RunSettings, *, device: torch.device, observer: Observer
+) -> tuple[NextItemModel, Trained]:
+    """Train a model on the training targets, validating on the validation cases.
+
+    Args:
+        corpus: The data set.
+        split: Of its histories; test cases are not looked at.
+        run: All settings, adapted to the data.
+        device: Where to compute.
+        observer: Told how training goes.
+
+    Returns:
+        The model at its best weights, in evaluation mode, and how training went.
+    """
+    n_items, place = len(corpus.items), my_place()
     if run.output.trackers and place.rank == 0:
         observer = TrackedObserver(
             observer,
@@ -115,9 +168,6 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
             folder=Path(run.output.checkpoint_dir),
             settings={key: value for group in run.groups().values() for key, value in group},
         )
-    if device.type == "cuda" and run.training.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
-        torch.use_deterministic_algorithms(True, warn_only=True)
     counts = item_counts(split, n_items)
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
@@ -139,26 +189,7 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
             observer=observer,
             watched=run.evaluation.valid_metric,
         )
-    model.eval()
-    reports = [evaluate(run.model_name, model, corpus, split, run=run, device=device)]
-    for name in BASELINES:
-        baseline: NextItemModel = resolve("baseline", BASELINES, name)(split, n_items).to(device)
-        reports.append(evaluate(name, baseline, corpus, split, run=run, device=device))
-    recommender = Recommender(
-        model=model,
-        items=corpus.items,
-        counts=counts,
-        titles=corpus.titles,
-        users=corpus.users if model.uses_users else None,
-        settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics(reports, trained),
-        environment={
-            **environment(),
-            "device": device.type,
-            "precision": pick_precision(run.training.precision, device),
-        },
-    )
-    return Outcome(recommender, reports, trained)
+    return model.eval(), trained
 
 
 def training_batches(

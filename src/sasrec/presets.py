@@ -23,11 +23,13 @@ class DataFacts:
         items: Size of the catalogue.
         targets: Training targets an epoch.
         histories: int64 [U], training events of each user.
+        times_tell: Whether times say more than the order of events does.
     """
 
     items: int
     targets: int
     histories: np.ndarray
+    times_tell: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,43 @@ def facts_of(split: Split, *, n_items: int) -> DataFacts:
     Returns:
         The facts.
     """
-    return DataFacts(n_items, split.n_targets, split.train_stops - split.sequences.offsets[:-1])
+    starts = split.sequences.offsets[:-1]
+    return DataFacts(
+        items=n_items,
+        targets=split.n_targets,
+        histories=split.train_stops - starts,
+        times_tell=_times_tell(split),
+    )
 
 
+def _times_tell(split: Split) -> bool:
+    """Return whether events of the training part lie apart by more than one distance."""
+    times = split.sequences.times
+    if times is None:
+        return False
+    gaps = np.diff(times)
+    gaps = gaps[_within_training(split)]
+    return len(np.unique(gaps)) > 1
+
+
+def _within_training(split: Split) -> np.ndarray:
+    """Return which steps from one event to the next lie in one user's training part, bool."""
+    lengths = split.sequences.lengths()
+    places = np.arange(split.sequences.n_events)
+    is_training = places < np.repeat(split.train_stops, lengths)
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    inside: np.ndarray = is_training[1:] & (owners[1:] == owners[:-1])
+    return inside
+
+
+LENGTHS, HELD = (50, 100, 200), 0.6
+"""``best`` looks at the shortest of these lengths that holds this share of the training events."""
+LARGE = 500_000
+"""Training targets from which on ``best`` takes a wider network and larger batches."""
+DEEP = 20
+"""Events of a mean history from which on ``best`` takes two blocks."""
+MANY_CASES = 5_000
+"""Users from which on a validation is steady enough for less patience."""
 DEFAULT = "best"
 """What ``sasrec train`` begins with; ``run_recbole`` begins with ``recbole``."""
 
@@ -71,7 +107,28 @@ def adapted_to(facts: DataFacts) -> dict[str, Any]:
     Returns:
         Setting to value.
     """
-    return {"max_history": 50}
+    large = facts.targets >= LARGE
+    deep = facts.histories.mean() >= DEEP
+    return {
+        "max_history": next(
+            (length for length in LENGTHS if _held(facts.histories, length) >= HELD), LENGTHS[-1]
+        ),
+        "n_layers": 2 if deep else 1,
+        "n_heads": 2 if deep else 1,
+        "hidden_size": 128 if large else 64,
+        "inner_size": 512 if large else 256,
+        "hidden_dropout_prob": 0.2 if large else 0.3,
+        "attn_dropout_prob": 0.2 if large else 0.3,
+        "temperature": 0.07 if large else 0.1,
+        "batch_size": 8192 if large else 2048,
+        "relative_bias": "time" if facts.times_tell else "none",
+        "patience": 10 if len(facts.histories) >= MANY_CASES else 20,
+    }
+
+
+def _held(histories: np.ndarray, length: int) -> float:
+    """Return the share of training events that are among the last so many of their history."""
+    return float(np.minimum(histories, length).sum() / max(histories.sum(), 1))
 
 
 PAIRWISE = {"loss": "BPR"}
@@ -128,7 +185,7 @@ PRESETS: dict[str, Preset] = {
             "layer_norm_eps": 1e-8,
             "positions": "reversed",
             "similarity": "cosine",
-            "temperature": 0.07,
+            "temperature": 0.1,
             "n_layers": 1,
             "n_heads": 1,
             "hidden_dropout_prob": 0.3,
