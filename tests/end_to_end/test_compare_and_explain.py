@@ -1,0 +1,105 @@
+"""compare, significance and explain as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DATA = "synthetic:users=150,items=40,length=12"
+
+
+def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def test_compare_prints_a_table_and_keeps_it(tmp_path: Path) -> None:
+    ended = command(
+        "compare", "-d", DATA, "-m", "sasrec,fpmc", "--epochs=2", "--seeds", "2", "-q", cwd=tmp_path
+    )
+    assert ended.returncode == 0, ended.stderr
+    for word in ("SASRec", "FPMC", "Markov", "Popularity", "ndcg@10 by slice", "seeds 2020, 2021"):
+        assert word in ended.stdout
+    [folder] = (tmp_path / "compared").iterdir()
+    assert {path.name for path in folder.iterdir()} == {
+        "comparison.json",
+        "comparison.csv",
+        "comparison.png",
+    }
+
+
+def test_the_papers_protocol_warns(tmp_path: Path) -> None:
+    words = ("-m", "FMC", "--epochs=1", "--protocol", "paper", "-q", "-o", "here")
+    large = "synthetic:users=150,items=200,length=12"
+    ended = command("compare", "-d", large, *words, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "can put models in another order" in " ".join(ended.stdout.split())
+    kept = json.loads((tmp_path / "here" / "comparison.json").read_text())
+    assert kept["metrics"] == ["hit@10", "ndcg@10"]
+    assert "ranking against 100 items drawn evenly" in kept["protocol"]
+
+
+def test_significance_takes_recboles_flags(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("epochs: 2\nmetrics: [Recall]\n")
+    ended = command(
+        "significance",
+        *("--model_ours", "FPMC", "--model_baseline", "BPR", "--dataset", DATA),
+        *("--config_files", "few.yaml", "--run_times", "2"),
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "recall@10" in ended.stdout
+    assert "p (FPMC is better)" in ended.stdout
+
+
+def test_explain_writes_one_page(tmp_path: Path) -> None:
+    trained = command("train", "-d", DATA, "--epochs=1", "-o", "model", "-q", cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    ended = command("explain", "model", "--history", "i1,i2,nothing,i3", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    page = (tmp_path / "model" / "explanation.html").read_text()
+    assert page.count("data:image/png;base64,") >= 2
+    assert "What each event adds" in page
+    ended = command("explain", "model", "--user", "u3", "-o", "u3.html", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "user u3" in (tmp_path / "u3.html").read_text()
+
+
+@pytest.mark.parametrize("model", ["gru4rec", "TransRec"])
+def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path: Path) -> None:
+    words = ("-d", DATA, "-m", model, "--epochs=2", "-o", "model", "-q")
+    trained = command("train", *words, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    saved = json.loads((tmp_path / "model" / "metrics.json").read_text())["reports"][0]
+    again = command("evaluate", "model", "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["test"] == pytest.approx(saved["test"], abs=1e-6)
+    found = command("recommend", "model", "--user", "u3", "--json", cwd=tmp_path)
+    assert len(json.loads(found.stdout)["items"]) == 10
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("compare", "-d", DATA, "-m", "SASRek"), "unknown model 'SASRek'; did you mean 'SASRec'"),
+        (("compare", "-d", DATA, "-m", ","), "names no model"),
+        (("compare", "-d", DATA, "--protocol", "papper"), "did you mean 'paper'"),
+        (("compare", "-d", DATA, "--metrics=giniindex"), "is no mean over cases"),
+        (("compare", "-d", DATA, "--n_layer=3"), "unknown key 'n_layer'"),
+        (("significance", "-mo", "FPMC", "-mb", "fpmc", "-d", DATA), "both models are FPMC"),
+        (("significance", "-mo", "FPMK", "-d", DATA), "unknown model 'FPMK'; did you mean 'FPMC'"),
+        (("train", "-d", DATA, "-m", "Casser"), "unknown model 'Casser'; did you mean 'Caser'"),
+        (("train", "-d", DATA, "-m", "TransRec", "--loss=CE"), "which loss CE needs"),
+        (("explain", "nowhere"), "nowhere"),
+    ],
+)
+def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 2, ended.stdout
+    assert message in ended.stderr
+    assert ended.stderr.count("error:") == 1
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []
