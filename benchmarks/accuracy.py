@@ -101,7 +101,7 @@ def main() -> None:
                 if key in {(r["data"], r["system"], r["seed"], r["part"]) for r in done}:
                     continue
                 rows = measured(
-                    data, system, seed, folder=given.folder, parts=bool(given.finalists)
+                    data, system, seed, folder=given.folder, tests=bool(given.finalists)
                 )
                 done += rows
                 append_rows(given.out, rows)

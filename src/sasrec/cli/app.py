@@ -18,6 +18,7 @@ from sasrec.cli.recbole import execute, import_recbole, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate, train
 from sasrec.cli.significance import significance
+from sasrec.cli.tune import tune
 from sasrec.errors import SasrecError
 
 
@@ -54,6 +55,7 @@ app.command(context_settings=FREE_KEYS)(train)
 app.command(context_settings=FREE_KEYS)(evaluate)
 app.command(context_settings=FREE_KEYS)(compare)
 app.command(context_settings=FREE_KEYS)(significance)
+app.command(context_settings=FREE_KEYS)(tune)
 app.command()(recommend)
 app.command()(explain)
 app.command(context_settings=FREE_KEYS)(config)

@@ -15,7 +15,9 @@ import numpy as np
 from sasrec.data.writing import write_whole
 from sasrec.errors import SasrecError, SettingsError, did_you_mean
 from sasrec.tuning.picture import search_page
-from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of, stepped
+from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of
+from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.suggestions import suggested
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +228,7 @@ class _Proposals:
             return
         while True:
             self._trial = self._study.ask()
-            yield {each.name: _suggested(self._trial, each) for each in self._space}
+            yield {each.name: suggested(self._trial, each) for each in self._space}
 
     def tell(self, score: float | None) -> None:
         """Learn how the last proposal did; higher is better, None failed."""
@@ -247,22 +249,5 @@ def _random(space: list[Parameter]) -> Iterator[dict[str, Any]]:
 
 
 def _tpe_study() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise SettingsError(
-            "algo 'bayes' needs Optuna; install it with: pip install 'sasrec[tuning]'"
-        ) from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna = optuna_here()
     return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=SEED))
-
-
-def _suggested(trial: Any, each: Parameter) -> Any:
-    if each.kind == "choice":
-        # By place, as a choice may be a list, which Optuna does not store.
-        return each.values[trial.suggest_categorical(each.name, list(range(len(each.values))))]
-    low, high = each.values[:2]
-    drawn = trial.suggest_float(each.name, low, high)
-    if each.kind == "loguniform":
-        return math.exp(drawn)
-    return drawn if each.kind == "uniform" else stepped(drawn, each.values[2])

@@ -1,0 +1,288 @@
+"""tune: search settings, kept and shared by processes, with a report and the best as YAML."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sasrec.cli.run import ConfigFiles, Preset
+from sasrec.cli.watch import fetch_progress
+from sasrec.data.writing import write_whole
+from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
+
+if TYPE_CHECKING:
+    from sasrec.data.sequences import Corpus
+    from sasrec.tuning.space import Parameter
+    from sasrec.tuning.study import Search, Standing
+
+ALGORITHMS = ("exhaustive", "random", "tpe")
+PRUNERS = ("halving", "hyperband", "none")
+
+
+def tune(
+    context: typer.Context,
+    data: Annotated[
+        str, typer.Option("--data", "-d", help="Name (see 'sasrec data list'), file or folder.")
+    ],
+    params: Annotated[
+        Path | None, typer.Option(help="The space: a hyper.test file, or YAML (.yaml, .yml).")
+    ] = None,
+    auto: Annotated[bool, typer.Option("--auto", help="Search a built-in space.")] = False,
+    algo: Annotated[
+        str | None,
+        typer.Option(help="exhaustive (default for choices only), random, or tpe."),
+    ] = None,
+    prune: Annotated[
+        str, typer.Option(help="End hopeless trials early: halving, hyperband, or none.")
+    ] = "halving",
+    trials: Annotated[int, typer.Option(min=1, help="Most trials of random and tpe.")] = 100,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Begin no trial later than this.")
+    ] = None,
+    early_stop: Annotated[
+        int | None, typer.Option(min=1, help="End after so many trials without progress.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="File or database URL of the study; default OUT/study.journal."),
+    ] = None,
+    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "sasrec",
+    seeds: Annotated[
+        int, typer.Option(min=0, help="Train the best again with so many seeds, and test it.")
+    ] = 1,
+    model: Annotated[str, typer.Option("--model", "-m", help="Whose settings.")] = "SASRec",
+    config_file: ConfigFiles = None,
+    preset: Preset = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder; default tuned/DATA.")
+    ] = None,
+) -> None:
+    """Search settings on the validation cases; the test is looked at once, for the best.
+
+    The same command goes on where a search stopped, and may run several times at once. Settings
+    that all trials share are given as --key=value.
+    """
+    from sasrec.data.sources import load_corpus
+    from sasrec.registry import model_called
+    from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
+    from sasrec.tuning.study import Search, SearchPlan
+
+    if (params is None) == (not auto):
+        raise SettingsError("give one of --params FILE and --auto")
+    _known("--prune", prune, PRUNERS)
+    name = model_called(model)
+    fixed, preset = _fixed(context.args, config_file, preset, name)
+    run = _resolved(fixed, name, preset)
+    corpus = load_corpus(data, run.data, fetch_progress())
+    space = built_in_space(corpus, fixed) if params is None else _space(params)
+    check_names(space, name)
+    folder = out if out is not None else Path("tuned") / corpus.name
+    plan = SearchPlan(
+        space=tuple(space),
+        algorithm=_algorithm(algo, space),  # type: ignore[arg-type]  # one of ALGORITHMS
+        prune=prune,  # type: ignore[arg-type]  # one of PRUNERS
+        trials=trials,
+        minutes=minutes,
+        early_stop=early_stop,
+        epochs=run.training.epochs,
+        seed=run.training.seed,
+    )
+    train = trainer_of(corpus, fixed, model=name, preset=preset)
+    where = storage if storage is not None else str(folder / "study.journal")
+    search = Search(plan, storage=where, name=study)
+    if done := len(search.done()):
+        print(f"{where}: going on after {done} of {plan.total} trials", file=sys.stderr)
+    watched = run.evaluation.valid_metric
+    try:
+        reason = search.run(train, lambda standing: _tell(standing, watched))
+    except Interrupted as error:
+        raise Interrupted(f"{error} in {where}; the same command goes on from there") from None
+    print(f"search ended: {reason}", file=sys.stderr)
+    _finish(search, corpus, folder, fixed=fixed, model=name, preset=preset, seeds=seeds)
+
+
+def _known(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        meant = did_you_mean(value, known)
+        raise SettingsError(f"{option} is {value!r}{meant} (known: {', '.join(known)})")
+
+
+def _fixed(
+    words: list[str], config_file: list[Path] | None, preset: str | None, model: str
+) -> tuple[dict[str, Any], str | None]:
+    """Return the settings of all trials, and the preset they stand on."""
+    from sasrec.config_files import key_words, yaml_file
+    from sasrec.presets import DEFAULT
+
+    fixed: dict[str, Any] = {}
+    for path in config_file or []:
+        fixed |= yaml_file(path).values
+    fixed |= key_words(words).values
+    named = fixed.pop("preset", None)
+    default = DEFAULT if model == "SASRec" else None
+    return fixed, preset or named or default
+
+
+def _resolved(fixed: dict[str, Any], model: str, preset: str | None) -> Any:
+    from sasrec.configuration import resolve_settings
+
+    return resolve_settings(fixed, model, preset)
+
+
+def _space(path: Path) -> list[Parameter]:
+    from sasrec.config_files import yaml_file
+    from sasrec.tuning.space import read_space, space_of
+
+    if path.suffix in {".yaml", ".yml"}:
+        return space_of(yaml_file(path).values)
+    return read_space(path)
+
+
+def _algorithm(asked: str | None, space: list[Parameter]) -> str:
+    """Return how to search.
+
+    Args:
+        asked: What the user said, or None.
+        space: What is searched.
+
+    Returns:
+        One of ``ALGORITHMS``.
+
+    Raises:
+        SettingsError: It is unknown, or exhaustive and the space has a range.
+    """
+    choices_only = all(each.kind == "choice" for each in space)
+    if asked is None:
+        return "exhaustive" if choices_only else "tpe"
+    _known("--algo", asked, ALGORITHMS)
+    if asked == "exhaustive" and not choices_only:
+        name = next(each.name for each in space if each.kind != "choice")
+        raise SettingsError(
+            f"{name} is a range, which cannot be searched exhaustively; make it a choice, or take "
+            "--algo random or tpe"
+        )
+    return asked
+
+
+def _tell(standing: Standing, watched: str) -> None:
+    """Print a line about a trial."""
+    settings = ", ".join(f"{key}={_short(value)}" for key, value in standing.settings.items())
+    score = "" if standing.score is None else f" {watched} {standing.score:.4f}"
+    best = "" if standing.best is None else f", best {standing.best:.4f}"
+    left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
+    mark = " (best so far)" if standing.is_best else ""
+    print(
+        f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
+        f"{best}{left}",
+        file=sys.stderr,
+    )
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _finish(
+    search: Search,
+    corpus: Corpus,
+    folder: Path,
+    *,
+    fixed: dict[str, Any],
+    model: str,
+    preset: str | None,
+    seeds: int,
+) -> None:
+    """Write the best settings and the report; train the best again and test it.
+
+    Args:
+        search: At its end.
+        corpus: The data set.
+        folder: Where to write.
+        fixed: Settings of all trials.
+        model: Name of the model.
+        preset: Name of settings to begin with, or None.
+        seeds: How often the best is trained again.
+
+    Raises:
+        SasrecError: No trial finished.
+    """
+    from sasrec.tuning.report import search_report
+
+    best = search.best()
+    if best is None:
+        failed = [t.user_attrs["error"] for t in search.done() if "error" in t.user_attrs]
+        reason = f"; the last one failed: {failed[-1]}" if failed else ""
+        raise SasrecError(f"no trial finished{reason}")
+    settings = search.settings_of(best)
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = {**({} if preset is None else {"preset": preset}), **fixed, **settings}
+    write_whole(folder / "best.yaml", _as_yaml(chosen))
+    final = _tested(search, corpus, settings, fixed=fixed, model=model, preset=preset, seeds=seeds)
+    watched = _resolved(fixed, model, preset).evaluation.valid_metric
+    page = search_report(
+        search, title=f"{model} on {corpus.name}: the search", watched=watched, final=final
+    )
+    write_whole(folder / "search.html", page)
+    print(f"best of {len(search.done())} trials: {watched} {best.value:.4f} (validation)")
+    for key, value in settings.items():
+        print(f"  {key}: {_short(value)}")
+    for sentence in final:
+        print(sentence)
+    print(f"saved in {folder}: best.yaml (for sasrec train --config), search.html")
+
+
+def _as_yaml(settings: dict[str, Any]) -> str:
+    """Return settings as YAML; JSON is YAML too, and needs no guessing about types."""
+    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
+
+
+def _tested(
+    search: Search,
+    corpus: Corpus,
+    settings: dict[str, Any],
+    *,
+    fixed: dict[str, Any],
+    model: str,
+    preset: str | None,
+    seeds: int,
+) -> list[str]:
+    """Return sentences about the best settings, trained again and tested."""
+    import statistics
+
+    from sasrec.experiment import run_experiment
+    from sasrec.training.progress import LogObserver
+    from sasrec.tuning.experiments import run_with
+
+    if not seeds:
+        return []
+    tests: list[dict[str, float]] = []
+    for seed in range(search.plan.seed, search.plan.seed + seeds):
+        print(f"training the best again, seed {seed}", file=sys.stderr)
+        run = run_with(corpus, fixed, settings, model=model, preset=preset, seed=seed)
+        outcome = run_experiment(corpus, run, observer=LogObserver())
+        tests.append(outcome.reports[0].test)
+    spread = {
+        key: f" (standard error {statistics.stdev(t[key] for t in tests) / seeds**0.5:.4f})"
+        if seeds > 1
+        else ""
+        for key in tests[0]
+    }
+    figures = ", ".join(
+        f"{key} {statistics.mean(t[key] for t in tests):.4f}{spread[key]}" for key in tests[0]
+    )
+    return [
+        f"test, {seeds} seed(s): {figures}",
+        f"note: these settings were chosen among {len(search.done())} by validation, so their "
+        "validation score flatters; the test score does not",
+    ]

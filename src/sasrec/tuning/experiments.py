@@ -1,0 +1,136 @@
+"""Experiments as trials: data are prepared once, each trial trains with settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sasrec.configuration import RunSettings, adapted, known_keys, resolve_settings
+from sasrec.data.sequences import Corpus
+from sasrec.data.splits import make_split
+from sasrec.errors import ModelError, SettingsError, did_you_mean
+from sasrec.experiment import prepared_device, train_model
+from sasrec.presets import DEFAULT, facts_of
+from sasrec.training.progress import Observer
+from sasrec.tuning.space import Parameter, parameter
+from sasrec.tuning.study import Train
+
+DATA_KEYS = "data"
+"""The group of settings a search cannot vary, as data are prepared once."""
+
+
+def check_names(space: Sequence[Parameter], model: str) -> None:
+    """Refuse a parameter that is no setting.
+
+    Args:
+        space: What is searched.
+        model: Whose settings.
+
+    Raises:
+        SettingsError: A name is unknown.
+    """
+    known = known_keys(model)
+    for each in space:
+        if each.name not in known:
+            raise SettingsError(
+                f"the space names {each.name!r}, which is no setting"
+                f"{did_you_mean(each.name, known)}"
+            )
+
+
+def trainer_of(
+    corpus: Corpus, fixed: Mapping[str, Any], *, model: str, preset: str | None
+) -> Train:
+    """Return how a trial is trained; test cases are not looked at.
+
+    Args:
+        corpus: The data set.
+        fixed: Settings of all trials.
+        model: Name of the model.
+        preset: Name of settings to begin with, or None.
+
+    Returns:
+        From settings and observer to the best validation score, higher being better.
+
+    Raises:
+        SettingsError: The data leave nothing to validate on.
+    """
+    base = resolve_settings(fixed, model, preset)
+    split = make_split(corpus, base.evaluation)
+    if not len(split.validation):
+        raise SettingsError("a search needs validation cases, and these data have none")
+    facts = facts_of(split, n_items=len(corpus.items))
+
+    def train(settings: dict[str, Any], observer: Observer) -> float:
+        run = adapted(resolve_settings({**fixed, **settings}, model, preset), facts)
+        _, trained = train_model(corpus, split, run, device=prepared_device(run), observer=observer)
+        if trained.interrupted:
+            raise KeyboardInterrupt
+        scores = [each.score for each in trained.epochs if each.score is not None]
+        if not scores:
+            raise ModelError("the trial was never validated")
+        return max(scores)
+
+    return train
+
+
+def built_in_space(corpus: Corpus, fixed: Mapping[str, Any]) -> list[Parameter]:
+    """Return a sensible space for SASRec around what the ``best`` preset makes of the data.
+
+    Args:
+        corpus: The data set.
+        fixed: Settings that are not searched.
+
+    Returns:
+        Its parameters.
+    """
+    run = resolve_settings(fixed, preset=DEFAULT)
+    split = make_split(corpus, run.evaluation)
+    run = adapted(run, facts_of(split, n_items=len(corpus.items)))
+    sizes: dict[str, Any] = run.model.model_dump()
+    width, layers = sizes["hidden_size"], sizes["n_layers"]
+    where = "the built-in space"
+    choices: dict[str, list[Any]] = {
+        "hidden_size": [width, 2 * width],
+        "n_layers": sorted({1, layers, layers + 1}),
+        "n_heads": [1, 2],
+        "max_history": sorted({run.data.max_history, 2 * run.data.max_history}),
+        "temperature": [0.07, 0.1, 0.14],
+        "label_smoothing": [0.0, 0.1],
+        "event_dropout_prob": [0.0, 0.1, 0.2],
+    }
+    ranges = {
+        "learning_rate": ("loguniform", [-7.6, -5.3]),  # 0.0005 to 0.005
+        "hidden_dropout_prob": ("uniform", [0.1, 0.6]),
+        "attn_dropout_prob": ("uniform", [0.0, 0.5]),
+    }
+    space = [parameter(name, "choice", values, where) for name, values in choices.items()]
+    space += [parameter(name, kind, ends, where) for name, (kind, ends) in ranges.items()]
+    return [each for each in space if each.name not in fixed]
+
+
+def run_with(
+    corpus: Corpus,
+    fixed: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    *,
+    model: str,
+    preset: str | None,
+    seed: int,
+) -> RunSettings:
+    """Return the settings to train the best trial with again.
+
+    Args:
+        corpus: The data set.
+        fixed: Settings of all trials.
+        settings: Of the best.
+        model: Name of the model.
+        preset: Name of settings to begin with, or None.
+        seed: Of this training.
+
+    Returns:
+        All settings, adapted to the data.
+    """
+    run = resolve_settings({**fixed, **settings, "seed": seed}, model, preset)
+    split = make_split(corpus, run.evaluation)
+    return adapted(run, facts_of(split, n_items=len(corpus.items)))

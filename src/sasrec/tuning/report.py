@@ -1,0 +1,217 @@
+"""The report of a search: what was tried, what mattered, and what pruning saved, in one page."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.study import Search
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.figure import Figure
+
+STYLE = """
+body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
+td, th { padding: .1em .8em; text-align: left } svg { max-width: 100%; height: auto }
+.best { background: #d9f2d9 } .pruned { color: #777 }
+"""
+
+
+def seconds_saved(trials: Sequence[optuna.trial.FrozenTrial]) -> float:
+    """Return what pruning saved: as if each pruned trial had gone on as long as finished ones did.
+
+    Args:
+        trials: Done.
+
+    Returns:
+        Seconds, an estimate; 0 if none finished.
+    """
+    lengths = [len(t.intermediate_values) for t in trials if t.state.name == "COMPLETE"]
+    if not lengths:
+        return 0.0
+    usual, saved = float(np.mean(lengths)), 0.0
+    for trial in trials:
+        seen = len(trial.intermediate_values)
+        if trial.state.name == "PRUNED" and seen and trial.duration:
+            saved += max(0.0, usual - seen) * trial.duration.total_seconds() / seen
+    return saved
+
+
+def search_report(search: Search, *, title: str, watched: str, final: Sequence[str] = ()) -> str:
+    """Return one HTML page; nothing is loaded when it is opened.
+
+    Args:
+        search: With at least one trial done.
+        title: Of the page.
+        watched: Name of the validation metric.
+        final: Sentences about the best settings, trained again.
+
+    Returns:
+        The page.
+    """
+    trials, best = search.done(), search.best()
+    counts = {
+        name: sum(trial.state.name == state for trial in trials)
+        for name, state in (("finished", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))
+    }
+    spent = sum(trial.duration.total_seconds() for trial in trials if trial.duration)
+    head = ", ".join(f"{count} {name}" for name, count in counts.items())
+    parts = [
+        f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>",
+        f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>",
+        f"<p>{len(trials)} trials: {head}; {spent / 60:.1f} minutes of training. Pruning saved "
+        f"about {seconds_saved(trials) / 60:.1f} minutes.</p>",
+        *(f"<p>{html.escape(sentence)}</p>" for sentence in final),
+        "<h2>Score by trial</h2>",
+        _svg(_by_trial(trials, watched)),
+        "<h2>Learning curves</h2>",
+        _svg(_curves(trials, watched)),
+    ]
+    if importances := _importances(search):
+        parts += ["<h2>What mattered</h2>", _svg(_bars(importances))]
+    finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    if len(finished) > 1:
+        parts += ["<h2>Score by setting</h2>", _svg(_slices(search, finished, watched))]
+        parts += ["<h2>Settings together</h2>", _svg(_parallel(search, finished, watched))]
+    return "\n".join([*parts, "<h2>Trials</h2>", _table(search, trials, best), "</html>\n"])
+
+
+def _table(
+    search: Search,
+    trials: Sequence[optuna.trial.FrozenTrial],
+    best: optuna.trial.FrozenTrial | None,
+) -> str:
+    rows = []
+    for trial in trials:
+        kind = "best" if best is not None and trial.number == best.number else ""
+        kind = "pruned" if trial.state.name == "PRUNED" else kind
+        score = trial.value if trial.state.name == "COMPLETE" else _reached(trial)
+        outcome = trial.user_attrs.get("error", trial.state.name.lower())
+        settings = ", ".join(f"{k}: {_short(v)}" for k, v in search.settings_of(trial).items())
+        cells = [str(trial.number), "" if score is None else f"{score:.5f}", outcome, settings]
+        inside = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
+        rows.append(f"<tr class='{kind}'>{inside}</tr>")
+    head = "<tr><th>trial</th><th>score</th><th>outcome</th><th>settings</th></tr>"
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _reached(trial: optuna.trial.FrozenTrial) -> float | None:
+    return max(trial.intermediate_values.values(), default=None)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _importances(search: Search) -> dict[str, float]:
+    """Return the share of each setting in the scatter of scores; empty if it cannot be told."""
+    optuna = optuna_here()
+    try:
+        found: dict[str, float] = optuna.importance.get_param_importances(
+            search.study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
+        )
+    except (ValueError, RuntimeError, ZeroDivisionError):  # too few trials, or all alike
+        return {}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _by_trial(trials: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figure:
+    figure, axes = _figure(8, 4)
+    best = -math.inf
+    line: list[float] = []
+    for place, trial in enumerate(trials, start=1):
+        finished = trial.state.name == "COMPLETE"
+        score = trial.value if finished else _reached(trial)
+        if score is not None:
+            axes.plot(place, score, "C0o" if finished else "C7x", markersize=4)
+        if finished and trial.value is not None:
+            best = max(best, trial.value)
+        line.append(best if math.isfinite(best) else math.nan)
+    axes.plot(range(1, len(line) + 1), line, "C2-", label="best so far")
+    axes.set(xlabel="trial (grey crosses were pruned)", ylabel=watched)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _curves(trials: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figure:
+    figure, axes = _figure(8, 4)
+    for trial in trials:
+        steps = sorted(trial.intermediate_values)
+        values = [trial.intermediate_values[step] for step in steps]
+        pruned = trial.state.name == "PRUNED"
+        axes.plot(steps, values, "C7" if pruned else "C0", alpha=0.4, linewidth=0.8)
+        if pruned and steps:
+            axes.plot(steps[-1], values[-1], "C3x", markersize=4)
+    axes.set(xlabel="validation (red crosses: pruned)", ylabel=watched)
+    return figure
+
+
+def _bars(importances: dict[str, float]) -> Figure:
+    figure, axes = _figure(7, 0.4 * len(importances) + 1)
+    names = list(importances)[::-1]
+    axes.barh(names, [importances[name] for name in names])
+    axes.set(xlabel="share of the scatter of scores (PED-ANOVA)")
+    return figure
+
+
+def _slices(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figure:
+    space = search.plan.space
+    columns = min(4, len(space))
+    rows = -(-len(space) // columns)
+    figure, _ = _figure(3.2 * columns, 2.6 * rows, plots=False)
+    for place, each in enumerate(space, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        values = [search.settings_of(trial)[each.name] for trial in finished]
+        shown = values if each.kind != "choice" else [str(value) for value in values]
+        axes.plot(shown, [trial.value or 0.0 for trial in finished], "C0.", alpha=0.6)
+        axes.set(title=each.name, ylabel=watched if (place - 1) % columns == 0 else "")
+        axes.tick_params(labelsize=7)
+    return figure
+
+
+def _parallel(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figure:
+    import matplotlib as mpl
+
+    space = search.plan.space
+    figure, axes = _figure(max(6.0, 1.5 * len(space)), 4)
+    heights = np.array([[_height(trial, each) for each in space] for trial in finished])
+    scores = np.array([trial.value for trial in finished], dtype=float)
+    spread = float(np.ptp(scores)) or 1.0
+    ends = (scores - scores.min()) / spread
+    colours = mpl.colormaps["viridis"](ends)
+    for row, end, colour in zip(heights, ends, colours, strict=True):
+        axes.plot([*row, end], color=colour, alpha=0.6)
+    axes.set_xticks(range(len(space) + 1), [*(p.name for p in space), watched], rotation=30)
+    axes.set_yticks([0, 1], ["lowest", "highest"])
+    return figure
+
+
+def _height(trial: optuna.trial.FrozenTrial, each: Any) -> float:
+    stored = float(trial.params[each.name])
+    if each.kind == "choice":
+        return stored / max(len(each.values) - 1, 1)
+    low, high = float(each.values[0]), float(each.values[1])
+    return (stored - low) / ((high - low) or 1.0)
+
+
+def _figure(width: float, height: float, *, plots: bool = True) -> tuple[Figure, Any]:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure, figure.add_subplot() if plots else None
+
+
+def _svg(figure: Figure) -> str:
+    text = io.StringIO()
+    figure.savefig(text, format="svg")
+    written = text.getvalue()
+    return written[written.index("<svg") :]

@@ -1,0 +1,372 @@
+"""Study: a search that is kept, resumed and shared, and ends hopeless trials early.
+
+Each trial is claimed from the storage before it is trained, so several processes or machines work
+on one study without doing anything twice. A process that is killed leaves its trial marked as
+running; whoever comes next sees that its owner is gone and queues the trial again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from sasrec.errors import Interrupted, SasrecError
+from sasrec.training.progress import EpochResult, Observer
+from sasrec.tuning.space import Parameter, grid_size
+from sasrec.tuning.storage import open_study, optuna_here
+from sasrec.tuning.suggestions import meant, suggested
+
+if TYPE_CHECKING:
+    import optuna
+
+SILENCE = 900.0
+"""Seconds without a sign of life after which a trial on another machine counts as lost."""
+FIRST_LOOK, REDUCTION = 5, 3
+"""A trial is first compared with others after so many validations, and again after each time three
+times as many; of those compared, one in three goes on."""
+
+Train = Callable[[dict[str, Any], Observer], float]
+"""Trains with some settings, tells the observer of each epoch, and returns the best validation
+score, higher being better."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """How to search.
+
+    Attributes:
+        space: What is searched.
+        algorithm: ``exhaustive`` (every combination), ``random``, or ``tpe``.
+        prune: ``none``; ``halving`` or ``hyperband`` end trials that fall behind.
+        trials: Most trials of random and tpe.
+        minutes: No trial begins later than this; None has no limit.
+        early_stop: End after so many trials in a row without a new best; None never does.
+        epochs: Most epochs of a trial.
+        seed: Of the search.
+    """
+
+    space: tuple[Parameter, ...]
+    algorithm: Literal["exhaustive", "random", "tpe"] = "tpe"
+    prune: Literal["none", "halving", "hyperband"] = "halving"
+    trials: int = 100
+    minutes: float | None = None
+    early_stop: int | None = None
+    epochs: int = 300
+    seed: int = 2020
+
+    @property
+    def total(self) -> int:
+        """Trials there are to do."""
+        return grid_size(list(self.space)) if self.algorithm == "exhaustive" else self.trials
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a search stands after a trial.
+
+    Attributes:
+        number: Of the trial.
+        settings: Tried.
+        outcome: ``finished``, ``pruned``, or what went wrong.
+        score: Best validation score of the trial, or None.
+        is_best: Whether it is the best so far.
+        done: Trials done.
+        total: Trials there are to do.
+        best: The best score so far, or None.
+        seconds_left: As long as the others took, at the present number of processes.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    outcome: str
+    score: float | None
+    is_best: bool
+    done: int
+    total: int
+    best: float | None
+    seconds_left: float
+
+
+class Search:
+    """One process at work on a study."""
+
+    def __init__(self, plan: SearchPlan, *, storage: str, name: str) -> None:
+        """Open the study, or make it.
+
+        Args:
+            plan: How to search.
+            storage: A file or a database URL.
+            name: Of the study.
+        """
+        self.plan = plan
+        self.study: optuna.Study = open_study(
+            storage,
+            name,
+            space=plan.space,
+            sampler=_sampler(plan, 0),
+            pruner=_pruner(plan),
+            points=_points(plan) if plan.algorithm == "exhaustive" else (),
+        )
+        # Processes of one study, and a search that is taken up again, must not draw what was drawn.
+        self.study.sampler = _sampler(plan, len(self.study.get_trials(deepcopy=False)))
+        self._owner = f"{socket.gethostname()}:{os.getpid()}"
+
+    def run(self, train: Train, told: Callable[[Standing], None]) -> str:
+        """Do trials until there are none left, or a limit is reached.
+
+        Args:
+            train: Trains with some settings.
+            told: Hears how the search stands after each trial.
+
+        Returns:
+            Why the search ended, in words.
+
+        Raises:
+            Interrupted: Ctrl-C; the trial at hand is queued again, all others are kept.
+        """
+        begun = time.monotonic()
+        while True:
+            self._reclaim()
+            if (reason := self._finished(begun)) is not None:
+                return reason
+            try:
+                trial = self._claim()
+                if trial is None:
+                    return "all combinations are done or taken by other processes"
+                self._one(trial, train)
+                told(self._standing(trial.number))
+            except (KeyboardInterrupt, Interrupted):
+                self._give_back()
+                raise Interrupted("the search was stopped; what is done is kept") from None
+
+    def _one(self, trial: optuna.Trial, train: Train) -> None:
+        trial.set_user_attr("owner", self._owner)
+        trial.set_user_attr("beat", time.time())
+        settings = {each.name: suggested(trial, each) for each in self.plan.space}
+        optuna = optuna_here()
+        watcher = _Watcher(trial, prunes=self.plan.prune != "none")
+        try:
+            score = train(settings, watcher)
+        except optuna.TrialPruned:
+            self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        except Interrupted:
+            raise
+        except SasrecError as error:
+            trial.set_user_attr("error", " ".join(str(error).split()))
+            self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            if np.isfinite(score):
+                self.study.tell(trial, score)
+            else:
+                trial.set_user_attr("error", "no validation gave a number")
+                self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+
+    def _claim(self) -> optuna.Trial | None:
+        """Return the next trial; None if all combinations of an exhaustive search are taken."""
+        optuna = optuna_here()
+        if self.plan.algorithm != "exhaustive":
+            return self.study.ask()
+        waiting = (optuna.trial.TrialState.WAITING,)
+        if not self.study.get_trials(deepcopy=False, states=waiting):
+            return None
+        trial = self.study.ask()
+        if "point" in trial.user_attrs:
+            return trial
+        # Another process took the last one between the two lines above.
+        self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        return None
+
+    def _reclaim(self) -> None:
+        """Queue the trials again whose processes are gone."""
+        optuna = optuna_here()
+        running = (optuna.trial.TrialState.RUNNING,)
+        for trial in self.study.get_trials(deepcopy=False, states=running):
+            if _is_lost(trial):
+                self._requeue(trial)
+
+    def _give_back(self) -> None:
+        """Queue this process's own trial again, if it has one."""
+        optuna = optuna_here()
+        running = (optuna.trial.TrialState.RUNNING,)
+        for trial in self.study.get_trials(deepcopy=False, states=running):
+            if trial.user_attrs.get("owner") == self._owner:
+                self._requeue(trial)
+
+    def _requeue(self, trial: optuna.trial.FrozenTrial) -> None:
+        optuna = optuna_here()
+        try:
+            self.study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        except (ValueError, RuntimeError):  # another process was quicker
+            return
+        point = trial.user_attrs.get("point")
+        if point is not None:
+            self.study.enqueue_trial(_points(self.plan)[point], user_attrs={"point": point})
+        elif set(trial.params) == {each.name for each in self.plan.space}:
+            self.study.enqueue_trial(trial.params)
+
+    def _frozen(self, number: int) -> optuna.trial.FrozenTrial:
+        return self.study.get_trials(deepcopy=False)[number]
+
+    def done(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials that came to an end of their own, in the order they did."""
+        ended = [trial for trial in self.study.get_trials(deepcopy=False) if _ended(trial)]
+        return sorted(ended, key=lambda trial: (trial.datetime_complete, trial.number))
+
+    def best(self) -> optuna.trial.FrozenTrial | None:
+        """Return the best finished trial, or None."""
+        finished = [trial for trial in self.done() if trial.state.name == "COMPLETE"]
+        return max(finished, key=lambda trial: (trial.value, -trial.number), default=None)
+
+    def settings_of(self, trial: optuna.trial.FrozenTrial) -> dict[str, Any]:
+        """Return the settings a trial stands for.
+
+        Args:
+            trial: Of this study.
+
+        Returns:
+            Setting to value.
+        """
+        return meant(self.plan.space, trial.params)
+
+    def _finished(self, begun: float) -> str | None:
+        plan = self.plan
+        if plan.minutes is not None and time.monotonic() - begun >= 60 * plan.minutes:
+            return f"{plan.minutes:g} minutes are over"
+        done = self.done()
+        if len(done) >= plan.total:
+            return f"{len(done)} of {plan.total} trials are done"
+        if plan.early_stop is not None:
+            stale = _stale(done)
+            if stale >= plan.early_stop:
+                return f"{stale} trials in a row brought no progress"
+        return None
+
+    def _standing(self, number: int) -> Standing:
+        trial, done, best = self._frozen(number), self.done(), self.best()
+        outcome = {"COMPLETE": "finished", "PRUNED": "pruned"}.get(
+            trial.state.name, str(trial.user_attrs.get("error"))
+        )
+        seen = trial.intermediate_values.values()
+        score = trial.value if trial.state.name == "COMPLETE" else max(seen, default=None)
+        durations = [each.duration.total_seconds() for each in done if each.duration]
+        total = self.plan.total
+        left = max(total - len(done), 0) * float(np.mean(durations)) if durations else float("nan")
+        return Standing(
+            number=number,
+            settings=self.settings_of(trial),
+            outcome=outcome,
+            score=score,
+            is_best=best is not None and best.number == number,
+            done=len(done),
+            total=total,
+            best=None if best is None else best.value,
+            seconds_left=left,
+        )
+
+
+class _Watcher:
+    """Tells the storage of each validation, and ends a trial that fell behind."""
+
+    def __init__(self, trial: optuna.Trial, *, prunes: bool) -> None:
+        self._trial = trial
+        self._prunes = prunes
+        self._validations = 0
+
+    def started(self, epochs: int, targets: int) -> None:
+        """Take no notice."""
+
+    def advanced(self, epoch: int, targets: int) -> None:
+        """Take no notice."""
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        """Report the score.
+
+        Args:
+            result: Of the epoch.
+
+        Raises:
+            TrialPruned: The trial has fallen behind.
+        """  # Optuna's
+        self._trial.set_user_attr("beat", time.time())
+        if result.score is None or not np.isfinite(result.score):
+            return
+        self._validations += 1
+        self._trial.report(result.score, self._validations)
+        if self._prunes and self._trial.should_prune():
+            raise optuna_here().TrialPruned
+
+    def stopped(self, reason: str) -> None:
+        """Take no notice."""
+
+
+def _sampler(plan: SearchPlan, trials: int) -> Any:
+    samplers = optuna_here().samplers
+    seed = plan.seed + trials
+    if plan.algorithm == "tpe":
+        return samplers.TPESampler(seed=seed)
+    return samplers.RandomSampler(seed=seed)
+
+
+def _pruner(plan: SearchPlan) -> Any:
+    pruners = optuna_here().pruners
+    if plan.prune == "halving":
+        return pruners.SuccessiveHalvingPruner(min_resource=FIRST_LOOK, reduction_factor=REDUCTION)
+    if plan.prune == "hyperband":
+        return pruners.HyperbandPruner(
+            min_resource=FIRST_LOOK, max_resource=plan.epochs, reduction_factor=REDUCTION
+        )
+    return pruners.NopPruner()
+
+
+def _points(plan: SearchPlan) -> list[dict[str, Any]]:
+    """Return all combinations as Optuna stores them, in random order, as RecBole takes them."""
+    places = [range(len(each.values)) for each in plan.space]
+    names = [each.name for each in plan.space]
+    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*places)]
+    order = np.random.default_rng(plan.seed).permutation(len(points))
+    return [points[place] for place in order]
+
+
+def _is_lost(trial: optuna.trial.FrozenTrial) -> bool:
+    """Return whether the process that works on a trial is gone."""
+    host, _, process = str(trial.user_attrs.get("owner", "")).rpartition(":")
+    if host == socket.gethostname():
+        return not _is_alive(int(process))
+    started = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+    return time.time() - float(trial.user_attrs.get("beat", started)) > SILENCE
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _ended(trial: optuna.trial.FrozenTrial) -> bool:
+    """Return whether a trial ended of its own; one that was lost or interrupted did not."""
+    return trial.state.name in {"COMPLETE", "PRUNED"} or (
+        trial.state.name == "FAIL" and "error" in trial.user_attrs
+    )
+
+
+def _stale(done: Sequence[optuna.trial.FrozenTrial]) -> int:
+    """Return how many of the last trials brought no new best."""
+    best, stale = -np.inf, 0
+    for trial in done:
+        value = trial.value if trial.state.name == "COMPLETE" and trial.value is not None else None
+        if value is not None and value > best:
+            best, stale = value, 0
+        else:
+            stale += 1
+    return stale

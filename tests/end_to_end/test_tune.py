@@ -1,0 +1,100 @@
+"""tune as a user runs it: a search, its report, its best settings, and its mistakes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DATA = "synthetic:users=150,items=40,length=12"
+SMALL = ["--hidden_size=16", "--inner_size=16", "--epochs=3"]
+SPACE = "learning_rate choice [0.01,0.003]\nn_layers choice [1,2]\n"
+
+
+def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
+    (tmp_path / "hyper.test").write_text(SPACE)
+    words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL, "-o", "out", "--seeds", "2")
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "best of 4 trials" in ended.stdout
+    assert "test, 2 seed(s)" in ended.stdout
+    assert "chosen among 4" in ended.stdout
+    assert "4 of 4 trials are done" in ended.stderr
+    assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()
+    again = command(*words[:-2], "--seeds", "0", cwd=tmp_path)
+    assert "going on after 4 of 4 trials" in again.stderr
+    trained = command(
+        "train", "-d", DATA, "--config", "out/best.yaml", "-o", "m", "-q", cwd=tmp_path
+    )
+    assert trained.returncode == 0, trained.stderr
+
+
+def test_a_space_may_be_yaml_and_a_range(tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(
+        "uniform: {hidden_dropout_prob: [0.1, 0.5]}\nchoice: {n_heads: [1, 2]}\n"
+    )
+    words = ("tune", "-d", DATA, "--params", "space.yaml", *SMALL, "--trials", "3", "--seeds", "0")
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "best of 3 trials" in ended.stdout
+
+
+def test_the_built_in_space_is_searched_without_a_file(tmp_path: Path) -> None:
+    words = ("tune", "-d", DATA, "--auto", "--epochs=1", "--trials", "2", "--seeds", "0")
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "temperature" in ended.stdout
+
+
+def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
+    (tmp_path / "hyper.test").write_text(SPACE)
+    words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL[:2], "--epochs=300", "-o", "out")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "sasrec", *words, "--patience=300", "--prune", "none"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert running.stderr is not None
+    first = running.stderr.readline()
+    assert "trial 1 of 4" in first
+    running.send_signal(signal.SIGINT)
+    rest = running.stderr.read()
+    running.stderr.close()
+    assert running.wait() == 2, rest
+    assert "the same command goes on from there" in rest
+    assert "Traceback" not in rest
+
+
+@pytest.mark.parametrize(
+    ("space", "words", "message"),
+    [
+        ("learning_rat choice [1]", (), "no setting; did you mean 'learning_rate'"),
+        ("n_layers choice []", (), "hyper.test, line 1"),
+        ("learning_rate uniform 2,1", (), "the lower end comes first"),
+        ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
+        ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),
+        ("n_layers choice [1]", ("--prune", "hyperbend"), "did you mean 'hyperband'"),
+        ("n_layers choice [1]", ("--auto",), "give one of --params FILE and --auto"),
+        ("n_layers choice [1]", ("--storage", "nodb://x"), "cannot be used"),
+        ("n_layers choice [-1]", (), "no trial finished; the last one failed: n_layers is -1"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    space: str, words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "hyper.test").write_text(space + "\n")
+    ended = command("tune", "-d", DATA, "--params", "hyper.test", *words, cwd=tmp_path)
+    assert ended.returncode == 2, ended.stdout
+    assert message in ended.stderr
+    assert ended.stderr.count("error:") == 1
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,224 @@
+"""A search is kept, resumed and shared; a killed process loses nothing and repeats nothing."""
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sasrec.errors import Interrupted, ModelError, SettingsError
+from sasrec.training.progress import EpochResult, Observer
+from sasrec.tuning.report import search_report, seconds_saved
+from sasrec.tuning.space import parameter
+from sasrec.tuning.study import Search, SearchPlan, Standing
+
+CHOICES = (
+    parameter("a", "choice", [1, 2, 3], "here"),
+    parameter("b", "choice", [[10], [20]], "here"),
+)
+RANGES = (
+    parameter("x", "uniform", [-1, 1], "here"),
+    parameter("y", "loguniform", [-3, 0], "here"),
+    parameter("z", "quniform", [0, 8, 2], "here"),
+)
+
+
+def plan(**values: Any) -> SearchPlan:
+    return SearchPlan(**{"space": CHOICES, "algorithm": "exhaustive", "prune": "none"} | values)
+
+
+def epoch(number: int, score: float) -> EpochResult:
+    return EpochResult(number, 1.0, 0.1, 10, score, False, 9)
+
+
+def score_of(settings: dict[str, Any]) -> float:
+    return float(settings["a"] * settings["b"][0])
+
+
+def train(settings: dict[str, Any], observer: Observer) -> float:
+    for number in range(1, 31):
+        observer.finished_epoch(epoch(number, score_of(settings)))
+    return score_of(settings)
+
+
+def quiet(standing: Standing) -> None:
+    pass
+
+
+def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> None:
+    search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
+    told: list[Standing] = []
+    assert search.run(train, told.append) == "6 of 6 trials are done"
+    tried = [(s.settings["a"], s.settings["b"][0]) for s in told]
+    assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (10, 20)]
+    assert tried != sorted(tried)  # in random order, as RecBole takes them
+    best = search.best()
+    assert best is not None
+    assert search.settings_of(best) == {"a": 3, "b": [20]}
+    assert [s.done for s in told] == [1, 2, 3, 4, 5, 6]
+    assert told[-1].best == 60
+    assert told[-1].seconds_left == 0
+
+
+def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    where = str(tmp_path / "s.journal")
+    tried: list[tuple[int, int]] = []
+
+    def stopping(settings: dict[str, Any], observer: Observer) -> float:
+        if len(tried) == 3:
+            raise KeyboardInterrupt
+        tried.append((settings["a"], settings["b"][0]))
+        return score_of(settings)
+
+    with pytest.raises(Interrupted, match="what is done is kept"):
+        Search(plan(), storage=where, name="s").run(stopping, quiet)
+    again = Search(plan(), storage=where, name="s")
+    assert len(again.done()) == 3
+
+    def noting(settings: dict[str, Any], observer: Observer) -> float:
+        tried.append((settings["a"], settings["b"][0]))
+        return score_of(settings)
+
+    again.run(noting, quiet)
+    assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (10, 20)]
+    assert Search(plan(), storage=where, name="s").run(noting, quiet) == "6 of 6 trials are done"
+    assert len(tried) == 6
+
+
+@pytest.mark.parametrize("url", ["file", "sqlite"])
+def test_two_processes_share_a_study_and_one_may_be_killed(url: str, tmp_path: Path) -> None:
+    where = f"sqlite:///{tmp_path}/s.db" if url == "sqlite" else str(tmp_path / "s.journal")
+    log = tmp_path / "log.txt"
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_study import CHOICES, plan, quiet, score_of
+from sasrec.tuning.study import Search
+def slow(settings, observer):
+    with open({str(log)!r}, "a") as file:
+        file.write(f"begins {{settings['a']}} {{settings['b'][0]}} {{sys.argv[1]}}\\n")
+    time.sleep(60 if sys.argv[1] == "hangs" and settings else 0.3)
+    return score_of(settings)
+Search(plan(), storage={where!r}, name="s").run(slow, quiet)
+"""
+    hanging = subprocess.Popen([sys.executable, "-c", script, "hangs"])
+    for _ in range(600):
+        if log.exists() and "hangs" in log.read_text():
+            break
+        time.sleep(0.1)
+    working = subprocess.Popen([sys.executable, "-c", script, "works"])
+    for _ in range(600):
+        if log.read_text().count("works") >= 2:
+            break
+        time.sleep(0.1)
+    hanging.kill()
+    hanging.wait()
+    assert working.wait(timeout=120) == 0
+    begun = [line.split() for line in log.read_text().splitlines()]
+    worked = Counter((a, b) for _, a, b, who in begun if who == "works")
+    assert worked == Counter((str(a), str(b)) for a in (1, 2, 3) for b in (10, 20))
+    search = Search(plan(), storage=where, name="s")
+    assert len(search.done()) == 6
+    assert search.run(train, quiet) == "6 of 6 trials are done"
+
+
+def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
+    search = Search(plan(prune="halving"), storage=str(tmp_path / "s.journal"), name="s")
+    epochs: Counter[float] = Counter()
+
+    def counted(settings: dict[str, Any], observer: Observer) -> float:
+        for number in range(1, 31):
+            epochs[score_of(settings)] += 1
+            observer.finished_epoch(epoch(number, score_of(settings)))
+        return score_of(settings)
+
+    search.run(counted, quiet)
+    states = Counter(trial.state.name for trial in search.done())
+    assert states["PRUNED"] >= 1
+    assert epochs[60] == 30  # the best is never ended
+    assert min(epochs.values()) == 5
+    best = search.best()
+    assert best is not None
+    assert best.value == 60
+    assert seconds_saved(search.done()) > 0
+
+
+def test_a_failing_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
+    def failing(settings: dict[str, Any], observer: Observer) -> float:
+        if settings["a"] == 2:
+            raise ModelError("no good")
+        return float("nan") if settings["a"] == 3 else score_of(settings)
+
+    search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
+    told: list[Standing] = []
+    search.run(failing, told.append)
+    outcomes = Counter(standing.outcome for standing in told)
+    assert outcomes == {"finished": 2, "no good": 2, "no validation gave a number": 2}
+    best = search.best()
+    assert best is not None
+    assert best.value == 20
+
+
+@pytest.mark.parametrize("algorithm", ["random", "tpe"])
+def test_ranges_are_searched_within_their_bounds(algorithm: str, tmp_path: Path) -> None:
+    tried: list[dict[str, Any]] = []
+
+    def parabola(settings: dict[str, Any], observer: Observer) -> float:
+        tried.append(settings)
+        return -((settings["x"] - 0.5) ** 2)
+
+    some = plan(space=RANGES, algorithm=algorithm, trials=30)
+    where = str(tmp_path / "s.journal")
+    assert Search(some, storage=where, name="s").run(parabola, quiet) == "30 of 30 trials are done"
+    assert all(-1 <= each["x"] <= 1 and 0.049 < each["y"] <= 1 for each in tried)
+    assert {each["z"] for each in tried} <= {0, 2, 4, 6, 8}
+    assert len({each["x"] for each in tried}) == 30
+    Search(plan(space=RANGES, algorithm=algorithm, trials=35), storage=where, name="s").run(
+        parabola, quiet
+    )
+    assert len({each["x"] for each in tried}) == 35  # what was drawn is not drawn again
+
+
+def test_limits_end_a_search(tmp_path: Path) -> None:
+    early = Search(plan(early_stop=1, seed=3), storage=str(tmp_path / "a"), name="s")
+    reason = early.run(lambda settings, observer: 1.0, quiet)
+    assert reason == "1 trials in a row brought no progress"
+    assert len(early.done()) == 2
+    late = Search(plan(minutes=0.0), storage=str(tmp_path / "b"), name="s")
+    assert late.run(train, quiet) == "0 minutes are over"
+
+
+def test_another_space_in_the_same_study_is_refused(tmp_path: Path) -> None:
+    where = str(tmp_path / "s.journal")
+    Search(plan(), storage=where, name="s")
+    with pytest.raises(SettingsError, match="searches another space"):
+        Search(plan(space=CHOICES[:1]), storage=where, name="s")
+    Search(plan(space=CHOICES[:1]), storage=where, name="other")
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (".", "is a folder"),
+        ("nosuchdb://host/x", "cannot be used"),
+        ("sqlite:////no/such/folder/s.db", "cannot be used"),
+    ],
+)
+def test_a_storage_that_cannot_be_reached_is_said(where: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        Search(plan(), storage=where, name="s")
+
+
+def test_the_report_is_one_page(tmp_path: Path) -> None:
+    search = Search(plan(prune="halving"), storage=str(tmp_path / "s.journal"), name="s")
+    search.run(train, quiet)
+    page = search_report(search, title="a < b", watched="ndcg@20", final=["test: 1 & 2"])
+    assert "a &lt; b" in page
+    assert "test: 1 &amp; 2" in page
+    for part in ("Score by trial", "Learning curves", "Score by setting", "Settings together"):
+        assert part in page
+    assert page.count("<tr") == 7
+    assert "src=" not in page
