@@ -98,3 +98,35 @@ def test_mistakes_end_in_one_line(
     assert message in ended.stderr
     assert ended.stderr.count("error:") == 1
     assert "Traceback" not in ended.stderr
+
+
+def test_recboles_command_searches_too(tmp_path: Path) -> None:
+    (tmp_path / "hyper.test").write_text("learning_rate choice [0.01,0.003]\n")
+    ended = command(
+        "run_hyper",
+        *("--model=SASRec", f"--dataset={DATA}", "--params_file=hyper.test", *SMALL),
+        *("--output_file=all.result", "--display_file=all.html"),
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Hyperopt's searches are done with Optuna" in ended.stderr
+    assert "best params: {'learning_rate': 0." in ended.stdout
+    written = (tmp_path / "all.result").read_text()
+    assert written.count("Valid result:") == written.count("Test result:") == 2
+    assert (tmp_path / "all.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tool=Ray",), "--tool Ray is not supported"),
+        (("--tool=Optunna",), "did you mean 'Optuna'"),
+        (("--params_file=none.test",), "none.test cannot be read"),
+    ],
+)
+def test_recboles_command_words_mistakes(
+    words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    ended = command("run_hyper", f"--dataset={DATA}", *words, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert message in ended.stderr

@@ -14,7 +14,7 @@ import typer
 from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
-from sasrec.cli.recbole import execute, import_recbole, run_recbole
+from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate, train
 from sasrec.cli.significance import significance
@@ -61,6 +61,7 @@ app.command()(explain)
 app.command(context_settings=FREE_KEYS)(config)
 app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)
 app.command("run_recbole", context_settings=FREE_KEYS)(run_recbole)
+app.command("run_hyper", context_settings=FREE_KEYS)(run_hyper)
 app.command("import-recbole", context_settings=FREE_KEYS)(import_recbole)
 app.add_typer(data_app, name="data")
 

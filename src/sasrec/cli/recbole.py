@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,6 +63,89 @@ def run_recbole(
         port=port,
         group_offset=group_offset,
     )
+
+
+def run_hyper(
+    context: typer.Context,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Name of the model.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="Name or path of the data.")
+    ] = None,
+    config_files: Annotated[
+        str | None, typer.Option("--config_files", help="YAML files with spaces between them.")
+    ] = None,
+    params_file: Annotated[Path, typer.Option("--params_file", help="The space.")] = Path(
+        "hyper.test"
+    ),
+    output_file: Annotated[
+        Path, typer.Option("--output_file", help="Where every trial's results go.")
+    ] = Path("hyper_example.result"),
+    display_file: Annotated[
+        Path | None, typer.Option("--display_file", help="An HTML page: score by trial.")
+    ] = None,
+    tool: Annotated[str, typer.Option(help="Hyperopt or Optuna.")] = "Hyperopt",
+    algo: Annotated[str, typer.Option(help="exhaustive, random or bayes.")] = "exhaustive",
+    max_evals: Annotated[int, typer.Option("--max_evals", help="Most trials.")] = 100,
+    early_stop: Annotated[
+        int, typer.Option("--early_stop", help="End after so many trials without progress.")
+    ] = 10,
+) -> None:
+    """Search settings as RecBole's run_hyper.py; other settings as --key=value.
+
+    'sasrec tune' does more: it resumes, is shared by processes, and ends hopeless trials early.
+    """
+    from sasrec.config_files import key_words
+    from sasrec.recbole import HyperTuning, objective_function
+
+    _check_tool(tool)
+    fixed = {**key_words(context.args).values}
+    fixed |= {k: v for k, v in (("model", model), ("dataset", dataset)) if v is not None}
+
+    def objective(params: dict[str, Any], files: Sequence[str] | None) -> Mapping[str, Any]:
+        given = {"model": "SASRec", "dataset": "ml-100k"} if not files else {}
+        return objective_function({**given, **fixed, **params}, files, saved=False)
+
+    sys.argv = ["run_hyper.py"]  # words of the command line are in `fixed`
+    search = HyperTuning(
+        objective,
+        params_file=params_file,
+        fixed_config_file_list=(config_files or "").replace(",", " ").split(),
+        display_file=display_file,
+        algo=algo,
+        max_evals=max_evals,
+        early_stop=early_stop,
+    )
+    search.run()
+    search.export_result(output_file)
+    print(f"best params: {search.best_params}")
+    if search.best_params is not None:
+        print("best result:")
+        print(search.params2result[search.params2str(search.best_params)])
+    print(f"all trials: {output_file}")
+
+
+def _check_tool(tool: str) -> None:
+    """Say what stands in for a tool, or refuse it.
+
+    Args:
+        tool: As RecBole names it.
+
+    Raises:
+        SettingsError: It is Ray, or unknown.
+    """
+    from sasrec.errors import SettingsError, did_you_mean
+
+    known = ("Hyperopt", "Optuna")
+    if tool.lower() == "ray":
+        raise SettingsError(
+            "--tool Ray is not supported; take --tool Optuna, or 'sasrec tune --storage URL', "
+            "which several machines can work on at once"
+        )
+    if tool.lower() not in {name.lower() for name in known}:
+        meant = did_you_mean(tool, known)
+        raise SettingsError(f"--tool is {tool!r}{meant} (known: {', '.join(known)})")
+    if tool.lower() == "hyperopt":
+        print("Hyperopt's searches are done with Optuna here", file=sys.stderr)
 
 
 def _joined(words: list[str]) -> list[str]:
