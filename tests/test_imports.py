@@ -15,7 +15,7 @@ LAYERS = [
     {"data"},
     {"models", "losses"},
     {"training", "evaluation"},
-    {"registry", "model_folder", "presets"},
+    {"registry", "model_folder", "presets", "histories"},
     {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.data.windows import Windows
 from sasrec.errors import DataError
 from sasrec.evaluation.ranking import last_scores
+from sasrec.histories import checked_histories, moments_of, tokens_of
 from sasrec.model_folder import (
     ENVIRONMENT,
     FORMAT,
@@ -115,7 +116,7 @@ class Recommender:
         """
         if not isinstance(k, int) or isinstance(k, bool) or k < 1:
             raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
-        histories = _checked(histories)
+        histories = checked_histories(histories)
         numbers, moments = self._known(histories, times)
         allowed = self._allowed(candidates)
         found: list[Recommendation | None] = [None] * len(histories)
@@ -157,8 +158,8 @@ class Recommender:
         Raises:
             DataError: ``items`` or a history is no list of tokens, or times do not fit.
         """  # by _tokens
-        wanted = self.items.numbers(_tokens(items, "items are"))
-        histories = _checked(histories)
+        wanted = self.items.numbers(tokens_of(items, "items are"))
+        histories = checked_histories(histories)
         table = np.full((len(histories), len(wanted)), np.nan, dtype=np.float32)
         numbers, moments = self._known(histories, times)
         for places, scores in self._scores(numbers, moments, self._persons(users, len(histories))):
@@ -183,7 +184,9 @@ class Recommender:
         Raises:
             DataError: The model has no attention, or knows nothing of the history.
         """
-        [numbers], moments = self._known(_checked([history]), None if times is None else [times])
+        [numbers], moments = self._known(
+            checked_histories([history]), None if times is None else [times]
+        )
         if not len(numbers):
             raise DataError("the model knows none of the items of this history")
         known = self.items.tokens(numbers[-self.max_history :])
@@ -212,7 +215,7 @@ class Recommender:
         known = [history[history > 0] for history in numbers]
         if not self.model.needs_times or times is None:
             return known, None
-        moments = _moments(times, [len(history) for history in histories])
+        moments = moments_of(times, [len(history) for history in histories])
         kept = zip(moments, numbers, strict=True)
         return known, [each[history > 0] for each, history in kept]
 
@@ -243,7 +246,7 @@ class Recommender:
         else:
             allowed = torch.zeros(len(self.items) + 1, dtype=torch.bool)
             allowed[
-                torch.from_numpy(self.items.numbers(_tokens(candidates, "candidates are"))).long()
+                torch.from_numpy(self.items.numbers(tokens_of(candidates, "candidates are"))).long()
             ] = True
         allowed[0] = False
         if not allowed.any():
@@ -299,56 +302,3 @@ class Recommender:
             ENVIRONMENT: self.environment,
         }
         return write_folder(Path(folder), self.model.state_dict(), texts, overwrite=overwrite)
-
-
-def _checked(histories: Sequence[Sequence[str]]) -> list[list[str]]:
-    if isinstance(histories, str) or not isinstance(histories, Iterable):
-        raise DataError(f"histories are a list of lists of item tokens, not {histories!r}")
-    return [_tokens(history, "a history is") for history in histories]
-
-
-def _moments(times: Sequence[Sequence[float]], lengths: list[int]) -> list[np.ndarray]:
-    """Return times as float64 arrays, one a history.
-
-    Args:
-        times: Numbers.
-        lengths: Of the histories.
-
-    Returns:
-        The arrays.
-
-    Raises:
-        DataError: They are no finite numbers, or not as many as there are events.
-    """
-    try:
-        moments = [np.asarray(each, dtype=np.float64) for each in times]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"times are a list of lists of numbers ({error})") from error
-    if [each.shape for each in moments] != [(length,) for length in lengths]:
-        raise DataError("times do not fit the histories; there must be one for each event")
-    if not all(np.isfinite(each).all() for each in moments):
-        raise DataError("times hold something that is no finite number")
-    return moments
-
-
-def _tokens(items: Iterable[str], what: str) -> list[str]:
-    """Return item tokens as a list of texts; numbers are taken as the tokens they spell.
-
-    Args:
-        items: Texts or whole numbers.
-        what: Subject and verb of the error text.
-
-    Returns:
-        Texts.
-
-    Raises:
-        DataError: It is no list, or holds something else.
-    """
-    if isinstance(items, str) or not isinstance(items, Iterable):
-        kind = "the text " if isinstance(items, str) else ""
-        raise DataError(f"{what} a list of item tokens, not {kind}{items!r}")
-    tokens = list(items)
-    odd = [each for each in tokens if not isinstance(each, str | int | np.integer)]
-    if odd:
-        raise DataError(f"{what} a list of texts or whole numbers, and {odd[0]!r} is neither")
-    return [str(token) for token in tokens]

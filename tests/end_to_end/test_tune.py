@@ -79,6 +79,7 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
     ("space", "words", "message"),
     [
         ("learning_rat choice [1]", (), "no setting; did you mean 'learning_rate'"),
+        ("ratios choice [1]", (), "which cannot be searched"),
         ("n_layers choice []", (), "hyper.test, line 1"),
         ("learning_rate uniform 2,1", (), "the lower end comes first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),

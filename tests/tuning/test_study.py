@@ -11,9 +11,10 @@ import pytest
 
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
+from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_report, seconds_saved
 from sasrec.tuning.space import parameter
-from sasrec.tuning.study import Search, SearchPlan, Standing
+from sasrec.tuning.study import Search, Standing
 
 CHOICES = (
     parameter("a", "choice", [1, 2, 3], "here"),

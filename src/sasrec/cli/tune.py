@@ -70,7 +70,8 @@ def tune(
     from sasrec.data.sources import load_corpus
     from sasrec.registry import model_called
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
-    from sasrec.tuning.study import Search, SearchPlan
+    from sasrec.tuning.plan import SearchPlan
+    from sasrec.tuning.study import Search
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")

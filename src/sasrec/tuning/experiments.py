@@ -15,8 +15,8 @@ from sasrec.training.progress import Observer
 from sasrec.tuning.space import Parameter, parameter
 from sasrec.tuning.study import Train
 
-DATA_KEYS = "data"
-"""The group of settings a search cannot vary, as data are prepared once."""
+PREPARED = ("data", "evaluation", "output")
+"""Groups of settings a search cannot vary, as data are prepared once; but for ``max_history``."""
 
 
 def check_names(space: Sequence[Parameter], model: str) -> None:
@@ -27,10 +27,17 @@ def check_names(space: Sequence[Parameter], model: str) -> None:
         model: Whose settings.
 
     Raises:
-        SettingsError: A name is unknown.
+        SettingsError: A name is unknown, or of a setting that no trial can vary.
     """
     known = known_keys(model)
+    groups = resolve_settings(model=model).groups()
+    prepared = {name for group in PREPARED for name in type(groups[group]).model_fields}
     for each in space:
+        if each.name in prepared - {"max_history"}:
+            raise SettingsError(
+                f"the space names {each.name!r}, which cannot be searched: data are prepared and "
+                "split once, for all trials; give it as --key=value"
+            )
         if each.name not in known:
             raise SettingsError(
                 f"the space names {each.name!r}, which is no setting"

@@ -7,19 +7,18 @@ running; whoever comes next sees that its owner is gone and queues the trial aga
 
 from __future__ import annotations
 
-import itertools
 import os
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sasrec.errors import Interrupted, SasrecError
 from sasrec.training.progress import EpochResult, Observer
-from sasrec.tuning.space import Parameter, grid_size
+from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
 from sasrec.tuning.storage import open_study, optuna_here
 from sasrec.tuning.suggestions import meant, suggested
 
@@ -28,43 +27,9 @@ if TYPE_CHECKING:
 
 SILENCE = 900.0
 """Seconds without a sign of life after which a trial on another machine counts as lost."""
-FIRST_LOOK, REDUCTION = 5, 3
-"""A trial is first compared with others after so many validations, and again after each time three
-times as many; of those compared, one in three goes on."""
-
 Train = Callable[[dict[str, Any], Observer], float]
 """Trains with some settings, tells the observer of each epoch, and returns the best validation
 score, higher being better."""
-
-
-@dataclass(frozen=True, slots=True)
-class SearchPlan:
-    """How to search.
-
-    Attributes:
-        space: What is searched.
-        algorithm: ``exhaustive`` (every combination), ``random``, or ``tpe``.
-        prune: ``none``; ``halving`` or ``hyperband`` end trials that fall behind.
-        trials: Most trials of random and tpe.
-        minutes: No trial begins later than this; None has no limit.
-        early_stop: End after so many trials in a row without a new best; None never does.
-        epochs: Most epochs of a trial.
-        seed: Of the search.
-    """
-
-    space: tuple[Parameter, ...]
-    algorithm: Literal["exhaustive", "random", "tpe"] = "tpe"
-    prune: Literal["none", "halving", "hyperband"] = "halving"
-    trials: int = 100
-    minutes: float | None = None
-    early_stop: int | None = None
-    epochs: int = 300
-    seed: int = 2020
-
-    @property
-    def total(self) -> int:
-        """Trials there are to do."""
-        return grid_size(list(self.space)) if self.algorithm == "exhaustive" else self.trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +75,12 @@ class Search:
             storage,
             name,
             space=plan.space,
-            sampler=_sampler(plan, 0),
-            pruner=_pruner(plan),
-            points=_points(plan) if plan.algorithm == "exhaustive" else (),
+            sampler=sampler_of(plan, 0),
+            pruner=pruner_of(plan),
+            points=points_of(plan) if plan.algorithm == "exhaustive" else (),
         )
         # Processes of one study, and a search that is taken up again, must not draw what was drawn.
-        self.study.sampler = _sampler(plan, len(self.study.get_trials(deepcopy=False)))
+        self.study.sampler = sampler_of(plan, len(self.study.get_trials(deepcopy=False)))
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self, train: Train, told: Callable[[Standing], None]) -> str:
@@ -207,7 +172,7 @@ class Search:
             return
         point = trial.user_attrs.get("point")
         if point is not None:
-            self.study.enqueue_trial(_points(self.plan)[point], user_attrs={"point": point})
+            self.study.enqueue_trial(points_of(self.plan)[point], user_attrs={"point": point})
         elif set(trial.params) == {each.name for each in self.plan.space}:
             self.study.enqueue_trial(trial.params)
 
@@ -304,34 +269,6 @@ class _Watcher:
 
     def stopped(self, reason: str) -> None:
         """Take no notice."""
-
-
-def _sampler(plan: SearchPlan, trials: int) -> Any:
-    samplers = optuna_here().samplers
-    seed = plan.seed + trials
-    if plan.algorithm == "tpe":
-        return samplers.TPESampler(seed=seed)
-    return samplers.RandomSampler(seed=seed)
-
-
-def _pruner(plan: SearchPlan) -> Any:
-    pruners = optuna_here().pruners
-    if plan.prune == "halving":
-        return pruners.SuccessiveHalvingPruner(min_resource=FIRST_LOOK, reduction_factor=REDUCTION)
-    if plan.prune == "hyperband":
-        return pruners.HyperbandPruner(
-            min_resource=FIRST_LOOK, max_resource=plan.epochs, reduction_factor=REDUCTION
-        )
-    return pruners.NopPruner()
-
-
-def _points(plan: SearchPlan) -> list[dict[str, Any]]:
-    """Return all combinations as Optuna stores them, in random order, as RecBole takes them."""
-    places = [range(len(each.values)) for each in plan.space]
-    names = [each.name for each in plan.space]
-    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*places)]
-    order = np.random.default_rng(plan.seed).permutation(len(points))
-    return [points[place] for place in order]
 
 
 def _is_lost(trial: optuna.trial.FrozenTrial) -> bool:

@@ -1,0 +1,73 @@
+"""Histories as people hand them in: checked, and in the form the recommender works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from sasrec.errors import DataError
+
+
+def checked_histories(histories: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return histories as lists of item tokens.
+
+    Args:
+        histories: As given.
+
+    Returns:
+        Texts.
+
+    Raises:
+        DataError: They are no list of lists of tokens.
+    """  # by tokens_of too
+    if isinstance(histories, str) or not isinstance(histories, Iterable):
+        raise DataError(f"histories are a list of lists of item tokens, not {histories!r}")
+    return [tokens_of(history, "a history is") for history in histories]
+
+
+def moments_of(times: Sequence[Sequence[float]], lengths: list[int]) -> list[np.ndarray]:
+    """Return times as float64 arrays, one a history.
+
+    Args:
+        times: Numbers.
+        lengths: Of the histories.
+
+    Returns:
+        The arrays.
+
+    Raises:
+        DataError: They are no finite numbers, or not as many as there are events.
+    """
+    try:
+        moments = [np.asarray(each, dtype=np.float64) for each in times]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"times are a list of lists of numbers ({error})") from error
+    if [each.shape for each in moments] != [(length,) for length in lengths]:
+        raise DataError("times do not fit the histories; there must be one for each event")
+    if not all(np.isfinite(each).all() for each in moments):
+        raise DataError("times hold something that is no finite number")
+    return moments
+
+
+def tokens_of(items: Iterable[str], what: str) -> list[str]:
+    """Return item tokens as a list of texts; numbers are taken as the tokens they spell.
+
+    Args:
+        items: Texts or whole numbers.
+        what: Subject and verb of the error text.
+
+    Returns:
+        Texts.
+
+    Raises:
+        DataError: It is no list, or holds something else.
+    """
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        kind = "the text " if isinstance(items, str) else ""
+        raise DataError(f"{what} a list of item tokens, not {kind}{items!r}")
+    tokens = list(items)
+    odd = [each for each in tokens if not isinstance(each, str | int | np.integer)]
+    if odd:
+        raise DataError(f"{what} a list of texts or whole numbers, and {odd[0]!r} is neither")
+    return [str(token) for token in tokens]
