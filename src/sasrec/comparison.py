@@ -119,10 +119,7 @@ def compare(
     """  # by resolve_settings
     runs = [run_settings(name, settings, models) for name in models]
     first = runs[0]
-    keys = tuple(f"{name}@{k}" for name in first.evaluation.metrics for k in first.evaluation.topk)
-    odd = [name for name in first.evaluation.metrics if name not in RANK_METRICS]
-    if odd:
-        raise SettingsError(f"{odd[0]} is no mean over cases, so it cannot be compared")
+    keys = compared_metrics(first)
     split = make_split(corpus, first.evaluation)
     measured: dict[str, _Measured] = {}
     for run in runs:
@@ -140,6 +137,24 @@ def compare(
     entries = _entries(measured, keys, slices)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes)
+
+
+def compared_metrics(run: RunSettings) -> tuple[str, ...]:
+    """Return the metrics to compare.
+
+    Args:
+        run: Metrics and cut-offs.
+
+    Returns:
+        Keys such as ``ndcg@10``.
+
+    Raises:
+        SettingsError: A metric is no mean over cases.
+    """
+    odd = [name for name in run.evaluation.metrics if name not in RANK_METRICS]
+    if odd:
+        raise SettingsError(f"{odd[0]} is no mean over cases, so it cannot be compared")
+    return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
 
 
 def run_settings(name: str, settings: dict[str, Any], models: Sequence[str]) -> RunSettings:

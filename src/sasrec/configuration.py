@@ -125,7 +125,7 @@ def resolve_layers(
     classes = _classes(model)
     owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
     names = _names(classes)
-    preset, layers = _on_preset(layers, preset)
+    preset, layers = _on_preset(layers, preset, model)
     layers = [Layer(f"{model} as in its paper", own_settings(model, preset)), *layers]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -221,18 +221,21 @@ def _classes(model: str) -> dict[str, type[Settings]]:
     }
 
 
-def _on_preset(layers: Sequence[Layer], preset: str | None) -> tuple[str | None, list[Layer]]:
+def _on_preset(
+    layers: Sequence[Layer], preset: str | None, model: str
+) -> tuple[str | None, list[Layer]]:
     """Return the preset's name, and the layers upon that of the preset, if one is named.
 
     Args:
         layers: From the weakest to the strongest; their key ``preset`` is taken out.
         preset: Its name where no layer says.
+        model: Name of the model.
 
     Returns:
         The name or None, and the layers.
 
     Raises:
-        SettingsError: The preset is unknown.
+        SettingsError: The preset is unknown, or not for this model.
     """
     named = [layer.values["preset"] for layer in layers if "preset" in layer.values]
     preset = named[-1] if named else preset
@@ -247,6 +250,8 @@ def _on_preset(layers: Sequence[Layer], preset: str | None) -> tuple[str | None,
             f"unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
             f"(known: {', '.join(PRESETS)})"
         )
+    if model != "SASRec" and preset != "recbole":
+        raise SettingsError(f"preset {preset!r} is for SASRec; {model} takes none, or 'recbole'")
     return preset, [Layer(f"preset {preset}", PRESETS[preset].values), *plain]
 
 

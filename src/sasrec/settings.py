@@ -34,6 +34,25 @@ Norm = Literal["layer", "rms"]
 """Names of normalisations."""
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Refuse a width that attention heads cannot share.
+
+    Args:
+        width: Of hidden states.
+        heads: Number of heads.
+
+    Raises:
+        ValueError: It is no multiple.
+    """
+    if width % heads:
+        below, above = width // heads * heads, (width // heads + 1) * heads
+        near = f"{below} or {above}" if below else str(above)
+        raise ValueError(
+            f"hidden_size {width} cannot be shared by n_heads {heads}; "
+            f"choose a multiple of {heads}, such as {near}"
+        )
+
+
 def recbole(name: str) -> dict[str, Any]:
     """Return the field metadata that gives a setting its second name, the one RecBole uses.
 

@@ -94,6 +94,9 @@ def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path:
         (("train", "-d", DATA, "-m", "Casser"), "unknown model 'Casser'; did you mean 'Caser'"),
         (("train", "-d", DATA, "-m", "TransRec", "--loss=CE"), "which loss CE needs"),
         (("explain", "nowhere"), "nowhere"),
+        (("compare", "-d", DATA, "--seed=abc"), "seed is 'abc'"),
+        (("train", "-d", DATA, "-m", "BERT4Rec", "--hidden_size=15"), "15 cannot be shared"),
+        (("train", "-d", DATA, "-m", "GRU4Rec", "--preset", "paper"), "'paper' is for SASRec"),
     ],
 )
 def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:

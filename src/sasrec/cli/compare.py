@@ -60,10 +60,9 @@ def compare(
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
     goes to the models that have it.
     """
-    from sasrec.comparison import as_csv, draw_comparison, run_settings
+    from sasrec.comparison import as_csv, compared_metrics, draw_comparison, run_settings
     from sasrec.comparison import compare as measure
     from sasrec.config_files import key_words
-    from sasrec.configuration import resolve_settings
     from sasrec.data.sources import load_corpus
 
     if protocol not in PROTOCOLS:
@@ -73,24 +72,24 @@ def compare(
     names = _names(models)
     settings = {**PROTOCOLS[protocol], **key_words(context.args).values}
     settings.setdefault("metrics", ("ndcg", "recall", "mrr"))
-    first_seed = int(settings.pop("seed", 2020))
-    corpus = load_corpus(data, run_settings(names[0], settings, names).data, fetch_progress())
+    first, *_ = (run_settings(name, settings, names) for name in names)
+    compared_metrics(first)  # before hours of training, not after
+    corpus = load_corpus(data, first.data, fetch_progress())
     folder = out if out is not None else Path("compared") / corpus.name
+    folder.mkdir(parents=True, exist_ok=True)
 
     def observer(model: str, seed: int) -> Observer:
         if not (quiet or as_json):
             print(f"{model}, seed {seed}", file=sys.stderr)
-        decimals = resolve_settings().output.loss_decimals
-        return observer_for(quiet=quiet or as_json, loss_decimals=decimals)
+        return observer_for(quiet=quiet or as_json, loss_decimals=first.output.loss_decimals)
 
     found = measure(
         corpus,
         names,
         settings=settings,
-        seeds=range(first_seed, first_seed + seeds),
+        seeds=range(first.training.seed, first.training.seed + seeds),
         observer=observer,
     )
-    folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
     write_whole(folder / "comparison.csv", as_csv(found))
     draw_comparison(found, folder / "comparison.png")

@@ -83,6 +83,7 @@ def tune(
     space = built_in_space(corpus, fixed) if params is None else _space(params)
     check_names(space, name)
     folder = out if out is not None else Path("tuned") / corpus.name
+    folder.mkdir(parents=True, exist_ok=True)  # before hours of training, not after
     plan = SearchPlan(
         space=tuple(space),
         algorithm=_algorithm(algo, space),  # type: ignore[arg-type]  # one of ALGORITHMS
@@ -226,7 +227,6 @@ def _finish(
         reason = f"; the last one failed: {failed[-1]}" if failed else ""
         raise SasrecError(f"no trial finished{reason}")
     settings = search.settings_of(best)
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = {**({} if preset is None else {"preset": preset}), **fixed, **settings}
     write_whole(folder / "best.yaml", _as_yaml(chosen))
     final = _tested(search, corpus, settings, fixed=fixed, model=model, preset=preset, seeds=seeds)

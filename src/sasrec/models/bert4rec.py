@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
@@ -26,7 +26,7 @@ from sasrec.models.blocks import Block
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout
 from sasrec.models.layers import FeedForward, layout_of, narrowed
-from sasrec.settings import Activation, Settings
+from sasrec.settings import Activation, Settings, check_heads
 
 
 class BERT4RecSettings(Settings):
@@ -54,6 +54,11 @@ class BERT4RecSettings(Settings):
     """Share of events that are masked in training."""
     ft_ratio: float = Field(0.5, ge=0, le=1)
     """Share of windows in which only the last event is masked, as when predicting."""
+
+    @model_validator(mode="after")
+    def _heads_share_width(self) -> BERT4RecSettings:
+        check_heads(self.hidden_size, self.n_heads)
+        return self
 
 
 class BERT4Rec(NextItemModel):

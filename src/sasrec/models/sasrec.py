@@ -33,7 +33,7 @@ from sasrec.models.layers import (
     places_from_the_end,
 )
 from sasrec.models.positions import RelativeBias, RelativeKind, distances_of
-from sasrec.settings import Activation, Norm, Settings
+from sasrec.settings import Activation, Norm, Settings, check_heads
 
 
 class SASRecSettings(Settings):
@@ -92,13 +92,7 @@ class SASRecSettings(Settings):
     @model_validator(mode="after")
     def _heads_share_width(self) -> SASRecSettings:
         width, heads = self.hidden_size, self.n_heads
-        if width % heads:
-            below, above = width // heads * heads, (width // heads + 1) * heads
-            near = f"{below} or {above}" if below else str(above)
-            raise ValueError(
-                f"hidden_size {width} cannot be shared by n_heads {heads}; "
-                f"choose a multiple of {heads}, such as {near}"
-            )
+        check_heads(width, heads)
         if self.positions == "rotary" and width // heads % 2:
             raise ValueError(
                 f"positions rotary turns pairs of elements, and a head has {width // heads} "
