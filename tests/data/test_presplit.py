@@ -41,6 +41,7 @@ def test_events_run_on_from_part_to_part(tmp_path):
         HEADER + "u\td\t9\nw\tb\t2\n",
     )
     assert split.n_targets == 2
+    assert corpus.sequences.times.tolist() == [1, 2, 0, 9, 1, 5, 1, 2]  # u, v, w
     assert questions(corpus, split.validation) == [(["b", "a"], "c")]
     assert questions(corpus, split.test) == [(["b", "a", "c"], "d"), (["a"], "b")]
 

@@ -70,7 +70,11 @@ def _from_events(files: list[Path], path: Path, settings: DataSettings, source: 
     np.add.at(counts, (owners, frame["part"].to_numpy()), 1)
     first_part = (counts > 0).argmax(1)
     counts[np.arange(len(counts)), first_part] -= 1  # a first event is nobody's target
-    return replace(corpus, target_counts=counts)
+    sequences = corpus.sequences
+    if "time" in frame.columns and not frame["time"].null_count():
+        times = frame["time"].cast(pl.Float64).to_numpy()
+        sequences = replace(sequences, times=times[np.argsort(owners, kind="stable")])
+    return replace(corpus, sequences=sequences, target_counts=counts)
 
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
