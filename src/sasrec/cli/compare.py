@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.run import Data
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.data.writing import write_whole
 from sasrec.errors import SettingsError, did_you_mean
@@ -37,10 +38,7 @@ SAMPLED = (
 
 def compare(
     context: typer.Context,
-    data: Annotated[
-        str,
-        typer.Option("--data", "-d", help="Name (see 'sasrec data list'), file or folder."),
-    ],
+    data: Data,
     models: Annotated[
         str, typer.Option("--models", "-m", help="Names with commas between, or 'all'.")
     ] = "SASRec,GRU4Rec,FPMC,BPR",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.recommend import Asked, asked_histories, trained_on
+from sasrec.cli.recommend import Asked, Histories, Users, asked_histories, trained_on
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 
@@ -19,14 +19,8 @@ if TYPE_CHECKING:
 
 def explain(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    history: Annotated[
-        list[str] | None,
-        typer.Option(help="Item tokens, oldest first, with commas between; may be repeated."),
-    ] = None,
-    user: Annotated[
-        list[str] | None,
-        typer.Option(help="A user of the data; their whole history counts. May be repeated."),
-    ] = None,
+    history: Histories = None,
+    user: Users = None,
     data: Annotated[
         str | None,
         typer.Option("--data", "-d", help="Data to average over; default: training data."),

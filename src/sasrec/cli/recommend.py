@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from sasrec.recommender import Recommendation, Recommender
 
 
+Histories = Annotated[
+    list[str] | None,
+    typer.Option(help="Item tokens, oldest first, with commas between; may be repeated."),
+]
+Users = Annotated[
+    list[str] | None,
+    typer.Option(help="A user of the data; their whole history counts. May be repeated."),
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Somebody to recommend for.
@@ -39,14 +49,8 @@ class Asked:
 
 def recommend(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
-    history: Annotated[
-        list[str] | None,
-        typer.Option(help="Item tokens, oldest first, with commas between; may be repeated."),
-    ] = None,
-    user: Annotated[
-        list[str] | None,
-        typer.Option(help="A user of the data; their whole history counts. May be repeated."),
-    ] = None,
+    history: Histories = None,
+    user: Users = None,
     file: Annotated[
         Path | None,
         typer.Option("--file", "-f", help="A history a line: a JSON list, or tokens with spaces."),

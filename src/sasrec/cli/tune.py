@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.run import ConfigFiles, Preset
+from sasrec.cli.run import ConfigFiles, Data, Preset
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
@@ -26,9 +26,7 @@ PRUNERS = ("halving", "hyperband", "none")
 
 def tune(
     context: typer.Context,
-    data: Annotated[
-        str, typer.Option("--data", "-d", help="Name (see 'sasrec data list'), file or folder.")
-    ],
+    data: Data,
     params: Annotated[
         Path | None, typer.Option(help="The space: a hyper.test file, or YAML (.yaml, .yml).")
     ] = None,
