@@ -11,6 +11,7 @@ from sasrec.settings import TrainingSettings
 
 COUNTS = np.array([0, 9, 4, 1, 16])
 CPU = torch.device("cpu")
+SOURCE = torch.Generator().manual_seed(0)
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -20,7 +21,7 @@ def test_items_are_drawn_as_often_as_is_said(shared, distribution, alpha):
     settings = TrainingSettings(
         loss="SSM", negatives=distribution, shared_negatives=shared, negative_alpha=alpha
     )
-    draw = negative_sampler(settings, counts=COUNTS, device=CPU)
+    draw = negative_sampler(settings, counts=COUNTS, device=CPU, generator=SOURCE)
     count = 100_000
     negatives, log_expected = draw(torch.tensor([1, 4]), count)
     assert negatives.shape == ((count,) if shared else (2, count))
@@ -40,7 +41,9 @@ def test_items_are_drawn_as_often_as_is_said(shared, distribution, alpha):
 def test_the_other_targets_of_the_batch_are_negatives():
     settings = TrainingSettings(loss="SSM", negatives="in_batch")
     targets = torch.tensor([1, 4, 4, 2])
-    negatives, log_expected = negative_sampler(settings, counts=COUNTS, device=CPU)(targets, 1)
+    negatives, log_expected = negative_sampler(
+        settings, counts=COUNTS, device=CPU, generator=SOURCE
+    )(targets, 1)
     assert torch.equal(negatives, targets)
     assert log_expected.exp().tolist() == pytest.approx([9 * 4 / 30, 64 / 30, 64 / 30, 16 / 30])
 

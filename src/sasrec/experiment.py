@@ -21,11 +21,12 @@ from sasrec.evaluation.report import Report, environment, evaluate_model, measur
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.objective import training_loss
+from sasrec.objective import negatives_generator, training_loss
 from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
 from sasrec.registry import BASELINES, MODELS, model_called, resolve
 from sasrec.settings import EvaluationSettings
+from sasrec.training.checkpoint import Keep, TrainState
 from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.processes import my_place
 from sasrec.training.progress import LogObserver, Observer
@@ -89,7 +90,14 @@ def train(
     return outcome.recommender
 
 
-def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> Outcome:
+def run_experiment(
+    corpus: Corpus,
+    run: RunSettings,
+    *,
+    observer: Observer,
+    keep: Keep | None = None,
+    begin: TrainState | None = None,
+) -> Outcome:
     """Train a model on a data set and measure it beside the baselines.
 
     Random numbers come from the seed in the settings; the caller's generators are left as found.
@@ -98,6 +106,8 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
         corpus: The data set.
         run: All settings.
         observer: Told how training goes.
+        keep: Given the state of training after each epoch.
+        begin: A state to go on from; of the same data and settings.
 
     Returns:
         The outcome; nothing is written.
@@ -105,7 +115,9 @@ def run_experiment(corpus: Corpus, run: RunSettings, *, observer: Observer) -> O
     split = make_split(corpus, run.evaluation)
     run = adapted(run, facts_of(split, n_items=len(corpus.items)))
     device = prepared_device(run)
-    model, trained = train_model(corpus, split, run, device=device, observer=observer)
+    model, trained = train_model(
+        corpus, split, run, device=device, observer=observer, keep=keep, begin=begin
+    )
     reports = [evaluate(run.model_name, model, corpus, split, run=run, device=device)]
     for name in BASELINES:
         fitted: NextItemModel = resolve("baseline", BASELINES, name)(split, len(corpus.items))
@@ -145,7 +157,14 @@ def prepared_device(run: RunSettings) -> torch.device:
 
 
 def train_model(
-    corpus: Corpus, split: Split, run: RunSettings, *, device: torch.device, observer: Observer
+    corpus: Corpus,
+    split: Split,
+    run: RunSettings,
+    *,
+    device: torch.device,
+    observer: Observer,
+    keep: Keep | None = None,
+    begin: TrainState | None = None,
 ) -> tuple[NextItemModel, Trained]:
     """Train a model on the training targets, validating on the validation cases.
 
@@ -155,6 +174,8 @@ def train_model(
         run: All settings, adapted to the data.
         device: Where to compute.
         observer: Told how training goes.
+        keep: Given the state of training after each epoch.
+        begin: A state to go on from.
 
     Returns:
         The model at its best weights, in evaluation mode, and how training went.
@@ -180,14 +201,18 @@ def train_model(
         model.to(device)
         if place.rank:  # the same weights everywhere, but dropout of its own
             torch.manual_seed(run.training.seed + place.rank)
+        source = negatives_generator(run.training, device)
         trained = fit(
             model,
             training_batches(split, run, with_times=model.needs_times),
-            training_loss(run.training, counts=counts, device=device),
+            training_loss(run.training, counts=counts, device=device, generator=source),
             validate=validator(model, split, run, counts=counts, device=device),
             settings=run.training,
             observer=observer,
             watched=run.evaluation.valid_metric,
+            generators=(source,),
+            keep=keep,
+            begin=begin,
         )
     return model.eval(), trained
 

@@ -25,13 +25,33 @@ Draw = Callable[[Tensor, int], tuple[Tensor, Tensor | float]]
 is expected among them, of the same shape or a number."""
 
 
-def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: torch.device) -> Loss:
+def negatives_generator(settings: TrainingSettings, device: torch.device) -> torch.Generator:
+    """Return the source of a run's negatives; each process has random numbers of its own.
+
+    Args:
+        settings: The seed.
+        device: Where negatives are drawn.
+
+    Returns:
+        The generator.
+    """
+    return torch.Generator(device).manual_seed(settings.seed + my_place().rank)
+
+
+def training_loss(
+    settings: TrainingSettings,
+    *,
+    counts: np.ndarray,
+    device: torch.device,
+    generator: torch.Generator | None = None,
+) -> Loss:
     """Return the loss a run lowers, with negatives drawn where it needs them.
 
     Args:
         settings: The loss by name, how negatives are drawn, and the seed.
         counts: int64 [V], training events of each item.
         device: Where negatives are drawn.
+        generator: Their source; None makes one of the seed.
 
     Returns:
         From states, targets and item table (or scorer) to a scalar.
@@ -55,7 +75,8 @@ def training_loss(settings: TrainingSettings, *, counts: np.ndarray, device: tor
         loss = partial(loss, beta=beta)
     if settings.loss == "BPRmax":
         loss = partial(loss, penalty=settings.score_penalty)
-    draw = negative_sampler(settings, counts=counts, device=device)
+    source = negatives_generator(settings, device) if generator is None else generator
+    draw = negative_sampler(settings, counts=counts, device=device, generator=source)
     count, candidates = settings.negative_count, settings.negative_candidates
 
     def against_negatives(hidden: Tensor, targets: Tensor, table: Any) -> Tensor:
@@ -83,7 +104,11 @@ def _over_all(loss: Callable[..., Tensor], share: float) -> Loss:
 
 
 def negative_sampler(
-    settings: TrainingSettings, *, counts: np.ndarray, device: torch.device
+    settings: TrainingSettings,
+    *,
+    counts: np.ndarray,
+    device: torch.device,
+    generator: torch.Generator,
 ) -> Draw:
     """Return how negatives are drawn.
 
@@ -91,11 +116,11 @@ def negative_sampler(
         settings: The distribution, and whether a batch shares its negatives.
         counts: int64 [V], training events of each item.
         device: Where to draw.
+        generator: Source of the draws, there.
 
     Returns:
-        The sampler; each process has random numbers of its own.
+        The sampler.
     """
-    generator = torch.Generator(device).manual_seed(settings.seed + my_place().rank)
     n_items = len(counts) - 1
     alpha = 1.0 if settings.negatives == "in_batch" else settings.negative_alpha
     weights = torch.from_numpy(counts).double().to(device) ** alpha

@@ -374,6 +374,9 @@ class OutputSettings(Settings):
         Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], _in_case(str.upper)
     ] = Field("INFO", json_schema_extra=recbole("state"))
     """Least importance of what is logged."""
+    keep_training: bool = True
+    """Keep the state of training beside the model folder after each epoch, so that a training that
+    was cut off can go on (sasrec train --resume)."""
     save_dataset: bool = Field(False, json_schema_extra=recbole("save_dataset"))
     """Write the events that are left after filtering as an atomic file."""
     dataset_save_path: Word | None = Field(None, json_schema_extra=recbole("dataset_save_path"))

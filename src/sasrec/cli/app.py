@@ -16,8 +16,9 @@ from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
-from sasrec.cli.run import config, evaluate, train
+from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
+from sasrec.cli.train import train
 from sasrec.cli.tune import tune
 from sasrec.errors import SasrecError
 

@@ -1,9 +1,8 @@
-"""train, evaluate, config: settings and data in, a table out."""
+"""evaluate, config: a model or settings in, a table out; and what commands share."""
 
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sasrec.cli.recommend import trained_on
-from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+from sasrec.cli.watch import fetch_progress
+from sasrec.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
     from sasrec.configuration import RunSettings
@@ -36,60 +35,6 @@ Preset = Annotated[
     typer.Option(help="Settings to begin with: best (default), recbole, paper, gsasrec, esasrec."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-
-
-def train(
-    context: typer.Context,
-    data: Data,
-    model: Annotated[
-        str,
-        typer.Option("--model", "-m", help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, …"),
-    ] = "SASRec",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
-    epochs: Annotated[int | None, typer.Option(help="Most epochs; default 300.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
-    config_file: ConfigFiles = None,
-    preset: Preset = None,
-    as_json: AsJson = False,
-    quiet: Quiet = False,
-) -> None:
-    """Train a model, measure it beside two baselines, and save it.
-
-    Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
-    'sasrec config' lists them all.
-    """
-    from sasrec.data.sources import load_corpus, save_events
-    from sasrec.experiment import run_experiment
-    from sasrec.model_folder import check_target
-
-    given = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
-    run = settings_from(context.args, config_file, preset, given, model)
-    logging.getLogger("sasrec").setLevel(run.output.log_level)
-    folder = out if out is not None else Path(run.output.checkpoint_dir) / _folder_name(data)
-    check_target(folder, overwrite=overwrite or out is None)
-    corpus = load_corpus(data, run.data, fetch_progress())
-    if out is None and not overwrite:
-        _refuse_other_source(folder, corpus.source)
-    if run.output.save_dataset:
-        path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
-        print(f"events after filtering: {path}", file=sys.stderr)
-    quiet = quiet or as_json or not run.output.show_progress
-    observer = observer_for(quiet=quiet, loss_decimals=run.output.loss_decimals)
-    outcome = run_experiment(corpus, run, observer=observer)
-    outcome.recommender.save(folder, overwrite=overwrite or out is None)
-    if as_json:
-        print(json.dumps({"folder": str(folder), **outcome.recommender.metrics}))
-    else:
-        print_reports(outcome.reports, run.evaluation.decimals)
-        print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {folder}")
-    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, folder)
-    if outcome.trained.interrupted:
-        raise Interrupted(f"training was stopped early; the best weights so far are in {folder}")
 
 
 def evaluate(
@@ -272,34 +217,3 @@ def _number(text: str, option: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(f"{option} holds {text!r}; it needs whole numbers") from None
-
-
-def _folder_name(data: str) -> str:
-    path = Path(data).expanduser()
-    name = path.resolve().stem if path.exists() else data
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
-
-
-def _refuse_other_source(folder: Path, source: str) -> None:
-    """Refuse to replace, unasked, a model that was trained on other data of the same name."""
-    from sasrec.model_folder import SETTINGS, read_json
-
-    if not (folder / SETTINGS).is_file():
-        return
-    other = read_json(folder / SETTINGS).get("source")
-    if other != source:
-        raise ModelError(
-            f"{folder} holds a model trained on {other or 'a data frame'}; choose another place "
-            "with --out, or replace it with --overwrite"
-        )
-
-
-def _save_curve(metrics: dict[str, Any], watched: str, folder: Path) -> None:
-    from sasrec.model_folder import CURVE
-    from sasrec.training.curve import draw_curve
-
-    try:
-        draw_curve(metrics, watched, folder / CURVE)
-    except OSError as error:  # the model is saved; a picture less is no failure
-        (folder / CURVE).unlink(missing_ok=True)
-        print(f"no picture of the training: {error.strerror or error}", file=sys.stderr)

@@ -19,6 +19,10 @@ class WeightAverage:
 
     Early on the decay is (1 + step) / (10 + step) where that is smaller, so that the random
     initial weights are soon forgotten.
+
+    Attributes:
+        values: The average of each weight.
+        steps: Updates so far.
     """
 
     def __init__(self, weights: Sequence[nn.Parameter], decay: float) -> None:
@@ -29,16 +33,16 @@ class WeightAverage:
             decay: 0 follows them exactly, towards 1 remembers longer.
         """
         self._weights: list[Tensor] = [weight.detach() for weight in weights]
-        self._average = [weight.clone() for weight in self._weights]
+        self.values = [weight.clone() for weight in self._weights]
         self._decay = decay
-        self._steps = 0
+        self.steps = 0
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights after a step."""
-        self._steps += 1
-        decay = min(self._decay, (1 + self._steps) / (10 + self._steps))
-        torch._foreach_lerp_(self._average, self._weights, 1 - decay)
+        self.steps += 1
+        decay = min(self._decay, (1 + self.steps) / (10 + self.steps))
+        torch._foreach_lerp_(self.values, self._weights, 1 - decay)
 
     @contextmanager
     @torch.no_grad()
@@ -49,7 +53,7 @@ class WeightAverage:
             Nothing; the weights are back afterwards.
         """
         own = [weight.clone() for weight in self._weights]
-        torch._foreach_copy_(self._weights, self._average)
+        torch._foreach_copy_(self._weights, self.values)
         try:
             yield
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
+from sasrec.training.checkpoint import Keep, TrainState, captured, restore
 from sasrec.training.device import pick_precision
 from sasrec.training.flat import FlatWeights
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
@@ -59,6 +60,9 @@ def fit(
     settings: TrainingSettings,
     observer: Observer,
     watched: str = "score",
+    generators: Sequence[torch.Generator] = (),
+    keep: Keep | None = None,
+    begin: TrainState | None = None,
 ) -> Trained:
     """Train a model until early stopping, the last epoch, or Ctrl-C; leave it at its best weights.
 
@@ -73,6 +77,9 @@ def fit(
         settings: Rates, lengths, patience.
         observer: Told how it goes.
         watched: What to call the watched metric.
+        generators: Sources of the loss's random numbers, kept with the state.
+        keep: Given the state after each epoch.
+        begin: A state to go on from, as if training had never stopped.
 
     Returns:
         How it went.
@@ -87,9 +94,11 @@ def fit(
     best = Best(model)
     observer.started(settings.epochs, batches.n_targets)
     reason, interrupted = f"reached {settings.epochs} epochs", False
-    epochs: list[EpochResult] = []
+    epochs = [] if begin is None else restore(begin, run, best, generators)
     try:
-        for epoch in range(1, settings.epochs + 1):
+        for epoch in range(len(epochs) + 1, settings.epochs + 1):
+            if best.stale > settings.patience:
+                break
             mean_loss, seconds, targets = run.epoch(epoch)
             with run.average.applied():
                 score = None
@@ -101,9 +110,10 @@ def fit(
                 EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left, watched)
             )
             observer.finished_epoch(epochs[-1])
-            if left <= 0:
-                reason = f"no new best in {best.stale} validations"
-                break
+            if keep is not None:
+                keep(captured(run, best, epochs, generators))
+        if best.stale > settings.patience:
+            reason = f"no new best in {best.stale} validations"
     except KeyboardInterrupt:
         reason, interrupted = f"interrupted; the weights of epoch {best.epoch} are kept", True
         if not best.epoch:
@@ -119,7 +129,14 @@ def fit(
 
 
 class Best:
-    """The best weights so far, and how long ago that was."""
+    """The best weights so far, and how long ago that was.
+
+    Attributes:
+        weights: Name to value; empty before the first.
+        score: Of these weights.
+        epoch: Whose weights they are; 0 before the first.
+        stale: Validations since.
+    """
 
     def __init__(self, model: NextItemModel) -> None:
         """Begin with none.
@@ -128,8 +145,8 @@ class Best:
             model: Whose weights are kept.
         """
         self._model = model
-        self._weights: dict[str, Tensor] = {}
-        self._score = -math.inf
+        self.weights: dict[str, Tensor] = {}
+        self.score = -math.inf
         self.epoch = 0
         self.stale = 0
 
@@ -144,13 +161,13 @@ class Best:
         Returns:
             Whether a score made them the best.
         """
-        is_best = score is not None and score >= self._score
+        is_best = score is not None and score >= self.score
         if is_best or always:
             self.stale, self.epoch = 0, epoch
-            self._weights = {
+            self.weights = {
                 name: value.detach().clone() for name, value in self._model.state_dict().items()
             }
-            self._score = self._score if score is None else score
+            self.score = self.score if score is None else score
         elif score is not None:
             self.stale += 1
         return is_best
@@ -163,11 +180,11 @@ class Best:
         """
         if not self.epoch:
             raise ModelError("no validation gave a number, so there are no best weights to keep")
-        if not all(weight.isfinite().all() for weight in self._weights.values()):
+        if not all(weight.isfinite().all() for weight in self.weights.values()):
             raise ModelError(
                 "the weights are no longer finite numbers; try a smaller learning_rate"
             )
-        self._model.load_state_dict(self._weights)
+        self._model.load_state_dict(self.weights)
 
 
 def _is_due(epoch: int, settings: TrainingSettings) -> bool:

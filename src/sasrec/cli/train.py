@@ -1,0 +1,290 @@
+"""train: settings and data in, a model folder and a table out; a training cut off can go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
+from sasrec.cli.watch import fetch_progress, observer_for
+from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+
+if TYPE_CHECKING:
+    from sasrec.configuration import RunSettings
+    from sasrec.data.sequences import Corpus
+    from sasrec.training.checkpoint import Keep, TrainState
+
+SEVERAL = "another training writes to {}; wait for it, or choose another place with --out"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to train, and where the model goes.
+
+    Attributes:
+        run: All settings.
+        data: Name or path.
+        folder: Of the model.
+        replaces: Whether a model that is there may be replaced.
+        begin: State to go on from, or None.
+        fingerprint: Of the data the state belongs to; empty without one.
+    """
+
+    run: RunSettings
+    data: str
+    folder: Path
+    replaces: bool
+    begin: TrainState | None = None
+    fingerprint: str = ""
+
+    @property
+    def checkpoint(self) -> Path:
+        """File that is there while the training is not finished."""
+        return checkpoint_of(self.folder)
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """Return where the state of a training is kept: beside its model folder.
+
+    Args:
+        folder: Of the model.
+
+    Returns:
+        The file.
+    """
+    return folder.with_name(f"{folder.name}.training.safetensors")
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data", "-d", help="Name (see 'sasrec data list'), file or folder of interactions."
+        ),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, …"),
+    ] = "SASRec",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs; default 300.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    config_file: ConfigFiles = None,
+    preset: Preset = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Model folder of a training that was cut off; nothing else is needed."),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train a model, measure it beside two baselines, and save it.
+
+    Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
+    'sasrec config' lists them all.
+    """
+    if resume is not None:
+        given = (data, out, epochs, seed, device, precision, preset)
+        if context.args or config_file or any(each is not None for each in given):
+            raise SettingsError("--resume takes data and settings from the training cut off")
+        job = _cut_off(resume)
+    else:
+        options = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
+        run = settings_from(context.args, config_file, preset, options, model)
+        if data is None:
+            raise SettingsError("say what to train on with --data, such as --data ml-100k")
+        folder = out if out is not None else Path(run.output.checkpoint_dir) / _folder_name(data)
+        job = Job(run, data, folder, replaces=overwrite or out is None)
+    may_be_other = out is not None or overwrite or resume is not None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep the best, and go
+    with _alone(job):
+        _work(job, may_be_other=may_be_other, as_json=as_json, quiet=quiet)
+
+
+def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
+    """Train, save and print.
+
+    Args:
+        job: What and where to.
+        may_be_other: Whether a model of other data may be replaced.
+        as_json: Print JSON and nothing else.
+        quiet: Show no progress.
+
+    Raises:
+        Interrupted: Training was stopped early; what there is was saved.
+    """
+    from sasrec.data.sources import load_corpus, save_events
+    from sasrec.experiment import run_experiment
+    from sasrec.model_folder import check_target
+
+    run = job.run
+    logging.getLogger("sasrec").setLevel(run.output.log_level)
+    check_target(job.folder, overwrite=job.replaces)
+    corpus = load_corpus(job.data, run.data, fetch_progress())
+    if not may_be_other:
+        _refuse_other_source(job.folder, corpus.source)
+    _check_same_data(job, corpus)
+    if run.output.save_dataset:
+        path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
+        print(f"events after filtering: {path}", file=sys.stderr)
+    quiet = quiet or as_json or not run.output.show_progress
+    outcome = run_experiment(
+        corpus,
+        run,
+        observer=observer_for(quiet=quiet, loss_decimals=run.output.loss_decimals),
+        keep=_keeper(job, corpus),
+        begin=job.begin,
+    )
+    outcome.recommender.save(job.folder, overwrite=job.replaces)
+    if as_json:
+        print(json.dumps({"folder": str(job.folder), **outcome.recommender.metrics}))
+    else:
+        print_reports(outcome.reports, run.evaluation.decimals)
+        print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
+    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, job.folder)
+    if outcome.trained.interrupted:
+        raise Interrupted(
+            f"training was stopped early; the best weights so far are in {job.folder}, and "
+            f"'sasrec train --resume {job.folder}' goes on"
+        )
+    job.checkpoint.unlink(missing_ok=True)
+
+
+def _keeper(job: Job, corpus: Corpus) -> Keep | None:
+    """Return what keeps the state after each epoch, with all that is needed to go on."""
+    if not job.run.output.keep_training:
+        return None
+    from sasrec.training.checkpoint import save_state
+
+    about = {
+        "settings": job.run.as_json(),
+        "data": corpus.source or job.data,
+        "fingerprint": corpus.sequences.fingerprint(),
+        "replaces": job.replaces,
+    }
+    return lambda state: save_state(state, about, job.checkpoint)
+
+
+def _cut_off(folder: Path) -> Job:
+    """Return the job that was cut off.
+
+    Args:
+        folder: Of the model it was to become.
+
+    Returns:
+        The job, with the state to go on from.
+
+    Raises:
+        ModelError: There is no checkpoint, or it is damaged.
+    """
+    from dataclasses import replace
+
+    from sasrec.configuration import resolve_settings
+    from sasrec.training.checkpoint import load_state
+
+    path = checkpoint_of(folder)
+    begin, about = load_state(path)
+    try:
+        saved: dict[str, Any] = dict(about["settings"])
+        name, preset = saved.pop("model_name"), saved.pop("preset")
+        values = {key: value for group in saved.values() for key, value in group.items()}
+        run = resolve_settings(values, name)
+        # Every value counts as the user's own, so that the preset changes none.
+        run = replace(run, preset=preset, origins=dict.fromkeys(values, str(path)))
+        return Job(run, about["data"], folder, True, begin, about["fingerprint"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelError(f"{path} is damaged: {error} is missing or odd") from error
+
+
+def _check_same_data(job: Job, corpus: Corpus) -> None:
+    """Refuse to go on with other data.
+
+    Args:
+        job: With a fingerprint, if it goes on.
+        corpus: What was read.
+
+    Raises:
+        DataError: The data have changed.
+    """
+    if job.fingerprint and corpus.sequences.fingerprint() != job.fingerprint:
+        raise DataError(
+            f"{job.data} has changed since the training was cut off, so it cannot go on; train anew"
+        )
+
+
+@contextmanager
+def _alone(job: Job) -> Iterator[None]:
+    """Keep a second training of this machine from writing to the same folder.
+
+    The lock is a file in the system's folder for such, and goes with its process.
+
+    Args:
+        job: Whose folder.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ModelError: There is another training.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows; folders are still written whole or not at all
+        yield
+        return
+    digest = hashlib.sha256(str(job.folder.resolve()).encode()).hexdigest()[:16]
+    # It stays: taking it away would let two others in, one with the old file and one with a new.
+    with (Path(tempfile.gettempdir()) / f"sasrec-{digest}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ModelError(SEVERAL.format(job.folder)) from error
+        yield
+
+
+def _folder_name(data: str) -> str:
+    path = Path(data).expanduser()
+    name = path.resolve().stem if path.exists() else data
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def _refuse_other_source(folder: Path, source: str) -> None:
+    """Refuse to replace, unasked, a model that was trained on other data of the same name."""
+    from sasrec.model_folder import SETTINGS, read_json
+
+    if not (folder / SETTINGS).is_file():
+        return
+    other = read_json(folder / SETTINGS).get("source")
+    if other != source:
+        raise ModelError(
+            f"{folder} holds a model trained on {other or 'a data frame'}; choose another place "
+            "with --out, or replace it with --overwrite"
+        )
+
+
+def _save_curve(metrics: dict[str, Any], watched: str, folder: Path) -> None:
+    from sasrec.model_folder import CURVE
+    from sasrec.training.curve import draw_curve
+
+    try:
+        draw_curve(metrics, watched, folder / CURVE)
+    except OSError as error:  # the model is saved; a picture less is no failure
+        (folder / CURVE).unlink(missing_ok=True)
+        print(f"no picture of the training: {error.strerror or error}", file=sys.stderr)

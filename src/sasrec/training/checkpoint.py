@@ -1,0 +1,204 @@
+"""Checkpoints: all that training needs to go on as if it had never stopped, in one file.
+
+The file holds weights, their average, the optimiser's memory, the best weights so far, and the
+state of every source of random numbers; it is safetensors, with the rest as JSON in its header, and
+it is replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sasrec.data.writing import write_whole
+from sasrec.errors import DataError, ModelError
+from sasrec.training.progress import EpochResult
+
+if TYPE_CHECKING:
+    from sasrec.training.trainer import Best, TrainingLoop
+
+FORMAT = 1
+"""Raised when older versions could not read a file any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainState:
+    """Training after some epoch.
+
+    Attributes:
+        tensors: Name to value.
+        facts: Everything else, in types JSON has.
+    """
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+    @property
+    def epochs(self) -> list[EpochResult]:
+        """What each epoch came to."""
+        return [EpochResult(**each) for each in self.facts["epochs"]]
+
+
+Keep = Callable[[TrainState], None]
+"""What to do with the state after each epoch."""
+
+
+def captured(
+    run: TrainingLoop,
+    best: Best,
+    epochs: Sequence[EpochResult],
+    generators: Sequence[torch.Generator],
+) -> TrainState:
+    """Return the state of training; its tensors are those in use, not copies.
+
+    Args:
+        run: Optimiser, order, average.
+        best: The best weights so far.
+        epochs: What each epoch came to.
+        generators: Further sources of random numbers, such as that of negatives.
+
+    Returns:
+        The state.
+    """
+    tensors = {f"weights.{n}": weight.detach() for n, weight in enumerate(run.flat.weights)}
+    tensors |= {f"average.{n}": value for n, value in enumerate(run.average.values)}
+    tensors |= {f"best.{name}": value for name, value in best.weights.items()}
+    memory = run.optimiser.state_dict()["state"]
+    for place, values in memory.items():
+        tensors |= {
+            f"optimiser.{place}.{name}": torch.as_tensor(value) for name, value in values.items()
+        }
+    tensors["random.torch"] = torch.get_rng_state()
+    if run.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(run.device)
+    tensors |= {f"random.{n}": each.get_state() for n, each in enumerate(generators)}
+    return TrainState(
+        tensors,
+        {
+            "epochs": [asdict(each) for each in epochs],
+            "order": run.order.bit_generator.state,
+            "average_steps": run.average.steps,
+            "rates": [group["lr"] for group in run.optimiser.param_groups],
+            "schedule_steps": None if run.schedule is None else run.schedule.last_epoch,
+            "best": {"epoch": best.epoch, "stale": best.stale, "score": best.score},
+        },
+    )
+
+
+@torch.no_grad()
+def restore(
+    state: TrainState, run: TrainingLoop, best: Best, generators: Sequence[torch.Generator]
+) -> list[EpochResult]:
+    """Bring training into a state that was captured before.
+
+    Args:
+        state: Of a run with the same settings, data and versions.
+        run: Just made.
+        best: Just made.
+        generators: As when it was captured.
+
+    Returns:
+        What each epoch came to.
+
+    Raises:
+        ModelError: The state is of another model or optimiser.
+    """
+    tensors, facts = state.tensors, state.facts
+    try:
+        for n, weight in enumerate(run.flat.weights):
+            weight.copy_(tensors[f"weights.{n}"])
+        for n, value in enumerate(run.average.values):
+            value.copy_(tensors[f"average.{n}"])
+        run.optimiser.load_state_dict(
+            {
+                "state": _memory(tensors),
+                "param_groups": run.optimiser.state_dict()["param_groups"],
+            }
+        )
+        for group, rate in zip(run.optimiser.param_groups, facts["rates"], strict=True):
+            group["lr"] = rate
+        if run.schedule is not None:
+            run.schedule.last_epoch = facts["schedule_steps"]
+        best.weights = {
+            name.removeprefix("best."): value.clone().to(run.device)
+            for name, value in tensors.items()
+            if name.startswith("best.")
+        }
+        kept = facts["best"]
+        best.epoch, best.stale, best.score = kept["epoch"], kept["stale"], kept["score"]
+        run.average.steps = facts["average_steps"]
+        run.order.bit_generator.state = facts["order"]
+        torch.set_rng_state(tensors["random.torch"])
+        if run.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], run.device)
+        for n, generator in enumerate(generators):
+            generator.set_state(tensors[f"random.{n}"])
+        return state.epochs
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
+        raise ModelError(f"the checkpoint does not fit this training: {error}") from error
+
+
+def _memory(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Return the optimiser's memory by weight and name."""
+    memory: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser."):
+            _, place, what = name.split(".", 2)
+            memory.setdefault(int(place), {})[what] = value
+    return memory
+
+
+def save_state(state: TrainState, about: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint; what was there is replaced whole, or stays.
+
+    Args:
+        state: Of training.
+        about: What is needed to begin again: settings, data, versions; in types JSON has.
+        path: The file.
+
+    Raises:
+        ModelError: It cannot be written.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
+    head = {"format": FORMAT, "facts": state.facts, "about": about}
+    try:
+        write_whole(path, save(tensors, {"training": json.dumps(head)}))
+    except DataError as error:
+        raise ModelError(f"the checkpoint could not be kept: {error}") from error
+
+
+def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
+    """Read a checkpoint.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The state, and what ``save_state`` was told about it.
+
+    Raises:
+        ModelError: It is missing, damaged, or comes from a newer version.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelError(
+            f"{path}: no such checkpoint; it is there while a training is not finished"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            head = json.loads((file.metadata() or {})["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if head["format"] > FORMAT:
+            raise ModelError(f"{path} comes from a newer version of sasrec; update it")
+        return TrainState(tensors, head["facts"]), dict(head["about"])
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+        raise ModelError(f"{path} is damaged, or no checkpoint: {error}") from error

@@ -1,0 +1,127 @@
+"""A training that is killed goes on; two trainings do not write to one folder."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = "synthetic:users=200,items=40,length=14"
+WORDS = ("train", "-d", DATA, "--hidden_size=16", "--inner_size=16", "--epochs=25", "-o", "model")
+ENDLESS = (*WORDS[:-3], "--epochs=100000", "--patience=100000", *WORDS[-2:])
+
+
+def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def begun(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sasrec", *words],
+        cwd=cwd,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    for _ in range(1200):
+        if path.exists() or process.poll() is not None:
+            return
+        time.sleep(0.05)
+
+
+def metrics(folder: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    for each in values["epochs"]:
+        del each["seconds"]
+    return values
+
+
+def test_a_killed_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    whole.mkdir()
+    cut.mkdir()
+    assert command(*WORDS, cwd=whole).returncode == 0
+    kept = cut / "model.training.safetensors"
+    chance = random.Random(0)
+    words = WORDS
+    for _ in range(4):
+        running = begun(*words, cwd=cut)
+        wait_for(kept, running)
+        time.sleep(chance.uniform(0, 0.4))
+        if running.poll() is None:
+            running.kill()
+        running.wait()
+        words = ("train", "--resume", "model")
+        if (cut / "model").exists():
+            break
+        assert kept.exists()
+    if not (cut / "model").exists():
+        ended = command(*words, cwd=cut)
+        assert ended.returncode == 0, ended.stderr
+    assert metrics(cut / "model") == metrics(whole / "model")
+    for name in ("model.safetensors", "settings.json"):
+        assert (cut / "model" / name).read_bytes() == (whole / "model" / name).read_bytes()
+    assert [path.name for path in cut.iterdir()] == ["model"]
+
+
+def test_sigterm_keeps_the_best_and_the_way_on(tmp_path: Path) -> None:
+    running = begun(*ENDLESS, cwd=tmp_path)
+    wait_for(tmp_path / "model.training.safetensors", running)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait(timeout=60) == 2
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+    assert (tmp_path / "model.training.safetensors").is_file()
+
+
+def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> None:
+    first = begun(*ENDLESS, cwd=tmp_path)
+    wait_for(tmp_path / "model.training.safetensors", first)
+    second = command(*WORDS, "--overwrite", cwd=tmp_path)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert second.returncode == 2
+    assert "another training writes to model" in second.stderr
+    third = command("train", "--resume", "model", "--epochs=3", cwd=tmp_path)
+    assert "takes data and settings from the training cut off" in third.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train",), "say what to train on with --data"),
+        (("train", "--resume", "nowhere"), "no such checkpoint"),
+        (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
+    ],
+)
+def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    ended = command(*words, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+    assert ended.stderr.count("error:") == 1
+
+
+def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    rows = [f"u{user},i{(user + step) % 9},{step}" for user in range(40) for step in range(8)]
+    path.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")
+    words = [DATA if word == "shop" else word for word in ENDLESS]
+    words[words.index(DATA)] = "shop.csv"
+    running = begun(*words, cwd=tmp_path)
+    wait_for(tmp_path / "model.training.safetensors", running)
+    running.kill()
+    running.wait()
+    path.write_text("\n".join(["user_id,item_id,timestamp", *rows[:-5]]) + "\n")
+    ended = command("train", "--resume", "model", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "has changed since the training was cut off" in ended.stderr

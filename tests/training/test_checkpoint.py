@@ -1,0 +1,141 @@
+"""A training that was cut off goes on to the very same weights and figures."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from sasrec.configuration import resolve_settings
+from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.synthetic import hidden_markov
+from sasrec.errors import ModelError
+from sasrec.experiment import Outcome, run_experiment
+from sasrec.training.checkpoint import TrainState, load_state, save_state
+from sasrec.training.progress import LogObserver
+
+SMALL: dict[str, Any] = {
+    "hidden_size": 16,
+    "inner_size": 16,
+    "n_layers": 1,
+    "n_heads": 2,
+    "batch_size": 64,
+    "max_history": 8,
+    "epochs": 6,
+}
+CASES = {
+    "softmax": {},
+    "negatives": {"loss": "BPR", "negatives": "popularity", "negative_count": 3},
+    "schedule": {"schedule": "cosine", "warmup_steps": 7, "optimiser": "adamw"},
+    "decay": {"weight_decay": 0.1, "decay_matrices_only": True, "averaging": 0.0},
+    "momentless": {"optimiser": "adagrad", "event_dropout_prob": 0.2},
+    "times": {"relative_bias": "both"},
+}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return build_corpus(hidden_markov(users=60, items=30, length=14, topics=4), "small")
+
+
+class Killed(Exception):  # noqa: N818
+    """Stands for a process that ends at once."""
+
+
+def trained(corpus: Corpus, values: dict[str, Any], **rest: Any) -> Outcome:
+    return run_experiment(
+        corpus, resolve_settings({**SMALL, **values}), observer=LogObserver(), **rest
+    )
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("after", [1, 4])
+def test_going_on_ends_in_the_same_weights_and_figures(
+    corpus: Corpus, case: str, after: int, tmp_path: Path
+) -> None:
+    whole = trained(corpus, CASES[case])
+    path = tmp_path / "training.safetensors"
+
+    def keep(state: TrainState) -> None:
+        save_state(state, {"note": case}, path)
+        if len(state.epochs) == after:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(corpus, CASES[case], keep=keep)
+    state, about = load_state(path)
+    assert (len(state.epochs), about) == (after, {"note": case})
+    torch.manual_seed(999)  # what happened meanwhile does not matter
+    again = trained(corpus, CASES[case], begin=state)
+    ours, theirs = (each.recommender.model.state_dict() for each in (again, whole))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert again.reports == whole.reports
+    assert again.trained.best_epoch == whole.trained.best_epoch
+    losses = [[each.loss for each in one.trained.epochs] for one in (again, whole)]
+    assert losses[0] == losses[1]
+
+
+def test_early_stopping_counts_on(corpus: Corpus, tmp_path: Path) -> None:
+    values = {"epochs": 60, "patience": 2, "learning_rate": 0.05}
+    whole = trained(corpus, values)
+    stopped = len(whole.trained.epochs)
+    assert stopped < 60
+    path = tmp_path / "training.safetensors"
+    states: list[int] = []
+
+    def keep(state: TrainState) -> None:
+        states.append(len(state.epochs))
+        save_state(state, {}, path)
+        if len(state.epochs) == stopped:  # all is done but the saving of the model
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained(corpus, values, keep=keep)
+    again = trained(corpus, values, begin=load_state(path)[0])
+    assert states == list(range(1, stopped + 1))
+    assert len(again.trained.epochs) == stopped
+    assert again.trained.stopped_because == whole.trained.stopped_because
+    assert again.reports == whole.reports
+
+
+def test_a_state_of_another_model_is_refused(corpus: Corpus) -> None:
+    states: list[TrainState] = []
+    trained(corpus, {"epochs": 1}, keep=states.append)
+    with pytest.raises(ModelError, match="does not fit this training"):
+        trained(corpus, {"epochs": 2, "n_layers": 2}, begin=states[0])
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "other", "empty"])
+def test_a_broken_file_is_said(corpus: Corpus, damage: str, tmp_path: Path) -> None:
+    path = tmp_path / "training.safetensors"
+    trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {}, path))
+    whole = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    elif damage == "short":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "other":
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(1)}, path)
+    else:
+        path.write_bytes(b"")
+    with pytest.raises(ModelError, match=r"no such checkpoint|is damaged, or no"):
+        load_state(path)
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+    corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "training.safetensors"
+    trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {"n": 1}, path))
+    before = path.read_bytes()
+
+    def full(*words: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sasrec.data.writing.os.replace", full)
+    with pytest.raises(ModelError, match=r"could not be kept.*No space left on device"):
+        trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {"n": 2}, path))
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
