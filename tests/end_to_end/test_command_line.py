@@ -378,3 +378,16 @@ def test_settings_of_the_output_are_heeded(
     assert sorted(original) == sorted(again)
     err = called(f"{words} --show_progress=False", monkeypatch, capsys)[2]
     assert "epoch 1" not in err
+
+
+def test_config_says_what_a_preset_makes_of_the_data(
+    made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(made)
+    for words, place in (
+        ("", "preset best"),
+        (" -d data/synthetic", "preset best, for these data"),
+    ):
+        code, printed, _ = called(f"config --json{words}", monkeypatch, capsys)
+        assert code == 0
+        assert json.loads(printed)["origins"]["temperature"] == place

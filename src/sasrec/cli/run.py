@@ -101,10 +101,15 @@ def config(
     config_file: ConfigFiles = None,
     preset: Preset = None,
     model: Annotated[str, typer.Option("--model", "-m", help="Whose settings.")] = "SASRec",
+    data: Annotated[
+        str | None, typer.Option("--data", "-d", help="Data the preset is to look at.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Print every setting, its value, where that comes from and what it does."""
     run = settings_from(context.args, config_file, preset, {}, model)
+    if data is not None:
+        run = _adapted_to(run, data)
     if as_json:
         print(json.dumps({**run.as_json(), "origins": run.origins}))
         return
@@ -117,6 +122,17 @@ def config(
             text = " ".join((rule.description or "").split())
             origin = f"  ({run.origins[key]})" if key in run.origins else ""
             print(f"  {key} = {getattr(group, key)!r}{origin}\n      {text}{also}")
+
+
+def _adapted_to(run: RunSettings, data: str) -> RunSettings:
+    """Return the settings with what their preset makes of a data set."""
+    from sasrec.configuration import adapted
+    from sasrec.data.sources import load_corpus
+    from sasrec.data.splits import make_split
+    from sasrec.presets import facts_of
+
+    corpus = load_corpus(data, run.data, fetch_progress())
+    return adapted(run, facts_of(make_split(corpus, run.evaluation), n_items=len(corpus.items)))
 
 
 def settings_from(
