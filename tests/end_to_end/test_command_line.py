@@ -275,7 +275,7 @@ def test_version_is_printed(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("train", "Missing option '--data' / '-d' (see 'sasrec train --help')"),
+        ("train", "say what to train on with --data, such as --data ml-100k"),
         ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
         ("nothing", "No such command 'nothing'"),
         ("recommend model -k 0", "Invalid value for '-k'"),

@@ -63,10 +63,9 @@ def test_a_killed_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
             running.kill()
         running.wait()
         words = ("train", "--resume", "model")
-        if (cut / "model").exists():
+        if not kept.exists():
             break
-        assert kept.exists()
-    if not (cut / "model").exists():
+    if kept.exists():  # it may have been killed between saving the model and its end
         ended = command(*words, cwd=cut)
         assert ended.returncode == 0, ended.stderr
     assert metrics(cut / "model") == metrics(whole / "model")

@@ -153,6 +153,8 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         begin=job.begin,
     )
     outcome.recommender.save(job.folder, overwrite=job.replaces)
+    if not outcome.trained.interrupted:
+        job.checkpoint.unlink(missing_ok=True)
     if as_json:
         print(json.dumps({"folder": str(job.folder), **outcome.recommender.metrics}))
     else:
@@ -164,7 +166,6 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
             f"training was stopped early; the best weights so far are in {job.folder}, and "
             f"'sasrec train --resume {job.folder}' goes on"
         )
-    job.checkpoint.unlink(missing_ok=True)
 
 
 def _keeper(job: Job, corpus: Corpus) -> Keep | None:
