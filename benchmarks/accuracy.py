@@ -21,14 +21,14 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import torch
 
 from sasrec.cli.watch import observer_for
 from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
-from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.metrics import RANK_METRICS, split_key
+from sasrec.evaluation.significance import bootstrap_interval
 from sasrec.experiment import run_experiment
 
 REMOVED = {"remove_seen": True}
@@ -123,7 +123,8 @@ def measured(data: str, system: str, seed: int, *, folder: Path, tests: bool) ->
         name = system if report is outcome.reports[0] else report.model
         for part in ("validation", "test") if tests else ("validation",):
             for metric, value in getattr(report, part).items():
-                low, high = interval(report.ranks[part], metric)
+                name_of, k = split_key(metric)
+                low, high = bootstrap_interval(RANK_METRICS[name_of](report.ranks[part], k))
                 rows.append(
                     {
                         "data": data,
@@ -139,16 +140,6 @@ def measured(data: str, system: str, seed: int, *, folder: Path, tests: bool) ->
                     }
                 )
     return rows
-
-
-def interval(ranks: np.ndarray, metric: str, draws: int = 2000) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of a metric's mean over cases."""
-    name, _, k = metric.partition("@")
-    values = RANK_METRICS[name](ranks, int(k))
-    generator = np.random.default_rng(0)
-    means = [values[generator.integers(len(values), size=len(values))].mean() for _ in range(draws)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def where(data: str, folder: Path, made: Path) -> str:

@@ -261,14 +261,13 @@ def _tested(
 
     from sasrec.experiment import run_experiment
     from sasrec.training.progress import LogObserver
-    from sasrec.tuning.experiments import run_with
 
     if not seeds:
         return []
     tests: list[dict[str, float]] = []
     for seed in range(search.plan.seed, search.plan.seed + seeds):
         print(f"training the best again, seed {seed}", file=sys.stderr)
-        run = run_with(corpus, fixed, settings, model=model, preset=preset, seed=seed)
+        run = _resolved({**fixed, **settings, "seed": seed}, model, preset)
         outcome = run_experiment(corpus, run, observer=LogObserver())
         tests.append(outcome.reports[0].test)
     spread = {

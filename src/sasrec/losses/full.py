@@ -91,7 +91,7 @@ def smoothed(loss: Tensor, hidden: Tensor, targets: Tensor, table: Tensor, share
         A scalar.
     """
     hidden = hidden.to(torch.promote_types(table.dtype, torch.float32))
-    excess = (hidden * (table[targets] - table.mean(0))).sum()
+    excess = (hidden * (F.embedding(targets, table) - table.mean(0))).sum()
     return loss + share * excess / max(len(targets), 1)
 
 

@@ -200,18 +200,19 @@ def pair_scores(
     Returns:
         [P] and [P, K]; minus infinity where a negative is the position's own target.
     """
+    # Vectors are taken by F.embedding: the gradient of table[...] is summed by several threads at
+    # once, in an order that is another each time.
     if not isinstance(table, Tensor):
         own = negatives.expand(len(targets), -1)
         positive, negative = table(hidden, targets[:, None])[:, 0], table(hidden, own)
-    elif negatives.dim() == 1:
-        positive = (hidden * table[targets]).sum(-1)
-        negative = hidden @ table[negatives].T
-    elif len(table) <= WHOLE_ROWS * negatives.shape[1]:
-        positive = (hidden * table[targets]).sum(-1)
-        negative = (hidden @ table.T).gather(1, negatives)
     else:
-        positive = (hidden * table[targets]).sum(-1)
-        negative = (hidden[:, None, :] * table[negatives]).sum(-1)
+        positive = (hidden * F.embedding(targets, table)).sum(-1)
+        if negatives.dim() == 1:
+            negative = hidden @ F.embedding(negatives, table).T
+        elif len(table) <= WHOLE_ROWS * negatives.shape[1]:
+            negative = (hidden @ table.T).gather(1, negatives)
+        else:
+            negative = (hidden[:, None, :] * F.embedding(negatives, table)).sum(-1)
     wide = torch.promote_types(negative.dtype, torch.float32)
     return positive.to(wide), negative.to(wide).masked_fill(
         negatives == targets[:, None], -torch.inf

@@ -7,6 +7,7 @@ N events, U users.
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
@@ -64,7 +65,7 @@ class NextItemModel(nn.Module):
             raise NotImplementedError
         if items is None:
             return hidden @ table.T
-        return (hidden[:, None, :] * table[items]).sum(-1)
+        return (hidden[:, None, :] * F.embedding(items, table)).sum(-1)
 
     def prepare(self, batch: Batch) -> Batch:
         """Return what a training step encodes; a model may mask events and set targets here.

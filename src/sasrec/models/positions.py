@@ -37,7 +37,7 @@ class Distances:
 
 
 def distances_of(
-    batch: Batch, layout: Layout, kind: RelativeKind, hidden: Tensor | None = None
+    batch: Batch, layout: Layout, kind: RelativeKind, untimed: Tensor | None = None
 ) -> Distances:
     """Return the distances a bias of some kind needs.
 
@@ -45,7 +45,7 @@ def distances_of(
         batch: Without times, all gaps are unknown.
         layout: Of the batch.
         kind: What the bias depends on.
-        hidden: bool [B], windows whose gaps are to be unknown although there are times; or None.
+        untimed: bool [B], windows whose gaps are to be unknown although there are times; or None.
 
     Returns:
         The distances.
@@ -63,8 +63,8 @@ def distances_of(
         times = spread.index_copy(0, layout.places, times)
     times = times.view(layout.rows, layout.columns)
     gaps = gap_buckets(times[:, :, None] - times[:, None, :])
-    if hidden is not None:
-        gaps = gaps.masked_fill_(hidden[:, None, None], UNKNOWN)
+    if untimed is not None:
+        gaps = gaps.masked_fill_(untimed[:, None, None], UNKNOWN)
     return Distances(apart, gaps)
 
 
@@ -116,10 +116,21 @@ class RelativeBias(nn.Module):
         """
         bias = torch.zeros((), device=distances.steps.device)
         if self.by_step is not None:
-            bias = bias + self.by_step[distances.steps][None]
+            bias = bias + _looked_up(self.by_step, distances.steps[None])
         if self.by_gap is not None and distances.gaps is not None:
-            bias = bias + self.by_gap[distances.gaps]
-        return bias.permute(0, 3, 1, 2)
+            bias = bias + _looked_up(self.by_gap, distances.gaps)
+        return bias
+
+
+def _looked_up(table: Tensor, numbers: Tensor) -> Tensor:
+    """Return table[numbers] with heads in second place, [B, H, L, L].
+
+    Not by indexing: its gradient is summed by several threads at once, in an order that is another
+    each time, so that the same seed would not give the same weights.
+    """
+    heads, shape = table.shape[1], numbers.shape
+    flat = table.T.gather(1, numbers.reshape(1, -1).expand(heads, -1))
+    return flat.view(heads, *shape).transpose(0, 1)
 
 
 def rotated(values: Tensor) -> Tensor:

@@ -158,7 +158,7 @@ class SASRec(NextItemModel):
         kind = self.settings.relative_bias
         distances = None
         if kind != "none":
-            distances = distances_of(batch, layout, kind, self._hidden_times(layout))
+            distances = distances_of(batch, layout, kind, self._untimed(layout))
         *lower, last = self.blocks
         for block in lower:
             hidden = block(hidden, layout, distances=distances)
@@ -169,7 +169,7 @@ class SASRec(NextItemModel):
             hidden = F.normalize(hidden.float(), dim=-1)
         return hidden
 
-    def _hidden_times(self, layout: Layout) -> Tensor | None:
+    def _untimed(self, layout: Layout) -> Tensor | None:
         """Return which windows are not to know their times, bool [B]; None outside training."""
         probability = self.settings.time_dropout_prob
         if not (self.training and self.needs_times and probability):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sasrec.configuration import RunSettings, adapted, known_keys, resolve_settings
+from sasrec.configuration import adapted, known_keys, resolve_settings
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import ModelError, SettingsError, did_you_mean
@@ -114,30 +114,3 @@ def built_in_space(corpus: Corpus, fixed: Mapping[str, Any]) -> list[Parameter]:
     space = [parameter(name, "choice", values, where) for name, values in choices.items()]
     space += [parameter(name, kind, ends, where) for name, (kind, ends) in ranges.items()]
     return [each for each in space if each.name not in fixed]
-
-
-def run_with(
-    corpus: Corpus,
-    fixed: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    *,
-    model: str,
-    preset: str | None,
-    seed: int,
-) -> RunSettings:
-    """Return the settings to train the best trial with again.
-
-    Args:
-        corpus: The data set.
-        fixed: Settings of all trials.
-        settings: Of the best.
-        model: Name of the model.
-        preset: Name of settings to begin with, or None.
-        seed: Of this training.
-
-    Returns:
-        All settings, adapted to the data.
-    """
-    run = resolve_settings({**fixed, **settings, "seed": seed}, model, preset)
-    split = make_split(corpus, run.evaluation)
-    return adapted(run, facts_of(split, n_items=len(corpus.items)))
