@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.configuration import RunSettings, known_keys, resolve_settings
+from sasrec.configuration import RunSettings, adapted, known_keys, resolve_settings
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import RANK_METRICS, split_key
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
-from sasrec.experiment import Outcome, run_experiment
+from sasrec.experiment import baseline_reports, evaluate, prepared_device, train_model
 from sasrec.models.popularity import item_counts
-from sasrec.presets import DEFAULT
+from sasrec.presets import DEFAULT, facts_of
 from sasrec.registry import BASELINES
 from sasrec.training.progress import Observer
+from sasrec.training.trainer import Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,12 @@ class Comparison:
 
 @dataclass(slots=True)
 class _Measured:
+    """What is kept of a model: not its weights."""
+
     ranks: list[np.ndarray] = field(default_factory=list)
-    outcomes: list[Outcome] = field(default_factory=list)
-    peak: float = 0.0
+    trained: list[Trained] = field(default_factory=list)
+    parameters: int = 0
+    peak: float = float("nan")
 
 
 def compare(
@@ -121,18 +125,27 @@ def compare(
     first = runs[0]
     keys = compared_metrics(first)
     split = make_split(corpus, first.evaluation)
+    facts = facts_of(split, n_items=len(corpus.items))
+    device = prepared_device(first)
     measured: dict[str, _Measured] = {}
-    for run in runs:
+    for run in (adapted(each, facts) for each in runs):
+        own = measured.setdefault(run.model_name, _Measured())
         for seed in seeds:
-            seeded = _seeded(run, seed)
-            outcome = run_experiment(corpus, seeded, observer=observer(run.model_name, seed))
-            own = measured.setdefault(run.model_name, _Measured())
-            own.ranks.append(outcome.reports[0].ranks["test"])
-            own.outcomes.append(outcome)
+            model, trained = train_model(
+                corpus,
+                split,
+                _seeded(run, seed),
+                device=device,
+                observer=observer(run.model_name, seed),
+            )
+            report = evaluate(run.model_name, model, corpus, split, run=run, device=device)
+            own.ranks.append(report.ranks["test"])
+            own.trained.append(trained)
+            own.parameters = sum(weight.numel() for weight in model.parameters())
             own.peak = _peak_megabytes()
-            for report in outcome.reports[1:]:
-                measured.setdefault(report.model, _Measured()).ranks = [report.ranks["test"]]
-    protocol, dataset = outcome.reports[0].protocol, outcome.reports[0].dataset
+    for report in baseline_reports(corpus, split, first, device=device):
+        measured[report.model] = _Measured([report.ranks["test"]])
+    protocol, dataset = report.protocol, report.dataset
     slices = slices_of(corpus, split)
     entries = _entries(measured, keys, slices)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
@@ -206,26 +219,24 @@ def _entries(
                 for part, mask in slices.items()
                 if mask.any()
             },
-            peak_megabytes=measured[name].peak or float("nan"),
-            **_costs(measured[name].outcomes),
+            parameters=measured[name].parameters,
+            peak_megabytes=measured[name].peak,
+            **_costs(measured[name].trained),
         )
         for name in order
     ]
 
 
-def _costs(outcomes: list[Outcome]) -> dict[str, Any]:
-    if not outcomes:
-        nothing = dict.fromkeys(("seconds_per_epoch", "seconds_to_best", "epochs"), float("nan"))
-        return {**nothing, "parameters": 0}
-    epochs = [outcome.trained.epochs for outcome in outcomes]
+def _costs(trained: list[Trained]) -> dict[str, float]:
+    if not trained:
+        return dict.fromkeys(("seconds_per_epoch", "seconds_to_best", "epochs"), float("nan"))
+    epochs = [each.epochs for each in trained]
     return {
         "seconds_per_epoch": statistics.median(each.seconds for some in epochs for each in some),
         "seconds_to_best": statistics.mean(
-            sum(each.seconds for each in outcome.trained.epochs[: outcome.trained.best_epoch])
-            for outcome in outcomes
+            sum(epoch.seconds for epoch in each.epochs[: each.best_epoch]) for each in trained
         ),
         "epochs": statistics.mean(len(some) for some in epochs),
-        "parameters": sum(p.numel() for p in outcomes[0].recommender.model.parameters()),
     }
 
 

@@ -118,11 +118,10 @@ def run_experiment(
     model, trained = train_model(
         corpus, split, run, device=device, observer=observer, keep=keep, begin=begin
     )
-    reports = [evaluate(run.model_name, model, corpus, split, run=run, device=device)]
-    for name in BASELINES:
-        fitted: NextItemModel = resolve("baseline", BASELINES, name)(split, len(corpus.items))
-        baseline = fitted.to(device)
-        reports.append(evaluate(name, baseline, corpus, split, run=run, device=device))
+    reports = [
+        evaluate(run.model_name, model, corpus, split, run=run, device=device),
+        *baseline_reports(corpus, split, run, device=device),
+    ]
     recommender = Recommender(
         model=model,
         items=corpus.items,
@@ -138,6 +137,27 @@ def run_experiment(
         },
     )
     return Outcome(recommender, reports, trained)
+
+
+def baseline_reports(
+    corpus: Corpus, split: Split, run: RunSettings, *, device: torch.device
+) -> list[Report]:
+    """Measure the models that need no training on the same cases.
+
+    Args:
+        corpus: The data set.
+        split: What they count, and what they are measured on.
+        run: Metrics, cut-offs, longest history.
+        device: Where to compute.
+
+    Returns:
+        One report a baseline.
+    """
+    reports = []
+    for name in BASELINES:
+        fitted: NextItemModel = resolve("baseline", BASELINES, name)(split, len(corpus.items))
+        reports.append(evaluate(name, fitted.to(device), corpus, split, run=run, device=device))
+    return reports
 
 
 def prepared_device(run: RunSettings) -> torch.device:

@@ -12,9 +12,11 @@ from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 
 if TYPE_CHECKING:
+    from sasrec.data.sequences import Corpus
     from sasrec.explanation import AverageAttention
     from sasrec.explanation_page import Person
     from sasrec.recommender import Recommender
+    from sasrec.settings import DataSettings
 
 
 def explain(
@@ -34,33 +36,34 @@ def explain(
 
     Without --user and --history, the first user of the data is taken.
     """
+    from sasrec.data.sources import load_corpus
     from sasrec.explanation_page import explanation_page
     from sasrec.loading import load
-
-    recommender = load(model)
-    averages, first = _averages(recommender, data)
-    asked = asked_histories(recommender, history or [], user or ([] if history else first), data)
-    people = [_person(recommender, each, k) for each in asked]
-    name = f"{recommender.settings['model_name']} on {trained_on(recommender)}"
-    page = explanation_page(name, averages, people)
-    path = out if out is not None else model / "explanation.html"
-    write_whole(path, page)
-    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} history(ies)")
-
-
-def _averages(recommender: Recommender, data: str | None) -> tuple[AverageAttention, list[str]]:
-    from sasrec.data.sequences import renumbered
-    from sasrec.data.sources import item_groups, load_corpus
-    from sasrec.explanation import average_attention
     from sasrec.settings import DataSettings
 
+    recommender = load(model)
     settings = DataSettings(**recommender.settings["data"])
     source = data if data is not None else trained_on(recommender)
-    corpus = renumbered(load_corpus(source, settings, fetch_progress()), recommender.items)
-    averages = average_attention(
-        recommender, corpus.sequences, groups=item_groups(source, settings)
-    )
-    return averages, corpus.users.entries.to_list()[:1]
+    corpus = load_corpus(source, settings, fetch_progress())
+    averages = _averages(recommender, corpus, source, settings)
+    first = [] if history else corpus.users.entries.to_list()[:1]
+    asked = asked_histories(recommender, history or [], user or first, source, corpus)
+    people = [_person(recommender, each, k) for each in asked]
+    page = explanation_page(f"{recommender.settings['model_name']} on {source}", averages, people)
+    path = out if out is not None else model / "explanation.html"
+    write_whole(path, page)
+    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} shown")
+
+
+def _averages(
+    recommender: Recommender, corpus: Corpus, source: str, settings: DataSettings
+) -> AverageAttention:
+    from sasrec.data.sequences import renumbered
+    from sasrec.data.sources import item_groups
+    from sasrec.explanation import average_attention
+
+    known = renumbered(corpus, recommender.items)
+    return average_attention(recommender, known.sequences, groups=item_groups(source, settings))
 
 
 def _person(recommender: Recommender, asked: Asked, k: int) -> Person:

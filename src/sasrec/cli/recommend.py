@@ -15,6 +15,7 @@ from sasrec.data.writing import write_whole
 from sasrec.errors import DataError
 
 if TYPE_CHECKING:
+    from sasrec.data.sequences import Corpus
     from sasrec.recommender import Recommendation, Recommender
 
 
@@ -114,7 +115,11 @@ def trained_on(recommender: Recommender) -> str:
 
 
 def asked_histories(
-    recommender: Recommender, histories: list[str], users: list[str], data: str | None
+    recommender: Recommender,
+    histories: list[str],
+    users: list[str],
+    data: str | None,
+    corpus: Corpus | None = None,
 ) -> list[Asked]:
     """Return the histories given as words, then those of users of the data.
 
@@ -123,13 +128,14 @@ def asked_histories(
         histories: Item tokens with commas between.
         users: Tokens of users.
         data: Where these are looked up; None takes the training data.
+        corpus: What is there, if it has been read already.
 
     Returns:
         The histories.
     """
     asked = [Asked(f"history {text}", _tokens(text)) for text in histories]
     if users:
-        asked += _user_histories(recommender, users, data)
+        asked += _user_histories(recommender, users, data, corpus)
     return asked
 
 
@@ -137,13 +143,16 @@ def _tokens(text: str) -> list[str]:
     return [token.strip() for token in text.split(",") if token.strip()]
 
 
-def _user_histories(recommender: Recommender, users: list[str], data: str | None) -> list[Asked]:
+def _user_histories(
+    recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
+) -> list[Asked]:
     from sasrec.data.sources import load_corpus, user_notes
     from sasrec.settings import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
     source = data if data is not None else trained_on(recommender)
-    corpus = load_corpus(source, settings, fetch_progress())
+    if corpus is None:
+        corpus = load_corpus(source, settings, fetch_progress())
     notes = user_notes(source, settings, users)
     histories: list[Asked] = []
     for token, number in zip(users, corpus.users.numbers(users), strict=True):

@@ -11,6 +11,8 @@ small in the paper (5), and should be here: the work grows with its cube.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from sasrec.data.batching import Batch
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout
-from sasrec.models.layers import latest_events, users_of
+from sasrec.models.layers import latest_events, users_of, vectors
 from sasrec.settings import Settings
 
 
@@ -60,8 +62,9 @@ class Caser(NextItemModel):
         width = settings.embedding_size
         self.order = min(settings.order or max_history, max_history)
         self.reg_weight = settings.reg_weight
-        self.user_embedding = nn.Embedding(n_users + 1, width, padding_idx=0)
-        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        fill = partial(nn.init.normal_, std=1 / width)
+        self.user_embedding = vectors(n_users + 1, width, fill)
+        self.item_embedding = vectors(n_items + 1, width, fill)
         self.vertical = nn.Conv2d(1, settings.nv, (self.order, 1))
         self.horizontal = nn.ModuleList(
             nn.Conv2d(1, settings.nh, (height, width)) for height in range(1, self.order + 1)
@@ -69,9 +72,6 @@ class Caser(NextItemModel):
         self.mix = nn.Linear(settings.nv * width + settings.nh * self.order, width)
         self.join = nn.Linear(2 * width, width)
         self.dropout = Dropout(settings.dropout_prob)
-        for table in (self.user_embedding, self.item_embedding):
-            nn.init.normal_(table.weight, std=1 / width)
-            nn.init.zeros_(table.weight[0].detach())
         for layer in (self.mix, self.join):
             nn.init.xavier_normal_(layer.weight)
             nn.init.zeros_(layer.bias)

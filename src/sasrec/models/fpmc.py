@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import users_of
+from sasrec.models.layers import users_of, vectors
 from sasrec.settings import Settings
 
 
@@ -44,10 +44,10 @@ class FPMC(NextItemModel):
         """
         super().__init__()
         width = settings.embedding_size
-        self.user_embedding = _table(n_users + 1, width)
-        self.user_item_embedding = _table(n_items + 1, width)
-        self.last_embedding = _table(n_items + 1, width)
-        self.next_embedding = _table(n_items + 1, width)
+        self.user_embedding = vectors(n_users + 1, width, nn.init.xavier_normal_)
+        self.user_item_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
+        self.last_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
+        self.next_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
 
     @property
     def item_table(self) -> Tensor:
@@ -84,8 +84,8 @@ class FMC(NextItemModel):
             n_users: Has no effect either.
         """
         super().__init__()
-        self.last_embedding = _table(n_items + 1, settings.embedding_size)
-        self.next_embedding = _table(n_items + 1, settings.embedding_size)
+        self.last_embedding = vectors(n_items + 1, settings.embedding_size, nn.init.xavier_normal_)
+        self.next_embedding = vectors(n_items + 1, settings.embedding_size, nn.init.xavier_normal_)
 
     @property
     def item_table(self) -> Tensor:
@@ -123,8 +123,8 @@ class BPRMF(NextItemModel):
             n_users: Users known; number 0 stands for all others.
         """
         super().__init__()
-        self.user_embedding = _table(n_users + 1, settings.embedding_size)
-        self.item_embedding = _table(n_items + 1, settings.embedding_size)
+        self.user_embedding = vectors(n_users + 1, settings.embedding_size, nn.init.xavier_normal_)
+        self.item_embedding = vectors(n_items + 1, settings.embedding_size, nn.init.xavier_normal_)
 
     @property
     def item_table(self) -> Tensor:
@@ -143,11 +143,3 @@ class BPRMF(NextItemModel):
         """
         result: Tensor = self.user_embedding(users_of(batch, at))
         return result
-
-
-def _table(size: int, width: int) -> nn.Embedding:
-    """Return random vectors; those of padding and of unknown users are zero."""
-    table = nn.Embedding(size, width, padding_idx=0)
-    nn.init.xavier_normal_(table.weight)
-    nn.init.zeros_(table.weight[0].detach())
-    return table

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sasrec.data.batching import Batch
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout
-from sasrec.models.layers import layout_of, pad, unpad
+from sasrec.models.layers import layout_of, pad, unpad, vectors
 from sasrec.settings import Settings
 
 
@@ -49,14 +49,12 @@ class GRU4Rec(NextItemModel):
         """
         super().__init__()
         width = settings.embedding_size
-        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.item_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
         self.dropout = Dropout(settings.dropout_prob)
         self.gru = nn.GRU(
             width, settings.hidden_size, settings.num_layers, bias=False, batch_first=True
         )
         self.output = nn.Linear(settings.hidden_size, width)
-        nn.init.xavier_normal_(self.item_embedding.weight)
-        nn.init.zeros_(self.item_embedding.weight[0].detach())
         for weight in self.gru.parameters():
             nn.init.xavier_uniform_(weight)
 

@@ -90,6 +90,23 @@ def places_from_the_end(batch: Batch) -> Tensor:
     return (last - torch.arange(len(batch.items), device=last.device)).clamp_(min=0)
 
 
+def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> nn.Embedding:
+    """Return a table of random vectors, that of number 0 (padding, or nobody known) being zero.
+
+    Args:
+        size: Numbers from 0.
+        width: d.
+        fill: Fills a tensor with random numbers, such as ``nn.init.xavier_normal_``.
+
+    Returns:
+        The table.
+    """
+    table = nn.Embedding(size, width, padding_idx=0)
+    fill(table.weight)
+    nn.init.zeros_(table.weight[0].detach())
+    return table
+
+
 def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
     """Return whose event each position holds, or some of them.
 

@@ -9,13 +9,15 @@ at once.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import layout_of, pad, unpad
+from sasrec.models.layers import layout_of, pad, unpad, vectors
 from sasrec.settings import Settings
 
 
@@ -51,16 +53,15 @@ class NextItNet(NextItemModel):
         super().__init__()
         width = settings.embedding_size
         self.reg_weight = settings.reg_weight
-        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        bound = n_items**-0.5
+        fill = partial(nn.init.uniform_, a=-bound, b=bound)
+        self.item_embedding = vectors(n_items + 1, width, fill)
         self.blocks = nn.ModuleList(
             ResidualBlock(width, settings.kernel_size, dilation)
             for _ in range(settings.block_num)
             for dilation in settings.dilations
         )
         self.output = nn.Linear(width, width)
-        bound = n_items**-0.5
-        nn.init.uniform_(self.item_embedding.weight, -bound, bound)
-        nn.init.zeros_(self.item_embedding.weight[0].detach())
         nn.init.xavier_normal_(self.output.weight)
         nn.init.constant_(self.output.bias, 0.1)
 

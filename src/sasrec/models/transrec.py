@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import users_of
+from sasrec.models.layers import users_of, vectors
 from sasrec.settings import Settings
 
 TINY = 1e-12
@@ -48,13 +48,10 @@ class TransRec(NextItemModel):
         super().__init__()
         width = settings.embedding_size
         self.weight_of_length = settings.weight_of_length
-        self.user_embedding = nn.Embedding(n_users + 1, width, padding_idx=0)
-        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
-        self.bias = nn.Embedding(n_items + 1, 1, padding_idx=0)
+        self.user_embedding = vectors(n_users + 1, width, nn.init.xavier_normal_)
+        self.item_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
+        self.bias = vectors(n_items + 1, 1, nn.init.xavier_normal_)
         self.translation = nn.Parameter(torch.zeros(width))
-        for table in (self.user_embedding, self.item_embedding, self.bias):
-            nn.init.xavier_normal_(table.weight)
-            nn.init.zeros_(table.weight[0].detach())
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
         """Return where each event leads, or some.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sasrec.data.writing import write_whole
+from sasrec.data.writing import written_whole
 from sasrec.errors import DataError, ModelError
 from sasrec.training.progress import EpochResult
 
@@ -165,13 +165,15 @@ def save_state(state: TrainState, about: dict[str, Any], path: Path) -> None:
     Raises:
         ModelError: It cannot be written.
     """
-    from safetensors.torch import save
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.tensors.items()}
     head = {"format": FORMAT, "facts": state.facts, "about": about}
+    facts = {"training": json.dumps(head)}
     try:
-        write_whole(path, save(tensors, {"training": json.dumps(head)}))
-    except DataError as error:
+        written_whole(path, lambda working: save_file(tensors, working, facts))
+    except (DataError, SafetensorError) as error:  # the second is for a full disk
         raise ModelError(f"the checkpoint could not be kept: {error}") from error
 
 
