@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sasrec.configuration import RunSettings
+from sasrec.data.batching import CPU
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.experiment import training_batches
@@ -51,40 +52,46 @@ def peak(dtype: torch.dtype, size: int = 2048, runs: int = 9) -> float:
     return 2 * size**3 / best
 
 
-def random_split(users: int, items: int, length: int) -> Split:
+def random_split(users: int, items: int, length: int, *, ragged: bool = False) -> Split:
     """Return histories of random items, for timing alone; any catalogue is possible.
 
     Args:
         users: How many.
         items: Items in the catalogue; most may occur nowhere.
         length: Training events a user.
+        ragged: Lengths vary evenly from a tenth to the whole of that.
 
     Returns:
         Split by leave-one-out.
     """
     generator = np.random.default_rng(0)
-    events = generator.integers(1, items + 1, users * (length + 2)).astype(np.int32)
-    offsets = np.arange(0, len(events) + 1, length + 2)
+    lengths = np.full(users, length + 2)
+    if ragged:
+        lengths = generator.integers(length // 10, length, users) + 2
+    offsets = np.append(0, lengths.cumsum())
+    events = generator.integers(1, items + 1, offsets[-1]).astype(np.int32)
     return leave_one_out(Sequences(events, None, offsets))
 
 
-def training_loop(split: Split, n_items: int, run: RunSettings) -> tuple[TrainingLoop, SASRec]:
-    """Return a loop ready to train epochs, and its model, on the CPU.
+def training_loop(
+    split: Split, n_items: int, run: RunSettings, device: torch.device = CPU
+) -> tuple[TrainingLoop, SASRec]:
+    """Return a loop ready to train epochs, and its model.
 
     Args:
         split: What trains.
         n_items: Items in the catalogue.
         run: All settings.
+        device: Where to train.
 
     Returns:
         Both.
     """
-    device = torch.device("cpu")
     torch.manual_seed(run.training.seed)
-    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history)
+    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history).to(device)
     loop = TrainingLoop(
         model,
-        training_batches(split, run),
+        training_batches(split, run, with_times=model.needs_times, device=device),
         training_loss(run.training, counts=item_counts(split, n_items), device=device),
         settings=run.training,
         observer=LogObserver(),

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from sasrec.configuration import RunSettings, adapted, resolve_settings
-from sasrec.data.batching import Collator, TrainingBatches
+from sasrec.data.batching import CPU, Collator, TrainingBatches
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
@@ -224,7 +224,7 @@ def train_model(
         source = negatives_generator(run.training, device)
         trained = fit(
             model,
-            training_batches(split, run, with_times=model.needs_times),
+            training_batches(split, run, with_times=model.needs_times, device=device),
             training_loss(run.training, counts=counts, device=device, generator=source),
             validate=validator(model, split, run, counts=counts, device=device),
             settings=run.training,
@@ -238,7 +238,7 @@ def train_model(
 
 
 def training_batches(
-    split: Split, run: RunSettings, *, with_times: bool = False
+    split: Split, run: RunSettings, *, with_times: bool = False, device: torch.device = CPU
 ) -> TrainingBatches:
     """Return where the epochs of a run come from.
 
@@ -246,6 +246,7 @@ def training_batches(
         split: What trains.
         run: All settings.
         with_times: Whether the model looks at the times of events.
+        device: Where batches are put together.
 
     Returns:
         The batches.
@@ -255,7 +256,7 @@ def training_batches(
         max_history=run.data.max_history,
         context=min(int(run.training.context * run.data.max_history), run.data.max_history - 1),
         batch_size=run.training.batch_size,
-        collator=Collator(split.sequences, with_times=with_times),
+        collator=Collator(split.sequences, with_times=with_times, device=device),
         shuffle=run.training.shuffle,
         rank=my_place().rank,
         processes=my_place().processes,

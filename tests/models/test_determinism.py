@@ -39,7 +39,7 @@ def smoothed_labels() -> Tensor:
 
 def positions() -> Tensor:
     table = torch.randn(20, 64, requires_grad=True)
-    layout = Layout(200, 20, torch.randint(0, 4_000, (3_000,)))
+    layout = Layout(200, 20, torch.randint(0, 4_000, (3_000,)), torch.zeros(201))
     weights = torch.randn(3_000, 64)
     (layout.add_by_position(torch.zeros(3_000, 64), table) * weights).sum().backward()
     assert table.grad is not None

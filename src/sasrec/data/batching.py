@@ -6,7 +6,7 @@ are cut is in ``windows.py``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,10 @@ from torch import Tensor
 
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split
-from sasrec.data.windows import Windows, training_windows
+from sasrec.data.windows import Windows, joined, training_windows
 from sasrec.errors import DataError
+
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Batch:
         negatives: int64 [P, K] items that did not follow, or None.
         longest: Length of the longest window, as a plain number so that no device has to be asked.
         times: float64 [P], when each event was, or None; only made for models that look at it.
+        n_supervised: How many positions have a target, as a plain number likewise; None where that
+            has to be counted.
     """
 
     items: Tensor
@@ -41,6 +45,15 @@ class Batch:
     negatives: Tensor | None
     longest: int
     times: Tensor | None = None
+    n_supervised: int | None = None
+
+    @property
+    def supervised(self) -> Tensor:
+        """Indices of the positions that have a target, rising, int64 [S]."""
+        if self.n_supervised is None:
+            return (self.targets > 0).nonzero()[:, 0]
+        # Of a size given beforehand, so that nobody waits for a GPU to count them.
+        return torch.nonzero_static(self.targets, size=self.n_supervised)[:, 0]
 
     @property
     def last(self) -> Tensor:
@@ -128,23 +141,31 @@ def sorted_groups(windows: Windows, positions: int) -> list[np.ndarray]:
 class Collator:
     """Turns windows into batches; holds the items once, as a tensor."""
 
-    def __init__(self, sequences: Sequences, *, with_times: bool = False) -> None:
+    def __init__(
+        self,
+        sequences: Sequences,
+        *,
+        with_times: bool = False,
+        device: torch.device = CPU,
+    ) -> None:
         """Keep the items of all histories.
 
         Args:
             sequences: What the windows point into.
             with_times: Give batches the times of their events.
+            device: Where batches are put together.
 
         Raises:
             DataError: Times are wanted and there are none.
         """
-        self._items = torch.tensor(sequences.items)
+        self._device = device
+        self._items = torch.tensor(sequences.items).to(device)
         if with_times and sequences.times is None:
             raise DataError(
                 "this model looks at the times of events, and the data have none; name their "
                 "column with time_column, or choose a model without relative_bias by time"
             )
-        self._times = torch.tensor(sequences.times) if with_times else None
+        self._times = torch.tensor(sequences.times).to(device) if with_times else None
 
     def batch(self, windows: Windows) -> Batch:
         """Gather the events of some windows.
@@ -155,29 +176,57 @@ class Collator:
         Returns:
             The batch, without negatives.
         """
-        lengths = torch.from_numpy(windows.lengths)
-        offsets = torch.zeros(len(windows) + 1, dtype=torch.int64)
-        torch.cumsum(lengths, 0, out=offsets[1:])
-        n_positions = int(offsets[-1])
-        shift = torch.from_numpy(windows.starts) - offsets[:-1]
-        places = torch.arange(n_positions) + torch.repeat_interleave(
-            shift, lengths, output_size=n_positions
+        return next(self.batches(windows, [len(windows)]))
+
+    def batches(self, windows: Windows, sizes: Sequence[int]) -> Iterator[Batch]:
+        """Gather the events of windows, group by group.
+
+        To a GPU go only the pointers, all at once; with the events there already, a batch is put
+        together without a copy from the host, and nobody waits for it.
+
+        Args:
+            windows: One group behind the other.
+            sizes: Windows in each group, at least 1.
+
+        Yields:
+            A batch for each group, without negatives.
+        """
+        rows = np.stack([windows.starts, windows.lengths, windows.supervised, windows.users])
+        pointers = torch.from_numpy(rows).to(self._device)
+        begin = 0
+        for size in sizes:
+            here = slice(begin, begin + size)
+            begin += size
+            yield self._gathered(
+                pointers[:, here],
+                n_positions=int(windows.lengths[here].sum()),
+                n_supervised=int(windows.supervised[here].sum()),
+                longest=int(windows.lengths[here].max()),
+            )
+
+    def _gathered(
+        self, pointers: Tensor, *, n_positions: int, n_supervised: int, longest: int
+    ) -> Batch:
+        """Return the batch of windows given as starts, lengths, supervised, users: int64 [4, B]."""
+        starts, lengths, supervised, users = pointers
+        offsets = F.pad(lengths.cumsum(0), (1, 0))
+        steps = torch.arange(n_positions, device=self._device)
+        places = steps + torch.repeat_interleave(
+            starts - offsets[:-1], lengths, output_size=n_positions
         )
-        items = self._items[places].long()
         left = torch.repeat_interleave(offsets[1:], lengths, output_size=n_positions)
-        left -= torch.arange(n_positions)  # positions to the window's end, 1 at the last
-        span = torch.repeat_interleave(
-            torch.from_numpy(windows.supervised), lengths, output_size=n_positions
-        )
+        left -= steps  # positions to the window's end, 1 at the last
+        span = torch.repeat_interleave(supervised, lengths, output_size=n_positions)
         following = self._items[(places + 1).clamp_(max=len(self._items) - 1)].long()
         return Batch(
-            items=items,
+            items=self._items[places].long(),
             offsets=offsets,
             targets=following * (left <= span),
-            users=torch.from_numpy(windows.users),
+            users=users,
             negatives=None,
-            longest=int(windows.lengths.max()),
+            longest=longest,
             times=None if self._times is None else self._times[places],
+            n_supervised=n_supervised,
         )
 
     def rectangle(self, windows: Windows, max_length: int) -> Batch:
@@ -223,6 +272,7 @@ class Collator:
             negatives=None,
             longest=columns,
             times=times,
+            n_supervised=int(windows.supervised.sum()),
         )
 
 
@@ -284,12 +334,12 @@ class TrainingBatches:
         )
         order = generator if self.shuffle else np.random.default_rng(0)
         groups = shuffled_groups(windows, batch_size=self.batch_size, generator=order)
-        for group in groups:
-            own = self._share(windows, group)
-            if rectangles:
-                yield self.collator.rectangle(own, self.max_history)
-            else:
-                yield self.collator.batch(own)
+        shares = [self._share(windows, group) for group in groups]
+        if rectangles:
+            for share in shares:
+                yield self.collator.rectangle(share, self.max_history)
+        elif shares:
+            yield from self.collator.batches(joined(shares), [len(share) for share in shares])
 
     def _share(self, windows: Windows, group: np.ndarray) -> Windows:
         own = windows.take(group[self.rank :: self.processes])

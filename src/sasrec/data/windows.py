@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,23 @@ class Windows:
         return Windows(
             self.starts[which], self.lengths[which], self.supervised[which], self.users[which]
         )
+
+
+def joined(parts: Sequence[Windows]) -> Windows:
+    """Return some windows after others.
+
+    Args:
+        parts: At least one.
+
+    Returns:
+        All of them.
+    """
+    return Windows(
+        np.concatenate([part.starts for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.supervised for part in parts]),
+        np.concatenate([part.users for part in parts]),
+    )
 
 
 def training_windows(

@@ -28,6 +28,8 @@ BATCH_POSITIONS = 2**14
 PIECE_ROWS, CHUNK_ITEMS = 512, 4096
 """States and items multiplied at a time where only ranks are wanted: large enough for the product
 to run at the processor's rate, small enough for its outcome to stay in the cache."""
+GPU_ROWS, GPU_ITEMS = 4096, 2**15
+"""The same on a GPU, which wants few large products."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def rank_targets(
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
     top = np.zeros((len(cases), top_k), dtype=np.int64)
-    collator = Collator(sequences, with_times=model.needs_times)
+    collator = Collator(sequences, with_times=model.needs_times, device=device)
     if model.item_table is not None and not top_k:
         # Like targets together, so that few chunks of the table hold those of a piece.
         order = np.argsort(sequences.items[cases.stops], kind="stable")
@@ -139,7 +141,7 @@ def rank_among_samples(
     """
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
-    collator = Collator(sequences, with_times=model.needs_times)
+    collator = Collator(sequences, with_times=model.needs_times, device=device)
     for which, batch, scores in last_scores(model, collator, windows, device):
         own = scores.gather(1, batch.targets[batch.last][:, None])
         drawn = torch.from_numpy(samples[which]).to(device).sort(1).values
@@ -186,9 +188,12 @@ def last_states(
     was_training = model.training
     model.eval()
     try:
-        for group in sorted_groups(windows, BATCH_POSITIONS):
+        groups = sorted_groups(windows, BATCH_POSITIONS)
+        dealt = windows.take(np.concatenate(groups)) if groups else windows
+        batches = collator.batches(dealt, [len(group) for group in groups])
+        for group, made in zip(groups, batches, strict=True):
             with torch.inference_mode():
-                batch = collator.batch(windows.take(group)).to(device)
+                batch = made.to(device)
                 states = model.encode(batch, batch.last)
             yield group, batch, states
     finally:
@@ -257,34 +262,39 @@ def ranks_by_product(
     Returns:
         int64 [M], from 1 to V - 1.
     """
-    chunks = torch.split(table, CHUNK_ITEMS)
+    on_cpu = states.device.type == "cpu"
+    piece_rows, chunk_items = (PIECE_ROWS, CHUNK_ITEMS) if on_cpu else (GPU_ROWS, GPU_ITEMS)
+    chunks = torch.split(table, chunk_items)
     lower = torch.zeros(len(states), dtype=torch.int64, device=states.device)
-    for begin in range(0, len(states), PIECE_ROWS):
-        piece = slice(begin, begin + PIECE_ROWS)
+    for begin in range(0, len(states), piece_rows):
+        piece = slice(begin, begin + piece_rows)
         rows, goals = states[piece], targets[piece]
         gone = _within(removed, begin, begin + len(rows))
         own = _own_scores(rows, goals, chunks)
         if gone is not None:
             own[gone[0][goals[gone[0]] == gone[1]]] = -torch.inf
-        for number, chunk in enumerate(chunks):
+        first = 0
+        for chunk in chunks:
             scores = rows @ chunk.T
             if gone is not None:
-                items = gone[1] - number * CHUNK_ITEMS
+                items = gone[1] - first
                 here = (items >= 0) & (items < len(chunk))
                 scores[gone[0][here], items[here]] = -torch.inf
-            if number == 0:
+            if first == 0:
                 scores[:, 0] = torch.inf  # padding is never lower, and not counted either
+            first += len(chunk)
             lower[piece] += scores.lt_(own).sum(1).long()
     return len(table) - 1 - lower
 
 
 def _own_scores(rows: Tensor, goals: Tensor, chunks: tuple[Tensor, ...]) -> Tensor:
     """Return the score [m, 1] of each row's target, from products of the chunks that hold them."""
-    holder = goals // CHUNK_ITEMS
+    size = len(chunks[0])  # the last may be shorter
+    holder = goals // size
     own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
     for number in torch.unique(holder).tolist():
         places = (holder == number).nonzero()[:, 0]
-        own[places, 0] = (rows @ chunks[number].T)[places, goals[places] - number * CHUNK_ITEMS]
+        own[places, 0] = (rows @ chunks[number].T)[places, goals[places] - number * size]
     return own
 
 

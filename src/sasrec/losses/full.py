@@ -30,6 +30,8 @@ KEPT_BYTES = 2**24
 FEWEST = 512
 """Positions in a piece even if their exponentials take more than that: each piece adds to the whole
 gradient of the table, which would take longer than reading the exponentials from memory."""
+GPU_BYTES = 2**30
+"""The same on a GPU, which wants few large products and has memory for them."""
 CHUNK_BYTES = 2**23
 """Size of the exponentials computed at a time."""
 ROUND = 64
@@ -110,7 +112,8 @@ class _SoftmaxInPieces(torch.autograd.Function):
             wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
             if wants_gradient:
                 table_grad.index_add_(0, targets, hidden, alpha=-1)
-            items, size = table.to(dtype), _piece_size(len(hidden), len(table), dtype)
+            items = table.to(dtype)
+            size = _piece_size(len(hidden), len(table), dtype, table.device)
             for begin in range(0, len(hidden), size):
                 piece = slice(begin, begin + size)
                 total += _one_piece(
@@ -153,19 +156,21 @@ def _one_piece(
     narrow = rows.to(dtype)
     chunks = _item_chunks(len(rows), items)
     kept = _scratch(len(rows) * len(items), dtype, items.device)
-    largest = _largest_scores(narrow, chunks, kept) if subtract else None
-    exponentials: list[Tensor] = []
+    exponentials = [
+        part.view(len(rows), len(chunk))
+        for part, chunk in zip(
+            torch.split(kept, [len(rows) * len(chunk) for chunk in chunks]), chunks, strict=True
+        )
+    ]
+    largest = _largest_scores(narrow, chunks, exponentials) if subtract else None
     normaliser = torch.zeros(len(rows), dtype=wide, device=hidden.device)
     mixed = torch.zeros_like(rows)
-    taken = 0
-    for chunk in chunks:
-        shape = (len(rows), len(chunk))
-        scores = kept[taken : taken + shape[0] * shape[1]].view(shape)
-        taken += scores.numel()
-        torch.mm(narrow, chunk.T, out=scores)
-        if largest is not None:
+    for chunk, scores in zip(chunks, exponentials, strict=True):
+        if largest is None:
+            torch.mm(narrow, chunk.T, out=scores)
+        else:
             scores -= largest[:, None]
-        exponentials.append(scores.exp_())
+        scores.exp_()
         normaliser += scores.sum(1)  # each chunk's sum has the precision of products
         if gradients is not None:
             mixed += scores @ chunk
@@ -183,23 +188,33 @@ def _one_piece(
     return logarithms[: len(hidden)].sum()
 
 
-def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], kept: Tensor) -> Tensor:
-    """Return each position's largest score, [p] in the precision of products."""
-    scores = (
-        torch.mm(rows, chunk.T, out=kept[: len(rows) * len(chunk)].view(len(rows), len(chunk)))
-        for chunk in chunks
-    )
-    return torch.stack([each.amax(1) for each in scores]).amax(0)
+def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], scores: list[Tensor]) -> Tensor:
+    """Return each position's largest score, [p] in the precision of products.
+
+    Args:
+        rows: [p, d].
+        chunks: Item vectors [v, d] each.
+        scores: Filled with the scores [p, v] of each chunk.
+
+    Returns:
+        The largest of them all.
+    """
+    for chunk, part in zip(chunks, scores, strict=True):
+        torch.mm(rows, chunk.T, out=part)
+    return torch.stack([part.amax(1) for part in scores]).amax(0)
 
 
-def _piece_size(n_positions: int, n_items: int, dtype: torch.dtype) -> int:
+def _piece_size(n_positions: int, n_items: int, dtype: torch.dtype, device: torch.device) -> int:
     """Return the positions of a piece: a multiple of ``ROUND`` that are taken together."""
-    fitting = max(FEWEST, KEPT_BYTES // (dtype.itemsize * n_items)) // ROUND * ROUND
+    at_once = KEPT_BYTES if device.type == "cpu" else GPU_BYTES
+    fitting = max(FEWEST, at_once // (dtype.itemsize * n_items)) // ROUND * ROUND
     return max(ROUND, min(fitting, -(-n_positions // ROUND) * ROUND))
 
 
 def _item_chunks(n_rows: int, items: Tensor) -> tuple[Tensor, ...]:
     """Return the item vectors in chunks whose exponentials are computed together."""
+    if items.device.type != "cpu":
+        return (items,)
     fitting = CHUNK_BYTES // (items.dtype.itemsize * n_rows) // ROUND * ROUND
     return torch.split(items, max(ROUND, fitting))
 

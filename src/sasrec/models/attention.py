@@ -13,6 +13,7 @@ from torch.autograd.function import once_differentiable
 
 from sasrec.models.dropout import Dropout, keep_mask
 from sasrec.models.layers import Layout, pad, unpad
+from sasrec.models.packed import packed_attention
 from sasrec.models.positions import Distances, RelativeBias, rotated
 
 SAFE_SUM = 1e30
@@ -80,21 +81,34 @@ class SelfAttention(nn.Module):
         Returns:
             [P, d], or [S, d].
         """
-        rows, columns, width = layout.rows, layout.columns, hidden.shape[1]
-        # Padding stands behind the real positions, where causal attention never looks.
-        projected = pad(self._project(hidden, queries), layout)  # [B, L, 3 d]
-        parts = projected.view(rows, columns, 3, self.heads, -1)
+        parts = self._project(hidden, queries).view(len(hidden), 3, self.heads, -1)
         if self.rotary:
-            parts = torch.cat([rotated(parts[:, :, :2]), parts[:, :, 2:]], dim=2)
+            turned = rotated(parts[:, :2], layout.steps)
+            parts = torch.cat([turned, parts[:, 2:]], dim=1)
+        mixed = self._mixed(parts, layout, distances).reshape(hidden.shape)
+        result: Tensor = self.output(mixed if at is None else mixed.index_select(0, at))
+        return result
+
+    def _mixed(self, parts: Tensor, layout: Layout, distances: Distances | None) -> Tensor:
+        """Return what each position takes from its window: of [P, 3, H, d / H], [P, H, d / H]."""
         bias = None
         if self.bias is not None and distances is not None:
             bias = self.bias(distances).to(parts.dtype)
+        ragged = layout.places is not None
+        if ragged and parts.device.type == "cuda" and bias is None and self.record is None:
+            return packed_attention(
+                parts,
+                layout.offsets,
+                longest=layout.columns,
+                dropout=self.dropout.probability if self.training else 0.0,
+                causal=self.causal,
+            )
+        # Padding stands behind the real positions, where causal attention never looks.
+        padded = pad(parts.flatten(1), layout).view(layout.rows, layout.columns, *parts.shape[1:])
         if not self.causal:
-            bias = _away_from_padding(layout, parts)
-        mixed = self._attend(parts, bias)  # [B, L, H, d / H]
-        flat = unpad(mixed.reshape(rows, columns, width), layout)
-        result: Tensor = self.output(flat if at is None else flat.index_select(0, at))
-        return result
+            bias = _away_from_padding(layout, padded)
+        mixed = self._attend(padded, bias)  # [B, L, H, d / H]
+        return unpad(mixed.flatten(2), layout)
 
     def _project(self, hidden: Tensor, queries: Tensor | None) -> Tensor:
         if queries is None:

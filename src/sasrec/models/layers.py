@@ -31,11 +31,20 @@ class Layout:
         columns: Longest window, L.
         places: int64 [P], row times L plus position in the window; None if all windows have
             length L, when flat and padded are the same memory.
+        offsets: int64 [B + 1], where windows begin in flat values, and the end.
     """
 
     rows: int
     columns: int
     places: Tensor | None
+    offsets: Tensor
+
+    @property
+    def steps(self) -> Tensor:
+        """Each position's place in its window from 0, int64 [P]."""
+        if self.places is not None:
+            return self.places % self.columns
+        return torch.arange(self.columns, device=self.offsets.device).repeat(self.rows)
 
     def add_by_position(self, values: Tensor, table: Tensor) -> Tensor:
         """Add to each value the row of a table that belongs to its position in the window.
@@ -51,7 +60,7 @@ class Layout:
             rows = values.view(self.rows, self.columns, -1) + table[: self.columns]
             return rows.view(values.shape)
         # Not by indexing, whose gradient sums in an order that threads leave to chance.
-        return values + F.embedding(self.places % self.columns, table)
+        return values + F.embedding(self.steps, table)
 
 
 def layout_of(batch: Batch) -> Layout:
@@ -65,11 +74,12 @@ def layout_of(batch: Batch) -> Layout:
     """
     n_positions, rows, columns = len(batch.items), len(batch.offsets) - 1, batch.longest
     if n_positions == rows * columns:
-        return Layout(rows, columns, None)
+        return Layout(rows, columns, None, batch.offsets)
     lengths = batch.offsets.diff()
     missing = torch.arange(rows, device=lengths.device) * columns - batch.offsets[:-1]
     shifts = torch.repeat_interleave(missing, lengths, output_size=n_positions)
-    return Layout(rows, columns, shifts + torch.arange(n_positions, device=lengths.device))
+    places = shifts + torch.arange(n_positions, device=lengths.device)
+    return Layout(rows, columns, places, batch.offsets)
 
 
 def places_from_the_end(batch: Batch) -> Tensor:

@@ -133,21 +133,21 @@ def _looked_up(table: Tensor, numbers: Tensor) -> Tensor:
     return flat.view(heads, *shape).transpose(0, 1)
 
 
-def rotated(values: Tensor) -> Tensor:
+def rotated(values: Tensor, steps: Tensor) -> Tensor:
     """Turn pairs of elements by angles that grow with the position (RoPE, arXiv:2104.09864).
 
     Products of rotated queries and keys depend on how far apart they are, not on where they stand.
 
     Args:
-        values: [B, L, ..., d / H] with d / H even; the first half is paired with the second.
+        values: [P, ..., d / H] with d / H even; the first half is paired with the second.
+        steps: int64 [P], each position's place in its window.
 
     Returns:
         The same shape.
     """
-    columns, half = values.shape[1], values.shape[-1] // 2
+    half = values.shape[-1] // 2
     rates = torch.exp(torch.arange(half, device=values.device) * (-math.log(BASE) / half))
-    angles = torch.arange(columns, device=values.device)[:, None] * rates
-    angles = angles.view(columns, *[1] * (values.dim() - 3), half)
+    angles = steps.view(-1, *[1] * (values.dim() - 1)) * rates
     cosine, sine = angles.cos().to(values.dtype), angles.sin().to(values.dtype)
     first, second = values[..., :half], values[..., half:]
     return torch.cat([first * cosine - second * sine, first * sine + second * cosine], dim=-1)

@@ -247,7 +247,9 @@ class TrainingLoop:
         done, in_all = 0, self.batches.n_targets
         for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
             batch = self.model.prepare(batch)
-            count = int((batch.targets > 0).sum())  # on the CPU still, so no device is asked
+            count = batch.n_supervised
+            if count is None:  # a model has chosen targets of its own
+                count = int((batch.targets > 0).sum())
             total += self.step(batch.to(self.device)) * count
             done += count
             self.observer.advanced(number, min(done * self.place.processes, in_all))
@@ -266,7 +268,7 @@ class TrainingLoop:
         Returns:
             The loss before the step, detached.
         """
-        supervised = (batch.targets > 0).nonzero()[:, 0]
+        supervised = batch.supervised
         # A round number of them, as of windows; those added are cut off again.
         extra = -len(supervised) % ROUND_ROWS
         with self._autocast():
