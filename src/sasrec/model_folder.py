@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from sasrec.data.writing import ASIDE, working_prefix
 from sasrec.errors import ModelError
 
 FORMAT = 1
@@ -80,7 +81,7 @@ def check_target(folder: Path, *, overwrite: bool) -> Path:
         if target.exists():
             _check_existing(target, folder, overwrite=overwrite)
         nearest = next(parent for parent in target.parents if parent.exists())
-        tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=nearest).cleanup()
+        tempfile.TemporaryDirectory(prefix=working_prefix(target), dir=nearest).cleanup()
     except (OSError, RuntimeError, ValueError) as error:  # no such user, a name with a NUL
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{folder} cannot be written ({reason}); choose another place") from error
@@ -123,7 +124,7 @@ def write_folder(
     working = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        working = Path(tempfile.mkdtemp(prefix=working_prefix(target), dir=target.parent))
         _fill(working, weights, texts)
         _swap(working, target)
     except OSError as error:
@@ -149,7 +150,7 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
 
 def _swap(working: Path, target: Path) -> None:
     """Put a finished folder in its place; if that fails, put back what was there."""
-    old = working.with_name(working.name + ".old")
+    old = working.with_name(working.name + ASIDE)
     if target.exists():
         target.rename(old)
     try:

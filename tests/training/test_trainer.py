@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from sasrec.models.sasrec import SASRec
 from sasrec.objective import training_loss
 from sasrec.registry import LOSSES
 from sasrec.settings import TrainingSettings
+from sasrec.training.best import Best
 from sasrec.training.device import pick_device, pick_precision
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
@@ -149,9 +151,46 @@ def test_interruption_before_there_is_anything_says_so() -> None:
         fit_with_scores([float("inf")])
 
 
-def test_loss_that_is_no_number_is_an_error_with_advice(board: Corpus) -> None:
-    with pytest.raises(ModelError, match="smaller learning_rate"):
-        run(board, learning_rate=1e30, epochs=5)
+def test_a_loss_that_is_no_number_stops_at_its_step_and_says_what_to_try(board: Corpus) -> None:
+    observer = Silent()
+    with pytest.raises(ModelError) as caught:
+        run_experiment(
+            board,
+            resolve_settings({**SMALL, "learning_rate": 1e30, "epochs": 5}),
+            observer=observer,
+        )
+    assert re.search(
+        r"the loss of step 2 of epoch 1 is nan, at a learning rate of 1e\+30; "
+        r"largest gradients: [\w.]+ [\d.e+-]+, [\w.]+ [\d.e+-]+, [\w.]+ [\d.e+-]+; "
+        r"try a smaller learning_rate, clip_norm=1, or precision=float32",
+        str(caught.value),
+    )
+    assert observer.reason == "an error"
+
+
+def test_weights_that_are_no_numbers_are_never_the_best() -> None:
+    model = torch.nn.Linear(2, 1)
+    best = Best(model)  # type: ignore[arg-type]
+    assert best.consider(1, 0.1, always=False)
+    kept = best.weights["weight"].clone()
+    with torch.no_grad():
+        model.bias.fill_(torch.nan)
+    assert not best.consider(2, 0.9, always=False)
+    assert not best.consider(3, None, always=True)
+    assert (best.epoch, best.score, best.stale) == (1, 0.1, 1)
+    best.restore()
+    assert torch.equal(model.weight, kept)
+    assert model.bias.isfinite().all()
+
+
+def test_nothing_but_weights_that_are_no_numbers_is_an_error() -> None:
+    model = torch.nn.Linear(2, 1)
+    with torch.no_grad():
+        model.weight.fill_(torch.inf)
+    best = Best(model)  # type: ignore[arg-type]
+    best.consider(1, 0.5, always=False)
+    with pytest.raises(ModelError, match="nothing to keep; try a smaller learning_rate"):
+        best.restore()
 
 
 def test_bfloat16_learns_like_float32(board: Corpus) -> None:
@@ -352,7 +391,7 @@ def test_more_patience_trains_longer() -> None:
 def test_score_that_is_no_number_is_never_the_best() -> None:
     trained, _, _ = fit_with_scores([0.1, float("nan"), float("nan")], patience=1)
     assert trained.best_epoch == 1
-    with pytest.raises(ModelError, match="no validation gave a number"):
+    with pytest.raises(ModelError, match="no epoch gave a score"):
         fit_with_scores([float("nan")] * 3, patience=1)
 
 

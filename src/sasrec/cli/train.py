@@ -114,7 +114,11 @@ def train(
         job = Job(run, data, folder, replaces=overwrite or out is None)
     may_be_other = out is not None or overwrite or resume is not None
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep the best, and go
+    from sasrec.data.writing import remove_leftovers
+
     with _alone(job):
+        for place in (job.folder, job.checkpoint):
+            remove_leftovers(place)
         _work(job, may_be_other=may_be_other, as_json=as_json, quiet=quiet)
 
 

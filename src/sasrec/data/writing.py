@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from sasrec.errors import DataError
+
+ASIDE = ".old"
+"""Behind the working name of a folder: what stood in its place before."""
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -43,15 +48,55 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}-")
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=working_prefix(path))
         os.close(number)
         working = Path(name)
         try:
             write(working)
             working.chmod(0o644)
+            _settle(working)
             os.replace(working, path)
         except BaseException:
             working.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def working_prefix(path: Path) -> str:
+    """Return how the temporary name of a file or folder begins, while that is being written.
+
+    Args:
+        path: The file or folder by its own name.
+
+    Returns:
+        The beginning of a hidden name nobody else would choose.
+    """
+    return f".{path.name[:50]}-unfinished-"
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a process killed while writing left beside a file or folder.
+
+    A folder that had been moved aside to be replaced goes back to its place, if that is empty.
+    Only for places that nobody else writes to at this moment.
+
+    Args:
+        path: The file or folder by its own name.
+    """
+    for left in path.parent.glob(f"{glob.escape(working_prefix(path))}*"):
+        if left.suffix == ASIDE and not path.exists():
+            left.rename(path)
+        elif left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _settle(path: Path) -> None:
+    """Wait until a file is on the disk, so that its name never comes there before its content."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

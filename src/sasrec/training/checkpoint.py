@@ -21,7 +21,8 @@ from sasrec.errors import DataError, ModelError
 from sasrec.training.progress import EpochResult
 
 if TYPE_CHECKING:
-    from sasrec.training.trainer import Best, TrainingLoop
+    from sasrec.training.best import Best
+    from sasrec.training.trainer import TrainingLoop
 
 FORMAT = 1
 """Raised when older versions could not read a file any more."""

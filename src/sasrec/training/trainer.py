@@ -20,6 +20,7 @@ from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
+from sasrec.training.best import REMEDIES, Best
 from sasrec.training.checkpoint import Keep, TrainState, captured, restore
 from sasrec.training.device import pick_precision
 from sasrec.training.flat import FlatWeights
@@ -128,65 +129,6 @@ def fit(
     return Trained(epochs, best.epoch, reason, interrupted)
 
 
-class Best:
-    """The best weights so far, and how long ago that was.
-
-    Attributes:
-        weights: Name to value; empty before the first.
-        score: Of these weights.
-        epoch: Whose weights they are; 0 before the first.
-        stale: Validations since.
-    """
-
-    def __init__(self, model: NextItemModel) -> None:
-        """Begin with none.
-
-        Args:
-            model: Whose weights are kept.
-        """
-        self._model = model
-        self.weights: dict[str, Tensor] = {}
-        self.score = -math.inf
-        self.epoch = 0
-        self.stale = 0
-
-    def consider(self, epoch: int, score: float | None, *, always: bool) -> bool:
-        """Keep the model's weights if they are the best so far; equal counts as better.
-
-        Args:
-            epoch: From 1.
-            score: Higher is better; None if this epoch was not validated.
-            always: Nothing is validated, so that the last weights are the best.
-
-        Returns:
-            Whether a score made them the best.
-        """
-        is_best = score is not None and score >= self.score
-        if is_best or always:
-            self.stale, self.epoch = 0, epoch
-            self.weights = {
-                name: value.detach().clone() for name, value in self._model.state_dict().items()
-            }
-            self.score = self.score if score is None else score
-        elif score is not None:
-            self.stale += 1
-        return is_best
-
-    def restore(self) -> None:
-        """Give the model its best weights.
-
-        Raises:
-            ModelError: There are none, or they are no finite numbers.
-        """
-        if not self.epoch:
-            raise ModelError("no validation gave a number, so there are no best weights to keep")
-        if not all(weight.isfinite().all() for weight in self.weights.values()):
-            raise ModelError(
-                "the weights are no longer finite numbers; try a smaller learning_rate"
-            )
-        self._model.load_state_dict(self.weights)
-
-
 def _is_due(epoch: int, settings: TrainingSettings) -> bool:
     return epoch % settings.validate_every == 0 or epoch == settings.epochs
 
@@ -227,6 +169,8 @@ class TrainingLoop:
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(self.flat.weights, settings.averaging)
         self.place = my_place()
+        # On a GPU this would be to wait for it; of several processes all must stop at once.
+        self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
@@ -243,21 +187,49 @@ class TrainingLoop:
         """
         self.model.train()
         started = time.perf_counter()
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        losses: list[Tensor] = []
+        counts: list[int] = []
         done, in_all = 0, self.batches.n_targets
         for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
             batch = self.model.prepare(batch)
             count = batch.n_supervised
             if count is None:  # a model has chosen targets of its own
                 count = int((batch.targets > 0).sum())
-            total += self.step(batch.to(self.device)) * count
+            losses.append(self.step(batch.to(self.device)))
+            counts.append(count)
+            if self.asks_each_step and not losses[-1].isfinite():
+                break
             done += count
             self.observer.advanced(number, min(done * self.place.processes, in_all))
-        loss, done = summed(torch.stack([total, total.new_tensor(done)])).tolist()
-        mean = loss / max(done, 1)  # the one synchronisation of the epoch
+        mean, done = self._mean(losses, counts)
         if not math.isfinite(mean):
-            raise ModelError(f"the loss of epoch {number} is {mean}; try a smaller learning_rate")
-        return mean, time.perf_counter() - started, int(done)
+            raise ModelError(self._gone_wrong(number, losses))
+        return mean, time.perf_counter() - started, done
+
+    def _mean(self, losses: list[Tensor], counts: list[int]) -> tuple[float, int]:
+        """Return the mean loss over the targets of all processes, and how many these are."""
+        weights = torch.tensor(counts, dtype=torch.float64).to(self.device)
+        total = (torch.stack(losses).double() * weights).sum() if losses else weights.sum()
+        loss, done = summed(torch.stack([total, weights.sum()])).tolist()
+        return loss / max(done, 1), int(done)  # the one synchronisation of the epoch
+
+    def _gone_wrong(self, number: int, losses: list[Tensor]) -> str:
+        """Return what to tell of an epoch whose loss is no finite number."""
+        values = torch.stack(losses).cpu()
+        step = int(values.isfinite().logical_not().int().argmax())
+        rate = self.optimiser.param_groups[0]["lr"]
+        sizes = {
+            name: float(weight.grad.abs().max())
+            for name, weight in self.model.named_parameters()
+            if weight.grad is not None
+        }
+        # NaN first, then by size.
+        largest = sorted(sizes, key=lambda name: (sizes[name] == sizes[name], -sizes[name]))[:3]
+        steepest = ", ".join(f"{name} {sizes[name]:.3g}" for name in largest)
+        return (
+            f"the loss of step {step + 1} of epoch {number} is {values[step]:.4g}, at a learning "
+            f"rate of {rate:.3g}; largest gradients: {steepest or 'none'}; {REMEDIES}"
+        )
 
     def step(self, batch: Batch) -> Tensor:
         """Take one optimiser step.
@@ -279,6 +251,8 @@ class TrainingLoop:
             penalty = self.model.penalty()
             if penalty is not None:
                 loss = loss + penalty
+        if self.asks_each_step and not loss.isfinite():
+            return loss.detach()  # weights and gradients stay as the last step left them
         self.flat.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
         self.flat.gather_gradients()

@@ -1,0 +1,54 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from sasrec.data.writing import ASIDE, remove_leftovers, working_prefix, write_whole
+from sasrec.errors import DataError
+
+
+def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "report.json"
+    write_whole(path, "first")
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r"report\.json cannot be written: No space left on device"):
+        write_whole(path, "second")
+    assert path.read_text() == "first"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_leftovers_of_this_name_go_and_others_stay(tmp_path: Path) -> None:
+    model, other = tmp_path / "model", tmp_path / ".model-of-mine"
+    left = tmp_path / f"{working_prefix(model)}abc"
+    file = tmp_path / f"{working_prefix(model)}def"
+    for folder in (model, other, left):
+        folder.mkdir()
+        (folder / "inside").touch()
+    file.touch()
+    remove_leftovers(model)
+    assert sorted(tmp_path.iterdir()) == [other, model]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_there: bool) -> None:
+    model = tmp_path / "model[1]"
+    aside = tmp_path / f"{working_prefix(model)}abc{ASIDE}"
+    aside.mkdir()
+    (aside / "old").touch()
+    if is_there:
+        model.mkdir()
+    remove_leftovers(model)
+    assert [each.name for each in tmp_path.iterdir()] == ["model[1]"]
+    assert (model / "old").exists() is not is_there
+
+
+def test_a_link_left_behind_goes_and_its_target_stays(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (tmp_path / f"{working_prefix(tmp_path / 'model')}x").symlink_to(target)
+    remove_leftovers(tmp_path / "model")
+    assert [each.name for each in tmp_path.iterdir()] == ["target"]
