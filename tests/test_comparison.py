@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison import as_csv, compare, draw_comparison, run_settings, slices_of
+from sasrec.config_files import Layer
 from sasrec.configuration import resolve_settings
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
@@ -67,7 +68,7 @@ def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -
     found = compare(
         corpus,
         ["SASRec", "FPMC"],
-        settings=FAST,
+        settings=[Layer("here", FAST)],
         seeds=[1, 2],
         observer=lambda model, seed: LogObserver(),
     )
@@ -94,13 +95,16 @@ def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -
 
 def test_a_setting_goes_to_the_models_that_have_it() -> None:
     models = ["SASRec", "GRU4Rec"]
-    settings = {"num_layers": 2, "n_layers": 3, "epochs": 4}
+    settings = [Layer("a.yaml", {"num_layers": 2, "epochs": 9}), Layer("line", {"n_layers": 3})]
+    settings.append(Layer("line", {"epochs": 4}))
     sasrec, gru = (run_settings(name, settings, models) for name in models)
     assert (sasrec.model.n_layers, gru.model.num_layers) == (3, 2)  # type: ignore[attr-defined]
     assert sasrec.training.epochs == gru.training.epochs == 4
     assert (sasrec.preset, gru.preset) == ("best", None)
     with pytest.raises(SettingsError, match="unknown key 'num_layer'; did you mean 'num_layers'"):
-        run_settings("GRU4Rec", {"num_layer": 2}, models)
+        run_settings("GRU4Rec", [Layer("settings", {"num_layer": 2})], models)
+    with pytest.raises(SettingsError, match=r"unknown key 'num_layer' in a.yaml, line 3; did"):
+        run_settings("GRU4Rec", [Layer("a.yaml", {"num_layer": 2}, {"num_layer": 3})], models)
 
 
 def test_slices_part_the_cases(corpus: Corpus) -> None:
@@ -118,7 +122,7 @@ def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
         compare(
             corpus,
             ["FPMC"],
-            settings={**FAST, "metrics": ("giniindex",)},
+            settings=[Layer("here", {**FAST, "metrics": ("giniindex",)})],
             seeds=[1],
             observer=lambda model, seed: LogObserver(),
         )

@@ -42,6 +42,16 @@ def test_maps_are_probabilities_and_causal(recommender: Recommender) -> None:
     assert np.allclose(np.triu(maps, 1), 0)
 
 
+def test_averages_of_a_model_that_asks_with_a_mask() -> None:
+    model = sasrec.train(DATA, {"hidden_size": 16, "n_layers": 1, "epochs": 1}, model="BERT4Rec")
+    corpus = load_corpus(DATA, DataSettings())
+    found = average_attention(model, corpus.sequences)
+    assert np.allclose(found.by_position[0].sum(-1)[-1], 1, atol=0.6)
+    assert np.isfinite(found.by_distance).all()
+    known, maps = model.attention(HISTORY)
+    assert maps.shape == (1, 2, len(known) + 1, len(known) + 1)
+
+
 def test_recording_changes_no_score(recommender: Recommender) -> None:
     fast = recommender.score([HISTORY], ["i1", "i2", "i9"])
     with recorded_attention(recommender.model) as maps:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.configuration import RunSettings, adapted, known_keys, resolve_settings
+from sasrec.config_files import Layer
+from sasrec.configuration import RunSettings, adapted, known_keys, resolve_layers
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Split, make_split
-from sasrec.errors import SettingsError
+from sasrec.errors import DataError, SettingsError
 from sasrec.evaluation.metrics import RANK_METRICS, split_key
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
 from sasrec.experiment import baseline_reports, evaluate, prepared_device, train_model
@@ -102,7 +103,7 @@ def compare(
     corpus: Corpus,
     models: Sequence[str],
     *,
-    settings: dict[str, Any],
+    settings: Sequence[Layer],
     seeds: Sequence[int],
     observer: Callable[[str, int], Observer],
 ) -> Comparison:
@@ -111,7 +112,8 @@ def compare(
     Args:
         corpus: The data set.
         models: Names; baselines without training are always there.
-        settings: Setting to value, for all models; what only some have goes to those.
+        settings: For all models, from the weakest to the strongest; what only some have goes to
+            those.
         seeds: Each model is trained once with each.
         observer: From model and seed to somebody who watches.
 
@@ -120,11 +122,11 @@ def compare(
 
     Raises:
         SettingsError: A setting is unknown to every model, or a metric is not about ranks.
-    """  # by resolve_settings
+    """  # by run_settings and compared_metrics
     runs = [run_settings(name, settings, models) for name in models]
     first = runs[0]
     keys = compared_metrics(first)
-    split = make_split(corpus, first.evaluation)
+    split = tested_split(corpus, first)
     facts = facts_of(split, n_items=len(corpus.items))
     device = prepared_device(first)
     measured: dict[str, _Measured] = {}
@@ -170,12 +172,31 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
     return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
 
 
-def run_settings(name: str, settings: dict[str, Any], models: Sequence[str]) -> RunSettings:
+def tested_split(corpus: Corpus, run: RunSettings) -> Split:
+    """Return the split models are compared on.
+
+    Args:
+        corpus: The data set.
+        run: How to split.
+
+    Returns:
+        The split.
+
+    Raises:
+        DataError: It has no test cases.
+    """
+    split = make_split(corpus, run.evaluation)
+    if not len(split.test):
+        raise DataError("a comparison needs test cases, and these data, split so, have none")
+    return split
+
+
+def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) -> RunSettings:
     """Return a model's settings; a key that only others of the compared know is left out.
 
     Args:
         name: The model.
-        settings: Setting to value, for all models.
+        settings: For all models, from the weakest to the strongest.
         models: All that are compared.
 
     Returns:
@@ -183,8 +204,11 @@ def run_settings(name: str, settings: dict[str, Any], models: Sequence[str]) -> 
     """
     own = known_keys(name)
     others = {key for model in models for key in known_keys(model)} - own
-    values = {key: value for key, value in settings.items() if key not in others}
-    return resolve_settings(values, name, DEFAULT if name == "SASRec" else None)
+    layers = [
+        replace(layer, values={k: v for k, v in layer.values.items() if k not in others})
+        for layer in settings
+    ]
+    return resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
 
 
 def _seeded(run: RunSettings, seed: int) -> RunSettings:
@@ -271,7 +295,8 @@ def slices_of(corpus: Corpus, split: Split) -> dict[str, np.ndarray]:
     if sequences.times is not None:
         begins = sequences.times[sequences.offsets[cases.users - 1]]
         days = np.maximum(sequences.times[cases.stops] - begins, 1) / 86_400
-        slices |= _thirds("activity", lengths / np.maximum(days, 1), "events a day")
+        if days.max() > 1:  # else it would be the length of the history again
+            slices |= _thirds("activity", lengths / np.maximum(days, 1), "events a day")
     return {name: mask for name, mask in slices.items() if mask.any()}
 
 
@@ -343,7 +368,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     axes.set(xscale="log", xlabel="training time to the best epoch, s", ylabel=f"test {key}")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     axes.set_title(f"{comparison.dataset['name']}: means and 95 % intervals over cases")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=120, bbox_inches="tight")
 
 
 def _finite(value: Any) -> Any:

@@ -104,6 +104,19 @@ def known_keys(model: str = "SASRec") -> set[str]:
     return {*_names(_classes(model)), *TRANSLATED, *WITHOUT_EFFECT, "preset"}
 
 
+def our_name(key: str, model: str = "SASRec") -> str | None:
+    """Return our name of a setting, given by ours or RecBole's.
+
+    Args:
+        key: As written.
+        model: Name of the model.
+
+    Returns:
+        The name; None for keys that are no single setting, or unknown.
+    """
+    return _names(_classes(model)).get(key)
+
+
 def resolve_layers(
     layers: Sequence[Layer], model: str = "SASRec", preset: str | None = None
 ) -> RunSettings:

@@ -40,6 +40,21 @@ class Interrupted(SasrecError):  # noqa: N818 - nothing went wrong
     """The user stopped the work before there was a result to keep."""
 
 
+def printable(text: str) -> str:
+    r"""Return a text with control characters shown, not obeyed; a terminal obeys some in names.
+
+    Args:
+        text: Of anybody.
+
+    Returns:
+        The same, but for such as ESC, which becomes ``\x1b``.
+    """
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
+        for letter in text
+    )
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the known name nearest to ``word``, or ``""``.
 

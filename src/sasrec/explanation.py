@@ -6,6 +6,7 @@ nothing. So the effect of each event on a recommendation is measured beside it, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from sasrec.recommender import Recommender
 POSITIONS = 15
 """Newest positions of the average map, as in the paper's figure 4."""
 BATCH_POSITIONS = 2**12
+MOST_GROUPS = 40
+"""Groups of items looked at, those of most items; a picture of more could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class AverageAttention:
 
     Attributes:
         by_position: float [layers, K, K]; row i looks at column j, both counted so that the last is
-            the newest event; mean over heads and over histories of at least K events.
+            the newest event (with BERT4Rec the mask that stands for the next one); mean over heads
+            and over histories of at least K events.
         by_distance: float [layers, K]; how much the newest event looks at the one so many events
             back, mean over heads and over all histories that are long enough.
         histories: How many were looked at.
@@ -86,15 +90,18 @@ def average_attention(
     for group in sorted_groups(windows, BATCH_POSITIONS):
         batch = collator.batch(windows.take(group)).to(device)
         with torch.inference_mode(), recorded_attention(model) as maps:
-            model.encode(batch)
+            model.encode(batch, batch.last)
         if not maps:
             raise DataError(f"{recommender.settings['model_name']} has no attention to look at")
         layers = torch.stack([each.mean(1) for each in maps], dim=1).float().cpu().numpy()
         items = batch.items.cpu().numpy()
+        asking = layers.shape[-1] - batch.longest  # BERT4Rec's mask stands behind the events
         for row, begin, length in zip(
             layers, batch.offsets[:-1].tolist(), kept[group], strict=True
         ):
-            sums.add(row[:, :length, :length], members[items[begin : begin + length]])
+            belong = members[items[begin : begin + length]]
+            size = length + asking
+            sums.add(row[:, :size, :size], np.pad(belong, ((0, asking), (0, 0))))
     return sums.averages(names, len(users))
 
 
@@ -156,12 +163,13 @@ def _membership(
     recommender: Recommender, groups: dict[str, list[str]]
 ) -> tuple[list[str], np.ndarray]:
     """Return group names, and which items belong to each, float [V, G]; shares sum to one."""
-    names = sorted({group for some in groups.values() for group in some})
+    sizes = Counter(group for some in groups.values() for group in some)
+    names = sorted(name for name, _ in sizes.most_common(MOST_GROUPS))
     number = {name: place for place, name in enumerate(names)}
     members = np.zeros((len(recommender.items) + 1, len(names)))
     tokens = list(groups)
     for token, item in zip(tokens, recommender.items.numbers(tokens), strict=True):
-        for group in groups[token] if item else []:
+        for group in number.keys() & groups[token] if item else ():
             members[item, number[group]] = 1 / len(groups[token])
     return names, members
 

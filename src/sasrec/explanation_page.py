@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec.errors import printable
 from sasrec.explanation import AverageAttention
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Person:
         maps: float [layers, heads, L, L].
         recommended: Titles of the items recommended, best first.
         effects: float [L, items], what each event adds to the score of each recommended item.
+        skipped: Events the model does not know.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Person:
     maps: np.ndarray
     recommended: Sequence[str]
     effects: np.ndarray
+    skipped: Sequence[str] = ()
 
 
 def explanation_page(
@@ -77,7 +80,8 @@ def explanation_page(
 def _averages(averages: AverageAttention) -> list[str]:
     parts = [
         "<h2>On average</h2>",
-        f"<p class='note'>Over {averages.histories:,} histories; mean of all heads.</p>",
+        f"<p class='note'>Over {averages.histories:,} histories; mean of all heads; the newest "
+        f"{averages.by_position.shape[1]} events of each.</p>",
         _image(_by_distance(averages), "How much the newest event looks at earlier ones"),
     ]
     if np.isfinite(averages.by_position).all():
@@ -97,11 +101,17 @@ def _person(person: Person) -> list[str]:
         f"<h2>{html.escape(person.name)}</h2>",
         _image(_one_history(person), f"Attention of {person.name}"),
     ]
+    if person.skipped:
+        names = html.escape(printable(", ".join(person.skipped)))
+        parts.append(f"<p class='note'>Skipped, unknown to the model: {names}.</p>")
     if not len(person.recommended):
         return parts
-    head = "".join(f"<th>{html.escape(title)}</th>" for title in person.recommended)
+    if not np.isfinite(person.effects).any():
+        note = "Of one event there is nothing left without it, so no effect can be measured."
+        return [*parts, f"<p class='note'>{note}</p>"]
+    head = "".join(f"<th>{html.escape(printable(title))}</th>" for title in person.recommended)
     rows = [
-        f"<tr><td>{html.escape(title)}</td>"
+        f"<tr><td>{html.escape(printable(title))}</td>"
         + "".join(f"<td style='background:{_tint(value)}'>{value:+.3f}</td>" for value in row)
         + "</tr>"
         for title, row in zip(person.titles, person.effects, strict=True)
@@ -134,13 +144,19 @@ def _by_distance(averages: AverageAttention) -> Figure:
 
 
 def _by_position(averages: AverageAttention) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
     layers = averages.by_position
     figure, axes = _figure(len(layers), width=4.2 * len(layers), height=4)
     size = layers.shape[1]
     ends = (-size + 0.5, 0.5, 0.5, -size + 0.5)
     for number, (place, layer) in enumerate(zip(axes, layers, strict=True), start=1):
-        image = place.imshow(layer, cmap="viridis", extent=ends)
-        place.set(title=f"layer {number}", xlabel="is looked at", ylabel="looks")
+        future = np.triu(np.ones_like(layer, dtype=bool), 1)  # never looked at: left white
+        image = place.imshow(np.where(future, np.nan, layer), cmap="viridis", extent=ends)
+        place.set(title=f"layer {number}", xlabel="event that is looked at (0 is the newest)")
+        place.set_ylabel("event that looks" if number == 1 else "")
+        for axis in (place.xaxis, place.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True))
         figure.colorbar(image, ax=place, shrink=0.8)
     return figure
 
@@ -188,7 +204,8 @@ def _figure(columns: int, *, width: float, height: float) -> tuple[Figure, list[
 
 
 def _short(title: str) -> str:
-    plain = title.replace("$", r"\$")  # else it would be set as a formula
+    # A dollar would begin a formula; other letters than those of a font show as boxes.
+    plain = printable(title).replace("$", r"\$")
     return plain if len(plain) <= LONGEST_TITLE else plain[: LONGEST_TITLE - 1] + "…"
 
 

@@ -85,6 +85,8 @@ def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str
         raise ModelError(f"{VOCABULARY} holds {len(items)} items and {len(counts)} counts")
     if not all(isinstance(title, str) for title in titles.values()):
         raise ModelError("'titles' holds something that is no text")
+    for text in (*items, *titles.values()):
+        text.encode()  # half a surrogate pair is no text, and could not be shown
     return Vocabulary(items), np.array([0, *counts], dtype=np.int64), dict(titles)
 
 
@@ -130,6 +132,8 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
             raise ModelError(
                 f"the weight {key!r} {shape}, where {SETTINGS} asks for {list(expected.shape)}"
             )
+        if found.dtype != expected.dtype:
+            raise ModelError(f"the weight {key!r} is of type {found.dtype}, not {expected.dtype}")
         if not found.isfinite().all():
             raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
     model.load_state_dict(contents.weights, assign=True)

@@ -188,7 +188,11 @@ class Recommender:
             checked_histories([history]), None if times is None else [times]
         )
         if not len(numbers):
-            raise DataError("the model knows none of the items of this history")
+            if not history:
+                raise DataError("the history is empty, so there is nothing to look at")
+            asked = ", ".join(map(repr, history[:3])) + (", …" if len(history) > 3 else "")
+            [one] = self.items.tokens([1])
+            raise DataError(f"the model knows none of the items {asked}; it knows such as {one!r}")
         known = self.items.tokens(numbers[-self.max_history :])
         with recorded_attention(self.model) as maps:
             self._scores([numbers], moments, np.zeros(1, dtype=np.int64))

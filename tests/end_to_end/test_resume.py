@@ -101,6 +101,10 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> No
         (("train",), "say what to train on with --data"),
         (("train", "--resume", "nowhere"), "no such checkpoint"),
         (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
+        (("train", "--resume", "nowhere", "-m", "GRU4Rec"), "takes data and settings from"),
+        (("train", "--resume", "."), "no such checkpoint"),
+        (("train", "--resume", "/"), "no such checkpoint"),
+        (("train", "--resume", "m.training.safetensors"), "m.training.safetensors: no such"),
     ],
 )
 def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:

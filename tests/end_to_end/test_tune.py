@@ -78,8 +78,25 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "words", "message"),
     [
-        ("learning_rat choice [1]", (), "no setting; did you mean 'learning_rate'"),
-        ("ratios choice [1]", (), "which cannot be searched"),
+        (
+            "learning_rat choice [1]",
+            (),
+            "hyper.test, line 1: 'learning_rat' is no setting; did you mean 'learning_rate'",
+        ),
+        ("ratios choice [1]", (), "hyper.test, line 1: 'ratios' cannot be searched"),
+        ("USER_ID_FIELD choice ['a']", (), "'USER_ID_FIELD' cannot be searched"),
+        ("eval_args choice [{}]", (), "'eval_args' cannot be searched"),
+        ("n_layers choice [1]", ("--n_layers=2",), "'n_layers' is searched, and given as 2 too"),
+        (
+            "\n".join(
+                f"{name} choice {list(range(1, 31))}" for name in ("n_layers", "n_heads", "epochs")
+            ),
+            (),
+            "the space has 27,000 combinations",
+        ),
+        ("n_layers choice [1]", ("--config", "l.yaml"), "'n_layerz' in l.yaml, line 2; did you"),
+        ("n_layers choice [1]", ("-o", "hyper.test"), "hyper.test is a file; choose another"),
+        ("n_layers choice [1]", ("--storage", "hyper.test"), "is no entry of a search's journal"),
         ("n_layers choice []", (), "hyper.test, line 1"),
         ("learning_rate uniform 2,1", (), "the lower end comes first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
@@ -94,6 +111,7 @@ def test_mistakes_end_in_one_line(
     space: str, words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "hyper.test").write_text(space + "\n")
+    (tmp_path / "l.yaml").write_text("n_heads: 1\nn_layerz: 3\n")
     ended = command("tune", "-d", DATA, "--params", "hyper.test", *words, cwd=tmp_path)
     assert ended.returncode == 2, ended.stdout
     assert message in ended.stderr
@@ -123,11 +141,16 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         (("--tool=Ray",), "--tool Ray is not supported"),
         (("--tool=Optunna",), "did you mean 'Optuna'"),
         (("--params_file=none.test",), "none.test cannot be read"),
+        (("--output_file=/dev/null/x",), "/dev/null/x cannot be written"),
+        (("--display_file=.",), ". is a folder; name a file"),
+        (("--epochz=1",), "unknown key 'epochz'"),
+        (("--model=SASRek",), "did you mean 'SASRec'"),
     ],
 )
 def test_recboles_command_words_mistakes(
     words: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
+    (tmp_path / "hyper.test").write_text(SPACE)
     ended = command("run_hyper", f"--dataset={DATA}", *words, cwd=tmp_path)
     assert ended.returncode == 2
     assert message in ended.stderr

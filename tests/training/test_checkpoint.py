@@ -1,5 +1,6 @@
 """A training that was cut off goes on to the very same weights and figures."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,48 @@ def test_a_state_of_another_model_is_refused(corpus: Corpus) -> None:
         trained(corpus, {"epochs": 2, "n_layers": 2}, begin=states[0])
 
 
+def _set(state: TrainState, path: tuple[str, ...], value: object) -> None:
+    place = state.facts
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda s: s.tensors.update({"weights.0": torch.zeros(1)}), "weights.0 has shape"),
+        (lambda s: s.tensors["weights.0"].fill_(torch.nan), "no finite numbers; train anew"),
+        (lambda s: s.tensors["average.0"].fill_(torch.inf), "no finite numbers; train anew"),
+        (lambda s: s.tensors.pop("best.norm.weight"), "best.norm.weight"),
+        (lambda s: s.tensors.update({"best.norm.weight": torch.zeros(2)}), "has shape"),
+        (
+            lambda s: [s.tensors.pop(k) for k in list(s.tensors) if k.startswith("optim")],
+            "the optimiser's memory is missing",
+        ),
+        (lambda s: _set(s, ("epochs",), []), "it names no epochs"),
+        (lambda s: _set(s, ("epochs",), [{"epoch": 1}]), "missing"),
+        (lambda s: _set(s, ("epochs",), 3), "not iterable"),
+        (lambda s: _set(s, ("best", "score"), "x"), "no number"),
+        (lambda s: _set(s, ("best", "score"), None), "no number"),
+        (lambda s: _set(s, ("best", "stale"), "x"), "no number"),
+        (lambda s: _set(s, ("average_steps",), "x"), "no number"),
+        (lambda s: _set(s, ("best",), {}), "epoch"),
+        (lambda s: _set(s, ("order",), {}), "does not fit"),
+    ],
+)
+def test_an_edited_state_is_refused(
+    corpus: Corpus, edit: Callable[[TrainState], object], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "training.safetensors"
+    trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {}, path))
+    state, _ = load_state(path)
+    edit(state)
+    with pytest.raises(ModelError, match="does not fit this training: ") as caught:
+        trained(corpus, {"epochs": 2}, begin=state)
+    assert reason in str(caught.value)
+
+
 @pytest.mark.parametrize("damage", ["missing", "short", "other", "empty"])
 def test_a_broken_file_is_said(corpus: Corpus, damage: str, tmp_path: Path) -> None:
     path = tmp_path / "training.safetensors"
@@ -120,7 +163,10 @@ def test_a_broken_file_is_said(corpus: Corpus, damage: str, tmp_path: Path) -> N
         save_file({"a": torch.zeros(1)}, path)
     else:
         path.write_bytes(b"")
-    with pytest.raises(ModelError, match=r"no such checkpoint|is damaged, or no"):
+    with pytest.raises(
+        ModelError,
+        match=r"no such checkpoint|is damaged, or no|no checkpoint of",
+    ):
         load_state(path)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sasrec.errors import SettingsError
-from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of
+from sasrec.tuning.space import Parameter, grid, grid_size, parameter, read_space, space_of
 
 PAGE = """learning_rate choice [0.01,0.005,0.001,0.0005,0.0001]
 attn_dropout_prob choice [0.2, 0.5]
@@ -88,6 +88,24 @@ def test_draws_stay_in_their_range():
     assert 0.1 <= min(draws["uniform"]) < 0.15 < 0.45 < max(draws["uniform"]) <= 0.5
     assert set(draws["quniform"]) == {32, 64, 96, 128}
     assert math.exp(-8) <= min(draws["loguniform"]) < 0.001 < 0.5 < max(draws["loguniform"]) <= 1
+
+
+def test_a_line_too_short_is_passed_over_with_a_warning(tmp_path, caplog):
+    path = tmp_path / "hyper.test"
+    path.write_text("# a comment\n\nn_layers choice [1,2]\nn_heads choice[1,2]\n")
+    assert [each.name for each in read_space(path)] == ["n_layers"]
+    [record] = caplog.records
+    assert "hyper.test, line 4 is passed over: 'n_heads choice[1,2]'" in record.getMessage()
+
+
+def test_a_name_under_two_kinds_is_refused():
+    with pytest.raises(SettingsError, match=r"s\.yaml: 'a' stands under two kinds"):
+        space_of({"choice": {"a": [1]}, "uniform": {"a": [0, 1]}}, "s.yaml")
+
+
+def test_a_step_too_small_is_refused():
+    with pytest.raises(SettingsError, match="too small"):
+        parameter("a", "quniform", [0, 1, 1e-320], "here")
 
 
 def test_ranges_have_no_grid():

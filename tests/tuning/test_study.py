@@ -1,5 +1,6 @@
 """A search is kept, resumed and shared; a killed process loses nothing and repeats nothing."""
 
+import json
 import subprocess
 import sys
 import time
@@ -195,15 +196,102 @@ def test_limits_end_a_search(tmp_path: Path) -> None:
 def test_another_space_in_the_same_study_is_refused(tmp_path: Path) -> None:
     where = str(tmp_path / "s.journal")
     Search(plan(), storage=where, name="s")
-    with pytest.raises(SettingsError, match="searches another space"):
+    with pytest.raises(SettingsError, match="has another space"):
         Search(plan(space=CHOICES[:1]), storage=where, name="s")
     Search(plan(space=CHOICES[:1]), storage=where, name="other")
+
+
+def test_a_study_of_another_model_or_data_is_refused(tmp_path: Path) -> None:
+    where, about = str(tmp_path / "s.journal"), {"model": "SASRec", "data": "3f", "settings": {}}
+    Search(plan(), storage=where, name="s", about=about).run(train, quiet)
+    for change in ({"model": "GRU4Rec"}, {"data": "77"}, {"settings": {"epochs": 3}}):
+        [name] = change
+        with pytest.raises(SettingsError, match=f"has another {name} .*choose another --out"):
+            Search(plan(), storage=where, name="s", about=about | change)
+    assert len(Search(plan(), storage=where, name="s", about=about).done()) == 6
+
+
+def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    for text in ("a note", "learning_rate choice [1]\n", '[1, 2]\n{"op_code": 0}\n', "{}\n"):
+        path.write_text(text)
+        with pytest.raises(SettingsError, match=r"no journal of|line 1 is no entry"):
+            Search(plan(), storage=str(path), name="s")
+        assert path.read_text() == text
+
+
+def test_a_lock_of_a_killed_process_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "out").mkdir()
+    # What Optuna's own lock leaves behind after kill -9, and waits for without end.
+    (tmp_path / "out" / "s.journal.lock").symlink_to("out/s.journal")
+    assert len(_searched("out/s.journal").done()) == 6
+    holding = """
+import os, sys
+from pathlib import Path
+from sasrec.tuning.locks import KernelLock
+lock = KernelLock(Path("out/s.journal"))
+lock.acquire()
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", holding], cwd=tmp_path).returncode == -9
+    assert len(_searched("out/s.journal").done()) == 6
+
+
+def _searched(where: str) -> Search:
+    search = Search(plan(), storage=where, name="s")
+    search.run(train, quiet)
+    return search
+
+
+def test_a_line_that_was_never_finished_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    Search(plan(), storage=str(path), name="s").run(train, quiet)
+    whole = path.read_bytes()
+    for cut in (1, 40):
+        path.write_bytes(whole + whole.splitlines()[-1][:-cut])
+        again = Search(plan(), storage=str(path), name="s")
+        assert len(again.done()) == 6
+        assert path.read_bytes().startswith(whole)
+        assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_damage_inside_a_journal_is_said_by_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.journal"
+    Search(plan(), storage=str(path), name="s")
+    lines = path.read_text().splitlines()
+    lines.insert(3, lines[3][:20] + lines[4])
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(SettingsError, match="line 4 is no entry"):
+        Search(plan(), storage=str(path), name="s")
+
+
+def test_a_full_disk_ends_a_search_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
+
+    def full(settings: dict[str, Any], observer: Observer) -> float:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(SettingsError, match=r"s.journal cannot be written: No space.*goes on"):
+        search.run(full, quiet)
+
+
+def test_passwords_are_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Search(plan(), storage="nosuchdb://me:secret@host/x", name="s")
+    assert "secret" not in str(caught.value)
+    assert "nosuchdb://me:***@host/x" in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        (".", "is a folder"),
+        (".", "is no file"),
+        ("/dev/full", "is no file"),
         ("nosuchdb://host/x", "cannot be used"),
         ("sqlite:////no/such/folder/s.db", "cannot be used"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -20,7 +21,7 @@ from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
-from sasrec.errors import SasrecError
+from sasrec.errors import SasrecError, printable
 
 
 def _version(wanted: bool) -> None:
@@ -46,6 +47,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+NO_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
+"""How libraries say it."""
 LONGEST_MESSAGE = 1000
 """Characters; a value a user wrote may be longer than anybody wants to read again."""
 INTERRUPTED = 130
@@ -74,7 +77,9 @@ def main() -> None:
         SystemExit: Always; 0 if it worked, 2 if the user can mend it, 1 if only we can.
     """
     _reopen_closed_streams()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is, go
     try:
+        _check_words(sys.argv[1:])
         if app(prog_name="sasrec", standalone_mode=False) == INTERRUPTED:
             _fail("interrupted")
         sys.stdout.flush()
@@ -92,10 +97,28 @@ def main() -> None:
     except Exception as error:
         if hasattr(error, "format_message"):  # the command line itself was wrong
             _refuse_usage(error)
-        if "not enough memory" in str(error) or "out of memory" in str(error):
+        if any(words in str(error) for words in NO_MEMORY):
             _fail("not enough memory; use smaller sizes, or a machine with more")
         _report_bug()
     sys.exit(0)
+
+
+def _check_words(words: list[str]) -> None:
+    """Refuse words, such as file names, that are no text in UTF-8.
+
+    Args:
+        words: Of the command line.
+
+    Raises:
+        SasrecError: There is such a word.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            raise SasrecError(
+                f"{word!a} is no text in UTF-8; rename the file, or its folder"
+            ) from None
 
 
 def _refuse_usage(error: Any) -> NoReturn:
@@ -120,7 +143,7 @@ def _report_bug() -> NoReturn:
 
 def _fail(message: str) -> NoReturn:
     """Print the message as one line and leave with exit code 2."""
-    text = " ".join(message.split())
+    text = printable(" ".join(message.split()))
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE // 2]} […] {text[-LONGEST_MESSAGE // 2 :]}"
     with suppress(OSError):

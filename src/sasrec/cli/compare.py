@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.run import Data
+from sasrec.cli.run import ConfigFiles, Data, folder_name, made_folder
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.data.writing import write_whole
 from sasrec.errors import SettingsError, did_you_mean
@@ -50,6 +50,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; default compared/DATA.")
     ] = None,
+    config_file: ConfigFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
@@ -58,9 +59,15 @@ def compare(
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
     goes to the models that have it.
     """
-    from sasrec.comparison import as_csv, compared_metrics, draw_comparison, run_settings
+    from sasrec.comparison import (
+        as_csv,
+        compared_metrics,
+        draw_comparison,
+        run_settings,
+        tested_split,
+    )
     from sasrec.comparison import compare as measure
-    from sasrec.config_files import key_words
+    from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.data.sources import load_corpus
 
     if protocol not in PROTOCOLS:
@@ -68,13 +75,13 @@ def compare(
             f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
         )
     names = _names(models)
-    settings = {**PROTOCOLS[protocol], **key_words(context.args).values}
-    settings.setdefault("metrics", ("ndcg", "recall", "mrr"))
+    shown = Layer("compare", {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]})
+    settings = [shown, *map(yaml_file, config_file or []), key_words(context.args)]
     first, *_ = (run_settings(name, settings, names) for name in names)
     compared_metrics(first)  # before hours of training, not after
     corpus = load_corpus(data, first.data, fetch_progress())
-    folder = out if out is not None else Path("compared") / corpus.name
-    folder.mkdir(parents=True, exist_ok=True)
+    tested_split(corpus, first)  # before hours of training, too
+    folder = made_folder(out if out is not None else Path("compared") / folder_name(data))
 
     def observer(model: str, seed: int) -> Observer:
         if not (quiet or as_json):
@@ -205,8 +212,8 @@ def _slice_table(found: Comparison) -> Any:
     from rich.table import Table
 
     table = Table(title=f"{found.metrics[0]} by slice", title_justify="left")
-    table.add_column("cases")
-    table.add_column("", justify="right")
+    table.add_column("part of the test cases")
+    table.add_column("cases", justify="right")
     for entry in found.entries:
         table.add_column(entry.model, justify="right", no_wrap=True)
     for name, size in found.slice_sizes.items():

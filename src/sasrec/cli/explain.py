@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sasrec.cli.recommend import Asked, Histories, Users, asked_histories, trained_on
+from sasrec.cli.run import expanded
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
+from sasrec.errors import printable
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
@@ -50,8 +53,12 @@ def explain(
     asked = asked_histories(recommender, history or [], user or first, source, corpus)
     people = [_person(recommender, each, k) for each in asked]
     page = explanation_page(f"{recommender.settings['model_name']} on {source}", averages, people)
-    path = out if out is not None else model / "explanation.html"
+    path = expanded(out if out is not None else model / "explanation.html")
     write_whole(path, page)
+    for person in people:
+        if person.skipped:
+            names = printable(", ".join(person.skipped))
+            print(f"{printable(person.name)}: skipped, unknown: {names}", file=sys.stderr)
     print(f"{path}: averages over {averages.histories:,} histories, {len(people)} shown")
 
 
@@ -87,4 +94,5 @@ def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
         maps=maps,
         recommended=[titles.get(token, token) for token in found.items],
         effects=effects(recommender, looked_at, found.items, times=moments),
+        skipped=found.unknown,
     )

@@ -65,11 +65,17 @@ def run_recbole(
     )
 
 
+PAGE = {"model": "SASRec", "dataset": "ml-100k"}
+"""What RecBole's page trains."""
+
+
 def run_hyper(
     context: typer.Context,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Name of the model.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Without config files: SASRec.")
+    ] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Name or path of the data.")
+        str | None, typer.Option("--dataset", "-d", help="Without config files: ml-100k.")
     ] = None,
     config_files: Annotated[
         str | None, typer.Option("--config_files", help="YAML files with spaces between them.")
@@ -78,7 +84,7 @@ def run_hyper(
         "hyper.test"
     ),
     output_file: Annotated[
-        Path, typer.Option("--output_file", help="Where every trial's results go.")
+        Path, typer.Option("--output_file", help="Where every trial's results go; replaced.")
     ] = Path("hyper_example.result"),
     display_file: Annotated[
         Path | None, typer.Option("--display_file", help="An HTML page: score by trial.")
@@ -95,27 +101,44 @@ def run_hyper(
     'sasrec tune' does more: it resumes, is shared by processes, and ends hopeless trials early.
     """
     from sasrec.config_files import key_words
+    from sasrec.data.writing import check_writable
+    from sasrec.errors import Interrupted
     from sasrec.recbole import HyperTuning, objective_function
+    from sasrec.recbole_config import Config
 
     _check_tool(tool)
     fixed = {**key_words(context.args).values}
     fixed |= {k: v for k, v in (("model", model), ("dataset", dataset)) if v is not None}
 
     def objective(params: dict[str, Any], files: Sequence[str] | None) -> Mapping[str, Any]:
-        given = {"model": "SASRec", "dataset": "ml-100k"} if not files else {}
+        given = {} if files else PAGE
         return objective_function({**given, **fixed, **params}, files, saved=False)
 
     sys.argv = ["run_hyper.py"]  # words of the command line are in `fixed`
+    files = (config_files or "").replace(",", " ").split()
+    # Before the first trial: is there a mistake that every trial would meet?
+    Config(config_dict={**({} if files else PAGE), **fixed}, config_file_list=files)
+    for path in filter(None, (output_file, display_file)):
+        check_writable(path)
     search = HyperTuning(
         objective,
         params_file=params_file,
-        fixed_config_file_list=(config_files or "").replace(",", " ").split(),
+        fixed_config_file_list=files,
         display_file=display_file,
         algo=algo,
         max_evals=max_evals,
         early_stop=early_stop,
     )
-    search.run()
+    try:
+        search.run()
+    except (KeyboardInterrupt, Interrupted):
+        if search.params2result:
+            search.export_result(output_file)
+            raise Interrupted(
+                f"the search was stopped; the {len(search.params2result)} trials that are done "
+                f"are in {output_file}"
+            ) from None
+        raise
     search.export_result(output_file)
     print(f"best params: {search.best_params}")
     if search.best_params is not None:

@@ -12,7 +12,7 @@ import typer
 
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
-from sasrec.errors import DataError
+from sasrec.errors import DataError, printable
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
@@ -216,13 +216,16 @@ def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
     from rich.text import Text
 
     console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
-    recent = " → ".join(titles.get(token, token) for token in asked.tokens[-5:])
+    titles = {token: printable(title) for token, title in titles.items()}
+    recent = " → ".join(titles.get(token, printable(token)) for token in asked.tokens[-5:])
     events = "1 event" if len(asked.tokens) == 1 else f"{len(asked.tokens)} events"
-    console.print(f"{asked.name}: {events}" + (f", the last: {recent}" if asked.tokens else ""))
+    console.print(
+        f"{printable(asked.name)}: {events}" + (f", the last: {recent}" if asked.tokens else "")
+    )
     if asked.note:
-        console.print(asked.note)
+        console.print(printable(asked.note))
     if found.unknown:
-        console.print(f"skipped, unknown to the model: {', '.join(found.unknown)}")
+        console.print(f"skipped, unknown to the model: {printable(', '.join(found.unknown))}")
     if found.by_popularity:
         console.print("no known item in the history: these are the most popular")
     table = Table()
@@ -233,5 +236,5 @@ def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
     table.add_column("score", justify="right")
     for place, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
         title = [Text(titles.get(item, ""))] if titles else []
-        table.add_row(str(place), Text(item), *title, f"{score:.3f}")
+        table.add_row(str(place), Text(printable(item)), *title, f"{score:.3f}")
     console.print(table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -43,7 +43,7 @@ def significance(
     from scipy.stats import ttest_rel
 
     from sasrec.comparison import compare, run_settings
-    from sasrec.config_files import key_words, yaml_file
+    from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.data.sources import load_corpus
     from sasrec.registry import MODELS, model_called, resolve
 
@@ -52,11 +52,8 @@ def significance(
         resolve("model", MODELS, name)
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
-    layers = [yaml_file(Path(part)).values for part in config_files.split()]
-    layers.append(key_words(context.args).values)
-    settings: dict[str, Any] = {"preset": "recbole"}
-    for layer in layers:
-        settings |= layer
+    files = [yaml_file(Path(part)) for part in config_files.split()]
+    settings = [Layer("RecBole", {"preset": "recbole"}), *files, key_words(context.args)]
     corpus = load_corpus(dataset, run_settings(names[0], settings, names).data, fetch_progress())
 
     def observer(model: str, seed: int) -> Observer:

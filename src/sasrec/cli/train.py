@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
+from sasrec.cli.run import (
+    AsJson,
+    ConfigFiles,
+    Preset,
+    Quiet,
+    expanded,
+    folder_name,
+    print_reports,
+    settings_from,
+)
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
 
@@ -25,6 +33,8 @@ if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
     from sasrec.training.checkpoint import Keep, TrainState
 
+CHECKPOINT = ".training.safetensors"
+"""Behind the name of a model folder."""
 SEVERAL = "another training writes to {}; wait for it, or choose another place with --out"
 
 
@@ -63,7 +73,8 @@ def checkpoint_of(folder: Path) -> Path:
     Returns:
         The file.
     """
-    return folder.with_name(f"{folder.name}.training.safetensors")
+    whole = folder if folder.name else folder.resolve()
+    return whole.with_name(f"{whole.name}{CHECKPOINT}")
 
 
 def train(
@@ -76,7 +87,11 @@ def train(
     ] = None,
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, …"),
+        typer.Option(
+            "--model",
+            "-m",
+            help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, FMC, TransRec or BPR.",
+        ),
     ] = "SASRec",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
@@ -102,18 +117,20 @@ def train(
     """
     if resume is not None:
         given = (data, out, epochs, seed, device, precision, preset)
-        if context.args or config_file or any(each is not None for each in given):
+        source = context.get_parameter_source("model")
+        named = source is not None and source.name != "DEFAULT"
+        if context.args or config_file or named or any(each is not None for each in given):
             raise SettingsError("--resume takes data and settings from the training cut off")
-        job = _cut_off(resume)
+        job = _cut_off(expanded(resume))
     else:
         options = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
         run = settings_from(context.args, config_file, preset, options, model)
         if data is None:
             raise SettingsError("say what to train on with --data, such as --data ml-100k")
-        folder = out if out is not None else Path(run.output.checkpoint_dir) / _folder_name(data)
+        place = Path(run.output.checkpoint_dir) / folder_name(data) if out is None else out
+        folder = expanded(place)
         job = Job(run, data, folder, replaces=overwrite or out is None)
     may_be_other = out is not None or overwrite or resume is not None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep the best, and go
     from sasrec.data.writing import remove_leftovers
 
     with _alone(job):
@@ -202,9 +219,14 @@ def _cut_off(folder: Path) -> Job:
     from dataclasses import replace
 
     from sasrec.configuration import resolve_settings
+    from sasrec.model_folder import WEIGHTS
     from sasrec.training.checkpoint import load_state
 
+    if folder.name.endswith(CHECKPOINT):  # the file itself was named
+        folder = folder.with_name(folder.name.removesuffix(CHECKPOINT))
     path = checkpoint_of(folder)
+    if not path.is_file() and (folder / WEIGHTS).is_file():
+        raise ModelError(f"{folder} holds a model that is finished; there is nothing to go on with")
     begin, about = load_state(path)
     try:
         saved: dict[str, Any] = dict(about["settings"])
@@ -213,9 +235,12 @@ def _cut_off(folder: Path) -> Job:
         run = resolve_settings(values, name)
         # Every value counts as the user's own, so that the preset changes none.
         run = replace(run, preset=preset, origins=dict.fromkeys(values, str(path)))
-        return Job(run, about["data"], folder, True, begin, about["fingerprint"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is damaged: {error} is missing or odd") from error
+        data, fingerprint = about["data"], about["fingerprint"]
+        if not (isinstance(data, str) and isinstance(fingerprint, str) and data and fingerprint):
+            raise TypeError("what it says of its data")
+        return Job(run, data, folder, True, begin, fingerprint)
+    except (KeyError, TypeError, AttributeError, SettingsError) as error:
+        raise ModelError(f"{path} is damaged or was edited: {error} is missing or odd") from error
 
 
 def _check_same_data(job: Job, corpus: Corpus) -> None:
@@ -262,12 +287,6 @@ def _alone(job: Job) -> Iterator[None]:
         except OSError as error:
             raise ModelError(SEVERAL.format(job.folder)) from error
         yield
-
-
-def _folder_name(data: str) -> str:
-    path = Path(data).expanduser()
-    name = path.resolve().stem if path.exists() else data
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 
 def _refuse_other_source(folder: Path, source: str) -> None:

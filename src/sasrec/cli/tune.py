@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.run import ConfigFiles, Data, Preset
+from sasrec.cli.run import ConfigFiles, Data, Preset, folder_name, made_folder, settings_from
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
@@ -30,7 +30,9 @@ def tune(
     params: Annotated[
         Path | None, typer.Option(help="The space: a hyper.test file, or YAML (.yaml, .yml).")
     ] = None,
-    auto: Annotated[bool, typer.Option("--auto", help="Search a built-in space.")] = False,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Search a built-in space of SASRec.")
+    ] = False,
     algo: Annotated[
         str | None,
         typer.Option(help="exhaustive (default for choices only), random, or tpe."),
@@ -53,7 +55,9 @@ def tune(
     seeds: Annotated[
         int, typer.Option(min=0, help="Train the best again with so many seeds, and test it.")
     ] = 1,
-    model: Annotated[str, typer.Option("--model", "-m", help="Whose settings.")] = "SASRec",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Name; as of sasrec train.")
+    ] = "SASRec",
     config_file: ConfigFiles = None,
     preset: Preset = None,
     out: Annotated[
@@ -75,13 +79,17 @@ def tune(
         raise SettingsError("give one of --params FILE and --auto")
     _known("--prune", prune, PRUNERS)
     name = model_called(model)
+    if auto and name != "SASRec":
+        raise SettingsError(
+            f"--auto has a space for SASRec only; give one for {name} with --params"
+        )
     fixed, preset = _fixed(context.args, config_file, preset, name)
     run = _resolved(fixed, name, preset)
     corpus = load_corpus(data, run.data, fetch_progress())
     space = built_in_space(corpus, fixed) if params is None else _space(params)
-    check_names(space, name)
-    folder = out if out is not None else Path("tuned") / corpus.name
-    folder.mkdir(parents=True, exist_ok=True)  # before hours of training, not after
+    check_names(space, name, fixed)
+    default = folder_name(data) + ("" if name == "SASRec" else f"-{name}")
+    folder = made_folder(out if out is not None else Path("tuned") / default)
     plan = SearchPlan(
         space=tuple(space),
         algorithm=_algorithm(algo, space),  # type: ignore[arg-type]  # one of ALGORITHMS
@@ -94,7 +102,17 @@ def tune(
     )
     train = trainer_of(corpus, fixed, model=name, preset=preset)
     where = storage if storage is not None else str(folder / "study.journal")
-    search = Search(plan, storage=where, name=study)
+    search = Search(
+        plan,
+        storage=where,
+        name=study,
+        about={
+            "model": name,
+            "data": corpus.sequences.fingerprint(),
+            "preset": preset,
+            "settings": fixed,
+        },
+    )
     if done := len(search.done()):
         print(f"{where}: going on after {done} of {plan.total} trials", file=sys.stderr)
     watched = run.evaluation.valid_metric
@@ -115,17 +133,15 @@ def _known(option: str, value: str, known: tuple[str, ...]) -> None:
 def _fixed(
     words: list[str], config_file: list[Path] | None, preset: str | None, model: str
 ) -> tuple[dict[str, Any], str | None]:
-    """Return the settings of all trials, and the preset they stand on."""
-    from sasrec.config_files import key_words, yaml_file
-    from sasrec.presets import DEFAULT
-
-    fixed: dict[str, Any] = {}
-    for path in config_file or []:
-        fixed |= yaml_file(path).values
-    fixed |= key_words(words).values
-    named = fixed.pop("preset", None)
-    default = DEFAULT if model == "SASRec" else None
-    return fixed, preset or named or default
+    """Return the settings of all trials by our names, and the preset they stand on."""
+    run = settings_from(words, config_file, preset, {}, model)
+    values = {key: value for group in run.groups().values() for key, value in group}
+    own = {
+        key: values[key]
+        for key, origin in run.origins.items()
+        if not origin.startswith(("preset ", f"{model} as in"))
+    }
+    return own, run.preset
 
 
 def _resolved(fixed: dict[str, Any], model: str, preset: str | None) -> Any:
@@ -139,7 +155,7 @@ def _space(path: Path) -> list[Parameter]:
     from sasrec.tuning.space import read_space, space_of
 
     if path.suffix in {".yaml", ".yml"}:
-        return space_of(yaml_file(path).values)
+        return space_of(yaml_file(path).values, str(path))
     return read_space(path)
 
 
@@ -156,16 +172,24 @@ def _algorithm(asked: str | None, space: list[Parameter]) -> str:
     Raises:
         SettingsError: It is unknown, or exhaustive and the space has a range.
     """
+    from sasrec.tuning.space import check_grid
+
     choices_only = all(each.kind == "choice" for each in space)
+    if asked is None and choices_only:
+        check_grid(space)
+        return "exhaustive"
     if asked is None:
-        return "exhaustive" if choices_only else "tpe"
+        return "tpe"
     _known("--algo", asked, ALGORITHMS)
-    if asked == "exhaustive" and not choices_only:
+    if asked != "exhaustive":
+        return asked
+    if not choices_only:
         name = next(each.name for each in space if each.kind != "choice")
         raise SettingsError(
             f"{name} is a range, which cannot be searched exhaustively; make it a choice, or take "
             "--algo random or tpe"
         )
+    check_grid(space)
     return asked
 
 
@@ -266,7 +290,7 @@ def _tested(
         return []
     tests: list[dict[str, float]] = []
     for seed in range(search.plan.seed, search.plan.seed + seeds):
-        print(f"training the best again, seed {seed}", file=sys.stderr)
+        print(f"training the best again, seed {seed} (not with --seeds 0)", file=sys.stderr)
         run = _resolved({**fixed, **settings, "seed": seed}, model, preset)
         outcome = run_experiment(corpus, run, observer=LogObserver())
         tests.append(outcome.reports[0].test)

@@ -63,6 +63,28 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a place no file can be written to; worth asking before hours of work.
+
+    Args:
+        path: Of a file to be written later; its folder is made.
+
+    Raises:
+        DataError: It cannot be written.
+    """
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name a file")
+    if path.exists() and not path.is_file():
+        return  # a pipe or a terminal
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number, name = tempfile.mkstemp(dir=path.parent, prefix=working_prefix(path))
+        os.close(number)
+        os.unlink(name)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 def working_prefix(path: Path) -> str:
     """Return how the temporary name of a file or folder begins, while that is being written.
 

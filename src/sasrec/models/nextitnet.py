@@ -10,6 +10,7 @@ at once.
 from __future__ import annotations
 
 from functools import partial
+from typing import Annotated
 
 import torch.nn.functional as F
 from pydantic import Field
@@ -30,7 +31,7 @@ class NextItNetSettings(Settings):
     """Events a convolution looks at."""
     block_num: int = Field(5, ge=1, le=1_000)
     """How often the dilations are repeated."""
-    dilations: tuple[int, ...] = Field((1, 4), min_length=1)
+    dilations: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field((1, 4), min_length=1)
     """Distance of those events in each block; its second layer doubles it."""
     reg_weight: float = Field(1e-5, ge=0, allow_inf_nan=False)
     """Weight of the lengths of item vectors and layers in the loss."""

@@ -112,6 +112,7 @@ def restore(
     """
     tensors, facts = state.tensors, state.facts
     try:
+        _check(state, run)
         for n, weight in enumerate(run.flat.weights):
             weight.copy_(tensors[f"weights.{n}"])
         for n, value in enumerate(run.average.values):
@@ -141,8 +142,44 @@ def restore(
         for n, generator in enumerate(generators):
             generator.set_state(tensors[f"random.{n}"])
         return state.epochs
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise ModelError(f"the checkpoint does not fit this training: {error}") from error
+    except (KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"the checkpoint does not fit this training: {reason}") from error
+
+
+def _check(state: TrainState, run: TrainingLoop) -> None:
+    """Refuse a state that was edited or is of something else, though it might be taken.
+
+    Args:
+        state: As read.
+        run: What it is for.
+
+    Raises:
+        KeyError: A part is missing.
+        ValueError: A part has another shape, or is no number.
+        TypeError: A part is of another type.
+    """
+    tensors, kept = state.tensors, state.facts["best"]
+    if not state.epochs or not all(type(each.epoch) is int for each in state.epochs):
+        raise ValueError("it names no epochs")
+    counts = (kept["epoch"], kept["stale"], state.facts["average_steps"])
+    if any(type(number) is not int for number in counts) or type(kept["score"]) is not float:
+        raise TypeError("a count or score is no number")
+    expected: dict[str, Tensor] = {
+        f"weights.{n}": weight for n, weight in enumerate(run.flat.weights)
+    }
+    expected |= {f"average.{n}": value for n, value in enumerate(run.average.values)}
+    if kept["epoch"]:
+        expected |= {f"best.{name}": value for name, value in run.model.state_dict().items()}
+    for name, value in expected.items():
+        found = tensors[name]
+        if found.shape != value.shape:
+            raise ValueError(f"{name} has shape {list(found.shape)}, not {list(value.shape)}")
+        if not found.isfinite().all():
+            raise ValueError(f"{name} holds values that are no finite numbers; train anew")
+    empty = isinstance(run.optimiser, torch.optim.SGD)  # without momentum it remembers nothing
+    if not empty and not _memory(tensors):
+        raise ValueError("the optimiser's memory is missing")
 
 
 def _memory(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
@@ -203,5 +240,7 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
         if head["format"] > FORMAT:
             raise ModelError(f"{path} comes from a newer version of sasrec; update it")
         return TrainState(tensors, head["facts"]), dict(head["about"])
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
+    except KeyError as error:
+        raise ModelError(f"{path} is no checkpoint of a training: it lacks {error}") from error
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} is damaged, or no checkpoint: {error}") from error

@@ -5,43 +5,54 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sasrec.configuration import adapted, known_keys, resolve_settings
+from sasrec.configuration import adapted, known_keys, our_name, resolve_settings
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import ModelError, SettingsError, did_you_mean
 from sasrec.experiment import prepared_device, train_model
 from sasrec.presets import DEFAULT, facts_of
+from sasrec.recbole_keys import WITHOUT_EFFECT
 from sasrec.training.progress import Observer
 from sasrec.tuning.space import Parameter, parameter
 from sasrec.tuning.study import Train
 
 PREPARED = ("data", "evaluation", "output")
 """Groups of settings a search cannot vary, as data are prepared once; but for ``max_history``."""
+NO_TRIAL = {"eval_args", "repeatable", "use_gpu", *WITHOUT_EFFECT}
+"""RecBole's keys no trial can vary."""
 
 
-def check_names(space: Sequence[Parameter], model: str) -> None:
-    """Refuse a parameter that is no setting.
+def check_names(
+    space: Sequence[Parameter], model: str, fixed: Mapping[str, Any] | None = None
+) -> None:
+    """Refuse a parameter that is no setting, or that is given beside the space.
 
     Args:
         space: What is searched.
         model: Whose settings.
+        fixed: Settings of all trials, by our names.
 
     Raises:
         SettingsError: A name is unknown, or of a setting that no trial can vary.
     """
-    known = known_keys(model)
+    known, given = known_keys(model), dict(fixed or {})
     groups = resolve_settings(model=model).groups()
     prepared = {name for group in PREPARED for name in type(groups[group]).model_fields}
     for each in space:
-        if each.name in prepared - {"max_history"}:
+        meant = our_name(each.name, model)
+        if meant in given:
             raise SettingsError(
-                f"the space names {each.name!r}, which cannot be searched: data are prepared and "
-                "split once, for all trials; give it as --key=value"
+                f"{each.where}: {each.name!r} is searched, and given as {given[meant]!r} too; "
+                "keep one"
+            )
+        if each.name in NO_TRIAL or meant in prepared - {"max_history"}:
+            raise SettingsError(
+                f"{each.where}: {each.name!r} cannot be searched: it changes no trial, or "
+                "data are prepared with it, once for all trials; give it as --key=value"
             )
         if each.name not in known:
             raise SettingsError(
-                f"the space names {each.name!r}, which is no setting"
-                f"{did_you_mean(each.name, known)}"
+                f"{each.where}: {each.name!r} is no setting{did_you_mean(each.name, known)}"
             )
 
 

@@ -15,7 +15,14 @@ import numpy as np
 from sasrec.data.writing import write_whole
 from sasrec.errors import SasrecError, SettingsError, did_you_mean
 from sasrec.tuning.picture import search_page
-from sasrec.tuning.space import Parameter, grid, grid_size, read_space, space_of
+from sasrec.tuning.space import (
+    Parameter,
+    check_grid,
+    grid,
+    grid_size,
+    read_space,
+    space_of,
+)
 from sasrec.tuning.storage import optuna_here
 from sasrec.tuning.suggestions import suggested
 
@@ -83,6 +90,8 @@ class HyperTuning:
         self.fixed_config_file_list = fixed_config_file_list
         self.display_file = None if display_file is None else Path(display_file)
         self.algo = algo
+        if algo == "exhaustive":
+            check_grid(self.space)
         self.max_evals = grid_size(self.space) if algo == "exhaustive" else max_evals
         self.early_stop = early_stop
         self.best_params: dict[str, Any] | None = None

@@ -12,9 +12,10 @@ read as literals; nothing is executed.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,15 @@ import numpy as np
 from sasrec.config_files import literal
 from sasrec.errors import SettingsError, did_you_mean
 
+logger = logging.getLogger(__name__)
+
 BOUNDS = {"uniform": 2, "quniform": 3, "loguniform": 2}
 """Kinds of ranges to how many numbers they take; ``choice`` takes a list."""
 
+SMALLEST_STEP = 1e-12
+"""Smallest step of a range, as a share of its bounds."""
+LARGEST_GRID = 10_000
+"""Most combinations of an exhaustive search; each is kept in the storage beforehand."""
 LARGEST = 1e15
 """Largest bound of a range; steps of such numbers are still exact."""
 
@@ -38,11 +45,13 @@ class Parameter:
         name: Of the setting.
         kind: ``choice``, ``uniform``, ``quniform`` or ``loguniform``.
         values: Its choices, or its bounds (and step).
+        where: The place it was written in, in words.
     """
 
     name: str
     kind: str
     values: tuple[Any, ...]
+    where: str = field(default="the space", compare=False)
 
     def draw(self, generator: np.random.Generator) -> Any:
         """Return a value at random.
@@ -80,7 +89,8 @@ def read_space(path: str | Path) -> list[Parameter]:
     """Read a space from a file.
 
     Args:
-        path: In the form above; lines of fewer than three words are passed over.
+        path: In the form above; comments (#) are passed over, and so are lines of fewer than three
+                words, with a warning.
 
     Returns:
         Its parameters, in the order of the file.
@@ -98,9 +108,15 @@ def read_space(path: str | Path) -> list[Parameter]:
     found: dict[str, Parameter] = {}
     for number, line in enumerate(lines, start=1):
         words = line.split()
-        if len(words) < 3:
-            continue
         where = f"{path}, line {number}"
+        if len(words) < 3 or words[0].startswith("#"):
+            if words and not words[0].startswith("#"):
+                logger.warning(
+                    "%s is passed over: %r is no parameter, such as 'n_layers choice [1,2]'",
+                    where,
+                    line.strip(),
+                )
+            continue
         if words[0] in found:
             raise SettingsError(f"{where}: {words[0]!r} stands above already; keep one")
         text = "".join(words[2:])
@@ -113,29 +129,37 @@ def read_space(path: str | Path) -> list[Parameter]:
     return list(found.values())
 
 
-def space_of(params: Mapping[str, Mapping[str, Any]]) -> list[Parameter]:
+def space_of(
+    params: Mapping[str, Mapping[str, Any]], where: str = "params_dict"
+) -> list[Parameter]:
     """Return a space from RecBole's ``params_dict``, kind to name to values.
 
     Args:
         params: Such as ``{"choice": {"n_layers": [1, 2]}, "uniform": {"dropout": [0.1, 0.5]}}``.
+        where: What to call it in an error text.
 
     Returns:
         Its parameters.
 
     Raises:
-        SettingsError: A kind is unknown or values do not fit it.
-    """  # by parameter
-    how = "params_dict is {'choice': {'n_layers': [1, 2]}, 'uniform': {…}}"
+        SettingsError: A kind is unknown, values do not fit it, or a name comes twice.
+    """
+    how = f"{where} is {{'choice': {{'n_layers': [1, 2]}}, 'uniform': {{…}}}}"
     if not isinstance(params, Mapping) or not params:
         raise SettingsError(f"{how}, not {params!r}")
     for kind, named in params.items():
         if not isinstance(kind, str) or not isinstance(named, Mapping) or not named:
             raise SettingsError(f"{how}; under {kind!r} stands {named!r}")
-    return [
-        parameter(str(name), kind, values, "params_dict")
+    found = [
+        parameter(str(name), kind, values, where)
         for kind, named in params.items()
         for name, values in named.items()
     ]
+    names = [each.name for each in found]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise SettingsError(f"{where}: {twice[0]!r} stands under two kinds; keep one")
+    return found
 
 
 def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
@@ -156,7 +180,7 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     if kind == "choice":
         if not isinstance(values, list | tuple) or not values:
             raise SettingsError(f"{where}: {name} is {values!r}; a choice is a list, such as [1,2]")
-        return Parameter(name, kind, tuple(values))
+        return Parameter(name, kind, tuple(values), where)
     if kind not in BOUNDS:
         known = ["choice", *BOUNDS]
         raise SettingsError(
@@ -170,10 +194,12 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
         raise SettingsError(
             f"{where}: {name} is {values!r}; the lower end comes first, and a step is above 0"
         )
+    if count == 3 and numbers[2] < max(abs(numbers[0]), abs(numbers[1]), 1) * SMALLEST_STEP:
+        raise SettingsError(f"{where}: {name} is {values!r}; the step is too small to count")
     largest = 700 if kind == "loguniform" else LARGEST  # exp(709) is the largest number there is
     if not all(abs(number) <= largest for number in numbers):
         raise SettingsError(f"{where}: {name} is {values!r}; bounds run to {largest:g}")
-    return Parameter(name, kind, tuple(numbers))
+    return Parameter(name, kind, tuple(numbers), where)
 
 
 def grid(space: list[Parameter]) -> Iterator[dict[str, Any]]:
@@ -196,6 +222,23 @@ def grid(space: list[Parameter]) -> Iterator[dict[str, Any]]:
         )
     for values in itertools.product(*(each.values for each in space)):
         yield {each.name: value for each, value in zip(space, values, strict=True)}
+
+
+def check_grid(space: list[Parameter]) -> None:
+    """Refuse an exhaustive search that would not end in anybody's life.
+
+    Args:
+        space: What is searched.
+
+    Raises:
+        SettingsError: There are too many combinations.
+    """
+    size = grid_size(space)
+    if size > LARGEST_GRID:
+        raise SettingsError(
+            f"the space has {size:,} combinations, and an exhaustive search takes up to "
+            f"{LARGEST_GRID:,}; search with --algo random or tpe, or name fewer choices"
+        )
 
 
 def grid_size(space: list[Parameter]) -> int:

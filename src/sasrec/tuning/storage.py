@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import SettingsError
-from sasrec.tuning.space import Parameter
+from sasrec.tuning.locks import lock_of
 
 if TYPE_CHECKING:
     import optuna
@@ -41,7 +43,7 @@ def open_study(
     where: str,
     name: str,
     *,
-    space: Sequence[Parameter],
+    about: Mapping[str, Any],
     sampler: Any,
     pruner: Any,
     points: Sequence[dict[str, Any]] = (),
@@ -51,7 +53,8 @@ def open_study(
     Args:
         where: A file, made if needed, or a URL such as ``sqlite:///search.db``.
         name: Of the study.
-        space: What it searches; one that is there must search the same.
+        about: What it searches and what its scores depend on, by name; a study that is there must
+            say the same.
         sampler: Optuna's, proposes parameters.
         pruner: Optuna's, ends hopeless trials.
         points: Parameters of an exhaustive search, each tried once, in this order.
@@ -60,8 +63,10 @@ def open_study(
         The study.
 
     Raises:
-        SettingsError: The storage cannot be reached, or the study there searches another space.
+        SettingsError: The storage cannot be reached or is damaged, or the study there is about
+            something else.
     """
+    shown = hidden_password(where)
     library = optuna_here()
     try:
         study: Any = library.create_study(
@@ -72,22 +77,25 @@ def open_study(
             direction="maximize",
             load_if_exists=True,
         )
-        described = json.dumps([[p.name, p.kind, list(p.values)] for p in space], default=str)
-        known = study.user_attrs.get("space")
-        if known is not None and known != described:
-            raise SettingsError(
-                f"the study {name!r} in {where} searches another space; choose another --study or "
-                "--storage"
-            )
-        if known is None:
-            study.set_user_attr("space", described)
+        for what, value in about.items():
+            described = json.dumps(value, default=str, sort_keys=True)
+            known = study.user_attrs.get(what)
+            if known is None:
+                study.set_user_attr(what, described)
+            elif known != described:
+                raise SettingsError(
+                    f"the study {name!r} in {shown} has another {what}{_both(known, described)}; "
+                    "choose another --out, --study or --storage"
+                )
         if points:
             _queue_once(study, points)
     except SettingsError:
         raise
     except Exception as error:  # each database has errors of its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise SettingsError(f"the storage {where} cannot be used: {reason}") from error
+        raise SettingsError(
+            f"the storage {shown} cannot be used: {hidden_password(reason)}"
+        ) from error
     opened: optuna.Study = study
     return opened
 
@@ -101,10 +109,61 @@ def _storage(where: str) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     path = Path(where).expanduser()
-    if path.is_dir():
-        raise SettingsError(f"{path} is a folder; the storage is a file or a database URL")
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"{path} is no file; the storage is a file or a database URL")
     path.parent.mkdir(parents=True, exist_ok=True)
-    return JournalStorage(JournalFileBackend(str(path)))
+    lock = lock_of(path)
+    if path.exists():
+        lock.acquire()
+        try:
+            _mend(path)
+        finally:
+            lock.release()
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that was never finished, as after a full disk; refuse other damage.
+
+    Args:
+        path: Of the journal; nobody else writes to it.
+
+    Raises:
+        SettingsError: It is no journal, or a line of it is none.
+    """
+    content = path.read_bytes()
+    whole, _, rest = content.rpartition(b"\n")
+    for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
+        try:
+            is_entry = "op_code" in json.loads(line)
+        except (ValueError, TypeError, RecursionError):
+            is_entry = False
+        if not is_entry:
+            raise SettingsError(
+                f"{path}, line {number} is no entry of a search's journal; take the line out if "
+                "the file is one, or choose another --storage"
+            )
+    if rest and not whole and not rest.startswith(b'{"op_code"'):
+        raise SettingsError(f"{path} is no journal of a search; choose another --storage")
+    if rest:
+        os.truncate(path, len(content) - len(rest))
+
+
+def hidden_password(text: str) -> str:
+    """Return a text without the passwords of the URLs in it.
+
+    Args:
+        text: Such as ``postgresql://me:secret@host/studies``.
+
+    Returns:
+        Such as ``postgresql://me:***@host/studies``.
+    """
+    return re.sub(r"(://[^/@\s:]*:)[^@\s]*@", r"\1***@", text)
+
+
+def _both(one: str, other: str) -> str:
+    """Return both values in words, if they are short enough to be read."""
+    return f" ({one}, not {other})" if len(one) + len(other) < 120 else ""
 
 
 def _queue_once(study: optuna.Study, points: Sequence[dict[str, Any]]) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec.errors import Interrupted, SasrecError
+from sasrec.errors import Interrupted, SasrecError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
-from sasrec.tuning.storage import open_study, optuna_here
+from sasrec.tuning.storage import hidden_password, open_study, optuna_here
 from sasrec.tuning.suggestions import meant, suggested
 
 if TYPE_CHECKING:
@@ -62,19 +62,29 @@ class Standing:
 class Search:
     """One process at work on a study."""
 
-    def __init__(self, plan: SearchPlan, *, storage: str, name: str) -> None:
+    def __init__(
+        self,
+        plan: SearchPlan,
+        *,
+        storage: str,
+        name: str,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
         """Open the study, or make it.
 
         Args:
             plan: How to search.
             storage: A file or a database URL.
             name: Of the study.
+            about: What else a trial's score depends on, such as the model and the data; a study
+                that is there must say the same.
         """
-        self.plan = plan
+        self.plan, self._storage = plan, hidden_password(storage)
         self.study: optuna.Study = open_study(
             storage,
             name,
-            space=plan.space,
+            about={"space": [[p.name, p.kind, list(p.values)] for p in plan.space]}
+            | dict(about or {}),
             sampler=sampler_of(plan, 0),
             pruner=pruner_of(plan),
             points=points_of(plan) if plan.algorithm == "exhaustive" else (),
@@ -95,6 +105,7 @@ class Search:
 
         Raises:
             Interrupted: Ctrl-C; the trial at hand is queued again, all others are kept.
+            SettingsError: The storage cannot be written.
         """
         begun = time.monotonic()
         while True:
@@ -110,6 +121,11 @@ class Search:
             except (KeyboardInterrupt, Interrupted):
                 self._give_back()
                 raise Interrupted("the search was stopped; what is done is kept") from None
+            except OSError as error:  # a full disk, say
+                raise SettingsError(
+                    f"the storage {self._storage} cannot be written: {error.strerror or error}; "
+                    "what is done is kept, and the same command goes on"
+                ) from error
 
     def _one(self, trial: optuna.Trial, train: Train) -> None:
         trial.set_user_attr("owner", self._owner)

@@ -1,0 +1,112 @@
+"""Fuzz the readers: with atheris, guided by coverage, where it is installed; else by chance alone.
+
+    python fuzz/run.py --inputs 1000000            (make fuzz)
+    python fuzz/run.py --targets yaml --inputs 5000 --seed 7
+
+A finding is printed with the file that holds its input, and ends the run with exit code 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from mutation import mutated
+from targets import Target, prepared, scratch, targets
+
+SHARES = {
+    "words": 40,
+    "hyper": 20,
+    "yaml": 10,
+    "checkpoint": 8,
+    "recbole": 8,
+    "model-settings": 3,
+    "model-vocabulary": 3,
+    "model-model": 3,
+    "inter": 2.5,
+    "csv": 2.5,
+}
+"""Of all inputs; slow readers get fewer."""
+SECONDS = 20
+"""A reader that takes longer for one small input hangs."""
+MEMORY = 3 * 2**30
+"""Address space a reader may take beyond what the process has at its begin."""
+
+
+def main() -> None:
+    """Run all targets, each in a process of its own, and print how many inputs each was given."""
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--targets", nargs="+", default=list(SHARES), choices=SHARES)
+    arguments.add_argument("--inputs", type=int, default=1_000_000, help="of all targets together")
+    arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--kept", type=Path, default=Path("fuzz-findings"))
+    arguments.add_argument("--one", help="used by this script itself")
+    given = arguments.parse_args()
+    if given.one:
+        one(given.one, given.inputs, given.seed, given.kept)
+        return
+    whole = sum(SHARES[name] for name in given.targets)
+    total = failed = 0
+    for name in given.targets:
+        inputs = max(1, round(given.inputs * SHARES[name] / whole))
+        words = ["--one", name, "--inputs", str(inputs), "--seed", str(given.seed)]
+        started = time.perf_counter()
+        ended = subprocess.run([sys.executable, __file__, *words, "--kept", str(given.kept)])
+        taken = time.perf_counter() - started
+        state = "ok" if ended.returncode == 0 else f"FAILED ({ended.returncode})"
+        print(f"{name:<18}{inputs:>10,} inputs {taken:>8.0f} s  {state}", flush=True)
+        total += inputs
+        failed += ended.returncode != 0
+    print(f"{total:,} inputs, {failed} targets with findings")
+    sys.exit(failed > 0)
+
+
+def one(name: str, inputs: int, seed: int, kept: Path) -> None:
+    """Give one target its inputs."""
+    logging.disable(logging.CRITICAL)
+    folder = scratch()
+    signal.signal(signal.SIGALRM, _hangs)
+    try:
+        prepared(folder)
+        target = targets(folder)[name]
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+        chance = random.Random(seed)
+        pool = list(target.seeds)
+        for _ in range(inputs):
+            data = mutated(chance, pool, target.words)
+            tried(target, name, data, kept)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def tried(target: Target, name: str, data: bytes, kept: Path) -> None:
+    """Give a target one input; keep the input if it is a finding."""
+    signal.alarm(SECONDS)
+    try:
+        target.read(data)
+    except BaseException:
+        kept.mkdir(exist_ok=True)
+        path = kept / f"{name}-{abs(hash(data)):x}"
+        path.write_bytes(data)
+        print(f"finding: {path}", file=sys.stderr)
+        raise
+    finally:
+        signal.alarm(0)
+
+
+def _hangs(*_: object) -> None:
+    raise TimeoutError(f"longer than {SECONDS} s for one input")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""What is fuzzed: everything that reads a file or a word somebody else has written.
+
+A target takes bytes, hands them to the reader as a user would, and swallows the errors a user can
+mend. Whatever else comes out (another exception, a hang, memory without end) is a finding.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sasrec.config_files import Layer, key_words, yaml_file
+from sasrec.configuration import resolve_layers
+from sasrec.data.sources import load_corpus
+from sasrec.errors import SasrecError
+from sasrec.loading import load
+from sasrec.model_folder import SETTINGS, VOCABULARY, WEIGHTS
+from sasrec.recbole_import import read_checkpoint
+from sasrec.settings import DataSettings
+from sasrec.training.checkpoint import load_state
+from sasrec.tuning.space import read_space
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader.
+
+    Attributes:
+        read: Takes bytes; raises for findings only.
+        seeds: Good input to begin with.
+        words: What to put in, beside chance.
+    """
+
+    read: Callable[[bytes], None]
+    seeds: tuple[bytes, ...]
+    words: tuple[bytes, ...] = ()
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """Return all targets by name.
+
+    Args:
+        folder: Of a good model ``model`` and its checkpoint ``training.safetensors``, as made by
+            ``prepared``; files to be read are written there.
+
+    Returns:
+        The targets.
+    """
+    model = folder / "model"
+    parts = {
+        f"model-{name.partition('.')[0]}": Target(
+            _part_of_model(folder, name), ((model / name).read_bytes(),), JSON_WORDS
+        )
+        for name in (SETTINGS, VOCABULARY, WEIGHTS)
+    }
+    numbers = (b"1e309", b"-1", b"nan", b"9" * 25, b"\x00", b"\xff", b"\xef\xbb\xbf", b"\r\n", b'"')
+    return {
+        "words": Target(_words, WORD_SEEDS, (b"--", b"=", b"[", b"(", b"{", b"'", *numbers)),
+        "yaml": Target(_file(folder / "x.yaml", _yaml), YAML_SEEDS, YAML_WORDS),
+        "hyper": Target(_file(folder / "hyper.test", read_space), HYPER_SEEDS, numbers),
+        "inter": Target(
+            _file(folder / "x.inter", _corpus), INTER_SEEDS, (b"\t", b":token", b":float", *numbers)
+        ),
+        "csv": Target(_file(folder / "x.csv", _corpus), CSV_SEEDS, (b",", *numbers)),
+        **parts,
+        "checkpoint": Target(
+            _file(folder / "x.training.safetensors", load_state),
+            ((folder / "training.safetensors").read_bytes(),),
+            JSON_WORDS,
+        ),
+        "recbole": Target(
+            _file(folder / "recbole.safetensors", read_checkpoint),
+            ((model / WEIGHTS).read_bytes(),),
+            (*JSON_WORDS, b"item_embedding.weight", b"trm_encoder.layer.0."),
+        ),
+    }
+
+
+def prepared(folder: Path) -> None:
+    """Train a small model, and leave it and its checkpoint in a folder.
+
+    Args:
+        folder: An empty one.
+    """
+    from sasrec.configuration import resolve_settings
+    from sasrec.experiment import run_experiment
+    from sasrec.training.checkpoint import save_state
+    from sasrec.training.progress import LogObserver
+
+    run = resolve_settings({"hidden_size": 4, "inner_size": 4, "epochs": 1, "device": "cpu"})
+    corpus = load_corpus("synthetic:users=12,items=8,length=6,topics=2", run.data)
+    about = {"settings": run.as_json(), "data": "synthetic", "fingerprint": "f", "replaces": True}
+    outcome = run_experiment(
+        corpus,
+        run,
+        observer=LogObserver(),
+        keep=lambda state: save_state(state, about, folder / "training.safetensors"),
+    )
+    outcome.recommender.save(folder / "model")
+
+
+def scratch() -> Path:
+    """Return a new folder, in memory where that is to be had."""
+    memory = Path("/dev/shm")  # noqa: S108 - only for speed
+    return Path(tempfile.mkdtemp(prefix="sasrec-fuzz-", dir=memory if memory.is_dir() else None))
+
+
+def _file(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], None]:
+    def target(data: bytes) -> None:
+        path.write_bytes(data)
+        with suppress(SasrecError):
+            read(path)
+
+    return target
+
+
+def _part_of_model(folder: Path, name: str) -> Callable[[bytes], None]:
+    broken = folder / f"broken-{name}"
+    shutil.copytree(folder / "model", broken)
+
+    def target(data: bytes) -> None:
+        (broken / name).write_bytes(data)
+        with suppress(SasrecError):
+            load(broken)
+
+    return target
+
+
+def _words(data: bytes) -> None:
+    words = data.decode(errors="replace").split(" ")
+    with suppress(SasrecError):
+        resolve_layers([key_words(words)])
+
+
+def _yaml(path: Path) -> None:
+    layer: Layer = yaml_file(path)
+    resolve_layers([layer])
+
+
+def _corpus(path: Path) -> None:
+    load_corpus(str(path), DataSettings())
+
+
+WORD_SEEDS = (
+    b"--hidden_size=64 --learning_rate 1e-3 --metrics=['ndcg','mrr'] --topk=5,10",
+    b"--eval_args={'split':{'LS':'valid_and_test'},'mode':'full'} --train_neg_sample_args=None",
+    b"--MAX_ITEM_LIST_LENGTH=50 --preset=best --dilations=[1,4] --user_inter_num_interval=[5,inf)",
+)
+YAML_SEEDS = (
+    b"hidden_size: 64\nlearning_rate: 1e-3\ntopk: [5, 10]\nmetrics: [Recall, MRR, NDCG]\n",
+    b"eval_args:\n  split: {LS: valid_and_test}\n  order: TO\n  mode: full\nseed: 2020\n",
+    b"a: &x [1, 2]\nb: *x\nval_interval:\n  rating: '[3,inf)'\n",
+)
+YAML_WORDS = (
+    b"!!python/object/apply:os.system",
+    b"*x",
+    b"&x",
+    b"<<: ",
+    b"|\n ",
+    b"\t",
+    b"- ",
+    b"? ",
+)
+HYPER_SEEDS = (
+    b"learning_rate choice [0.01,0.005,0.001]\nn_layers choice [1,2]\n",
+    b"hidden_dropout_prob uniform 0.1,0.5\nhidden_size quniform 32,128,32\n",
+    b"weight_decay loguniform -12,-4\nhidden_act choice ['gelu', \"relu\"]\n",
+)
+INTER_SEEDS = (
+    b"user_id:token\titem_id:token\ttimestamp:float\n1\t5\t10\n1\t6\t11\n1\t7\t12\n2\t5\t1\n",
+    b"user_id:token\titem_id:token\trating:float\tlist:token_seq\n1\t5\t3.5\ta b\n1\t6\t4\tc\n",
+)
+CSV_SEEDS = (
+    b"user_id,item_id,timestamp\n1,5,10\n1,6,11\n1,7,12\n2,5,1\n",
+    b'user_id,item_id\n"a, b",x\n"a, b",y\n"a, b",z\n',
+)
+JSON_WORDS = (b"null", b"[]", b"{}", b"-1", b"1e999", b"9" * 25, b'""', b"\\ud800", b"true", b"NaN")
