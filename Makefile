@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench soak fuzz clean
 
 setup: .venv/.ready
 
@@ -18,6 +18,16 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# The long forms of the tests: kills, endless runs, large data.
+soak: setup
+	$(BIN)/python -m pytest -m soak -s
+
+# A million inputs for everything that reads a file; coverage guides the second part.
+fuzz: setup
+	$(BIN)/python fuzz/run.py --inputs 1000000
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
+	$(BIN)/python fuzz/run.py --guided --inputs 100000
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -1,7 +1,8 @@
-"""Fuzz the readers: with atheris, guided by coverage, where it is installed; else by chance alone.
+"""Fuzz the readers: by chance, and guided by coverage where atheris is installed.
 
     python fuzz/run.py --inputs 1000000            (make fuzz)
     python fuzz/run.py --targets yaml --inputs 5000 --seed 7
+    python fuzz/run.py --guided --inputs 100000
 
 A finding is printed with the file that holds its input, and ends the run with exit code 1.
 """
@@ -19,9 +20,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
-from mutation import mutated
-from targets import Target, prepared, scratch, targets
+if TYPE_CHECKING:
+    from targets import Target
 
 SHARES = {
     "words": 40,
@@ -49,8 +51,11 @@ def main() -> None:
     arguments.add_argument("--inputs", type=int, default=1_000_000, help="of all targets together")
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--kept", type=Path, default=Path("fuzz-findings"))
+    arguments.add_argument("--guided", action="store_true", help="by coverage, with atheris")
     arguments.add_argument("--one", help="used by this script itself")
     given = arguments.parse_args()
+    if given.one and given.guided:
+        guided(given.one, given.inputs, given.seed, given.kept)
     if given.one:
         one(given.one, given.inputs, given.seed, given.kept)
         return
@@ -59,6 +64,7 @@ def main() -> None:
     for name in given.targets:
         inputs = max(1, round(given.inputs * SHARES[name] / whole))
         words = ["--one", name, "--inputs", str(inputs), "--seed", str(given.seed)]
+        words += ["--guided"] if given.guided else []
         started = time.perf_counter()
         ended = subprocess.run([sys.executable, __file__, *words, "--kept", str(given.kept)])
         taken = time.perf_counter() - started
@@ -70,8 +76,39 @@ def main() -> None:
     sys.exit(failed > 0)
 
 
+def guided(name: str, inputs: int, seed: int, kept: Path) -> NoReturn:
+    """Give one target inputs that atheris chooses by the code they reach; ends the process."""
+    import atheris
+
+    with atheris.instrument_imports(include=["sasrec"]):
+        from targets import prepared, scratch, targets
+    logging.disable(logging.CRITICAL)
+    folder = scratch()
+    prepared(folder)
+    target = targets(folder)[name]
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for number, seed_input in enumerate(target.seeds):
+        (corpus / str(number)).write_bytes(seed_input)
+    words = folder / "words"
+    words.write_text("".join(f'"{_escaped(word)}"\n' for word in target.words))
+    kept.mkdir(exist_ok=True)
+    options = [f"-runs={inputs}", f"-seed={seed}", f"-timeout={SECONDS}", "-verbosity=0"]
+    options += [f"-dict={words}", f"-artifact_prefix={kept}/{name}-", "-rss_limit_mb=6000"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], target.read)
+    atheris.Fuzz()
+    raise AssertionError("atheris ends the process")
+
+
+def _escaped(word: bytes) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word)
+
+
 def one(name: str, inputs: int, seed: int, kept: Path) -> None:
     """Give one target its inputs."""
+    from mutation import mutated
+    from targets import prepared, scratch, targets
+
     logging.disable(logging.CRITICAL)
     folder = scratch()
     signal.signal(signal.SIGALRM, _hangs)

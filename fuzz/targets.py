@@ -105,7 +105,7 @@ def prepared(folder: Path) -> None:
 
 def scratch() -> Path:
     """Return a new folder, in memory where that is to be had."""
-    memory = Path("/dev/shm")  # noqa: S108 - only for speed
+    memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="sasrec-fuzz-", dir=memory if memory.is_dir() else None))
 
 

@@ -1,9 +1,12 @@
 import hashlib
 import io
 import subprocess
+import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -255,3 +258,38 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, variables, expect
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert catalogue.cache_folder() == Path(expected)
+
+
+def test_of_two_fetches_at_once_one_downloads_and_both_succeed(network, monkeypatch):
+    began, go_on = threading.Event(), threading.Event()
+
+    def urlopen(url, timeout):
+        began.set()
+        go_on.wait(10)
+        return network_urlopen(url, timeout)
+
+    network_urlopen = network.urlopen
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(fetch, "ml-100k")
+        assert began.wait(10)
+        second = pool.submit(fetch, "ml-100k")
+        time.sleep(0.2)
+        go_on.set()
+        folders = [first.result(), second.result()]
+    assert len(network.calls) == 1
+    assert folders[0] == folders[1]
+    assert (folders[0] / "ml-100k.inter").read_bytes() == INTER
+
+
+def test_what_a_killed_fetch_left_is_repaired(network):
+    half = cache_folder() / "ml-100k"
+    half.mkdir(parents=True)
+    (half / "ml-100k.item").write_bytes(b"half a fi")
+    left = cache_folder() / ".ml-100k-unfinished-x"
+    left.mkdir()
+    (left / "ml-100k.inter").write_bytes(b"196\t2")
+    folder = fetch("ml-100k")
+    assert (folder / "ml-100k.inter").read_bytes() == INTER
+    assert (folder / "ml-100k.item").read_bytes().startswith(b"item_id:token\t")
+    assert [path.name for path in cache_folder().iterdir()] == ["ml-100k"]

