@@ -19,17 +19,18 @@ from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 
 
-def timed(command: list[str]) -> dict:
+def timed(command: list[str], folder: str | None = None) -> dict:
     """Run a script that prints one line of JSON last.
 
     Args:
         command: The script and its arguments.
+        folder: Where to run it; None is here.
 
     Returns:
         What the line holds.
     """
-    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
+    ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder)
+    return json.loads(ended.stdout.strip().splitlines()[-1])
 
 
 def peak(dtype: torch.dtype, size: int = 2048, runs: int = 9) -> float:

@@ -32,6 +32,8 @@ FEWEST = 512
 gradient of the table, which would take longer than reading the exponentials from memory."""
 GPU_BYTES = 2**30
 """The same on a GPU, which wants few large products and has memory for them."""
+GPU_PLAIN_BYTES = 2**24
+"""Scores that are no larger are held as a whole on a GPU: there each call costs more than they."""
 CHUNK_BYTES = 2**23
 """Size of the exponentials computed at a time."""
 ROUND = 64
@@ -68,6 +70,8 @@ def softmax_cross_entropy(hidden: Tensor, targets: Tensor, table: Tensor) -> Ten
         A float32 scalar (float64 for float64 input); 0 if there are no positions.
     """
     kind = hidden.device.type
+    if kind != "cpu" and 4 * len(hidden) * len(table) <= GPU_PLAIN_BYTES:
+        return softmax_cross_entropy_plain(hidden, targets, table)
     dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else table.dtype
     loss: Tensor = _SoftmaxInPieces.apply(  # type: ignore[no-untyped-call]
         hidden, targets, table, dtype

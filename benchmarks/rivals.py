@@ -1,0 +1,84 @@
+"""How long does an epoch of each model on ml-100k take, here and in RecBole, for the same targets?
+
+    .venv/bin/python benchmarks/rivals.py [--models GRU4Rec Caser] [--limit 120]
+
+Each model has RecBole's sizes and defaults, in both; each measurement is a process of its own, one
+after the other. Of RecBole an epoch is cut off after --limit seconds, and extrapolated by batches.
+"""
+
+import argparse
+import csv
+import json
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+from common import timed
+from sasrec.configuration import resolve_settings
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.experiment import train_model
+from sasrec.training.progress import LogObserver
+
+HERE = Path(__file__).resolve().parent
+PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
+MODELS = ["SASRec", "GRU4Rec", "NextItNet", "Caser", "BERT4Rec", "FPMC", "TransRec", "BPR"]
+OURS_ALONE = ["FMC"]
+"""RecBole has none."""
+
+
+def ours(model: str, epochs: int) -> dict:
+    """Return the seconds of each epoch of one of our models, the first left out as a warm-up."""
+    import torch
+
+    values = {"preset": "recbole", "epochs": epochs + 1, "validate_every": 0, "device": "cpu"}
+    run = resolve_settings(values, model)
+    corpus = load_corpus("ml-100k", run.data)
+    _, trained = train_model(
+        corpus,
+        leave_one_out(corpus.sequences),
+        run,
+        device=torch.device("cpu"),
+        observer=LogObserver(),
+    )
+    seconds = [each.seconds for each in trained.epochs[1:]]
+    return {"seconds": seconds, "targets": trained.epochs[-1].targets}
+
+
+def main() -> None:
+    """Print a line a model with the ratio; keep the rows as CSV."""
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--models", nargs="+", default=MODELS, choices=MODELS + OURS_ALONE)
+    arguments.add_argument("--epochs", type=int, default=5)
+    arguments.add_argument("--limit", type=float, default=120, help="seconds of RecBole a model")
+    arguments.add_argument("--one", help="used by this script itself")
+    given = arguments.parse_args()
+    if given.one:
+        print(json.dumps(ours(given.one, given.epochs)))
+        return
+    rows = []
+    print(f"{'':<12}{'targets':>9}{'s/epoch':>9}{'RecBole':>9}{'ratio':>8}")
+    for model in given.models:
+        own = timed([sys.executable, __file__, "--one", model, "--epochs", str(given.epochs)])
+        taken, theirs, note = statistics.median(own["seconds"]), float("nan"), ""
+        if model not in OURS_ALONE:
+            with tempfile.TemporaryDirectory() as folder:
+                words = [str(HERE / "peer_recbole.py"), "1", model, str(given.limit)]
+                peer = timed([str(PEER), *words], folder)
+            theirs = peer["seconds"][0]
+            note = "" if peer["share"] == 1 else f"  (of {peer['share']:.0%} of its batches)"
+        print(
+            f"{model:<12}{own['targets']:>9,}{taken:>9.2f}{theirs:>9.1f}{theirs / taken:>7.1f}x"
+            f"{note}",
+            flush=True,
+        )
+        rows.append([model, own["targets"], f"{taken:.4f}", f"{theirs:.4f}"])
+    with (HERE / "results" / "rivals.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["model", "targets", "seconds", "recbole_seconds"])
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
