@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 from sasrec.config_files import key_words, literal, yaml_file
@@ -80,3 +82,19 @@ def test_what_is_no_settings_file_says_where(read, text, expected):
 def test_a_missing_file_is_named():
     with pytest.raises(SettingsError, match=r"none\.yaml cannot be read: No such file"):
         yaml_file("none.yaml")
+
+
+def test_references_to_references_are_refused_before_they_are_followed(tmp_path):
+    names = "abcdefghij"
+    lines = ["hidden_size:", "  - &a [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    for one, other in itertools.pairwise(names):
+        lines.append(f"  - &{other} [{', '.join(['*' + one] * 9)}]")
+    path = tmp_path / "bomb.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(SettingsError, match=r"bomb\.yaml stands for more than 100,000 values"):
+        yaml_file(path)
+    path.write_text("topk: &a [1, *a]\n")
+    with pytest.raises(SettingsError, match=r"bomb\.yaml"):
+        yaml_file(path)
+    path.write_text("a: &x [1, 2]\nb: *x\n")
+    assert yaml_file(path).values == {"a": [1, 2], "b": [1, 2]}

@@ -21,6 +21,9 @@ FLOAT = re.compile(
 )
 """What is a number with a point or an exponent; YAML 1.1 by itself reads 1e-3 as a text."""
 
+MOST_VALUES = 100_000
+"""Values of a settings file; a few lines of references to references can stand for billions."""
+
 MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
 """What YAML's own reader of values may raise on a value that is not what its tag says."""
 
@@ -132,6 +135,11 @@ def yaml_file(path: str | Path) -> Layer:
         if not isinstance(node, yaml.MappingNode):
             raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
         lines = _lines(node, path)
+        if _size(node, {}) > MOST_VALUES:
+            raise SettingsError(
+                f"{path} stands for more than {MOST_VALUES:,} values, by references (*name) to "
+                "references; write it out"
+            )
         values = yaml.load(text, Loader=_loader())  # noqa: S506 - derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -142,6 +150,16 @@ def yaml_file(path: str | Path) -> Layer:
     if not isinstance(values, dict):
         raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
     return Layer(str(path), values, lines)
+
+
+def _size(node: Any, known: dict[int, int]) -> int:
+    """Return how many values a YAML node stands for, its references counted each time."""
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES  # if it is met again inside itself, there is no end of them
+        parts = node.value if isinstance(node.value, list) else []
+        inside = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
+        known[id(node)] = 1 + sum(_size(each, known) for each in inside)
+    return known[id(node)]
 
 
 def _lines(node: Any, path: str | Path) -> dict[str, int]:

@@ -293,3 +293,32 @@ def test_what_a_killed_fetch_left_is_repaired(network):
     assert (folder / "ml-100k.inter").read_bytes() == INTER
     assert (folder / "ml-100k.item").read_bytes().startswith(b"item_id:token\t")
     assert [path.name for path in cache_folder().iterdir()] == ["ml-100k"]
+
+
+def test_what_an_archive_holds_beside_is_not_unpacked(network, tmp_path):
+    members = {
+        f"recbole/dataset_example/ml-100k/ml-100k.{end}": content
+        for end, content in (("inter", INTER), ("item", ITEMS), ("user", b"user_id:token\n"))
+    }
+    network.grouplens = None
+    network.wheel = zipped(**members, **{"../../evil": b"x", "/evil": b"x", "recbole/x.py": b"1/0"})
+    folder = fetch("ml-100k")
+    assert sorted(path.suffix for path in folder.iterdir()) == [".inter", ".item", ".user"]
+    assert not list(tmp_path.rglob("evil"))
+    assert not list(tmp_path.rglob("*.py"))
+
+
+def test_a_cache_entry_that_is_a_link_is_followed_or_said(network, tmp_path):
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    (real / "ml-100k.inter").write_bytes(INTER)
+    cache_folder().mkdir(parents=True)
+    link = cache_folder() / "ml-100k"
+    link.symlink_to(real)
+    assert fetch("ml-100k") == link
+    assert network.calls == []
+    link.unlink()
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=r"writing .*ml-100k failed"):
+        fetch("ml-100k")
+    assert not (tmp_path / "nowhere").exists()
