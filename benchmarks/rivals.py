@@ -22,6 +22,7 @@ from sasrec.experiment import train_model
 from sasrec.training.progress import LogObserver
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "rivals.csv"
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
 MODELS = ["SASRec", "GRU4Rec", "NextItNet", "Caser", "BERT4Rec", "FPMC", "TransRec", "BPR"]
 OURS_ALONE = ["FMC"]
@@ -57,7 +58,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(ours(given.one, given.epochs)))
         return
-    rows = []
+    rows = read_rows()
     print(f"{'':<12}{'targets':>9}{'s/epoch':>9}{'RecBole':>9}{'ratio':>8}")
     for model in given.models:
         own = timed([sys.executable, __file__, "--one", model, "--epochs", str(given.epochs)])
@@ -73,11 +74,29 @@ def main() -> None:
             f"{note}",
             flush=True,
         )
-        rows.append([model, own["targets"], f"{taken:.4f}", f"{theirs:.4f}"])
-    with (HERE / "results" / "rivals.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["model", "targets", "seconds", "recbole_seconds"])
-        writer.writerows(rows)
+        rows[model] = {
+            "model": model,
+            "targets": str(own["targets"]),
+            "seconds": f"{taken:.4f}",
+            "recbole_seconds": f"{theirs:.4f}",
+        }
+        write_rows(rows)
+
+
+def read_rows() -> dict[str, dict[str, str]]:
+    """Return what was measured before, by model."""
+    if not RESULTS.is_file():
+        return {}
+    with RESULTS.open(newline="") as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+def write_rows(rows: dict[str, dict[str, str]]) -> None:
+    """Keep what is measured so far."""
+    with RESULTS.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["model", "targets", "seconds", "recbole_seconds"])
+        writer.writeheader()
+        writer.writerows(rows.values())
 
 
 if __name__ == "__main__":
