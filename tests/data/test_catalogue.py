@@ -15,6 +15,7 @@ import pytest
 from sasrec.data import catalogue, movielens
 from sasrec.data.catalogue import ENTRIES, cache_folder, cached, fetch
 from sasrec.data.readers import read_atomic
+from sasrec.data.writing import working_prefix
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -286,7 +287,7 @@ def test_what_a_killed_fetch_left_is_repaired(network):
     half = cache_folder() / "ml-100k"
     half.mkdir(parents=True)
     (half / "ml-100k.item").write_bytes(b"half a fi")
-    left = cache_folder() / ".ml-100k-unfinished-x"
+    left = cache_folder() / f"{working_prefix(half)}x"
     left.mkdir()
     (left / "ml-100k.inter").write_bytes(b"196\t2")
     folder = fetch("ml-100k")

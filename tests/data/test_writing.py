@@ -46,6 +46,17 @@ def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_the
     assert (model / "old").exists() is not is_there
 
 
+def test_leftovers_of_a_name_that_begins_alike_are_no_ones_else(tmp_path: Path) -> None:
+    long = "a" * 60
+    mine, other = tmp_path / f"{long}-1", tmp_path / f"{long}-2"
+    aside = tmp_path / f"{working_prefix(other)}abc{ASIDE}"
+    aside.mkdir()
+    being_written = tmp_path / f"{working_prefix(other)}def"
+    being_written.touch()
+    remove_leftovers(mine)
+    assert sorted(tmp_path.iterdir()) == sorted([aside, being_written])
+
+
 def test_a_link_left_behind_goes_and_its_target_stays(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()

@@ -1,5 +1,6 @@
 """tune as a user runs it: a search, its report, its best settings, and its mistakes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -55,9 +56,13 @@ def test_a_space_may_be_yaml_and_a_range(tmp_path: Path) -> None:
         "uniform: {hidden_dropout_prob: [0.1, 0.5]}\nchoice: {n_heads: [1, 2]}\n"
     )
     words = ("tune", "-d", DATA, "--params", "space.yaml", *SMALL, "--trials", "3", "--seeds", "0")
+    words = (*words, "--user_inter_num_interval=[3,inf)", "--topk=5,10", "-o", "out")
     ended = command(*words, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "best of 3 trials" in ended.stdout
+    found = command("config", "--config", "out/best.yaml", "--json", cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    assert json.loads(found.stdout)["evaluation"]["topk"] == [5, 10]
 
 
 def test_the_built_in_space_is_searched_without_a_file(tmp_path: Path) -> None:

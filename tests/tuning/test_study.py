@@ -218,6 +218,7 @@ def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match=r"no journal of|line 1 is no entry"):
             Search(plan(), storage=str(path), name="s")
         assert path.read_text() == text
+        assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_lock_of_a_killed_process_stops_nobody(

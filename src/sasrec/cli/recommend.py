@@ -216,8 +216,7 @@ def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
     from rich.text import Text
 
     console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
-    titles = {token: printable(title) for token, title in titles.items()}
-    recent = " → ".join(titles.get(token, printable(token)) for token in asked.tokens[-5:])
+    recent = " → ".join(printable(titles.get(token, token)) for token in asked.tokens[-5:])
     events = "1 event" if len(asked.tokens) == 1 else f"{len(asked.tokens)} events"
     console.print(
         f"{printable(asked.name)}: {events}" + (f", the last: {recent}" if asked.tokens else "")
@@ -235,6 +234,6 @@ def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
         table.add_column("title")
     table.add_column("score", justify="right")
     for place, (item, score) in enumerate(zip(found.items, found.scores, strict=True), start=1):
-        title = [Text(titles.get(item, ""))] if titles else []
+        title = [Text(printable(titles.get(item, "")))] if titles else []
         table.add_row(str(place), Text(printable(item)), *title, f"{score:.3f}")
     console.print(table)

@@ -16,6 +16,7 @@ from sasrec.data.writing import write_whole
 from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
+    from sasrec.configuration import RunSettings
     from sasrec.data.sequences import Corpus
     from sasrec.tuning.space import Parameter
     from sasrec.tuning.study import Search, Standing
@@ -83,8 +84,8 @@ def tune(
         raise SettingsError(
             f"--auto has a space for SASRec only; give one for {name} with --params"
         )
-    fixed, preset = _fixed(context.args, config_file, preset, name)
-    run = _resolved(fixed, name, preset)
+    run = settings_from(context.args, config_file, preset, {}, name)
+    fixed, preset = _own(run), run.preset
     corpus = load_corpus(data, run.data, fetch_progress())
     space = built_in_space(corpus, fixed) if params is None else _space(params)
     check_names(space, name, fixed)
@@ -130,18 +131,15 @@ def _known(option: str, value: str, known: tuple[str, ...]) -> None:
         raise SettingsError(f"{option} is {value!r}{meant} (known: {', '.join(known)})")
 
 
-def _fixed(
-    words: list[str], config_file: list[Path] | None, preset: str | None, model: str
-) -> tuple[dict[str, Any], str | None]:
-    """Return the settings of all trials by our names, and the preset they stand on."""
-    run = settings_from(words, config_file, preset, {}, model)
-    values = {key: value for group in run.groups().values() for key, value in group}
-    own = {
+def _own(run: RunSettings) -> dict[str, Any]:
+    """Return the settings the user has given, by our names, in types JSON has."""
+    groups = run.as_json()
+    values = {key: value for group in run.groups() for key, value in groups[group].items()}
+    return {
         key: values[key]
         for key, origin in run.origins.items()
-        if not origin.startswith(("preset ", f"{model} as in"))
+        if not origin.startswith(("preset ", f"{run.model_name} as in"))
     }
-    return own, run.preset
 
 
 def _resolved(fixed: dict[str, Any], model: str, preset: str | None) -> Any:

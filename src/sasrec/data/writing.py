@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import shutil
 import tempfile
@@ -47,10 +48,7 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
         DataError: It cannot be written; what was there is still there then.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=working_prefix(path))
-        os.close(number)
-        working = Path(name)
+        working = _working_file(path)
         try:
             write(working)
             working.chmod(0o644)
@@ -77,10 +75,7 @@ def check_writable(path: Path) -> None:
     if path.exists() and not path.is_file():
         return  # a pipe or a terminal
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        number, name = tempfile.mkstemp(dir=path.parent, prefix=working_prefix(path))
-        os.close(number)
-        os.unlink(name)
+        _working_file(path).unlink()
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -92,9 +87,11 @@ def working_prefix(path: Path) -> str:
         path: The file or folder by its own name.
 
     Returns:
-        The beginning of a hidden name nobody else would choose.
+        The beginning of a hidden name that belongs to this file or folder alone, however long its
+        own name is.
     """
-    return f".{path.name[:50]}-unfinished-"
+    digest = hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:8]
+    return f".{path.name[:50]}-{digest}-unfinished-"
 
 
 def remove_leftovers(path: Path) -> None:
@@ -113,6 +110,14 @@ def remove_leftovers(path: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
+
+
+def _working_file(path: Path) -> Path:
+    """Return a new empty file beside a file to be written, whose folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=working_prefix(path))
+    os.close(number)
+    return Path(name)
 
 
 def _settle(path: Path) -> None:

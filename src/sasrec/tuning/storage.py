@@ -114,19 +114,20 @@ def _storage(where: str) -> Any:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = lock_of(path)
     if path.exists():
+        _refuse_others(path)
         lock.acquire()
         try:
-            _mend(path)
+            _cut_off_unfinished(path)
         finally:
             lock.release()
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
-def _mend(path: Path) -> None:
-    """Cut off a last line that was never finished, as after a full disk; refuse other damage.
+def _refuse_others(path: Path) -> None:
+    """Refuse a file that is no journal, or a damaged one; its last line may be unfinished.
 
     Args:
-        path: Of the journal; nobody else writes to it.
+        path: Of the file; others may be writing to it.
 
     Raises:
         SettingsError: It is no journal, or a line of it is none.
@@ -145,8 +146,16 @@ def _mend(path: Path) -> None:
             )
     if rest and not whole and not rest.startswith(b'{"op_code"'):
         raise SettingsError(f"{path} is no journal of a search; choose another --storage")
-    if rest:
-        os.truncate(path, len(content) - len(rest))
+
+
+def _cut_off_unfinished(path: Path) -> None:
+    """Cut off a last line that was never finished, as after a full disk.
+
+    Args:
+        path: Of the journal; nobody else writes to it.
+    """
+    content = path.read_bytes()
+    os.truncate(path, content.rfind(b"\n") + 1)
 
 
 def hidden_password(text: str) -> str:
