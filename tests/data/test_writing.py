@@ -1,9 +1,10 @@
 import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from sasrec.data.writing import ASIDE, remove_leftovers, working_prefix, write_whole
+from sasrec.data.writing import ASIDE, remove_leftovers, working_prefix, write_whole, written_whole
 from sasrec.errors import DataError
 
 
@@ -19,6 +20,21 @@ def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch) -
         write_whole(path, "second")
     assert path.read_text() == "first"
     assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_library_leaves_beside_its_file_goes_too(tmp_path: Path, fails: bool) -> None:
+    path = tmp_path / "weights"
+
+    def write(place: Path) -> None:
+        (place.parent / ".tmpAbCdEf").write_text("of the library")
+        if fails:
+            raise KeyboardInterrupt
+        place.write_text("whole")
+
+    with pytest.raises(KeyboardInterrupt) if fails else nullcontext():
+        written_whole(path, write)
+    assert [each.name for each in tmp_path.iterdir()] == ([] if fails else ["weights"])
 
 
 def test_leftovers_of_this_name_go_and_others_stay(tmp_path: Path) -> None:

@@ -38,25 +38,25 @@ def write_whole(path: Path, content: str | bytes) -> None:
 
 
 def written_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let a function write a file under a temporary name beside it, then give it its own.
+    """Let a function write a file in a folder of its own, then put it in its place.
 
     Args:
         path: The file; its folder is made, and what is there is replaced.
-        write: Given the temporary name; may write piece by piece.
+        write: Given where to write; may write piece by piece, and other files beside.
 
     Raises:
         DataError: It cannot be written; what was there is still there then.
     """
     try:
-        working = _working_file(path)
+        working = _working_folder(path)
         try:
-            write(working)
-            working.chmod(0o644)
-            _settle(working)
-            os.replace(working, path)
-        except BaseException:
-            working.unlink(missing_ok=True)
-            raise
+            file = working / path.name
+            write(file)
+            file.chmod(0o644)
+            _settle(file)
+            os.replace(file, path)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -75,7 +75,7 @@ def check_writable(path: Path) -> None:
     if path.exists() and not path.is_file():
         return  # a pipe or a terminal
     try:
-        _working_file(path).unlink()
+        _working_folder(path).rmdir()
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
@@ -112,12 +112,14 @@ def remove_leftovers(path: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def _working_file(path: Path) -> Path:
-    """Return a new empty file beside a file to be written, whose folder is made."""
+def _working_folder(path: Path) -> Path:
+    """Return a new folder beside a file to be written, whose own folder is made.
+
+    A folder, as libraries write under temporary names of their own: safetensors beside the file it
+    is given, where a killed process would leave it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=working_prefix(path))
-    os.close(number)
-    return Path(name)
+    return Path(tempfile.mkdtemp(dir=path.parent, prefix=working_prefix(path)))
 
 
 def _settle(path: Path) -> None:
