@@ -101,6 +101,31 @@ def test_killed_while_saving(
     goes_on(tmp_path, whole)
 
 
+# safetensors writes to a temporary file of its own first; here it is killed then, at its 4th file.
+WITHIN = """
+import os, sys
+import safetensors.torch
+calls = 0
+true_one = safetensors.torch.save_file
+def deadly(tensors, place, *given):
+    global calls
+    calls += 1
+    if calls == 4:
+        (place.parent / ".tmpAbCdEf").write_bytes(b"half a checkpoint")
+        os.kill(os.getpid(), 9)
+    true_one(tensors, place, *given)
+safetensors.torch.save_file = deadly
+from sasrec.cli.app import main
+sys.argv = ["sasrec", *sys.argv[1:]]
+main()
+"""
+
+
+def test_killed_within_a_library(whole: tuple[bytes, dict[str, Any]], tmp_path: Path) -> None:
+    assert ended(*WORDS, *SMALL, cwd=tmp_path, program=("-c", WITHIN)) == -signal.SIGKILL
+    goes_on(tmp_path, whole)
+
+
 def test_killed_between_the_old_model_and_the_new(
     whole: tuple[bytes, dict[str, Any]], tmp_path: Path
 ) -> None:
