@@ -109,10 +109,10 @@ class Search:
         """
         begun = time.monotonic()
         while True:
-            self._reclaim()
-            if (reason := self._finished(begun)) is not None:
-                return reason
             try:
+                self._reclaim()
+                if (reason := self._finished(begun)) is not None:
+                    return reason
                 trial = self._claim()
                 if trial is None:
                     return "all combinations are done or taken by other processes"
