@@ -1,11 +1,13 @@
 """Does a whole grid of settings take less time than RecBole needs to train once?
 
-The grid of RecBole's page, 120 combinations on ml-100k, exhaustively, hopeless trials ended early;
-then an epoch of RecBole in its own environment, times the epochs it trains until it stops (29,
-measured once with its defaults). And whether pruning loses something: the best of a part of the
-grid without pruning, beside the best of all with it.
+The grid of RecBole's page, 120 combinations on ml-100k, exhaustively, hopeless trials ended early,
+two trials at a time; then an epoch of RecBole in its own environment, times the epochs it trains
+until it stops (29, measured once with its defaults). And whether pruning loses something: the best
+of a part of the grid without pruning, beside the best of all with it.
 
-    .venv/bin/python benchmarks/tuning.py
+    .venv/bin/python benchmarks/tuning.py --out DIR
+
+With --at-a-time it only measures eight trials of five epochs, one and two at a time.
 """
 
 import argparse
@@ -15,14 +17,17 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from common import timed
 from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.tuning.experiments import trainer_of
+from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.plan import SearchPlan
-from sasrec.tuning.space import grid_size, read_space
-from sasrec.tuning.study import Search
+from sasrec.tuning.report import search_report
+from sasrec.tuning.space import read_space
+from sasrec.tuning.study import Standing
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
@@ -44,13 +49,19 @@ PART = "learning_rate choice [0.01,0.005,0.001,0.0005,0.0001]\n" + "\n".join(
 def main() -> None:
     """Search, train with RecBole, and print the ratio."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--jobs", type=int, default=2, help="trials at a time")
+    arguments.add_argument("--out", type=Path, help="folder for the report of the grid")
     arguments.add_argument("--skip-unpruned", action="store_true")
+    arguments.add_argument("--at-a-time", action="store_true")
     given = arguments.parse_args()
-    pruned, seconds, counts = searched(GRID, "halving")
+    if given.at_a_time:
+        compare_jobs()
+        return
+    pruned, seconds, counts = searched(GRID, "halving", given.jobs, out=given.out)
     print(f"{sum(counts.values())} combinations with pruning: {seconds / 60:.1f} min, {counts}")
     print(f"best validation NDCG@10 {pruned:.4f}")
     if not given.skip_unpruned:
-        whole, part_seconds, _ = searched(PART, "none")
+        whole, part_seconds, _ = searched(PART, "none", given.jobs)
         print(f"20 of them without pruning: {part_seconds / 60:.1f} min, best {whole:.4f}")
     row = timed([str(PEER), str(HERE / "peer_recbole.py"), "1"])
     theirs = statistics.median(row["seconds"]) * RECBOLE_EPOCHS
@@ -60,28 +71,64 @@ def main() -> None:
     print(f"ratio: {theirs / seconds:.2f}")
 
 
-def searched(space: str, prune: str) -> tuple[float, float, dict[str, int]]:
+def compare_jobs() -> None:
+    """Print how long the same trials take one and two at a time."""
+    space = "learning_rate choice [0.003,0.001]\nhidden_dropout_prob choice [0.2,0.3,0.4,0.5]\n"
+    taken = [searched(space, "none", jobs, {"epochs": 5})[1] for jobs in (1, 2, 1, 2)]
+    one, two = (taken[0] + taken[2]) / 2, (taken[1] + taken[3]) / 2
+    print(
+        f"8 trials of 5 epochs: {one:.0f} s one at a time, {two:.0f} s two, {one / two:.2f} times"
+    )
+
+
+def searched(
+    space: str,
+    prune: str,
+    jobs: int,
+    settings: dict[str, Any] | None = None,
+    out: Path | None = None,
+) -> tuple[float, float, dict[str, int]]:
     """Return the best score of a search, its seconds, and how many trials ended how."""
-    fixed = {"valid_metric": "ndcg@10"}
+    fixed = {"valid_metric": "ndcg@10"} | (settings or {})
     corpus = load_corpus("ml-100k", resolve_settings(fixed, preset="recbole").data)
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hyper.test"
         file.write_text(space)
         parameters = tuple(read_space(file))
-        plan = SearchPlan(parameters, algorithm="exhaustive", prune=prune)
-        search = Search(plan, storage=str(Path(folder) / "study"), name="grid")
-        train = trainer_of(corpus, fixed, model="SASRec", preset="recbole")
-        total = grid_size(list(parameters))
-        search.run(
-            train, lambda s: print(f"{s.done}/{total} {s.outcome} {s.score}", file=sys.stderr)
+        task = Task(
+            SearchPlan(parameters, algorithm="exhaustive", prune=prune),
+            storage=str(Path(folder) / "study"),
+            study="grid",
+            data="ml-100k",
+            model="SASRec",
+            preset="recbole",
+            fixed=fixed,
+            fingerprint=corpus.sequences.fingerprint(),
         )
-        done = search.done()
-        best = search.best()
+        search = task.search()
+        train = trainer_of(corpus, fixed, model="SASRec", preset="recbole")
+        search_together(task, search, train, tell, jobs)
+        seconds = time.perf_counter() - begun
+        done, best = search.done(), search.best()
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            title = f"SASRec on ml-100k: {len(done)} combinations"
+            page = search_report(search, title=title, watched=fixed["valid_metric"], final=[])
+            (out / "search.html").write_text(page)
     states = sorted(trial.state.name.lower() for trial in done)
     counts = {name: len(list(group)) for name, group in itertools.groupby(states)}
     score = float("nan") if best is None or best.value is None else best.value
-    return score, time.perf_counter() - begun, counts
+    return score, seconds, counts
+
+
+def tell(standing: Standing) -> None:
+    """Print a line about a trial."""
+    print(
+        f"{standing.done}/{standing.total} {standing.outcome} {standing.score} "
+        f"{standing.settings}, {standing.seconds_left:.0f} s left",
+        file=sys.stderr,
+    )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,70 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
     assert running.wait() == 2, rest
     assert "the same command goes on from there" in rest
     assert "Traceback" not in rest
+
+
+def searching_by_twos(folder: Path, epochs: int) -> subprocess.Popen[str]:
+    """Start a search of 4 trials, two at a time."""
+    (folder / "hyper.test").write_text(SPACE)
+    words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL[:2], f"--epochs={epochs}")
+    words = (*words, f"--patience={epochs}", "--prune", "none", "-o", "out", "--seeds", "0")
+    return subprocess.Popen(
+        [sys.executable, "-m", "sasrec", *words, "--jobs", "2"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def owners(folder: Path) -> list[int]:
+    """Return the processes that have begun a trial, one for each trial."""
+    journal = folder / "out" / "study.journal"
+    lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
+    names = [json.loads(line).get("user_attr", {}).get("owner") for line in lines]
+    return [int(name.rpartition(":")[2]) for name in names if name is not None]
+
+
+def helper_of(search: subprocess.Popen[str], folder: Path) -> int:
+    """Wait until another process has begun a trial of a search; return it."""
+    for _ in range(600):
+        others = set(owners(folder)) - {search.pid}
+        if others:
+            return others.pop()
+        assert search.poll() is None, search.communicate()
+        time.sleep(0.1)
+    raise AssertionError("no helper has begun a trial")
+
+
+def is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_trials_are_done_two_at_a_time_and_a_killed_helper_loses_nothing(tmp_path: Path) -> None:
+    search = searching_by_twos(tmp_path, epochs=100)
+    os.kill(helper_of(search, tmp_path), signal.SIGKILL)
+    output, told = search.communicate()
+    assert search.returncode == 0, told
+    assert "4 of 4 trials are done" in told
+    finished = [line.rpartition(": ")[2] for line in told.splitlines() if ": finished" in line]
+    settings = [line.partition(", best")[0] for line in finished]
+    assert len(set(settings)) == len(settings) == 4
+    assert "best of 4 trials" in output
+
+
+def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
+    search = searching_by_twos(tmp_path, epochs=3000)
+    helper = helper_of(search, tmp_path)
+    search.send_signal(signal.SIGINT)
+    _, told = search.communicate()
+    assert search.returncode == 2
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told
+    assert not is_there(helper)
 
 
 @pytest.mark.parametrize(

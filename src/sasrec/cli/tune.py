@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +53,9 @@ def tune(
         typer.Option(help="File or database URL of the study; default OUT/study.journal."),
     ] = None,
     study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "sasrec",
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="Trials at a time; the cores are shared.")
+    ] = 1,
     seeds: Annotated[
         int, typer.Option(min=0, help="Train the best again with so many seeds, and test it.")
     ] = 1,
@@ -73,8 +76,8 @@ def tune(
     from sasrec.data.sources import load_corpus
     from sasrec.registry import model_called
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
+    from sasrec.tuning.helpers import Task, search_together
     from sasrec.tuning.plan import SearchPlan
-    from sasrec.tuning.study import Search
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")
@@ -103,22 +106,22 @@ def tune(
     )
     train = trainer_of(corpus, fixed, model=name, preset=preset)
     where = storage if storage is not None else str(folder / "study.journal")
-    search = Search(
+    task = Task(
         plan,
         storage=where,
-        name=study,
-        about={
-            "model": name,
-            "data": corpus.sequences.fingerprint(),
-            "preset": preset,
-            "settings": fixed,
-        },
+        study=study,
+        data=data,
+        model=name,
+        preset=preset,
+        fixed=fixed,
+        fingerprint=corpus.sequences.fingerprint(),
     )
+    search = task.search()
     if done := len(search.done()):
         print(f"{where}: going on after {done} of {plan.total} trials", file=sys.stderr)
     watched = run.evaluation.valid_metric
     try:
-        reason = search.run(train, lambda standing: _tell(standing, watched))
+        reason = search_together(task, search, train, partial(_tell, watched=watched), jobs)
     except Interrupted as error:
         raise Interrupted(f"{error} in {where}; the same command goes on from there") from None
     print(f"search ended: {reason}", file=sys.stderr)
@@ -196,7 +199,7 @@ def _tell(standing: Standing, watched: str) -> None:
     settings = ", ".join(f"{key}={_short(value)}" for key, value in standing.settings.items())
     score = "" if standing.score is None else f" {watched} {standing.score:.4f}"
     best = "" if standing.best is None else f", best {standing.best:.4f}"
-    left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
+    left = f", {_time(standing.seconds_left)} left"
     mark = " (best so far)" if standing.is_best else ""
     print(
         f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"

@@ -164,7 +164,7 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
     # It announces that it ends the others; we say why.
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     answers = get_context("spawn").Queue()
-    with _nameless_main(), _deaf_to_interrupts():
+    with nameless_main(), deaf_to_interrupts():
         context = start_processes(
             _one_of, (work, arguments, group, answers), group.here, join=False
         )  # type: ignore[no-untyped-call]
@@ -209,7 +209,7 @@ def _wait(context: Any) -> None:
 
 
 @contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
+def deaf_to_interrupts() -> Iterator[None]:
     """Let new processes begin deaf to Ctrl-C; each listens once it has something to lose.
 
     Yields:
@@ -234,7 +234,7 @@ def _listen() -> None:
 
 
 @contextmanager
-def _nameless_main() -> Iterator[None]:
+def nameless_main() -> Iterator[None]:
     """Keep new processes from running the user's script once more before they begin.
 
     They need it only for what the script itself defines, and here they are handed nothing of it;

@@ -45,7 +45,8 @@ class Standing:
         done: Trials done.
         total: Trials there are to do.
         best: The best score so far, or None.
-        seconds_left: As long as the others took, at the present number of processes.
+        seconds_left: At the pace of this run, all its processes together, and until the last
+            minute a trial may begin in.
     """
 
     number: int
@@ -70,7 +71,7 @@ class Search:
         name: str,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """Open the study, or make it.
+        """Open the study, or make it; the minutes of the plan count from here.
 
         Args:
             plan: How to search.
@@ -91,6 +92,7 @@ class Search:
         )
         # Processes of one study, and a search that is taken up again, must not draw what was drawn.
         self.study.sampler = sampler_of(plan, len(self.study.get_trials(deepcopy=False)))
+        self._begun, self._done_before = time.monotonic(), len(self.done())
         self._owner = f"{socket.gethostname()}:{os.getpid()}"
 
     def run(self, train: Train, told: Callable[[Standing], None]) -> str:
@@ -107,11 +109,10 @@ class Search:
             Interrupted: Ctrl-C; the trial at hand is queued again, all others are kept.
             SettingsError: The storage cannot be written.
         """
-        begun = time.monotonic()
         while True:
             try:
                 self._reclaim()
-                if (reason := self._finished(begun)) is not None:
+                if (reason := self._finished()) is not None:
                     return reason
                 trial = self._claim()
                 if trial is None:
@@ -216,9 +217,9 @@ class Search:
         """
         return meant(self.plan.space, trial.params)
 
-    def _finished(self, begun: float) -> str | None:
+    def _finished(self) -> str | None:
         plan = self.plan
-        if plan.minutes is not None and time.monotonic() - begun >= 60 * plan.minutes:
+        if plan.minutes is not None and time.monotonic() - self._begun >= 60 * plan.minutes:
             return f"{plan.minutes:g} minutes are over"
         done = self.done()
         if len(done) >= plan.total:
@@ -236,9 +237,11 @@ class Search:
         )
         seen = trial.intermediate_values.values()
         score = trial.value if trial.state.name == "COMPLETE" else max(seen, default=None)
-        durations = [each.duration.total_seconds() for each in done if each.duration]
+        spent = time.monotonic() - self._begun
         total = self.plan.total
-        left = max(total - len(done), 0) * float(np.mean(durations)) if durations else float("nan")
+        left = max(total - len(done), 0) * spent / max(len(done) - self._done_before, 1)
+        if self.plan.minutes is not None:
+            left = min(left, max(60 * self.plan.minutes - spent, 0))
         return Standing(
             number=number,
             settings=self.settings_of(trial),

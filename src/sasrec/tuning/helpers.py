@@ -1,0 +1,185 @@
+"""Helpers: further processes of this machine at work on the same study.
+
+A trial of a small network leaves much of a second core idle; two trials with a core each are done
+sooner than two after each other with both (``docs/results.md``).
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from sasrec.data.sources import load_corpus
+from sasrec.errors import Interrupted, SasrecError
+from sasrec.training.processes import deaf_to_interrupts, nameless_main
+from sasrec.tuning.experiments import trainer_of
+from sasrec.tuning.plan import SearchPlan
+from sasrec.tuning.study import Search, Standing, Train
+
+logger = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 60.0
+"""How long a helper may take to put its trial back once it was asked to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """All a process needs to take part in a search; can be sent to another one.
+
+    Attributes:
+        plan: How to search.
+        storage: A file or a database URL.
+        study: Its name.
+        data: Name or path of the data set.
+        model: Name of the model.
+        preset: Name of settings to begin with, or None.
+        fixed: Settings of all trials, by our names.
+        fingerprint: Of the data.
+    """
+
+    plan: SearchPlan
+    storage: str
+    study: str
+    data: str
+    model: str
+    preset: str | None
+    fixed: dict[str, Any]
+    fingerprint: str
+
+    def search(self) -> Search:
+        """Open the study, or make it.
+
+        Returns:
+            The search of this process.
+
+        Raises:
+            SettingsError: The storage cannot be used, or its study is about something else.
+        """
+        about = {
+            "model": self.model,
+            "data": self.fingerprint,
+            "preset": self.preset,
+            "settings": self.fixed,
+        }
+        return Search(self.plan, storage=self.storage, name=self.study, about=about)
+
+
+def search_together(
+    task: Task, search: Search, train: Train, told: Callable[[Standing], None], jobs: int
+) -> str:
+    """Do trials, several at a time, until there are none left or a limit is reached.
+
+    Args:
+        task: What the helpers are to do.
+        search: Of this process, which takes part.
+        train: Trains with some settings.
+        told: Hears how the search stands after each trial of any process; importable by its name.
+        jobs: Trials at a time; 1 needs no helper.
+
+    Returns:
+        Why the search ended, in words.
+
+    Raises:
+        Interrupted: Ctrl-C; the trials at hand are queued again.
+        SettingsError: The storage cannot be written.
+    """
+    if jobs == 1:
+        return search.run(train, told)
+    with shared_cores(jobs), _helpers(task, told, jobs - 1) as others:
+        try:
+            search.run(train, told)
+            for other in others:
+                other.join()
+        except KeyboardInterrupt:
+            raise Interrupted("the search was stopped; what is done is kept") from None
+        return search.run(train, told)  # what a helper that died may have left
+
+
+@contextmanager
+def shared_cores(jobs: int) -> Iterator[None]:
+    """Leave each of several processes its share of the cores.
+
+    Threads of several trainings that wait for each other's core would be slow.
+
+    Args:
+        jobs: Processes at work.
+
+    Yields:
+        Nothing.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before // jobs))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _helpers(
+    task: Task, told: Callable[[Standing], None], count: int
+) -> Iterator[list[BaseProcess]]:
+    """Start helpers; whatever happens, none outlives the block.
+
+    Args:
+        task: What they are to do.
+        told: Hears how the search stands.
+        count: How many.
+
+    Yields:
+        The processes.
+    """
+    others: list[BaseProcess] = [
+        get_context("spawn").Process(target=_help, args=(task, told, count + 1))
+        for _ in range(count)
+    ]
+    try:
+        with nameless_main(), deaf_to_interrupts():  # Ctrl-C is ours to hear and to pass on
+            for other in others:
+                other.start()
+        yield others
+    finally:
+        started = [other for other in others if other.pid is not None]
+        for other in started:
+            other.terminate()
+        for other in started:
+            other.join(PATIENCE_SECONDS)
+            other.kill()
+
+
+def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
+    """Take part in a search; run in a process of its own."""
+    from sasrec.configuration import resolve_settings
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run = resolve_settings(task.fixed, task.model, task.preset)
+        corpus = load_corpus(task.data, run.data)
+        train = trainer_of(corpus, task.fixed, model=task.model, preset=task.preset)
+        with shared_cores(jobs):
+            task.search().run(train, partial(_tell_unless_alone, told))
+    except (KeyboardInterrupt, Interrupted):
+        pass  # the process that has started us says so
+    except SasrecError as error:
+        logger.error("a helper of the search ended: %s", error)
+
+
+def _tell_unless_alone(told: Callable[[Standing], None], standing: Standing) -> None:
+    """Pass on how the search stands.
+
+    Raises:
+        KeyboardInterrupt: The process that has started this one is gone.
+    """
+    parent = parent_process()
+    if parent is None or not parent.is_alive():
+        raise KeyboardInterrupt
+    told(standing)
