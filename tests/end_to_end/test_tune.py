@@ -225,7 +225,6 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--tool=Ray",), "--tool Ray is not supported"),
         (("--tool=Optunna",), "did you mean 'Optuna'"),
         (("--params_file=none.test",), "none.test cannot be read"),
         (("--output_file=/dev/null/x",), "/dev/null/x cannot be written"),

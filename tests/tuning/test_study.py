@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,21 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert len(tried) == 6
 
 
-@pytest.mark.parametrize("url", ["file", "sqlite"])
-def test_two_processes_share_a_study_and_one_may_be_killed(url: str, tmp_path: Path) -> None:
-    where = f"sqlite:///{tmp_path}/s.db" if url == "sqlite" else str(tmp_path / "s.journal")
+@pytest.fixture(params=["file", "sqlite", "postgresql"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A storage of each kind; a PostgreSQL server is started for it where there is one."""
+    if request.param == "file":
+        yield str(tmp_path / "s.journal")
+    elif request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/s.db"
+    else:
+        pgserver, _ = pytest.importorskip("pgserver"), pytest.importorskip("psycopg2")
+        server = pgserver.get_server(tmp_path / "pg")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+        server.cleanup()
+
+
+def test_two_processes_share_a_study_and_one_may_be_killed(where: str, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     script = f"""
 import sys, time

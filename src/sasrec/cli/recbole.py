@@ -65,6 +65,7 @@ def run_recbole(
     )
 
 
+TOOLS = ("Hyperopt", "Optuna", "Ray")
 PAGE = {"model": "SASRec", "dataset": "ml-100k"}
 """What RecBole's page trains."""
 
@@ -89,7 +90,7 @@ def run_hyper(
     display_file: Annotated[
         Path | None, typer.Option("--display_file", help="An HTML page: score by trial.")
     ] = None,
-    tool: Annotated[str, typer.Option(help="Hyperopt or Optuna.")] = "Hyperopt",
+    tool: Annotated[str, typer.Option(help="Hyperopt, Optuna or Ray.")] = "Hyperopt",
     algo: Annotated[str, typer.Option(help="exhaustive, random or bayes.")] = "exhaustive",
     max_evals: Annotated[int, typer.Option("--max_evals", help="Most trials.")] = 100,
     early_stop: Annotated[
@@ -106,7 +107,7 @@ def run_hyper(
     from sasrec.recbole import HyperTuning, objective_function
     from sasrec.recbole_config import Config
 
-    _check_tool(tool)
+    tool = _known_tool(tool)
     fixed = {**key_words(context.args).values}
     fixed |= {k: v for k, v in (("model", model), ("dataset", dataset)) if v is not None}
 
@@ -130,7 +131,12 @@ def run_hyper(
         early_stop=early_stop,
     )
     try:
-        search.run()
+        if tool == "Ray":
+            from sasrec.tuning.on_ray import run_on_ray
+
+            run_on_ray(search)
+        else:
+            search.run()
     except (KeyboardInterrupt, Interrupted):
         if search.params2result:
             search.export_result(output_file)
@@ -147,28 +153,31 @@ def run_hyper(
     print(f"all trials: {output_file}")
 
 
-def _check_tool(tool: str) -> None:
-    """Say what stands in for a tool, or refuse it.
+def _known_tool(tool: str) -> str:
+    """Return the name of a tool, once it is known to be there; say what stands in for it.
 
     Args:
-        tool: As RecBole names it.
+        tool: As RecBole names it, in any case.
+
+    Returns:
+        One of ``TOOLS``.
 
     Raises:
-        SettingsError: It is Ray, or unknown.
+        SettingsError: It is unknown, or not installed.
     """
     from sasrec.errors import SettingsError, did_you_mean
 
-    known = ("Hyperopt", "Optuna")
-    if tool.lower() == "ray":
-        raise SettingsError(
-            "--tool Ray is not supported; take --tool Optuna, or 'sasrec tune --storage URL', "
-            "which several machines can work on at once"
-        )
-    if tool.lower() not in {name.lower() for name in known}:
-        meant = did_you_mean(tool, known)
-        raise SettingsError(f"--tool is {tool!r}{meant} (known: {', '.join(known)})")
-    if tool.lower() == "hyperopt":
+    name = next((each for each in TOOLS if each.lower() == tool.lower()), None)
+    if name is None:
+        meant = did_you_mean(tool, TOOLS)
+        raise SettingsError(f"--tool is {tool!r}{meant} (known: {', '.join(TOOLS)})")
+    if name == "Ray":
+        from sasrec.tuning.on_ray import ray_here
+
+        ray_here()
+    if name == "Hyperopt":
         print("Hyperopt's searches are done with Optuna here", file=sys.stderr)
+    return name
 
 
 def _joined(words: list[str]) -> list[str]:

@@ -45,6 +45,7 @@ class HyperTuning:
         params2result: ``params2str`` of each successful trial to what the objective returned.
         score_list: Scores of the successful trials, in order.
         stopped_because: Why the search ended, in words.
+        heard: Trials that have ended, failed ones too.
     """
 
     def __init__(
@@ -100,6 +101,8 @@ class HyperTuning:
         self.params2result: dict[str, Mapping[str, Any]] = {}
         self.score_list: list[float] = []
         self.stopped_because = ""
+        self.heard, self._stale = 0, 0
+        self._failure: SasrecError | None = None
 
     @staticmethod
     def params2str(params: Mapping[str, Any]) -> str:
@@ -119,39 +122,61 @@ class HyperTuning:
         Raises:
             SasrecError: Every trial failed; the error of the last.
         """
-        self.stopped_because = f"tried {self.max_evals} of them"
-        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-        stale, failure = 0, None
+        self.begin()
         proposals = _Proposals(self.space, self.algo)
-        for number, params in enumerate(islice(proposals, self.max_evals), start=1):
-            text = self.params2str(params)
-            try:
-                result = self.objective_function(dict(params), self.fixed_config_file_list)
-            except SasrecError as error:
-                failure = error
-                logger.warning("trial %d (%s) failed: %s", number, text, error)
-                proposals.tell(None)
-                stale += 1
-                if stale >= self.early_stop:
-                    break
-                continue
-            is_best = self._note(params, result)
-            score = self.score_list[-1]
-            proposals.tell(score if result["valid_score_bigger"] else -score)
-            stale = 0 if is_best else stale + 1
+        for params in islice(proposals, self.max_evals):
+            outcome = outcome_of(self.objective_function, params, self.fixed_config_file_list)
+            is_over = self.hear(params, outcome)
+            proposals.tell(None if isinstance(outcome, SasrecError) else score_of(outcome))
+            if is_over:
+                break
+        self.end()
+
+    def begin(self) -> None:
+        """Get ready to hear of trials, and to tell of them."""
+        self.stopped_because = f"tried {self.max_evals} of them"
+        self.heard, self._stale, self._failure = 0, 0, None
+        logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+
+    def hear(self, params: dict[str, Any], outcome: Mapping[str, Any] | SasrecError) -> bool:
+        """Keep how a trial ended, and tell of it.
+
+        Args:
+            params: That were tried.
+            outcome: Of ``outcome_of``.
+
+        Returns:
+            Whether the search is to end, as too many trials in a row brought no progress.
+        """
+        self.heard += 1
+        text, is_best = self.params2str(params), False
+        if isinstance(outcome, SasrecError):
+            self._failure = outcome
+            logger.warning("trial %d (%s) failed: %s", self.heard, text, outcome)
+        else:
+            is_best = self._note(params, outcome)
             logger.info(
                 "trial %d of %d: %s, score %s%s",
-                number,
+                self.heard,
                 self.max_evals,
                 text,
-                score,
+                self.score_list[-1],
                 " (best so far)" if is_best else "",
             )
-            if stale >= self.early_stop:
-                self.stopped_because = f"{stale} trials in a row brought no progress (early_stop)"
-                break
-        if not self.params2result and failure is not None:
-            raise failure
+        self._stale = 0 if is_best else self._stale + 1
+        if self._stale < self.early_stop:
+            return False
+        self.stopped_because = f"{self._stale} trials in a row brought no progress (early_stop)"
+        return True
+
+    def end(self) -> None:
+        """Draw the picture, and say what was found.
+
+        Raises:
+            SasrecError: Every trial failed; the error of the last.
+        """
+        if not self.params2result and self._failure is not None:
+            raise self._failure
         if self.display_file is not None:
             self._draw(self.display_file)
         logger.info("search ended: %s; best: %s", self.stopped_because, self.best_params)
@@ -173,14 +198,7 @@ class HyperTuning:
         Returns:
             Whether it is better than all before.
 
-        Raises:
-            SettingsError: It is no result.
         """
-        if not isinstance(result, Mapping) or not set(result) >= RESULT:
-            raise SettingsError(
-                f"objective_function returned {result!r}; it returns a dict with "
-                f"{', '.join(sorted(RESULT))}"
-            )
         self.params2result[self.params2str(params)] = result
         raw = result["best_valid_score"]
         score = math.nan if raw is None else float(raw)
@@ -209,6 +227,48 @@ class HyperTuning:
         )
 
 
+def outcome_of(
+    objective: Objective, params: Mapping[str, Any], files: Sequence[str] | None
+) -> Mapping[str, Any] | SasrecError:
+    """Do a trial.
+
+    Args:
+        objective: Of the search.
+        params: To try.
+        files: Every trial begins with.
+
+    Returns:
+        What the objective returned, or the mistake it met.
+
+    Raises:
+        SettingsError: It returned something else.
+    """
+    try:
+        result = objective(dict(params), files)
+    except SasrecError as error:
+        return error
+    if not isinstance(result, Mapping) or not set(result) >= RESULT:
+        raise SettingsError(
+            f"objective_function returned {result!r}; it returns a dict with "
+            f"{', '.join(sorted(RESULT))}"
+        )
+    return result
+
+
+def score_of(result: Mapping[str, Any]) -> float:
+    """Return how good a result is.
+
+    Args:
+        result: Of ``outcome_of``.
+
+    Returns:
+        Higher is better; not a number if nothing was measured.
+    """
+    raw = result["best_valid_score"]
+    score = math.nan if raw is None else float(raw)
+    return score if result["valid_score_bigger"] else -score
+
+
 def _spelled(values: Mapping[str, float]) -> str:
     return "    ".join(f"{name} : {value}" for name, value in values.items())
 
@@ -221,15 +281,10 @@ class _Proposals:
         self._study: Any = None
         self._trial: Any = None
         self._sequence: Iterator[dict[str, Any]] | None = None
-        if algorithm == "exhaustive":
-            # In random order, as in RecBole, so that early stopping has seen all of the space.
-            order = np.random.default_rng(SEED).permutation(grid_size(space))
-            points = list(grid(space))
-            self._sequence = (points[place] for place in order)
-        elif algorithm == "random":
-            self._sequence = _random(space)
-        else:
+        if algorithm == "bayes":
             self._study = _tpe_study()
+        else:
+            self._sequence = drawn(space, algorithm)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         if self._sequence is not None:
@@ -251,8 +306,22 @@ class _Proposals:
             self._study.tell(self._trial, score)
 
 
-def _random(space: list[Parameter]) -> Iterator[dict[str, Any]]:
+def drawn(space: list[Parameter], algorithm: str) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of a search that does not learn from its trials.
+
+    Args:
+        space: What is searched.
+        algorithm: ``exhaustive`` yields every combination once, ``random`` goes on without end.
+
+    Yields:
+        Name to value.
+    """
     generator = np.random.default_rng(SEED)
+    if algorithm == "exhaustive":
+        # In random order, as in RecBole, so that early stopping has seen all of the space.
+        points = list(grid(space))
+        yield from (points[place] for place in generator.permutation(len(points)))
+        return
     while True:
         yield {each.name: each.draw(generator) for each in space}
 
