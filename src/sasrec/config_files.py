@@ -21,6 +21,8 @@ FLOAT = re.compile(
 )
 """What is a number with a point or an exponent; YAML 1.1 by itself reads 1e-3 as a text."""
 
+MOST_BYTES = 2**18
+"""Of a file of settings; reading it takes some hundred times as much memory."""
 MOST_VALUES = 100_000
 """Values of a settings file; a few lines of references to references can stand for billions."""
 
@@ -105,6 +107,37 @@ def key_words(words: Sequence[str]) -> Layer:
     return Layer("command line", values)
 
 
+def settings_text(path: str | Path) -> str:
+    """Return what stands in a file of settings.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its text.
+
+    Raises:
+        SettingsError: It is missing, no file, not UTF-8, or longer than any settings.
+    """
+    try:
+        file = Path(path).expanduser()
+        if file.exists() and not file.is_file():
+            raise SettingsError(f"{path} is no ordinary file; give a file of settings")
+        with file.open("rb") as opened:
+            content = opened.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise SettingsError(
+                f"{path} has more than {MOST_BYTES:,} bytes; is it settings, and not data?"
+            )
+        text = content.decode("utf-8")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(f"{path} cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def yaml_file(path: str | Path) -> Layer:
     """Read settings from a YAML file; numbers like ``1e-3`` are numbers.
 
@@ -119,15 +152,7 @@ def yaml_file(path: str | Path) -> Layer:
     """
     import yaml
 
-    try:
-        if (found := Path(path).expanduser()).exists() and not found.is_file():
-            raise SettingsError(f"{path} is no ordinary file; give a YAML file")
-        text = Path(path).expanduser().read_text(encoding="utf-8")
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{path} cannot be read: {reason}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    text = settings_text(path)
     try:
         node = yaml.compose(text, Loader=_loader())
         if node is None or getattr(node, "value", node) == "":

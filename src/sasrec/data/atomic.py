@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import polars as pl
 
+from sasrec.data.limits import check_columns, check_lines
 from sasrec.errors import DataError, did_you_mean
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -50,11 +51,14 @@ def read_header(path: Path, separator: str) -> dict[str, str]:
         Name to ``token``, ``token_seq``, ``float`` or ``float_seq``.
 
     Raises:
-        DataError: The file cannot be read, is empty, or its first line is no header.
+        DataError: The file cannot be read, is empty, its first line is no header, or a line is
+            longer than any table's.
     """
-    first = _first_line(path)
+    check_lines(path)
+    fields = _first_line(path).split(separator)
+    check_columns(path, len(fields))
     header: dict[str, str] = {}
-    for field in first.split(separator):
+    for field in fields:
         name, colon, kind = field.strip().partition(":")
         if not colon:
             raise DataError(

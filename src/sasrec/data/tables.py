@@ -9,6 +9,7 @@ import polars as pl
 
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
+from sasrec.data.limits import check_columns, check_lines
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -97,6 +98,7 @@ def _csv_header(path: Path, separator: str) -> list[str]:
     Raises:
         DataError: There is no such line.
     """
+    check_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             names = next(csv.reader(file, delimiter=separator), [])
@@ -106,6 +108,7 @@ def _csv_header(path: Path, separator: str) -> list[str]:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
     if not names:
         raise DataError(f"{path} is empty; its first line must name the columns")
+    check_columns(path, len(names))
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.config_files import literal
+from sasrec.config_files import literal, settings_text
 from sasrec.errors import SettingsError, did_you_mean
 
 logger = logging.getLogger(__name__)
@@ -99,14 +99,8 @@ def read_space(path: str | Path) -> list[Parameter]:
         SettingsError: The file cannot be read, a line is wrong (the text names it), a parameter
             comes twice, or there is none.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path} is not UTF-8 text; save it as UTF-8") from error
     found: dict[str, Parameter] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(settings_text(path).splitlines(), start=1):
         words = line.split()
         where = f"{path}, line {number}"
         if len(words) < 3 or words[0].startswith("#"):

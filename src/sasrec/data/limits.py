@@ -1,0 +1,53 @@
+"""Limits of text files: what no honest file passes, and what a reader could not bear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sasrec.errors import DataError
+
+LONGEST_LINE = 2**20
+"""Bytes. Polars takes some 450 times as much memory for a line of nothing but separators."""
+MOST_COLUMNS = 10_000
+
+
+def check_lines(path: Path) -> None:
+    """Refuse a text file with an endless line.
+
+    Each block of ``LONGEST_LINE`` bytes must hold the end of a line, so that any line of twice that
+    length is found, and looking takes no longer than reading the file.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: It has such a line, or cannot be read.
+    """
+    ends = 0
+    try:
+        with path.open("rb") as file:
+            while len(block := file.read(LONGEST_LINE)) == LONGEST_LINE:
+                if b"\n" not in block:
+                    raise DataError(
+                        f"{path}, line {ends + 1} has more than {LONGEST_LINE:,} characters; is "
+                        "it a table of text, with a line for each row?"
+                    )
+                ends += block.count(b"\n")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def check_columns(path: Path, count: int) -> None:
+    """Refuse a header of too many columns.
+
+    Args:
+        path: The file.
+        count: Columns its first line names.
+
+    Raises:
+        DataError: There are more than ``MOST_COLUMNS``.
+    """
+    if count > MOST_COLUMNS:
+        raise DataError(
+            f"{path}, line 1 names {count:,} columns; at most {MOST_COLUMNS:,} are read"
+        )
