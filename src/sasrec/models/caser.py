@@ -5,8 +5,9 @@ fewer. Horizontal filters of every height slide over it and keep their largest v
 filters weigh its rows; what they find, with the user's vector, gives the state. The form is
 RecBole's.
 
-A state looks at L events only, so positions share nothing and each is computed on its own; L is
-small in the paper (5), and should be here: the work grows with its cube.
+A state looks at L events only; L is small in the paper (5), and each position is then computed on
+its own. Where L takes in whole windows, as in RecBole, positions share most of what filters find
+(``sliding.py``).
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ from torch import Tensor, nn
 from sasrec.data.batching import Batch
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout
-from sasrec.models.layers import latest_events, users_of, vectors
+from sasrec.models.layers import latest_events, layout_of, pad, unpad, users_of, vectors
+from sasrec.models.sliding import largest_found
 from sasrec.settings import Settings
+
+FEW = 2
+"""Positions of a window that are done sooner each on its own than with all the others."""
 
 
 class CaserSettings(Settings):
@@ -91,14 +96,34 @@ class Caser(NextItemModel):
         Returns:
             float [P, d], or [S, d].
         """
+        wanted = len(batch.items) if at is None else len(at)
+        is_shared = batch.longest <= self.order and wanted > FEW * (len(batch.offsets) - 1)
+        found = self._found_together(batch, at) if is_shared else self._found(batch, at)
+        state = F.relu(self.mix(self.dropout(found)))
+        users = self.user_embedding(users_of(batch, at)).to(state.dtype)
+        return F.relu(self.join(torch.cat([state, users], dim=1)))
+
+    def _found(self, batch: Batch, at: Tensor | None) -> Tensor:
+        """Return what the filters find, [S, nv d + L nh], each position on its own."""
         latest = latest_events(batch, self.order, at)  # [S, L]
         picture = self.item_embedding(latest)[:, None]  # [S, 1, L, d]
         down = self.vertical(picture).flatten(1)
         across = [F.relu(filters(picture)).amax((2, 3)) for filters in self.horizontal]
-        found = self.dropout(torch.cat([down, *across], dim=1))
-        state = F.relu(self.mix(found))
-        users = self.user_embedding(users_of(batch, at)).to(state.dtype)
-        return F.relu(self.join(torch.cat([state, users], dim=1)))
+        return torch.cat([down, *across], dim=1)
+
+    def _found_together(self, batch: Batch, at: Tensor | None) -> Tensor:
+        """Return the same for windows no longer than L, all positions of a window at once."""
+        layout = layout_of(batch)
+        padded = pad(self.item_embedding(batch.items), layout)  # [B, n, d]
+        rows = self.vertical.weight[:, 0, : padded.shape[1], 0].T  # [n, nv]
+        down = (padded[:, :, None] * rows[:, :, None]).cumsum(1)  # [B, n, nv, d]
+        down = down + self.vertical.get_parameter("bias")[:, None]
+        weights = [filters.get_parameter("weight")[:, 0] for filters in self.horizontal]
+        filled = torch.stack([F.pad(w, (0, 0, 0, self.order - w.shape[1])) for w in weights])
+        biases = torch.stack([filters.get_parameter("bias") for filters in self.horizontal])
+        across = F.relu(largest_found(padded, filled) + biases)  # [B, n, L, nh]
+        found = unpad(torch.cat([down.flatten(2), across.flatten(2)], dim=2), layout)
+        return found if at is None else found.index_select(0, at)
 
     def penalty(self) -> Tensor:
         """Return the lengths of vectors and filters, weighted, as RecBole adds to the loss."""
