@@ -11,6 +11,7 @@ import resource
 import statistics
 import sys
 import time
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -70,17 +71,26 @@ def loss_alone(form: str, positions: int, items: int, precision: str, runs: int)
     }
 
 
-def epochs(data: str | list[int], count: int) -> dict:
+SAMPLED = {
+    "loss": "SSM",
+    "shared_negatives": True,
+    "negative_count": 512,
+    "batch_size": 65_536,  # a step writes every item's vector, whatever its batch
+}
+
+
+def epochs(data: str | list[int], count: int, settings: dict[str, Any] | None = None) -> dict:
     """Return the median seconds of an epoch of training, its useful arithmetic, and memory.
 
     Args:
         data: Name or path, or users, items and length of random histories.
         count: Epochs timed, after one to warm up.
+        settings: Other than the defaults.
 
     Returns:
         All that, and the sizes.
     """
-    run = resolve_settings({})
+    run = resolve_settings(settings or {})
     if isinstance(data, str):
         corpus = load_corpus(data, run.data)
         split, items = leave_one_out(corpus.sequences), len(corpus.items)
@@ -154,6 +164,12 @@ def main() -> None:
             f"{row['share']:>9.0%}{row['bytes'] / 1e6:>8.0f}",
             flush=True,
         )
+    users, items, length = 1000, 1_000_000, 51
+    row = apart("epochs", [users, items, length], 5, SAMPLED)
+    print(
+        f"\nsampled softmax, {row['items']:,} items, 512 negatives: {row['seconds']:.2f} s for "
+        f"{users:,} users of length 50 ({row['targets']:,} targets), {row['bytes'] / 1e6:.0f} MB"
+    )
 
 
 main()

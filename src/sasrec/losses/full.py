@@ -159,13 +159,7 @@ def _one_piece(
     rows = F.pad(hidden, (0, 0, 0, -len(hidden) % ROUND))
     narrow = rows.to(dtype)
     chunks = _item_chunks(len(rows), items)
-    kept = _scratch(len(rows) * len(items), dtype, items.device)
-    exponentials = [
-        part.view(len(rows), len(chunk))
-        for part, chunk in zip(
-            torch.split(kept, [len(rows) * len(chunk) for chunk in chunks]), chunks, strict=True
-        )
-    ]
+    exponentials = _room_for(len(rows), chunks)
     largest = _largest_scores(narrow, chunks, exponentials) if subtract else None
     normaliser = torch.zeros(len(rows), dtype=wide, device=hidden.device)
     mixed = torch.zeros_like(rows)
@@ -190,6 +184,21 @@ def _one_piece(
             part += exponential.T @ shares
     logarithms = normaliser.log() if largest is None else normaliser.log() + largest
     return logarithms[: len(hidden)].sum()
+
+
+def _room_for(n_rows: int, chunks: tuple[Tensor, ...]) -> list[Tensor]:
+    """Return uninitialised memory for the exponentials of each chunk, [p, v] each.
+
+    Each row begins at a multiple of ``ROUND`` values, where products are written up to three times
+    as fast.
+    """
+    widths = [-(-len(chunk) // ROUND) * ROUND for chunk in chunks]
+    kept = _scratch(n_rows * sum(widths), chunks[0].dtype, chunks[0].device)
+    parts = torch.split(kept, [n_rows * width for width in widths])
+    return [
+        part.view(n_rows, width)[:, : len(chunk)]
+        for part, width, chunk in zip(parts, widths, chunks, strict=True)
+    ]
 
 
 def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], scores: list[Tensor]) -> Tensor:
