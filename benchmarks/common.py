@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -17,6 +18,7 @@ from sasrec.models.sasrec import SASRec
 from sasrec.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
+from sasrec.tuning.study import Standing
 
 
 def timed(command: list[str], folder: str | None = None) -> dict:
@@ -115,3 +117,12 @@ def useful_flop(targets: int, n_items: int, model: SASRec) -> int:
     """
     weights = sum(weight.numel() for weight in model.blocks.parameters())
     return targets * 6 * (model.item_table.shape[1] * (n_items + 1) + weights)
+
+
+def tell(standing: Standing) -> None:
+    """Print a line about a trial."""
+    print(
+        f"{standing.done}/{standing.total} {standing.outcome} {standing.score} "
+        f"{standing.settings}, {standing.seconds_left:.0f} s left",
+        file=sys.stderr,
+    )

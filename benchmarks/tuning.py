@@ -13,13 +13,12 @@ With --at-a-time it only measures eight trials of five epochs, one and two at a 
 import argparse
 import itertools
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-from common import timed
+from common import tell, timed
 from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.tuning.experiments import trainer_of
@@ -27,7 +26,6 @@ from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_report
 from sasrec.tuning.space import read_space
-from sasrec.tuning.study import Standing
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
@@ -120,15 +118,6 @@ def searched(
     counts = {name: len(list(group)) for name, group in itertools.groupby(states)}
     score = float("nan") if best is None or best.value is None else best.value
     return score, seconds, counts
-
-
-def tell(standing: Standing) -> None:
-    """Print a line about a trial."""
-    print(
-        f"{standing.done}/{standing.total} {standing.outcome} {standing.score} "
-        f"{standing.settings}, {standing.seconds_left:.0f} s left",
-        file=sys.stderr,
-    )
 
 
 if __name__ == "__main__":
