@@ -209,6 +209,7 @@ CHANGES = {
     "positions": "rotary",
     "relative_bias": "both",
     "scale_embedding": True,
+    "residual": False,
     "event_dropout_prob": 0.5,
     "tied_output": False,
     "similarity": "cosine",
@@ -341,6 +342,18 @@ def test_the_paper_form_is_the_papers_code_written_out():
     up, down = block.feed_forward.up, block.feed_forward.down
     expected = model.output_norm(normed + down(up(normed).relu()))
     assert torch.allclose(model.encode(batch_of([history.tolist()])), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("block", ["post_norm", "pre_norm", "paper", "gated"])
+@torch.no_grad()
+def test_without_residual_connections_only_attention_brings_a_history_in(block):
+    for residual in (True, False):
+        settings = {"block": block, "residual": residual, "n_layers": 1}
+        model = network("defaults", **settings).eval()
+        for part in model.blocks[0].attention.parameters():
+            part.zero_()
+        one, other = model.encode(batch_of([[3]])), model.encode(batch_of([[7]]))
+        assert torch.allclose(one, other) is not residual
 
 
 @torch.no_grad()

@@ -9,6 +9,8 @@
 Xiong et al. (2020, arXiv:2002.04745); ``paper`` is what the code of Kang & McAuley (2018) does, its
 residual connections starting behind the normalisation; ``gated`` is LiGR's (Borisyuk et al. 2025,
 arXiv:2502.03417), with g(x) = sigmoid(W x + b), as eSASRec uses it.
+
+Without residual connections the first summand of each sum is left out.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class Block(nn.Module):
         norms: tuple[nn.Module, nn.Module],
         gates: tuple[nn.Module, nn.Module] | None,
         dropout: float,
+        residual: bool = True,
     ) -> None:
         """Put the parts together.
 
@@ -49,6 +52,7 @@ class Block(nn.Module):
             norms: Of attention and of feed-forward.
             gates: For ``gated``, two linear layers from d to d; else None.
             dropout: Probability of dropping an element of what either part adds.
+            residual: Keep what went into a part beside what comes out.
         """
         super().__init__()
         self.form = form
@@ -58,6 +62,7 @@ class Block(nn.Module):
         self.attention_gate = gates[0] if gates else None
         self.feed_forward_gate = gates[1] if gates else None
         self.dropout = Dropout(dropout)
+        self.residual = residual
 
     def forward(
         self,
@@ -79,22 +84,23 @@ class Block(nn.Module):
         """
         if self.form == "post_norm":
             attended = self.dropout(self.attention(hidden, layout, at, distances=distances))
-            hidden = self.attention_norm(_kept(hidden, at) + attended)
-            result: Tensor = self.feed_forward_norm(
-                hidden + self.dropout(self.feed_forward(hidden))
-            )
+            hidden = self.attention_norm(self._sum(_kept(hidden, at), attended))
+            grown = self._sum(hidden, self.dropout(self.feed_forward(hidden)))
+            result: Tensor = self.feed_forward_norm(grown)
             return result
         normed: Tensor = self.attention_norm(hidden)
         if self.form == "paper":
             attended = self.attention(hidden, layout, at, queries=normed, distances=distances)
-            normed = self.feed_forward_norm(_kept(normed, at) + attended)
-            grown: Tensor = normed + self.dropout(self.feed_forward(normed))
-            return grown
+            normed = self.feed_forward_norm(self._sum(_kept(normed, at), attended))
+            return self._sum(normed, self.dropout(self.feed_forward(normed)))
         attended = self.dropout(self.attention(normed, layout, at, distances=distances))
         hidden = _kept(hidden, at)
-        hidden = hidden + _gated(attended, hidden, self.attention_gate)
+        hidden = self._sum(hidden, _gated(attended, hidden, self.attention_gate))
         added: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(hidden)))
-        return hidden + _gated(added, hidden, self.feed_forward_gate)
+        return self._sum(hidden, _gated(added, hidden, self.feed_forward_gate))
+
+    def _sum(self, hidden: Tensor, added: Tensor) -> Tensor:
+        return hidden + added if self.residual else added
 
 
 def _kept(hidden: Tensor, at: Tensor | None) -> Tensor:

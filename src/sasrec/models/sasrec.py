@@ -80,6 +80,8 @@ class SASRecSettings(Settings):
     histories without times can be served too."""
     scale_embedding: bool = False
     """Multiply item vectors by the square root of hidden_size at the input."""
+    residual: bool = True
+    """Keep what went into a part of a block beside what comes out (the paper: always)."""
     event_dropout_prob: float = Field(0.0, ge=0, lt=1)
     """Probability of hiding an event of the history as a whole."""
     tied_output: bool = True
@@ -232,6 +234,7 @@ def make_block(settings: SASRecSettings, max_history: int) -> Block:
             else None
         ),
         dropout=settings.hidden_dropout_prob,
+        residual=settings.residual,
     )
 
 
