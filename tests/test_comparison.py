@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sasrec.comparison import as_csv, compare, draw_comparison, run_settings, slices_of
+from sasrec.comparison.compare import compare, run_settings
+from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.config_files import Layer
 from sasrec.configuration import resolve_settings
 from sasrec.data.sequences import Corpus
@@ -17,6 +18,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.errors import SettingsError
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
+from sasrec.evaluation.slices import slices_of
 from sasrec.training.progress import LogObserver
 
 FAST = {"epochs": 2, "metrics": ("ndcg", "hit"), "topk": (5,), "valid_metric": "ndcg@5"}

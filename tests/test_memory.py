@@ -1,8 +1,9 @@
 import platform
 
 import pytest
+import torch
 
-from sasrec.memory import keep_freed_memory
+from sasrec.memory import forget_peak, keep_freed_memory, peak_bytes
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
@@ -13,3 +14,13 @@ def test_glibc_takes_the_settings() -> None:
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory()
+
+
+def test_a_peak_is_forgotten_with_what_was_freed() -> None:
+    before = peak_bytes()
+    large = torch.ones(2**26)  # 256 MB
+    assert peak_bytes() > before + 2**27
+    del large
+    if not forget_peak():
+        pytest.skip("this system keeps its peak")
+    assert peak_bytes() < before + 2**27

@@ -6,7 +6,7 @@ layer wins over an earlier one, and only the outcome is validated.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -67,6 +67,20 @@ class RunSettings:
         """Return everything in types JSON has."""
         groups = {name: group.model_dump(mode="json") for name, group in self.groups().items()}
         return {"model_name": self.model_name, "preset": self.preset, **groups}
+
+    def given(self) -> dict[str, Any]:
+        """Return the settings somebody has given, by our names and in types JSON has."""
+        values = {key: value for group in self.groups().values() for key, value in _dumped(group)}
+        of_presets = ("preset ", f"{self.model_name} as in")
+        return {
+            key: values[key]
+            for key, origin in self.origins.items()
+            if not origin.startswith(of_presets)
+        }
+
+
+def _dumped(group: Settings) -> Iterable[tuple[str, Any]]:
+    return group.model_dump(mode="json").items()
 
 
 def resolve_settings(

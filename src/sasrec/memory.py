@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import platform
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """glibc's numbers of the two settings (``malloc.h``)."""
@@ -27,3 +31,27 @@ def keep_freed_memory() -> bool:
     return all(
         library.mallopt(setting, KEPT_BYTES) == 1 for setting in (TRIM_THRESHOLD, MMAP_THRESHOLD)
     )
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has held, in bytes."""
+    with suppress(OSError, KeyError, ValueError):  # Linux, where ``forget_peak`` works
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return int(fields["VmHWM"].split()[0]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forget_peak() -> bool:
+    """Let the peak begin anew from what is held now, freed memory not counted.
+
+    Returns:
+        Whether the system can do it; Linux can.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        return True
+    return False

@@ -31,6 +31,28 @@ def test_compare_prints_a_table_and_keeps_it(tmp_path: Path) -> None:
     }
 
 
+def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> None:
+    few = ("--epochs=2", "-q")
+    trained = command("train", "-d", DATA, "--max_history=7", "-o", "saved/m", *few, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    words = ("compare", "-d", DATA, "-m", "saved/m,sasrec,fmc", "--hidden_size=8", *few)
+    ended = command(*words, "-o", "out", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "hidden_size was set for SASRec only" in ended.stdout
+    kept = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    means = {entry["model"]: entry["means"]["ndcg@10"] for entry in kept["entries"]}
+    metrics = json.loads((tmp_path / "saved" / "m" / "metrics.json").read_text())
+    assert means["saved/m"] == metrics["reports"][0]["test"]["ndcg@10"]
+    assert means["saved/m"] != means["SASRec"]
+    other = ("compare", "-d", "synthetic:users=99,items=40,length=12", "-m", "saved/m")
+    refused = command(*other, "-o", "not", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "saved/m was not trained on" in refused.stderr
+    refused = command(*words[:5], "--leave_out=test_only", "-o", "not", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "saved/m was trained with leave_out 'valid_and_test'" in refused.stderr
+
+
 def test_the_papers_protocol_warns(tmp_path: Path) -> None:
     words = ("-m", "FMC", "--epochs=1", "--protocol", "paper", "-q", "-o", "here")
     large = "synthetic:users=150,items=200,length=12"

@@ -186,3 +186,23 @@ def test_threads_do_not_share_kept_memory():
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda each: softmax_cross_entropy(*each).item(), some * 50))
     assert together == alone * 50
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("n_items", [5, 41, 64, 1683])
+def test_what_the_kept_memory_held_does_not_matter(n_items: int, half: bool):
+    def outcome() -> list[torch.Tensor]:
+        torch.manual_seed(n_items)
+        hidden, table = torch.randn(70, 16, requires_grad=True), torch.randn(n_items, 16) * 0.1
+        table.requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            loss = softmax_cross_entropy(hidden, torch.randint(1, n_items, (70,)), table)
+        loss.backward()
+        return [loss, hidden.grad, table.grad]
+
+    clean = outcome()
+    for poison in (torch.nan, torch.inf):
+        dtype = torch.bfloat16 if half else torch.float32
+        full._scratch(2**20, dtype, torch.device("cpu")).fill_(poison)
+        for one, other in zip(outcome(), clean, strict=True):
+            assert torch.equal(one, other)

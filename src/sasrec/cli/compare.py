@@ -15,7 +15,7 @@ from sasrec.data.writing import write_whole
 from sasrec.errors import SettingsError, did_you_mean
 
 if TYPE_CHECKING:
-    from sasrec.comparison import Comparison
+    from sasrec.comparison.entries import Comparison, Entry
     from sasrec.training.progress import Observer
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
@@ -30,9 +30,9 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 WIDE = 160
 """Characters of a line in a file, where tables need not be folded."""
 SAMPLED = (
-    "targets are ranked against 100 sampled items, as in the paper of 2018: such figures are not "
-    "comparable with those of full ranking, and can put models in another order (Krichene & Rendle "
-    "2020)"
+    "targets are ranked against 100 items drawn with repetition, as in the paper of 2018: such "
+    "figures are not comparable with those of full ranking, and can put models in another order "
+    "(Krichene & Rendle 2020)"
 )
 
 
@@ -40,7 +40,12 @@ def compare(
     context: typer.Context,
     data: Data,
     models: Annotated[
-        str, typer.Option("--models", "-m", help="Names with commas between, or 'all'.")
+        str,
+        typer.Option(
+            "--models",
+            "-m",
+            help="Names, or folders of models, with commas between; or 'all'.",
+        ),
     ] = "SASRec,GRU4Rec,FPMC,BPR",
     seeds: Annotated[int, typer.Option(min=1, help="How often each model is trained.")] = 1,
     protocol: Annotated[
@@ -54,19 +59,19 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
-    """Train several models, rank the same targets with each, and say what differs for sure.
+    """Train or load several models, rank the same targets with each, and say what differs for sure.
 
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
-    goes to the models that have it.
+    goes to the models that have it; a saved model keeps its own.
     """
-    from sasrec.comparison import (
-        as_csv,
+    from sasrec.comparison.compare import compare as measure
+    from sasrec.comparison.compare import (
         compared_metrics,
-        draw_comparison,
+        protocol_of,
         run_settings,
         tested_split,
     )
-    from sasrec.comparison import compare as measure
+    from sasrec.comparison.report import as_csv, draw_comparison
     from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.data.sources import load_corpus
 
@@ -74,13 +79,15 @@ def compare(
         raise SettingsError(
             f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
         )
-    names = _names(models)
+    names, saved = _names_and_folders(models)
     shown = Layer("compare", {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]})
     settings = [shown, *map(yaml_file, config_file or []), key_words(context.args)]
-    first, *_ = (run_settings(name, settings, names) for name in names)
-    compared_metrics(first)  # before hours of training, not after
+    for name in names:  # mistakes are told before hours of training, not after
+        run_settings(name, settings, names)
+    first = protocol_of(settings, names)
+    compared_metrics(first)
     corpus = load_corpus(data, first.data, fetch_progress())
-    tested_split(corpus, first)  # before hours of training, too
+    tested_split(corpus, first)
     folder = made_folder(out if out is not None else Path("compared") / folder_name(data))
 
     def observer(model: str, seed: int) -> Observer:
@@ -94,6 +101,7 @@ def compare(
         settings=settings,
         seeds=range(first.training.seed, first.training.seed + seeds),
         observer=observer,
+        saved=saved,
     )
     write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
     write_whole(folder / "comparison.csv", as_csv(found))
@@ -105,14 +113,14 @@ def compare(
     print(f"\nsaved in {folder}: comparison.json, .csv and .png")
 
 
-def _names(models: str) -> list[str]:
+def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:
     """Return the models a user means, each once.
 
     Args:
-        models: Names with commas between, or ``all``.
+        models: Names and folders with commas between, or ``all``.
 
     Returns:
-        Names as they stand in the registry.
+        Names as they stand in the registry, and folders of saved models.
 
     Raises:
         SettingsError: A name is unknown, or there is none.
@@ -120,8 +128,10 @@ def _names(models: str) -> list[str]:
     from sasrec.registry import BASELINES, MODELS, model_called
 
     if models.strip().lower() == "all":
-        return list(MODELS)
-    names = [model_called(part.strip()) for part in models.split(",") if part.strip()]
+        return list(MODELS), []
+    parts = list(dict.fromkeys(part.strip() for part in models.split(",") if part.strip()))
+    folders = [Path(part) for part in parts if "/" in part or Path(part).is_dir()]
+    names = [model_called(part) for part in parts if Path(part) not in folders]
     names = [name for name in dict.fromkeys(names) if name not in BASELINES]
     unknown = [name for name in names if name not in MODELS]
     if unknown:
@@ -129,9 +139,9 @@ def _names(models: str) -> list[str]:
             f"unknown model {unknown[0]!r}{did_you_mean(unknown[0], MODELS)} "
             f"(known: {', '.join(MODELS)})"
         )
-    if not names:
+    if not names and not folders:
         raise SettingsError("--models names no model; give names with commas between, or 'all'")
-    return names
+    return names, folders
 
 
 def print_comparison(found: Comparison, *, sampled: bool) -> None:
@@ -166,6 +176,11 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
             if entry.spread[first] == entry.spread[first]
         )
         console.print(f"standard error of {first} over seeds: {spread}")
+    trained = [entry for entry in found.entries if entry.epochs == entry.epochs]
+    for key in dict.fromkeys(key for entry in trained for key in entry.settings):
+        having = [entry.model for entry in trained if key in entry.settings]
+        if len(having) < len(trained):
+            console.print(f"{key} was set for {', '.join(having)} only; the others have none")
     console.print(_cost_table(found))
     console.print(_slice_table(found))
     if sampled:
@@ -199,13 +214,21 @@ def _cost_table(found: Comparison) -> Any:
         if entry.parameters:
             table.add_row(
                 entry.model,
-                f"{entry.epochs:.0f}",
-                f"{entry.seconds_per_epoch:.2f}",
-                f"{entry.seconds_to_best:.1f}",
+                *_training_costs(entry),
                 f"{entry.parameters:,}",
                 f"{entry.peak_megabytes:,.0f}",
             )
     return table
+
+
+def _training_costs(entry: Entry) -> tuple[str, str, str]:
+    if entry.epochs != entry.epochs:
+        return "saved", "", ""
+    return (
+        f"{entry.epochs:.0f}",
+        f"{entry.seconds_per_epoch:.2f}",
+        f"{entry.seconds_to_best:.1f}",
+    )
 
 
 def _slice_table(found: Comparison) -> Any:

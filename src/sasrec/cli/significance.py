@@ -12,7 +12,7 @@ from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sasrec.comparison import Entry
+    from sasrec.comparison.entries import Entry
     from sasrec.training.progress import Observer
 
 
@@ -42,7 +42,7 @@ def significance(
     """
     from scipy.stats import ttest_rel
 
-    from sasrec.comparison import compare, run_settings
+    from sasrec.comparison.compare import compare, run_settings
     from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.data.sources import load_corpus
     from sasrec.registry import MODELS, model_called, resolve

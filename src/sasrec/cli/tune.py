@@ -16,7 +16,6 @@ from sasrec.data.writing import write_whole
 from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
-    from sasrec.configuration import RunSettings
     from sasrec.data.sequences import Corpus
     from sasrec.tuning.space import Parameter
     from sasrec.tuning.study import Search, Standing
@@ -88,7 +87,7 @@ def tune(
             f"--auto has a space for SASRec only; give one for {name} with --params"
         )
     run = settings_from(context.args, config_file, preset, {}, name)
-    fixed, preset = _own(run), run.preset
+    fixed, preset = run.given(), run.preset
     corpus = load_corpus(data, run.data, fetch_progress())
     space = built_in_space(corpus, fixed) if params is None else _space(params)
     check_names(space, name, fixed)
@@ -132,17 +131,6 @@ def _known(option: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         meant = did_you_mean(value, known)
         raise SettingsError(f"{option} is {value!r}{meant} (known: {', '.join(known)})")
-
-
-def _own(run: RunSettings) -> dict[str, Any]:
-    """Return the settings the user has given, by our names, in types JSON has."""
-    groups = run.as_json()
-    values = {key: value for group in run.groups() for key, value in groups[group].items()}
-    return {
-        key: values[key]
-        for key, origin in run.origins.items()
-        if not origin.startswith(("preset ", f"{run.model_name} as in"))
-    }
 
 
 def _resolved(fixed: dict[str, Any], model: str, preset: str | None) -> Any:

@@ -187,18 +187,20 @@ def _one_piece(
 
 
 def _room_for(n_rows: int, chunks: tuple[Tensor, ...]) -> list[Tensor]:
-    """Return uninitialised memory for the exponentials of each chunk, [p, v] each.
+    """Return memory for the exponentials of each chunk, [p, v] each.
 
     Each row begins at a multiple of ``ROUND`` values, where products are written up to three times
-    as fast.
+    as fast. What lies between the rows is zero: products in bfloat16 read a row to a round number
+    of values and multiply what is too much with zero, which leaves infinity and NaN.
     """
     widths = [-(-len(chunk) // ROUND) * ROUND for chunk in chunks]
     kept = _scratch(n_rows * sum(widths), chunks[0].dtype, chunks[0].device)
-    parts = torch.split(kept, [n_rows * width for width in widths])
-    return [
-        part.view(n_rows, width)[:, : len(chunk)]
-        for part, width, chunk in zip(parts, widths, chunks, strict=True)
-    ]
+    room = []
+    for part, chunk in zip(torch.split(kept, [n_rows * w for w in widths]), chunks, strict=True):
+        rows = part.view(n_rows, -1)
+        rows[:, len(chunk) :] = 0
+        room.append(rows[:, : len(chunk)])
+    return room
 
 
 def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], scores: list[Tensor]) -> Tensor:

@@ -1,0 +1,1 @@
+"""Comparison: several models on the same cases, with what is needed to trust the differences."""

@@ -1,0 +1,196 @@
+"""Compare: train or load several models on a data set, and rank the same targets with each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from sasrec.comparison.entries import Comparison, Measured, entries_of
+from sasrec.config_files import Layer
+from sasrec.configuration import RunSettings, adapted, known_keys, resolve_layers
+from sasrec.data.sequences import Corpus
+from sasrec.data.splits import Split, make_split
+from sasrec.errors import DataError, ModelError, SettingsError
+from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.slices import slices_of
+from sasrec.experiment import baseline_reports, evaluate, prepared_device, train_model
+from sasrec.loading import load
+from sasrec.memory import forget_peak
+from sasrec.presets import DEFAULT, facts_of
+from sasrec.recommender import Recommender
+from sasrec.training.progress import Observer
+
+DEFAULT_MODEL = "SASRec"
+SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by")
+"""Settings that say which events train."""
+
+
+def compare(
+    corpus: Corpus,
+    models: Sequence[str],
+    *,
+    settings: Sequence[Layer],
+    seeds: Sequence[int],
+    observer: Callable[[str, int], Observer],
+    saved: Sequence[Path] = (),
+) -> Comparison:
+    """Train models on a data set, or load them, and rank the same test cases with each.
+
+    Args:
+        corpus: The data set.
+        models: Names; baselines without training are always there.
+        settings: For all models, from the weakest to the strongest; what only some have goes to
+            those.
+        seeds: Each model is trained once with each.
+        observer: From model and seed to somebody who watches.
+        saved: Model folders, trained on the same data and split.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        SettingsError: A setting is unknown to every model, or a metric is not about ranks.
+        ModelError: A folder is no model, or one trained on something else.
+    """  # by run_settings, compared_metrics and _loaded
+    runs = [run_settings(name, settings, models) for name in models]
+    first = protocol_of(settings, models)
+    keys = compared_metrics(first)
+    split = tested_split(corpus, first)
+    facts = facts_of(split, n_items=len(corpus.items))
+    device = prepared_device(first)
+    loaded = {str(path): _loaded(path, corpus, first) for path in saved}
+    measured: dict[str, Measured] = {}
+    for run in (adapted(each, facts) for each in runs):
+        own = measured.setdefault(run.model_name, Measured(settings=run.given()))
+        for seed in seeds:
+            forget_peak()
+            model, trained = train_model(
+                corpus,
+                split,
+                _seeded(run, seed),
+                device=device,
+                observer=observer(run.model_name, seed),
+            )
+            own.add(model, evaluate(run.model_name, model, corpus, split, run=run, device=device))
+            own.trained.append(trained)
+    for path, known in loaded.items():
+        forget_peak()
+        own = measured.setdefault(path, Measured())
+        data = first.data.model_copy(update={"max_history": known.max_history})
+        network = known.model.to(device)
+        run = replace(first, data=data)
+        own.add(network, evaluate(path, network, corpus, split, run=run, device=device))
+    for report in baseline_reports(corpus, split, first, device=device):
+        measured[report.model] = Measured([report.ranks["test"]])
+    protocol, dataset = report.protocol, report.dataset
+    slices = slices_of(corpus, split)
+    entries = entries_of(measured, keys, slices)
+    sizes = {name: int(mask.sum()) for name, mask in slices.items()}
+    return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes)
+
+
+def compared_metrics(run: RunSettings) -> tuple[str, ...]:
+    """Return the metrics to compare.
+
+    Args:
+        run: Metrics and cut-offs.
+
+    Returns:
+        Keys such as ``ndcg@10``.
+
+    Raises:
+        SettingsError: A metric is no mean over cases.
+    """
+    odd = [name for name in run.evaluation.metrics if name not in RANK_METRICS]
+    if odd:
+        raise SettingsError(f"{odd[0]} is no mean over cases, so it cannot be compared")
+    return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
+
+
+def tested_split(corpus: Corpus, run: RunSettings) -> Split:
+    """Return the split models are compared on.
+
+    Args:
+        corpus: The data set.
+        run: How to split.
+
+    Returns:
+        The split.
+
+    Raises:
+        DataError: It has no test cases.
+    """
+    split = make_split(corpus, run.evaluation)
+    if not len(split.test):
+        raise DataError("a comparison needs test cases, and these data, split so, have none")
+    return split
+
+
+def protocol_of(settings: Sequence[Layer], models: Sequence[str]) -> RunSettings:
+    """Return the settings of data and evaluation, which are the same for all models.
+
+    Args:
+        settings: For all models, from the weakest to the strongest.
+        models: To be trained; may be none.
+
+    Returns:
+        Those of the first model, which the others share.
+    """
+    return run_settings(models[0] if models else DEFAULT_MODEL, settings, models)
+
+
+def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) -> RunSettings:
+    """Return a model's settings; a key that only others of the compared know is left out.
+
+    Args:
+        name: The model.
+        settings: For all models, from the weakest to the strongest.
+        models: All that are compared.
+
+    Returns:
+        The settings.
+    """
+    own = known_keys(name)
+    others = {key for model in models for key in known_keys(model)} - own
+    layers = [
+        replace(layer, values={k: v for k, v in layer.values.items() if k not in others})
+        for layer in settings
+    ]
+    return resolve_layers(layers, name, DEFAULT if name == DEFAULT_MODEL else None)
+
+
+def _loaded(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
+    """Return a saved model, once it is sure that it has not seen what it is tested on.
+
+    Args:
+        path: Its folder.
+        corpus: What it is tested on.
+        run: How that is split.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: It is no model, or was trained on other data or another split.
+    """
+    recommender = load(path)
+    reports = recommender.metrics.get("reports") or [{}]
+    fingerprint = corpus.sequences.fingerprint()
+    if reports[0].get("dataset", {}).get("fingerprint") != fingerprint:
+        raise ModelError(
+            f"{path} was not trained on {corpus.name} as it is read here; its targets may be among "
+            "what the model has learned from"
+        )
+    own, asked = recommender.settings["evaluation"], run.as_json()["evaluation"]
+    for key in SPLIT_KEYS:
+        if own.get(key) != asked[key]:
+            raise ModelError(
+                f"{path} was trained with {key} {own.get(key)!r}, not {asked[key]!r}; give "
+                f"--{key} as it was, or train it again"
+            )
+    return recommender
+
+
+def _seeded(run: RunSettings, seed: int) -> RunSettings:
+    return replace(run, training=run.training.model_copy(update={"seed": seed}))

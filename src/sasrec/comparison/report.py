@@ -1,0 +1,63 @@
+"""A comparison as a table of numbers and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from sasrec.comparison.entries import Comparison
+from sasrec.registry import BASELINES
+
+
+def as_csv(comparison: Comparison) -> str:
+    """Return the table as CSV, a model a row.
+
+    Args:
+        comparison: What was measured.
+
+    Returns:
+        Text with a header line.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    costs = ("p_value", "epochs", "seconds_per_epoch", "seconds_to_best", "parameters")
+    head = [f"{key}{end}" for key in comparison.metrics for end in ("", " low", " high", " se")]
+    writer.writerow(["model", *head, *costs, "peak_megabytes"])
+    for entry in comparison.entries:
+        row: list[Any] = [entry.model]
+        for key in comparison.metrics:
+            row += [entry.means[key], *entry.intervals[key], entry.spread[key]]
+        writer.writerow([*row, *(getattr(entry, cost) for cost in costs), entry.peak_megabytes])
+    return text.getvalue()
+
+
+def draw_comparison(comparison: Comparison, path: Path) -> None:
+    """Draw accuracy against training time, a point a model with its interval.
+
+    Args:
+        comparison: What was measured.
+        path: The PNG file to write.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    key = comparison.metrics[0]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for number, entry in enumerate(comparison.entries):
+        low, high = entry.intervals[key]
+        mean, colour = entry.means[key], f"C{number % 10}"
+        if entry.seconds_to_best != entry.seconds_to_best:
+            how = "not trained" if entry.model in BASELINES else "saved"
+            axes.axhline(mean, color=colour, linestyle=":", label=f"{entry.model} ({how})")
+            continue
+        errors = [[mean - low], [high - mean]]
+        seconds = max(entry.seconds_to_best, 1e-3)
+        axes.errorbar(seconds, mean, yerr=errors, fmt="o", color=colour, label=entry.model)
+    axes.set(xscale="log", xlabel="training time to the best epoch, s", ylabel=f"test {key}")
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    axes.set_title(f"{comparison.dataset['name']}: means and 95 % intervals over cases")
+    figure.savefig(path, dpi=120, bbox_inches="tight")

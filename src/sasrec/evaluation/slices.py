@@ -1,0 +1,49 @@
+"""Slices: parts of the test cases that tell where a model is good."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sasrec.data.sequences import Corpus
+from sasrec.data.splits import Split
+from sasrec.models.popularity import item_counts
+
+
+def slices_of(corpus: Corpus, split: Split) -> dict[str, np.ndarray]:
+    """Return parts of the test cases that tell where a model is good.
+
+    Args:
+        corpus: The data set.
+        split: Its test cases.
+
+    Returns:
+        Name of a slice to bool [M]: by length of the history, by how often the target was met in
+        training, and, where there are times, by how many events a day the user has.
+    """
+    sequences, cases = corpus.sequences, split.test
+    lengths = cases.stops - sequences.offsets[cases.users - 1]
+    counts = item_counts(split, len(corpus.items))[sequences.items[cases.stops]]
+    slices = _thirds("history", lengths, "events")
+    slices["target never met in training"] = counts == 0
+    slices |= _thirds("target met", counts, "times", among=counts > 0)
+    if sequences.times is not None:
+        begins = sequences.times[sequences.offsets[cases.users - 1]]
+        days = np.maximum(sequences.times[cases.stops] - begins, 1) / 86_400
+        if days.max() > 1:  # else it would be the length of the history again
+            slices |= _thirds("activity", lengths / np.maximum(days, 1), "events a day")
+    return {name: mask for name, mask in slices.items() if mask.any()}
+
+
+def _thirds(
+    what: str, values: np.ndarray, unit: str, among: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return cases below, between and above the two values that part them into thirds."""
+    chosen = np.ones(len(values), dtype=bool) if among is None else among
+    if not chosen.any():
+        return {}
+    low, high = np.quantile(values[chosen], [1 / 3, 2 / 3])
+    return {
+        f"{what} up to {low:.4g} {unit}": chosen & (values <= low),
+        f"{what} to {high:.4g} {unit}": chosen & (values > low) & (values <= high),
+        f"{what} above {high:.4g} {unit}": chosen & (values > high),
+    }
