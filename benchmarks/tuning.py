@@ -24,7 +24,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.tuning.experiments import trainer_of
 from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.plan import SearchPlan
-from sasrec.tuning.report import search_report
+from sasrec.tuning.report import search_figures, search_report, write_figures
 from sasrec.tuning.space import read_space
 
 HERE = Path(__file__).resolve().parent
@@ -112,8 +112,9 @@ def searched(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             title = f"SASRec on ml-100k: {len(done)} combinations"
-            page = search_report(search, title=title, watched=fixed["valid_metric"], final=[])
-            (out / "search.html").write_text(page)
+            figures = search_figures(search, fixed["valid_metric"])
+            (out / "search.html").write_text(search_report(search, figures, title=title))
+            write_figures(figures, out)
     states = sorted(trial.state.name.lower() for trial in done)
     counts = {name: len(list(group)) for name, group in itertools.groupby(states)}
     score = float("nan") if best is None or best.value is None else best.value

@@ -44,6 +44,7 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     assert "chosen among 4" in ended.stdout
     assert "4 of 4 trials are done" in ended.stderr
     assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()
+    assert (tmp_path / "out" / "score-by-trial.png").is_file()
     again = command(*words[:-2], "--seeds", "0", cwd=tmp_path)
     assert "going on after 4 of 4 trials" in again.stderr
     trained = command(

@@ -14,7 +14,7 @@ import pytest
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.plan import SearchPlan
-from sasrec.tuning.report import search_report, seconds_saved
+from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
 from sasrec.tuning.study import Search, Standing
 
@@ -318,10 +318,15 @@ def test_a_storage_that_cannot_be_reached_is_said(where: str, message: str) -> N
 def test_the_report_is_one_page(tmp_path: Path) -> None:
     search = Search(plan(prune="halving"), storage=str(tmp_path / "s.journal"), name="s")
     search.run(train, quiet)
-    page = search_report(search, title="a < b", watched="ndcg@20", final=["test: 1 & 2"])
+    figures = search_figures(search, "ndcg@20")
+    page = search_report(search, figures, title="a < b", final=["test: 1 & 2"])
     assert "a &lt; b" in page
     assert "test: 1 &amp; 2" in page
     for part in ("Score by trial", "Learning curves", "Score by setting", "Settings together"):
         assert part in page
     assert page.count("<tr") == 7
     assert "src=" not in page
+    written = write_figures(figures, tmp_path)
+    names = {"score-by-trial.png", "learning-curves.png", "what-mattered.png"}
+    assert {path.name for path in written} >= names
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)

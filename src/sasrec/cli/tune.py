@@ -230,7 +230,7 @@ def _finish(
     Raises:
         SasrecError: No trial finished.
     """
-    from sasrec.tuning.report import search_report
+    from sasrec.tuning.report import search_figures, search_report, write_figures
 
     best = search.best()
     if best is None:
@@ -242,16 +242,16 @@ def _finish(
     write_whole(folder / "best.yaml", _as_yaml(chosen))
     final = _tested(search, corpus, settings, fixed=fixed, model=model, preset=preset, seeds=seeds)
     watched = _resolved(fixed, model, preset).evaluation.valid_metric
-    page = search_report(
-        search, title=f"{model} on {corpus.name}: the search", watched=watched, final=final
-    )
-    write_whole(folder / "search.html", page)
+    figures = search_figures(search, watched)
+    title = f"{model} on {corpus.name}: the search"
+    write_whole(folder / "search.html", search_report(search, figures, title=title, final=final))
+    write_figures(figures, folder)
     print(f"best of {len(search.done())} trials: {watched} {best.value:.4f} (validation)")
     for key, value in settings.items():
         print(f"  {key}: {_short(value)}")
     for sentence in final:
         print(sentence)
-    print(f"saved in {folder}: best.yaml (for sasrec train --config), search.html")
+    print(f"saved in {folder}: best.yaml (for sasrec train --config), search.html, pictures")
 
 
 def _as_yaml(settings: dict[str, Any]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import html
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec.data.writing import write_whole
 from sasrec.tuning.storage import optuna_here
 from sasrec.tuning.study import Search
 
@@ -44,13 +46,57 @@ def seconds_saved(trials: Sequence[optuna.trial.FrozenTrial]) -> float:
     return saved
 
 
-def search_report(search: Search, *, title: str, watched: str, final: Sequence[str] = ()) -> str:
+def search_figures(search: Search, watched: str) -> dict[str, Figure]:
+    """Return the pictures of a search.
+
+    Args:
+        search: With at least one trial done.
+        watched: Name of the validation metric.
+
+    Returns:
+        Title to figure; without those that need more trials.
+    """
+    trials = search.done()
+    figures = {
+        "Score by trial": _by_trial(trials, watched),
+        "Learning curves": _curves(trials, watched),
+    }
+    if importances := _importances(search):
+        figures["What mattered"] = _bars(importances)
+    finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    if len(finished) > 1:
+        figures["Score by setting"] = _slices(search, finished, watched)
+        figures["Settings together"] = _parallel(search, finished, watched)
+    return figures
+
+
+def write_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    """Write each picture as PNG.
+
+    Args:
+        figures: Title to figure.
+        folder: Where to; files there of these names are replaced.
+
+    Returns:
+        The files, named as their titles, such as ``score-by-trial.png``.
+    """
+    paths = [folder / f"{title.lower().replace(' ', '-')}.png" for title in figures]
+    for path, figure in zip(paths, figures.values(), strict=True):
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=120)
+        write_whole(path, content.getvalue())
+    return paths
+
+
+def search_report(
+    search: Search, figures: Mapping[str, Figure], *, title: str, final: Sequence[str] = ()
+) -> str:
     """Return one HTML page; nothing is loaded when it is opened.
 
     Args:
         search: With at least one trial done.
+        figures: Title to figure.
         title: Of the page.
-        watched: Name of the validation metric.
         final: Sentences about the best settings, trained again.
 
     Returns:
@@ -69,17 +115,8 @@ def search_report(search: Search, *, title: str, watched: str, final: Sequence[s
         f"<p>{len(trials)} trials: {head}; {spent / 60:.1f} minutes of training. Pruning saved "
         f"about {seconds_saved(trials) / 60:.1f} minutes.</p>",
         *(f"<p>{html.escape(sentence)}</p>" for sentence in final),
-        "<h2>Score by trial</h2>",
-        _svg(_by_trial(trials, watched)),
-        "<h2>Learning curves</h2>",
-        _svg(_curves(trials, watched)),
+        *(f"<h2>{html.escape(name)}</h2>{_svg(figure)}" for name, figure in figures.items()),
     ]
-    if importances := _importances(search):
-        parts += ["<h2>What mattered</h2>", _svg(_bars(importances))]
-    finished = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    if len(finished) > 1:
-        parts += ["<h2>Score by setting</h2>", _svg(_slices(search, finished, watched))]
-        parts += ["<h2>Settings together</h2>", _svg(_parallel(search, finished, watched))]
     return "\n".join([*parts, "<h2>Trials</h2>", _table(search, trials, best), "</html>\n"])
 
 
