@@ -16,7 +16,8 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.sources import item_groups, load_corpus
 from sasrec.errors import DataError
 from sasrec.explanation import POSITIONS, average_attention, effects
-from sasrec.explanation_page import Person, explanation_page
+from sasrec.explanation_page import explanation_page
+from sasrec.explanation_pictures import Person, pictures_of
 from sasrec.models.attention import recorded_attention
 from sasrec.recommender import Recommender
 from sasrec.settings import DataSettings
@@ -131,8 +132,13 @@ def test_a_history_with_nothing_known_is_said() -> None:
 
 def test_the_page_needs_no_network_and_no_title_can_break_it() -> None:
     evil = "<script>alert('$x$')</script>"
-    person = Person("user <1>", [evil, "b"], np.full((1, 2, 2, 2), 0.5), [evil], np.ones((2, 1)))
-    page = explanation_page("SASRec & co", None, [person])
+    maps, effects = np.full((1, 2, 2, 2), 0.5), np.ones((2, 1))
+    person = Person("user <1>", [evil, "b"], maps, [evil], [4.25], effects)
+    pictures = pictures_of(None, [person])
+    page = explanation_page("SASRec & co", None, [person], pictures)
+    assert list(pictures) == ["history-1"]
+    assert pictures["history-1"].startswith(b"\x89PNG")
+    assert "<td>score with all of them</td><td>4.250</td>" in page
     assert "<script>" not in page
     assert "user &lt;1&gt;" in page
     assert re.findall(r"(?:src|href)='(?!data:image/png;base64,)", page) == []

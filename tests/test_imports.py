@@ -19,7 +19,8 @@ LAYERS = [
     {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
-    {"recbole_data", "explanation_page"},
+    {"recbole_data", "explanation_pictures"},
+    {"explanation_page"},
     {"recbole"},
     {"cli"},
 ]

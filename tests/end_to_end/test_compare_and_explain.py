@@ -88,6 +88,8 @@ def test_explain_writes_one_page(tmp_path: Path) -> None:
     ended = command("explain", "model", "--user", "u3", "-o", "u3.html", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "user u3" in (tmp_path / "u3.html").read_text()
+    assert (tmp_path / "u3-by-distance.png").is_file()
+    assert (tmp_path / "u3-history-1.png").is_file()
 
 
 @pytest.mark.parametrize("model", ["gru4rec", "TransRec"])

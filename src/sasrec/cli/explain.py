@@ -17,7 +17,7 @@ from sasrec.errors import printable
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
     from sasrec.explanation import AverageAttention
-    from sasrec.explanation_page import Person
+    from sasrec.explanation_pictures import Person
     from sasrec.recommender import Recommender
     from sasrec.settings import DataSettings
 
@@ -37,10 +37,13 @@ def explain(
 ) -> None:
     """Show where a model looks, on average and for single histories, and what decides.
 
+    Writes an HTML page that needs no network, and its pictures beside it.
+
     Without --user and --history, the first user of the data is taken.
     """
     from sasrec.data.sources import load_corpus
     from sasrec.explanation_page import explanation_page
+    from sasrec.explanation_pictures import pictures_of
     from sasrec.loading import load
     from sasrec.settings import DataSettings
 
@@ -52,14 +55,20 @@ def explain(
     first = [] if history else corpus.users.entries.to_list()[:1]
     asked = asked_histories(recommender, history or [], user or first, source, corpus)
     people = [_person(recommender, each, k) for each in asked]
-    page = explanation_page(f"{recommender.settings['model_name']} on {source}", averages, people)
+    pictures = pictures_of(averages, people)
+    title = f"{recommender.settings['model_name']} on {source}"
     path = expanded(out if out is not None else model / "explanation.html")
-    write_whole(path, page)
+    write_whole(path, explanation_page(title, averages, people, pictures))
+    for name, picture in pictures.items():
+        write_whole(path.with_name(f"{path.stem}-{name}.png"), picture)
     for person in people:
         if person.skipped:
             names = printable(", ".join(person.skipped))
             print(f"{printable(person.name)}: skipped, unknown: {names}", file=sys.stderr)
-    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} shown")
+    print(
+        f"{path}: averages over {averages.histories:,} histories, {len(people)} shown; beside it "
+        f"{len(pictures)} pictures, {path.stem}-*.png"
+    )
 
 
 def _averages(
@@ -75,7 +84,7 @@ def _averages(
 
 def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
     from sasrec.explanation import effects
-    from sasrec.explanation_page import Person
+    from sasrec.explanation_pictures import Person
 
     times = asked.times
     looked_at, maps = recommender.attention(asked.tokens, times=times)
@@ -93,6 +102,7 @@ def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
         titles=[titles.get(token, token) for token in looked_at],
         maps=maps,
         recommended=[titles.get(token, token) for token in found.items],
+        scores=found.scores,
         effects=effects(recommender, looked_at, found.items, times=moments),
         skipped=found.unknown,
     )
