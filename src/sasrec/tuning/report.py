@@ -205,8 +205,11 @@ def _slices(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watche
     figure, _ = _figure(3.2 * columns, 2.6 * rows, plots=False)
     for place, each in enumerate(space, start=1):
         axes = figure.add_subplot(rows, columns, place)
-        values = [search.settings_of(trial)[each.name] for trial in finished]
-        shown = values if each.kind != "choice" else [str(value) for value in values]
+        shown = [search.settings_of(trial)[each.name] for trial in finished]
+        if each.kind == "choice":  # by place, in the order of the space
+            shown = [trial.params[each.name] for trial in finished]
+            axes.set_xticks(range(len(each.values)), [str(value) for value in each.values])
+            axes.margins(x=0.15)
         axes.plot(shown, [trial.value or 0.0 for trial in finished], "C0.", alpha=0.6)
         axes.set(title=each.name, ylabel=watched if (place - 1) % columns == 0 else "")
         axes.tick_params(labelsize=7)
@@ -226,7 +229,7 @@ def _parallel(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watc
     for row, end, colour in zip(heights, ends, colours, strict=True):
         axes.plot([*row, end], color=colour, alpha=0.6)
     axes.set_xticks(range(len(space) + 1), [*(p.name for p in space), watched], rotation=30)
-    axes.set_yticks([0, 1], ["lowest", "highest"])
+    axes.set_yticks([0, 1], ["first or lowest", "last or highest"])
     return figure
 
 
