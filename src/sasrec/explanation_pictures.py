@@ -120,27 +120,33 @@ def _one_history(person: Person) -> Figure:
     from matplotlib.colors import PowerNorm
 
     layers = person.maps.mean(1)[:, -SHOWN:, -SHOWN:]
-    size = max(4.0, 0.28 * layers.shape[1])
-    figure, axes = _figure(len(layers), width=size * len(layers) + 2, height=size + 1)
+    size = max(4.0, 0.22 * layers.shape[1])
+    # Below one another, so that a page shows titles in a size that can be read.
+    figure, axes = _figure(
+        len(layers), width=size + 3.5, height=(size + 2) * len(layers), down=True
+    )
     extra = person.maps.shape[2] - len(person.titles)  # the mask of BERT4Rec
     titles = [*(_short(title) for title in person.titles), *["(next)"] * extra][-SHOWN:]
     for number, (place, layer) in enumerate(zip(axes, layers, strict=True), start=1):
         # By the square root, as the long rows of late events have small shares.
         image = place.imshow(layer, cmap="viridis", norm=PowerNorm(0.5, vmin=0))
         place.set_title(f"layer {number}")
-        place.set_xticks(range(len(titles)), titles, rotation=90, fontsize=7)
-        place.set_yticks(range(len(titles)), titles if number == 1 else [], fontsize=7)
+        place.set_xticks(range(len(titles)), titles, rotation=90, fontsize=9)
+        place.set_yticks(range(len(titles)), titles, fontsize=9)
         figure.colorbar(image, ax=place, shrink=0.8)
     return figure
 
 
-def _figure(columns: int, *, width: float, height: float) -> tuple[Figure, list[Any]]:
+def _figure(
+    count: int, *, width: float, height: float, down: bool = False
+) -> tuple[Figure, list[Any]]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, list(figure.subplots(1, columns, squeeze=False)[0])
+    rows, columns = (count, 1) if down else (1, count)
+    return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def _short(title: str) -> str:
