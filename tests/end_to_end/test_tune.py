@@ -182,6 +182,7 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         ("n_layers choice [1]", ("-o", "hyper.test"), "hyper.test is a file; choose another"),
         ("n_layers choice [1]", ("--storage", "hyper.test"), "is no entry of a search's journal"),
         ("n_layers choice []", (), "hyper.test, line 1"),
+        ("n_layers choice [1]", ("--jobs=100000",), "--jobs is 100000; this machine has"),
         ("learning_rate uniform 2,1", (), "the lower end comes first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
         ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),

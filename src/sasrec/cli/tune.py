@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,8 @@ def tune(
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")
     _known("--prune", prune, PRUNERS)
+    if jobs > (cores := os.cpu_count() or 1):
+        raise SettingsError(f"--jobs is {jobs}; this machine has {cores} cores, one for each job")
     name = model_called(model)
     if auto and name != "SASRec":
         raise SettingsError(
