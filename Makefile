@@ -45,6 +45,7 @@ bench: setup .venv-recbole/.ready .venv-rectools/.ready
 	$(BIN)/python benchmarks/softmax.py
 	$(BIN)/python benchmarks/growth.py --epochs 1
 	$(BIN)/python benchmarks/peers.py ml-100k --epochs 40
+	$(BIN)/python benchmarks/peers.py ml-100k --epochs 10 --same-targets
 	$(BIN)/python benchmarks/parity.py
 
 # The peers, each in an environment of its own: the newest versions with which it still trains.

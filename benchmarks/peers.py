@@ -5,7 +5,8 @@ Same data, width (64), inner width (64), blocks, heads, length (50), learning ra
 
     make bench        (or: .venv/bin/python benchmarks/peers.py ml-100k PATH --epochs 10)
 
-RecTools takes the last 51 events of each user; we take all.
+RecTools takes the last 51 events of each user for training; we take all. With --same-targets both
+are given those 51 events alone, and the two behind them that are kept back.
 """
 
 import argparse
@@ -13,8 +14,10 @@ import csv
 import itertools
 import statistics
 import sys
+import tempfile
 from pathlib import Path
 
+import polars as pl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -23,6 +26,8 @@ from sasrec.data.sources import locate
 from sasrec.settings import DataSettings
 
 HERE = Path(__file__).resolve().parent
+NEWEST = 53
+"""Events of a user: 51 that RecTools trains on, one for validation, one for the test."""
 PEER = HERE.parent / ".venv-rectools" / "bin" / "python"
 
 
@@ -45,13 +50,15 @@ def main() -> None:
     arguments.add_argument("--blocks", type=int, default=2)
     arguments.add_argument("--heads", type=int, default=2)
     arguments.add_argument("--dropout", type=float, default=0.2)
+    arguments.add_argument("--same-targets", action="store_true")
     given = arguments.parse_args()
     rows = []
     for data in given.data:
         curves = both(data, given)
-        show(data, curves)
-        draw(curves, Path(data).name, HERE.parent / "docs" / f"peers-{Path(data).name}.png")
-        name = Path(data).name
+        name = Path(data).name + (" (the same targets)" if given.same_targets else "")
+        show(name, curves)
+        if not given.same_targets:
+            draw(curves, name, HERE.parent / "docs" / f"peers-{name}.png")
         rows += [
             [name, system, number, f"{row['seconds']:.4f}", f"{row['ndcg']:.6f}"]
             for system, curve in curves.items()
@@ -59,13 +66,16 @@ def main() -> None:
         ]
     results = HERE / "results"
     results.mkdir(exist_ok=True)
-    with (results / "peers.csv").open("w", newline="") as file:
+    file_name = "peers-same-targets.csv" if given.same_targets else "peers.csv"
+    with (results / file_name).open("w", newline="") as file:
         csv.writer(file).writerows([["data", "system", "epoch", "seconds", "ndcg@10"], *rows])
 
 
 def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
     """Return what each system measured on a data set."""
     path = locate(data, DataSettings(), lambda done, total: None)
+    if given.same_targets:
+        data = path = str(shortened(path, Path(tempfile.mkdtemp())))
     settings = {
         "n_layers": given.blocks,
         "n_heads": given.heads,
@@ -83,6 +93,24 @@ def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
         "sasrec": timed([sys.executable, str(HERE / "ours_curve.py"), data, *words]),
         "RecTools": timed([str(PEER), str(HERE / "peer_rectools.py"), str(path), *shape]),
     }
+
+
+def shortened(path: Path, folder: Path) -> Path:
+    """Return a data set that holds the newest events of each user, as many as RecTools takes."""
+    [source] = [path] if path.is_file() else path.glob("*.inter")
+    events = pl.read_csv(source, separator="\t", infer_schema=False)
+    user, _, *_, time = events.columns
+    kept = (
+        events.with_columns(moment=pl.col(time).cast(float), place=pl.int_range(pl.len()))
+        .sort("moment", "place")
+        .group_by(user, maintain_order=True)
+        .tail(NEWEST)
+        .select(events.columns)
+    )
+    target = folder / source.stem
+    target.mkdir()
+    kept.write_csv(target / source.name, separator="\t")
+    return target
 
 
 def show(data: str, curves: dict[str, dict]) -> None:

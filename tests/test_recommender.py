@@ -189,6 +189,16 @@ def test_folder_that_is_no_model_is_never_replaced(
     assert (tmp_path / "letters.txt").read_text() == "dear"
 
 
+def test_a_mistyped_folder_is_answered_with_the_models_that_are_there(
+    recommender: Recommender, tmp_path: Path
+) -> None:
+    recommender.save(tmp_path / "films")
+    with pytest.raises(ModelError, match=r"filmz: no such model folder; did you mean 'films'"):
+        load(tmp_path / "filmz")
+    with pytest.raises(ModelError, match=r"folder \(models in .*: films\)"):
+        load(tmp_path / "books")
+
+
 def test_folder_that_is_no_model_says_what_is_missing(
     recommender: Recommender, tmp_path: Path
 ) -> None:

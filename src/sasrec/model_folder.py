@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from sasrec.data.writing import ASIDE, working_prefix
-from sasrec.errors import ModelError
+from sasrec.errors import ModelError, did_you_mean
 
 FORMAT = 1
 """Version of the folder; a reader refuses a higher one."""
@@ -176,7 +176,7 @@ def read_folder(path: Path) -> Contents:
         ModelError: It is no model folder, cannot be read, or comes from a newer version.
     """
     if not path.is_dir():
-        raise ModelError(f"{path}: no such model folder")
+        raise ModelError(f"{path}: no such model folder{_meant(path)}")
     missing = [name for name in (SETTINGS, VOCABULARY, WEIGHTS) if not (path / name).is_file()]
     if missing:
         raise ModelError(
@@ -192,6 +192,17 @@ def read_folder(path: Path) -> Contents:
         metrics=read_json(path / METRICS) if (path / METRICS).is_file() else {},
         environment=read_json(path / ENVIRONMENT) if (path / ENVIRONMENT).is_file() else {},
     )
+
+
+def _meant(path: Path) -> str:
+    """Return which model beside a missing folder may have been meant; or what is there."""
+    try:
+        there = sorted(each.name for each in path.parent.iterdir() if (each / WEIGHTS).is_file())
+    except OSError:
+        return ""
+    if near := did_you_mean(path.name, there):
+        return near
+    return f" (models in {path.parent}: {', '.join(there[:5])})" if there else ""
 
 
 def _check_format(path: Path, settings: dict[str, Any]) -> None:
