@@ -127,7 +127,8 @@ def settings_text(path: str | Path) -> str:
             content = opened.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise SettingsError(
-                f"{path} has more than {MOST_BYTES:,} bytes; is it settings, and not data?"
+                f"{path} has more than {MOST_BYTES:,} bytes; no file of settings, or of a space "
+                "to search, is read beyond that"
             )
         text = content.decode("utf-8")
     except (OSError, RuntimeError) as error:
@@ -170,6 +171,8 @@ def yaml_file(path: str | Path) -> Layer:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise SettingsError(f"{path}{at}: no YAML ({error.problem or error.context})") from error
+    except RecursionError as error:
+        raise SettingsError(f"{path}: no YAML of settings (nested too deeply)") from error
     except (yaml.YAMLError, *MISREAD) as error:
         raise SettingsError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):

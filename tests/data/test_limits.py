@@ -48,7 +48,7 @@ print(most() - before, said)
         ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 25, "read"),
         ("blank.inter", HEAD + b"\n" * SIZE, 10, "no interactions"),
         ("tabs.inter", HEAD + b"\t" * SIZE, 1, "line 2 has more than"),
-        ("zeros.inter", HEAD + bytes(SIZE), 1, "line 2 has more than"),
+        ("zeros.inter", HEAD + bytes(SIZE), 1, "holds NUL bytes"),
         ("commas.csv", CSV_HEAD + b"," * SIZE, 1, "line 2 has more than"),
         ("quotes.csv", CSV_HEAD + b'1,"2,3\n' * (SIZE // 7), 10, "cannot be read"),
     ],

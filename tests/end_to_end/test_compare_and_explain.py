@@ -42,15 +42,23 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     kept = json.loads((tmp_path / "out" / "comparison.json").read_text())
     means = {entry["model"]: entry["means"]["ndcg@10"] for entry in kept["entries"]}
     metrics = json.loads((tmp_path / "saved" / "m" / "metrics.json").read_text())
-    assert means["saved/m"] == metrics["reports"][0]["test"]["ndcg@10"]
-    assert means["saved/m"] != means["SASRec"]
+    assert means["saved/m (SASRec)"] == metrics["reports"][0]["test"]["ndcg@10"]
+    assert means["saved/m (SASRec)"] != means["SASRec"]
     other = ("compare", "-d", "synthetic:users=99,items=40,length=12", "-m", "saved/m")
-    refused = command(*other, "-o", "not", cwd=tmp_path)
+    refused = command(*other, "-q", "-o", "not", cwd=tmp_path)
     assert refused.returncode == 2
     assert "saved/m was not trained on" in refused.stderr
     refused = command(*words[:5], "--leave_out=test_only", "-o", "not", cwd=tmp_path)
     assert refused.returncode == 2
     assert "saved/m was trained with leave_out 'valid_and_test'" in refused.stderr
+    for models in ("saved/m", "saved/m,FMC"):
+        refused = command(*words[:3], "-m", models, "--hidden_size=8", "-o", "not", cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "'hidden_size' in command line has no effect" in refused.stderr
+    assert not (tmp_path / "not").exists()
+    (tmp_path / "FMC").mkdir()  # a name of a model is a model; ./FMC would be the folder
+    named = command(*words[:3], "-m", "fmc", *few, "-o", "named", cwd=tmp_path)
+    assert named.returncode == 0, named.stderr
 
 
 def test_the_papers_protocol_warns(tmp_path: Path) -> None:

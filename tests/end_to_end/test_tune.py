@@ -141,11 +141,25 @@ def test_trials_are_done_two_at_a_time_and_a_killed_helper_loses_nothing(tmp_pat
     os.kill(helper_of(search, tmp_path), signal.SIGKILL)
     output, told = search.communicate()
     assert search.returncode == 0, told
+    assert "a helper was killed (signal 9; out of memory?); its trial is done again" in told
     assert "4 of 4 trials are done" in told
     finished = [line.rpartition(": ")[2] for line in told.splitlines() if ": finished" in line]
     settings = [line.partition(", best")[0] for line in finished]
     assert len(set(settings)) == len(settings) == 4
     assert "best of 4 trials" in output
+
+
+def test_a_helper_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    search = searching_by_twos(tmp_path, epochs=3000)
+    helper = helper_of(search, tmp_path)
+    search.kill()
+    search.communicate()
+    for _ in range(200):
+        if not is_there(helper):
+            return
+        time.sleep(0.1)
+    os.kill(helper, signal.SIGKILL)
+    raise AssertionError("the helper works on, for nobody")
 
 
 def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
@@ -182,6 +196,7 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         ("n_layers choice [1]", ("-o", "hyper.test"), "hyper.test is a file; choose another"),
         ("n_layers choice [1]", ("--storage", "hyper.test"), "is no entry of a search's journal"),
         ("n_layers choice []", (), "hyper.test, line 1"),
+        ("n_layers choice [1]", ("--minutes=0",), "--minutes is 0"),
         ("n_layers choice [1]", ("--jobs=100000",), "--jobs is 100000; this machine has"),
         ("learning_rate uniform 2,1", (), "the lower end comes first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),

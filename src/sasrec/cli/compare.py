@@ -64,13 +64,15 @@ def compare(
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
     goes to the models that have it; a saved model keeps its own.
     """
-    from sasrec.comparison.compare import compare as measure
     from sasrec.comparison.compare import (
+        check_given,
         compared_metrics,
+        load_saved,
         protocol_of,
         run_settings,
         tested_split,
     )
+    from sasrec.comparison.compare import compare as measure
     from sasrec.comparison.report import as_csv, draw_comparison
     from sasrec.config_files import Layer, key_words, yaml_file
     from sasrec.data.sources import load_corpus
@@ -82,12 +84,17 @@ def compare(
     names, saved = _names_and_folders(models)
     shown = Layer("compare", {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]})
     settings = [shown, *map(yaml_file, config_file or []), key_words(context.args)]
+    check_given(settings, names)
     for name in names:  # mistakes are told before hours of training, not after
         run_settings(name, settings, names)
     first = protocol_of(settings, names)
     compared_metrics(first)
     corpus = load_corpus(data, first.data, fetch_progress())
     tested_split(corpus, first)
+    loaded = {}
+    for path in saved:
+        model = load_saved(path, corpus, first)
+        loaded[f"{path} ({model.settings['model_name']})"] = model
     folder = made_folder(out if out is not None else Path("compared") / folder_name(data))
 
     def observer(model: str, seed: int) -> Observer:
@@ -101,7 +108,7 @@ def compare(
         settings=settings,
         seeds=range(first.training.seed, first.training.seed + seeds),
         observer=observer,
-        saved=saved,
+        saved=loaded,
     )
     write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
     write_whole(folder / "comparison.csv", as_csv(found))
@@ -130,8 +137,12 @@ def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:
     if models.strip().lower() == "all":
         return list(MODELS), []
     parts = list(dict.fromkeys(part.strip() for part in models.split(",") if part.strip()))
-    folders = [Path(part) for part in parts if "/" in part or Path(part).is_dir()]
-    names = [model_called(part) for part in parts if Path(part) not in folders]
+    known = {name.lower() for name in (*MODELS, *BASELINES)}
+    is_folder = {
+        part: "/" in part or (part.lower() not in known and Path(part).is_dir()) for part in parts
+    }
+    folders = list(dict.fromkeys(Path(part) for part in parts if is_folder[part]))
+    names = [model_called(part) for part in parts if not is_folder[part]]
     names = [name for name in dict.fromkeys(names) if name not in BASELINES]
     unknown = [name for name in names if name not in MODELS]
     if unknown:
@@ -157,11 +168,13 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     sizes = found.dataset
-    seeds = "seed" if len(found.seeds) == 1 else "seeds"
+    trained = [entry for entry in found.entries if entry.epochs == entry.epochs]
+    seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
+    seeds = f"{seeds} {', '.join(map(str, found.seeds))}" if trained else ""
     console.print(
         f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
         f"{sizes['interactions']:,} interactions\n{found.protocol}\n"
-        f"test cases, {seeds} {', '.join(map(str, found.seeds))}"
+        f"test cases{seeds}"
     )
     console.print(_main_table(found))
     first = found.metrics[0]
@@ -169,14 +182,13 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         f"p: paired t-test of {first} against {found.entries[0].model} over test cases, corrected "
         "for the number of comparisons (Holm); intervals are bootstrapped over cases"
     )
-    if len(found.seeds) > 1:
+    if len(found.seeds) > 1 and trained:
         spread = ", ".join(
             f"{entry.model} {entry.spread[first]:.4f}"
             for entry in found.entries
             if entry.spread[first] == entry.spread[first]
         )
         console.print(f"standard error of {first} over seeds: {spread}")
-    trained = [entry for entry in found.entries if entry.epochs == entry.epochs]
     for key in dict.fromkeys(key for entry in trained for key in entry.settings):
         having = [entry.model for entry in trained if key in entry.settings]
         if len(having) < len(trained):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sasrec.settings import DataSettings
 
 
+PAGE = "explanation.html"
+
+
 def explain(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     history: Histories = None,
@@ -57,7 +60,11 @@ def explain(
     people = [_person(recommender, each, k) for each in asked]
     pictures = pictures_of(averages, people)
     title = f"{recommender.settings['model_name']} on {source}"
-    path = expanded(out if out is not None else model / "explanation.html")
+    path = expanded(out if out is not None else model / PAGE)
+    if path.is_dir():
+        path /= PAGE
+    elif path.suffix.lower() not in {".html", ".htm"}:
+        path = path.with_name(f"{path.name}.html")
     write_whole(path, explanation_page(title, averages, people, pictures))
     for name, picture in pictures.items():
         write_whole(path.with_name(f"{path.stem}-{name}.png"), picture)

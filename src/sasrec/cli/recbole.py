@@ -150,7 +150,9 @@ def run_hyper(
     if search.best_params is not None:
         print("best result:")
         print(search.params2result[search.params2str(search.best_params)])
-    print(f"all trials: {output_file}")
+    print(f"results of the trials: {output_file}")
+    if display_file is not None:
+        print(f"their picture: {display_file}")
 
 
 def _known_tool(tool: str) -> str:

@@ -82,6 +82,8 @@ def tune(
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")
     _known("--prune", prune, PRUNERS)
+    if minutes == 0:
+        raise SettingsError("--minutes is 0; no trial could begin, so give more")
     if jobs > (cores := os.cpu_count() or 1):
         raise SettingsError(f"--jobs is {jobs}; this machine has {cores} cores, one for each job")
     name = model_called(model)
@@ -95,7 +97,9 @@ def tune(
     space = built_in_space(corpus, fixed) if params is None else _space(params)
     check_names(space, name, fixed)
     default = folder_name(data) + ("" if name == "SASRec" else f"-{name}")
-    folder = made_folder(out if out is not None else Path("tuned") / default)
+    folder = out if out is not None else Path("tuned") / default
+    if storage is None:
+        folder = made_folder(folder)
     plan = SearchPlan(
         space=tuple(space),
         algorithm=_algorithm(algo, space),  # type: ignore[arg-type]  # one of ALGORITHMS
@@ -119,6 +123,7 @@ def tune(
         fingerprint=corpus.sequences.fingerprint(),
     )
     search = task.search()
+    folder = made_folder(folder)
     if done := len(search.done()):
         print(f"{where}: going on after {done} of {plan.total} trials", file=sys.stderr)
     watched = run.evaluation.valid_metric
@@ -190,7 +195,8 @@ def _tell(standing: Standing, watched: str) -> None:
     settings = ", ".join(f"{key}={_short(value)}" for key, value in standing.settings.items())
     score = "" if standing.score is None else f" {watched} {standing.score:.4f}"
     best = "" if standing.best is None else f", best {standing.best:.4f}"
-    left = f", {_time(standing.seconds_left)} left"
+    known = standing.seconds_left == standing.seconds_left
+    left = f", {_time(standing.seconds_left)} left" if known else ""
     mark = " (best so far)" if standing.is_best else ""
     print(
         f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
@@ -237,9 +243,11 @@ def _finish(
 
     best = search.best()
     if best is None:
-        failed = [t.user_attrs["error"] for t in search.done() if "error" in t.user_attrs]
-        reason = f"; the last one failed: {failed[-1]}" if failed else ""
-        raise SasrecError(f"no trial finished{reason}")
+        failed = search.failed()
+        reason = f"; the last one failed: {failed[-1].user_attrs['error']}" if failed else ""
+        raise SasrecError(
+            f"no trial finished{reason}; with another space or other settings, give another --out"
+        )
     settings = search.settings_of(best)
     chosen = {**({} if preset is None else {"preset": preset}), **fixed, **settings}
     write_whole(folder / "best.yaml", _as_yaml(chosen))
@@ -249,7 +257,9 @@ def _finish(
     title = f"{model} on {corpus.name}: the search"
     write_whole(folder / "search.html", search_report(search, figures, title=title, final=final))
     write_figures(figures, folder)
-    print(f"best of {len(search.done())} trials: {watched} {best.value:.4f} (validation)")
+    also = f", {len(failed)} failed" if (failed := search.failed()) else ""
+    tried = len(search.done()) - len(failed)
+    print(f"best of {tried} trials{also}: {watched} {best.value:.4f} (validation)")
     for key, value in settings.items():
         print(f"  {key}: {_short(value)}")
     for sentence in final:
@@ -295,8 +305,9 @@ def _tested(
     figures = ", ".join(
         f"{key} {statistics.mean(t[key] for t in tests):.4f}{spread[key]}" for key in tests[0]
     )
+    tried = len(search.done()) - len(search.failed())
     return [
         f"test, {seeds} seed(s): {figures}",
-        f"note: these settings were chosen among {len(search.done())} by validation, so their "
+        f"note: these settings were chosen among {tried} by validation, so their "
         "validation score flatters; the test score does not",
     ]

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from sasrec.comparison.entries import Comparison, Measured, entries_of
 from sasrec.config_files import Layer
-from sasrec.configuration import RunSettings, adapted, known_keys, resolve_layers
+from sasrec.configuration import RunSettings, adapted, known_keys, our_name, resolve_layers
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
 from sasrec.experiment import baseline_reports, evaluate, prepared_device, train_model
 from sasrec.loading import load
 from sasrec.memory import forget_peak
 from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
+from sasrec.registry import MODELS
+from sasrec.settings import DataSettings, EvaluationSettings, OutputSettings
 from sasrec.training.progress import Observer
 
 DEFAULT_MODEL = "SASRec"
+SHARED = (DataSettings, EvaluationSettings, OutputSettings)
+"""Groups of settings that are of no model."""
 SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by")
 """Settings that say which events train."""
 
@@ -33,7 +38,7 @@ def compare(
     settings: Sequence[Layer],
     seeds: Sequence[int],
     observer: Callable[[str, int], Observer],
-    saved: Sequence[Path] = (),
+    saved: Mapping[str, Recommender] | None = None,
 ) -> Comparison:
     """Train models on a data set, or load them, and rank the same test cases with each.
 
@@ -44,22 +49,20 @@ def compare(
             those.
         seeds: Each model is trained once with each.
         observer: From model and seed to somebody who watches.
-        saved: Model folders, trained on the same data and split.
+        saved: Models trained before, by the names they shall have; from ``load_saved``.
 
     Returns:
         The comparison.
 
     Raises:
         SettingsError: A setting is unknown to every model, or a metric is not about ranks.
-        ModelError: A folder is no model, or one trained on something else.
-    """  # by run_settings, compared_metrics and _loaded
+    """  # by run_settings and compared_metrics
     runs = [run_settings(name, settings, models) for name in models]
     first = protocol_of(settings, models)
     keys = compared_metrics(first)
     split = tested_split(corpus, first)
     facts = facts_of(split, n_items=len(corpus.items))
     device = prepared_device(first)
-    loaded = {str(path): _loaded(path, corpus, first) for path in saved}
     measured: dict[str, Measured] = {}
     for run in (adapted(each, facts) for each in runs):
         own = measured.setdefault(run.model_name, Measured(settings=run.given()))
@@ -74,16 +77,16 @@ def compare(
             )
             own.add(model, evaluate(run.model_name, model, corpus, split, run=run, device=device))
             own.trained.append(trained)
-    for path, known in loaded.items():
+    for name, known in (saved or {}).items():
         forget_peak()
-        own = measured.setdefault(path, Measured())
+        own = measured.setdefault(name, Measured())
         data = first.data.model_copy(update={"max_history": known.max_history})
         network = known.model.to(device)
         run = replace(first, data=data)
-        own.add(network, evaluate(path, network, corpus, split, run=run, device=device))
+        own.add(network, evaluate(name, network, corpus, split, run=run, device=device))
     for report in baseline_reports(corpus, split, first, device=device):
         measured[report.model] = Measured([report.ranks["test"]])
-    protocol, dataset = report.protocol, report.dataset
+    protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
     slices = slices_of(corpus, split)
     entries = entries_of(measured, keys, slices)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
@@ -160,7 +163,30 @@ def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) ->
     return resolve_layers(layers, name, DEFAULT if name == DEFAULT_MODEL else None)
 
 
-def _loaded(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
+def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
+    """Refuse a setting of models or training that none of the trained models has.
+
+    Args:
+        settings: For all models.
+        models: To be trained; others are loaded, and keep their own.
+
+    Raises:
+        SettingsError: There is such a setting.
+    """
+    shared = {key for group in SHARED for key in group.model_fields}
+    everything = {key for model in MODELS for key in known_keys(model)}
+    for layer in settings:
+        for key in layer.values:
+            having = any(key in known_keys(model) for model in models)
+            if key in everything and not having and our_name(key, DEFAULT_MODEL) not in shared:
+                trained = ", ".join(models) or "none"
+                raise SettingsError(
+                    f"{key!r} in {layer.place_of(key)} has no effect: none of the models that are "
+                    f"trained ({trained}) has it, and saved ones keep their own"
+                )
+
+
+def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
     """Return a saved model, once it is sure that it has not seen what it is tested on.
 
     Args:

@@ -12,7 +12,7 @@ MOST_COLUMNS = 10_000
 
 
 def check_lines(path: Path) -> None:
-    """Refuse a text file with an endless line.
+    """Refuse a text file with an endless line, or one that is no text at all.
 
     Each block of ``LONGEST_LINE`` bytes must hold the end of a line, so that any line of twice that
     length is found, and looking takes no longer than reading the file.
@@ -26,8 +26,13 @@ def check_lines(path: Path) -> None:
     ends = 0
     try:
         with path.open("rb") as file:
-            while len(block := file.read(LONGEST_LINE)) == LONGEST_LINE:
-                if b"\n" not in block:
+            while block := file.read(LONGEST_LINE):
+                if b"\0" in block:
+                    raise DataError(
+                        f"{path} holds NUL bytes, so it is no text in UTF-8, but binary or UTF-16; "
+                        "save it as text in UTF-8"
+                    )
+                if len(block) == LONGEST_LINE and b"\n" not in block:
                     raise DataError(
                         f"{path}, line {ends + 1} has more than {LONGEST_LINE:,} characters; is "
                         "it a table of text, with a line for each row?"

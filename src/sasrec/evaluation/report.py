@@ -66,13 +66,15 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def describe_protocol(corpus: Corpus, settings: EvaluationSettings, max_history: int) -> str:
+def describe_protocol(
+    corpus: Corpus, settings: EvaluationSettings, max_history: int | None = None
+) -> str:
     """Return in one sentence how figures are made.
 
     Args:
         corpus: The data set.
         settings: Split and candidates.
-        max_history: Longest history the model sees.
+        max_history: Longest history the model sees; None where models differ in it.
 
     Returns:
         Such as ``leave-one-out, full ranking over 1,682 items, ...``.
@@ -91,9 +93,9 @@ def describe_protocol(corpus: Corpus, settings: EvaluationSettings, max_history:
     if settings.candidates != "full":
         kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
+    seen = "" if max_history is None else f"last {max_history} events, "
     return (
-        f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, "
-        f"last {max_history} events, "
+        f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}"
         "ties count against the target"
     )
 

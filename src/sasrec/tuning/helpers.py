@@ -7,11 +7,12 @@ sooner than two after each other with both (``docs/results.md``).
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -25,7 +26,7 @@ from sasrec.tuning.study import Search, Standing, Train
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 20.0
 """How long a helper may take to put its trial back once it was asked to stop."""
 
 
@@ -97,6 +98,11 @@ def search_together(
             search.run(train, told)
             for other in others:
                 other.join()
+                if other.exitcode is not None and other.exitcode < 0:
+                    logger.error(
+                        "a helper was killed (signal %d; out of memory?); its trial is done again",
+                        -other.exitcode,
+                    )
         except KeyboardInterrupt:
             raise Interrupted("the search was stopped; what is done is kept") from None
         return search.run(train, told)  # what a helper that died may have left
@@ -161,25 +167,26 @@ def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
     from sasrec.configuration import resolve_settings
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_with_parent()
     try:
         run = resolve_settings(task.fixed, task.model, task.preset)
         corpus = load_corpus(task.data, run.data)
         train = trainer_of(corpus, task.fixed, model=task.model, preset=task.preset)
         with shared_cores(jobs):
-            task.search().run(train, partial(_tell_unless_alone, told))
+            task.search().run(train, told)
     except (KeyboardInterrupt, Interrupted):
         pass  # the process that has started us says so
     except SasrecError as error:
         logger.error("a helper of the search ended: %s", error)
 
 
-def _tell_unless_alone(told: Callable[[Standing], None], standing: Standing) -> None:
-    """Pass on how the search stands.
+def _end_with_parent() -> None:
+    """End this process as SIGTERM does, giving its trial back, once its parent is gone."""
 
-    Raises:
-        KeyboardInterrupt: The process that has started this one is gone.
-    """
-    parent = parent_process()
-    if parent is None or not parent.is_alive():
-        raise KeyboardInterrupt
-    told(standing)
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import optuna
     from matplotlib.figure import Figure
 
+FEWEST = 4
+"""Finished trials from which on one may ask what mattered."""
 STYLE = """
 body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
 td, th { padding: .1em .8em; text-align: left } svg { max-width: 100%; height: auto }
@@ -150,6 +152,8 @@ def _short(value: Any) -> str:
 def _importances(search: Search) -> dict[str, float]:
     """Return the share of each setting in the scatter of scores; empty if it cannot be told."""
     optuna = optuna_here()
+    if sum(trial.state.name == "COMPLETE" for trial in search.done()) < FEWEST:
+        return {}
     try:
         found: dict[str, float] = optuna.importance.get_param_importances(
             search.study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()

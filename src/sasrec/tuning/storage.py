@@ -83,8 +83,9 @@ def open_study(
             if known is None:
                 study.set_user_attr(what, described)
             elif known != described:
+                other = "other settings" if what == "settings" else f"another {what}"
                 raise SettingsError(
-                    f"the study {name!r} in {shown} has another {what}{_both(known, described)}; "
+                    f"the study {name!r} in {shown} has {other}{_both(known, described)}; "
                     "choose another --out, --study or --storage"
                 )
         if points:
@@ -171,8 +172,15 @@ def hidden_password(text: str) -> str:
 
 
 def _both(one: str, other: str) -> str:
-    """Return both values in words, if they are short enough to be read."""
-    return f" ({one}, not {other})" if len(one) + len(other) < 120 else ""
+    """Return what differs in words, if it is short enough to be read; both are JSON."""
+    first, second = json.loads(one), json.loads(other)
+    if isinstance(first, dict) and isinstance(second, dict):
+        keys = [key for key in {**first, **second} if first.get(key) != second.get(key)]
+        pairs = [f"{key} {first.get(key, 'not set')}, not {second.get(key, 'set')}" for key in keys]
+        words = "; ".join(pairs)
+    else:
+        words = f"{first}, not {second}"
+    return f" ({words})" if len(words) < 120 else ""
 
 
 def _queue_once(study: optuna.Study, points: Sequence[dict[str, Any]]) -> None:

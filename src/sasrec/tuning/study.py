@@ -39,14 +39,14 @@ class Standing:
     Attributes:
         number: Of the trial.
         settings: Tried.
-        outcome: ``finished``, ``pruned``, or what went wrong.
+        outcome: ``finished``, ``pruned``, or ``failed`` and why.
         score: Best validation score of the trial, or None.
         is_best: Whether it is the best so far.
         done: Trials done.
         total: Trials there are to do.
         best: The best score so far, or None.
         seconds_left: At the pace of this run, all its processes together, and until the last
-            minute a trial may begin in.
+            minute a trial may begin in; not a number while all trials have failed.
     """
 
     number: int
@@ -201,6 +201,10 @@ class Search:
         ended = [trial for trial in self.study.get_trials(deepcopy=False) if _ended(trial)]
         return sorted(ended, key=lambda trial: (trial.datetime_complete, trial.number))
 
+    def failed(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials that ended in an error, in the order they did."""
+        return [trial for trial in self.done() if trial.state.name == "FAIL"]
+
     def best(self) -> optuna.trial.FrozenTrial | None:
         """Return the best finished trial, or None."""
         finished = [trial for trial in self.done() if trial.state.name == "COMPLETE"]
@@ -218,12 +222,11 @@ class Search:
         return meant(self.plan.space, trial.params)
 
     def _finished(self) -> str | None:
-        plan = self.plan
-        if plan.minutes is not None and time.monotonic() - self._begun >= 60 * plan.minutes:
-            return f"{plan.minutes:g} minutes are over"
-        done = self.done()
+        plan, done = self.plan, self.done()
         if len(done) >= plan.total:
             return f"{len(done)} of {plan.total} trials are done"
+        if plan.minutes is not None and time.monotonic() - self._begun >= 60 * plan.minutes:
+            return f"{plan.minutes:g} minutes are over"
         if plan.early_stop is not None:
             stale = _stale(done)
             if stale >= plan.early_stop:
@@ -233,13 +236,15 @@ class Search:
     def _standing(self, number: int) -> Standing:
         trial, done, best = self._frozen(number), self.done(), self.best()
         outcome = {"COMPLETE": "finished", "PRUNED": "pruned"}.get(
-            trial.state.name, str(trial.user_attrs.get("error"))
+            trial.state.name, f"failed: {trial.user_attrs.get('error')}"
         )
         seen = trial.intermediate_values.values()
         score = trial.value if trial.state.name == "COMPLETE" else max(seen, default=None)
         spent = time.monotonic() - self._begun
         total = self.plan.total
         left = max(total - len(done), 0) * spent / max(len(done) - self._done_before, 1)
+        if all(each.state.name == "FAIL" for each in done):
+            left = float("nan")
         if self.plan.minutes is not None:
             left = min(left, max(60 * self.plan.minutes - spent, 0))
         return Standing(
