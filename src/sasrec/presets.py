@@ -92,8 +92,6 @@ LARGE = 500_000
 """Training targets from which on ``best`` takes a wider network and larger batches."""
 DEEP = 20
 """Events of a mean history from which on ``best`` takes two blocks."""
-MANY_CASES = 5_000
-"""Users from which on a validation is steady enough for less patience."""
 DEFAULT = "best"
 """What ``sasrec train`` begins with; ``run_recbole`` begins with ``recbole``."""
 
@@ -122,7 +120,6 @@ def adapted_to(facts: DataFacts) -> dict[str, Any]:
         "temperature": 0.07 if large else 0.1,
         "batch_size": 8192 if large else 2048,
         "relative_bias": "time" if facts.times_tell else "none",
-        "patience": 10 if len(facts.histories) >= MANY_CASES else 20,
     }
 
 
