@@ -55,7 +55,7 @@ def main() -> None:
     rows = []
     for data in given.data:
         curves = both(data, given)
-        name = Path(data).name + (" (the same targets)" if given.same_targets else "")
+        name = Path(data).stem + (" (the same targets)" if given.same_targets else "")
         show(name, curves)
         if not given.same_targets:
             draw(curves, name, HERE.parent / "docs" / f"peers-{name}.png")
@@ -75,7 +75,8 @@ def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
     """Return what each system measured on a data set."""
     path = locate(data, DataSettings(), lambda done, total: None)
     if given.same_targets:
-        data = path = str(shortened(path, Path(tempfile.mkdtemp())))
+        path = shortened(path, Path(tempfile.mkdtemp()))
+        data = str(path)
     settings = {
         "n_layers": given.blocks,
         "n_heads": given.heads,
@@ -96,7 +97,7 @@ def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
 
 
 def shortened(path: Path, folder: Path) -> Path:
-    """Return a data set that holds the newest events of each user, as many as RecTools takes."""
+    """Return a file that holds the newest events of each user, as many as RecTools takes."""
     [source] = [path] if path.is_file() else path.glob("*.inter")
     events = pl.read_csv(source, separator="\t", infer_schema=False)
     user, _, *_, time = events.columns
@@ -110,7 +111,7 @@ def shortened(path: Path, folder: Path) -> Path:
     target = folder / source.stem
     target.mkdir()
     kept.write_csv(target / source.name, separator="\t")
-    return target
+    return target / source.name
 
 
 def show(data: str, curves: dict[str, dict]) -> None:
