@@ -62,6 +62,6 @@ def test_caser_is_the_same_whichever_way_it_goes(lengths: tuple[int, ...]) -> No
         gradients.append([found, *(p.grad for p in model.parameters() if p.grad is not None)])
     assert len(gradients[0]) == len(gradients[1]) > 10
     for one, other in zip(*gradients, strict=True):
-        assert torch.allclose(one, other, rtol=0, atol=2e-5)
+        assert torch.allclose(one, other, rtol=1e-5, atol=2e-5)
     # A state a window is done alone, all of them together.
     assert torch.allclose(model.encode(batch)[batch.last], model.encode(batch, batch.last))

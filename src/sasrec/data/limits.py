@@ -27,10 +27,10 @@ def check_lines(path: Path) -> None:
     try:
         with path.open("rb") as file:
             while block := file.read(LONGEST_LINE):
-                if b"\0" in block:
+                if not ends and b"\0" in block.partition(b"\n")[0]:
                     raise DataError(
-                        f"{path} holds NUL bytes, so it is no text in UTF-8, but binary or UTF-16; "
-                        "save it as text in UTF-8"
+                        f"{path}, line 1 holds NUL bytes, so it is no text in UTF-8, but binary or "
+                        "UTF-16; save it as text in UTF-8"
                     )
                 if len(block) == LONGEST_LINE and b"\n" not in block:
                     raise DataError(
