@@ -1,8 +1,11 @@
+import importlib
 import platform
+import sys
 
 import pytest
 import torch
 
+from sasrec import memory
 from sasrec.memory import forget_peak, keep_freed_memory, peak_bytes
 
 
@@ -14,6 +17,13 @@ def test_glibc_takes_the_settings() -> None:
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     assert not keep_freed_memory()
+
+
+def test_training_can_do_without_a_module_that_only_unix_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert importlib.reload(memory).keep_freed_memory() in {True, False}
 
 
 def test_a_peak_is_forgotten_with_what_was_freed() -> None:

@@ -6,7 +6,7 @@ layer wins over an earlier one, and only the outcome is validated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -70,17 +70,17 @@ class RunSettings:
 
     def given(self) -> dict[str, Any]:
         """Return the settings somebody has given, by our names and in types JSON has."""
-        values = {key: value for group in self.groups().values() for key, value in _dumped(group)}
+        values = {
+            key: value
+            for group in self.groups().values()
+            for key, value in group.model_dump(mode="json").items()
+        }
         of_presets = ("preset ", f"{self.model_name} as in")
         return {
             key: values[key]
             for key, origin in self.origins.items()
             if not origin.startswith(of_presets)
         }
-
-
-def _dumped(group: Settings) -> Iterable[tuple[str, Any]]:
-    return group.model_dump(mode="json").items()
 
 
 def resolve_settings(

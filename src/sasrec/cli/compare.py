@@ -168,7 +168,7 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     sizes = found.dataset
-    trained = [entry for entry in found.entries if entry.epochs == entry.epochs]
+    trained = [entry for entry in found.entries if entry.is_trained]
     seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
     seeds = f"{seeds} {', '.join(map(str, found.seeds))}" if trained else ""
     console.print(
@@ -183,11 +183,7 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         "for the number of comparisons (Holm); intervals are bootstrapped over cases"
     )
     if len(found.seeds) > 1 and trained:
-        spread = ", ".join(
-            f"{entry.model} {entry.spread[first]:.4f}"
-            for entry in found.entries
-            if entry.spread[first] == entry.spread[first]
-        )
+        spread = ", ".join(f"{entry.model} {entry.spread[first]:.4f}" for entry in trained)
         console.print(f"standard error of {first} over seeds: {spread}")
     for key in dict.fromkeys(key for entry in trained for key in entry.settings):
         having = [entry.model for entry in trained if key in entry.settings]
@@ -234,7 +230,7 @@ def _cost_table(found: Comparison) -> Any:
 
 
 def _training_costs(entry: Entry) -> tuple[str, str, str]:
-    if entry.epochs != entry.epochs:
+    if not entry.is_trained:
         return "saved", "", ""
     return (
         f"{entry.epochs:.0f}",

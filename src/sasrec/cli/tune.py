@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from functools import partial
@@ -98,8 +99,6 @@ def tune(
     check_names(space, name, fixed)
     default = folder_name(data) + ("" if name == "SASRec" else f"-{name}")
     folder = out if out is not None else Path("tuned") / default
-    if storage is None:
-        folder = made_folder(folder)
     plan = SearchPlan(
         space=tuple(space),
         algorithm=_algorithm(algo, space),  # type: ignore[arg-type]  # one of ALGORITHMS
@@ -111,7 +110,7 @@ def tune(
         seed=run.training.seed,
     )
     train = trainer_of(corpus, fixed, model=name, preset=preset)
-    where = storage if storage is not None else str(folder / "study.journal")
+    where = str(made_folder(folder) / "study.journal") if storage is None else storage
     task = Task(
         plan,
         storage=where,
@@ -123,7 +122,7 @@ def tune(
         fingerprint=corpus.sequences.fingerprint(),
     )
     search = task.search()
-    folder = made_folder(folder)
+    folder = made_folder(folder)  # only now, as a storage that is refused shall leave none behind
     if done := len(search.done()):
         print(f"{where}: going on after {done} of {plan.total} trials", file=sys.stderr)
     watched = run.evaluation.valid_metric
@@ -195,8 +194,7 @@ def _tell(standing: Standing, watched: str) -> None:
     settings = ", ".join(f"{key}={_short(value)}" for key, value in standing.settings.items())
     score = "" if standing.score is None else f" {watched} {standing.score:.4f}"
     best = "" if standing.best is None else f", best {standing.best:.4f}"
-    known = standing.seconds_left == standing.seconds_left
-    left = f", {_time(standing.seconds_left)} left" if known else ""
+    left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
     mark = " (best so far)" if standing.is_best else ""
     print(
         f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
@@ -258,8 +256,7 @@ def _finish(
     write_whole(folder / "search.html", search_report(search, figures, title=title, final=final))
     write_figures(figures, folder)
     also = f", {len(failed)} failed" if (failed := search.failed()) else ""
-    tried = len(search.done()) - len(failed)
-    print(f"best of {tried} trials{also}: {watched} {best.value:.4f} (validation)")
+    print(f"best of {search.judged()} trials{also}: {watched} {best.value:.4f} (validation)")
     for key, value in settings.items():
         print(f"  {key}: {_short(value)}")
     for sentence in final:
@@ -305,9 +302,8 @@ def _tested(
     figures = ", ".join(
         f"{key} {statistics.mean(t[key] for t in tests):.4f}{spread[key]}" for key in tests[0]
     )
-    tried = len(search.done()) - len(search.failed())
     return [
         f"test, {seeds} seed(s): {figures}",
-        f"note: these settings were chosen among {tried} by validation, so their "
+        f"note: these settings were chosen among {search.judged()} by validation, so their "
         "validation score flatters; the test score does not",
     ]

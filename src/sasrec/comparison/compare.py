@@ -175,10 +175,10 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
     """
     shared = {key for group in SHARED for key in group.model_fields}
     everything = {key for model in MODELS for key in known_keys(model)}
+    having = {key for model in models for key in known_keys(model)}
     for layer in settings:
         for key in layer.values:
-            having = any(key in known_keys(model) for model in models)
-            if key in everything and not having and our_name(key, DEFAULT_MODEL) not in shared:
+            if key in everything - having and our_name(key, DEFAULT_MODEL) not in shared:
                 trained = ", ".join(models) or "none"
                 raise SettingsError(
                     f"{key!r} in {layer.place_of(key)} has no effect: none of the models that are "

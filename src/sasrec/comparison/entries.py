@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -51,6 +52,11 @@ class Entry:
     peak_megabytes: float
     slices: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it was trained for this comparison, neither loaded nor counted."""
+        return not math.isnan(self.epochs)
 
 
 @dataclass(frozen=True, slots=True)

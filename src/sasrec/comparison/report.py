@@ -50,7 +50,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     for number, entry in enumerate(comparison.entries):
         low, high = entry.intervals[key]
         mean, colour = entry.means[key], f"C{number % 10}"
-        if entry.seconds_to_best != entry.seconds_to_best:
+        if not entry.is_trained:
             how = "not trained" if entry.model in BASELINES else "saved"
             axes.axhline(mean, color=colour, linestyle=":", label=f"{entry.model} ({how})")
             continue

@@ -183,8 +183,7 @@ class HyperTuning:
 
     def _draw(self, path: Path) -> None:
         results = list(self.params2result.values())
-        raw = [result["best_valid_score"] for result in results]
-        scores = [math.nan if score is None else float(score) for score in raw]
+        scores = [_measured(result) for result in results]
         bigger = all(result["valid_score_bigger"] for result in results)
         write_whole(path, search_page(list(self.params2result), scores, bigger=bigger))
 
@@ -197,11 +196,9 @@ class HyperTuning:
 
         Returns:
             Whether it is better than all before.
-
         """
         self.params2result[self.params2str(params)] = result
-        raw = result["best_valid_score"]
-        score = math.nan if raw is None else float(raw)
+        score = _measured(result)
         self.score_list.append(score)
         sign = 1.0 if result["valid_score_bigger"] else -1.0
         is_best = self.best_score is None or sign * score > sign * self.best_score
@@ -264,9 +261,12 @@ def score_of(result: Mapping[str, Any]) -> float:
     Returns:
         Higher is better; not a number if nothing was measured.
     """
+    return _measured(result) if result["valid_score_bigger"] else -_measured(result)
+
+
+def _measured(result: Mapping[str, Any]) -> float:
     raw = result["best_valid_score"]
-    score = math.nan if raw is None else float(raw)
-    return score if result["valid_score_bigger"] else -score
+    return math.nan if raw is None else float(raw)
 
 
 def _spelled(values: Mapping[str, float]) -> str:

@@ -96,7 +96,7 @@ def _listener(tune: Any, search: HyperTuning, points: list[dict[str, Any]]) -> A
             self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **_: Any
         ) -> None:
             if "outcome" in result and not Listener.is_over:
-                params = _params(search, points, trial.config)
+                params = _params(search.space, points, trial.config)
                 Listener.is_over = search.hear(params, result["outcome"])
 
         def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
@@ -109,9 +109,9 @@ def _listener(tune: Any, search: HyperTuning, points: list[dict[str, Any]]) -> A
 
 
 def _params(
-    search: HyperTuning, points: list[dict[str, Any]], config: Mapping[str, Any]
+    space: list[Parameter], points: list[dict[str, Any]], config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    return points[config["place"]] if points else meant(search.space, config)
+    return points[config["place"]] if points else meant(space, config)
 
 
 def _suggest(space: list[Parameter], trial: Any) -> None:
@@ -139,8 +139,7 @@ def _tuner(
 
     def trial(config: Mapping[str, Any]) -> None:
         sys.argv = sys.argv[:1]  # the words of Ray's worker are no settings
-        params = points[config["place"]] if points else meant(space, config)
-        outcome = outcome_of(objective, params, files)
+        outcome = outcome_of(objective, _params(space, points, config), files)
         failed = isinstance(outcome, SasrecError)
         score = float("nan") if failed else score_of(outcome)  # type: ignore[arg-type]
         tune.report({"score": score, "outcome": outcome})

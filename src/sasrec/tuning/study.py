@@ -205,6 +205,10 @@ class Search:
         """Return the trials that ended in an error, in the order they did."""
         return [trial for trial in self.done() if trial.state.name == "FAIL"]
 
+    def judged(self) -> int:
+        """Return how many trials ended with a score to choose by; failed ones did not."""
+        return len(self.done()) - len(self.failed())
+
     def best(self) -> optuna.trial.FrozenTrial | None:
         """Return the best finished trial, or None."""
         finished = [trial for trial in self.done() if trial.state.name == "COMPLETE"]
