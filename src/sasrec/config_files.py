@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,13 @@ FLOAT = re.compile(
 """What is a number with a point or an exponent; YAML 1.1 by itself reads 1e-3 as a text."""
 
 MOST_BYTES = 2**18
-"""Of a file of settings; reading it takes some hundred times as much memory."""
+"""Of a file of settings."""
+MOST_WRITTEN = 5_000
+"""Values written in a settings file; each takes a kilobyte or two while YAML is read."""
 MOST_VALUES = 100_000
-"""Values of a settings file; a few lines of references to references can stand for billions."""
+"""Values a settings file stands for; a few lines of references to references can mean billions."""
+LONGEST_LITERAL = 2**14
+"""Characters of a value; its parts take some hundred times as much memory while it is read."""
 
 MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
 """What YAML's own reader of values may raise on a value that is not what its tag says."""
@@ -56,15 +61,24 @@ class Layer:
         return f"{self.where}, line {self.lines[key]}" if key in self.lines else self.where
 
 
-def literal(text: str) -> Any:
+def literal(text: str, where: str = "a value") -> Any:
     """Return the Python literal a text spells, or the text itself; nothing is executed.
 
     Args:
         text: Such as ``0.5``, ``true``, ``[1,2]`` or ``gelu``.
+        where: What to call the place in an error text.
 
     Returns:
         The value.
+
+    Raises:
+        SettingsError: It is longer than any value of a setting.
     """
+    if len(text) > LONGEST_LITERAL:
+        raise SettingsError(
+            f"{where}: {text[:20]!r} goes on for {len(text):,} characters; at most "
+            f"{LONGEST_LITERAL:,} are read"
+        )
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     try:
@@ -98,7 +112,7 @@ def key_words(words: Sequence[str]) -> Layer:
                 raise SettingsError(f"{word!r} has no value; write {word}=value")
             text = rest.pop(0)
         key = key.replace("-", "_")
-        value = literal(text)
+        value = literal(text, f"--{key}")
         if key in values and values[key] != value:
             raise SettingsError(
                 f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
@@ -155,6 +169,9 @@ def yaml_file(path: str | Path) -> Layer:
 
     text = settings_text(path)
     try:
+        written = sum(1 for _ in itertools.islice(_yaml_values(text), MOST_WRITTEN + 1))
+        if written > MOST_WRITTEN:
+            raise SettingsError(f"{path} holds more than {MOST_WRITTEN:,} values; no settings do")
         node = yaml.compose(text, Loader=_loader())
         if node is None or getattr(node, "value", node) == "":
             return Layer(str(path), {})
@@ -178,6 +195,15 @@ def yaml_file(path: str | Path) -> Layer:
     if not isinstance(values, dict):
         raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
     return Layer(str(path), values, lines)
+
+
+def _yaml_values(text: str) -> Iterator[object]:
+    """Yield something for each key and value of a YAML text, none of which is kept."""
+    import yaml
+
+    for event in yaml.parse(text, Loader=_loader()):
+        if isinstance(event, yaml.NodeEvent):
+            yield event
 
 
 def _size(node: Any, known: dict[int, int]) -> int:

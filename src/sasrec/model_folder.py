@@ -15,6 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
+from sasrec.data.limits import json_within_limits
 from sasrec.data.writing import ASIDE, working_prefix
 from sasrec.errors import ModelError, did_you_mean
 
@@ -245,7 +246,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: It cannot be read, or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_within_limits(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):

@@ -7,7 +7,6 @@ safetensors file, and that is what is imported.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from sasrec.configuration import RunSettings, resolve_settings
+from sasrec.data.limits import json_within_limits
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import ModelError
@@ -80,7 +80,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            sizes = json.loads((file.metadata() or {})["config"])
+            sizes = json_within_limits((file.metadata() or {})["config"])
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {' '.join(str(error).split())}") from error
     except KeyError as error:

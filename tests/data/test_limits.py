@@ -1,13 +1,14 @@
 """Input that is made to exhaust memory is refused, or read within a bounded multiple of it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sasrec.config_files import MOST_BYTES, yaml_file
-from sasrec.data.limits import LONGEST_LINE, MOST_COLUMNS
+from sasrec.config_files import LONGEST_LITERAL, MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
+from sasrec.data.limits import LONGEST_LINE, MOST_COLUMNS, MOST_NESTED, json_within_limits
 from sasrec.data.readers import read_file
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings import DataSettings
@@ -19,33 +20,65 @@ SIZE = 8_000_000
 READ = """
 import sys
 from pathlib import Path
-from sasrec.data.sources import load_corpus
 from sasrec.errors import SasrecError
-from sasrec.settings import DataSettings
+
+def table(path):
+    from sasrec.data.sources import load_corpus
+    from sasrec.settings import DataSettings
+    load_corpus(path, DataSettings())
+
+def space(path):
+    from sasrec.tuning.space import read_space
+    read_space(path)
+
+def settings(path):
+    from sasrec.config_files import yaml_file
+    yaml_file(path)
+
+def json(path):
+    from sasrec.model_folder import read_json
+    read_json(Path(path))
 
 def most():
     with open("/proc/self/status") as file:
         return int(dict(line.split(":", 1) for line in file)["VmHWM"].split()[0]) * 1024
 
-path, small = sys.argv[1:]
-load_corpus(small, DataSettings())
+kind, path, small = sys.argv[1:]
+read = globals()[kind]
+read(small)
 before = most()
 try:
-    load_corpus(path, DataSettings())
+    read(path)
     said = "read"
 except SasrecError as error:
     said = str(error)
 print(most() - before, said)
 """
+needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="measures with Linux's /proc"
+)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="measures with Linux's /proc")
+def taken_and_said(kind: str, path: Path, small: Path) -> tuple[int, str]:
+    """Return the memory that reading a file took, in bytes, and what was said of it."""
+    output = subprocess.run(
+        [sys.executable, "-c", READ, kind, str(path), str(small)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    taken, _, said = output.partition(" ")
+    return int(taken), said
+
+
+@needs_proc
 @pytest.mark.parametrize(
     ("name", "content", "times", "said"),
     [
-        # A row of an honest file has some 20 bytes; one of 6 is as small as rows get.
+        # A row takes some 100 bytes however few it has; most have about 20, and none below 6.
         ("usual.inter", HEAD + b"196\t242\t881250949\n" * (SIZE // 18), 10, "read"),
-        ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 25, "read"),
+        ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 20, "read"),
         ("blank.inter", HEAD + b"\n" * SIZE, 10, "no interactions"),
         ("tabs.inter", HEAD + b"\t" * SIZE, 1, "line 2 has more than"),
         ("zeros.inter", HEAD + bytes(SIZE), 1, "line 2 has more than"),
@@ -62,16 +95,34 @@ def test_memory_is_a_bounded_multiple_of_the_file(
     (tmp_path / name).write_bytes(content)
     small = tmp_path / "ordinary.inter"
     small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
-    output = subprocess.run(
-        [sys.executable, "-c", READ, str(tmp_path / name), str(small)],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout
-    taken, _, told = output.partition(" ")
+    taken, told = taken_and_said("table", tmp_path / name, small)
     assert said in told
-    assert int(taken) < times * len(content) + 2**23
+    assert taken < times * len(content) + 2**23
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("kind", "content", "said"),
+    [
+        ("settings", "a: [" + "1," * 130_000 + "]", "holds more than 5,000 values"),
+        ("settings", "a: " + "[" * 130_000, "holds more than 5,000 values"),
+        ("settings", "a: [" + "1," * 4_900 + "]", "read"),
+        ("settings", "a: &a [1]\n" + "".join(f"b{n}: *a\n" for n in range(20_000)), "5,000 values"),
+        ("space", "x choice [" + "1," * 130_000 + "]", "goes on for 260,002 characters"),
+        ("space", "".join(f"k{n} choice [{'1,' * 8_000}]\n" for n in range(15)), "read"),
+        ("json", '{"a": [' + "[]," * 2_000_000 + "1]}", "more than 100,000 lists and objects"),
+    ],
+    ids=["many", "deep", "allowed", "references", "long", "lines", "json"],
+)
+def test_a_small_file_of_settings_takes_little_memory(
+    kind: str, content: str, said: str, tmp_path: Path
+) -> None:
+    small = tmp_path / "small"
+    small.write_text({"settings": "a: 1", "space": "x choice [1,2]", "json": "{}"}[kind])
+    (tmp_path / "odd").write_text(content)
+    taken, told = taken_and_said(kind, tmp_path / "odd", small)
+    assert said in told
+    assert taken < 10 * len(content) + 2**23
 
 
 @pytest.mark.parametrize("name", ["x.inter", "x.csv", "x.tsv"])
@@ -97,3 +148,31 @@ def test_settings_are_no_data(read: object, tmp_path: Path) -> None:
     path.write_bytes(b"# \xc3\xa4\n" * (MOST_BYTES // 5 + 1))
     with pytest.raises(SettingsError, match="large has more than 262,144 bytes"):
         read(path)  # type: ignore[operator]
+
+
+def test_values_written_out_are_counted_before_they_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "many.yaml"
+    path.write_text("topk: [" + "1," * (MOST_WRITTEN - 3) + "]\n")
+    assert len(yaml_file(path).values["topk"]) == MOST_WRITTEN - 3
+    path.write_text("topk: [" + "1," * (MOST_WRITTEN - 2) + "]\n")
+    with pytest.raises(SettingsError, match=r"many\.yaml holds more than 5,000 values"):
+        yaml_file(path)
+
+
+def test_an_endless_value_is_named_by_its_place(tmp_path: Path) -> None:
+    text = "1" * (LONGEST_LITERAL + 1)
+    with pytest.raises(SettingsError, match=r"--seed: '1{20}' goes on for 16,385 characters"):
+        key_words([f"--seed={text}"])
+    path = tmp_path / "hyper.test"
+    path.write_text(f"n_layers choice [1,2]\nseed choice {text}\n")
+    with pytest.raises(SettingsError, match=r"hyper\.test, line 2: '1{20}' goes on"):
+        read_space(path)
+
+
+def test_brackets_in_tokens_are_no_lists() -> None:
+    tokens = ['[{"x\\', "plain"] * (MOST_NESTED // 2)
+    assert json_within_limits(json.dumps({"items": tokens})) == {"items": tokens}
+    lists = json.dumps({"items": [[]] * (MOST_NESTED - 2)})
+    assert len(json_within_limits(lists.encode())["items"]) == MOST_NESTED - 2
+    with pytest.raises(ValueError, match="more than 100,000 lists and objects"):
+        json_within_limits(json.dumps([[]] * MOST_NESTED))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sasrec.cli.watch import fetch_progress
+from sasrec.data.limits import json_within_limits
 from sasrec.data.writing import write_whole
 from sasrec.errors import DataError, printable
 
@@ -187,7 +188,7 @@ def _line_tokens(line: str, where: str) -> list[str]:
     if not line.lstrip().startswith(("[", "{", '"')):
         return line.split()
     try:
-        tokens = json.loads(line)
+        tokens = json_within_limits(line)
         json.dumps(tokens, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: no JSON list ({error})") from error

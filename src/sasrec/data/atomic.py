@@ -102,7 +102,7 @@ def read_columns(layout: Layout) -> pl.DataFrame:
         DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
             one that is no finite number; the text names the line.
     """
-    frame = _parse(layout, layout.path)
+    frame = _parse(layout, layout.path, pl.Float64)
     if frame is not None and _has_gaps(frame):
         frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
     # An empty value in a column that may have one is fine; a missing one is not, and only the
@@ -110,7 +110,9 @@ def read_columns(layout: Layout) -> pl.DataFrame:
     if frame is None or _has_gaps(frame):
         frame = _walked(layout)
     for name in layout.numbers:
-        numbers = frame[name].str.strip_chars().cast(pl.Float64, strict=False)
+        numbers = frame[name]
+        if numbers.dtype == pl.String:
+            numbers = numbers.str.strip_chars().cast(pl.Float64, strict=False)
         is_bad = ~numbers.is_finite() | (numbers.is_null() & frame[name].is_not_null())
         if is_bad.fill_null(name in layout.wanted).any():
             _refuse(layout)
@@ -122,8 +124,18 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
     return bool(sum(frame.null_count().row(0)))
 
 
-def _parse(layout: Layout, source: Path | bytes) -> pl.DataFrame | None:
-    """Return the columns asked for and the last one as text, or None if some line does not fit."""
+def _parse(layout: Layout, source: Path | bytes, numbers: type[pl.DataType]) -> pl.DataFrame | None:
+    """Return the columns asked for and the last one, or None if some line does not fit.
+
+    Args:
+        layout: The file and its columns.
+        source: The file, or what stands in it.
+        numbers: What to read numbers as. As text they take more memory, but may have spaces about
+            them.
+
+    Returns:
+        Numbers in that type, all else as text; an empty value is null.
+    """
     names = layout.names
     asked = {*layout.wanted, *layout.optional, names[-1]}
     kept = [name for name in names if name in asked]
@@ -133,7 +145,7 @@ def _parse(layout: Layout, source: Path | bytes) -> pl.DataFrame | None:
             separator=layout.separator,
             has_header=False,
             skip_lines=1,
-            schema=dict.fromkeys(names, pl.String),
+            schema={name: numbers if name in layout.numbers else pl.String for name in names},
             columns=[names.index(name) for name in kept],
             quote_char=None,
             glob=False,
@@ -150,7 +162,7 @@ def _walked(layout: Layout) -> pl.DataFrame:
         _refuse(layout)
     with layout.path.open("rb") as file:
         text = file.readline() + b"".join(line for line in file if line.strip())
-    frame = _parse(layout, text)
+    frame = _parse(layout, text, pl.String)
     if frame is None:
         _refuse(layout)
     return frame

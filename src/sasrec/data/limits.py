@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
+from typing import Any
 
 from sasrec.errors import DataError
 
 LONGEST_LINE = 2**20
 """Bytes. Polars takes some 450 times as much memory for a line of nothing but separators."""
 MOST_COLUMNS = 10_000
+MOST_NESTED = 100_000
+"""Lists and objects of a JSON text. An empty one takes twenty times the memory of its three
+characters."""
 
 
 def check_lines(path: Path) -> None:
@@ -56,3 +62,26 @@ def check_columns(path: Path, count: int) -> None:
         raise DataError(
             f"{path}, line 1 names {count:,} columns; at most {MOST_COLUMNS:,} are read"
         )
+
+
+def json_within_limits(text: str | bytes) -> Any:
+    """Return what a JSON text holds, unless it was made to fill the memory.
+
+    Args:
+        text: JSON.
+
+    Returns:
+        Its value.
+
+    Raises:
+        ValueError: It is no JSON, or holds more than ``MOST_NESTED`` lists and objects.
+        RecursionError: They lie too deep in one another.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
+    # Texts may hold brackets too, so only where there are many is it worth looking closely.
+    if text.count("[") + text.count("{") > MOST_NESTED:
+        parts = re.finditer(r'"(?:[^"\\]|\\.)*"|[\[{]', text)
+        if sum(1 for part in parts if part[0] in "[{") > MOST_NESTED:
+            raise ValueError(f"it holds more than {MOST_NESTED:,} lists and objects")
+    return json.loads(text)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from sasrec.data.limits import json_within_limits
 from sasrec.data.writing import written_whole
 from sasrec.errors import DataError, ModelError
 from sasrec.training.progress import EpochResult
@@ -235,12 +236,19 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
         )
     try:
         with safe_open(path, framework="pt") as file:
-            head = json.loads((file.metadata() or {})["training"])
+            head = json_within_limits((file.metadata() or {})["training"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if head["format"] > FORMAT:
             raise ModelError(f"{path} comes from a newer version of sasrec; update it")
         return TrainState(tensors, head["facts"]), dict(head["about"])
     except KeyError as error:
         raise ModelError(f"{path} is no checkpoint of a training: it lacks {error}") from error
-    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
+    except (
+        SafetensorError,
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ModelError(f"{path} is damaged, or no checkpoint: {error}") from error

@@ -114,7 +114,7 @@ def read_space(path: str | Path) -> list[Parameter]:
         if words[0] in found:
             raise SettingsError(f"{where}: {words[0]!r} stands above already; keep one")
         text = "".join(words[2:])
-        values = literal(text if words[1] == "choice" else f"[{text}]")
+        values = literal(text if words[1] == "choice" else f"[{text}]", where)
         found[words[0]] = parameter(words[0], words[1], values, where)
     if not found:
         raise SettingsError(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sasrec.data.limits import json_within_limits
 from sasrec.errors import SettingsError
 from sasrec.locks import lock_of
 
@@ -137,7 +138,7 @@ def _refuse_others(path: Path) -> None:
     whole, _, rest = content.rpartition(b"\n")
     for number, line in enumerate(whole.split(b"\n") if whole else [], start=1):
         try:
-            is_entry = "op_code" in json.loads(line)
+            is_entry = "op_code" in json_within_limits(line)
         except (ValueError, TypeError, RecursionError):
             is_entry = False
         if not is_entry:
