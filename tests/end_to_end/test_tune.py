@@ -53,6 +53,23 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     assert trained.returncode == 0, trained.stderr
 
 
+def test_what_was_found_may_be_json_alone(tmp_path: Path) -> None:
+    (tmp_path / "hyper.test").write_text("n_layers choice [1,2]\n")
+    words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL, "-o", "out", "--seeds", "2")
+    ended = command(*words, "--json", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["trials"] == 2
+    assert found["failed"] == 0
+    assert set(found["settings"]) == {"n_layers"}
+    assert len(found["tests"]) == 2
+    assert 0 < found["validation"] < 1
+    assert "trial 1" not in ended.stderr
+    quiet = command(*words[:-1], "0", "--quiet", cwd=tmp_path)
+    assert "best of 2 trials" in quiet.stdout
+    assert quiet.stderr == ""
+
+
 def test_a_space_may_be_yaml_and_a_range(tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(
         "uniform: {hidden_dropout_prob: [0.1, 0.5]}\nchoice: {n_heads: [1, 2]}\n"

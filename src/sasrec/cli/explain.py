@@ -56,7 +56,8 @@ def explain(
     corpus = load_corpus(source, settings, fetch_progress())
     averages = _averages(recommender, corpus, source, settings)
     first = [] if history else corpus.users.entries.to_list()[:1]
-    asked = asked_histories(recommender, history or [], user or first, source, corpus)
+    wanted = list(dict.fromkeys(user or first))  # a user asked for twice is shown once
+    asked = asked_histories(recommender, history or [], wanted, source, corpus)
     people = [_person(recommender, each, k) for each in asked]
     pictures = pictures_of(averages, people)
     title = f"{recommender.settings['model_name']} on {source}"

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.run import ConfigFiles, Data, Preset, folder_name, made_folder, settings_from
+from sasrec.cli.run import (
+    AsJson,
+    ConfigFiles,
+    Data,
+    Preset,
+    Quiet,
+    folder_name,
+    made_folder,
+    settings_from,
+)
+from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, write_settings
 from sasrec.cli.watch import fetch_progress
-from sasrec.data.writing import write_whole
-from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
+from sasrec.errors import Interrupted, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
-    from sasrec.data.sequences import Corpus
     from sasrec.tuning.space import Parameter
-    from sasrec.tuning.study import Search, Standing
+    from sasrec.tuning.study import Standing
 
 ALGORITHMS = ("exhaustive", "random", "tpe")
 PRUNERS = ("halving", "hyperband", "none")
@@ -68,6 +76,8 @@ def tune(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; default tuned/DATA.")
     ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Search settings on the validation cases; the test is looked at once, for the best.
 
@@ -123,27 +133,27 @@ def tune(
     )
     search = task.search()
     folder = made_folder(folder)  # only now, as a storage that is refused shall leave none behind
+    note = _nothing if quiet or as_json else _note
     if done := len(search.done()):
-        print(f"{where}: going on after {done} of {plan.total} trials", file=sys.stderr)
+        note(f"{where}: going on after {done} of {plan.total} trials")
     watched = run.evaluation.valid_metric
+    tell = partial(_tell, note=note, watched=watched)
     try:
-        reason = search_together(task, search, train, partial(_tell, watched=watched), jobs)
+        reason = search_together(task, search, train, tell, jobs)
     except Interrupted as error:
         raise Interrupted(f"{error} in {where}; the same command goes on from there") from None
-    print(f"search ended: {reason}", file=sys.stderr)
-    _finish(search, corpus, folder, fixed=fixed, model=name, preset=preset, seeds=seeds)
+    note(f"search ended: {reason}")
+    chosen = Chosen.of(search, watched=watched, model=name, preset=preset, fixed=fixed)
+    write_settings(chosen, folder)  # before the tests, which may take long and be interrupted
+    tests = tested(chosen, corpus, seed=plan.seed, seeds=seeds, note=note)
+    write_report(chosen, tests, search, folder, title=f"{name} on {corpus.name}: the search")
+    say(chosen, tests, folder, as_json=as_json)
 
 
 def _known(option: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         meant = did_you_mean(value, known)
         raise SettingsError(f"{option} is {value!r}{meant} (known: {', '.join(known)})")
-
-
-def _resolved(fixed: dict[str, Any], model: str, preset: str | None) -> Any:
-    from sasrec.configuration import resolve_settings
-
-    return resolve_settings(fixed, model, preset)
 
 
 def _space(path: Path) -> list[Parameter]:
@@ -189,121 +199,28 @@ def _algorithm(asked: str | None, space: list[Parameter]) -> str:
     return asked
 
 
-def _tell(standing: Standing, watched: str) -> None:
-    """Print a line about a trial."""
-    settings = ", ".join(f"{key}={_short(value)}" for key, value in standing.settings.items())
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _nothing(text: str) -> None:
+    del text
+
+
+def _tell(standing: Standing, note: Callable[[str], None], watched: str) -> None:
+    """Note a line about a trial."""
+    settings = ", ".join(f"{key}={short(value)}" for key, value in standing.settings.items())
     score = "" if standing.score is None else f" {watched} {standing.score:.4f}"
     best = "" if standing.best is None else f", best {standing.best:.4f}"
     left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
     mark = " (best so far)" if standing.is_best else ""
-    print(
+    note(
         f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
-        f"{best}{left}",
-        file=sys.stderr,
+        f"{best}{left}"
     )
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _time(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _finish(
-    search: Search,
-    corpus: Corpus,
-    folder: Path,
-    *,
-    fixed: dict[str, Any],
-    model: str,
-    preset: str | None,
-    seeds: int,
-) -> None:
-    """Write the best settings and the report; train the best again and test it.
-
-    Args:
-        search: At its end.
-        corpus: The data set.
-        folder: Where to write.
-        fixed: Settings of all trials.
-        model: Name of the model.
-        preset: Name of settings to begin with, or None.
-        seeds: How often the best is trained again.
-
-    Raises:
-        SasrecError: No trial finished.
-    """
-    from sasrec.tuning.report import search_figures, search_report, write_figures
-
-    best = search.best()
-    if best is None:
-        failed = search.failed()
-        reason = f"; the last one failed: {failed[-1].user_attrs['error']}" if failed else ""
-        raise SasrecError(
-            f"no trial finished{reason}; with another space or other settings, give another --out"
-        )
-    settings = search.settings_of(best)
-    chosen = {**({} if preset is None else {"preset": preset}), **fixed, **settings}
-    write_whole(folder / "best.yaml", _as_yaml(chosen))
-    final = _tested(search, corpus, settings, fixed=fixed, model=model, preset=preset, seeds=seeds)
-    watched = _resolved(fixed, model, preset).evaluation.valid_metric
-    figures = search_figures(search, watched)
-    title = f"{model} on {corpus.name}: the search"
-    write_whole(folder / "search.html", search_report(search, figures, title=title, final=final))
-    write_figures(figures, folder)
-    also = f", {len(failed)} failed" if (failed := search.failed()) else ""
-    print(f"best of {search.judged()} trials{also}: {watched} {best.value:.4f} (validation)")
-    for key, value in settings.items():
-        print(f"  {key}: {_short(value)}")
-    for sentence in final:
-        print(sentence)
-    print(f"saved in {folder}: best.yaml (for sasrec train --config), search.html, pictures")
-
-
-def _as_yaml(settings: dict[str, Any]) -> str:
-    """Return settings as YAML; JSON is YAML too, and needs no guessing about types."""
-    return "".join(f"{key}: {json.dumps(value)}\n" for key, value in settings.items())
-
-
-def _tested(
-    search: Search,
-    corpus: Corpus,
-    settings: dict[str, Any],
-    *,
-    fixed: dict[str, Any],
-    model: str,
-    preset: str | None,
-    seeds: int,
-) -> list[str]:
-    """Return sentences about the best settings, trained again and tested."""
-    import statistics
-
-    from sasrec.experiment import run_experiment
-    from sasrec.training.progress import LogObserver
-
-    if not seeds:
-        return []
-    tests: list[dict[str, float]] = []
-    for seed in range(search.plan.seed, search.plan.seed + seeds):
-        print(f"training the best again, seed {seed} (not with --seeds 0)", file=sys.stderr)
-        run = _resolved({**fixed, **settings, "seed": seed}, model, preset)
-        outcome = run_experiment(corpus, run, observer=LogObserver())
-        tests.append(outcome.reports[0].test)
-    spread = {
-        key: f" (standard error {statistics.stdev(t[key] for t in tests) / seeds**0.5:.4f})"
-        if seeds > 1
-        else ""
-        for key in tests[0]
-    }
-    figures = ", ".join(
-        f"{key} {statistics.mean(t[key] for t in tests):.4f}{spread[key]}" for key in tests[0]
-    )
-    return [
-        f"test, {seeds} seed(s): {figures}",
-        f"note: these settings were chosen among {search.judged()} by validation, so their "
-        "validation score flatters; the test score does not",
-    ]
