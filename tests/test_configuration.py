@@ -79,6 +79,16 @@ def test_written_settings_can_be_read_again() -> None:
 @pytest.mark.parametrize(
     ("values", "text"),
     [
+        (
+            {"dataset": "x"},
+            "unknown key 'dataset'; data are named by --data, and 'sasrec run_recbole' takes "
+            "RecBole's files as is",
+        ),
+        (
+            {"model": "x"},
+            "unknown key 'model'; models are named by --model, and 'sasrec run_recbole' takes "
+            "RecBole's files as is",
+        ),
         ({"learnign_rate": 1}, "unknown key 'learnign_rate'; did you mean 'learning_rate'?"),
         ({"train_batchsize": 1}, "unknown key 'train_batchsize'; did you mean 'train_batch_size'?"),
         ({"zzzzzz": 1}, "unknown key 'zzzzzz'"),

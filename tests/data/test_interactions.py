@@ -91,3 +91,10 @@ def test_a_missing_column_suggests_the_nearest():
 def test_a_frame_without_rows_is_an_error():
     with pytest.raises(DataError, match="the data frame holds no interactions; it needs at least"):
         read(pl.DataFrame({"user": [], "item": []}), time=None)
+
+
+def test_dates_that_are_text_are_times_as_in_a_file():
+    dates = ["2024-05-02T10:00:00Z", "2024-05-01 09:30:00", "2024-05-01"]
+    frame = pl.DataFrame({"user": ["a"] * 3, "item": ["x", "y", "z"], "time": dates})
+    day = 1714521600.0
+    assert read(frame).frame["time"].to_list() == [day + 86400 + 36000, day + 34200, day]

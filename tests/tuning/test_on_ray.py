@@ -27,7 +27,7 @@ def objective(params: dict[str, Any], files: Sequence[str] | None) -> Mapping[st
 
 def test_without_ray_a_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(SettingsError, match=r"pip install 'sasrec\[ray\]'"):
+    with pytest.raises(SettingsError, match=r"pip install 'ray\[tune\]'"):
         ray_here()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from sasrec.data.moments import numbers_or_moments
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -176,6 +177,8 @@ def _times(values: pl.Series, where: str) -> pl.Series:
         raise DataError(
             f"{where}: column {values.name!r} holds {values.dtype}; a time is a number or a date"
         )
+    if values.dtype == pl.String:
+        values = numbers_or_moments(values)
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     times = values.cast(pl.Float64, strict=False)

@@ -25,6 +25,7 @@ GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 RECBOLE_WHEEL = "recbole==1.2.1"
 TIMEOUT_SECONDS = 20
 RATINGS_HEADER = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+USERS_HEADER = "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token"
 FILMS_HEADER = "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq"
 
 
@@ -41,11 +42,14 @@ def movielens_100k(folder: Path, progress: Progress) -> None:
         ratings = _member(archive, "ml-100k/u.data")
         films = _member(archive, "ml-100k/u.item").decode("latin-1")
         genres = _member(archive, "ml-100k/u.genre").decode("latin-1")
+        people = _member(archive, "ml-100k/u.user").decode("latin-1")
     zipped.unlink()
     (folder / "ml-100k.inter").write_bytes(RATINGS_HEADER + ratings)
     names = [line.split("|")[0] for line in genres.splitlines() if "|" in line]
     rows = [_film_100k(line.split("|"), names) for line in films.splitlines() if line]
     _write_items(folder / "ml-100k.item", rows)
+    users = "".join(f"{line}\n" for line in [USERS_HEADER, *people.splitlines()])
+    (folder / "ml-100k.user").write_text(users.replace("|", "\t"), encoding="utf-8")
 
 
 def movielens_100k_from_wheel(folder: Path, progress: Progress) -> None:

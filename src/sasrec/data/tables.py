@@ -10,6 +10,7 @@ import polars as pl
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.limits import check_columns, check_lines
+from sasrec.data.moments import numbers_or_moments
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -49,7 +50,7 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
                 "a quotation mark is not closed"
             )
         if name not in (columns.user_column, columns.item_column):
-            frame = frame.with_columns(_numbers_or_text(frame[name]))
+            frame = frame.with_columns(numbers_or_moments(frame[name]))
     return _from_table(frame, names, path, columns)
 
 
@@ -118,32 +119,6 @@ def _csv_header(path: Path, separator: str) -> list[str]:
 def _needed(columns: DataSettings) -> list[str]:
     own = [columns.user_column, columns.item_column, columns.time_column]
     return own + needed_columns(columns)
-
-
-def _numbers_or_text(texts: pl.Series) -> pl.Series:
-    """Return a column of text as numbers or as moments, if all of it can be read so."""
-    numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
-    if numbers.null_count() == texts.null_count():
-        return numbers
-    moments = _moments(texts)
-    return moments if moments.null_count() == texts.null_count() else texts
-
-
-def _moments(texts: pl.Series) -> pl.Series:
-    """Return ISO dates with or without time and zone as moments in UTC; null for other texts."""
-    plain = texts.str.strip_chars().str.replace("T", " ", literal=True)
-    zoned = plain.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
-    read = [
-        zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False, exact=True)
-        .dt.convert_time_zone("UTC")
-        .dt.replace_time_zone(None),
-        *(
-            plain.str.to_datetime(form, time_unit="us", strict=False, exact=True)
-            for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
-        ),
-        plain.str.to_date("%Y-%m-%d", strict=False, exact=True).cast(pl.Datetime("us")),
-    ]
-    return pl.select(pl.coalesce(read)).to_series().alias(texts.name)
 
 
 def _first_line(error: Exception) -> str:

@@ -34,7 +34,7 @@ class TrackedObserver:
         Raises:
             SettingsError: Accelerate or a tracker is not installed.
         """
-        how = "install what is needed with: pip install 'sasrec[trackers]'"
+        how = "install what is needed with: pip install accelerate tensorboard wandb"
         try:
             from accelerate import Accelerator
             from accelerate.tracking import get_available_trackers

@@ -35,7 +35,7 @@ def ray_here() -> tuple[Any, Any]:
         from ray import tune
     except ImportError as error:
         raise SettingsError(
-            "--tool Ray needs Ray Tune; install it with: pip install 'sasrec[ray]', or take "
+            "--tool Ray needs Ray Tune; install it with: pip install 'ray[tune]', or take "
             "--tool Optuna"
         ) from error
     return ray, tune

@@ -33,9 +33,7 @@ def optuna_here() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise SettingsError(
-            "a search needs Optuna; install it with: pip install 'sasrec[tuning]'"
-        ) from error
+        raise SettingsError("a search needs Optuna; install it with: pip install optuna") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

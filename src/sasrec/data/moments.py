@@ -1,0 +1,38 @@
+"""Moments: numbers and dates that come as text."""
+
+from __future__ import annotations
+
+import polars as pl
+
+
+def numbers_or_moments(texts: pl.Series) -> pl.Series:
+    """Return a column of text as numbers or as moments, if all of it can be read so.
+
+    Args:
+        texts: String [n].
+
+    Returns:
+        Float64 [n]; or Datetime [n], in UTC where the texts name a zone; or the texts themselves.
+    """
+    numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
+    if numbers.null_count() == texts.null_count():
+        return numbers
+    moments = _moments(texts)
+    return moments if moments.null_count() == texts.null_count() else texts
+
+
+def _moments(texts: pl.Series) -> pl.Series:
+    """Return ISO dates with or without time and zone as moments in UTC; null for other texts."""
+    plain = texts.str.strip_chars().str.replace("T", " ", literal=True)
+    zoned = plain.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
+    read = [
+        zoned.str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", time_unit="us", strict=False, exact=True)
+        .dt.convert_time_zone("UTC")
+        .dt.replace_time_zone(None),
+        *(
+            plain.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+            for form in ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M")
+        ),
+        plain.str.to_date("%Y-%m-%d", strict=False, exact=True).cast(pl.Datetime("us")),
+    ]
+    return pl.select(pl.coalesce(read)).to_series().alias(texts.name)
