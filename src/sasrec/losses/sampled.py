@@ -203,8 +203,9 @@ def pair_scores(
     # Vectors are taken by F.embedding: the gradient of table[...] is summed by several threads at
     # once, in an order that is another each time.
     if not isinstance(table, Tensor):
-        own = negatives.expand(len(targets), -1)
-        positive, negative = table(hidden, targets[:, None])[:, 0], table(hidden, own)
+        candidates = torch.cat([targets[:, None], negatives.expand(len(targets), -1)], dim=1)
+        positive, negative = table(hidden, candidates).tensor_split([1], dim=1)
+        positive = positive[:, 0]
     else:
         positive = (hidden * F.embedding(targets, table)).sum(-1)
         if negatives.dim() == 1:
