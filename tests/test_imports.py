@@ -10,7 +10,7 @@ import sasrec
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "config_files", "memory", "locks"},
+    {"settings", "config_files", "memory", "locks", "lookup"},
     {"recbole_keys"},
     {"data"},
     {"models", "losses"},

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sasrec.lookup import rows_of
+
 SAFE_SUM = 1e30
 """Exponentials that add up to less than this, and to more than one part of it, are neither near
 overflow nor near underflow; only else must the largest score be subtracted first."""
@@ -97,7 +99,7 @@ def smoothed(loss: Tensor, hidden: Tensor, targets: Tensor, table: Tensor, share
         A scalar.
     """
     hidden = hidden.to(torch.promote_types(table.dtype, torch.float32))
-    excess = (hidden * (F.embedding(targets, table) - table.mean(0))).sum()
+    excess = (hidden * (rows_of(table, targets) - table.mean(0))).sum()
     return loss + share * excess / max(len(targets), 1)
 
 
@@ -110,7 +112,7 @@ class _SoftmaxInPieces(torch.autograd.Function):
         ctx.count = max(len(hidden), 1)
         with torch.autocast(hidden.device.type, enabled=False):
             hidden, table = hidden.to(wide), table.to(wide)
-            goals = table[targets]
+            goals = table.index_select(0, targets)
             total = -(hidden * goals).sum()
             hidden_grad, table_grad = -goals, torch.zeros_like(table)
             wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]

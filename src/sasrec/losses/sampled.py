@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec.lookup import rows_of
+
 Table = Tensor | Callable[[Tensor, Tensor], Tensor]
 """Item vectors [V, d], or how candidates are scored without them."""
 WHOLE_ROWS = 32
@@ -200,20 +202,18 @@ def pair_scores(
     Returns:
         [P] and [P, K]; minus infinity where a negative is the position's own target.
     """
-    # Vectors are taken by F.embedding: the gradient of table[...] is summed by several threads at
-    # once, in an order that is another each time.
     if not isinstance(table, Tensor):
         candidates = torch.cat([targets[:, None], negatives.expand(len(targets), -1)], dim=1)
         positive, negative = table(hidden, candidates).tensor_split([1], dim=1)
         positive = positive[:, 0]
     else:
-        positive = (hidden * F.embedding(targets, table)).sum(-1)
+        positive = (hidden * rows_of(table, targets)).sum(-1)
         if negatives.dim() == 1:
-            negative = hidden @ F.embedding(negatives, table).T
+            negative = hidden @ rows_of(table, negatives).T
         elif len(table) <= WHOLE_ROWS * negatives.shape[1]:
             negative = (hidden @ table.T).gather(1, negatives)
         else:
-            negative = (hidden[:, None, :] * F.embedding(negatives, table)).sum(-1)
+            negative = (hidden[:, None, :] * rows_of(table, negatives)).sum(-1)
     wide = torch.promote_types(negative.dtype, torch.float32)
     return positive.to(wide), negative.to(wide).masked_fill(
         negatives == targets[:, None], -torch.inf

@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.lookup import VectorTable
 from sasrec.models.attention import SelfAttention
 from sasrec.models.blocks import Block
 from sasrec.models.contract import NextItemModel
@@ -79,8 +80,8 @@ class BERT4Rec(NextItemModel):
         width, eps = settings.hidden_size, settings.layer_norm_eps
         self.settings = settings
         self.mask = n_items + 1
-        self.item_embedding = nn.Embedding(n_items + 2, width, padding_idx=0)
-        self.position_embedding = nn.Embedding(max_history + 1, width)
+        self.item_embedding = VectorTable(n_items + 2, width, padding_idx=0)
+        self.position_embedding = VectorTable(max_history + 1, width)
         self.norm = nn.LayerNorm(width, eps=eps)
         self.dropout = Dropout(settings.hidden_dropout_prob)
         self.blocks = nn.ModuleList(_block(settings) for _ in range(settings.n_layers))

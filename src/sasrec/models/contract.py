@@ -7,10 +7,10 @@ N events, U users.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.lookup import rows_of
 
 
 class NextItemModel(nn.Module):
@@ -65,7 +65,7 @@ class NextItemModel(nn.Module):
             raise NotImplementedError
         if items is None:
             return hidden @ table.T
-        return (hidden[:, None, :] * F.embedding(items, table)).sum(-1)
+        return (hidden[:, None, :] * rows_of(table, items)).sum(-1)
 
     def prepare(self, batch: Batch) -> Batch:
         """Return what a training step encodes; a model may mask events and set targets here.

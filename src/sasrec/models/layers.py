@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.lookup import VectorTable, rows_of
 from sasrec.models.dropout import Dropout
 from sasrec.settings import Activation, Norm
 
@@ -59,8 +60,7 @@ class Layout:
         if self.places is None:
             rows = values.view(self.rows, self.columns, -1) + table[: self.columns]
             return rows.view(values.shape)
-        # Not by indexing, whose gradient sums in an order that threads leave to chance.
-        return values + F.embedding(self.steps, table)
+        return values + rows_of(table, self.steps)
 
 
 def layout_of(batch: Batch) -> Layout:
@@ -100,7 +100,7 @@ def places_from_the_end(batch: Batch) -> Tensor:
     return (last - torch.arange(len(batch.items), device=last.device)).clamp_(min=0)
 
 
-def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> nn.Embedding:
+def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> VectorTable:
     """Return a table of random vectors, that of number 0 (padding, or nobody known) being zero.
 
     Args:
@@ -111,7 +111,7 @@ def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> nn.Embed
     Returns:
         The table.
     """
-    table = nn.Embedding(size, width, padding_idx=0)
+    table = VectorTable(size, width, padding_idx=0)
     fill(table.weight)
     nn.init.zeros_(table.weight[0].detach())
     return table

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.lookup import VectorTable
 from sasrec.models.attention import SelfAttention
 from sasrec.models.blocks import Block, Form
 from sasrec.models.contract import NextItemModel
@@ -120,9 +121,9 @@ class SASRec(NextItemModel):
         super().__init__()
         self.settings = settings
         width, eps = settings.hidden_size, settings.layer_norm_eps
-        self.item_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+        self.item_embedding = VectorTable(n_items + 1, width, padding_idx=0)
         if settings.positions in {"learned", "reversed"}:
-            self.position_embedding = nn.Embedding(max_history, width)
+            self.position_embedding = VectorTable(max_history, width)
         self.norm = make_norm(settings.norm, width, eps) if settings.input_norm else nn.Identity()
         self.dropout = Dropout(settings.hidden_dropout_prob)
         self.blocks = nn.ModuleList(
@@ -131,7 +132,7 @@ class SASRec(NextItemModel):
         if settings.output_norm:
             self.output_norm = make_norm(settings.norm, width, eps)
         if not settings.tied_output:
-            self.output_embedding = nn.Embedding(n_items + 1, width, padding_idx=0)
+            self.output_embedding = VectorTable(n_items + 1, width, padding_idx=0)
         for module in self.modules():
             _initialise(module, settings.initializer_range)
         self.needs_times = settings.relative_bias in {"time", "both"}
