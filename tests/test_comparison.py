@@ -59,6 +59,12 @@ def test_the_paired_test_sees_what_an_unpaired_one_would_not() -> None:
     assert np.isnan(paired_p_value(one[:1], other[:1]))
 
 
+def test_what_is_unknown_stays_unknown() -> None:
+    found = holm({"a": float("nan"), "b": 0.04, "c": 0.03})
+    assert np.isnan(found["a"])
+    assert (found["b"], found["c"]) == (0.06, 0.06)
+
+
 def test_holm_by_hand() -> None:
     found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.5})
     assert found == pytest.approx({"a": 0.04, "c": 0.09, "b": 0.09, "d": 0.5})

@@ -1,5 +1,6 @@
 """Flat settings find their groups; what does not fit is refused in words."""
 
+import json
 import re
 from collections import Counter
 
@@ -404,3 +405,15 @@ def test_every_key_of_recboles_defaults_is_known() -> None:
     known |= {name for group in GROUPS for name in group.model_fields}
     assert [key for key in keys if key not in known] == []
     assert set(WITHOUT_EFFECT) & (set(aliases()) | set(TRANSLATED)) == set()
+
+
+def test_infinity_survives_json() -> None:
+    run = resolve_settings({"clip_norm_type": float("inf"), "clip_norm": 1})
+    text = json.dumps(run.as_json(), allow_nan=False)
+    again = resolve_settings(json.loads(text)["training"])
+    assert again.training.clip_norm_type == float("inf")
+
+
+def test_a_loss_a_model_cannot_have_is_refused_before_anything_is_trained() -> None:
+    with pytest.raises(SettingsError, match="the scores of TransRec are no products"):
+        resolve_settings({"loss": "CE"}, "TransRec")

@@ -10,7 +10,6 @@ from sasrec.configuration import adapted, resolve_layers, resolve_settings
 from sasrec.data.sequences import Sequences, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
-from sasrec.errors import SettingsError
 from sasrec.experiment import run_experiment
 from sasrec.presets import PRESETS, DataFacts, facts_of
 from sasrec.training.progress import LogObserver
@@ -59,9 +58,12 @@ def test_what_the_user_sets_stays_whatever_the_data() -> None:
     assert run.model.model_dump(include=set(own)) == {"hidden_size": 12, "n_heads": 3}
 
 
-def test_a_users_value_that_does_not_go_with_the_data_is_said() -> None:
-    with pytest.raises(SettingsError, match="hidden_size 7 cannot be shared"):
-        adapted(resolve_settings({"hidden_size": 7}, preset="best"), MANY)
+def test_a_width_that_heads_cannot_share_has_one() -> None:
+    run = adapted(resolve_settings({"hidden_size": 7}, preset="best"), MANY)
+    assert run.model.model_dump(include={"hidden_size", "n_heads"}) == {
+        "hidden_size": 7,
+        "n_heads": 1,
+    }
 
 
 def test_presets_without_a_look_at_the_data_stay_as_they_are() -> None:

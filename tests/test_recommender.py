@@ -2,6 +2,7 @@ import copy
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -446,3 +447,25 @@ def test_data_without_times_cannot_train_a_model_that_looks_at_them() -> None:
     frame = pl.DataFrame({"user_id": list("aaaabbbb"), "item_id": list("12341234")})
     with pytest.raises(DataError, match="the data have none; name their column"):
         sasrec.train(frame, SMALL | {"relative_bias": "time"})
+
+
+def test_moments_of_any_kind_are_the_seconds_of_the_data(by_time: Recommender) -> None:
+    tokens = by_time.items.tokens([1, 2, 3])
+    seconds = [86400.0 * day for day in (1, 2, 9)]
+    expected = by_time.score([tokens], tokens, times=[seconds])
+    days = np.array(seconds).astype("datetime64[s]").astype("datetime64[D]")
+    moments = [datetime.fromtimestamp(each, UTC) for each in seconds]
+    for given in (days, days.astype("datetime64[ns]"), moments):
+        np.testing.assert_array_equal(by_time.score([tokens], tokens, times=[given]), expected)
+
+
+def test_people_are_a_list() -> None:
+    named = sasrec.train(
+        pl.DataFrame({"user_id": ["a", "a", "a", "b", "b", "b"], "item_id": list("xyzxzy")}),
+        {"epochs": 1},
+        model="FPMC",
+    )
+    for users in (5, "a"):
+        with pytest.raises(DataError, match="users are a list of user tokens"):
+            named.recommend([["x"]], users=users)  # type: ignore[arg-type]
+    assert len(named.recommend([["x"]], k=np.int64(1), users=["a"])[0].items) == 1  # type: ignore[arg-type]

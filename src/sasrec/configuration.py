@@ -6,6 +6,7 @@ layer wins over an earlier one, and only the outcome is validated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +18,7 @@ from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, check_names, split_key
 from sasrec.presets import PRESETS, DataFacts, own_settings
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
-from sasrec.registry import MODEL_SETTINGS, resolve
+from sasrec.registry import MODEL_SETTINGS, WITHOUT_TABLE, resolve
 from sasrec.settings import (
     DataSettings,
     EvaluationSettings,
@@ -71,15 +72,13 @@ class RunSettings:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything in types JSON has."""
-        groups = {name: group.model_dump(mode="json") for name, group in self.groups().items()}
+        groups = {name: _plain(group) for name, group in self.groups().items()}
         return {"model_name": self.model_name, "preset": self.preset, **groups}
 
     def given(self) -> dict[str, Any]:
         """Return the settings somebody has given, by our names and in types JSON has."""
         values = {
-            key: value
-            for group in self.groups().values()
-            for key, value in group.model_dump(mode="json").items()
+            key: value for group in self.groups().values() for key, value in _plain(group).items()
         }
         of_presets = ("preset ", f"{self.model_name} as in")
         return {
@@ -87,6 +86,12 @@ class RunSettings:
             for key, origin in self.origins.items()
             if not origin.startswith(of_presets)
         }
+
+
+def _plain(group: Settings) -> dict[str, Any]:
+    """Return settings in types JSON has; infinity, which it lacks, as text."""
+    values = group.model_dump(mode="json")
+    return {key: "inf" if value == math.inf else value for key, value in values.items()}
 
 
 def resolve_settings(
@@ -186,6 +191,11 @@ def resolve_layers(
         preset=preset,
     )
     _check_evaluation(run)
+    if model in WITHOUT_TABLE and run.training.loss == "CE":
+        raise SettingsError(
+            f"the scores of {model} are no products with item vectors, which loss CE needs; choose "
+            "BPR, BCE, gBCE or SSM"
+        )
     return run
 
 
@@ -211,6 +221,9 @@ def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
         for name, value in adapt(facts).items()
         if run.origins.get(name, place).startswith(f"preset {run.preset}")
     }
+    width = found.get("hidden_size", getattr(run.model, "hidden_size", 1))
+    if width % found.get("n_heads", 1):
+        found["n_heads"] = 1  # the user's width has no such share
     origins = run.origins | dict.fromkeys(found, place)
     groups = {
         name: _validated(

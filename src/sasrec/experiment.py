@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from sasrec.data.batching import CPU, Collator, TrainingBatches
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
-from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
+from sasrec.evaluation.metrics import smaller_is_better, split_key
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
@@ -113,7 +114,7 @@ def run_experiment(
         The outcome; nothing is written.
     """
     split = make_split(corpus, run.evaluation)
-    run = adapted(run, facts_of(split, n_items=len(corpus.items)))
+    run = fitted(run, corpus, split)
     device = prepared_device(run)
     model, trained = train_model(
         corpus, split, run, device=device, observer=observer, keep=keep, begin=begin
@@ -137,6 +138,21 @@ def run_experiment(
         },
     )
     return Outcome(recommender, reports, trained)
+
+
+def fitted(run: RunSettings, corpus: Corpus, split: Split | None = None) -> RunSettings:
+    """Return the settings with what their preset makes of a data set.
+
+    Args:
+        run: All settings.
+        corpus: The data set.
+        split: Of it, if that has been made already.
+
+    Returns:
+        The settings; the user's own values stay.
+    """
+    cut = make_split(corpus, run.evaluation) if split is None else split
+    return adapted(run, facts_of(cut, n_items=len(corpus.items)))
 
 
 def baseline_reports(
@@ -230,6 +246,7 @@ def train_model(
             settings=run.training,
             observer=observer,
             watched=run.evaluation.valid_metric,
+            smaller_is_better=smaller_is_better(run.evaluation.valid_metric),
             generators=(source,),
             keep=keep,
             begin=begin,
@@ -271,7 +288,7 @@ def validator(
     counts: np.ndarray,
     device: torch.device,
 ) -> Callable[[], float] | None:
-    """Return a function that measures the watched metric, higher being better.
+    """Return a function that measures the watched metric.
 
     Args:
         model: Being trained.
@@ -293,7 +310,6 @@ def validator(
         valid_metric=key,
         remove_seen=run.evaluation.remove_seen,
     )
-    sign = -1.0 if name in SMALLER_IS_BETTER else 1.0
 
     def score() -> float:
         values, _ = measure(
@@ -306,7 +322,7 @@ def validator(
             device=device,
             candidates=run.evaluation.validated_against,
         )
-        return sign * values[key]
+        return values.get(key, math.nan)  # a metric may have no value on these data
 
     return score
 

@@ -40,7 +40,7 @@ def moments_of(times: Sequence[Sequence[float]], lengths: list[int]) -> list[np.
         DataError: They are no finite numbers, or not as many as there are events.
     """
     try:
-        moments = [np.asarray(each, dtype=np.float64) for each in times]
+        moments = [_seconds(np.asarray(each)).astype(np.float64) for each in times]
     except (TypeError, ValueError) as error:
         raise DataError(f"times are a list of lists of numbers ({error})") from error
     if [each.shape for each in moments] != [(length,) for length in lengths]:
@@ -48,6 +48,15 @@ def moments_of(times: Sequence[Sequence[float]], lengths: list[int]) -> list[np.
     if not all(np.isfinite(each).all() for each in moments):
         raise DataError("times hold something that is no finite number")
     return moments
+
+
+def _seconds(times: np.ndarray) -> np.ndarray:
+    """Return moments as seconds since 1970, as they are when a data set is read; else the same."""
+    if times.dtype.kind == "O" and len(times) and all(hasattr(each, "timestamp") for each in times):
+        return np.array([each.timestamp() for each in times])
+    if times.dtype.kind == "M":
+        return times.astype("datetime64[us]").astype(np.int64) / 1e6
+    return times
 
 
 def tokens_of(items: Iterable[str], what: str) -> list[str]:

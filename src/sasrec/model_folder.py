@@ -6,6 +6,7 @@ Weights are safetensors, everything else is JSON; nothing is pickled, and readin
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -23,6 +24,8 @@ FORMAT = 1
 """Version of the folder; a reader refuses a higher one."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
+EXPLANATION = re.compile(r"explanation(\.html|-[^/]*\.png)")
+"""What ``sasrec explain`` writes there; it goes with the model."""
 NAMES = frozenset({WEIGHTS, SETTINGS, VOCABULARY, METRICS, ENVIRONMENT, CURVE})
 
 
@@ -55,6 +58,7 @@ def is_model(folder: Path) -> bool:
         Whether it may be replaced by another model without loss of anything foreign.
     """
     names = {path.name for path in folder.iterdir()}
+    names -= {name for name in names if EXPLANATION.fullmatch(name)}
     if not {WEIGHTS, SETTINGS, VOCABULARY} <= names <= NAMES:
         return False
     try:

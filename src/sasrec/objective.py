@@ -82,7 +82,11 @@ def training_loss(
     def against_negatives(hidden: Tensor, targets: Tensor, table: Any) -> Tensor:
         negatives, log_expected = draw(targets, count * max(candidates, 1))
         if candidates:
-            negatives = hardest(hidden, table, negatives.view(-1, count, candidates))
+            sets = negatives.view(-1, count, candidates)
+            chosen = hardest(hidden, table, sets)
+            negatives = sets.gather(2, chosen)[:, :, 0]
+            if isinstance(log_expected, Tensor):
+                log_expected = log_expected.view(sets.shape).gather(2, chosen)[:, :, 0]
         if settings.loss == "SSM" and settings.correct_sampling:
             return loss(hidden, targets, table, negatives, log_expected=log_expected)
         return loss(hidden, targets, table, negatives)

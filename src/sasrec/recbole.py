@@ -181,7 +181,7 @@ def _result(outcome: Outcome, run: RunSettings) -> dict[str, Any]:
         (e.score for e in outcome.trained.epochs if e.epoch == outcome.trained.best_epoch), None
     )
     bigger = name not in SMALLER_IS_BETTER
-    score = None if best is None else round(best if bigger else -best, run.evaluation.decimals)
+    score = None if best is None else round(best, run.evaluation.decimals)
     return {
         "best_valid_score": score,
         "valid_score_bigger": bigger,

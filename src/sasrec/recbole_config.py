@@ -6,6 +6,7 @@ import logging
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from sasrec.config_files import Layer, key_words, literal, yaml_file
 from sasrec.configuration import RunSettings, known_keys, resolve_layers
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
+from sasrec.registry import model_called
 from sasrec.settings import TrainingSettings
 from sasrec.training.device import pick_device
 
@@ -50,7 +52,8 @@ class Config(Mapping[str, Any]):
             config_file_list = [config_file_list]
         layers = [yaml_file(path) for path in config_file_list or []]
         layers.append(Layer("config_dict", _literals(config_dict or {})))
-        layers.append(_command_line())
+        models = [layer.values["model"] for layer in layers if "model" in layer.values]
+        layers.append(_command_line(str(model or [*(["SASRec"]), *models][-1])))
         named = {key: layer.values[key] for layer in layers for key in _NAMING & set(layer.values)}
         self.model = str(named.get("model") if model is None else model)
         self.dataset = str(named.get("dataset") if dataset is None else dataset)
@@ -143,11 +146,14 @@ SCRIPT_FLAGS = frozenset({"config_files", "params_file", "output_file", "display
 _mentioned: set[str] = set()
 
 
-def _command_line() -> Layer:
+def _command_line(model: str) -> Layer:
     """Return the ``--key=value`` words of the running script that are settings.
 
     Flags that the script may have of its own are passed over, with a line that says so; a slip of
     the pen in a setting is not.
+
+    Args:
+        model: Name of the model, unless the words name another.
 
     Returns:
         The layer; none in a notebook, whose command line is not the user's.
@@ -159,7 +165,9 @@ def _command_line() -> Layer:
         if word not in settings:
             _mention(f"the argument {word!r} is not --key=value and is passed over")
     layer = key_words(settings)
-    known = known_keys() | _NAMING
+    known = {*_NAMING}
+    with suppress(SettingsError):  # an unknown model is told of later
+        known |= known_keys(model_called(str(layer.values.get("model", model))))
     kept = {}
     for key, value in layer.values.items():
         if key in known or (key not in SCRIPT_FLAGS and did_you_mean(key, known)):

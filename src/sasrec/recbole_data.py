@@ -175,7 +175,7 @@ def load_data_and_model(
     recommender = load(file)
     run, source = _saved_run(recommender)
     original = load_corpus(source, run.data)
-    corpus = renumbered(original, recommender.items)
+    corpus = renumbered(original, recommender.items, recommender.users)
     split = make_split(corpus, run.evaluation)
     config = Config.of(run, source)
     none = Cases(split.test.users[:0], split.test.stops[:0])

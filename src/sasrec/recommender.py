@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -114,8 +114,9 @@ class Recommender:
             DataError: ``k`` is below 1, a history is a single text and not a list of tokens,
                 candidates are a single text or none of them is known, or times do not fit.
         """
-        if not isinstance(k, int) or isinstance(k, bool) or k < 1:
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
+        k = int(k)
         histories = checked_histories(histories)
         numbers, moments = self._known(histories, times)
         allowed = self._allowed(candidates)
@@ -184,13 +185,12 @@ class Recommender:
         Raises:
             DataError: The model has no attention, or knows nothing of the history.
         """
-        [numbers], moments = self._known(
-            checked_histories([history]), None if times is None else [times]
-        )
+        [tokens] = checked_histories([history])
+        [numbers], moments = self._known([tokens], None if times is None else [times])
         if not len(numbers):
-            if not history:
+            if not tokens:
                 raise DataError("the history is empty, so there is nothing to look at")
-            asked = ", ".join(map(repr, history[:3])) + (", …" if len(history) > 3 else "")
+            asked = ", ".join(map(repr, tokens[:3])) + (", …" if len(tokens) > 3 else "")
             [one] = self.items.tokens([1])
             raise DataError(f"the model knows none of the items {asked}; it knows such as {one!r}")
         known = self.items.tokens(numbers[-self.max_history :])
@@ -238,6 +238,9 @@ class Recommender:
         """
         if users is None or self.users is None:
             return np.zeros(count, dtype=np.int64)
+        if isinstance(users, str) or not isinstance(users, Iterable):
+            raise DataError(f"users are a list of user tokens, one for each history, not {users!r}")
+        users = list(users)
         tokens = ["" if user is None else str(user) for user in users]
         if len(tokens) != count:
             raise DataError(f"there are {len(tokens)} users for {count} histories")

@@ -21,6 +21,8 @@ MODELS = {
     "TransRec": "sasrec.models.transrec:TransRec",
     "BPR": "sasrec.models.fpmc:BPRMF",
 }
+WITHOUT_TABLE = frozenset({"TransRec"})
+"""Models whose scores are no products with item vectors."""
 BASELINES = {
     "Popularity": "sasrec.models.popularity:fit_popularity",
     "Markov": "sasrec.models.markov:count_transitions",

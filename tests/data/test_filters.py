@@ -120,3 +120,17 @@ def test_filters_that_leave_nothing_or_miss_a_column_say_so(settings, text):
     with pytest.raises(DataError) as caught:
         kept(**settings)
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ratings"),
+    [(("1", "4"), [1.0, 4.0]), ((1, 4), [1.0, 4.0, 3.0]), ((5,), [5.0]), ((1, 3, 5), [5, 1, 3])],
+)
+def test_a_list_names_values_of_numbers_too(wanted, ratings):
+    found = kept(value_intervals={"rating": wanted})
+    assert found == [row[:3] for row in EVENTS if row[3] in ratings]
+
+
+def test_a_list_of_no_numbers_is_refused_where_numbers_are():
+    with pytest.raises(SettingsError, match="the column holds numbers, and the list does not"):
+        kept(value_intervals={"rating": ("good",)})

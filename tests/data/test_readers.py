@@ -424,3 +424,11 @@ def test_a_time_column_asked_for_by_name_must_be_there(tmp_path):
 def test_events_without_times_are_mentioned(tmp_path, caplog):
     assert read_text(tmp_path, "user_id,item_id\na,b\n") == [("a", "b")]
     assert "no column 'timestamp', so events count in the order they stand" in caplog.text
+
+
+def test_a_line_with_a_value_elsewhere_is_not_blank(tmp_path):
+    path = tmp_path / "odd.inter"
+    head = "user_id:token\titem_id:token\ttimestamp:float\trating:float\tshop:token"
+    path.write_text(f"{head}\n1\t2\t3\t4\ta\n\n\t\t\t5\t\n1\t3\t4\t4\ta\n")
+    with pytest.raises(DataError, match="line 4: 'user_id' is empty"):
+        read_atomic(path, DataSettings())

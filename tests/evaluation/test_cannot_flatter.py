@@ -60,7 +60,7 @@ def measured(model: NextItemModel, corpus: Corpus, **settings: object) -> dict[s
         model,
         corpus,
         leave_one_out(corpus.sequences),
-        settings=EvaluationSettings(metrics=METRICS, topk=(10,), **settings),  # type: ignore[arg-type]
+        settings=EvaluationSettings(**{"metrics": METRICS, "topk": (10,), **settings}),  # type: ignore[arg-type]
         counts=item_counts(leave_one_out(corpus.sequences), len(corpus.items)),
         max_history=50,
         device=torch.device("cpu"),
@@ -128,3 +128,27 @@ def test_items_with_equal_vectors_count_against_each_other(board: Corpus) -> Non
     share = float(np.mean(targets <= 10))
     assert found["recall@10"] == pytest.approx(share)
     assert found["mrr@10"] == pytest.approx(share / 10)
+
+
+def test_seen_items_flatter_neither_gauc_nor_lists(board: Corpus) -> None:
+    popular = Scorer(lambda last: torch.arange(ITEMS + 1.0).expand(len(last), -1).clone())
+    settings = {
+        "remove_seen": True,
+        "metrics": ("gauc", "itemcoverage", "recall"),
+        "topk": (ITEMS,),
+    }
+    found = measured(popular, board, **settings)
+    split = leave_one_out(board.sequences)
+    events, bounds = board.sequences.items, board.sequences.offsets
+    shares, recommended = [], set()
+    for user, stop in zip(split.test.users, split.test.stops, strict=True):
+        seen = set(events[bounds[user - 1] : stop].tolist())
+        left = sorted(set(range(1, ITEMS + 1)) - seen, reverse=True)
+        recommended |= set(left)
+        target = int(events[stop])
+        if target not in seen and len(left) > 1:
+            shares.append(1 - left.index(target) / (len(left) - 1))
+        else:
+            shares.append(0.0)
+    assert found["gauc"] == pytest.approx(np.mean(shares))
+    assert found[f"itemcoverage@{ITEMS}"] == pytest.approx(len(recommended) / ITEMS)

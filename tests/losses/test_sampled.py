@@ -201,4 +201,16 @@ def test_smoothed_labels_are_torchs(share):
 def test_the_hardest_candidate_is_the_one_that_scores_highest():
     hidden, table = torch.tensor([[1.0], [-1.0]]), torch.tensor([[0.0], [1.0], [2.0], [3.0]])
     candidates = torch.tensor([[[1, 3], [2, 1]], [[1, 3], [3, 2]]])
-    assert hardest(hidden, table, candidates).tolist() == [[3, 2], [1, 2]]
+    assert hardest(hidden, table, candidates).tolist() == [[[1], [0]], [[0], [1]]]
+
+
+@pytest.mark.parametrize("loss", [bpr_max, top1_max])
+def test_a_position_without_negatives_has_no_gradient(loss):
+    torch.manual_seed(0)
+    hidden = torch.randn(3, 4, requires_grad=True)
+    table = torch.randn(3, 4, requires_grad=True)
+    value = loss(hidden, torch.tensor([1, 2, 1]), table, torch.tensor([1]))
+    grads = torch.autograd.grad(value, (hidden, table))
+    assert all(grad.isfinite().all() for grad in grads)
+    assert (grads[0][[0, 2]] == 0).all()
+    assert (grads[0][1] != 0).any()

@@ -431,9 +431,10 @@ def test_random_numbers_of_the_caller_do_not_matter_and_stay(board: Corpus) -> N
 def test_watched_metric_that_should_be_small_is_made_small(board: Corpus) -> None:
     outcome = run(board, epochs=6, valid_metric="averagepopularity@3", averaging=0.0)
     scores = [each.score for each in outcome.trained.epochs]
-    assert all(score is not None and score < 0 for score in scores)
-    best = max(score for score in scores if score is not None)
+    assert all(score is not None and score > 0 for score in scores)
+    best = min(score for score in scores if score is not None)
     assert scores[outcome.trained.best_epoch - 1] == best
+    assert outcome.trained.epochs[0].merit == -scores[0]
 
 
 def test_loss_against_negatives_needs_two_items() -> None:

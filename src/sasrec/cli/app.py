@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -77,6 +78,7 @@ def main() -> None:
         SystemExit: Always; 0 if it worked, 2 if the user can mend it, 1 if only we can.
     """
     _reopen_closed_streams()
+    _show_anything()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is, go
     try:
         _check_words(sys.argv[1:])
@@ -101,6 +103,13 @@ def main() -> None:
             _fail("not enough memory; use smaller sizes, or a machine with more")
         _report_bug()
     sys.exit(0)
+
+
+def _show_anything() -> None:
+    """Let the streams escape what a console has no letters for; tokens may hold anything."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _check_words(words: list[str]) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.run import ConfigFiles, Data, folder_name, made_folder
+from sasrec.cli.places import folder_name, made_folder
+from sasrec.cli.run import ConfigFiles, Data
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.data.writing import write_whole
 from sasrec.errors import SettingsError, did_you_mean

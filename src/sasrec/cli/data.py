@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.places import expanded
 from sasrec.cli.watch import fetch_progress
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def fetch(
     from sasrec.data.sources import generate, write_atomic
 
     if name.partition(":")[0] == "synthetic":
-        target = (to or Path("dataset")) / "synthetic" / "synthetic.inter"
+        target = expanded(to or Path("dataset")) / "synthetic" / "synthetic.inter"
         write_atomic(generate(name), target)
         print(f"written to {target}; train on it with -d {target.parent}")
         return

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec.cli.places import expanded
 from sasrec.cli.recommend import Asked, Histories, Users, asked_histories, trained_on
-from sasrec.cli.run import expanded
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 from sasrec.errors import printable

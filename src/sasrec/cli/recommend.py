@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec.cli.places import expanded
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.limits import json_within_limits
 from sasrec.data.writing import write_whole
@@ -81,20 +82,26 @@ def recommend(
     if not asked:
         raise DataError("nobody to recommend for; give --history, --user or --file")
     allowed = None if candidates is None else _tokens(candidates)
-    times = [each.times for each in asked if each.times is not None]
-    found = recommender.recommend(
-        [each.tokens for each in asked],
-        k,
-        exclude_seen=exclude_seen,
-        candidates=allowed,
-        times=times if len(times) == len(asked) else None,
-        users=[each.user for each in asked],
-    )
+    found: dict[int, Recommendation] = {}
+    for timed in (True, False):  # a history without times leaves the others theirs
+        places = [place for place, each in enumerate(asked) if (each.times is not None) == timed]
+        some = [asked[place] for place in places]
+        times = [each.times for each in some if each.times is not None]
+        answers = recommender.recommend(
+            [each.tokens for each in some],
+            k,
+            exclude_seen=exclude_seen,
+            candidates=allowed,
+            times=times if timed else None,
+            users=[each.user for each in some],
+        )
+        found |= dict(zip(places, answers, strict=True))
     if as_json or out is not None:
-        _write_lines([each.name for each in asked], found, out)
+        answered = [found[place] for place in range(len(asked))]
+        _write_lines([each.name for each in asked], answered, out)
     else:
-        for each, recommendation in zip(asked, found, strict=True):
-            _print(each, recommendation, recommender.titles)
+        for place, each in enumerate(asked):
+            _print(each, found[place], recommender.titles)
 
 
 def trained_on(recommender: Recommender) -> str:
@@ -168,6 +175,7 @@ def _user_histories(
 
 
 def _file_histories(path: Path) -> list[Asked]:
+    path = expanded(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
@@ -200,15 +208,18 @@ def _line_tokens(line: str, where: str) -> list[str]:
 def _write_lines(names: list[str], found: list[Recommendation], out: Path | None) -> None:
     from dataclasses import asdict
 
+    # What a console cannot show is written as JSON's own escapes.
+    readable = out is not None or (sys.stdout.encoding or "").lower() in {"utf-8", "utf8"}
     text = "".join(
-        json.dumps({"for": name, **asdict(each)}, ensure_ascii=False) + "\n"
+        json.dumps({"for": name, **asdict(each)}, ensure_ascii=not readable) + "\n"
         for name, each in zip(names, found, strict=True)
     )
     if out is None:
         sys.stdout.write(text)
         return
-    write_whole(out, text)
-    print(f"{len(found)} written to {out}", file=sys.stderr)
+    path = expanded(out)
+    write_whole(path, text)
+    print(f"{len(found)} written to {path}", file=sys.stderr)
 
 
 def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:

@@ -65,16 +65,27 @@ def evaluate(
 
     recommender = load(model)
     saved = recommender.settings
-    values: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
+    line = key_words(context.args)
+    options: dict[str, Any] = dict(line.values)
     if metrics is not None:
-        values["metrics"] = tuple(metrics.split(","))
+        options["metrics"] = tuple(metrics.split(","))
     if topk is not None:
-        values["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
-    layers = [Layer("the model's settings.json", values), key_words(context.args)]
+        options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
+    before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
+    layers = [Layer("the model's settings.json", before), Layer(line.where, options)]
     run = resolve_layers(layers, saved["model_name"])
+    _only_protocol(run, recommender.max_history)
     source = data if data is not None else trained_on(recommender)
+    if source == saved.get("source") and any(
+        run.evaluation.model_dump(mode="json")[key] != saved["evaluation"][key] for key in SPLIT
+    ):
+        print(
+            "note: the model was trained with another split of these data, so that it may have "
+            "learned what it is now tested on",
+            file=sys.stderr,
+        )
     original = load_corpus(source, run.data, fetch_progress())
-    corpus = renumbered(original, recommender.items)
+    corpus = renumbered(original, recommender.items, recommender.users)
     lost = original.sequences.n_events - corpus.sequences.n_events
     if lost:
         print(f"{lost:,} events of items the model does not know are left out", file=sys.stderr)
@@ -94,6 +105,33 @@ def evaluate(
         print(json.dumps(report.as_json()))
     else:
         print_reports([report], run.evaluation.decimals)
+
+
+SPLIT = ("split", "leave_out", "ratios", "ratio_by")
+"""Settings that decide which events train."""
+
+
+def _only_protocol(run: RunSettings, max_history: int) -> None:
+    """Refuse settings that a trained model has no more use for.
+
+    Args:
+        run: All settings.
+        max_history: What the model was made for.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    given = [key for key, origin in run.origins.items() if origin.startswith("command line")]
+    for key in given:
+        if key not in {**dict(run.data), **dict(run.evaluation)}:
+            raise SettingsError(
+                f"--{key} is about training, and the model is trained; give settings of data and "
+                "protocol"
+            )
+    if run.data.max_history != max_history:
+        raise SettingsError(f"max_history is {max_history} in this model, and cannot be changed")
+    if run.without_effect:
+        print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
 
 
 def config(
@@ -126,66 +164,10 @@ def config(
 
 def _adapted_to(run: RunSettings, data: str) -> RunSettings:
     """Return the settings with what their preset makes of a data set."""
-    from sasrec.configuration import adapted
     from sasrec.data.sources import load_corpus
-    from sasrec.data.splits import make_split
-    from sasrec.presets import facts_of
+    from sasrec.experiment import fitted
 
-    corpus = load_corpus(data, run.data, fetch_progress())
-    return adapted(run, facts_of(make_split(corpus, run.evaluation), n_items=len(corpus.items)))
-
-
-def expanded(path: Path) -> Path:
-    """Return a path with ``~`` resolved; a shell leaves it in ``--out=~/model``.
-
-    Args:
-        path: As written.
-
-    Returns:
-        The path.
-
-    Raises:
-        SettingsError: There is no such user.
-    """
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise SettingsError(f"{path}: {error}") from error
-
-
-def folder_name(data: str) -> str:
-    """Return the name of the folder that results of a data set go to by default.
-
-    Args:
-        data: Name or path of the data.
-
-    Returns:
-        Of letters, digits, ``-``, ``_`` and ``.``.
-    """
-    path = expanded(Path(data))
-    name = path.resolve().stem if path.exists() else data
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
-
-
-def made_folder(path: Path) -> Path:
-    """Return a folder to write to, made before hours of work and not after.
-
-    Args:
-        path: As written.
-
-    Returns:
-        The folder, with ``~`` resolved.
-
-    Raises:
-        SettingsError: It cannot be made.
-    """
-    folder = expanded(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "is a file" if folder.is_file() else f"cannot be made ({error.strerror or error})"
-        raise SettingsError(f"{folder} {reason}; choose another folder with --out") from error
-    return folder
+    return fitted(run, load_corpus(data, run.data, fetch_progress()))
 
 
 def settings_from(

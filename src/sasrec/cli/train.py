@@ -7,22 +7,14 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.run import (
-    AsJson,
-    ConfigFiles,
-    Preset,
-    Quiet,
-    expanded,
-    folder_name,
-    print_reports,
-    settings_from,
-)
+from sasrec.cli.places import expanded, folder_name
+from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
 from sasrec.locks import alone_at
@@ -153,7 +145,7 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         Interrupted: Training was stopped early; what there is was saved.
     """
     from sasrec.data.sources import load_corpus, save_events
-    from sasrec.experiment import run_experiment
+    from sasrec.experiment import fitted, run_experiment
     from sasrec.model_folder import check_target
 
     run = job.run
@@ -163,6 +155,8 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
     if not may_be_other:
         _refuse_other_source(job.folder, corpus.source)
     _check_same_data(job, corpus)
+    run = fitted(run, corpus)
+    job = replace(job, run=run)  # what is kept to go on from holds what the preset found
     if run.output.save_dataset:
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         print(f"events after filtering: {path}", file=sys.stderr)
@@ -184,9 +178,11 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
     _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, job.folder)
     if outcome.trained.interrupted:
+        more = (
+            f", and 'sasrec train --resume {job.folder}' goes on" if job.checkpoint.exists() else ""
+        )
         raise Interrupted(
-            f"training was stopped early; the best weights so far are in {job.folder}, and "
-            f"'sasrec train --resume {job.folder}' goes on"
+            f"training was stopped early; the best weights so far are in {job.folder}{more}"
         )
 
 
@@ -217,8 +213,6 @@ def _cut_off(folder: Path) -> Job:
     Raises:
         ModelError: There is no checkpoint, or it is damaged.
     """
-    from dataclasses import replace
-
     from sasrec.configuration import resolve_settings
     from sasrec.model_folder import WEIGHTS
     from sasrec.training.checkpoint import load_state

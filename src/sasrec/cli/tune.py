@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.run import (
-    AsJson,
-    ConfigFiles,
-    Data,
-    Preset,
-    Quiet,
-    folder_name,
-    made_folder,
-    settings_from,
-)
+from sasrec.cli.places import folder_name, made_folder
+from sasrec.cli.run import AsJson, ConfigFiles, Data, Preset, Quiet, settings_from
 from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, write_settings
 from sasrec.cli.watch import fetch_progress
 from sasrec.errors import Interrupted, SettingsError, did_you_mean
@@ -85,6 +77,7 @@ def tune(
     that all trials share are given as --key=value.
     """
     from sasrec.data.sources import load_corpus
+    from sasrec.evaluation.metrics import smaller_is_better
     from sasrec.registry import model_called
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
     from sasrec.tuning.helpers import Task, search_together
@@ -137,7 +130,8 @@ def tune(
     if done := len(search.done()):
         note(f"{where}: going on after {done} of {plan.total} trials")
     watched = run.evaluation.valid_metric
-    tell = partial(_tell, note=note, watched=watched)
+    sign = -1 if smaller_is_better(watched) else 1  # a search looks for the highest
+    tell = partial(_tell, note=note, watched=watched, sign=sign)
     try:
         reason = search_together(task, search, train, tell, jobs)
     except Interrupted as error:
@@ -147,7 +141,7 @@ def tune(
     write_settings(chosen, folder)  # before the tests, which may take long and be interrupted
     tests = tested(chosen, corpus, seed=plan.seed, seeds=seeds, note=note)
     write_report(chosen, tests, search, folder, title=f"{name} on {corpus.name}: the search")
-    say(chosen, tests, folder, as_json=as_json)
+    say(chosen, tests, folder, data=data, as_json=as_json)
 
 
 def _known(option: str, value: str, known: tuple[str, ...]) -> None:
@@ -207,11 +201,11 @@ def _nothing(text: str) -> None:
     del text
 
 
-def _tell(standing: Standing, note: Callable[[str], None], watched: str) -> None:
+def _tell(standing: Standing, note: Callable[[str], None], watched: str, sign: int) -> None:
     """Note a line about a trial."""
     settings = ", ".join(f"{key}={short(value)}" for key, value in standing.settings.items())
-    score = "" if standing.score is None else f" {watched} {standing.score:.4f}"
-    best = "" if standing.best is None else f", best {standing.best:.4f}"
+    score = "" if standing.score is None else f" {watched} {sign * standing.score:.4f}"
+    best = "" if standing.best is None else f", best {sign * standing.best:.4f}"
     left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
     mark = " (best so far)" if standing.is_best else ""
     note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ class Chosen:
         Raises:
             SasrecError: No trial finished.
         """
+        from sasrec.evaluation.metrics import smaller_is_better
+
         best, failed = search.best(), search.failed()
         if best is None:
             reason = f"; the last one failed: {failed[-1].user_attrs['error']}" if failed else ""
@@ -75,7 +78,7 @@ class Chosen:
             )
         return cls(
             watched=watched,
-            score=float(best.value or 0),
+            score=float(best.value or 0) * (-1 if smaller_is_better(watched) else 1),
             settings=search.settings_of(best),
             fixed=fixed,
             model=model,
@@ -150,7 +153,8 @@ def write_settings(chosen: Chosen, folder: Path) -> None:
         folder: Where to.
     """
     begin = {} if chosen.preset is None else {"preset": chosen.preset}
-    write_whole(folder / "best.yaml", _as_yaml({**begin, **chosen.fixed, **chosen.settings}))
+    values = _as_yaml({**begin, **chosen.fixed, **chosen.settings})
+    write_whole(folder / "best.yaml", f"# settings of {chosen.model}\n{values}")
 
 
 def write_report(
@@ -170,16 +174,24 @@ def write_report(
         folder: Where to.
         title: Of the report.
     """
+    from sasrec.evaluation.metrics import smaller_is_better
     from sasrec.tuning.report import search_figures, search_report, write_figures
 
-    figures = search_figures(search, chosen.watched)
+    # A search looks for the highest, and its pictures show what it saw.
+    name = f"-{chosen.watched}" if smaller_is_better(chosen.watched) else chosen.watched
+    figures = search_figures(search, name)
     page = search_report(search, figures, title=title, final=sentences(chosen, tests))
     write_whole(folder / "search.html", page)
     write_figures(figures, folder)
 
 
 def say(
-    chosen: Chosen, tests: Sequence[Mapping[str, float]], folder: Path, *, as_json: bool
+    chosen: Chosen,
+    tests: Sequence[Mapping[str, float]],
+    folder: Path,
+    *,
+    data: str,
+    as_json: bool,
 ) -> None:
     """Print what was found.
 
@@ -187,6 +199,7 @@ def say(
         chosen: The best trial.
         tests: What it came to when trained again.
         folder: What was written is there.
+        data: What was trained on.
         as_json: As one JSON object.
     """
     if as_json:
@@ -207,7 +220,9 @@ def say(
         print(f"  {key}: {short(value)}")
     for sentence in sentences(chosen, tests):
         print(sentence)
-    print(f"saved in {folder}: best.yaml (for sasrec train --config), search.html, pictures")
+    print(f"saved in {folder}: best.yaml, search.html, pictures; to train with the best settings:")
+    model = "" if chosen.model == "SASRec" else f" --model {chosen.model}"
+    print(f"  sasrec train -d {shlex.quote(data)}{model} --config {folder / 'best.yaml'}")
 
 
 def short(value: Any) -> str:

@@ -104,7 +104,9 @@ def read_columns(layout: Layout) -> pl.DataFrame:
     """
     frame = _parse(layout, layout.path, pl.Float64)
     if frame is not None and _has_gaps(frame):
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        # What is left out must be blank lines, and none that holds something in other columns.
+        frame = filled if filled.height == _written_lines(layout.path) - 1 else None
     # An empty value in a column that may have one is fine; a missing one is not, and only the
     # text itself tells the two apart.
     if frame is None or _has_gaps(frame):
@@ -118,6 +120,11 @@ def read_columns(layout: Layout) -> pl.DataFrame:
             _refuse(layout)
         frame = frame.with_columns(numbers.alias(name))
     return frame.select([*layout.wanted, *layout.optional])
+
+
+def _written_lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for line in file if line.strip())
 
 
 def _has_gaps(frame: pl.DataFrame) -> bool:

@@ -173,7 +173,8 @@ def value_rule(
     Args:
         frame: Holds the column.
         name: The column.
-        wanted: Intervals for numbers; tokens for text. Where there is no value, it is not wanted.
+        wanted: Intervals for numbers, or a list of texts that spell them (a list of two numbers is
+            an interval); tokens for text. Where there is no value, it is not wanted.
         key: The setting it came from, for the error text.
 
     Returns:
@@ -183,11 +184,32 @@ def value_rule(
         SettingsError: An interval cannot be read.
     """  # by parse_intervals
     if frame[name].dtype.is_numeric():
-        if not isinstance(wanted, str):  # '[4,5]' that was read as a list
-            wanted = f"[{','.join(map(str, wanted))}]"
+        if not isinstance(wanted, str):
+            if any(isinstance(each, str) for each in wanted) or len(wanted) != 2:
+                return pl.col(name).is_in(_numbers(wanted, key)).fill_null(value=False)
+            wanted = f"[{','.join(map(str, wanted))}]"  # '[4,5]' that was read as a list
         return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
     tokens = (wanted,) if isinstance(wanted, str) else wanted
     return pl.col(name).cast(pl.String).is_in([str(token) for token in tokens])
+
+
+def _numbers(values: Iterable[str | float], key: str) -> list[float]:
+    """Return listed values of a column of numbers.
+
+    Args:
+        values: As listed.
+        key: The setting they came from.
+
+    Returns:
+        Numbers.
+
+    Raises:
+        SettingsError: One is none.
+    """
+    try:
+        return [float(value) for value in values]
+    except ValueError as error:
+        raise SettingsError(f"{key}: the column holds numbers, and the list does not") from error
 
 
 def needed_columns(settings: DataSettings) -> list[str]:

@@ -25,11 +25,14 @@ class Sequences:
         items: int32 [N], item numbers from 1.
         times: float64 [N], or None where the source has only an order.
         offsets: int64 [U + 1]; user number u owns events ``offsets[u - 1]`` to ``offsets[u]``.
+        known_as: int64 [U], the number by which a model knows each user, 0 for those it does not
+            know; None where it knows them by these numbers.
     """
 
     items: np.ndarray
     times: np.ndarray | None
     offsets: np.ndarray
+    known_as: np.ndarray | None = None
 
     @property
     def n_users(self) -> int:
@@ -160,7 +163,7 @@ def _scaled(times: np.ndarray) -> np.ndarray:
     return scaled
 
 
-def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:
+def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = None) -> Corpus:
     """Return a data set in another vocabulary's numbers, such as a trained model's.
 
     Events of items the vocabulary does not know are left out.
@@ -168,6 +171,7 @@ def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:
     Args:
         corpus: The data set.
         items: The vocabulary to use.
+        users: Those the model knows; None if it knows none.
 
     Returns:
         The same users; the same events or fewer.
@@ -181,5 +185,6 @@ def renumbered(corpus: Corpus, items: Vocabulary) -> Corpus:
         items=numbers[known],
         times=None if times is None else times[known],
         offsets=before[corpus.sequences.offsets],
+        known_as=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
     )
     return replace(corpus, sequences=sequences, items=items)

@@ -62,7 +62,8 @@ def load_corpus(
         path = locate(str(source), settings, progress)
         name, lasting = path.stem, str(source) if source in ENTRIES else str(path.resolve())
         if settings.split_files is not None:
-            return read_parts(path, settings, lasting)
+            found_by = path if path.exists() else path.parent  # NAME.inter itself need not exist
+            return read_parts(path, settings, str(found_by.resolve()))
         events = apply_filters(read_file(path, settings), settings, str(path))
     return build_corpus(events, name, lasting, rounded_times=settings.rounded_times)
 

@@ -123,4 +123,5 @@ def case_windows(sequences: Sequences, cases: Cases, max_history: int) -> Window
     """
     starts = np.maximum(sequences.offsets[cases.users - 1], cases.stops - max_history)
     ones = np.ones(len(cases), dtype=np.int64)
-    return Windows(starts, cases.stops - starts, ones, cases.users)
+    known = cases.users if sequences.known_as is None else sequences.known_as[cases.users - 1]
+    return Windows(starts, cases.stops - starts, ones, known)

@@ -103,7 +103,7 @@ def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
     return np.asarray(precisions / np.minimum(_relevant(ranks), k))
 
 
-def gauc(ranks: np.ndarray, n_ranked: int) -> np.ndarray:
+def gauc(ranks: np.ndarray, n_ranked: int | np.ndarray) -> np.ndarray:
     """Return each case's area under the ROC curve: the share of other items ranked below.
 
     (n - rank) / (n - 1) with one relevant item; with R of them their mean, each against the items
@@ -111,7 +111,7 @@ def gauc(ranks: np.ndarray, n_ranked: int) -> np.ndarray:
 
     Args:
         ranks: int64 [M] or [M, R].
-        n_ranked: Items ranked, n.
+        n_ranked: Items ranked, n; a number, or int64 [M], one for each case.
 
     Returns:
         float64 [M], 0 to 1; NaN where all items are relevant.
@@ -129,7 +129,7 @@ class Lists:
     """What was recommended, and what there is to recommend.
 
     Attributes:
-        items: int64 [M, K], item numbers, best first.
+        items: int64 [M, K], item numbers, best first; zeros behind them where fewer are left.
         counts: int64 [V], training events of each item; entry 0 is padding.
         n_items: Size of the catalogue that coverage and evenness refer to.
     """
@@ -149,7 +149,7 @@ def item_coverage(lists: Lists, k: int) -> float:
     Returns:
         0 to 1.
     """
-    return float(len(np.unique(lists.items[:, :k])) / lists.n_items)
+    return float(len(_recommended(lists, k)[0]) / lists.n_items)
 
 
 def average_popularity(lists: Lists, k: int) -> float:
@@ -178,7 +178,7 @@ def gini_index(lists: Lists, k: int) -> float:
     Returns:
         0 to 1.
     """
-    counts = np.sort(np.unique(lists.items[:, :k], return_counts=True)[1])
+    counts = np.sort(_recommended(lists, k)[1])
     place = np.arange(lists.n_items - len(counts) + 1, lists.n_items + 1)
     total = counts.sum() * lists.n_items
     return float(((2 * place - lists.n_items - 1) * counts).sum() / total)
@@ -217,10 +217,20 @@ def tail_percentage(lists: Lists, k: int) -> float:
     rarest = known[np.lexsort((known, lists.counts[known]))]
     is_tail = np.zeros(len(lists.counts), dtype=bool)
     is_tail[rarest[: max(int(len(known) * 0.1), 1)]] = True
-    return float(is_tail[lists.items[:, :k]].mean(1).mean())
+    given = lists.items[:, :k]
+    shares = is_tail[given].sum(1) / np.maximum((given > 0).sum(1), 1)
+    return float(shares.mean())
+
+
+def _recommended(lists: Lists, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the items that are recommended to anybody, and how often each is."""
+    given = lists.items[:, :k]
+    items, counts = np.unique(given[given > 0], return_counts=True)
+    return items, counts
 
 
 RankMetric = Callable[[np.ndarray, int], np.ndarray]
+WholeMetric = Callable[[np.ndarray, int | np.ndarray], np.ndarray]
 ListMetric = Callable[[Lists, int], float]
 
 RANK_METRICS: dict[str, RankMetric] = {
@@ -231,7 +241,7 @@ RANK_METRICS: dict[str, RankMetric] = {
     "precision": precision,
     "map": average_precision,
 }
-WHOLE_METRICS: dict[str, RankMetric] = {"gauc": gauc}
+WHOLE_METRICS: dict[str, WholeMetric] = {"gauc": gauc}
 """Of the whole ranking: they take the number of items ranked where others take a cut-off."""
 LIST_METRICS: dict[str, ListMetric] = {
     "itemcoverage": item_coverage,
@@ -274,13 +284,27 @@ def split_key(key: str) -> tuple[str, int]:
     """
     name, _, cut = key.partition("@")
     check_names([name])
-    if name in WHOLE_METRICS and not cut:
+    if name in WHOLE_METRICS:
+        if "@" in key:
+            raise SettingsError(f"{key!r} has a cut-off, and {name} is of whole rankings; drop it")
         return name, 0
-    if not cut.isdecimal() or len(cut) > 5 or int(cut) < 1:
+    if cut.startswith("0") or not cut.isdecimal() or len(cut) > 5 or int(cut) < 1:
         raise SettingsError(
             f"{key!r} names no cut-off from 1 to 99999; write a metric as NAME@K, such as ndcg@10"
         )
     return name, int(cut)
+
+
+def smaller_is_better(key: str) -> bool:
+    """Return whether a lower value of a metric is better.
+
+    Args:
+        key: Such as ``giniindex@10``.
+
+    Returns:
+        Whether it is.
+    """
+    return split_key(key)[0] in SMALLER_IS_BETTER
 
 
 def _table(ranks: np.ndarray) -> np.ndarray:

@@ -87,7 +87,7 @@ def rank_targets(
         if remove_seen:
             scores[_seen(sequences, cases, which, device)] = -torch.inf
         if top_k:
-            top[which] = top_items(scores, top_k).cpu().numpy()
+            top[which] = top_items(scores, top_k, some_removed=remove_seen).cpu().numpy()
         ranks[which] = ranks_of_(scores, batch.targets[batch.last]).cpu().numpy()
     return Ranking(ranks, top)
 
@@ -112,6 +112,22 @@ def _seen(
     within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     items = sequences.items[begins[rows] + within].astype(np.int64)
     return torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
+
+
+def removed_counts(sequences: Sequences, cases: Cases) -> np.ndarray:
+    """Return how many items ``remove_seen`` takes out of each ranking beside the target itself.
+
+    Args:
+        sequences: All histories.
+        cases: M questions.
+
+    Returns:
+        int64 [M], distinct items of the history that are not the target.
+    """
+    rows, items = _seen(sequences, cases, np.arange(len(cases)), torch.device("cpu"))
+    pairs = torch.unique(torch.stack([rows, items]), dim=1).numpy()
+    others = pairs[0][pairs[1] != sequences.items[cases.stops][pairs[0]]]
+    return np.bincount(others, minlength=len(cases))
 
 
 def rank_among_samples(
@@ -309,14 +325,18 @@ def _within(
     return rows[first:last] - begin, items[first:last]
 
 
-def top_items(scores: Tensor, k: int) -> Tensor:
+def top_items(scores: Tensor, k: int, *, some_removed: bool = False) -> Tensor:
     """Return the items with the highest scores, best first; padding is never among them.
 
     Args:
         scores: float [M, V]; NaN counts as lowest.
         k: How many, at most V - 1.
+        some_removed: Items whose score is minus infinity are not to be recommended.
 
     Returns:
-        int64 [M, k], item numbers from 1.
+        int64 [M, k], item numbers from 1; zeros behind them where fewer are left.
     """
-    return scores[:, 1:].nan_to_num(nan=-torch.inf).topk(k, dim=1).indices + 1
+    lowest = torch.finfo(scores.dtype).min
+    best = scores[:, 1:].nan_to_num(nan=lowest, neginf=-torch.inf, posinf=torch.inf).topk(k, dim=1)
+    items = best.indices + 1
+    return items.masked_fill(best.values == -torch.inf, 0) if some_removed else items

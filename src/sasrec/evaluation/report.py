@@ -15,7 +15,7 @@ from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
-from sasrec.evaluation.ranking import rank_among_samples, rank_targets
+from sasrec.evaluation.ranking import rank_among_samples, rank_targets, removed_counts
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import EvaluationSettings
 
@@ -203,7 +203,12 @@ def measure(
     values: dict[str, float] = {}
     for name in settings.metrics:
         if name in WHOLE_METRICS:
-            values[name] = float(np.nanmean(WHOLE_METRICS[name](ranks, n_items)))
+            ranked = np.full(len(cases), n_items)
+            if settings.remove_seen:
+                ranked -= removed_counts(split.sequences, cases)
+            each = WHOLE_METRICS[name](np.minimum(ranks, ranked), ranked)
+            if not np.isnan(each).all():  # with one item alone there is nothing to order
+                values[name] = float(np.nanmean(each))
         for k in settings.topk:
             if name in RANK_METRICS:
                 values[f"{name}@{k}"] = float(RANK_METRICS[name](ranks, k).mean())

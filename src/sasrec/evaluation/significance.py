@@ -63,11 +63,12 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         p_values: One a comparison.
 
     Returns:
-        The corrected values, none below its own, in the same order.
+        The corrected values, none below its own, in the same order; NaN stays NaN.
     """
-    corrected: dict[str, float] = {}
+    corrected = {name: p for name, p in p_values.items() if p != p}  # NaN is not itself
+    known = [name for name in p_values if name not in corrected]
     highest = 0.0
-    for place, name in enumerate(sorted(p_values, key=lambda name: p_values[name])):
-        highest = max(highest, min(1.0, p_values[name] * (len(p_values) - place)))
+    for place, name in enumerate(sorted(known, key=lambda name: p_values[name])):
+        highest = max(highest, min(1.0, p_values[name] * (len(known) - place)))
         corrected[name] = highest
     return {name: corrected[name] for name in p_values}

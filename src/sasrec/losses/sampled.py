@@ -152,10 +152,10 @@ def bpr_max(
         A scalar.
     """
     positive, negative = pair_scores(hidden, targets, table, negatives)
+    counts, negative = _counting(negative)
     logarithms, finite = negative.log_softmax(1), _finite_scores(negative)
     ahead = (logarithms + F.logsigmoid(positive[:, None] - finite)).logsumexp(1)
     regular = (logarithms.exp() * finite.square()).sum(1)
-    counts = negative.isfinite().any(1)  # a position whose negatives are all its target counts not
     total = torch.where(counts, penalty * regular - ahead, 0.0)
     return total.sum() / max(len(targets), 1)
 
@@ -176,11 +176,21 @@ def top1_max(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -
         A scalar.
     """
     positive, negative = pair_scores(hidden, targets, table, negatives)
+    counts, negative = _counting(negative)
     finite = _finite_scores(negative)
     worse = torch.sigmoid(finite - positive[:, None]) + torch.sigmoid(finite.square())
-    counts = negative.isfinite().any(1)
     total = torch.where(counts, (negative.softmax(1) * worse).sum(1), 0.0)
     return total.sum() / max(len(targets), 1)
+
+
+def _counting(negative: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which positions have a negative that is not their target, and scores without holes.
+
+    The scores [P, K] of the other positions become 0: a softmax over nothing has no gradient, and
+    ``where`` behind it would not keep NaN from the weights.
+    """
+    counts = negative.isfinite().any(1)
+    return counts, negative.masked_fill(~counts[:, None], 0.0)
 
 
 def _finite_scores(negative: Tensor) -> Tensor:
@@ -222,7 +232,7 @@ def pair_scores(
 
 @torch.no_grad()
 def hardest(hidden: Tensor, table: Table, candidates: Tensor) -> Tensor:
-    """Return of each set of candidates the one that scores highest: a dynamic negative.
+    """Return which of each set of candidates scores highest: a dynamic negative.
 
     Args:
         hidden: float [P, d], states.
@@ -230,10 +240,10 @@ def hardest(hidden: Tensor, table: Table, candidates: Tensor) -> Tensor:
         candidates: int64 [P, K, C], item numbers.
 
     Returns:
-        int64 [P, K].
+        int64 [P, K, 1], its place in the set.
     """
     if isinstance(table, Tensor):
         scores = (hidden[:, None, None, :] * table[candidates]).sum(-1)  # [P, K, C]
     else:
         scores = table(hidden, candidates.flatten(1)).view(candidates.shape)
-    return candidates.gather(2, scores.argmax(2, keepdim=True))[:, :, 0]
+    return scores.argmax(2, keepdim=True)

@@ -22,6 +22,7 @@ class EpochResult:
         is_best: Whether the score is the best so far.
         checks_left: Validations without a new best after which training stops.
         watched: Name of the watched metric.
+        smaller_is_better: Whether a lower score is better.
     """
 
     epoch: int
@@ -32,6 +33,12 @@ class EpochResult:
     is_best: bool
     checks_left: int
     watched: str = "score"
+    smaller_is_better: bool = False
+
+    @property
+    def merit(self) -> float | None:
+        """The score, or what is opposite to it where lower is better; so higher is better."""
+        return -self.score if self.score is not None and self.smaller_is_better else self.score
 
 
 class Observer(Protocol):

@@ -61,6 +61,7 @@ def fit(
     settings: TrainingSettings,
     observer: Observer,
     watched: str = "score",
+    smaller_is_better: bool = False,
     generators: Sequence[torch.Generator] = (),
     keep: Keep | None = None,
     begin: TrainState | None = None,
@@ -74,10 +75,11 @@ def fit(
         model: On the device it shall be trained on.
         batches: Where epochs come from.
         loss: What to lower.
-        validate: Returns the watched metric, higher is better; None trains all epochs.
+        validate: Returns the watched metric; None trains all epochs.
         settings: Rates, lengths, patience.
         observer: Told how it goes.
         watched: What to call the watched metric.
+        smaller_is_better: Whether it shall be low.
         generators: Sources of the loss's random numbers, kept with the state.
         keep: Given the state after each epoch.
         begin: A state to go on from, as if training had never stopped.
@@ -105,10 +107,20 @@ def fit(
                 score = None
                 if validate and _is_due(epoch, settings):
                     score = first_ones(validate() if run.place.rank == 0 else None)
-                is_best = best.consider(epoch, score, always=validate is None)
-            left = settings.patience + 1 - best.stale
+                merit = -score if score is not None and smaller_is_better else score
+                is_best = best.consider(epoch, merit, always=validate is None)
             epochs.append(
-                EpochResult(epoch, mean_loss, seconds, targets, score, is_best, left, watched)
+                EpochResult(
+                    epoch,
+                    mean_loss,
+                    seconds,
+                    targets,
+                    score,
+                    is_best,
+                    settings.patience + 1 - best.stale,
+                    watched,
+                    smaller_is_better,
+                )
             )
             observer.finished_epoch(epochs[-1])
             if keep is not None:

@@ -45,7 +45,7 @@ def check_names(
                 f"{each.where}: {each.name!r} is searched, and given as {given[meant]!r} too; "
                 "keep one"
             )
-        if each.name in NO_TRIAL or meant in prepared - {"max_history"}:
+        if (each.name in NO_TRIAL and meant is None) or meant in prepared - {"max_history"}:
             raise SettingsError(
                 f"{each.where}: {each.name!r} cannot be searched: it changes no trial, or "
                 "data are prepared with it, once for all trials; give it as --key=value"
@@ -84,10 +84,10 @@ def trainer_of(
         _, trained = train_model(corpus, split, run, device=prepared_device(run), observer=observer)
         if trained.interrupted:
             raise KeyboardInterrupt
-        scores = [each.score for each in trained.epochs if each.score is not None]
-        if not scores:
+        merits = [each.merit for each in trained.epochs if each.merit is not None]
+        if not merits:
             raise ModelError("the trial was never validated")
-        return max(scores)
+        return max(merits)
 
     return train
 

@@ -288,10 +288,10 @@ class _Watcher:
             TrialPruned: The trial has fallen behind.
         """  # Optuna's
         self._trial.set_user_attr("beat", time.time())
-        if result.score is None or not np.isfinite(result.score):
+        if result.merit is None or not np.isfinite(result.merit):
             return
         self._validations += 1
-        self._trial.report(result.score, self._validations)
+        self._trial.report(result.merit, self._validations)
         if self._prunes and self._trial.should_prune():
             raise optuna_here().TrialPruned
 

@@ -1,0 +1,60 @@
+"""Places: what users write as paths, and the folders that commands write to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sasrec.errors import SettingsError
+
+
+def expanded(path: Path) -> Path:
+    """Return a path with ``~`` resolved; a shell leaves it in ``--out=~/model``.
+
+    Args:
+        path: As written.
+
+    Returns:
+        The path.
+
+    Raises:
+        SettingsError: There is no such user.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def folder_name(data: str) -> str:
+    """Return the name of the folder that results of a data set go to by default.
+
+    Args:
+        data: Name or path of the data.
+
+    Returns:
+        Of letters, digits, ``-``, ``_`` and ``.``.
+    """
+    path = expanded(Path(data))
+    name = path.resolve().stem if path.exists() else data
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
+
+
+def made_folder(path: Path) -> Path:
+    """Return a folder to write to, made before hours of work and not after.
+
+    Args:
+        path: As written.
+
+    Returns:
+        The folder, with ``~`` resolved.
+
+    Raises:
+        SettingsError: It cannot be made.
+    """
+    folder = expanded(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "is a file" if folder.is_file() else f"cannot be made ({error.strerror or error})"
+        raise SettingsError(f"{folder} {reason}; choose another folder with --out") from error
+    return folder
