@@ -290,6 +290,15 @@ def test_every_setting_of_negatives_changes_the_weights(
     assert not torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
 
 
+def test_a_cosine_ends_at_zero_with_small_batches_of_long_windows(board: Corpus) -> None:
+    settings = {"schedule": "cosine", "epochs": 3, "batch_size": 2, "validate_every": 0}
+    run_settings = resolve_settings(settings)
+    batches = training_batches(leave_one_out(board.sequences), run_settings)
+    counted = sum(1 for _ in batches.epoch(np.random.default_rng(1)))
+    assert batches.n_targets / 2 > 1.5 * counted
+    assert batches.n_steps == pytest.approx(counted, rel=0.1)
+
+
 def test_rates_rise_evenly_and_then_fall_like_half_a_cosine() -> None:
     settings = TrainingSettings(warmup_steps=4, schedule="cosine", learning_rate=0.1)
     weight = nn.Parameter(torch.zeros(1))

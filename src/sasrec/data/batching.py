@@ -350,6 +350,20 @@ class TrainingBatches:
         return replace(first, supervised=np.zeros_like(first.supervised))
 
     @property
+    def n_steps(self) -> int:
+        """Batches of an epoch, about.
+
+        A window lies in one batch, so small batches of long windows are fewer than targets suggest.
+        """
+        windows = training_windows(
+            self.split,
+            max_history=self.max_history,
+            context=self.context,
+            generator=np.random.default_rng(0),
+        )
+        return max(1, min(-(-self.n_targets // self.batch_size), len(windows)))
+
+    @property
     def n_targets(self) -> int:
         """Targets an epoch supervises."""
         return self.split.n_targets

@@ -174,7 +174,7 @@ class TrainingLoop:
         self.flat = FlatWeights(*decay_groups(model, matrices_only=settings.decay_matrices_only))
         decaying, undecayed = self.flat.groups
         self.optimiser = make_optimiser(decaying, settings, undecayed)
-        steps = -(-batches.n_targets // batches.batch_size)
+        steps = batches.n_steps if settings.schedule == "cosine" else 1
         self.schedule = make_schedule(
             self.optimiser, settings, total_steps=max(1, steps * settings.epochs)
         )
