@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sasrec.data.batching import Collator, sorted_groups
+from sasrec.data.batching import Collator
+from sasrec.data.grouping import sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.windows import Windows
 from sasrec.errors import DataError

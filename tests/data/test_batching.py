@@ -11,9 +11,8 @@ from sasrec.data.batching import (
     Collator,
     TrainingBatches,
     rounded_up,
-    shuffled_groups,
-    sorted_groups,
 )
+from sasrec.data.grouping import shuffled_groups, sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.windows import Windows, case_windows, training_windows

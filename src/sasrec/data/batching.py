@@ -1,7 +1,7 @@
-"""Batching: windows are grouped by length, and groups become batches.
+"""Batching: groups of windows become batches.
 
 A batch is flat values plus offsets; for a CPU its windows are filled up to one length. How windows
-are cut is in ``windows.py``.
+are cut is in ``windows.py``, how they are dealt into groups in ``grouping.py``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec.data.grouping import shuffled_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split
 from sasrec.data.windows import Windows, joined, training_windows
@@ -86,56 +87,6 @@ class Batch:
             negatives=negatives,
             times=times,
         )
-
-
-def shuffled_groups(
-    windows: Windows, *, batch_size: int, generator: np.random.Generator, pool: int = 16
-) -> list[np.ndarray]:
-    """Deal windows into groups of about ``batch_size`` targets and of like length, at random.
-
-    Windows are shuffled, sorted by length within pools of ``pool`` batches, and cut into groups
-    of equal share; so groups differ each epoch and need next to no padding.
-
-    Args:
-        windows: All windows of the epoch.
-        batch_size: Targets a group holds on average, at most.
-        generator: Source of the order.
-        pool: Batches among which lengths are sorted; more means less padding and less chance.
-
-    Returns:
-        Places of the windows of each group, int64 [w] each, none empty.
-    """
-    total = int(windows.supervised.sum())
-    n_groups = max(1, -(-total // batch_size))
-    order = generator.permutation(len(windows))
-    pool_of = np.arange(len(order)) * -(-n_groups // pool) // max(len(order), 1)
-    # Rising and falling by turns, so that a group across two pools is of like length too.
-    rising = windows.lengths[order] * (1 - 2 * (pool_of % 2))
-    order = order[np.lexsort((rising, pool_of))]
-    filled = np.cumsum(windows.supervised[order])
-    group_of = (filled - windows.supervised[order]) * n_groups // max(total, 1)
-    groups = np.split(order, np.flatnonzero(np.diff(group_of)) + 1)
-    return [groups[place] for place in generator.permutation(len(groups)) if len(groups[place])]
-
-
-def sorted_groups(windows: Windows, positions: int) -> list[np.ndarray]:
-    """Deal windows into groups of like length with at most ``positions`` padded positions each.
-
-    Args:
-        windows: All windows.
-        positions: Most windows times longest window of a group; a single window may exceed it.
-
-    Returns:
-        Places of the windows of each group, int64 [w] each, longest windows first.
-    """
-    order = np.argsort(-windows.lengths, kind="stable")
-    groups: list[np.ndarray] = []
-    begin = 0
-    while begin < len(order):
-        size = max(1, positions // int(windows.lengths[order[begin]]))
-        groups.append(order[begin : begin + size])
-        begin += size
-    return groups
 
 
 class Collator:

@@ -15,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.data.batching import Batch, Collator, sorted_groups
+from sasrec.data.batching import Batch, Collator
+from sasrec.data.grouping import sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.data.windows import Windows, case_windows
