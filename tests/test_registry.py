@@ -5,7 +5,14 @@ import pytest
 
 import sasrec
 from sasrec.errors import SettingsError
-from sasrec.registry import BASELINES, LOSSES, MODEL_SETTINGS, MODELS, resolve
+from sasrec.registry import (
+    BASELINES,
+    LOSSES,
+    MODEL_SETTINGS,
+    MODELS,
+    WITHOUT_TABLE,
+    resolve,
+)
 
 
 @pytest.mark.parametrize("table", [MODELS, BASELINES, MODEL_SETTINGS, LOSSES])
@@ -23,3 +30,10 @@ def test_version_is_the_same_everywhere() -> None:
     changelog = Path(__file__).parent.parent / "CHANGELOG.md"
     assert sasrec.__version__ == version("sasrec")
     assert f"## [{sasrec.__version__}]" in changelog.read_text()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_without_an_item_table_are_known(name: str) -> None:
+    settings = resolve("model", MODEL_SETTINGS, name)()
+    model = resolve("model", MODELS, name)(settings, n_items=5, max_history=4, n_users=3)
+    assert (model.item_table is None) == (name in WITHOUT_TABLE)

@@ -309,6 +309,10 @@ class TrainingSettings(Settings):
         return self
 
 
+SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by")
+"""Settings of evaluation that say which events train."""
+
+
 class EvaluationSettings(Settings):
     """What is measured, and how it is printed."""
 

@@ -214,3 +214,10 @@ def test_a_position_without_negatives_has_no_gradient(loss):
     assert all(grad.isfinite().all() for grad in grads)
     assert (grads[0][[0, 2]] == 0).all()
     assert (grads[0][1] != 0).any()
+
+
+@pytest.mark.parametrize("loss", [bpr_max, top1_max])
+def test_weights_that_are_no_numbers_make_the_loss_none(loss):
+    table = torch.full((4, 2), float("nan"))
+    value = loss(torch.ones(2, 2), torch.tensor([1, 2]), table, torch.tensor([[3], [3]]))
+    assert not value.isfinite()

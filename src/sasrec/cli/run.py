@@ -62,6 +62,7 @@ def evaluate(
     from sasrec.data.splits import make_split
     from sasrec.evaluation.report import evaluate_model
     from sasrec.loading import load
+    from sasrec.settings import SPLIT_KEYS
 
     recommender = load(model)
     saved = recommender.settings
@@ -76,8 +77,9 @@ def evaluate(
     run = resolve_layers(layers, saved["model_name"])
     _only_protocol(run, recommender.max_history)
     source = data if data is not None else trained_on(recommender)
+    asked = run.as_json()["evaluation"]
     if source == saved.get("source") and any(
-        run.evaluation.model_dump(mode="json")[key] != saved["evaluation"][key] for key in SPLIT
+        asked[key] != saved["evaluation"].get(key) for key in SPLIT_KEYS
     ):
         print(
             "note: the model was trained with another split of these data, so that it may have "
@@ -107,10 +109,6 @@ def evaluate(
         print_reports([report], run.evaluation.decimals)
 
 
-SPLIT = ("split", "leave_out", "ratios", "ratio_by")
-"""Settings that decide which events train."""
-
-
 def _only_protocol(run: RunSettings, max_history: int) -> None:
     """Refuse settings that a trained model has no more use for.
 
@@ -129,7 +127,10 @@ def _only_protocol(run: RunSettings, max_history: int) -> None:
                 "protocol"
             )
     if run.data.max_history != max_history:
-        raise SettingsError(f"max_history is {max_history} in this model, and cannot be changed")
+        raise SettingsError(
+            f"max_history is {max_history} in this model, and cannot be changed; train another "
+            "with it"
+        )
     if run.without_effect:
         print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
 

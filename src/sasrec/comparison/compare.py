@@ -21,14 +21,12 @@ from sasrec.memory import forget_peak
 from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
 from sasrec.registry import MODELS
-from sasrec.settings import DataSettings, EvaluationSettings, OutputSettings
+from sasrec.settings import SPLIT_KEYS, DataSettings, EvaluationSettings, OutputSettings
 from sasrec.training.progress import Observer
 
 DEFAULT_MODEL = "SASRec"
 SHARED = (DataSettings, EvaluationSettings, OutputSettings)
 """Groups of settings that are of no model."""
-SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by")
-"""Settings that say which events train."""
 
 
 def compare(

@@ -126,8 +126,10 @@ def removed_counts(sequences: Sequences, cases: Cases) -> np.ndarray:
         int64 [M], distinct items of the history that are not the target.
     """
     rows, items = _seen(sequences, cases, np.arange(len(cases)), torch.device("cpu"))
-    pairs = torch.unique(torch.stack([rows, items]), dim=1).numpy()
-    others = pairs[0][pairs[1] != sequences.items[cases.stops][pairs[0]]]
+    width = int(sequences.items.max(initial=0)) + 1
+    pairs = np.unique(rows.numpy() * width + items.numpy())
+    owners, seen = np.divmod(pairs, width)
+    others = owners[seen != sequences.items[cases.stops][owners]]
     return np.bincount(others, minlength=len(cases))
 
 

@@ -189,7 +189,7 @@ def _counting(negative: Tensor) -> tuple[Tensor, Tensor]:
     The scores [P, K] of the other positions become 0: a softmax over nothing has no gradient, and
     ``where`` behind it would not keep NaN from the weights.
     """
-    counts = negative.isfinite().any(1)
+    counts = (negative != -torch.inf).any(1)  # NaN counts, so that the loss tells of it
     return counts, negative.masked_fill(~counts[:, None], 0.0)
 
 
