@@ -10,7 +10,7 @@ import sys
 
 import torch
 
-from common import peak, training_loop, useful_flop
+from common import peak, precisions, training_loop, useful_flop
 from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
@@ -33,10 +33,7 @@ def main(epochs: int, precision: str) -> None:
                 "seconds": seconds,
                 "targets": targets,
                 "useful_flop": useful_flop(targets, len(corpus.items), model),
-                "peaks": {
-                    "float32": peak(torch.float32),
-                    "bfloat16": peak(torch.bfloat16),
-                },
+                "peaks": {name: peak(getattr(torch, name)) for name in precisions()},
                 "peak_bytes": memory,
             }
         )

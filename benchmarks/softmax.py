@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common import peak, random_split, timed, training_loop, useful_flop
+from common import peak, precisions, random_split, timed, training_loop, useful_flop
 from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
@@ -140,7 +140,7 @@ def main() -> None:
     for positions, items in ((2048, 1683), (6400, 12_101), (2048, 200_000), (2048, 1_000_000)):
         rows = {}
         for form in FORMS:
-            for precision in ("float32", "bfloat16"):
+            for precision in precisions():
                 if items > MOST_ITEMS[form]:
                     continue
                 row = apart("loss", form, positions, items, precision, 5 if items < 1e5 else 2)
@@ -151,7 +151,7 @@ def main() -> None:
                     f"{row['share']:>9.0%}{row['bytes'] / 1e6:>8.0f}",
                     flush=True,
                 )
-        for precision in ("float32", "bfloat16") if items <= MOST_ITEMS[LIBRARY] else ():
+        for precision in precisions() if items <= MOST_ITEMS[LIBRARY] else ():
             ratio = rows[LIBRARY, precision] / rows["ours", precision]
             print(f"  ratio linear_cross_entropy / ours in {precision}: {ratio:.1f}", flush=True)
     print(f"\n{'an epoch of training':<42}{'s':>9}{'GFLOP/s':>9}{'of peak':>9}{'MB':>8}")

@@ -190,10 +190,13 @@ def read_folder(path: Path) -> Contents:
         )
     settings = read_json(path / SETTINGS)
     _check_format(path, settings)
+    weights = _read_weights(path / WEIGHTS)
+    # Any model has at least one weight for each item, and an item three values there.
+    most = 4 * sum(value.numel() for value in weights.values())
     return Contents(
-        weights=_read_weights(path / WEIGHTS),
+        weights=weights,
         settings=settings,
-        vocabulary=read_json(path / VOCABULARY),
+        vocabulary=read_json(path / VOCABULARY, most),
         metrics=read_json(path / METRICS) if (path / METRICS).is_file() else {},
         environment=read_json(path / ENVIRONMENT) if (path / ENVIRONMENT).is_file() else {},
     )
@@ -237,11 +240,12 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise ModelError(f"{path} is damaged: {reason}") from error
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, most_values: int = 0) -> dict[str, Any]:
     """Return the object in a JSON file.
 
     Args:
         path: The file.
+        most_values: So many values are never too many for its size.
 
     Returns:
         Its keys and values.
@@ -250,7 +254,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: It cannot be read, or holds something else.
     """
     try:
-        content = json_within_limits(path.read_bytes())
+        content = json_within_limits(path.read_bytes(), most_values)
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):

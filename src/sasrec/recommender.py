@@ -297,12 +297,13 @@ class Recommender:
         Raises:
             ModelError: The folder exists and may not be replaced, or cannot be written.
         """  # by write_folder
+        items = self.items.entries.to_list()
         texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
             VOCABULARY: {
-                "items": self.items.entries.to_list(),
+                "items": items,
                 "counts": self.counts[1:].tolist(),
-                "titles": self.titles,
+                "titles": {item: self.titles[item] for item in items if item in self.titles},
                 **({} if self.users is None else {"users": self.users.entries.to_list()}),
             },
             METRICS: self.metrics,

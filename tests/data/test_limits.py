@@ -1,14 +1,17 @@
 """Input that is made to exhaust memory is refused, or read within a bounded multiple of it."""
 
+import itertools
 import json
+import string
 import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from sasrec.config_files import LONGEST_LITERAL, MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
-from sasrec.data.limits import LONGEST_LINE, MOST_COLUMNS, MOST_NESTED, json_within_limits
+from sasrec.data.limits import FEW_ROWS, LONGEST_LINE, MOST_COLUMNS, MOST_NESTED, json_within_limits
 from sasrec.data.readers import read_file
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings import DataSettings
@@ -17,6 +20,7 @@ from sasrec.tuning.space import read_space
 HEAD = b"user_id:token\titem_id:token\ttimestamp:float\n"
 CSV_HEAD = b"user_id,item_id,timestamp\n"
 SIZE = 8_000_000
+SHORT_ROWS = b"".join(b"%d\t%d\t%d\n" % (n % 7, n % 9, n % 5) for n in range(3150))
 READ = """
 import sys
 from pathlib import Path
@@ -76,9 +80,12 @@ def taken_and_said(kind: str, path: Path, small: Path) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("name", "content", "times", "said"),
     [
-        # A row takes some 100 bytes however few it has; most have about 20, and none below 6.
-        ("usual.inter", HEAD + b"196\t242\t881250949\n" * (SIZE // 18), 10, "read"),
-        ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 20, "read"),
+        ("usual.inter", HEAD + b"196\t242\t881250949\n" * (SIZE // 18), 5, "read"),
+        # As short as rows get: they come to 40 bytes each, however short their text.
+        ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 10, "read"),
+        ("many_users.inter", HEAD + SHORT_ROWS * (SIZE // len(SHORT_ROWS)), 10, "read"),
+        ("pairs.inter", HEAD[:27] + b"\n" + b"1\t2\n" * (SIZE // 4), 10, "read"),
+        ("small_rows.csv", CSV_HEAD + b"1,2,3\n" * (SIZE // 6), 10, "read"),
         ("blank.inter", HEAD + b"\n" * SIZE, 10, "no interactions"),
         ("tabs.inter", HEAD + b"\t" * SIZE, 1, "line 2 has more than"),
         ("zeros.inter", HEAD + bytes(SIZE), 1, "line 2 has more than"),
@@ -97,7 +104,7 @@ def test_memory_is_a_bounded_multiple_of_the_file(
     small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
     taken, told = taken_and_said("table", tmp_path / name, small)
     assert said in told
-    assert taken < times * len(content) + 2**23
+    assert taken < times * len(content) + 2**24
 
 
 @needs_proc
@@ -111,8 +118,24 @@ def test_memory_is_a_bounded_multiple_of_the_file(
         ("space", "x choice [" + "1," * 130_000 + "]", "goes on for 260,002 characters"),
         ("space", "".join(f"k{n} choice [{'1,' * 8_000}]\n" for n in range(15)), "read"),
         ("json", '{"a": [' + "[]," * 2_000_000 + "1]}", "more than 100,000 lists and objects"),
+        ("json", '{"a": [' + '"ab",' * 2_000_000 + '"ab"]}', "2,000,000 values, too many for"),
+        ("json", '{"a": [' + "257," * 2_000_000 + "257]}", "2,000,000 values, too many for"),
+        ("json", '{"' + '":1,"'.join(map(str, range(500_000))) + '":1}', "values, too many for"),
+        ("json", '{"a": [' + '"123456", ' * 500_000 + '"a"]}', "read"),
     ],
-    ids=["many", "deep", "allowed", "references", "long", "lines", "json"],
+    ids=[
+        "many",
+        "deep",
+        "allowed",
+        "references",
+        "long",
+        "lines",
+        "lists",
+        "texts",
+        "numbers",
+        "keys",
+        "tokens",
+    ],
 )
 def test_a_small_file_of_settings_takes_little_memory(
     kind: str, content: str, said: str, tmp_path: Path
@@ -176,3 +199,29 @@ def test_brackets_in_tokens_are_no_lists() -> None:
     assert len(json_within_limits(lists.encode())["items"]) == MOST_NESTED - 2
     with pytest.raises(ValueError, match="more than 100,000 lists and objects"):
         json_within_limits(json.dumps([[]] * MOST_NESTED))
+
+
+def test_a_vocabulary_of_short_tokens_is_read_where_it_fits_the_weights() -> None:
+    letters = itertools.product(string.ascii_letters, repeat=4)
+    tokens = {"items": ["".join(next(letters)) for _ in range(400_000)]}
+    text = json.dumps(tokens, separators=(",", ":"))
+    with pytest.raises(ValueError, match=r"399,999 values, too many for its 2,800,011 bytes"):
+        json_within_limits(text)
+    assert json_within_limits(text, most_values=400_000) == tokens
+
+
+def test_commas_in_titles_are_no_values() -> None:
+    titles = {"titles": {str(number): "a,,,,,,,,,,,,,,,,,,,,,,,,,,," for number in range(50_000)}}
+    assert json_within_limits(json.dumps(titles)) == titles
+
+
+def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
+    columns = {"user_id": "a", "item_id": "x", "timestamp": 1.0}
+    for count, refused in ((FEW_ROWS, False), (FEW_ROWS + 1, True)):
+        frame = pl.select(pl.repeat(value, count).alias(name) for name, value in columns.items())
+        frame.write_parquet(tmp_path / "some.parquet")
+        if refused:
+            with pytest.raises(DataError, match=r"1,000,001 rows in [\d,]+ bytes; in events"):
+                read_file(tmp_path / "some.parquet", DataSettings())
+        else:
+            assert len(read_file(tmp_path / "some.parquet", DataSettings())) == count

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.interactions import Interactions
-from sasrec.data.sequences import build_corpus, by_user_then_time
+from sasrec.data.sequences import build_corpus
 
 
 def corpus(events):
@@ -74,27 +74,3 @@ def test_a_fingerprint_changes_with_items_owners_and_times():
     assert len(prints) == 5
     assert replace(base, items=base.items.copy()).fingerprint() == base.fingerprint()
     assert len(base.fingerprint()) == 16
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(1, 4),
-            st.one_of(
-                st.integers(-3, 3).map(float),
-                st.floats(-1e300, 1e300),
-                st.integers(2**60, 2**60 + 2**12).map(float),
-            ),
-        ),
-        max_size=40,
-    ),
-    st.sampled_from([np.float32, np.float64]),
-)
-def test_one_key_orders_events_as_two_do(events, kind):
-    users = np.array([user for user, _ in events], dtype=np.int32)
-    with np.errstate(over="ignore"):
-        times = np.array([time for _, time in events]).astype(kind)
-    times = np.nan_to_num(times)
-    expected = np.lexsort((times, users))
-    assert by_user_then_time(users, times).tolist() == expected.tolist()
-    assert by_user_then_time(users, None).tolist() == np.argsort(users, kind="stable").tolist()

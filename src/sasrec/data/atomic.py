@@ -6,6 +6,7 @@ Polars; only when something looks odd are the lines walked, to name the one that
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import NoReturn
 import polars as pl
 
 from sasrec.data.limits import check_columns, check_lines
+from sasrec.data.pieces import pieces
+from sasrec.data.vocabulary import TOKENS
 from sasrec.errors import DataError, did_you_mean
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -30,6 +33,7 @@ class Layout:
         wanted: Columns to read; none of their values may be empty.
         optional: Further columns to read; an empty value is null.
         numbers: Those among them to read as numbers; the others are text, whatever their type.
+        tokens: Those among the texts to read as ``TOKENS``, where there may be millions of rows.
     """
 
     path: Path
@@ -38,6 +42,7 @@ class Layout:
     wanted: tuple[str, ...]
     optional: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
 
 
 def read_header(path: Path, separator: str) -> dict[str, str]:
@@ -90,7 +95,7 @@ def _first_line(path: Path) -> str:
 
 
 def read_columns(layout: Layout) -> pl.DataFrame:
-    """Return the columns asked for: text as String, numbers as Float64.
+    """Return the columns asked for: text as String or ``TOKENS``, numbers as Float64.
 
     Args:
         layout: The file and its columns.
@@ -146,21 +151,23 @@ def _parse(layout: Layout, source: Path | bytes, numbers: type[pl.DataType]) -> 
     names = layout.names
     asked = {*layout.wanted, *layout.optional, names[-1]}
     kept = [name for name in names if name in asked]
-    try:
-        return pl.read_csv(
-            source,
-            separator=layout.separator,
-            has_header=False,
-            skip_lines=1,
-            schema={name: numbers if name in layout.numbers else pl.String for name in names},
-            columns=[names.index(name) for name in kept],
-            quote_char=None,
-            glob=False,
-        )
-    except pl.exceptions.NoDataError:
-        return pl.DataFrame(schema=dict.fromkeys(kept, pl.String))
-    except pl.exceptions.PolarsError:
-        return None
+    frames = [pl.DataFrame(schema=dict.fromkeys(kept, pl.String))]
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        file.readline()
+        for piece in pieces(file, str(layout.path), quoted=False):
+            try:
+                frame = pl.read_csv(
+                    piece,
+                    separator=layout.separator,
+                    has_header=False,
+                    schema={n: numbers if n in layout.numbers else pl.String for n in names},
+                    columns=[names.index(name) for name in kept],
+                    quote_char=None,
+                )
+            except pl.exceptions.PolarsError:
+                return None
+            frames.append(frame.with_columns(pl.col(layout.tokens).cast(TOKENS)))
+    return pl.concat(frames[1:] or frames)
 
 
 def _walked(layout: Layout) -> pl.DataFrame:

@@ -279,7 +279,7 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
 
 def _listed(frame: pl.DataFrame, interactions: Interactions) -> pl.DataFrame:
     for name, tokens in interactions.listed.items():
-        frame = frame.filter(pl.col(name).is_in(tokens.implode()))
+        frame = frame.filter(pl.col(name).is_in(tokens.cast(frame[name].dtype).implode()))
     return frame
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from sasrec.data.moments import numbers_or_moments
+from sasrec.data.vocabulary import TOKENS
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -23,9 +24,9 @@ class Interactions:
     """A checked frame of events.
 
     Attributes:
-        frame: Columns ``user`` and ``item`` (String, no nulls) and, if the source has times,
-            ``time`` (Float64, finite, any unit); one row an event, in the order of the source.
-            Until the filters have run also the columns they look at, as ``value:NAME``.
+        frame: Columns ``user`` and ``item`` (``TOKENS`` or String, no nulls) and, if the source
+            has times, ``time`` (Float64, finite, any unit); one row an event, in the order of the
+            source. Until the filters have run also the columns they look at, as ``value:NAME``.
         titles: Item token to the text a person knows it by; empty if the source has none.
         listed: ``user`` or ``item`` to the tokens that a file of its own lists; what the source
             does not list has no entry.
@@ -41,7 +42,7 @@ class Interactions:
     def unmet_items(self) -> pl.Series:
         """Items that the .item file lists and nobody met, in its order; String [n]."""
         listed = self.listed.get("item", pl.Series([], dtype=pl.String)).drop_nulls()
-        met = self.frame["item"].unique()
+        met = self.frame["item"].unique().cast(pl.String)
         return listed.filter(~listed.is_in(met.implode())).unique(maintain_order=True)
 
     @property
@@ -141,8 +142,8 @@ def _tokens(values: pl.Series, where: str) -> pl.Series:
         )
     if values.dtype.is_float():
         values = _whole(values.fill_nan(None), where)
-    tokens = values.cast(pl.String)
-    empty = tokens.is_null() | (tokens == "")
+    tokens = values if values.dtype == TOKENS else values.cast(pl.String).cast(TOKENS)
+    empty = tokens.to_frame().select(pl.all().is_null() | (pl.all() == "")).to_series()
     if empty.any():
         raise DataError(_at(empty, values.name, where) + " is empty; fill or drop it")
     return tokens

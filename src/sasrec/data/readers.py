@@ -79,6 +79,7 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
         wanted=tuple(wanted),
         optional=values,
         numbers=(*numbers, *([] if time is None else [time])),
+        tokens=tuple(wanted[:2]),
     )
     frame = read_columns(layout)
     if frame.height == 0:

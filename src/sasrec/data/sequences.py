@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import Interactions
+from sasrec.data.ordering import by_user_then_time
 from sasrec.data.vocabulary import Vocabulary, encode_column
 
 
@@ -100,7 +101,7 @@ def build_corpus(
     users, user_numbers = encode_column(interactions.frame["user"])
     # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
     met, unmet = interactions.frame["item"], interactions.unmet_items
-    items, item_numbers = encode_column(pl.concat([met, unmet]))
+    items, item_numbers = encode_column(pl.concat([met, unmet.cast(met.dtype)]))
     item_numbers = item_numbers[: len(met)]
     times = interactions.frame["time"].to_numpy() if interactions.has_times else None
     compared = _scaled(times) if rounded_times and times is not None else times
@@ -112,48 +113,6 @@ def build_corpus(
         offsets=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
     )
     return Corpus(name, sequences, users, items, interactions.titles, source)
-
-
-def by_user_then_time(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
-    """Return the places of events in the order of users, then of time, then of the source.
-
-    Args:
-        users: int32 [N], user numbers.
-        times: float [N], or None for the order of the source alone.
-
-    Returns:
-        Integers [N].
-    """
-    if times is None:
-        keys = {"user": users}
-    elif (key := _one_key(users, times)) is not None:
-        keys = {"user and time": key}
-    else:
-        keys = {"user": users, "time": times}
-    order = pl.DataFrame(keys).select(pl.arg_sort_by(list(keys), maintain_order=True))
-    places: np.ndarray = order.to_series().to_numpy()
-    return places
-
-
-def _one_key(users: np.ndarray, times: np.ndarray) -> np.ndarray | None:
-    """Return numbers in the order of users and times, int64 [N]; sorted four times as fast.
-
-    Args:
-        users: int32 [N], user numbers.
-        times: float [N].
-
-    Returns:
-        None if times are no whole numbers, or too far apart.
-    """
-    if not len(times):
-        return None
-    low, high = float(times.min()), float(times.max())
-    span = high - low + 1
-    if span * (int(users.max()) + 1) >= 2**53 or (times % 1).any():
-        return None
-    key: np.ndarray = np.subtract(times, low, dtype=np.float64)
-    key += users * span
-    return key.astype(np.int64, copy=False)
 
 
 def _scaled(times: np.ndarray) -> np.ndarray:

@@ -184,7 +184,7 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         DataError: The file cannot be written, or cannot hold a token: an empty one, or one with
             a tab or line end in it.
     """
-    for column in interactions.frame.select("user", "item"):
+    for column in interactions.frame.select(pl.col("user", "item").cast(pl.String)):
         odd = column.filter((column == "") | column.str.contains(r"[\t\r\n]"))
         if odd.len():
             raise DataError(

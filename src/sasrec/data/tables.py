@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
-from sasrec.data.limits import check_columns, check_lines
+from sasrec.data.limits import check_columns, check_lines, check_rows
 from sasrec.data.moments import numbers_or_moments
+from sasrec.data.pieces import pieces
+from sasrec.data.vocabulary import TOKENS
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -35,23 +38,61 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     names = loaded_columns(_csv_header(path, separator), "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     needed = [name for name in _needed(columns) if name in names]
-    try:
-        frame = pl.read_csv(
-            path, separator=separator, columns=needed or None, infer_schema=False, glob=False
-        )
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} cannot be read as a table: {_first_line(error)}") from error
-    frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
-    for name in needed:
-        odd = frame[name].str.contains(r"[\r\n]").fill_null(value=False)
-        if odd.any():
-            raise DataError(
-                f"{path}, row {int(odd.arg_max() or 0) + 1}: {name!r} runs over several lines; "
-                "a quotation mark is not closed"
-            )
-        if name not in (columns.user_column, columns.item_column):
-            frame = frame.with_columns(numbers_or_moments(frame[name]))
+    tokens = (columns.user_column, columns.item_column)
+    values = [name for name in needed if name not in tokens]
+    frames = [_numbered(each, values) for each in _texts(path, separator, needed, tokens)]
+    if any(each.schema != frames[0].schema for each in frames):
+        # What is a number or date in some pieces of the file alone is text.
+        frames = [_numbered(pl.concat(_texts(path, separator, needed, tokens)), values)]
+    frame = pl.concat(frames) if frames else pl.DataFrame(schema=needed)
     return _from_table(frame, names, path, columns)
+
+
+def _numbered(frame: pl.DataFrame, values: list[str]) -> pl.DataFrame:
+    return frame.with_columns(numbers_or_moments(frame[name]) for name in values)
+
+
+def _texts(
+    path: Path, separator: str, needed: list[str], tokens: tuple[str, ...]
+) -> Iterator[pl.DataFrame]:
+    """Yield some columns of a table piece by piece, without its blank lines.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+        needed: The columns.
+        tokens: Those that become ``TOKENS``; the others are text.
+
+    Yields:
+        A row a line.
+
+    Raises:
+        DataError: A line has too many values, or a quotation mark is not closed.
+    """
+    rows = 0
+    with path.open("rb") as file:
+        header = file.readline()
+        while header.count(b'"') % 2 and (line := file.readline()):
+            header += line
+        for piece in pieces(file, str(path), quoted=True):
+            try:
+                frame = pl.read_csv(
+                    header + piece, separator=separator, columns=needed, infer_schema=False
+                )
+            except pl.exceptions.PolarsError as error:
+                raise DataError(
+                    f"{path} cannot be read as a table: {_first_line(error)}"
+                ) from error
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+            for name in needed:
+                odd = frame[name].str.contains(r"[\r\n]").fill_null(value=False)
+                if odd.any():
+                    raise DataError(
+                        f"{path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
+                        "several lines; a quotation mark is not closed"
+                    )
+            rows += frame.height
+            yield frame.with_columns(pl.col(tokens).cast(TOKENS))
 
 
 def read_parquet(path: Path, columns: DataSettings) -> Interactions:
@@ -71,6 +112,7 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
         names = loaded_columns(list(pl.read_parquet_schema(path)), "inter", columns)
         require_columns(names, (columns.user_column, columns.item_column), str(path))
         needed = [name for name in _needed(columns) if name in names]
+        check_rows(path, pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
         frame = pl.read_parquet(path, columns=needed, glob=False)
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error

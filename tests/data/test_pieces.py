@@ -1,0 +1,94 @@
+"""What is read in pieces is what would be read at once."""
+
+import io
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data import pieces
+from sasrec.data.readers import read_file
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+TOKEN = st.text(st.sampled_from("ab'é\U0001f600 "), min_size=1, max_size=4)
+ROWS = st.lists(st.tuples(TOKEN, TOKEN, st.integers(-9, 9)), min_size=1, max_size=30)
+
+
+def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
+    """Return the events of a file read in pieces of a size."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "SMALLEST", size)
+        patch.setattr(pieces, "LARGEST", size)
+        frame = read_file(path, DataSettings(**settings)).frame
+    return frame.with_columns(pl.col("user", "item").cast(pl.String))
+
+
+@given(ROWS, st.integers(1, 60), st.sampled_from(["\n", "\n\n", "\r\n"]))
+@pytest.mark.parametrize("name", ["some.inter", "some.csv"])
+def test_pieces_of_any_size_give_the_same_events(
+    tmp_path_factory: pytest.TempPathFactory,
+    name: str,
+    rows: list[tuple[str, str, int]],
+    size: int,
+    end: str,
+) -> None:
+    path = tmp_path_factory.mktemp("pieces") / name
+    mark, kinds = ("\t", (":token", ":float")) if name.endswith("inter") else (",", ("", ""))
+    head = mark.join(
+        [f"user_id{kinds[0]}", f"item_id{kinds[0]}", f"timestamp{kinds[1]}", f"note{kinds[0]}"]
+    )
+    lines = (mark.join([user, item, str(time), "x"]) for user, item, time in rows)
+    path.write_bytes((end.join([head, *lines]) + end).encode())
+    found = read(path, size)
+    assert found.equals(read(path, 2**20))
+    assert found.select("user", "item").rows() == [row[:2] for row in rows]
+    assert found["time"].to_list() == [row[2] for row in rows]
+
+
+@pytest.mark.parametrize("size", [1, 7, 20, 1000])
+def test_a_piece_ends_outside_quotation_marks(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text(
+        'user_id,"item\nid",text\n' + 'a,x,"one\ntwo ""and"" three\n"\nb,"y, z",short\n' * 3
+    )
+    frame = read(path, size, item_column="item\nid")
+    assert frame["item"].to_list() == ["x", "y, z"] * 3
+
+
+@pytest.mark.parametrize("size", [4, 1000])
+def test_a_mark_that_is_never_closed_is_refused(
+    size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("user_id,item_id\n" + 'a,"x\n' + "b,y\n" * 30)
+    with pytest.raises(DataError, match=r"events\.csv cannot be read as a table"):
+        read(path, size)
+    monkeypatch.setattr(pieces, "LONGEST_VALUE", 50)
+    with pytest.raises(DataError, match=r"events\.csv cannot be read: a quotation mark is not"):
+        read(path, size)
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    path.write_text("user_id,item_id,shop\n" + "a,x,7\n" * 5 + "a,y,north\n" * 5)
+    wanted = {"shop": ("7", "north")}
+    assert read(path, size, value_intervals=wanted).height == 10
+    path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,17\n")
+    with pytest.raises(DataError, match="is '2024-05-31'; a time is a number or a date"):
+        read(path, size)
+    path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,2024-06-01\n")
+    assert read(path, size)["time"].diff().to_list() == [None, 86_400]
+
+
+def test_pieces_hold_whole_lines_and_no_blank_ones_before_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.BytesIO(b"\n\n12\n345\r\n\r\n\n6\n7")
+    assert list(pieces.pieces(file, "it", quoted=False)) == [b"12\n345\r\n\r\n\n6\n7"]
+    monkeypatch.setattr(pieces, "SMALLEST", 2)
+    file.seek(0)
+    assert list(pieces.pieces(file, "it", quoted=False)) == [b"12\n", b"345\r\n", b"6\n7"]
