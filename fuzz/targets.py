@@ -12,9 +12,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from sasrec.config_files import Layer, key_words, yaml_file
 from sasrec.configuration import resolve_layers
+from sasrec.data import pieces
 from sasrec.data.sources import load_corpus
 from sasrec.errors import SasrecError
 from sasrec.loading import load
@@ -142,7 +144,18 @@ def _yaml(path: Path) -> None:
 
 
 def _corpus(path: Path) -> None:
-    load_corpus(str(path), DataSettings())
+    """Read a table at once and in tiny pieces; both must come to the same."""
+    found = []
+    for size in (40, pieces.SMALLEST):
+        with mock.patch.multiple(pieces, SMALLEST=size, LARGEST=size):
+            try:
+                corpus = load_corpus(str(path), DataSettings())
+            except SasrecError as error:
+                found.append(("refused", error))
+            else:
+                found.append((corpus.sequences.fingerprint(), corpus.items.entries.to_list()))
+    if found[0] != found[1] and (found[0][0], found[1][0]) != ("refused", "refused"):
+        raise AssertionError(f"in pieces: {found[0]}, at once: {found[1]}")
 
 
 WORD_SEEDS = (

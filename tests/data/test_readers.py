@@ -432,3 +432,13 @@ def test_a_line_with_a_value_elsewhere_is_not_blank(tmp_path):
     path.write_text(f"{head}\n1\t2\t3\t4\ta\n\n\t\t\t5\t\n1\t3\t4\t4\ta\n")
     with pytest.raises(DataError, match="line 4: 'user_id' is empty"):
         read_atomic(path, DataSettings())
+
+
+def test_a_line_with_too_many_values_is_named_though_they_stand_in_columns_nobody_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "x.inter"
+    head = "user_id:token\titem_id:token\trating:float\tnote:token\n"
+    path.write_text(head + "a\tx\t1\tgood\n\na\ty\t1\tgood\tand\tmore\n")
+    with pytest.raises(DataError, match=r"x\.inter, line 4: 6 columns where the header names 4"):
+        read_file(path, DataSettings())

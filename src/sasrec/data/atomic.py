@@ -166,8 +166,22 @@ def _parse(layout: Layout, source: Path | bytes, numbers: type[pl.DataType]) -> 
                 )
             except pl.exceptions.PolarsError:
                 return None
+            if _values_differ(piece, frame, layout):
+                return None
             frames.append(frame.with_columns(pl.col(layout.tokens).cast(TOKENS)))
     return pl.concat(frames[1:] or frames)
+
+
+def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
+    """Return whether some line has more or fewer values than the header, blank lines apart.
+
+    Of columns that were not asked for, Polars does not tell; lines with too few end in a null.
+    """
+    blank = 0
+    if _has_gaps(frame):
+        blank = frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item()
+    expected = (len(layout.names) - 1) * (frame.height - blank)
+    return piece.count(layout.separator.encode()) != expected
 
 
 def _walked(layout: Layout) -> pl.DataFrame:
