@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import polars as pl
 import pytest
