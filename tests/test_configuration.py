@@ -9,6 +9,7 @@ import pytest
 from sasrec.config_files import Layer
 from sasrec.configuration import resolve_layers, resolve_settings
 from sasrec.errors import SettingsError
+from sasrec.idle import EVALUATION, TRAINING
 from sasrec.models.sasrec import SASRecSettings
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings import (
@@ -193,6 +194,33 @@ def test_mistakes_name_the_place() -> None:
         resolve_layers(layers(("a.yaml", {"train_batch_size": 0})))
     with pytest.raises(SettingsError, match="unknown preset 'recbol'; did you mean 'recbole'"):
         resolve_layers([], preset="recbol")
+
+
+@pytest.mark.parametrize(
+    ("values", "idle"),
+    [
+        ({"negative_count": 4}, ("negative_count",)),
+        ({"negative_count": 4, "loss": "BPR"}, ()),
+        ({"negative_count": 4, "loss": "SSM", "negatives": "in_batch"}, ("negative_count",)),
+        ({"train_neg_sample_args": None}, ()),
+        ({"ratios": (0.7, 0.1, 0.2), "label_smoothing": 0.1}, ("ratios",)),
+        ({"ratios": (0.7, 0.1, 0.2), "split": "ratio", "leave_out": "test_only"}, ("leave_out",)),
+        (
+            {"eval_step": 0, "stopping_step": 3, "adam_beta2": 0.9, "learner": "sgd"},
+            ("adam_beta2", "stopping_step"),
+        ),
+        ({"preset": "esasrec"}, ()),
+    ],
+)
+def test_what_others_leave_without_effect_is_listed(
+    values: dict[str, object], idle: tuple[str, ...]
+) -> None:
+    assert resolve_settings(values).without_effect == idle
+
+
+def test_every_rule_of_idle_settings_is_about_a_setting() -> None:
+    assert set(TRAINING) <= set(TrainingSettings.model_fields)
+    assert set(EVALUATION) <= set(EvaluationSettings.model_fields)
 
 
 def test_keys_without_effect_are_accepted_and_listed() -> None:

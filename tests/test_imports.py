@@ -11,7 +11,7 @@ SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
     {"settings", "config_files", "memory", "locks", "lookup"},
-    {"recbole_keys"},
+    {"recbole_keys", "idle"},
     {"data"},
     {"models", "losses"},
     {"training", "evaluation"},

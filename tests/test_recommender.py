@@ -205,6 +205,8 @@ def test_folder_that_is_no_model_says_what_is_missing(
 ) -> None:
     with pytest.raises(ModelError, match="no such model folder"):
         load(tmp_path / "nowhere")
+    with pytest.raises(ModelError, match="None names no model folder; give its path"):
+        load(None)  # type: ignore[arg-type]
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelError, match="no such model folder"):
         load(tmp_path / "file")

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from sasrec.config_files import Layer
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, check_names, split_key
+from sasrec.idle import idle
 from sasrec.presets import PRESETS, DataFacts, own_settings
 from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.registry import MODEL_SETTINGS, WITHOUT_TABLE, resolve
@@ -46,7 +47,7 @@ class RunSettings:
         evaluation: Evaluation.
         output: What is written, and where.
         origins: Name of a setting to where its value was written; absent for defaults.
-        without_effect: RecBole's keys that were given and mean nothing here.
+        without_effect: Keys that were given and mean nothing here, or nothing beside the others.
         preset: Name of the settings it began with, or None.
     """
 
@@ -80,12 +81,13 @@ class RunSettings:
         values = {
             key: value for group in self.groups().values() for key, value in _plain(group).items()
         }
-        of_presets = ("preset ", f"{self.model_name} as in")
-        return {
-            key: values[key]
-            for key, origin in self.origins.items()
-            if not origin.startswith(of_presets)
-        }
+        return {key: values[key] for key in _given(self.origins, self.model_name)}
+
+
+def _given(origins: Mapping[str, str], model: str) -> list[str]:
+    """Return the settings that come from somebody, and not from a preset."""
+    of_presets = ("preset ", f"{model} as in")
+    return [name for name, origin in origins.items() if not origin.startswith(of_presets)]
 
 
 def _plain(group: Settings) -> dict[str, Any]:
@@ -168,9 +170,9 @@ def resolve_layers(
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     written: dict[str, str] = {}
-    idle: list[str] = []
+    unheard: set[str] = set()
     for layer in layers:
-        renamed = _renamed(layer, names, idle)
+        renamed = _renamed(layer, names, unheard)
         values |= {name: value for name, (value, _) in renamed.items()}
         written |= {name: key for name, (_, key) in renamed.items()}
         origins |= {
@@ -187,16 +189,17 @@ def resolve_layers(
         model,
         **checked,  # type: ignore[arg-type]  # each group has its class
         origins=origins,
-        without_effect=tuple(sorted(set(idle))),
         preset=preset,
     )
+    given = {name: written[name] for name in _given(origins, model)}
+    unheard.update(idle(given, run.training, run.evaluation))
     _check_evaluation(run)
     if model in WITHOUT_TABLE and run.training.loss == "CE":
         raise SettingsError(
             f"the scores of {model} are no products with item vectors, which loss CE needs; choose "
             "BPR, BCE, gBCE or SSM"
         )
-    return run
+    return replace(run, without_effect=tuple(sorted(unheard)))
 
 
 def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
@@ -312,13 +315,15 @@ def _names(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
     return names
 
 
-def _renamed(layer: Layer, names: Mapping[str, str], idle: list[str]) -> dict[str, tuple[Any, str]]:
-    """Return our names to value and key as written; keys without effect are added to ``idle``.
+def _renamed(
+    layer: Layer, names: Mapping[str, str], unheard: set[str]
+) -> dict[str, tuple[Any, str]]:
+    """Return our names to value and key as written; keys without effect are added to ``unheard``.
 
     Args:
         layer: Keys as written.
         names: Every name a setting may be given by, to ours.
-        idle: Where keys without effect go.
+        unheard: Where keys without effect go.
 
     Returns:
         Our name to value and key.
@@ -337,7 +342,7 @@ def _renamed(layer: Layer, names: Mapping[str, str], idle: list[str]) -> dict[st
         elif key in names:
             pairs = {names[key]: value}
         elif key in WITHOUT_EFFECT:
-            idle.append(key)
+            unheard.add(key)
             continue
         else:
             place = "" if layer.where == "settings" else f" in {layer.place_of(str(key))}"

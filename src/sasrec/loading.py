@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
         ModelError: The folder is no model, is damaged, or comes from a newer version.
         DeviceError: A GPU was asked for and there is none.
     """  # DeviceError by pick_device
+    if not isinstance(folder, str | os.PathLike):
+        raise ModelError(f"{folder!r} names no model folder; give its path as text or Path")
     path = Path(folder).expanduser()
     contents = read_folder(path)
     try:

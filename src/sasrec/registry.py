@@ -81,4 +81,4 @@ def model_called(name: str) -> str:
         Its name as it stands in ``MODELS``; what is unknown stays for ``resolve`` to refuse.
     """
     known = {each.lower(): each for each in MODELS}
-    return known.get(name.lower(), name)
+    return known.get(str(name).lower(), str(name))
