@@ -85,9 +85,9 @@ class RunSettings:
 
 
 def _given(origins: Mapping[str, str], model: str) -> list[str]:
-    """Return the settings that come from somebody, and not from a preset."""
-    of_presets = ("preset ", f"{model} as in")
-    return [name for name, origin in origins.items() if not origin.startswith(of_presets)]
+    """Return the settings that somebody gives now, not a preset or a trained model."""
+    others = ("preset ", f"{model} as in", "the model's ")
+    return [name for name, origin in origins.items() if not origin.startswith(others)]
 
 
 def _plain(group: Settings) -> dict[str, Any]:
