@@ -122,6 +122,8 @@ def test_memory_is_a_bounded_multiple_of_the_file(
         ("json", '{"a": [' + "257," * 2_000_000 + "257]}", "2,000,000 values, too many for"),
         ("json", '{"' + '":1,"'.join(map(str, range(500_000))) + '":1}', "values, too many for"),
         ("json", '{"a": [' + '"123456", ' * 500_000 + '"a"]}', "read"),
+        ("json", '{"a": ["\U0001f600", ' + '"12345", ' * 500_000 + '"a"]}', "values, too many for"),
+        ("json", '{"a":"' + "," * 4_000_000 + '"}', "read"),
     ],
     ids=[
         "many",
@@ -135,6 +137,8 @@ def test_memory_is_a_bounded_multiple_of_the_file(
         "numbers",
         "keys",
         "tokens",
+        "wide",
+        "commas",
     ],
 )
 def test_a_small_file_of_settings_takes_little_memory(
@@ -225,3 +229,15 @@ def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
                 read_file(tmp_path / "some.parquet", DataSettings())
         else:
             assert len(read_file(tmp_path / "some.parquet", DataSettings())) == count
+
+
+@pytest.mark.parametrize("text", ['{"a": 1,' + '\\"' * 550_000 + "}", '{"a": [' + '"\\' * 550_000])
+def test_texts_without_end_are_looked_at_once(text: str) -> None:
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated|Invalid"):
+        json_within_limits(text)
+
+
+def test_the_figures_of_ten_thousand_epochs_are_no_attack() -> None:
+    epochs = [{"epoch": n, "loss": n / 7, "ndcg@10": n / 9, "seconds": 1.5} for n in range(30_000)]
+    text = json.dumps({"epochs": epochs})
+    assert json_within_limits(text)["epochs"] == epochs

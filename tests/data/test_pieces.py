@@ -58,7 +58,7 @@ def test_a_piece_ends_outside_quotation_marks(size: int, tmp_path: Path) -> None
     assert frame["item"].to_list() == ["x", "y, z"] * 3
 
 
-@pytest.mark.parametrize("size", [4, 1000])
+@pytest.mark.parametrize("size", [4, 20])
 def test_a_mark_that_is_never_closed_is_refused(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,7 +67,7 @@ def test_a_mark_that_is_never_closed_is_refused(
     with pytest.raises(DataError, match=r"events\.csv cannot be read as a table"):
         read(path, size)
     monkeypatch.setattr(pieces, "LONGEST_VALUE", 50)
-    with pytest.raises(DataError, match=r"events\.csv cannot be read: a quotation mark is not"):
+    with pytest.raises(DataError, match=r"events\.csv cannot be read: a quotation mark is open"):
         read(path, size)
 
 
@@ -92,3 +92,30 @@ def test_pieces_hold_whole_lines_and_no_blank_ones_before_them(
     monkeypatch.setattr(pieces, "SMALLEST", 2)
     file.seek(0)
     assert list(pieces.pieces(file, "it", quoted=False)) == [b"12\n", b"345\r\n", b"6\n7"]
+
+
+def test_long_texts_over_several_lines_are_read_from_large_files_too(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    text = '"' + "a line of a review\n" * 20 + '"'
+    rows = (f"u{n % 50},i{n % 7},{n},{text}\n" for n in range(13_500))
+    path.write_text("user_id,item_id,timestamp,text\n" + "".join(rows))
+    assert path.stat().st_size > pieces.LONGEST_VALUE
+    assert read_file(path, DataSettings()).frame["time"].to_list() == list(range(13_500))
+
+
+def test_a_token_keeps_what_would_mark_the_beginning_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "joined.inter"
+    head = "user_id:token\titem_id:token\ttimestamp:float\n"
+    path.write_bytes((head + "a\tx\t1\n\ufeffb\ty\t2\nb\tx\t9\n").encode())
+    users = ["a", "\ufeffb", "b"]
+    assert [read(path, size)["user"].to_list() for size in (1, 1000)] == [users, users]
+
+
+def test_lines_of_spaces_are_blank_wherever_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "some.inter"
+    head = "user_id:token\titem_id:token\ttimestamp:float\tn:float\n"
+    path.write_text(head + "a\tx\t1\t\n   \n\t\t\n\nb\ty\t 2 \t3\n \t\n")
+    for size in (1, 9, 1000):
+        found = read(path, size, value_intervals={"n": "(-inf,inf)"})
+        assert found["user"].to_list() == ["a", "b"]
+        assert found["value:n"].to_list() == [None, 3.0]

@@ -1,13 +1,14 @@
 """Atomic files, RecBole's format: text whose first line names and types the columns.
 
-``user_id:token<TAB>item_id:token<TAB>timestamp:float``, then a line a row. Reading is one pass of
-Polars; only when something looks odd are the lines walked, to name the one that is wrong.
+``user_id:token<TAB>item_id:token<TAB>timestamp:float``, then a line a row. Polars reads
+them piece by piece; only when something looks odd are the lines walked, to name the one that is
+wrong.
 """
 
 from __future__ import annotations
 
-import io
 import math
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -107,15 +108,18 @@ def read_columns(layout: Layout) -> pl.DataFrame:
         DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
             one that is no finite number; the text names the line.
     """
-    frame = _parse(layout, layout.path, pl.Float64)
-    if frame is not None and _has_gaps(frame):
-        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        # What is left out must be blank lines, and none that holds something in other columns.
-        frame = filled if filled.height == _written_lines(layout.path) - 1 else None
-    # An empty value in a column that may have one is fine; a missing one is not, and only the
-    # text itself tells the two apart.
-    if frame is None or _has_gaps(frame):
-        frame = _walked(layout)
+    frame = _parse(layout, pl.Float64)
+    if frame is None:
+        _check_lines(layout)
+        frame = _parse(layout, pl.String, tidied=True)
+        if frame is None:
+            _refuse(layout)
+    elif _has_gaps(frame):
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        # What is left out must be blank lines. An empty value in a column that may have one is
+        # fine; a missing one is not, and only the text itself tells the two apart.
+        if frame.height != _written_lines(layout.path) - 1 or _has_gaps(frame):
+            _check_lines(layout)
     for name in layout.numbers:
         numbers = frame[name]
         if numbers.dtype == pl.String:
@@ -136,25 +140,31 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
     return bool(sum(frame.null_count().row(0)))
 
 
-def _parse(layout: Layout, source: Path | bytes, numbers: type[pl.DataType]) -> pl.DataFrame | None:
+def _parse(
+    layout: Layout, numbers: type[pl.DataType], *, tidied: bool = False
+) -> pl.DataFrame | None:
     """Return the columns asked for and the last one, or None if some line does not fit.
 
     Args:
         layout: The file and its columns.
-        source: The file, or what stands in it.
         numbers: What to read numbers as. As text they take more memory, but may have spaces about
             them.
+        tidied: Leave out lines of nothing but spaces first.
 
     Returns:
-        Numbers in that type, all else as text; an empty value is null.
+        Numbers in that type, tokens as ``TOKENS``, all else as text; an empty value is null.
     """
     names = layout.names
     asked = {*layout.wanted, *layout.optional, names[-1]}
     kept = [name for name in names if name in asked]
     frames = [pl.DataFrame(schema=dict.fromkeys(kept, pl.String))]
-    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+    with layout.path.open("rb") as file:
         file.readline()
         for piece in pieces(file, str(layout.path), quoted=False):
+            if tidied:
+                piece = b"\n".join(line for line in piece.split(b"\n") if line.strip())
+            if piece.startswith(BOM_UTF8):
+                piece = BOM_UTF8 + piece  # Polars takes one away, and only a file begins with one
             try:
                 frame = pl.read_csv(
                     piece,
@@ -166,7 +176,7 @@ def _parse(layout: Layout, source: Path | bytes, numbers: type[pl.DataType]) -> 
                 )
             except pl.exceptions.PolarsError:
                 return None
-            if _values_differ(piece, frame, layout):
+            if not tidied and _values_differ(piece, frame, layout):
                 return None
             frames.append(frame.with_columns(pl.col(layout.tokens).cast(TOKENS)))
     return pl.concat(frames[1:] or frames)
@@ -184,16 +194,9 @@ def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
     return piece.count(layout.separator.encode()) != expected
 
 
-def _walked(layout: Layout) -> pl.DataFrame:
-    """Return what is left without blank lines, unless a line is bad: then refuse the file."""
+def _check_lines(layout: Layout) -> None:
     if _find_bad_line(layout) is not None:
         _refuse(layout)
-    with layout.path.open("rb") as file:
-        text = file.readline() + b"".join(line for line in file if line.strip())
-    frame = _parse(layout, text, pl.String)
-    if frame is None:
-        _refuse(layout)
-    return frame
 
 
 def _refuse(layout: Layout) -> NoReturn:

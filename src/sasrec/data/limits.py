@@ -20,9 +20,11 @@ MOST_NESTED = 100_000
 """Lists and objects of a JSON text. An empty one takes twenty times the memory of its three
 characters."""
 SMALL_JSON = 2**20
-"""Bytes. A smaller text may take what it will, which is some 17 times its size at most."""
+"""Bytes. A smaller text may take what it will, which is some 27 times its size at most."""
 MOST_SWOLLEN = 10
 """How many times its size a larger one may take."""
+NEW_KEY = 150
+"""Bytes of a key the first time it is met; again it costs no text."""
 
 
 def check_lines(path: Path) -> None:
@@ -106,28 +108,44 @@ def json_within_limits(text: str | bytes, most_values: int = 0) -> Any:
             many.
         RecursionError: They lie too deep in one another.
     """
-    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    raw = text.encode() if isinstance(text, str) else text
     signs = {sign: raw.count(sign) for sign in (b"[", b"{", b",", b":", b'"')}
     signs[b'"'] //= 2  # of each text one
-    if _too_much(signs, len(raw), most_values):
-        # Texts may hold such signs too, so only where there are many is it worth looking closely.
-        signs = Counter(part[0][:1] for part in _SIGNS.finditer(raw))
-        if problem := _too_much(signs, len(raw), most_values):
-            raise ValueError(problem)
+    problem = _too_much(signs, signs[b":"], raw, most_values)
+    # Texts may hold such signs too, so only where there are many is it worth looking closely.
+    if problem and (problem := _too_much(*_counted(raw), raw, most_values)):
+        raise ValueError(problem)
     return json.loads(raw.decode("utf-8"))
 
 
-_SIGNS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{,:]')
+# What cannot match otherwise is not tried again, so that time and memory stay small.
+_SIGNS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,:]', re.DOTALL)
 
 
-def _too_much(signs: Mapping[bytes, int], size: int, most_values: int) -> str:
-    """Return what is too much about a JSON text of so many signs and bytes; empty if nothing is."""
-    if signs[b"["] + signs[b"{"] > MOST_NESTED:
+def _counted(raw: bytes) -> tuple[Mapping[bytes, int], int]:
+    """Return how often each sign stands outside texts, and how many different keys there are."""
+    signs: Counter[bytes] = Counter()
+    keys: set[bytes] = set()
+    before = b""
+    for part in _SIGNS.finditer(raw):
+        signs[part[0][:1]] += 1
+        if part[0] == b":" and len(keys) * NEW_KEY < MOST_SWOLLEN * len(raw):
+            keys.add(before)
+        before = part[0]
+    return signs, len(keys)
+
+
+def _too_much(signs: Mapping[bytes, int], keys: int, raw: bytes, most_values: int) -> str:
+    """Return what is too much about a JSON text with so many signs; empty if nothing is."""
+    lists, objects, values, pairs = (signs[sign] for sign in (b"[", b"{", b",", b":"))
+    if lists + objects > MOST_NESTED:
         return f"it holds more than {MOST_NESTED:,} lists and objects"
-    values, pairs = signs[b","], signs[b":"]
     texts = max(signs[b'"'] - pairs, 0)
-    # What Python takes: 50 bytes for a text, 28 for a number, 8 in a list, 100 for a new key.
-    memory = 2 * size + 50 * texts + 28 * max(values - texts, 0) + 8 * values + 100 * pairs
-    if size > SMALL_JSON and values > most_values and memory > MOST_SWOLLEN * size:
-        return f"it holds {values:,} values, too many for its {size:,} bytes"
+    # What Python takes: the bytes, their text, and so much for each text, number, pair, and so on.
+    highest = max(raw, default=0)
+    width = 4 if highest >= 0xF0 else 2 if highest > 0xC3 else 1
+    memory = (1 + width) * len(raw) + 60 * texts + 32 * max(values - texts, 0)
+    memory += 8 * values + 60 * pairs + NEW_KEY * keys + 80 * lists + 240 * objects
+    if len(raw) > SMALL_JSON and values > most_values and memory > MOST_SWOLLEN * len(raw):
+        return f"it holds {values:,} values, too many for its {len(raw):,} bytes"
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from os import SEEK_END
 from typing import BinaryIO
@@ -12,7 +13,7 @@ SHARE, SMALLEST, LARGEST = 16, 2**19, 2**23
 """A piece is a sixteenth of the file, within these bytes; parsing it takes some ten times as many.
 Small pieces are read more slowly, and larger ones no faster."""
 LONGEST_VALUE = 2**22
-"""Bytes of a piece in which a quotation mark is still open."""
+"""Bytes over which a quotation mark may stay open beyond the end of a piece."""
 
 
 def pieces(file: BinaryIO, where: str, *, quoted: bool) -> Iterator[bytes]:
@@ -33,16 +34,35 @@ def pieces(file: BinaryIO, where: str, *, quoted: bool) -> Iterator[bytes]:
     begin, end = file.tell(), file.seek(0, SEEK_END)
     file.seek(begin)
     size = min(max(end // SHARE, SMALLEST), LARGEST)
-    held = b""
     while block := file.read(size):
-        piece = held + block + file.readline()
+        piece = block + file.readline()
         if quoted and piece.count(b'"') % 2:
-            if len(piece) > LONGEST_VALUE:
-                raise DataError(f"{where} cannot be read: a quotation mark is not closed")
-            held = piece
-            continue
-        held = b""
-        if piece := piece.lstrip(b"\r\n"):
+            piece += _rest_of_value(file, where)
+        blank = _BLANK_LINES.match(piece)
+        if piece := piece[blank.end() :] if blank else piece:
             yield piece
-    if held:
-        yield held
+
+
+_BLANK_LINES = re.compile(rb"(?:\r?\n)+")
+
+
+def _rest_of_value(file: BinaryIO, where: str) -> bytes:
+    """Return the lines up to and with the one in which an open quotation mark is closed.
+
+    Raises:
+        DataError: There is none within ``LONGEST_VALUE`` bytes.
+    """
+    lines: list[bytes] = []
+    size = 0
+    while line := file.readline():
+        lines.append(line)
+        size += len(line)
+        if line.count(b'"') % 2:
+            break
+        if size > LONGEST_VALUE:
+            place = file.tell() - size
+            raise DataError(
+                f"{where} cannot be read: a quotation mark is open at byte {place:,} and not "
+                f"closed in the {size:,} after it"
+            )
+    return b"".join(lines)

@@ -43,6 +43,7 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     frames = [_numbered(each, values) for each in _texts(path, separator, needed, tokens)]
     if any(each.schema != frames[0].schema for each in frames):
         # What is a number or date in some pieces of the file alone is text.
+        frames.clear()
         frames = [_numbered(pl.concat(_texts(path, separator, needed, tokens)), values)]
     frame = pl.concat(frames) if frames else pl.DataFrame(schema=needed)
     return _from_table(frame, names, path, columns)
@@ -80,8 +81,9 @@ def _texts(
                     header + piece, separator=separator, columns=needed, infer_schema=False
                 )
             except pl.exceptions.PolarsError as error:
+                after = f" after row {rows:,}" if rows else ""
                 raise DataError(
-                    f"{path} cannot be read as a table: {_first_line(error)}"
+                    f"{path} cannot be read as a table{after}: {_first_line(error)}"
                 ) from error
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
             for name in needed:
