@@ -28,6 +28,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "valid_metric": "ndcg@10",
     },
 }
+PARTS = "part of the test cases"
+LONGEST_HEADING = 16
 WIDE = 160
 """Characters of a line in a file, where tables need not be folded."""
 SAMPLED = (
@@ -191,7 +193,8 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         if len(having) < len(trained):
             console.print(f"{key} was set for {', '.join(having)} only; the others have none")
     console.print(_cost_table(found))
-    console.print(_slice_table(found))
+    for table in _slice_tables(found, console.width):
+        console.print(table)
     if sampled:
         console.print(f"note: {SAMPLED}")
 
@@ -240,17 +243,32 @@ def _training_costs(entry: Entry) -> tuple[str, str, str]:
     )
 
 
-def _slice_table(found: Comparison) -> Any:
+def _slice_tables(found: Comparison, width: int) -> list[Any]:
+    """Return the figures by slice in as many tables as it takes to fit the width."""
     from rich.table import Table
 
-    table = Table(title=f"{found.metrics[0]} by slice", title_justify="left")
-    table.add_column("part of the test cases")
-    table.add_column("cases", justify="right")
+    border = 3  # a line and two spaces for each column
+    taken = max(map(len, (PARTS, *found.slice_sizes))) + len("cases") + 2 * border + 1
+    groups: list[list[Entry]] = []
+    room = 0
     for entry in found.entries:
-        table.add_column(entry.model, justify="right", no_wrap=True)
-    for name, size in found.slice_sizes.items():
-        values = [
-            f"{entry.slices[name]:.4f}" if name in entry.slices else "" for entry in found.entries
-        ]
-        table.add_row(name, f"{size:,}", *values)
-    return table
+        needed = min(len(entry.model), LONGEST_HEADING) + border
+        if needed > room:
+            groups.append([])
+            room = width - taken
+        groups[-1].append(entry)
+        room -= needed
+    tables = []
+    for group in groups:
+        table = Table(title=f"{found.metrics[0]} by slice", title_justify="left")
+        table.add_column(PARTS, no_wrap=True)
+        table.add_column("cases", justify="right", no_wrap=True)
+        for entry in group:
+            table.add_column(
+                entry.model, justify="right", overflow="fold", max_width=LONGEST_HEADING
+            )
+        for name, size in found.slice_sizes.items():
+            figures = [f"{e.slices[name]:.4f}" if name in e.slices else "" for e in group]
+            table.add_row(name, f"{size:,}", *figures)
+        tables.append(table)
+    return tables
