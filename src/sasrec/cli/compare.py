@@ -30,6 +30,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 }
 PARTS = "part of the test cases"
 LONGEST_HEADING = 16
+"""Characters of a model's name in a line; longer names are folded."""
 WIDE = 160
 """Characters of a line in a file, where tables need not be folded."""
 SAMPLED = (

@@ -15,6 +15,7 @@ LONGEST_LINE = 2**20
 """Bytes. Polars takes some 450 times as much memory for a line of nothing but separators."""
 MOST_COLUMNS = 10_000
 FEW_ROWS = 1_000_000
+"""Rows of a compressed table that may take as little room as they will."""
 MOST_ROWS_A_BYTE = 8
 MOST_NESTED = 100_000
 """Lists and objects of a JSON text. An empty one takes twenty times the memory of its three
@@ -88,7 +89,7 @@ def check_rows(path: Path, count: int) -> None:
     if count > FEW_ROWS and count > MOST_ROWS_A_BYTE * size:
         raise DataError(
             f"{path} holds {count:,} rows in {size:,} bytes; in events that tell anything a row "
-            "takes a bit at least"
+            "takes a bit at least; if they are real, write them as CSV"
         )
 
 
@@ -140,12 +141,14 @@ def _too_much(signs: Mapping[bytes, int], keys: int, raw: bytes, most_values: in
     lists, objects, values, pairs = (signs[sign] for sign in (b"[", b"{", b",", b":"))
     if lists + objects > MOST_NESTED:
         return f"it holds more than {MOST_NESTED:,} lists and objects"
+    if len(raw) <= SMALL_JSON or values <= most_values:
+        return ""
     texts = max(signs[b'"'] - pairs, 0)
     # What Python takes: the bytes, their text, and so much for each text, number, pair, and so on.
     highest = max(raw, default=0)
     width = 4 if highest >= 0xF0 else 2 if highest > 0xC3 else 1
     memory = (1 + width) * len(raw) + 60 * texts + 32 * max(values - texts, 0)
     memory += 8 * values + 60 * pairs + NEW_KEY * keys + 80 * lists + 240 * objects
-    if len(raw) > SMALL_JSON and values > most_values and memory > MOST_SWOLLEN * len(raw):
-        return f"it holds {values:,} values, too many for its {len(raw):,} bytes"
-    return ""
+    if memory <= MOST_SWOLLEN * len(raw):
+        return ""
+    return f"it holds {values:,} values, too many for its {len(raw):,} bytes"

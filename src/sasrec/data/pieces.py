@@ -63,6 +63,6 @@ def _rest_of_value(file: BinaryIO, where: str) -> bytes:
             place = file.tell() - size
             raise DataError(
                 f"{where} cannot be read: a quotation mark is open at byte {place:,} and not "
-                f"closed in the {size:,} after it"
+                f"closed in the {size:,} after it; close it or take it out"
             )
     return b"".join(lines)
