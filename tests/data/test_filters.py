@@ -1,5 +1,6 @@
 import math
 from collections import Counter
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.filters import Interval, apply_filters, parse_intervals, within_counts
-from sasrec.data.interactions import VALUE, Interactions
+from sasrec.data.interactions import from_frame
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings import DataSettings
 
@@ -15,14 +16,14 @@ EVENTS = [("a", "x", 1.0, 5.0), ("a", "y", 2.0, 1.0), ("b", "x", 3.0, 4.0), ("a"
 
 
 def events(rows=EVENTS, **more):
-    frame = pl.DataFrame(rows, schema=["user", "item", "time", VALUE + "rating"], orient="row")
-    return Interactions(frame, titles={}, **more)
+    frame = pl.DataFrame(rows, schema=["user", "item", "time", "rating"], orient="row")
+    return replace(from_frame(frame, time="time", values=["rating"]), **more)
 
 
 def kept(interactions=None, **settings):
     found = apply_filters(interactions or events(), DataSettings(**settings), "it")
     assert found.frame.columns == ["user", "item", "time"]
-    return found.frame.rows()
+    return found.spelled().rows()
 
 
 @pytest.mark.parametrize(
@@ -76,17 +77,17 @@ def test_unlisted_users_and_items_are_left_out_if_asked():
 
 
 def test_items_nobody_met_stay_in_the_catalogue_unless_counts_are_asked_for():
-    listed = {"item": pl.Series(["z", "x", "z"])}
+    listed = {"item": pl.Series(["z", "x"])}
     assert apply_filters(events(listed=listed), DataSettings(), "x").unmet_items.to_list() == ["z"]
     counted = DataSettings(item_interactions="[1,inf)")
     assert apply_filters(events(listed=listed), counted, "x").unmet_items.to_list() == []
 
 
 def test_counts_are_taken_until_nothing_changes():
-    rows = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "z"), ("c", "z")]
-    frame = pl.DataFrame(rows, schema=["user", "item"], orient="row")
+    rows = [(1, 1), (1, 2), (2, 1), (2, 3), (3, 3)]
+    frame = pl.DataFrame(rows, schema={"user": pl.Int32, "item": pl.Int32}, orient="row")
     two = parse_intervals("[2,inf)", "key")
-    # y goes, then a has one event left, then x has one, then b, then z: the core is empty.
+    # Item 2 goes, then user 1 has one event left, then item 1, user 2, item 3: the core is empty.
     assert within_counts(frame, users=two, items=two).height == 0
     assert within_counts(frame, users=two, items=()).rows() == rows[:4]
     assert within_counts(frame, users=(), items=()).rows() == rows
@@ -94,10 +95,7 @@ def test_counts_are_taken_until_nothing_changes():
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=60), st.integers(1, 3))
 def test_a_core_is_what_plain_counting_gives(pairs, least):
-    frame = pl.DataFrame(
-        {"user": [str(user) for user, _ in pairs], "item": [str(item) for _, item in pairs]},
-        schema={"user": pl.String, "item": pl.String},
-    )
+    frame = pl.DataFrame(pairs, schema={"user": pl.Int32, "item": pl.Int32}, orient="row")
     at_least = parse_intervals(f"[{least},inf)", "key")
     ours = within_counts(frame, users=at_least, items=at_least).rows()
     rows, before = frame.rows(), None

@@ -13,19 +13,19 @@ def read(frame, time="time"):
 
 def test_numbers_become_text_and_text_stays():
     events = read(pl.DataFrame({"user": [7, 8], "item": ["007", "7"]}), time=None)
-    assert events.frame.rows() == [("7", "007"), ("8", "7")]
+    assert events.spelled().rows() == [("7", "007"), ("8", "7")]
     assert len(events) == 2
     assert not events.has_times
 
 
 def test_whole_numbers_that_came_as_floats_lose_their_point():
     events = read(pl.DataFrame({"user": [1.0, 2.0], "item": [3.0, 4.0]}), time=None)
-    assert events.frame.rows() == [("1", "3"), ("2", "4")]
+    assert events.spelled().rows() == [("1", "3"), ("2", "4")]
 
 
 def test_the_order_of_the_frame_is_kept():
     events = read(pl.DataFrame({"user": ["b", "a"], "item": ["x", "y"], "time": [2, 1]}))
-    assert events.frame.rows() == [("b", "x", 2.0), ("a", "y", 1.0)]
+    assert events.spelled().rows() == [("b", "x", 2.0), ("a", "y", 1.0)]
     assert events.has_times
 
 
@@ -44,7 +44,7 @@ def test_dates_become_seconds(moment, seconds):
 
 def test_categories_are_tokens():
     frame = pl.DataFrame({"user": ["a", "b"], "item": ["x", "y"]}).cast(pl.Categorical)
-    assert read(frame, time=None).frame.rows() == [("a", "x"), ("b", "y")]
+    assert read(frame, time=None).spelled().rows() == [("a", "x"), ("b", "y")]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import string
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -26,10 +27,10 @@ import sys
 from pathlib import Path
 from sasrec.errors import SasrecError
 
-def table(path):
+def table(path, **settings):
     from sasrec.data.sources import load_corpus
     from sasrec.settings import DataSettings
-    load_corpus(path, DataSettings())
+    load_corpus(path, DataSettings(**settings))
 
 def space(path):
     from sasrec.tuning.space import read_space
@@ -47,12 +48,12 @@ def most():
     with open("/proc/self/status") as file:
         return int(dict(line.split(":", 1) for line in file)["VmHWM"].split()[0]) * 1024
 
-kind, path, small = sys.argv[1:]
+kind, path, small, more = sys.argv[1:]
 read = globals()[kind]
 read(small)
 before = most()
 try:
-    read(path)
+    read(path, **__import__("json").loads(more))
     said = "read"
 except SasrecError as error:
     said = str(error)
@@ -63,10 +64,10 @@ needs_proc = pytest.mark.skipif(
 )
 
 
-def taken_and_said(kind: str, path: Path, small: Path) -> tuple[int, str]:
+def taken_and_said(kind: str, path: Path, small: Path, **settings: object) -> tuple[int, str]:
     """Return the memory that reading a file took, in bytes, and what was said of it."""
     output = subprocess.run(
-        [sys.executable, "-c", READ, kind, str(path), str(small)],
+        [sys.executable, "-c", READ, kind, str(path), str(small), json.dumps(settings)],
         capture_output=True,
         text=True,
         check=True,
@@ -74,6 +75,104 @@ def taken_and_said(kind: str, path: Path, small: Path) -> tuple[int, str]:
     ).stdout
     taken, _, said = output.partition(" ")
     return int(taken), said
+
+
+def words() -> Iterator[bytes]:
+    """Yield texts, each once, the shortest first."""
+    for length in itertools.count(1):
+        letters = itertools.product(string.ascii_letters + string.digits, repeat=length)
+        yield from ("".join(each).encode() for each in letters)
+
+
+def filled(head: bytes, row: Callable[[int, bytes], bytes], size: int = SIZE) -> bytes:
+    """Return a head and rows, each with a word of its own, of so many bytes in all."""
+    lines, length = [head], len(head)
+    for place, word in enumerate(words()):
+        lines.append(row(place, word))
+        length += len(lines[-1])
+        if length > size:
+            return b"".join(lines)
+    raise AssertionError("words have no end")
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("name", "head", "row"),
+    [
+        ("items.inter", HEAD, lambda place, word: b"%d\t%b\t%d\n" % (place % 7, word, place % 10)),
+        ("users.inter", HEAD, lambda place, word: b"%b\t%d\t%d\n" % (word, place % 7, place % 10)),
+        ("both.inter", HEAD, lambda place, word: b"%b\t%b\t%d\n" % (word, word, place % 10)),
+        ("pairs.inter", HEAD[:27] + b"\n", lambda place, word: b"1\t%b\n" % word),
+        ("both.csv", CSV_HEAD, lambda place, word: b"%b,%b,%d\n" % (word, word, place % 10)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_tokens_that_all_differ_take_a_bounded_multiple_too(
+    name: str, head: bytes, row: Callable[[int, bytes], bytes], tmp_path: Path
+) -> None:
+    content = filled(head, row)
+    (tmp_path / name).write_bytes(content)
+    small = tmp_path / "ordinary.inter"
+    small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
+    taken, told = taken_and_said("table", tmp_path / name, small)
+    assert told == "read\n"
+    assert taken < 10 * len(content) + 2**24
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("name", "head", "row", "settings"),
+    [
+        ("rows.inter", HEAD, b"1\t2\t3\n1\t3\t4\n", {"duplicates": "last"}),
+        (
+            "rated.inter",
+            HEAD[:-1] + b"\trating:float\n",
+            b"1\t2\t3\t4\n",
+            {"value_intervals": {"rating": "[1,9]"}},
+        ),
+        (
+            "groups.inter",
+            HEAD[:-1] + b"\ta:token\tb:token\n",
+            b"1\t2\t3\t4\t5\n",
+            {"value_intervals": {"a": ["4"], "b": ["5"]}},
+        ),
+        (
+            "rated.csv",
+            CSV_HEAD[:-1] + b",rating\n",
+            b"1,2,3,4\n",
+            {"value_intervals": {"rating": "[1,9]"}},
+        ),
+        (
+            "counted.inter",
+            HEAD,
+            b"1\t2\t3\n2\t2\t4\n",
+            {"user_interactions": "[2,inf)", "item_interactions": "[2,inf)"},
+        ),
+    ],
+    ids=["duplicates", "numbers", "texts", "csv", "counts"],
+)
+def test_filters_take_no_more_than_reading(
+    name: str, head: bytes, row: bytes, settings: dict[str, object], tmp_path: Path
+) -> None:
+    content = head + row * (SIZE // len(row))
+    (tmp_path / name).write_bytes(content)
+    small = tmp_path / f"ordinary{Path(name).suffix}"
+    small.write_bytes(head + row * 3)
+    taken, told = taken_and_said("table", tmp_path / name, small, **settings)
+    assert told == "read\n"
+    assert taken < 10 * len(content) + 2**24
+
+
+@needs_proc
+def test_titles_take_a_bounded_multiple_of_their_file(tmp_path: Path) -> None:
+    (tmp_path / "films.inter").write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
+    content = filled(b"item_id:token\ttitle:token\n", lambda place, word: word + b"\ta\n")
+    (tmp_path / "films.item").write_bytes(content)
+    small = tmp_path / "ordinary.inter"
+    small.write_bytes((tmp_path / "films.inter").read_bytes())
+    taken, told = taken_and_said("table", tmp_path / "films.inter", small)
+    assert told == "read\n"
+    assert taken < 10 * len(content) + 2**24
 
 
 @needs_proc

@@ -22,8 +22,7 @@ def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "SMALLEST", size)
         patch.setattr(pieces, "LARGEST", size)
-        frame = read_file(path, DataSettings(**settings)).frame
-    return frame.with_columns(pl.col("user", "item").cast(pl.String))
+        return read_file(path, DataSettings(**settings)).spelled()
 
 
 @given(ROWS, st.integers(1, 60), st.sampled_from(["\n", "\n\n", "\r\n"]))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.interactions import Interactions
+from sasrec.data.interactions import Interactions, from_frame
 from sasrec.data.readers import read_atomic, read_file, read_titles
 from sasrec.data.sources import write_atomic
 from sasrec.data.tables import read_csv
@@ -39,7 +39,7 @@ def complaint(read):
 
 
 def rows(interactions):
-    return interactions.frame.rows()
+    return interactions.spelled().rows()
 
 
 def test_events_are_read_in_file_order(read):
@@ -250,23 +250,24 @@ def test_whatever_is_written_is_read_back(tmp_path_factory, events):
         events, schema={"user": pl.String, "item": pl.String, "time": pl.Float64}, orient="row"
     )
     path = tmp_path_factory.mktemp("trip") / "new" / "some.inter"
-    write_atomic(Interactions(frame, titles={}), path)
-    assert read_atomic(path, DataSettings()).frame.equals(frame)
+    write_atomic(from_frame(frame, time="time"), path)
+    assert read_atomic(path, DataSettings()).spelled().equals(frame)
 
 
 @given(st.lists(st.tuples(TOKENS, TOKENS), min_size=1, max_size=8))
 def test_whatever_is_written_without_times_is_read_back(tmp_path_factory, events):
     frame = pl.DataFrame(events, schema={"user": pl.String, "item": pl.String}, orient="row")
     path = tmp_path_factory.mktemp("trip") / "some.inter"
-    write_atomic(Interactions(frame, titles={}), path)
-    assert read_atomic(path, DataSettings()).frame.equals(frame)
+    write_atomic(from_frame(frame, time=None), path)
+    assert read_atomic(path, DataSettings()).spelled().equals(frame)
 
 
 @pytest.mark.parametrize("token", ["", "a\tb", "a\nb", "a\r"])
 def test_a_token_that_an_atomic_file_cannot_hold_is_refused(tmp_path, token):
-    frame = pl.DataFrame({"user": ["u", "u"], "item": ["fine", token]})
+    frame = pl.DataFrame({"user": [1, 1], "item": [1, 2]})
+    events = Interactions(frame, pl.Series(["u"]), pl.Series(["fine", token]))
     with pytest.raises(DataError, match=re.escape(f"cannot be written: item {token!r}")):
-        write_atomic(Interactions(frame, titles={}), tmp_path / "some.inter")
+        write_atomic(events, tmp_path / "some.inter")
     assert not (tmp_path / "some.inter").exists()
 
 
@@ -274,7 +275,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     frame = pl.DataFrame({"user": ["u"], "item": ["i"]})
     with pytest.raises(DataError, match=r"some\.inter cannot be written: "):
-        write_atomic(Interactions(frame, titles={}), tmp_path / "file" / "some.inter")
+        write_atomic(from_frame(frame, time=None), tmp_path / "file" / "some.inter")
 
 
 def test_titles_come_from_the_item_file_beside(tmp_path):

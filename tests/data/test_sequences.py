@@ -5,13 +5,14 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.interactions import Interactions
+from sasrec.data.interactions import from_frame
 from sasrec.data.sequences import build_corpus
 
 
 def corpus(events):
     columns = ["user", "item", "time"][: len(events[0])]
-    return build_corpus(Interactions(pl.DataFrame(events, schema=columns, orient="row"), {}), "few")
+    frame = pl.DataFrame(events, schema=columns, orient="row")
+    return build_corpus(from_frame(frame, time="time" if len(columns) == 3 else None), "few")
 
 
 def histories(built):

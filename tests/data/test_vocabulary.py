@@ -1,12 +1,7 @@
 import numpy as np
-import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from sasrec.data.vocabulary import Vocabulary, encode_column
-
-TOKENS = st.text(st.characters(codec="utf-8"), max_size=4)
+from sasrec.data.vocabulary import Vocabulary
 
 
 def test_tokens_are_numbered_from_one_in_order():
@@ -36,18 +31,3 @@ def test_no_numbers_are_no_tokens():
 def test_a_token_held_twice_is_refused():
     with pytest.raises(ValueError, match="holds each token once"):
         Vocabulary(["a", "b", "a"])
-
-
-@given(st.lists(TOKENS, min_size=1, max_size=30))
-def test_numbers_and_tokens_are_one_to_one(column):
-    vocabulary, numbers = encode_column(pl.Series("item", column, dtype=pl.String))
-    assert numbers.dtype == np.int32
-    assert vocabulary.tokens(numbers) == column
-    assert vocabulary.numbers(column).tolist() == numbers.tolist()
-    assert vocabulary.entries.to_list() == list(dict.fromkeys(column))
-
-
-def test_more_tokens_than_a_small_integer_counts_keep_their_numbers():
-    column = [str(number) for number in range(70_000)]
-    _, numbers = encode_column(pl.Series("item", column))
-    assert np.array_equal(numbers, np.arange(1, 70_001))

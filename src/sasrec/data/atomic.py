@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from codecs import BOM_UTF8
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -16,8 +17,8 @@ from typing import NoReturn
 import polars as pl
 
 from sasrec.data.limits import check_columns, check_lines
+from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
-from sasrec.data.vocabulary import TOKENS
 from sasrec.errors import DataError, did_you_mean
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -34,7 +35,7 @@ class Layout:
         wanted: Columns to read; none of their values may be empty.
         optional: Further columns to read; an empty value is null.
         numbers: Those among them to read as numbers; the others are text, whatever their type.
-        tokens: Those among the texts to read as ``TOKENS``, where there may be millions of rows.
+        tokens: Those among the texts of which each value is kept once, and numbers in its place.
     """
 
     path: Path
@@ -96,22 +97,41 @@ def _first_line(path: Path) -> str:
 
 
 def read_columns(layout: Layout) -> pl.DataFrame:
-    """Return the columns asked for: text as String or ``TOKENS``, numbers as Float64.
+    """Return the columns asked for: text as String, numbers as Float64.
 
     Args:
-        layout: The file and its columns.
+        layout: The file and its columns, none of them ``tokens``.
 
     Returns:
         A row a line, blank lines left out.
 
     Raises:
+        DataError: As ``read_numbered`` does.
+    """
+    frame, _ = read_numbered(layout)
+    return frame
+
+
+def read_numbered(layout: Layout) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Return the columns asked for: text as String or numbers of tokens, numbers as Float64.
+
+    Args:
+        layout: The file and its columns.
+
+    Returns:
+        A row a line, blank lines left out; and of each column of ``tokens``, the text of number 1
+        and so on, String.
+
+    Raises:
         DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
             one that is no finite number; the text names the line.
     """
-    frame = _parse(layout, pl.Float64)
+    numberings = {name: Numbering() for name in layout.tokens}
+    frame = _parse(layout, pl.Float64, numberings)
     if frame is None:
         _check_lines(layout)
-        frame = _parse(layout, pl.String, tidied=True)
+        numberings = {name: Numbering() for name in layout.tokens}
+        frame = _parse(layout, pl.String, numberings, tidied=True)
         if frame is None:
             _refuse(layout)
     elif _has_gaps(frame):
@@ -128,7 +148,8 @@ def read_columns(layout: Layout) -> pl.DataFrame:
         if is_bad.fill_null(name in layout.wanted).any():
             _refuse(layout)
         frame = frame.with_columns(numbers.alias(name))
-    return frame.select([*layout.wanted, *layout.optional])
+    tokens = {name: numbering.entries for name, numbering in numberings.items()}
+    return frame.select([*layout.wanted, *layout.optional]), tokens
 
 
 def _written_lines(path: Path) -> int:
@@ -141,7 +162,11 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
 
 
 def _parse(
-    layout: Layout, numbers: type[pl.DataType], *, tidied: bool = False
+    layout: Layout,
+    numbers: type[pl.DataType],
+    numberings: Mapping[str, Numbering],
+    *,
+    tidied: bool = False,
 ) -> pl.DataFrame | None:
     """Return the columns asked for and the last one, or None if some line does not fit.
 
@@ -149,10 +174,11 @@ def _parse(
         layout: The file and its columns.
         numbers: What to read numbers as. As text they take more memory, but may have spaces about
             them.
+        numberings: Of the columns of tokens; they are added to.
         tidied: Leave out lines of nothing but spaces first.
 
     Returns:
-        Numbers in that type, tokens as ``TOKENS``, all else as text; an empty value is null.
+        Numbers in that type, tokens as their numbers, all else as text; an empty value is null.
     """
     names = layout.names
     asked = {*layout.wanted, *layout.optional, names[-1]}
@@ -178,7 +204,10 @@ def _parse(
                 return None
             if not tidied and _values_differ(piece, frame, layout):
                 return None
-            frames.append(frame.with_columns(pl.col(layout.tokens).cast(TOKENS)))
+            frame = frame.rechunk()  # or columns would differ in their chunks, and be copied later
+            frames.append(
+                frame.with_columns(each.add(frame[name]) for name, each in numberings.items())
+            )
     return pl.concat(frames[1:] or frames)
 
 

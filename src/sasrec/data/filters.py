@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import VALUE, Interactions
+from sasrec.data.numbering import occurrences
 from sasrec.errors import DataError, SettingsError, did_you_mean
 from sasrec.settings import DataSettings
+
+TOKENS = ("user", "item")
+"""Columns of numbers of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,13 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
             continue
         if name is None:
             raise DataError(_no_column(field, settings, frame, where))
-        frame = frame.filter(value_rule(frame, name, wanted, f"val_interval of {field!r}"))
+        key = f"val_interval of {field!r}"
+        if name in TOKENS:
+            chosen = pl.Series(_texts(wanted), dtype=pl.String)
+            frame = _of_tokens(frame, name, _entries(interactions, name).is_in(chosen.implode()))
+        else:
+            kept = frame.select(value_rule(frame, name, wanted, key)).to_series()
+            frame = (frame if name == "time" else frame.drop(name)).filter(kept)
         frame = _unless_empty(frame, f"{where}: val_interval {{{field!r}: {wanted!r}}}")
     if settings.only_listed:
         frame = _unless_empty(
@@ -118,25 +129,36 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     }
     given = " and ".join(f"{key} {value!r}" for key, value in asked.items() if value is not None)
     frame = _unless_empty(frame, f"{where}: {given}")
-    kept = [name for name in frame.columns if not name.startswith(VALUE)]
+    own = [name for name in frame.columns if not name.startswith(VALUE)]
     # Items nobody met are kept only where no number of events is asked for, as in RecBole.
     listed = interactions.listed if settings.item_interactions is None else {}
-    return Interactions(frame.select(kept), interactions.titles, listed)
+    return replace(interactions, frame=frame.select(own), listed=listed, elsewhere=())
 
 
 def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
     """Return one event for each user and item: the first or the last in time.
 
     Args:
-        frame: Columns ``user``, ``item`` and maybe ``time``.
+        frame: Columns ``user`` and ``item``, Int32, and maybe ``time``; at least one row and fewer
+            than 2^31.
         keep: ``first`` or ``last``; without times, by the order of the rows.
 
     Returns:
         The kept rows; ordered by time where there are times, as RecBole leaves them.
     """
-    ordered = frame.sort("time", maintain_order=True) if "time" in frame.columns else frame
-    first = keep == "first"
-    return ordered.unique(["user", "item"], keep="first" if first else "last", maintain_order=True)
+    order = np.arange(frame.height, dtype=np.int32)
+    if "time" in frame.columns:
+        order = np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
+    pairs = frame["user"].to_numpy()[order].astype(np.int64)
+    pairs <<= 32
+    pairs |= frame["item"].to_numpy()[order]
+    by_pair = np.argsort(pairs, kind="stable")
+    pairs.sort()
+    differs = pairs[1:] != pairs[:-1]
+    is_kept = np.concatenate(([True], differs) if keep == "first" else (differs, [True]))
+    kept = by_pair[is_kept]
+    kept.sort()
+    return frame[order[kept]]
 
 
 def within_counts(
@@ -148,7 +170,7 @@ def within_counts(
     ends alone this is the k-core). Both counts of a round are taken before either is applied.
 
     Args:
-        frame: Columns ``user`` and ``item``.
+        frame: Columns ``user`` and ``item``, Int32, none negative.
         users: Numbers of events a user may have; empty allows all.
         items: Numbers of events an item may have; empty allows all.
 
@@ -157,12 +179,20 @@ def within_counts(
     """
     rules = [(name, rule) for name, rule in (("user", users), ("item", items)) if rule]
     while rules and frame.height:
-        kept = pl.all_horizontal(_any(rule, pl.len().over(name)) for name, rule in rules)
-        fewer = frame.filter(kept)
+        kept = [_counted(frame[name], rule) for name, rule in rules]
+        fewer = frame.filter(*kept)
         if fewer.height == frame.height:
             break
         frame = fewer
     return frame
+
+
+def _counted(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Series:
+    """Return whether each number occurs as often as a rule allows; Boolean [n]."""
+    values = numbers.to_numpy()
+    counts = pl.Series("count", occurrences(values, int(values.max())))
+    allowed = counts.to_frame().select(_any(rule, pl.col("count"))).to_series()
+    return allowed.gather(numbers)
 
 
 def value_rule(
@@ -189,8 +219,11 @@ def value_rule(
                 return pl.col(name).is_in(_numbers(wanted, key)).fill_null(value=False)
             wanted = f"[{','.join(map(str, wanted))}]"  # '[4,5]' that was read as a list
         return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
-    tokens = (wanted,) if isinstance(wanted, str) else wanted
-    return pl.col(name).cast(pl.String).is_in([str(token) for token in tokens])
+    return pl.col(name).cast(pl.String).is_in(_texts(wanted))
+
+
+def _texts(wanted: str | tuple[str | float, ...]) -> list[str]:
+    return [wanted] if isinstance(wanted, str) else [str(token) for token in wanted]
 
 
 def _numbers(values: Iterable[str | float], key: str) -> list[float]:
@@ -279,8 +312,24 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
 
 def _listed(frame: pl.DataFrame, interactions: Interactions) -> pl.DataFrame:
     for name, tokens in interactions.listed.items():
-        frame = frame.filter(pl.col(name).is_in(tokens.cast(frame[name].dtype).implode()))
+        known = _entries(interactions, name).is_in(tokens.implode())
+        frame = _of_tokens(frame, name, known)
     return frame
+
+
+def _entries(interactions: Interactions, name: str) -> pl.Series:
+    return interactions.users if name == "user" else interactions.items
+
+
+def _of_tokens(frame: pl.DataFrame, name: str, chosen: pl.Series) -> pl.DataFrame:
+    """Return the events of chosen users or items.
+
+    Args:
+        frame: The events.
+        name: ``user`` or ``item``.
+        chosen: Boolean, one a token; token n stands at n - 1.
+    """
+    return frame.filter(chosen.gather(frame[name] - 1))
 
 
 def _unless_empty(frame: pl.DataFrame, what: str) -> pl.DataFrame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from sasrec.data.moments import numbers_or_moments
-from sasrec.data.vocabulary import TOKENS
+from sasrec.data.numbering import Numbering
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -24,31 +24,45 @@ class Interactions:
     """A checked frame of events.
 
     Attributes:
-        frame: Columns ``user`` and ``item`` (``TOKENS`` or String, no nulls) and, if the source
-            has times, ``time`` (Float64, finite, any unit); one row an event, in the order of the
-            source. Until the filters have run also the columns they look at, as ``value:NAME``.
+        frame: Columns ``user`` and ``item`` (Int32, numbers from 1) and, if the source has times,
+            ``time`` (Float64, finite, any unit); one row an event, in the order of the source.
+            Until the filters have run also the columns they look at, as ``value:NAME``.
+        users: Token of each user number, String; user number n stands at n - 1. Not all need have
+            events left.
+        items: The same of items.
         titles: Item token to the text a person knows it by; empty if the source has none.
-        listed: ``user`` or ``item`` to the tokens that a file of its own lists; what the source
-            does not list has no entry.
+        listed: ``user`` or ``item`` to the tokens that a file of its own lists, each once, String;
+            what the source does not list has no entry.
         elsewhere: Columns of those files whose value filters have been applied to them.
     """
 
     frame: pl.DataFrame
-    titles: dict[str, str]
+    users: pl.Series
+    items: pl.Series
+    titles: Mapping[str, str] = field(default_factory=dict)
     listed: dict[str, pl.Series] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
 
     @property
     def unmet_items(self) -> pl.Series:
         """Items that the .item file lists and nobody met, in its order; String [n]."""
-        listed = self.listed.get("item", pl.Series([], dtype=pl.String)).drop_nulls()
-        met = self.frame["item"].unique().cast(pl.String)
-        return listed.filter(~listed.is_in(met.implode())).unique(maintain_order=True)
+        listed = self.listed.get("item", pl.Series([], dtype=pl.String))
+        if not len(listed):
+            return listed
+        met = self.items.gather(self.frame["item"].unique() - 1)
+        return listed.filter(~listed.is_in(met.implode()))
 
     @property
     def has_times(self) -> bool:
         """Whether events carry a time; without one their order in the source counts."""
         return "time" in self.frame.columns
+
+    def spelled(self) -> pl.DataFrame:
+        """Return the frame with the tokens themselves, as String, in place of their numbers."""
+        return self.frame.with_columns(
+            self.users.gather(self.frame["user"] - 1).alias("user"),
+            self.items.gather(self.frame["item"] - 1).alias("item"),
+        )
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -58,10 +72,11 @@ class Interactions:
 def from_frame(
     frame: pl.DataFrame,
     *,
-    user: str,
-    item: str,
+    user: str = "user",
+    item: str = "item",
     time: str | None,
     values: Sequence[str] = (),
+    tokens: Mapping[str, pl.Series] | None = None,
     where: str = "the data frame",
 ) -> Interactions:
     """Check a frame in the user's own columns and bring it into our form.
@@ -74,6 +89,7 @@ def from_frame(
         item: Name of the column with items.
         time: Name of the column with times, or None to take the rows in the order they stand.
         values: Names of further columns to keep; those that are not there are left out.
+        tokens: Of columns that hold numbers of tokens from 1, those tokens by name of column.
         where: What to call the source in an error text.
 
     Returns:
@@ -86,11 +102,15 @@ def from_frame(
     require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
     if frame.height == 0:
         raise DataError(f"{where} holds no interactions; it needs at least one row of data")
-    columns = [_tokens(frame[user], where).alias("user"), _tokens(frame[item], where).alias("item")]
+    tokens = tokens or {}
+    user_numbers, users = _numbered(frame[user], tokens.get(user), where)
+    item_numbers, items = _numbered(frame[item], tokens.get(item), where)
+    columns = [user_numbers.alias("user"), item_numbers.alias("item")]
     if time is not None:
         columns.append(_times(frame[time], where).alias("time"))
+    columns = [each.rechunk() for each in columns]  # so that they are NumPy's without a copy
     columns += [frame[name].alias(VALUE + name) for name in values if name in frame.columns]
-    return Interactions(pl.DataFrame(columns), titles={})
+    return Interactions(pl.DataFrame(columns), users, items)
 
 
 def require_columns(names: list[str], wanted: Sequence[str], where: str) -> None:
@@ -135,18 +155,39 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
     return None
 
 
-def _tokens(values: pl.Series, where: str) -> pl.Series:
+def _numbered(
+    values: pl.Series, entries: pl.Series | None, where: str
+) -> tuple[pl.Series, pl.Series]:
+    """Return a column as numbers of tokens, Int32, and the tokens, String.
+
+    Args:
+        values: The column.
+        entries: The tokens, if the column holds their numbers already.
+        where: What to call the source in an error text.
+
+    Raises:
+        DataError: The column holds what is no token, or a row has none.
+    """
+    numbers = values
+    if entries is None:
+        numbering = Numbering()
+        numbers = numbering.add(_texts(values, where))
+        entries = numbering.entries
+    nameless = entries.index_of("")
+    empty = numbers.is_null() if nameless is None else numbers.fill_null(0).is_in([0, nameless + 1])
+    if empty.any():
+        raise DataError(_at(empty, values.name, where) + " is empty; fill or drop it")
+    return numbers, entries
+
+
+def _texts(values: pl.Series, where: str) -> pl.Series:
     if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
         raise DataError(
             f"{where}: column {values.name!r} holds {values.dtype}; it needs text or whole numbers"
         )
     if values.dtype.is_float():
         values = _whole(values.fill_nan(None), where)
-    tokens = values if values.dtype == TOKENS else values.cast(pl.String).cast(TOKENS)
-    empty = tokens.to_frame().select(pl.all().is_null() | (pl.all() == "")).to_series()
-    if empty.any():
-        raise DataError(_at(empty, values.name, where) + " is empty; fill or drop it")
-    return tokens
+    return values.cast(pl.String)
 
 
 def _whole(values: pl.Series, where: str) -> pl.Series:

@@ -20,7 +20,7 @@ MOST_ROWS_A_BYTE = 8
 MOST_NESTED = 100_000
 """Lists and objects of a JSON text. An empty one takes twenty times the memory of its three
 characters."""
-SMALL_JSON = 2**20
+SMALL_JSON = 2**19
 """Bytes. A smaller text may take what it will, which is some 27 times its size at most."""
 MOST_SWOLLEN = 10
 """How many times its size a larger one may take."""

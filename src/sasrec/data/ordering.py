@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from sasrec.data.numbering import occurrences
+
 BLOCK = 2**17
 """Events sorted by time at once: few enough to stay in a cache, many enough to be few blocks."""
 
@@ -24,7 +26,8 @@ def by_user_then_time(users: np.ndarray, times: np.ndarray | None) -> np.ndarray
     places = _by_user(users)
     if times is None or not len(users):
         return places
-    offsets = np.cumsum(np.bincount(users, minlength=2))
+    offsets = occurrences(users, int(users.max()))
+    np.cumsum(offsets, out=offsets)
     first = 0
     while offsets[first] < len(users):
         last = max(first + 1, int(offsets.searchsorted(offsets[first] + BLOCK, side="right")) - 1)

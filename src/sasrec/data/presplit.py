@@ -7,19 +7,27 @@ own, and only its last item is a target.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import Layout, read_columns, read_header
+from sasrec.data.atomic import Layout, read_header, read_numbered
 from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.numbering import Numbering, by_appearance, occurrences
+from sasrec.data.ordering import by_user_then_time
 from sasrec.data.readers import read_atomic, read_titles
 from sasrec.data.sequences import Corpus, Sequences, build_corpus
-from sasrec.data.vocabulary import Vocabulary, encode_column
+from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
+
+SLICE = 2**20
+"""Bytes of ready histories whose items are spelled out at once, in some ten times as many."""
+ROW = 32
+"""Bytes for a row itself."""
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
@@ -52,56 +60,94 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
 
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    parts = [read_atomic(file, settings) for file in files]
-    frames = [
-        part.frame.select("user", "item", *(["time"] if part.has_times else [])).with_columns(
-            part=pl.lit(number, pl.Int8)
+    users, items = Numbering(), Numbering()
+    frames = []
+    for file in files:
+        part = read_atomic(file, settings)
+        frame = part.frame.select("user", "item", *(["time"] if part.has_times else []))
+        if part.has_times:
+            frame = frame[np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)]
+        frames.append(
+            frame.with_columns(
+                users.add(part.users).gather(frame["user"] - 1).alias("user"),
+                items.add(part.items).gather(frame["item"] - 1).alias("item"),
+            )
         )
-        for number, part in enumerate(parts)
-    ]
+    ends = np.cumsum([each.height for each in frames])[:-1]
     frame = pl.concat(frames, how="diagonal")
-    order = ["part", "time"] if "time" in frame.columns else ["part"]
-    frame = frame.sort(order, maintain_order=True)  # build_corpus keeps it within a user
+    frames.clear()
+    times = frame["time"] if "time" in frame.columns else None
+    frame = frame.select("user", "item")
     titles = read_titles(path.with_suffix(".item"), settings)
-    events = Interactions(frame.select("user", "item"), titles)
-    corpus = build_corpus(events, path.stem, source)
-    owners = corpus.users.numbers(frame["user"]).astype(np.int64) - 1
-    counts = np.zeros((len(corpus.users), 3), dtype=np.int64)
-    np.add.at(counts, (owners, frame["part"].to_numpy()), 1)
+    events = Interactions(frame, users.entries, items.entries, titles)
+    corpus = build_corpus(events, path.stem, source)  # keeps the order of parts within a user
+    owners, _ = by_appearance(frame["user"].to_numpy(), users.entries)
+    counts = np.stack(
+        [occurrences(part, len(users.entries))[1:] for part in np.split(owners, ends)],
+        axis=1,
+    )
     first_part = (counts > 0).argmax(1)
     counts[np.arange(len(counts)), first_part] -= 1  # a first event is nobody's target
     sequences = corpus.sequences
-    if "time" in frame.columns and not frame["time"].null_count():
-        times = frame["time"].cast(pl.Float64).to_numpy()
-        sequences = replace(sequences, times=times[np.argsort(owners, kind="stable")])
+    if times is not None and not times.null_count():
+        sequences = replace(sequences, times=times.to_numpy()[by_user_then_time(owners, None)])
     return replace(corpus, sequences=sequences, target_counts=counts)
 
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     lists = settings.item_column + settings.list_suffix
-    wanted = (settings.user_column, settings.item_column, lists)
-    rows = []
-    for number, file in enumerate(files):
+    tokens = (settings.user_column, settings.item_column)
+    items = Numbering()
+    numbers, lengths, names, rows = [], [], [], [0]
+    for file in files:
         header = read_header(file, settings.separator)
+        wanted = (*tokens, lists)
         require_columns(list(header), wanted, f"{file}, line 1")
-        table = read_columns(Layout(file, settings.separator, list(header), wanted))
-        rows.append(table.with_columns(part=pl.lit(number, pl.Int8)))
-    table = pl.concat(rows)
-    history = table[lists].str.strip_chars().str.split(settings.sequence_separator)
-    events = pl.select(pl.concat_list(history, table[settings.item_column]))
-    lengths = events.to_series().list.len().to_numpy().astype(np.int64)
-    items, numbers = encode_column(events.to_series().explode())
-    counts = np.zeros((len(table), 3), dtype=np.int64)
-    counts[np.arange(len(table)), table["part"].to_numpy()] = 1
-    owner = table[settings.user_column]
-    names = [f"{user}, row {row}" for row, user in enumerate(owner.to_list(), start=1)]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
+        layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
+        table, entries = read_numbered(layout)
+        if not table.height:
+            raise DataError(f"{file} holds a header and no rows; it needs a line for each history")
+        for some in _slices(table, table[lists].str.len_bytes()):
+            history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
+            target = entries[tokens[1]].gather(some[tokens[1]] - 1)
+            events = pl.select(pl.concat_list(history, target)).to_series()
+            lengths.append(events.list.len().to_numpy())
+            numbers.append(items.add(events.explode()).to_numpy())
+        owner = entries[tokens[0]].gather(table[tokens[0]] - 1)
+        row = pl.int_range(rows[-1] + 1, rows[-1] + table.height + 1)
+        names.append(pl.select(pl.format("{}, row {}", owner, row)).to_series())
+        rows.append(rows[-1] + table.height)
+    counts = np.zeros((rows[-1], 3), dtype=np.int32)
+    for number in range(3):
+        counts[rows[number] : rows[number + 1], number] = 1
+    offsets = np.zeros(rows[-1] + 1, dtype=np.int64)
+    offsets[1:] = np.concatenate(lengths)
+    np.cumsum(offsets, out=offsets)
     return Corpus(
         name=path.stem,
-        sequences=Sequences(numbers, None, offsets),
-        users=Vocabulary(names),
-        items=items,
+        sequences=Sequences(np.concatenate(numbers), None, offsets),
+        users=Vocabulary.of_distinct(pl.concat(names)),  # no two rows have one number
+        items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
         target_counts=counts,
     )
+
+
+def _slices(table: pl.DataFrame, sizes: pl.Series) -> Iterator[pl.DataFrame]:
+    """Yield a table in slices of ``SLICE`` bytes at most; a single row may have more.
+
+    Args:
+        table: At least one row.
+        sizes: Bytes of each row.
+
+    Yields:
+        Rows, at least one.
+    """
+    ends = (sizes + ROW).cum_sum().to_numpy()
+    first = 0
+    while first < table.height:
+        before = int(ends[first - 1]) if first else 0
+        end = max(first + 1, int(ends.searchsorted(before + SLICE, side="right")))
+        yield table[first:end]
+        first = end

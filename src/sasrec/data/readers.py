@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.atomic import Layout, read_columns, read_header
+from sasrec.data.atomic import Layout, read_columns, read_header, read_numbered
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
+from sasrec.data.numbering import by_appearance
 from sasrec.data.tables import read_csv, read_parquet
+from sasrec.data.titles import Titles
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -81,11 +83,17 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(wanted[:2]),
     )
-    frame = read_columns(layout)
+    frame, tokens = read_numbered(layout)
     if frame.height == 0:
         raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
     events = from_frame(
-        frame, user=wanted[0], item=wanted[1], time=time, values=values, where=str(path)
+        frame,
+        user=wanted[0],
+        item=wanted[1],
+        time=time,
+        values=values,
+        tokens=tokens,
+        where=str(path),
     )
     listed, elsewhere = read_listed(path, columns)
     titles = read_titles(path.with_suffix(".item"), columns)
@@ -123,16 +131,17 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
             if field in columns.value_intervals and field != key
         )
         numbers = tuple(field for field in values if header[field] == "float")
-        frame = read_columns(Layout(file, columns.separator, list(header), (key,), values, numbers))
+        layout = Layout(file, columns.separator, list(header), (key,), values, numbers, (key,))
+        frame, tokens = read_numbered(layout)
         for field in values:
             wanted = columns.value_intervals[field]
             frame = frame.filter(value_rule(frame, field, wanted, f"val_interval of {field!r}"))
-        listed[name] = frame[key]
+        _, listed[name] = by_appearance(frame[key].to_numpy(), tokens[key])
         filtered += values
     return listed, tuple(filtered)
 
 
-def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
+def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     """Return item token to title from an atomic .item file; empty without such a file or column.
 
     The title is the first column whose name contains ``title`` or ``name``.
@@ -155,8 +164,7 @@ def read_titles(path: Path, columns: DataSettings) -> dict[str, str]:
         return {}
     wanted = (columns.item_column, title)
     frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
-    named = frame.drop_nulls()
-    return dict(zip(named[wanted[0]].to_list(), named[wanted[1]].to_list(), strict=True))
+    return Titles(frame.drop_nulls())
 
 
 def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:

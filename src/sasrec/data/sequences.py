@@ -8,14 +8,16 @@ Five events of two users, ``a: 3 1 2`` and ``b: 2 3``, are stored as
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import Interactions
+from sasrec.data.numbering import by_appearance, occurrences
 from sasrec.data.ordering import by_user_then_time
-from sasrec.data.vocabulary import Vocabulary, encode_column
+from sasrec.data.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Corpus:
         items: Token of each item number.
         titles: Item token to the text a person knows it by; may be empty.
         source: Name or absolute path the data can be found by again; empty for a data frame.
-        target_counts: int64 [U, 3], how many of each user's last events are training, validation
+        target_counts: Integers [U, 3], how many of each user's last events are training, validation
             and test targets, where the source is split already; else None.
     """
 
@@ -77,7 +79,7 @@ class Corpus:
     sequences: Sequences
     users: Vocabulary
     items: Vocabulary
-    titles: dict[str, str]
+    titles: Mapping[str, str]
     source: str = ""
     target_counts: np.ndarray | None = None
 
@@ -98,21 +100,24 @@ def build_corpus(
     Returns:
         The histories with their vocabularies.
     """
-    users, user_numbers = encode_column(interactions.frame["user"])
-    # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
-    met, unmet = interactions.frame["item"], interactions.unmet_items
-    items, item_numbers = encode_column(pl.concat([met, unmet.cast(met.dtype)]))
-    item_numbers = item_numbers[: len(met)]
-    times = interactions.frame["time"].to_numpy() if interactions.has_times else None
+    frame = interactions.frame
+    user_numbers, users = by_appearance(frame["user"].to_numpy(), interactions.users)
+    item_numbers, items = by_appearance(frame["item"].to_numpy(), interactions.items)
+    if len(unmet := interactions.unmet_items):
+        # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
+        items = pl.concat([items, unmet])
+    times = frame["time"].to_numpy() if interactions.has_times else None
     compared = _scaled(times) if rounded_times and times is not None else times
     order = by_user_then_time(user_numbers, compared)
-    counts = np.bincount(user_numbers, minlength=len(users) + 1)[1:]
+    offsets = occurrences(user_numbers, len(users))
+    np.cumsum(offsets, out=offsets)
     sequences = Sequences(
         items=item_numbers[order],
         times=None if times is None else times[order],
-        offsets=np.concatenate(([0], np.cumsum(counts, dtype=np.int64))),
+        offsets=offsets,
     )
-    return Corpus(name, sequences, users, items, interactions.titles, source)
+    vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
+    return Corpus(name, sequences, *vocabularies, interactions.titles, source)
 
 
 def _scaled(times: np.ndarray) -> np.ndarray:

@@ -184,16 +184,18 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         DataError: The file cannot be written, or cannot hold a token: an empty one, or one with
             a tab or line end in it.
     """
-    for column in interactions.frame.select(pl.col("user", "item").cast(pl.String)):
-        odd = column.filter((column == "") | column.str.contains(r"[\t\r\n]"))
+    for column, tokens in (("user", interactions.users), ("item", interactions.items)):
+        odd = tokens.filter((tokens == "") | tokens.str.contains(r"[\t\r\n]"))
         if odd.len():
             raise DataError(
-                f"{path} cannot be written: {column.name} {odd[0]!r} is empty or holds a tab or "
+                f"{path} cannot be written: {column} {odd[0]!r} is empty or holds a tab or "
                 "line end; rename it"
             )
     names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
-    text = interactions.frame.rename(names, strict=False).write_csv(
-        separator="\t", quote_style="never"
+    text = (
+        interactions.spelled()
+        .rename(names, strict=False)
+        .write_csv(separator="\t", quote_style="never")
     )
     write_whole(path, text)
 
@@ -210,14 +212,12 @@ def save_events(corpus: Corpus, folder: Path) -> Path:
     """
     sequences = corpus.sequences
     owners = np.repeat(np.arange(1, sequences.n_users + 1), sequences.lengths())
-    columns = {
-        "user": pl.Series(corpus.users.tokens(owners)),
-        "item": pl.Series(corpus.items.tokens(sequences.items)),
-    }
+    columns = {"user": owners.astype(np.int32), "item": sequences.items}
     if sequences.times is not None:
-        columns["time"] = pl.Series(sequences.times)
+        columns["time"] = sequences.times
     path = folder / corpus.name / f"{corpus.name}.inter"
-    write_atomic(Interactions(pl.DataFrame(columns), {}), path)
+    events = Interactions(pl.DataFrame(columns), corpus.users.entries, corpus.items.entries)
+    write_atomic(events, path)
     return path
 
 

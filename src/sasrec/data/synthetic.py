@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from sasrec.data.interactions import Interactions
+from sasrec.data.interactions import Interactions, from_frame
 
 
 def hidden_markov(
@@ -75,13 +75,11 @@ def hidden_markov(
             "time": moments.astype(np.float64),
         }
     ).sort("user", "time")
-    return Interactions(
-        frame.with_columns(
-            user=pl.lit("u") + (pl.col("user") + 1).cast(pl.String),
-            item=pl.lit("i") + (pl.col("item") + 1).cast(pl.String),
-        ),
-        titles={},
+    spelled = frame.with_columns(
+        user=pl.lit("u") + (pl.col("user") + 1).cast(pl.String),
+        item=pl.lit("i") + (pl.col("item") + 1).cast(pl.String),
     )
+    return from_frame(spelled, time="time")
 
 
 def checkerboard(users: int = 60, items: int = 20, length: int = 12) -> Interactions:
@@ -102,7 +100,4 @@ def checkerboard(users: int = 60, items: int = 20, length: int = 12) -> Interact
     step = np.tile(np.arange(length), users)
     item = 2 * ((user // 2 + step) % (items // 2)) + user % 2
     frame = pl.DataFrame({"user": user, "item": item, "time": step.astype(np.float64)})
-    return Interactions(
-        frame.with_columns(pl.col("user", "item").cast(pl.String)),
-        titles={},
-    )
+    return from_frame(frame, time="time")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +12,8 @@ from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.limits import check_columns, check_lines, check_rows
 from sasrec.data.moments import numbers_or_moments
+from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
-from sasrec.data.vocabulary import TOKENS
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -39,22 +39,44 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     needed = [name for name in _needed(columns) if name in names]
     tokens = (columns.user_column, columns.item_column)
+    frame, entries = _read_columns(path, separator, needed, tokens)
+    return _from_table(frame, names, path, columns, entries)
+
+
+def _read_columns(
+    path: Path, separator: str, needed: list[str], tokens: tuple[str, ...]
+) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+    """Return some columns of a table: tokens as numbers, others as numbers, moments or text.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+        needed: The columns.
+        tokens: Those of tokens.
+
+    Returns:
+        A row a line; and of each column of tokens, the text of number 1 and so on, String.
+
+    Raises:
+        DataError: As ``_texts`` does.
+    """
+    numberings = {name: Numbering() for name in tokens}
     values = [name for name in needed if name not in tokens]
-    frames = [_numbered(each, values) for each in _texts(path, separator, needed, tokens)]
+
+    def read(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(numbers_or_moments(frame[name]) for name in values)
+
+    frames = [read(each) for each in _texts(path, separator, needed, numberings)]
     if any(each.schema != frames[0].schema for each in frames):
         # What is a number or date in some pieces of the file alone is text.
         frames.clear()
-        frames = [_numbered(pl.concat(_texts(path, separator, needed, tokens)), values)]
-    frame = pl.concat(frames) if frames else pl.DataFrame(schema=needed)
-    return _from_table(frame, names, path, columns)
-
-
-def _numbered(frame: pl.DataFrame, values: list[str]) -> pl.DataFrame:
-    return frame.with_columns(numbers_or_moments(frame[name]) for name in values)
+        frames = [read(pl.concat(_texts(path, separator, needed, numberings)))]
+    entries = {name: numbering.entries for name, numbering in numberings.items()}
+    return pl.concat(frames) if frames else pl.DataFrame(schema=needed), entries
 
 
 def _texts(
-    path: Path, separator: str, needed: list[str], tokens: tuple[str, ...]
+    path: Path, separator: str, needed: list[str], tokens: Mapping[str, Numbering]
 ) -> Iterator[pl.DataFrame]:
     """Yield some columns of a table piece by piece, without its blank lines.
 
@@ -62,7 +84,7 @@ def _texts(
         path: The file.
         separator: Between the columns.
         needed: The columns.
-        tokens: Those that become ``TOKENS``; the others are text.
+        tokens: Those that become numbers of tokens; the others are text.
 
     Yields:
         A row a line.
@@ -85,7 +107,8 @@ def _texts(
                 raise DataError(
                     f"{path} cannot be read as a table{after}: {_first_line(error)}"
                 ) from error
-            frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines
+            # Without blank lines; in one chunk, or columns would differ in theirs, and be copied.
+            frame = frame.filter(~pl.all_horizontal(pl.all().is_null())).rechunk()
             for name in needed:
                 odd = frame[name].str.contains(r"[\r\n]").fill_null(value=False)
                 if odd.any():
@@ -94,7 +117,7 @@ def _texts(
                         "several lines; a quotation mark is not closed"
                     )
             rows += frame.height
-            yield frame.with_columns(pl.col(tokens).cast(TOKENS))
+            yield frame.with_columns(each.add(frame[name]) for name, each in tokens.items())
 
 
 def read_parquet(path: Path, columns: DataSettings) -> Interactions:
@@ -170,7 +193,11 @@ def _first_line(error: Exception) -> str:
 
 
 def _from_table(
-    frame: pl.DataFrame, names: list[str], path: Path, columns: DataSettings
+    frame: pl.DataFrame,
+    names: list[str],
+    path: Path,
+    columns: DataSettings,
+    tokens: Mapping[str, pl.Series] | None = None,
 ) -> Interactions:
     time = time_column(names, columns, str(path))
     return from_frame(
@@ -179,5 +206,6 @@ def _from_table(
         item=columns.item_column,
         time=time,
         values=needed_columns(columns),
+        tokens=tokens,
         where=str(path),
     )

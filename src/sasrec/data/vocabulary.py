@@ -8,9 +8,6 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-TOKENS = pl.Categorical(pl.Categories("tokens", namespace="sasrec"))
-"""Text of which each value is kept once: a row takes 4 bytes, where String takes 16 and more."""
-
 
 class Vocabulary:
     """Tokens numbered from 1 in a fixed order.
@@ -40,6 +37,17 @@ class Vocabulary:
         if entries.n_unique() != entries.len():
             raise ValueError("a vocabulary holds each token once")
         self.entries: pl.Series = entries
+
+    @classmethod
+    def of_distinct(cls, entries: pl.Series) -> Vocabulary:
+        """Return a vocabulary of tokens that are known to be distinct; looking takes memory.
+
+        Args:
+            entries: The tokens, String.
+        """
+        vocabulary = cls.__new__(cls)
+        vocabulary.entries = entries
+        return vocabulary
 
     @cached_property
     def _number_of(self) -> dict[str, int]:
@@ -81,20 +89,3 @@ class Vocabulary:
         if positions.size and (positions.min() < 0 or positions.max() >= len(self)):
             raise IndexError(f"numbers run from 1 to {len(self)}; 0 is padding and has no token")
         return self.entries.gather(positions).to_list()
-
-
-def encode_column(values: pl.Series) -> tuple[Vocabulary, np.ndarray]:
-    """Number the tokens of a whole column in the order of their first appearance.
-
-    Args:
-        values: Column of n tokens, ``TOKENS`` or String, no nulls.
-
-    Returns:
-        The vocabulary, and the column in its numbers, int32 [n].
-    """
-    kept = values.cast(TOKENS)
-    entries = kept.unique(maintain_order=True)
-    places, met = kept.to_physical().to_numpy(), entries.to_physical().to_numpy()
-    number_of = np.zeros(int(met.max(initial=0)) + 1, dtype=np.int32)
-    number_of[met] = np.arange(1, len(met) + 1)
-    return Vocabulary(entries.cast(pl.String)), number_of[places]

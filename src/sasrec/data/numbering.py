@@ -1,0 +1,210 @@
+"""Numbering: the tokens of a column become numbers, piece by piece, each kept once.
+
+A hash table of NumPy arrays: a token takes some 40 bytes, where a dictionary takes three times as
+many, and a piece is looked up at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+import polars as pl
+
+FEWEST_SLOTS = 2**10
+SLOTS_A_TOKEN = 1.5
+"""At least; with more of them taken, looking up goes through many."""
+BLOCK = 2**19
+"""Tokens looked up at once: as many as a piece of a file holds, and no more."""
+SMALL_BLOCK = 2**16
+"""Tokens put into their slots at once."""
+_SEED = secrets.randbits(63)
+"""Of this process, so that no file can be made whose tokens all meet in one slot."""
+
+
+class Numbering:
+    """Tokens numbered from 1 in the order of their first appearance.
+
+    >>> numbering = Numbering()
+    >>> numbering.add(pl.Series(["pear", "apple", "pear"])).to_list()
+    [1, 2, 1]
+    >>> numbering.add(pl.Series(["plum", None, "apple"])).to_list()
+    [3, None, 2]
+
+    Attributes:
+        entries: The tokens met, String; the token numbered n stands at n - 1.
+    """
+
+    def __init__(self) -> None:
+        """Begin without a token."""
+        self.entries = pl.Series([], dtype=pl.String)
+        # The number in each slot, 0 where it is free. A token's slot is the one its hash says, or
+        # the first free one after it.
+        self._slots = np.zeros(FEWEST_SLOTS, dtype=np.int32)
+        self._hashes = np.zeros(_most_tokens(FEWEST_SLOTS) + 1, dtype=np.uint64)  # by number
+        self._twins: dict[str, int] = {}  # tokens whose hash an earlier one has
+
+    def add(self, tokens: pl.Series) -> pl.Series:
+        """Return the numbers of a piece of the column, new ones where a token has none.
+
+        Args:
+            tokens: String [n].
+
+        Returns:
+            Int32 [n], by the same name; null for null.
+        """
+        if tokens.null_count():
+            numbers = pl.Series(tokens.name, [None], dtype=pl.Int32).new_from_index(0, len(tokens))
+            return numbers.scatter(tokens.is_not_null().arg_true(), self.add(tokens.drop_nulls()))
+        found = np.empty(len(tokens), dtype=np.int32)
+        for begin in range(0, len(tokens), BLOCK):
+            block = slice(begin, begin + BLOCK)
+            found[block] = self._numbers(tokens[block])
+        return pl.Series(tokens.name, found)
+
+    def _numbers(self, tokens: pl.Series) -> np.ndarray:
+        hashes, before = _hashes(tokens), self.entries.len()
+        numbers = self._find(hashes)
+        new = np.flatnonzero(numbers == 0)
+        if len(new):
+            met = hashes[new]
+            begins = np.concatenate(([0], np.flatnonzero(met[1:] != met[:-1]) + 1))  # of runs
+            self._append(tokens.gather(new[begins]).unique(maintain_order=True))
+            numbers[new] = self._find(met)
+        if not self._are_of(tokens, numbers, before):
+            is_other = (self.entries.gather(numbers - 1) != tokens).to_numpy()
+            for place in np.flatnonzero(is_other):
+                numbers[place] = self._number_of_twin(tokens[int(place)])
+        return numbers
+
+    def _are_of(self, tokens: pl.Series, numbers: np.ndarray, before: int) -> bool:
+        """Return whether each number is its token's, and not that of another with its hash.
+
+        Rows of a number are compared with one of them, and only that one with the entry, and only
+        if it was there before: looking up entries takes long, since they are in many chunks.
+
+        Args:
+            tokens: String [n].
+            numbers: int32 [n].
+            before: How many entries there were before these tokens.
+        """
+        rows = np.arange(len(numbers), dtype=np.int32)
+        row_of = np.empty(self.entries.len() + 1, dtype=np.int32)
+        row_of[numbers] = rows
+        alike = row_of.take(numbers)
+        if not (tokens.gather(alike) == tokens).all():
+            return False
+        known = np.flatnonzero((alike == rows) & (numbers <= before))
+        return bool((self.entries.gather(numbers[known] - 1) == tokens.gather(known)).all())
+
+    def _find(self, hashes: np.ndarray) -> np.ndarray:
+        """Return the first number with each hash, int32 [n]; 0 where there is none."""
+        slots = self._first_slots(hashes)
+        numbers: np.ndarray = self._slots.take(slots)
+        rows = np.flatnonzero(self._is_other(numbers, hashes))
+        slots, hashes = slots[rows], hashes[rows]
+        while len(rows):
+            slots = self._next_slots(slots)
+            found = self._slots.take(slots)
+            numbers[rows] = found
+            left = np.flatnonzero(self._is_other(found, hashes))
+            rows, slots, hashes = rows[left], slots[left], hashes[left]
+        return numbers
+
+    def _first_slots(self, hashes: np.ndarray) -> np.ndarray:
+        slots: np.ndarray = hashes.view(np.int64) & (len(self._slots) - 1)
+        return slots
+
+    def _next_slots(self, slots: np.ndarray) -> np.ndarray:
+        return slots + 1 & (len(self._slots) - 1)  # their number is a power of two
+
+    def _is_other(self, numbers: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+        is_other: np.ndarray = (numbers != 0) & (self._hashes.take(numbers) != hashes)
+        return is_other
+
+    def _append(self, tokens: pl.Series) -> None:
+        """Number distinct tokens that have no number yet."""
+        first, count = self.entries.len() + 1, self.entries.len() + tokens.len()
+        hashes = _hashes(tokens)
+        self.entries.append(tokens)
+        size = len(self._slots)
+        while _most_tokens(size) < count:
+            size *= 2
+        grows = size > len(self._slots)
+        if grows:
+            self._grow(size)
+        self._hashes[first : count + 1] = hashes
+        for begin in range(1 if grows else first, count + 1, SMALL_BLOCK):
+            end = min(begin + SMALL_BLOCK, count + 1)
+            self._take_slots(np.arange(begin, end, dtype=np.int32))
+        found = self._find(hashes)
+        for place in np.flatnonzero(found != np.arange(first, count + 1)):
+            self._twins[tokens[int(place)]] = first + int(place)
+
+    def _grow(self, size: int) -> None:
+        """Make so many slots, all free."""
+        self._slots = np.zeros(0, dtype=np.int32)  # lets the old ones go before the new are made
+        hashes = np.zeros(_most_tokens(size) + 1, dtype=np.uint64)
+        hashes[: self._hashes.size] = self._hashes
+        self._hashes = hashes
+        self._slots = np.zeros(size, dtype=np.int32)
+
+    def _take_slots(self, numbers: np.ndarray) -> None:
+        slots = self._first_slots(self._hashes[numbers])
+        while len(numbers):
+            free = np.flatnonzero(self._slots[slots] == 0)
+            # Of several that come to a slot at once the last written stays; it shall be the first.
+            self._slots[slots[free][::-1]] = numbers[free][::-1]
+            left = self._slots[slots] != numbers
+            numbers, slots = numbers[left], self._next_slots(slots[left])
+
+    def _number_of_twin(self, token: str) -> int:
+        if token not in self._twins:
+            self._append(pl.Series([token]))
+        return self._twins[token]
+
+
+def by_appearance(numbers: np.ndarray, entries: pl.Series) -> tuple[np.ndarray, pl.Series]:
+    """Number anew, in the order of first appearance, and without tokens that do not appear.
+
+    Args:
+        numbers: int32 [n], numbers of tokens from 1; n below 2^31.
+        entries: The tokens; token n stands at n - 1.
+
+    Returns:
+        The new numbers, int32 [n], and their tokens.
+    """
+    count = len(entries)
+    first = np.full(count + 1, len(numbers), dtype=np.int32)
+    # Of several places of a number the last written stays: its first.
+    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1, dtype=np.int32)
+    if (first[1:-1] < first[2:]).all() and (first[1:] < len(numbers)).all():
+        return numbers, entries
+    met = np.flatnonzero(first < len(numbers)).astype(np.int32)
+    met = met[np.argsort(first[met])]
+    new = np.zeros(count + 1, dtype=np.int32)
+    new[met] = np.arange(1, len(met) + 1)
+    return new[numbers], entries.gather(met - 1)
+
+
+def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
+    """Return how often each number from 0 to ``count`` occurs, int64 [count + 1].
+
+    Args:
+        numbers: int32 [n], none negative or above ``count``.
+        count: The highest number.
+    """
+    counts = np.zeros(count + 1, dtype=np.int64)
+    block = max(BLOCK, count)  # of which NumPy makes int64 first
+    for begin in range(0, len(numbers), block):
+        counts += np.bincount(numbers[begin : begin + block], minlength=count + 1)
+    return counts
+
+
+def _most_tokens(slots: int) -> int:
+    return int(slots / SLOTS_A_TOKEN)
+
+
+def _hashes(tokens: pl.Series) -> np.ndarray:
+    hashes: np.ndarray = tokens.hash(_SEED).to_numpy()
+    return hashes
