@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 FEWEST_SLOTS = 2**10
-SLOTS_A_TOKEN = 1.5
+SLOTS_A_TOKEN = 2
 """At least; with more of them taken, looking up goes through many."""
 BLOCK = 2**19
 """Tokens looked up at once: as many as a piece of a file holds, and no more."""
@@ -39,7 +39,7 @@ class Numbering:
         """Begin without a token."""
         self.entries = pl.Series([], dtype=pl.String)
         # The number in each slot, 0 where it is free. A token's slot is the one its hash says, or
-        # the first free one after it.
+        # the first free one of those that come after it in growing steps.
         self._slots = np.zeros(FEWEST_SLOTS, dtype=np.int32)
         self._hashes = np.zeros(_most_tokens(FEWEST_SLOTS) + 1, dtype=np.uint64)  # by number
         self._twins: dict[str, int] = {}  # tokens whose hash an earlier one has
@@ -103,8 +103,10 @@ class Numbering:
         numbers: np.ndarray = self._slots.take(slots)
         rows = np.flatnonzero(self._is_other(numbers, hashes))
         slots, hashes = slots[rows], hashes[rows]
+        step = 0
         while len(rows):
-            slots = self._next_slots(slots)
+            step += 1
+            slots = self._later_slots(slots, step)
             found = self._slots.take(slots)
             numbers[rows] = found
             left = np.flatnonzero(self._is_other(found, hashes))
@@ -115,8 +117,9 @@ class Numbering:
         slots: np.ndarray = hashes.view(np.int64) & (len(self._slots) - 1)
         return slots
 
-    def _next_slots(self, slots: np.ndarray) -> np.ndarray:
-        return slots + 1 & (len(self._slots) - 1)  # their number is a power of two
+    def _later_slots(self, slots: np.ndarray, step: int) -> np.ndarray:
+        # Steps of 1, 2, 3 and so on meet every slot, since their number is a power of two.
+        return slots + step & (len(self._slots) - 1)
 
     def _is_other(self, numbers: np.ndarray, hashes: np.ndarray) -> np.ndarray:
         is_other: np.ndarray = (numbers != 0) & (self._hashes.take(numbers) != hashes)
@@ -151,12 +154,14 @@ class Numbering:
 
     def _take_slots(self, numbers: np.ndarray) -> None:
         slots = self._first_slots(self._hashes[numbers])
+        step = 0
         while len(numbers):
+            step += 1
             free = np.flatnonzero(self._slots[slots] == 0)
             # Of several that come to a slot at once the last written stays; it shall be the first.
             self._slots[slots[free][::-1]] = numbers[free][::-1]
             left = self._slots[slots] != numbers
-            numbers, slots = numbers[left], self._next_slots(slots[left])
+            numbers, slots = numbers[left], self._later_slots(slots[left], step)
 
     def _number_of_twin(self, token: str) -> int:
         if token not in self._twins:
