@@ -164,13 +164,16 @@ def test_filters_take_no_more_than_reading(
 
 
 @needs_proc
-def test_titles_take_a_bounded_multiple_of_their_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{}, {"load_columns": {"inter": "*", "item": "*"}}])
+def test_titles_take_a_bounded_multiple_of_their_file(
+    settings: dict[str, object], tmp_path: Path
+) -> None:
     (tmp_path / "films.inter").write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
     content = filled(b"item_id:token\ttitle:token\n", lambda place, word: word + b"\ta\n")
     (tmp_path / "films.item").write_bytes(content)
     small = tmp_path / "ordinary.inter"
     small.write_bytes((tmp_path / "films.inter").read_bytes())
-    taken, told = taken_and_said("table", tmp_path / "films.inter", small)
+    taken, told = taken_and_said("table", tmp_path / "films.inter", small, **settings)
     assert told == "read\n"
     assert taken < 10 * len(content) + 2**24
 

@@ -44,8 +44,14 @@ def test_tokens_of_one_hash_are_kept_apart(pieces: list[list[str | None]], diffe
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbering, "_hashes", hashes)
         numbers, ours = add_all(pieces)
-    # A token that meets an earlier one's hash is numbered after others of its piece.
+        # A token that meets an earlier one's hash is numbered after others of its piece.
+        plain = Numbering.of_distinct(ours.entries)
+        asked = [*ours.entries.to_list(), "none", ""]
+        found = plain.find(pl.Series(asked))
     entries = ours.entries.to_list()
+    assert found.tolist() == [
+        entries.index(token) + 1 if token in entries else 0 for token in asked
+    ]
     assert sorted(entries) == sorted(plainly_numbered(pieces)[1])
     tokens = [token for piece in pieces for token in piece]
     assert [None if n is None else entries[n - 1] for n in numbers] == tokens

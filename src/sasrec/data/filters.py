@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.numbering import occurrences
+from sasrec.data.numbering import Numbering, occurrences
 from sasrec.errors import DataError, SettingsError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -312,8 +312,10 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
 
 def _listed(frame: pl.DataFrame, interactions: Interactions) -> pl.DataFrame:
     for name, tokens in interactions.listed.items():
-        known = _entries(interactions, name).is_in(tokens.implode())
-        frame = _of_tokens(frame, name, known)
+        entries = _entries(interactions, name)
+        chosen = np.zeros(len(entries) + 1, dtype=bool)
+        chosen[Numbering.of_distinct(entries).find(tokens)] = True
+        frame = _of_tokens(frame, name, pl.Series(chosen[1:]))
     return frame
 
 

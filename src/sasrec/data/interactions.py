@@ -49,8 +49,8 @@ class Interactions:
         listed = self.listed.get("item", pl.Series([], dtype=pl.String))
         if not len(listed):
             return listed
-        met = self.items.gather(self.frame["item"].unique() - 1)
-        return listed.filter(~listed.is_in(met.implode()))
+        met = self.items.gather(self.frame["item"].unique().sort() - 1)
+        return listed.filter(Numbering.of_distinct(met).find(listed) == 0)
 
     @property
     def has_times(self) -> bool:

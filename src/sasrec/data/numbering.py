@@ -14,7 +14,7 @@ import polars as pl
 FEWEST_SLOTS = 2**10
 SLOTS_A_TOKEN = 2
 """At least; with more of them taken, looking up goes through many."""
-BLOCK = 2**19
+BLOCK = 2**18
 """Tokens looked up at once: as many as a piece of a file holds, and no more."""
 SMALL_BLOCK = 2**16
 """Tokens put into their slots at once."""
@@ -61,6 +61,37 @@ class Numbering:
             block = slice(begin, begin + BLOCK)
             found[block] = self._numbers(tokens[block])
         return pl.Series(tokens.name, found)
+
+    @classmethod
+    def of_distinct(cls, entries: pl.Series) -> Numbering:
+        """Return a numbering of tokens that are known to be distinct.
+
+        Args:
+            entries: The tokens, String, in the order of their numbers.
+        """
+        numbering = cls()
+        numbering._append(entries)
+        return numbering
+
+    def find(self, tokens: pl.Series) -> np.ndarray:
+        """Return the numbers of some tokens and number no new ones.
+
+        Args:
+            tokens: String [n], no nulls.
+
+        Returns:
+            int32 [n]; 0 where a token has no number.
+        """
+        numbers = np.empty(len(tokens), dtype=np.int32)
+        for begin in range(0, len(tokens), BLOCK):
+            block = tokens[begin : begin + BLOCK]
+            found = self._find(_hashes(block))
+            known = np.flatnonzero(found)
+            is_other = (self.entries.gather(found[known] - 1) != block.gather(known)).to_numpy()
+            for place in known[is_other]:
+                found[place] = self._twins.get(block[int(place)], 0)
+            numbers[begin : begin + BLOCK] = found
+        return numbers
 
     def _numbers(self, tokens: pl.Series) -> np.ndarray:
         hashes, before = _hashes(tokens), self.entries.len()

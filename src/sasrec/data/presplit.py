@@ -74,7 +74,7 @@ def _from_events(files: list[Path], path: Path, settings: DataSettings, source: 
             )
         )
     ends = np.cumsum([each.height for each in frames])[:-1]
-    frame = pl.concat(frames, how="diagonal")
+    frame = pl.concat(frames, how="diagonal").rechunk()
     frames.clear()
     times = frame["time"] if "time" in frame.columns else None
     frame = frame.select("user", "item")
