@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sasrec.configuration import resolve_settings
 from sasrec.data.batching import Batch
@@ -16,6 +18,7 @@ from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.bert4rec import BERT4Rec
 from sasrec.models.contract import NextItemModel
+from sasrec.models.transrec import distances
 from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
 from sasrec.training.progress import LogObserver
 
@@ -262,3 +265,16 @@ def test_a_recurrent_network_beats_popularity_on_hidden_markov_data() -> None:
     run = resolve_settings({"epochs": 20, "learning_rate": 0.01}, "GRU4Rec")
     model, popularity, _ = run_experiment(corpus, run, observer=LogObserver()).reports
     assert model.test["ndcg@10"] > 1.2 * popularity.test["ndcg@10"]
+
+
+@given(st.integers(0, 2**31), st.sampled_from([1e-6, 1e-3, 1.0, 1e3]))
+def test_distances_by_products_are_the_plain_ones(seed: int, apart: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    left = torch.randn(5, 8, generator=generator)
+    right = torch.cat([left + apart * torch.randn(5, 8, generator=generator), left[:1]])
+    plain = torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist")
+    torch.testing.assert_close(distances(left, right), plain, rtol=1e-5, atol=1e-7)
+    weights = left.clone().requires_grad_()
+    distances(weights, right).sum().backward()
+    assert weights.grad is not None
+    assert weights.grad.isfinite().all()

@@ -78,10 +78,7 @@ class TransRec(NextItemModel):
             float [P, V], or [P, K] for candidates.
         """
         if items is None:
-            distance = torch.cdist(
-                hidden, self.item_embedding.weight, compute_mode="donot_use_mm_for_euclid_dist"
-            )  # by products, small distances would be lost in rounding
-            return self.bias.weight[:, 0] - distance
+            return self.bias.weight[:, 0] - distances(hidden, self.item_embedding.weight)
         apart = hidden[:, None, :] - self.item_embedding(items)
         result: Tensor = self.bias(items)[..., 0] - (apart.square().sum(-1) + TINY).sqrt()
         return result
@@ -89,3 +86,25 @@ class TransRec(NextItemModel):
     def penalty(self) -> Tensor:
         """Return what RecBole adds to the loss and has a gradient: the magnitudes of T."""
         return self.weight_of_length * self.translation.abs().sum()
+
+
+def distances(left: Tensor, right: Tensor) -> Tensor:
+    """Return the Euclidean distance of each two vectors.
+
+    By products it is found several times faster, and in double precision nothing is lost of small
+    distances. Their gradient at 0 is none, so where one may be asked for the plain way is taken.
+
+    Args:
+        left: float [P, d].
+        right: float [V, d].
+
+    Returns:
+        float [P, V].
+    """
+    has_doubles = left.device.type in ("cpu", "cuda")
+    if not has_doubles or (torch.is_grad_enabled() and (left.requires_grad or right.requires_grad)):
+        return torch.cdist(left, right, compute_mode="donot_use_mm_for_euclid_dist")
+    a, b = left.double(), right.double()
+    squares = torch.addmm(b.square().sum(1), a, b.T, alpha=-2)
+    squares += a.square().sum(1)[:, None]
+    return squares.clamp_min_(0).sqrt_().to(left.dtype)
