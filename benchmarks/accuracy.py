@@ -61,6 +61,7 @@ SYSTEMS = {
     "best, RMSNorm": {"norm": "rms"},
     "best, two blocks": {"n_layers": 2},
     "best, no residual connections": {"residual": False},
+    "best, one head": {"n_heads": 1},
     "best, two heads": {"n_heads": 2},
     "best, four heads": {"n_heads": 4},
     "best, no dropout": {"hidden_dropout_prob": 0.0, "attn_dropout_prob": 0.0},
