@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison.compare import compare, run_settings
+from sasrec.comparison.entries import Course, course_of
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.config_files import Layer
 from sasrec.configuration import resolve_settings
@@ -134,3 +135,20 @@ def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
             seeds=[1],
             observer=lambda model, seed: LogObserver(),
         )
+
+
+def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
+    epochs = [{"epoch": 1, "seconds": 2.0}, {"epoch": 2, "seconds": 3}]
+    known = {"epochs": epochs, "best_epoch": 1}
+    assert course_of(known) == Course([2.0, 3.0], 1)
+    odd = [
+        {},
+        known | {"best_epoch": 3},
+        known | {"best_epoch": None},
+        known | {"epochs": None},
+        known | {"epochs": [{"seconds": "long"}]},
+        known | {"epochs": [{"seconds": float("nan")}]},
+        known | {"epochs": [[1]]},
+        known | {"epochs": []},
+    ]
+    assert [course_of(each) for each in odd] == [None] * len(odd)

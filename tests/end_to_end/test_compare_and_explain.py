@@ -44,6 +44,12 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     metrics = json.loads((tmp_path / "saved" / "m" / "metrics.json").read_text())
     assert means["saved/m (SASRec)"] == metrics["reports"][0]["test"]["ndcg@10"]
     assert means["saved/m (SASRec)"] != means["SASRec"]
+    costs = {entry["model"]: entry for entry in kept["entries"]}["saved/m (SASRec)"]
+    seconds = [epoch["seconds"] for epoch in metrics["epochs"]]
+    assert costs["saved"]
+    assert costs["epochs"] == 2
+    assert costs["seconds_to_best"] == pytest.approx(sum(seconds[: metrics["best_epoch"]]))
+    assert "epochs and seconds of saved models are those of their own training" in ended.stdout
     other = ("compare", "-d", "synthetic:users=99,items=40,length=12", "-m", "saved/m")
     refused = command(*other, "-q", "-o", "not", cwd=tmp_path)
     assert refused.returncode == 2

@@ -172,7 +172,7 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     sizes = found.dataset
-    trained = [entry for entry in found.entries if entry.is_trained]
+    trained = [entry for entry in found.entries if entry.is_trained_here]
     seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
     seeds = f"{seeds} {', '.join(map(str, found.seeds))}" if trained else ""
     console.print(
@@ -194,6 +194,8 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         if len(having) < len(trained):
             console.print(f"{key} was set for {', '.join(having)} only; the others have none")
     console.print(_cost_table(found))
+    if any(entry.saved and entry.is_timed for entry in found.entries):
+        console.print("epochs and seconds of saved models are those of their own training")
     for table in _slice_tables(found, console.width):
         console.print(table)
     if sampled:
@@ -235,8 +237,8 @@ def _cost_table(found: Comparison) -> Any:
 
 
 def _training_costs(entry: Entry) -> tuple[str, str, str]:
-    if not entry.is_trained:
-        return "saved", "", ""
+    if not entry.is_timed:
+        return "", "", ""
     return (
         f"{entry.epochs:.0f}",
         f"{entry.seconds_per_epoch:.2f}",

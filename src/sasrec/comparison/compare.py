@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sasrec.comparison.entries import Comparison, Measured, entries_of
+from sasrec.comparison.entries import Comparison, Course, Measured, course_of, entries_of
 from sasrec.config_files import Layer
 from sasrec.configuration import RunSettings, adapted, known_keys, our_name, resolve_layers
 from sasrec.data.sequences import Corpus
@@ -74,10 +74,13 @@ def compare(
                 observer=observer(run.model_name, seed),
             )
             own.add(model, evaluate(run.model_name, model, corpus, split, run=run, device=device))
-            own.trained.append(trained)
+            seconds = [epoch.seconds for epoch in trained.epochs]
+            own.courses.append(Course(seconds, trained.best_epoch))
     for name, known in (saved or {}).items():
         forget_peak()
-        own = measured.setdefault(name, Measured())
+        course = course_of(known.metrics)
+        own = measured.setdefault(name, Measured(saved=True))
+        own.courses += [] if course is None else [course]
         data = first.data.model_copy(update={"max_history": known.max_history})
         network = known.model.to(device)
         run = replace(first, data=data)

@@ -14,7 +14,6 @@ from sasrec.evaluation.report import Report
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
 from sasrec.memory import peak_bytes
 from sasrec.models.contract import NextItemModel
-from sasrec.training.trainer import Trained
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,8 @@ class Entry:
         spread: Metric key to the standard error over seeds; NaN with one seed.
         p_value: Of the paired test against the best model on the first metric, corrected for the
             number of comparisons; 1 for the best itself.
-        seconds_per_epoch: Median over epochs and seeds; NaN for a model that is not trained.
+        seconds_per_epoch: Median over epochs and seeds, of its own training where the model was
+            loaded; NaN where it was not trained, or that is not known.
         seconds_to_best: Training time to the epoch that was kept, mean over seeds.
         epochs: Trained, mean over seeds.
         parameters: Weights.
@@ -37,6 +37,7 @@ class Entry:
             the system cannot forget its peak, while those before it were, too.
         slices: Slice, such as ``history 1-5``, to the mean of the first metric on its cases.
         settings: What was set for it, beside presets and defaults.
+        saved: Whether it was trained before and loaded.
     """
 
     model: str
@@ -52,11 +53,17 @@ class Entry:
     peak_megabytes: float
     slices: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    saved: bool = False
 
     @property
-    def is_trained(self) -> bool:
-        """Whether it was trained for this comparison, neither loaded nor counted."""
+    def is_timed(self) -> bool:
+        """Whether it is known how its training went."""
         return not math.isnan(self.epochs)
+
+    @property
+    def is_trained_here(self) -> bool:
+        """Whether it was trained for this comparison, neither loaded nor counted."""
+        return self.is_timed and not self.saved
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +92,54 @@ class Comparison:
         return values
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long a training took.
+
+    Attributes:
+        seconds: Of each epoch, validation not counted.
+        best_epoch: The epoch that was kept, from 1.
+    """
+
+    seconds: list[float]
+    best_epoch: int
+
+
+def course_of(metrics: dict[str, Any]) -> Course | None:
+    """Return how long the training of a saved model took; None where its folder does not tell.
+
+    Args:
+        metrics: What ``metrics.json`` of the folder holds.
+    """
+    try:
+        seconds = [float(epoch["seconds"]) for epoch in metrics["epochs"]]
+        best = int(metrics["best_epoch"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    known = all(math.isfinite(each) and each >= 0 for each in seconds)
+    return Course(seconds, best) if known and 1 <= best <= len(seconds) else None
+
+
 @dataclass(slots=True)
 class Measured:
     """What is kept of a model: not its weights.
 
     Attributes:
         ranks: Of the targets of the test cases, for each seed.
-        trained: How training went, for each seed; empty for a model that was not trained here.
+        courses: How long training took, for each seed; empty where there was none or it is not
+            known.
         parameters: Weights.
         peak: Megabytes of memory of this process at most.
         settings: What was set for it.
+        saved: Whether it was trained before and loaded.
     """
 
     ranks: list[np.ndarray] = field(default_factory=list)
-    trained: list[Trained] = field(default_factory=list)
+    courses: list[Course] = field(default_factory=list)
     parameters: int = 0
     peak: float = float("nan")
     settings: dict[str, Any] = field(default_factory=dict)
+    saved: bool = False
 
     def add(self, model: NextItemModel, report: Report) -> None:
         """Keep what there is to know of a model that has been tested.
@@ -156,22 +194,20 @@ def entries_of(
             parameters=measured[name].parameters,
             peak_megabytes=measured[name].peak,
             settings=measured[name].settings,
-            **_costs(measured[name].trained),
+            saved=measured[name].saved,
+            **_costs(measured[name].courses),
         )
         for name in order
     ]
 
 
-def _costs(trained: list[Trained]) -> dict[str, float]:
-    if not trained:
+def _costs(courses: list[Course]) -> dict[str, float]:
+    if not courses:
         return dict.fromkeys(("seconds_per_epoch", "seconds_to_best", "epochs"), float("nan"))
-    epochs = [each.epochs for each in trained]
     return {
-        "seconds_per_epoch": statistics.median(each.seconds for some in epochs for each in some),
-        "seconds_to_best": statistics.mean(
-            sum(epoch.seconds for epoch in each.epochs[: each.best_epoch]) for each in trained
-        ),
-        "epochs": statistics.mean(len(some) for some in epochs),
+        "seconds_per_epoch": statistics.median(each for one in courses for each in one.seconds),
+        "seconds_to_best": statistics.mean(sum(one.seconds[: one.best_epoch]) for one in courses),
+        "epochs": statistics.mean(len(one.seconds) for one in courses),
     }
 
 

@@ -50,13 +50,17 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     for number, entry in enumerate(comparison.entries):
         low, high = entry.intervals[key]
         mean, colour = entry.means[key], f"C{number % 10}"
-        if not entry.is_trained:
-            how = "not trained" if entry.model in BASELINES else "saved"
+        if not entry.is_timed:
+            how = "not trained" if entry.model in BASELINES else "time not known"
             axes.axhline(mean, color=colour, linestyle=":", label=f"{entry.model} ({how})")
             continue
         errors = [[mean - low], [high - mean]]
         seconds = max(entry.seconds_to_best, 1e-3)
         axes.errorbar(seconds, mean, yerr=errors, fmt="o", color=colour, label=entry.model)
+    if not any(entry.is_timed for entry in comparison.entries):
+        # Lines alone do not set a scale.
+        lows, highs = zip(*(each.intervals[key] for each in comparison.entries), strict=True)
+        axes.set_ylim(0.95 * min(lows), 1.05 * max(highs) + 1e-9)
     axes.set(xscale="log", xlabel="training time to the best epoch, s", ylabel=f"test {key}")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     axes.set_title(f"{comparison.dataset['name']}: means and 95 % intervals over cases")
