@@ -34,8 +34,10 @@ SHARES = {
     "model-settings": 3,
     "model-vocabulary": 3,
     "model-model": 3,
-    "inter": 2.5,
-    "csv": 2.5,
+    "inter": 2,
+    "csv": 1.5,
+    "item": 1,
+    "parts": 0.5,
 }
 """Of all inputs; slow readers get fewer."""
 SECONDS = 20

@@ -68,6 +68,8 @@ def targets(folder: Path) -> dict[str, Target]:
             _file(folder / "x.inter", _corpus), INTER_SEEDS, (b"\t", b":token", b":float", *numbers)
         ),
         "csv": Target(_file(folder / "x.csv", _corpus), CSV_SEEDS, (b",", *numbers)),
+        "item": Target(_listed(folder / "listed"), ITEM_SEEDS, (b"\t", b":token", *numbers)),
+        "parts": Target(_parts(folder / "parts"), (*INTER_SEEDS, *LIST_SEEDS), (b"\t", b" ")),
         **parts,
         "checkpoint": Target(
             _file(folder / "x.training.safetensors", load_state),
@@ -132,6 +134,37 @@ def _part_of_model(folder: Path, name: str) -> Callable[[bytes], None]:
     return target
 
 
+def _listed(folder: Path) -> Callable[[bytes], None]:
+    """Return a reader of an .item file whose items are part of the catalogue."""
+    folder.mkdir()
+    (folder / "listed.inter").write_bytes(INTER_SEEDS[0])
+    settings = DataSettings(load_columns={"inter": "*", "item": "*"})
+    return _beside(folder / "listed.item", settings)
+
+
+def _parts(folder: Path) -> Callable[[bytes], None]:
+    """Return a reader of the second of three parts of a split data set, in both forms."""
+    settings = DataSettings(split_files=("train", "valid", "test"))
+    readers = []
+    for form, seed in (("events", INTER_SEEDS[0]), ("lists", LIST_SEEDS[0])):
+        own = folder / form
+        own.mkdir(parents=True)
+        for part in ("train", "test"):
+            (own / f"{form}.{part}.inter").write_bytes(seed)
+        readers.append(_beside(own / f"{form}.valid.inter", settings))
+
+    def target(data: bytes) -> None:
+        for each in readers:
+            each(data)
+
+    return target
+
+
+def _beside(path: Path, settings: DataSettings) -> Callable[[bytes], None]:
+    """Return a reader of the data set in a file's folder."""
+    return _file(path, lambda written: load_corpus(written.parent, settings))
+
+
 def _words(data: bytes) -> None:
     words = data.decode(errors="replace").split(" ")
     with suppress(SasrecError):
@@ -187,6 +220,10 @@ INTER_SEEDS = (
     b"user_id:token\titem_id:token\ttimestamp:float\n1\t5\t10\n1\t6\t11\n1\t7\t12\n2\t5\t1\n",
     b"user_id:token\titem_id:token\trating:float\tlist:token_seq\n1\t5\t3.5\ta b\n1\t6\t4\tc\n",
 )
+ITEM_SEEDS = (
+    b"item_id:token\tmovie_title:token_seq\tclass:token_seq\n5\tKolya\tdrama film\n8\tTwo\t\n",
+)
+LIST_SEEDS = (b"user_id:token\titem_id_list:token_seq\titem_id:token\n1\t5 6\t7\n2\t5\t6\n",)
 CSV_SEEDS = (
     b"user_id,item_id,timestamp\n1,5,10\n1,6,11\n1,7,12\n2,5,1\n",
     b'user_id,item_id\n"a, b",x\n"a, b",y\n"a, b",z\n',

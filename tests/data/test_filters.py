@@ -132,3 +132,9 @@ def test_a_list_names_values_of_numbers_too(wanted, ratings):
 def test_a_list_of_no_numbers_is_refused_where_numbers_are():
     with pytest.raises(SettingsError, match="the column holds numbers, and the list does not"):
         kept(value_intervals={"rating": ("good",)})
+
+
+def test_a_slip_in_a_second_filter_is_seen_after_the_first():
+    wanted = {"rating": "[0,9]", "ratin": "[0,1]"}
+    with pytest.raises(DataError, match="did you mean 'rating'"):
+        kept(value_intervals=wanted)

@@ -143,18 +143,25 @@ def test_tokens_that_all_differ_take_a_bounded_multiple_too(
             {"value_intervals": {"rating": "[1,9]"}},
         ),
         (
+            "mixed.csv",
+            CSV_HEAD[:-1] + b",kind\n",
+            b"1,2,3,4\n",
+            {"value_intervals": {"kind": ["4", "b"]}},
+        ),
+        (
             "counted.inter",
             HEAD,
             b"1\t2\t3\n2\t2\t4\n",
             {"user_interactions": "[2,inf)", "item_interactions": "[2,inf)"},
         ),
     ],
-    ids=["duplicates", "numbers", "texts", "csv", "counts"],
+    ids=["duplicates", "numbers", "texts", "csv", "mixed", "counts"],
 )
 def test_filters_take_no_more_than_reading(
     name: str, head: bytes, row: bytes, settings: dict[str, object], tmp_path: Path
 ) -> None:
     content = head + row * (SIZE // len(row))
+    content += b"2,2,3,b\n" if name == "mixed.csv" else b""
     (tmp_path / name).write_bytes(content)
     small = tmp_path / f"ordinary{Path(name).suffix}"
     small.write_bytes(head + row * 3)
@@ -164,9 +171,11 @@ def test_filters_take_no_more_than_reading(
 
 
 @needs_proc
-@pytest.mark.parametrize("settings", [{}, {"load_columns": {"inter": "*", "item": "*"}}])
+@pytest.mark.parametrize(
+    ("settings", "times"), [({}, 10), ({"load_columns": {"inter": "*", "item": "*"}}, 12)]
+)
 def test_titles_take_a_bounded_multiple_of_their_file(
-    settings: dict[str, object], tmp_path: Path
+    settings: dict[str, object], times: int, tmp_path: Path
 ) -> None:
     (tmp_path / "films.inter").write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
     content = filled(b"item_id:token\ttitle:token\n", lambda place, word: word + b"\ta\n")
@@ -175,7 +184,7 @@ def test_titles_take_a_bounded_multiple_of_their_file(
     small.write_bytes((tmp_path / "films.inter").read_bytes())
     taken, told = taken_and_said("table", tmp_path / "films.inter", small, **settings)
     assert told == "read\n"
-    assert taken < 10 * len(content) + 2**24
+    assert taken < times * len(content) + 2**24
 
 
 @needs_proc
@@ -189,6 +198,7 @@ def test_titles_take_a_bounded_multiple_of_their_file(
         ("pairs.inter", HEAD[:27] + b"\n" + b"1\t2\n" * (SIZE // 4), 10, "read"),
         ("small_rows.csv", CSV_HEAD + b"1,2,3\n" * (SIZE // 6), 10, "read"),
         ("blank.inter", HEAD + b"\n" * SIZE, 10, "no interactions"),
+        ("gaps.inter", HEAD + b"\n" * (SIZE // 2) + b"1\t2\t3\n" * (SIZE // 12), 10, "read"),
         ("tabs.inter", HEAD + b"\t" * SIZE, 1, "line 2 has more than"),
         ("zeros.inter", HEAD + bytes(SIZE), 1, "line 2 has more than"),
         ("zeros.csv", bytes(SIZE), 1, "line 1 holds NUL bytes"),

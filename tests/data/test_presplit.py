@@ -83,3 +83,17 @@ def test_a_missing_part_is_named(tmp_path):
 def test_parts_of_two_kinds_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"shop\.valid\.inter has no column 'item_id_list'"):
         read(tmp_path, LISTED + "u\ta\tb\n", HEADER + "u\ta\t1\n", LISTED + "u\ta\tb\n")
+
+
+def test_a_part_of_ready_histories_may_be_empty_but_not_all(tmp_path):
+    corpus, split = read(tmp_path, LISTED + "u\ta b\tc\n", LISTED, LISTED + "v\tc  a \tb\n")
+    assert questions(corpus, split.validation) == []
+    assert questions(corpus, split.test) == [(["c", "a"], "b")]  # two spaces hold no item
+    (tmp_path / "more").mkdir()
+    with pytest.raises(DataError, match="and the other parts hold no rows"):
+        read(tmp_path / "more", LISTED, LISTED, LISTED)
+
+
+def test_a_history_without_items_is_refused(tmp_path):
+    with pytest.raises(DataError, match="a history in 'item_id_list' names no item"):
+        read(tmp_path, LISTED + "u\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.interactions import Interactions, from_frame
-from sasrec.data.readers import read_atomic, read_file, read_titles
-from sasrec.data.sources import write_atomic
+from sasrec.data import pieces
+from sasrec.data.interactions import VALUE, Interactions, from_frame
+from sasrec.data.readers import read_atomic, read_file, read_groups, read_titles
+from sasrec.data.sources import load_corpus, write_atomic
 from sasrec.data.tables import read_csv
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
@@ -292,6 +293,44 @@ def test_titles_come_from_the_item_file_beside(tmp_path):
 def test_an_item_file_without_titles_gives_none(tmp_path, header):
     (tmp_path / "ml.item").write_text(header + "\n1\t2\n")
     assert read_titles(tmp_path / "ml.item", DataSettings()) == {}
+
+
+def test_the_items_own_column_is_no_title(tmp_path):
+    (tmp_path / "ml.item").write_text("film_name:token\ttitle:token\n1\tTwo\n")
+    assert read_titles(tmp_path / "ml.item", DataSettings(item_column="film_name")) == {"1": "Two"}
+    (tmp_path / "ml.item").write_text("category:token\tclass:token_seq\n1\ta b\n")
+    groups = read_groups(tmp_path / "ml.item", DataSettings(item_column="category"))
+    assert groups == {"1": ["a", "b"]}
+
+
+@pytest.mark.parametrize("rows", ["", "\n\n"])
+def test_a_listed_file_without_rows_lists_nothing(tmp_path, rows):
+    path = tmp_path / "ml.inter"
+    path.write_text(HEADER + "a\tx\t1\n")
+    path.with_suffix(".item").write_text("item_id:token\ttitle:token\n" + rows)
+    settings = DataSettings(load_columns={"inter": "*", "item": "*"})
+    assert read_atomic(path, settings).listed["item"].to_list() == []
+    with pytest.raises(DataError, match="the lists of users and items leaves no interactions"):
+        load_corpus(path, settings)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ("b", ["5"] * 400 + ["b"]),
+        ("2024-05-31", ["5"] * 400 + ["2024-05-31"]),
+        ("", [5.0] * 400 + [None]),
+    ],
+)
+def test_a_column_of_mixed_values_is_text(tmp_path, monkeypatch, last, expected):
+    monkeypatch.setattr(pieces, "SMALLEST", 100)
+    monkeypatch.setattr(pieces, "LARGEST", 100)
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,item_id,kind\n" + "a,x,5\n" * 400 + f"b,y,{last}\n")
+    events = read_file(path, DataSettings(value_intervals={"kind": ["5"]}))
+    table = events.spelled()
+    assert table.select("user", "item").rows() == [("a", "x")] * 400 + [("b", "y")]
+    assert table[VALUE + "kind"].to_list() == expected
 
 
 def test_a_broken_item_file_is_named(tmp_path):

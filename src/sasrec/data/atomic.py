@@ -127,18 +127,19 @@ def read_numbered(layout: Layout) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
             one that is no finite number; the text names the line.
     """
     numberings = {name: Numbering() for name in layout.tokens}
-    frame = _parse(layout, pl.Float64, numberings)
-    if frame is None:
+    parsed = _parse(layout, pl.Float64, numberings)
+    if parsed is None:
         _check_lines(layout)
         numberings = {name: Numbering() for name in layout.tokens}
-        frame = _parse(layout, pl.String, numberings, tidied=True)
-        if frame is None:
+        parsed = _parse(layout, pl.String, numberings, tidied=True)
+        if parsed is None:
             _refuse(layout)
-    elif _has_gaps(frame):
-        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-        # What is left out must be blank lines. An empty value in a column that may have one is
+        frame, _ = parsed
+    else:
+        frame, blank = parsed
+        # What was left out must be blank lines. An empty value in a column that may have one is
         # fine; a missing one is not, and only the text itself tells the two apart.
-        if frame.height != _written_lines(layout.path) - 1 or _has_gaps(frame):
+        if _has_gaps(frame) or (blank and frame.height != _written_lines(layout.path) - 1):
             _check_lines(layout)
     for name in layout.numbers:
         numbers = frame[name]
@@ -167,7 +168,7 @@ def _parse(
     numberings: Mapping[str, Numbering],
     *,
     tidied: bool = False,
-) -> pl.DataFrame | None:
+) -> tuple[pl.DataFrame, int] | None:
     """Return the columns asked for and the last one, or None if some line does not fit.
 
     Args:
@@ -179,11 +180,14 @@ def _parse(
 
     Returns:
         Numbers in that type, tokens as their numbers, all else as text; an empty value is null.
+        And how many lines were left out, in which every value was empty.
     """
     names = layout.names
     asked = {*layout.wanted, *layout.optional, names[-1]}
     kept = [name for name in names if name in asked]
-    frames = [pl.DataFrame(schema=dict.fromkeys(kept, pl.String))]
+    kinds = dict.fromkeys(layout.numbers, numbers) | dict.fromkeys(layout.tokens, pl.Int32)
+    frames = [pl.DataFrame(schema={name: kinds.get(name, pl.String) for name in kept})]
+    blank = 0
     with layout.path.open("rb") as file:
         file.readline()
         for piece in pieces(file, str(layout.path), quoted=False):
@@ -202,24 +206,30 @@ def _parse(
                 )
             except pl.exceptions.PolarsError:
                 return None
-            if not tidied and _values_differ(piece, frame, layout):
+            filled = frame
+            if _has_gaps(frame):
+                filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+            if not tidied and _values_differ(piece, filled, layout):
                 return None
-            frame = frame.rechunk()  # or columns would differ in their chunks, and be copied later
+            blank += frame.height - filled.height
+            frame = filled.rechunk()  # or columns would differ in their chunks, and be copied later
             frames.append(
                 frame.with_columns(each.add(frame[name]) for name, each in numberings.items())
             )
-    return pl.concat(frames[1:] or frames)
+    return pl.concat(frames[1:] or frames), blank
 
 
 def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
-    """Return whether some line has more or fewer values than the header, blank lines apart.
+    """Return whether some line has more or fewer values than the header.
 
     Of columns that were not asked for, Polars does not tell; lines with too few end in a null.
+
+    Args:
+        piece: The lines.
+        frame: What was read of them, without blank lines.
+        layout: The header.
     """
-    blank = 0
-    if _has_gaps(frame):
-        blank = frame.select(pl.all_horizontal(pl.all().is_null()).sum()).item()
-    expected = (len(layout.names) - 1) * (frame.height - blank)
+    expected = (len(layout.names) - 1) * frame.height
     return piece.count(layout.separator.encode()) != expected
 
 

@@ -17,7 +17,7 @@ from sasrec.data.numbering import Numbering, occurrences
 from sasrec.errors import DataError, SettingsError, did_you_mean
 from sasrec.settings import DataSettings
 
-TOKENS = ("user", "item")
+NUMBERED = ("user", "item")
 """Columns of numbers of tokens."""
 
 
@@ -105,9 +105,9 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         if name is None and field in interactions.elsewhere:
             continue
         if name is None:
-            raise DataError(_no_column(field, settings, frame, where))
+            raise DataError(_no_column(field, settings, interactions.frame, where))
         key = f"val_interval of {field!r}"
-        if name in TOKENS:
+        if name in NUMBERED:
             chosen = pl.Series(_texts(wanted), dtype=pl.String)
             frame = _of_tokens(frame, name, _entries(interactions, name).is_in(chosen.implode()))
         else:

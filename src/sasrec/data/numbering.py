@@ -25,6 +25,8 @@ _SEED = secrets.randbits(63)
 class Numbering:
     """Tokens numbered from 1 in the order of their first appearance.
 
+    (One whose hash an earlier token has, of all 2^64, comes after the others of its piece.)
+
     >>> numbering = Numbering()
     >>> numbering.add(pl.Series(["pear", "apple", "pear"])).to_list()
     [1, 2, 1]
@@ -99,7 +101,8 @@ class Numbering:
         new = np.flatnonzero(numbers == 0)
         if len(new):
             met = hashes[new]
-            begins = np.concatenate(([0], np.flatnonzero(met[1:] != met[:-1]) + 1))  # of runs
+            # Of runs of a token, as users have, the first alone.
+            begins = np.concatenate(([0], np.flatnonzero(met[1:] != met[:-1]) + 1))
             self._append(tokens.gather(new[begins]).unique(maintain_order=True))
             numbers[new] = self._find(met)
         if not self._are_of(tokens, numbers, before):

@@ -102,13 +102,16 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
     for file in files:
         header = read_header(file, settings.separator)
         wanted = (*tokens, lists)
+        if lists in tokens:
+            raise DataError(f"{lists!r} is the column of users and of histories; name another")
         require_columns(list(header), wanted, f"{file}, line 1")
         layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
         table, entries = read_numbered(layout)
-        if not table.height:
-            raise DataError(f"{file} holds a header and no rows; it needs a line for each history")
         for some in _slices(table, table[lists].str.len_bytes()):
             history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
+            history = history.list.eval(pl.element().filter(pl.element() != ""))
+            if not (history.list.len() > 0).all():
+                raise DataError(f"{file}: a history in {lists!r} names no item; drop its line")
             target = entries[tokens[1]].gather(some[tokens[1]] - 1)
             events = pl.select(pl.concat_list(history, target)).to_series()
             lengths.append(events.list.len().to_numpy())
@@ -117,6 +120,8 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
         row = pl.int_range(rows[-1] + 1, rows[-1] + table.height + 1)
         names.append(pl.select(pl.format("{}, row {}", owner, row)).to_series())
         rows.append(rows[-1] + table.height)
+    if not rows[-1]:
+        raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
     counts = np.zeros((rows[-1], 3), dtype=np.int32)
     for number in range(3):
         counts[rows[number] : rows[number + 1], number] = 1

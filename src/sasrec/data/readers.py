@@ -144,7 +144,7 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
 def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     """Return item token to title from an atomic .item file; empty without such a file or column.
 
-    The title is the first column whose name contains ``title`` or ``name``.
+    The title is the first column, beside the item's own, whose name contains ``title`` or ``name``.
 
     Args:
         path: The .item file, which need not exist.
@@ -159,7 +159,8 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     if not path.is_file():
         return {}
     header = read_header(path, columns.separator)
-    title = next((name for name in header if "title" in name or "name" in name), None)
+    others = (name for name in header if name != columns.item_column)
+    title = next((name for name in others if "title" in name or "name" in name), None)
     if title is None or columns.item_column not in header:
         return {}
     wanted = (columns.item_column, title)
@@ -187,8 +188,8 @@ def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:
         return {}
     header = read_header(path, columns.separator)
     words = ("class", "genre", "categor")
-    found = (name for name in header if any(word in name.lower() for word in words))
-    column = next(found, None)
+    others = (name for name in header if name != columns.item_column)
+    column = next((name for name in others if any(word in name.lower() for word in words)), None)
     if column is None or columns.item_column not in header:
         return {}
     wanted = (columns.item_column, column)

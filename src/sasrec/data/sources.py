@@ -184,7 +184,8 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         DataError: The file cannot be written, or cannot hold a token: an empty one, or one with
             a tab or line end in it.
     """
-    for column, tokens in (("user", interactions.users), ("item", interactions.items)):
+    for column, entries in (("user", interactions.users), ("item", interactions.items)):
+        tokens = entries.gather(interactions.frame[column].unique().sort() - 1)
         odd = tokens.filter((tokens == "") | tokens.str.contains(r"[\t\r\n]"))
         if odd.len():
             raise DataError(

@@ -102,7 +102,8 @@ def split_by_counts(sequences: Sequences, counts: np.ndarray) -> Split:
 
     Args:
         sequences: All histories.
-        counts: int64 [U, 3], targets of each kind; their sum is less than the user's events.
+        counts: int32 or int64 [U, 3], targets of each kind; their sum is less than the user's
+            events.
 
     Returns:
         The split.

@@ -63,16 +63,28 @@ def _read_columns(
     numberings = {name: Numbering() for name in tokens}
     values = [name for name in needed if name not in tokens]
 
-    def read(frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.with_columns(numbers_or_moments(frame[name]) for name in values)
-
-    frames = [read(each) for each in _texts(path, separator, needed, numberings)]
-    if any(each.schema != frames[0].schema for each in frames):
-        # What is a number or date in some pieces of the file alone is text.
-        frames.clear()
-        frames = [read(pl.concat(_texts(path, separator, needed, numberings)))]
+    frames = [
+        frame.with_columns(numbers_or_moments(frame[name]) for name in values)
+        for frame in _texts(path, separator, needed, numberings)
+    ]
     entries = {name: numbering.entries for name, numbering in numberings.items()}
-    return pl.concat(frames) if frames else pl.DataFrame(schema=needed), entries
+    if not frames:
+        return pl.DataFrame(schema=needed), entries
+    kinds = {name: _kinds(name, frames) for name in values}
+    mixed = [name for name, found in kinds.items() if len(found) > 1]
+    casts = [pl.col(name).cast(*found) for name, found in kinds.items() if len(found) == 1]
+    frame = pl.concat(each.drop(mixed).with_columns(casts) for each in frames)
+    if mixed:
+        frames.clear()
+        # What is a number or a date in some pieces of the file alone is text.
+        texts = pl.concat(each.select(mixed) for each in _texts(path, separator, needed, {}))
+        frame = frame.with_columns(texts)
+    return frame, entries
+
+
+def _kinds(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:
+    """Return the types a column has in the pieces in which it has values."""
+    return {each[name].dtype for each in frames if each[name].null_count() < each.height}
 
 
 def _texts(
