@@ -19,7 +19,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.errors import SettingsError
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
-from sasrec.evaluation.slices import slices_of
+from sasrec.evaluation.slices import _thirds, slices_of
 from sasrec.training.progress import LogObserver
 
 FAST = {"epochs": 2, "metrics": ("ndcg", "hit"), "topk": (5,), "valid_metric": "ndcg@5"}
@@ -152,3 +152,14 @@ def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
         known | {"epochs": []},
     ]
     assert [course_of(each) for each in odd] == [None] * len(odd)
+
+
+def test_parts_of_counts_have_whole_numbers():
+    parts = _thirds("history", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
+    assert list(parts) == [
+        "history up to 4 events",
+        "history to 20,000 events",
+        "history above 20,000 events",
+    ]
+    shares = _thirds("activity", np.array([0.5, 1.25, 3.0, 8.0]), "events a day")
+    assert next(iter(shares)) == "activity up to 1.25 events a day"

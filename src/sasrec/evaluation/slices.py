@@ -42,8 +42,11 @@ def _thirds(
     if not chosen.any():
         return {}
     low, high = np.quantile(values[chosen], [1 / 3, 2 / 3])
+    figures = f"{low:.4g}", f"{high:.4g}"
+    if np.issubdtype(values.dtype, np.integer):
+        figures = f"{int(low):,}", f"{int(high):,}"  # counts: up to 54.3 is up to 54
     return {
-        f"{what} up to {low:.4g} {unit}": chosen & (values <= low),
-        f"{what} to {high:.4g} {unit}": chosen & (values > low) & (values <= high),
-        f"{what} above {high:.4g} {unit}": chosen & (values > high),
+        f"{what} up to {figures[0]} {unit}": chosen & (values <= low),
+        f"{what} to {figures[1]} {unit}": chosen & (values > low) & (values <= high),
+        f"{what} above {figures[1]} {unit}": chosen & (values > high),
     }
