@@ -17,7 +17,6 @@ import polars as pl
 from sasrec.data.atomic import Layout, read_header, read_numbered
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.numbering import Numbering, by_appearance, occurrences
-from sasrec.data.ordering import by_user_then_time
 from sasrec.data.readers import read_atomic, read_titles
 from sasrec.data.sequences import Corpus, Sequences, build_corpus
 from sasrec.data.vocabulary import Vocabulary
@@ -61,26 +60,17 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     users, items = Numbering(), Numbering()
-    frames = []
-    for file in files:
-        part = read_atomic(file, settings)
-        frame = part.frame.select("user", "item", *(["time"] if part.has_times else []))
-        if part.has_times:
-            frame = frame[np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)]
-        frames.append(
-            frame.with_columns(
-                users.add(part.users).gather(frame["user"] - 1).alias("user"),
-                items.add(part.items).gather(frame["item"] - 1).alias("item"),
-            )
-        )
+    frames = [_part(file, settings, users, items) for file in files]
     ends = np.cumsum([each.height for each in frames])[:-1]
-    frame = pl.concat(frames, how="diagonal").rechunk()
-    frames.clear()
-    times = frame["time"] if "time" in frame.columns else None
-    frame = frame.select("user", "item")
+    columns = []
+    for name in ("user", "item", "time"):
+        if all(name in each.columns for each in frames):
+            columns.append(pl.concat([each[name] for each in frames]).rechunk())
+            frames = [each.drop(name) for each in frames]  # so that a column is not there twice
+    frame = pl.DataFrame(columns)
     titles = read_titles(path.with_suffix(".item"), settings)
     events = Interactions(frame, users.entries, items.entries, titles)
-    corpus = build_corpus(events, path.stem, source)  # keeps the order of parts within a user
+    corpus = build_corpus(events, path.stem, source, by_time=False)
     owners, _ = by_appearance(frame["user"].to_numpy(), users.entries)
     counts = np.stack(
         [occurrences(part, len(users.entries))[1:] for part in np.split(owners, ends)],
@@ -88,10 +78,29 @@ def _from_events(files: list[Path], path: Path, settings: DataSettings, source: 
     )
     first_part = (counts > 0).argmax(1)
     counts[np.arange(len(counts)), first_part] -= 1  # a first event is nobody's target
-    sequences = corpus.sequences
-    if times is not None and not times.null_count():
-        sequences = replace(sequences, times=times.to_numpy()[by_user_then_time(owners, None)])
-    return replace(corpus, sequences=sequences, target_counts=counts)
+    return replace(corpus, target_counts=counts)
+
+
+def _part(file: Path, settings: DataSettings, users: Numbering, items: Numbering) -> pl.DataFrame:
+    """Return a part's events in the order of their times, with numbers that all parts share.
+
+    Args:
+        file: Of single events.
+        settings: Names of the columns.
+        users: Of all parts; is added to.
+        items: The same.
+
+    Returns:
+        Columns ``user``, ``item`` and, if the part has times, ``time``.
+    """
+    part = read_atomic(file, settings)
+    frame = part.frame.select("user", "item", *(["time"] if part.has_times else []))
+    if part.has_times:
+        frame = frame[np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)]
+    return frame.with_columns(
+        users.add(part.users).gather(frame["user"] - 1).alias("user"),
+        items.add(part.items).gather(frame["item"] - 1).alias("item"),
+    )
 
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:

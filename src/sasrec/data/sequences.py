@@ -85,7 +85,12 @@ class Corpus:
 
 
 def build_corpus(
-    interactions: Interactions, name: str, source: str = "", *, rounded_times: bool = False
+    interactions: Interactions,
+    name: str,
+    source: str = "",
+    *,
+    by_time: bool = True,
+    rounded_times: bool = False,
 ) -> Corpus:
     """Number users and items and line up each user's events by time.
 
@@ -95,6 +100,7 @@ def build_corpus(
         interactions: Checked events.
         name: What to call the data set.
         source: Name or path the data can be found by again.
+        by_time: Order each user's events by time; else they keep the order they stand in.
         rounded_times: Order events by times scaled to 0..1 in float32, as RecBole does.
 
     Returns:
@@ -107,7 +113,9 @@ def build_corpus(
         # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
         items = pl.concat([items, unmet])
     times = frame["time"].to_numpy() if interactions.has_times else None
-    compared = _scaled(times) if rounded_times and times is not None else times
+    compared = times if by_time else None
+    if rounded_times and compared is not None:
+        compared = _scaled(compared)
     order = by_user_then_time(user_numbers, compared)
     offsets = occurrences(user_numbers, len(users))
     np.cumsum(offsets, out=offsets)
