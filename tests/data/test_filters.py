@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.filters import Interval, apply_filters, parse_intervals, within_counts
+from sasrec.data.filters import apply_filters, within_counts
 from sasrec.data.interactions import from_frame
+from sasrec.data.intervals import Interval, parse_intervals
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings import DataSettings
 
