@@ -158,7 +158,7 @@ def _slices(table: pl.DataFrame, sizes: pl.Series) -> Iterator[pl.DataFrame]:
     Yields:
         Rows, at least one.
     """
-    ends = (sizes + ROW).cum_sum().to_numpy()
+    ends = (sizes.cast(pl.Int64) + ROW).cum_sum().to_numpy()
     first = 0
     while first < table.height:
         before = int(ends[first - 1]) if first else 0
