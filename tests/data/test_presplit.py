@@ -95,5 +95,5 @@ def test_a_part_of_ready_histories_may_be_empty_but_not_all(tmp_path):
 
 
 def test_a_history_without_items_is_refused(tmp_path):
-    with pytest.raises(DataError, match="a history in 'item_id_list' names no item"):
-        read(tmp_path, LISTED + "u\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")
+    with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' names no item; drop"):
+        read(tmp_path, LISTED + "u\ta\tb\nu\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")

@@ -15,7 +15,7 @@ FEWEST_SLOTS = 2**10
 SLOTS_A_TOKEN = 2
 """At least; with more of them taken, looking up goes through many."""
 BLOCK = 2**18
-"""Tokens looked up at once: as many as a piece of a file holds, and no more."""
+"""Tokens looked up at once; each takes some 60 bytes meanwhile."""
 SMALL_BLOCK = 2**16
 """Tokens put into their slots at once."""
 _SEED = secrets.randbits(63)

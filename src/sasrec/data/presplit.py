@@ -112,22 +112,28 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
         header = read_header(file, settings.separator)
         wanted = (*tokens, lists)
         if lists in tokens:
-            raise DataError(f"{lists!r} is the column of users and of histories; name another")
+            raise DataError(
+                f"{lists!r} is the column of users and of histories; set user_column to another"
+            )
         require_columns(list(header), wanted, f"{file}, line 1")
         layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
         table, entries = read_numbered(layout)
+        row = 1
         for some in _slices(table, table[lists].str.len_bytes()):
             history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
             history = history.list.eval(pl.element().filter(pl.element() != ""))
-            if not (history.list.len() > 0).all():
-                raise DataError(f"{file}: a history in {lists!r} names no item; drop its line")
+            is_empty = history.list.len() == 0
+            if is_empty.any():
+                row += int(is_empty.arg_max() or 0)
+                raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
+            row += some.height
             target = entries[tokens[1]].gather(some[tokens[1]] - 1)
             events = pl.select(pl.concat_list(history, target)).to_series()
             lengths.append(events.list.len().to_numpy())
             numbers.append(items.add(events.explode()).to_numpy())
         owner = entries[tokens[0]].gather(table[tokens[0]] - 1)
-        row = pl.int_range(rows[-1] + 1, rows[-1] + table.height + 1)
-        names.append(pl.select(pl.format("{}, row {}", owner, row)).to_series())
+        places = pl.int_range(rows[-1] + 1, rows[-1] + table.height + 1)
+        names.append(pl.select(pl.format("{}, row {}", owner, places)).to_series())
         rows.append(rows[-1] + table.height)
     if not rows[-1]:
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
