@@ -10,7 +10,7 @@ import sasrec
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "config_files", "memory", "locks", "lookup"},
+    {"settings", "config_files", "memory", "locks", "lookup", "kernels"},
     {"recbole_keys", "idle"},
     {"data"},
     {"models", "losses"},

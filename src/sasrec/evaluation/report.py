@@ -16,6 +16,7 @@ from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.ranking import rank_among_samples, rank_targets, removed_counts
+from sasrec.kernels import library
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import EvaluationSettings
 
@@ -255,5 +256,6 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "processor": platform.machine(),
         "threads": str(torch.get_num_threads()),
+        "kernels": library.LEVELS[library.level()],
         **{name: version(name) for name in packages},
     }

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from sasrec.kernels import softmax as kernel
 from sasrec.lookup import rows_of
 
 SAFE_SUM = 1e30
@@ -61,7 +62,8 @@ def softmax_cross_entropy(hidden: Tensor, targets: Tensor, table: Tensor) -> Ten
     """Return the same as ``softmax_cross_entropy_plain`` without ever holding all logits.
 
     Positions are taken in pieces; each computes its part of the loss and, in the same pass, of
-    both gradients. Inside CPU or GPU autocast the products are taken in its type.
+    both gradients. Inside CPU or GPU autocast the products are taken in its type. A compiled kernel
+    does it where there is one for the processor.
 
     Args:
         hidden: float [P, d], supervised states only.
@@ -112,10 +114,17 @@ class _SoftmaxInPieces(torch.autograd.Function):
         ctx.count = max(len(hidden), 1)
         with torch.autocast(hidden.device.type, enabled=False):
             hidden, table = hidden.to(wide), table.to(wide)
+            wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
+            if wants_gradient and kernel.takes(hidden, table, dtype):
+                size = kernel.room_for(len(hidden), *table.shape)
+                room = _scratch(size, torch.int8, table.device)
+                found = kernel.softmax_and_gradients(hidden, targets, table, room)
+                if found is not None:
+                    ctx.save_for_backward(*found[1:])
+                    return hidden.new_tensor(found[0] / ctx.count)
             goals = table.index_select(0, targets)
             total = -(hidden * goals).sum()
             hidden_grad, table_grad = -goals, torch.zeros_like(table)
-            wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
             if wants_gradient:
                 table_grad.index_add_(0, targets, hidden, alpha=-1)
             items = table.to(dtype)

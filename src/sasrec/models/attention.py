@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from sasrec.kernels import attention as kernel
 from sasrec.models.dropout import Dropout, keep_mask
-from sasrec.models.layers import Layout, pad, unpad
+from sasrec.models.layers import Layout, Linear, pad, unpad
 from sasrec.models.packed import packed_attention
 from sasrec.models.positions import Distances, RelativeBias, rotated
 
@@ -52,8 +53,8 @@ class SelfAttention(nn.Module):
         """
         super().__init__()
         self.heads = heads
-        self.query_key_value = nn.Linear(width, 3 * width)
-        self.output = nn.Linear(width, width) if projects else nn.Identity()
+        self.query_key_value = Linear(width, 3 * width)
+        self.output = Linear(width, width) if projects else nn.Identity()
         self.dropout = Dropout(dropout)
         self.rotary = rotary
         self.bias = bias
@@ -123,6 +124,13 @@ class SelfAttention(nn.Module):
         probability = self.dropout.probability if self.training else 0.0
         rows, columns, _, heads, _ = projected.shape
         if probability and projected.device.type == "cpu" and self.causal:
+            if bias is None and kernel.takes(projected):
+                bits = kernel.bits_for(projected, probability)
+                try:
+                    return kernel.dropped_attention(projected, bits, 1 - probability)
+                except OverflowError:
+                    mask = kernel.kept_mask(bits, columns, 1 - probability)
+                    return dropped_attention(projected, mask.to(projected.dtype))
             shape = torch.Size((rows * heads, columns, columns))
             mask = keep_mask(shape, probability, projected.dtype)
             return dropped_attention(projected, mask, bias)

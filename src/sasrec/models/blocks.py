@@ -20,6 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from sasrec.kernels.layers import dropped_sum_norm, takes_norm
 from sasrec.models.attention import SelfAttention
 from sasrec.models.dropout import Dropout
 from sasrec.models.layers import Layout
@@ -83,11 +84,9 @@ class Block(nn.Module):
             [P, d], or [S, d].
         """
         if self.form == "post_norm":
-            attended = self.dropout(self.attention(hidden, layout, at, distances=distances))
-            hidden = self.attention_norm(self._sum(_kept(hidden, at), attended))
-            grown = self._sum(hidden, self.dropout(self.feed_forward(hidden)))
-            result: Tensor = self.feed_forward_norm(grown)
-            return result
+            attended = self.attention(hidden, layout, at, distances=distances)
+            hidden = self._normed_sum(_kept(hidden, at), attended, self.attention_norm)
+            return self._normed_sum(hidden, self.feed_forward(hidden), self.feed_forward_norm)
         normed: Tensor = self.attention_norm(hidden)
         if self.form == "paper":
             attended = self.attention(hidden, layout, at, queries=normed, distances=distances)
@@ -98,6 +97,16 @@ class Block(nn.Module):
         hidden = self._sum(hidden, _gated(attended, hidden, self.attention_gate))
         added: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(hidden)))
         return self._sum(hidden, _gated(added, hidden, self.feed_forward_gate))
+
+    def _normed_sum(self, hidden: Tensor, added: Tensor, norm: nn.Module) -> Tensor:
+        """Return Norm(hidden + Drop(added))."""
+        if self.residual and isinstance(norm, nn.LayerNorm) and takes_norm(added, norm.weight):
+            probability = self.dropout.probability if self.training else 0.0
+            return dropped_sum_norm(
+                hidden, added, norm.weight, norm.bias, probability=probability, eps=norm.eps
+            )
+        result: Tensor = norm(self._sum(hidden, self.dropout(added)))
+        return result
 
     def _sum(self, hidden: Tensor, added: Tensor) -> Tensor:
         return hidden + added if self.residual else added

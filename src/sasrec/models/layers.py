@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.kernels import layers as kernel
 from sasrec.lookup import VectorTable, rows_of
 from sasrec.models.dropout import Dropout
 from sasrec.settings import Activation, Norm
@@ -198,6 +199,32 @@ def narrowed(values: Tensor) -> Tensor:
     return values.to(torch.get_autocast_dtype(kind))
 
 
+class Linear(nn.Linear):
+    """A linear layer, and perhaps an activation behind it; compiled where that is faster."""
+
+    def forward(
+        self,
+        input: Tensor,  # noqa: A002 - the name nn.Linear gives it
+        activation: Callable[[Tensor], Tensor] | None = None,
+    ) -> Tensor:
+        """Transform each position.
+
+        Args:
+            input: [P, d].
+            activation: What to apply to the outcome.
+
+        Returns:
+            [P, e].
+        """
+        if kernel.takes_linear(input, self.weight):
+            if activation is F.gelu:
+                return kernel.linear(input, self.weight, self.bias, gelu=True)
+            result = kernel.linear(input, self.weight, self.bias)
+        else:
+            result = super().forward(input)
+        return result if activation is None else activation(result)
+
+
 class FeedForward(nn.Module):
     """Two linear layers with an activation between, at each position alone."""
 
@@ -213,8 +240,8 @@ class FeedForward(nn.Module):
             dropout: Probability of dropping an element between the two layers.
         """
         super().__init__()
-        self.up = nn.Linear(width, inner)
-        self.down = nn.Linear(inner, width)
+        self.up = Linear(width, inner)
+        self.down = Linear(inner, width)
         self.activation = ACTIVATIONS[activation]
         self.dropout = Dropout(dropout)
 
@@ -227,7 +254,7 @@ class FeedForward(nn.Module):
         Returns:
             [P, d].
         """
-        result: Tensor = self.down(self.dropout(self.activation(self.up(hidden))))
+        result: Tensor = self.down(self.dropout(self.up(hidden, self.activation)))
         return result
 
 
@@ -245,8 +272,8 @@ class SwiGLU(nn.Module):
             inner: Width between the layers; they hold half as much again as a ``FeedForward``.
         """
         super().__init__()
-        self.gate_and_up = nn.Linear(width, 2 * inner)
-        self.down = nn.Linear(inner, width)
+        self.gate_and_up = Linear(width, 2 * inner)
+        self.down = Linear(inner, width)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Transform each position.
@@ -274,4 +301,20 @@ def make_norm(kind: Norm, width: int, eps: float) -> nn.Module:
     Returns:
         The module.
     """
-    return nn.LayerNorm(width, eps=eps) if kind == "layer" else nn.RMSNorm(width, eps=eps)
+    return nn.LayerNorm(width, eps=eps) if kind == "layer" else RMSNorm(width, eps=eps)
+
+
+class RMSNorm(nn.RMSNorm):
+    """Normalisation by the root of the mean square, in the type of what it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise each row.
+
+        Args:
+            x: [..., d], narrower than the weights inside autocast.
+
+        Returns:
+            The same shape and type.
+        """
+        weight = self.weight.to(x.dtype)  # PyTorch is slow where the two differ, and warns
+        return F.rms_norm(x, self.normalized_shape, weight, self.eps)

@@ -1,0 +1,104 @@
+/* Forms: a matrix of bfloat16 laid out in tiles, as each side of a product wants it. */
+
+#ifndef SASREC_FORMS_H
+#define SASREC_FORMS_H
+
+#include "lanes.h"
+
+/* Some rows of a matrix [positions, depth]; behind the last one stand zeros up to whole blocks. */
+typedef struct {
+    const bfloat16 *values;
+    long stride, count, blocks, depth;
+} Matrix;
+
+LANES static inline __m512i line(Matrix from, long place, long at)
+{
+    if (place >= from.count)
+        return _mm512_setzero_si512();
+    return _mm512_loadu_si512(from.values + place * from.stride + at);
+}
+
+/* Left tiles [positions, depth]: by block, half of it, depth. */
+LANES static inline void as_left(Matrix from, bfloat16 *tiles)
+{
+    for (long place = 0; place < from.blocks * BLOCK; place++)
+        for (long at = 0; at < from.depth; at += DEPTH)
+            _mm512_store_si512(tiles + place / SIDE * SIDE * from.depth + at * SIDE +
+                                   place % SIDE * DEPTH,
+                               line(from, place, at));
+}
+
+/* Right tiles [depth, positions]: by block, half of it, depth. */
+LANES static inline void as_right(Matrix from, bfloat16 *tiles)
+{
+    for (long place = 0; place < from.blocks * BLOCK; place += SIDE)
+        for (long at = 0; at < from.depth; at += DEPTH) {
+            __m512i rows[SIDE];
+            for (long row = 0; row < SIDE; row++)
+                rows[row] = line(from, place + row, at);
+            transpose(rows);
+            for (long row = 0; row < SIDE; row++)
+                _mm512_store_si512(tiles + place * from.depth + at * SIDE + row * DEPTH, rows[row]);
+        }
+}
+
+/* Left tiles [depth, positions], out of right tiles of the same: by block, depth. */
+LANES static inline void as_turned(Matrix from, const bfloat16 *right, bfloat16 *tiles)
+{
+    const __m512i lower = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36,
+                                           34, 32, 30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6,
+                                           4, 2, 0);
+    const __m512i upper = _mm512_add_epi16(lower, _mm512_set1_epi16(1));
+    for (long block = 0; block < from.blocks; block++) {
+        const bfloat16 *first = right + block * BLOCK * from.depth;
+        const bfloat16 *second = first + SIDE * from.depth;
+        bfloat16 *turned = tiles + block * BLOCK * from.depth;
+        for (long pair = 0; pair < from.depth / 2; pair++) {
+            const __m512i left = _mm512_load_si512(first + pair * DEPTH);
+            const __m512i rest = _mm512_load_si512(second + pair * DEPTH);
+            _mm512_store_si512(turned + 2 * pair * DEPTH,
+                               _mm512_permutex2var_epi16(left, lower, rest));
+            _mm512_store_si512(turned + (2 * pair + 1) * DEPTH,
+                               _mm512_permutex2var_epi16(left, upper, rest));
+        }
+    }
+}
+
+/* Right tiles [positions, depth]: by block, depth. */
+LANES static inline void as_paired(Matrix from, bfloat16 *tiles)
+{
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+                                         39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    for (long place = 0; place < from.blocks * BLOCK; place += 2)
+        for (long at = 0; at < from.depth; at += DEPTH) {
+            const __m512i first = line(from, place, at), second = line(from, place + 1, at);
+            bfloat16 *row = tiles + place / BLOCK * BLOCK * from.depth + at * DEPTH +
+                            place % BLOCK / 2 * DEPTH;
+            _mm512_store_si512(row, _mm512_permutex2var_epi16(first, low, second));
+            _mm512_store_si512(row + TILE, _mm512_permutex2var_epi16(first, high, second));
+        }
+}
+
+/* Rows of block `row` of a left matrix times rows of block `column` of a right one, over the depth. */
+static inline void block_product(const bfloat16 *left, const bfloat16 *right, long row, long column,
+                                 long depth, float *result)
+{
+    const long half = SIDE * depth;
+    left += row * BLOCK * depth;
+    right += column * BLOCK * depth;
+    multiply(result, BLOCK, (Pair){left, left + half, TILE}, (Pair){right, right + half, TILE},
+             depth / DEPTH, 0);
+}
+
+/* Write [32 positions, depth], times a factor, as rows of bfloat16. */
+LANES static inline void write_rows(const float *values, float factor, Matrix to, long block)
+{
+    for (long row = 0; row < BLOCK && block * BLOCK + row < to.count; row++)
+        for (long at = 0; at < to.depth; at += SIDE)
+            store_narrow((bfloat16 *)to.values + (block * BLOCK + row) * to.stride + at,
+                         _mm512_mul_ps(_mm512_set1_ps(factor),
+                                       _mm512_load_ps(values + row * to.depth + at)));
+}
+
+#endif

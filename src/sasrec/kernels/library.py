@@ -1,0 +1,140 @@
+"""The library of compiled kernels: found, loaded, and fitted to this processor.
+
+``setup`` builds it where there is a C compiler. Without it, or on a processor without bfloat16
+products, everything is computed by PyTorch; the numbers agree to the precision of bfloat16.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SWITCH = "SASREC_KERNELS"
+"""Environment variable: ``off`` leaves all to PyTorch, ``avx512`` does without AMX."""
+NONE, LANES, TILES = 0, 1, 2
+"""What the processor has: no bfloat16 products; AVX-512's; AMX, products of whole tiles."""
+LEVELS = ("none", "avx512", "amx")
+
+
+_ceiling = [TILES]
+"""The last is the level not to go beyond."""
+
+
+@cache
+def _loaded() -> tuple[ctypes.CDLL | None, int]:
+    """Return the library and the level of this processor."""
+    chosen = os.environ.get(SWITCH, "")
+    found = [Path(__file__).with_name(f"_native{suffix}") for suffix in EXTENSION_SUFFIXES]
+    present = [path for path in found if path.is_file()]
+    if chosen == "off" or not present:
+        return None, NONE
+    try:
+        library = ctypes.CDLL(str(present[0]))
+        # The threads PyTorch computes with: a second set would get in their way.
+        threads = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
+        library.sasrec_team(
+            ctypes.cast(threads.GOMP_parallel, ctypes.c_void_p),
+            ctypes.cast(threads.omp_get_thread_num, ctypes.c_void_p),
+        )
+        level = int(library.sasrec_choose(chosen != "avx512"))
+    except (OSError, AttributeError):  # built for another system, or PyTorch without OpenMP
+        return None, NONE
+    library.sasrec_softmax.restype = ctypes.c_double
+    for name in ("softmax", "attend", "linear"):
+        getattr(library, f"sasrec_{name}_room").restype = ctypes.c_long
+    return library, level
+
+
+def level() -> int:
+    """Return what may be used here: ``NONE``, ``LANES`` or ``TILES``."""
+    return min(_ceiling[-1], _loaded()[1])
+
+
+def serves(device: torch.device, dtype: torch.dtype, *, least: int = LANES) -> bool:
+    """Return whether kernels compute products of a type: bfloat16, on a processor that has them.
+
+    Args:
+        device: Where tensors are.
+        dtype: In which products are to be taken.
+        least: Level from which on the kernel is the faster way.
+    """
+    return device.type == "cpu" and dtype == torch.bfloat16 and level() >= least
+
+
+def native() -> ctypes.CDLL:
+    """Return the library; only where ``level`` is not ``NONE``."""
+    library, _ = _loaded()
+    assert library is not None  # noqa: S101 - for the type checker; callers have asked ``level``
+    return library
+
+
+@contextmanager
+def at_most(ceiling: int) -> Iterator[None]:
+    """Use no more than a level for a while, as if on another processor.
+
+    Args:
+        ceiling: ``NONE`` leaves everything to PyTorch.
+
+    Yields:
+        Nothing.
+    """
+    _ceiling.append(ceiling)
+    _choose()
+    try:
+        yield
+    finally:
+        _ceiling.pop()
+        _choose()
+
+
+def _choose() -> None:
+    library, _ = _loaded()
+    if library is not None:
+        library.sasrec_choose(level() == TILES)
+
+
+def call(function: str, *arguments: Tensor | float | None) -> Any:
+    """Call a function of the library, which works in the memory of the tensors it is given.
+
+    Args:
+        function: Its name.
+        arguments: Tensors, whose values must stand one after the other, or None for no tensor;
+            ints are sizes, other numbers float32.
+
+    Returns:
+        What it returns.
+    """
+    return getattr(native(), f"sasrec_{function}")(*map(_as_c, arguments))
+
+
+def room(kernel: str, *sizes: int) -> Tensor:
+    """Return memory for a kernel to work in.
+
+    Args:
+        kernel: Its name.
+        sizes: What it depends on.
+
+    Returns:
+        int8 [as many bytes as it needs].
+    """
+    return torch.empty(call(f"{kernel}_room", *sizes, threads()), dtype=torch.int8)
+
+
+def threads() -> int:
+    """Return how many threads share a kernel's work."""
+    return torch.get_num_threads()
+
+
+def _as_c(value: Tensor | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_float:
+    if value is None or isinstance(value, Tensor):
+        return ctypes.c_void_p(None if value is None else value.data_ptr())
+    return ctypes.c_long(value) if isinstance(value, int) else ctypes.c_float(value)

@@ -1,0 +1,302 @@
+/* The softmax over all items and its gradients, without ever holding scores in memory.
+
+   With e = exp(hidden . table[v]) and Z its sum over the items (see losses/full.py),
+
+       loss             = sum over positions of log Z - hidden . table[target]
+       d loss / hidden  = sum_v (e / Z) table[v] - table[target]
+       d loss / table   = sum_p e (hidden / Z) - (hidden added up by target)
+
+   Each thread first takes a share of the positions for Z and the gradient of the states, then a
+   share of the items, whose e it computes again, for the gradient of the table. Scores of 32 items
+   and 32 positions exist at a time, positions in the lanes of a register. */
+
+#include "lanes.h"
+#include "room.h"
+#include "team.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { GROUP = 4, CHUNK = 4 * GROUP }; /* blocks of items: in one product, in the cache */
+static const float SAFE_SUM = 1e30f;
+
+typedef struct {
+    const float *hidden, *table;
+    const int64_t *targets;
+    long positions, items, width;
+    float *hidden_grad, *table_grad;
+    bfloat16 *rows, *columns; /* the table: tiles of items, and of its transpose */
+    bfloat16 *states, *shares; /* right tiles of hidden, and of hidden / Z over pairs of positions */
+    float *mixed;              /* [blocks of positions, width, 32] */
+    float *sums;               /* Z, [positions rounded up] */
+    float *gathered;           /* of each thread: the gradient of a block of items */
+    double *losses;            /* of each thread */
+} Work;
+
+static long blocks_of(long count) { return (count + BLOCK - 1) / BLOCK; }
+
+/* Bytes that sasrec_softmax needs to work in. */
+long sasrec_softmax_room(long positions, long items, long width, long threads)
+{
+    const long tiles = 2 * (blocks_of(items) + blocks_of(positions)) * BLOCK * width;
+    const long floats = blocks_of(positions) * BLOCK * (width + 1) + threads * BLOCK * width;
+    return tiles * (long)sizeof(bfloat16) + floats * (long)sizeof(float) +
+           threads * (long)sizeof(double) + (8 + threads) * ALIGNED;
+}
+
+/* Tiles of one block of 32 items: as left factor [items, width], and transposed [width, items]. */
+LANES static void pack_items(const Work *work, long block)
+{
+    const long width = work->width;
+    bfloat16 *rows = work->rows + block * BLOCK * width;
+    bfloat16 *columns = work->columns + block * BLOCK * width;
+    for (long item = 0; item < BLOCK; item++) {
+        const long number = block * BLOCK + item;
+        const float *vector = work->table + number * width;
+        for (long at = 0; at < width; at += DEPTH) {
+            __m512 first = _mm512_setzero_ps(), second = first;
+            if (number < work->items) {
+                first = _mm512_loadu_ps(vector + at);
+                second = _mm512_loadu_ps(vector + at + SIDE);
+            }
+            bfloat16 line[DEPTH] __attribute__((aligned(64)));
+            _mm512_store_si512(line, narrowed(first, second));
+            /* Tiles of a block: first by half of the items, then by depth. */
+            bfloat16 *row = rows + item / SIDE * SIDE * width + at * SIDE + item % SIDE * DEPTH;
+            memcpy(row, line, sizeof line);
+            for (long k = 0; k < DEPTH; k++)
+                columns[(at + k) * DEPTH + item] = line[k];
+        }
+    }
+}
+
+/* Right tiles [width, positions] of one block of 32 positions. */
+LANES static void pack_states(const Work *work, long block)
+{
+    const long width = work->width;
+    bfloat16 *states = work->states + block * BLOCK * width;
+    for (long place = 0; place < BLOCK; place++) {
+        const long position = block * BLOCK + place;
+        bfloat16 *column = states + place / SIDE * SIDE * width + place % SIDE * 2;
+        for (long at = 0; at < width; at += DEPTH) {
+            __m512 first = _mm512_setzero_ps(), second = first;
+            if (position < work->positions) {
+                first = _mm512_loadu_ps(work->hidden + position * width + at);
+                second = _mm512_loadu_ps(work->hidden + position * width + at + SIDE);
+            }
+            uint32_t pairs[SIDE] __attribute__((aligned(64)));
+            _mm512_store_si512(pairs, narrowed(first, second));
+            for (long k = 0; k < SIDE; k++)
+                memcpy(column + at * SIDE + k * DEPTH, pairs + k, sizeof *pairs);
+        }
+    }
+}
+
+LANES static void pack(void *given, long member, long size)
+{
+    const Work *work = given;
+    const long items = blocks_of(work->items), positions = blocks_of(work->positions);
+    for (long block = begins(items, member, size); block < begins(items, member + 1, size); block++)
+        pack_items(work, block);
+    for (long block = begins(positions, member, size); block < begins(positions, member + 1, size);
+         block++)
+        pack_states(work, block);
+}
+
+/* Scores of a block of items (rows) and one of positions (columns). */
+static void score(const Work *work, long items, long positions, float *scores)
+{
+    const long width = work->width, half = SIDE * width;
+    const bfloat16 *rows = work->rows + items * BLOCK * width;
+    const bfloat16 *states = work->states + positions * BLOCK * width;
+    multiply(scores, BLOCK, (Pair){rows, rows + half, TILE}, (Pair){states, states + half, TILE},
+             width / DEPTH, 0);
+}
+
+/* Turn scores of a block into right tiles of e [items, positions], and add e to Z. */
+LANES static void exponentiate(const float *scores, long filled, bfloat16 *tiles, float *sums)
+{
+    __m512 first_sum = _mm512_load_ps(sums), second_sum = _mm512_load_ps(sums + SIDE);
+    for (long row = 0; row < BLOCK; row += 2) {
+        __m512 parts[4];
+        for (long part = 0; part < 4; part++) {
+            const long item = row + part / 2;
+            parts[part] = exponential(_mm512_load_ps(scores + item * BLOCK + part % 2 * SIDE));
+            if (item >= filled)
+                parts[part] = _mm512_setzero_ps();
+        }
+        first_sum = _mm512_add_ps(first_sum, _mm512_add_ps(parts[0], parts[2]));
+        second_sum = _mm512_add_ps(second_sum, _mm512_add_ps(parts[1], parts[3]));
+        _mm512_store_si512(tiles + row / 2 * DEPTH, interleaved(parts[0], parts[2]));
+        _mm512_store_si512(tiles + TILE + row / 2 * DEPTH, interleaved(parts[1], parts[3]));
+    }
+    _mm512_store_ps(sums, first_sum);
+    _mm512_store_ps(sums + SIDE, second_sum);
+}
+
+/* Z and the unscaled gradient of the states for a block of positions and some blocks of items. */
+LANES static void mix(const Work *work, long positions, long begin, long end)
+{
+    float scores[BLOCK * BLOCK] __attribute__((aligned(64)));
+    bfloat16 tiles[GROUP * 2 * TILE] __attribute__((aligned(64)));
+    const long width = work->width;
+    float *mixed = work->mixed + positions * width * BLOCK;
+    for (long group = begin; group < end; group += GROUP) {
+        const long count = end - group < GROUP ? end - group : GROUP;
+        for (long at = 0; at < count; at++) {
+            score(work, group + at, positions, scores);
+            exponentiate(scores, work->items - (group + at) * BLOCK, tiles + at * 2 * TILE,
+                         work->sums + positions * BLOCK);
+        }
+        for (long row = 0; row < width; row += BLOCK) {
+            const bfloat16 *columns = work->columns + group * BLOCK * width + row * DEPTH;
+            multiply(mixed + row * BLOCK, BLOCK,
+                     (Pair){columns, columns + TILE, BLOCK * width},
+                     (Pair){tiles, tiles + TILE, 2 * TILE}, count, 1);
+        }
+    }
+}
+
+/* The loss, the gradient of a state, and its share in the table's gradient: hidden / Z. */
+LANES static double finish(const Work *work, long block)
+{
+    const long width = work->width;
+    const float *mixed = work->mixed + block * width * BLOCK, *sums = work->sums + block * BLOCK;
+    bfloat16 *shares = work->shares + block * BLOCK * width;
+    double loss = 0;
+    for (long place = 0; place < BLOCK; place++) {
+        const long position = block * BLOCK + place;
+        const int real = position < work->positions;
+        const float inverse = real ? 1 / sums[place] : 0;
+        /* Tiles by half of the width; in each, pairs of positions. */
+        bfloat16 *column = shares + place / 2 * DEPTH + place % 2;
+        if (!real) {
+            for (long at = 0; at < width; at++)
+                column[at / SIDE * TILE + at % SIDE * 2] = 0;
+            continue;
+        }
+        const float *state = work->hidden + position * width;
+        const float *goal = work->table + work->targets[position] * width;
+        float *grad = work->hidden_grad + position * width, product = 0;
+        for (long at = 0; at < width; at++) {
+            product += state[at] * goal[at];
+            grad[at] = mixed[at * BLOCK + place] * inverse - goal[at];
+            column[at / SIDE * TILE + at % SIDE * 2] = narrow_one(state[at] * inverse);
+        }
+        loss += log((double)sums[place]) - product;
+    }
+    return loss;
+}
+
+static int safe(const Work *work, long block)
+{
+    for (long place = 0; place < BLOCK; place++) {
+        const float sum = work->sums[block * BLOCK + place];
+        if (!(sum > 1 / SAFE_SUM && sum < SAFE_SUM))
+            return 0;
+    }
+    return 1;
+}
+
+LANES static void take_positions(void *given, long member, long size)
+{
+    const Work *work = given;
+    const long all = blocks_of(work->positions), items = blocks_of(work->items);
+    const long begin = begins(all, member, size), end = begins(all, member + 1, size);
+    memset(work->mixed + begin * BLOCK * work->width, 0,
+           (size_t)((end - begin) * BLOCK * work->width) * sizeof(float));
+    memset(work->sums + begin * BLOCK, 0, (size_t)((end - begin) * BLOCK) * sizeof(float));
+    begin_tiles();
+    for (long chunk = 0; chunk < items; chunk += CHUNK)
+        for (long block = begin; block < end; block++)
+            mix(work, block, chunk, chunk + CHUNK < items ? chunk + CHUNK : items);
+    end_tiles();
+    double loss = 0;
+    for (long block = begin; block < end; block++)
+        loss += safe(work, block) ? finish(work, block) : NAN;
+    work->losses[member] = loss;
+}
+
+/* e of a block of items and one of positions as left tiles [items, positions]. */
+LANES static void repeat(const float *scores, bfloat16 *tiles)
+{
+    for (long row = 0; row < BLOCK; row++) {
+        const __m512 first = exponential(_mm512_load_ps(scores + row * BLOCK));
+        const __m512 second = exponential(_mm512_load_ps(scores + row * BLOCK + SIDE));
+        _mm512_store_si512(tiles + row / SIDE * TILE + row % SIDE * DEPTH, narrowed(first, second));
+    }
+}
+
+/* The gradient of a block of items, but for what their own positions take off. */
+LANES static void gather(const Work *work, long items, float *sums)
+{
+    float scores[BLOCK * BLOCK] __attribute__((aligned(64)));
+    bfloat16 tiles[GROUP * 2 * TILE] __attribute__((aligned(64)));
+    const long width = work->width, all = blocks_of(work->positions);
+    for (long group = 0; group < all; group += GROUP) {
+        const long count = all - group < GROUP ? all - group : GROUP;
+        for (long at = 0; at < count; at++) {
+            score(work, items, group + at, scores);
+            repeat(scores, tiles + at * 2 * TILE);
+        }
+        for (long column = 0; column < width; column += BLOCK) {
+            const bfloat16 *shares = work->shares + group * BLOCK * width + column * DEPTH;
+            multiply(sums + column, width, (Pair){tiles, tiles + TILE, 2 * TILE},
+                     (Pair){shares, shares + TILE, BLOCK * width}, count, group > 0);
+        }
+    }
+}
+
+LANES static void take_items(void *given, long member, long size)
+{
+    const Work *work = given;
+    const long all = blocks_of(work->items), width = work->width;
+    const long begin = begins(all, member, size), end = begins(all, member + 1, size);
+    float *sums = work->gathered + member * BLOCK * width;
+    begin_tiles();
+    for (long block = begin; block < end; block++) {
+        const long first = block * BLOCK, left = work->items - first;
+        gather(work, block, sums);
+        memcpy(work->table_grad + first * width, sums,
+               (size_t)((left < BLOCK ? left : BLOCK) * width) * sizeof(float));
+    }
+    end_tiles();
+    for (long position = 0; position < work->positions; position++) {
+        const long target = work->targets[position];
+        if (target < begin * BLOCK || target >= end * BLOCK)
+            continue;
+        float *grad = work->table_grad + target * width;
+        for (long at = 0; at < width; at++)
+            grad[at] -= work->hidden[position * width + at];
+    }
+}
+
+/* Returns the sum of the losses, and writes the gradients of that sum; NaN if exponentials were too
+   large or too small, in which case gradients mean nothing. The width is a multiple of 32. */
+double sasrec_softmax(const float *hidden, const int64_t *targets, const float *table, long positions,
+                      long items, long width, float *hidden_grad, float *table_grad, char *given,
+                      long threads)
+{
+    Work work = {.hidden = hidden, .table = table, .targets = targets, .positions = positions,
+                 .items = items, .width = width, .hidden_grad = hidden_grad,
+                 .table_grad = table_grad};
+    Room room = room_of(given, 0, 0);
+    work.rows = take_narrow(&room, blocks_of(items) * BLOCK * width);
+    work.columns = take_narrow(&room, blocks_of(items) * BLOCK * width);
+    work.states = take_narrow(&room, blocks_of(positions) * BLOCK * width);
+    work.shares = take_narrow(&room, blocks_of(positions) * BLOCK * width);
+    work.mixed = take_floats(&room, blocks_of(positions) * BLOCK * width);
+    work.sums = take_floats(&room, blocks_of(positions) * BLOCK);
+    work.gathered = take_floats(&room, threads * BLOCK * width);
+    work.losses = take(&room, threads * (long)sizeof(double));
+    for (long member = 0; member < threads; member++)
+        work.losses[member] = 0;
+    together(pack, &work, threads);
+    together(take_positions, &work, threads);
+    double loss = 0;
+    for (long member = 0; member < threads; member++)
+        loss += work.losses[member];
+    if (!isnan(loss))
+        together(take_items, &work, threads);
+    return loss;
+}

@@ -1,0 +1,118 @@
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.kernels.conftest import error, narrow
+
+from sasrec.kernels import library
+from sasrec.kernels.attention import bits_for, dropped_attention, kept_mask
+from sasrec.models.attention import SelfAttention, dropped_attention_plain
+from sasrec.models.layers import Layout
+
+
+def both(projected, bits, kept):
+    """Return output and gradient of the kernel, and those of the formula in float32."""
+    rows, columns, _, heads, depth = projected.shape
+    grad = narrow(rows, columns, heads, depth, seed=1)
+    ours = projected.clone().requires_grad_()
+    output = dropped_attention(ours, bits, kept)
+    output.backward(grad)
+    true = projected.float().requires_grad_()
+    right = dropped_attention_plain(true, kept_mask(bits, columns, kept))
+    right.backward(grad.float())
+    return (output.detach(), ours.grad), (right.detach(), true.grad)
+
+
+@pytest.mark.usefixtures("level")
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    rows=st.integers(1, 5),
+    columns=st.integers(2, 130),
+    heads=st.integers(1, 3),
+    depth=st.sampled_from([32, 64, 96]),
+    probability=st.sampled_from([0.0, 0.1, 0.5]),
+)
+def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, probability):
+    projected = narrow(rows, columns, 3, heads, depth, seed=columns)
+    bits = bits_for(projected, probability)
+    (output, grad), (right, right_grad) = both(projected, bits, 1 - probability)
+    assert error(output, right) < 0.01
+    assert error(grad, right_grad) < 0.02
+
+
+@pytest.mark.usefixtures("level")
+def test_a_single_event_sees_itself():
+    projected = narrow(3, 1, 3, 2, 32)
+    output = dropped_attention(projected, bits_for(projected, 0.0), 1.0)
+    assert error(output, projected[:, :, 2]) < 0.01
+
+
+@pytest.mark.usefixtures("level")
+def test_nobody_sees_the_future():
+    projected = narrow(2, 40, 3, 1, 32)
+    bits = bits_for(projected, 0.0)
+    before = dropped_attention(projected, bits, 1.0)
+    projected[:, 20:] += 1
+    after = dropped_attention(projected, bits, 1.0)
+    assert torch.equal(before[:, :20], after[:, :20])
+    assert not torch.equal(before[:, 20:], after[:, 20:])
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
+def test_bits_are_dropped_as_often_as_asked(probability):
+    torch.manual_seed(1)
+    mask = kept_mask(bits_for(narrow(20, 50, 3, 2, 32), probability), 50, 1 - probability)
+    assert mask.shape == (40, 50, 50)
+    assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - probability)])
+    deviation = (probability * (1 - probability) / mask.numel()) ** 0.5
+    assert float((mask == 0).float().mean()) == pytest.approx(probability, abs=5 * deviation)
+
+
+@pytest.mark.usefixtures("level")
+def test_bits_repeat_with_torchs_seed_and_differ_between_calls():
+    values = narrow(2, 50, 3, 2, 32)
+    torch.manual_seed(3)
+    first, second = bits_for(values, 0.5), bits_for(values, 0.5)
+    torch.manual_seed(3)
+    assert torch.equal(first, bits_for(values, 0.5))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.usefixtures("level")
+def test_scores_too_large_are_told():
+    projected = narrow(1, 5, 3, 1, 32) * 100
+    with pytest.raises(OverflowError):
+        dropped_attention(projected, bits_for(projected, 0.5), 0.5)
+
+
+@pytest.mark.usefixtures("level")
+def test_the_layer_is_right_where_scores_are_too_large():
+    layer = SelfAttention(64, heads=2, dropout=0.5).train()
+    hidden = narrow(10, 64) * 1000
+    layout = Layout(2, 5, None, torch.tensor([0, 5, 10]))
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = layer(hidden, layout)
+    assert output.isfinite().all()
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_threads_share_the_work_without_a_trace(n_threads):
+    projected, before = narrow(7, 37, 3, 2, 32), torch.get_num_threads()
+    bits = bits_for(projected, 0.5)
+    ours, _ = both(projected, bits, 0.5)
+    try:
+        torch.set_num_threads(n_threads)
+        again, _ = both(projected, bits, 0.5)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(*pair) for pair in zip(ours, again, strict=True))
+
+
+def test_without_kernels_pytorch_attends():
+    layer = SelfAttention(64, heads=2, dropout=0.5).train()
+    layout = Layout(1, 5, None, torch.tensor([0, 5]))
+    with library.at_most(library.NONE), torch.autocast("cpu", torch.bfloat16):
+        assert layer(narrow(5, 64), layout).isfinite().all()

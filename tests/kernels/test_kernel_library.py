@@ -1,0 +1,97 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from tests.kernels.conftest import error
+
+from sasrec.data.batching import Batch
+from sasrec.kernels import library
+from sasrec.losses.full import softmax_cross_entropy
+from sasrec.models.sasrec import SASRec, SASRecSettings
+
+
+def level_with(**variables):
+    """Return what a new process says its level is."""
+    code = "from sasrec.kernels import library; print(library.level())"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return int(ended.stdout)
+
+
+def test_a_variable_switches_them_off():
+    assert level_with(SASREC_KERNELS="off") == library.NONE
+    assert level_with(SASREC_KERNELS="avx512") <= library.LANES
+
+
+def test_ceilings_lie_within_each_other():
+    before = library.level()
+    with library.at_most(library.LANES):
+        assert library.level() == min(before, library.LANES)
+        with library.at_most(library.NONE):
+            assert library.level() == library.NONE
+        assert library.level() == min(before, library.LANES)
+    assert library.level() == before
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"block": "pre_norm", "output_norm": True, "positions": "reversed"},
+        {"block": "paper", "hidden_act": "relu"},
+        {"block": "gated", "feed_forward": "swiglu", "positions": "none"},
+        {"similarity": "cosine", "temperature": 0.1, "norm": "rms", "relative_bias": "both"},
+    ],
+)
+def test_a_step_is_pytorchs_to_the_precision_of_bfloat16(form):
+    """Loss and gradients of whole networks, nothing dropped."""
+    torch.manual_seed(0)
+    settings = SASRecSettings(
+        hidden_dropout_prob=0, attn_dropout_prob=0, initializer_range=0.1, **form
+    )
+    model = SASRec(settings, n_items=90, max_history=20).train()
+    batch = some_windows(rows=7, columns=20, n_items=90)
+    exact = value_and_gradients(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = value_and_gradients(model, batch)
+        with library.at_most(library.NONE):
+            theirs = value_and_gradients(model, batch)
+    for name, true in exact.items():
+        # Gradients that are nearly nothing are noise in any form.
+        allowed = max(2 * error(theirs[name], true), 0.02)
+        assert error(ours[name], true) < allowed or true.norm() < 1e-4, name
+
+
+def some_windows(rows, columns, n_items):
+    items = torch.randint(1, n_items + 1, (rows * columns + 1,))
+    return Batch(
+        items=items[:-1],
+        offsets=torch.arange(rows + 1) * columns,
+        targets=items[1:],
+        users=torch.zeros(rows, dtype=torch.int64),
+        negatives=None,
+        longest=columns,
+        times=torch.arange(rows * columns).double() ** 2,
+        n_supervised=rows * columns,
+    )
+
+
+def value_and_gradients(model, batch):
+    model.zero_grad()
+    torch.manual_seed(1)
+    loss = softmax_cross_entropy(model(batch), batch.targets, model.item_table)
+    loss.backward()
+    gradients = {
+        name: weight.grad.clone()
+        for name, weight in model.named_parameters()
+        if weight.grad is not None
+    }
+    return {"loss": loss.detach(), **gradients}

@@ -1,0 +1,117 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from tests.kernels.conftest import error
+
+from sasrec.kernels import library
+from sasrec.kernels.softmax import room_for, softmax_and_gradients, takes
+from sasrec.losses.full import softmax_cross_entropy
+
+SIZES = [(1, 2, 32), (100, 70, 32), (2022, 1683, 64), (33, 300, 96), (64, 64, 128), (31, 33, 64)]
+"""Positions, items, width: fewer than a block, whole blocks, and one more or fewer."""
+
+
+def inputs(n_positions, n_items, width, scale=1.0):
+    generator = torch.Generator().manual_seed(n_items)
+    hidden = torch.randn(n_positions, width, generator=generator) * scale
+    table = torch.randn(n_items, width, generator=generator) * 0.3
+    return hidden, torch.randint(1, n_items, (n_positions,), generator=generator), table
+
+
+def truth(hidden, targets, table):
+    hidden, table = (part.double().requires_grad_() for part in (hidden, table))
+    loss = F.cross_entropy(hidden @ table.T, targets, reduction="sum")
+    return loss.detach(), *torch.autograd.grad(loss, (hidden, table))
+
+
+def of_the_kernel(hidden, targets, table):
+    room = torch.empty(room_for(len(hidden), *table.shape), dtype=torch.int8)
+    return softmax_and_gradients(hidden, targets, table, room)
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("size", SIZES)
+def test_loss_and_gradients_are_the_true_ones_to_the_precision_of_bfloat16(size):
+    hidden, targets, table = inputs(*size)
+    loss, hidden_grad, table_grad = of_the_kernel(hidden, targets, table)
+    true, *gradients = truth(hidden, targets, table)
+    assert abs(loss - float(true)) < 2e-3 * max(1.0, abs(float(true)))
+    # A gradient is a difference of about one; of a few items it may nearly vanish.
+    for ours, right in zip((hidden_grad, table_grad), gradients, strict=True):
+        assert (ours - right).abs().max() < 0.03 * max(1.0, float(right.abs().max()))
+
+
+@pytest.mark.usefixtures("level")
+def test_it_is_no_further_off_than_pytorchs_products_in_bfloat16():
+    some = inputs(512, 1000, 64)
+    _, *ours = of_the_kernel(*some)
+    _, *true = truth(*some)
+    leaves = some[0].requires_grad_(), some[2].requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16), library.at_most(library.NONE):
+        loss = softmax_cross_entropy(leaves[0], some[1], leaves[1]) * len(some[0])
+    theirs = torch.autograd.grad(loss, leaves)
+    for ours_one, theirs_one, true_one in zip(ours, theirs, true, strict=True):
+        assert error(ours_one, true_one) < error(theirs_one, true_one) < 0.01
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
+def test_threads_share_the_work_without_a_trace(n_threads):
+    some, before = inputs(300, 500, 64), torch.get_num_threads()
+    loss, *gradients = of_the_kernel(*some)
+    try:
+        torch.set_num_threads(n_threads)
+        again, *others = of_the_kernel(*some)
+    finally:
+        torch.set_num_threads(before)
+    assert again == pytest.approx(loss, rel=1e-6)
+    assert all(torch.equal(*pair) for pair in zip(gradients, others, strict=True))
+
+
+@pytest.mark.usefixtures("level")
+def test_what_lies_in_its_room_does_not_matter():
+    hidden, targets, table = inputs(70, 90, 32)
+    size = room_for(70, 90, 32)
+    one, other = (
+        softmax_and_gradients(hidden, targets, table, torch.full((size,), value, dtype=torch.int8))
+        for value in (0, -1)  # -1 throughout is NaN
+    )
+    assert one[0] == other[0]
+    assert all(torch.equal(*pair) for pair in zip(one[1:], other[1:], strict=True))
+
+
+@pytest.mark.usefixtures("level")
+def test_room_does_not_grow_with_positions_times_items():
+    one, more = room_for(1000, 10_000, 64), room_for(10_000, 100_000, 64)
+    assert more <= 10 * one
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("scale", [100.0, torch.inf, torch.nan])
+def test_scores_too_large_are_left_to_the_careful_way(scale):
+    hidden, targets, table = inputs(40, 50, 64, scale)
+    assert of_the_kernel(hidden, targets, table) is None
+
+
+@pytest.mark.usefixtures("level")
+def test_the_loss_is_right_where_scores_are_too_large():
+    hidden, targets, table = inputs(40, 50, 64, 100.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = softmax_cross_entropy(hidden.requires_grad_(), targets, table)
+    assert float(loss.detach()) == pytest.approx(
+        float(truth(hidden, targets, table)[0]) / 40, rel=0.01
+    )
+
+
+@pytest.mark.usefixtures("level")
+def test_only_what_it_can_do_is_given_to_it():
+    hidden, _, table = inputs(4, 5, 32)
+    with library.at_most(library.level()):
+        able = library.level() == library.TILES
+        assert takes(hidden, table, torch.bfloat16) == able
+        assert not takes(hidden, table, torch.float32)
+        assert not takes(hidden, table.double(), torch.bfloat16)
+        assert not takes(hidden[:, :8], table[:, :8], torch.bfloat16)
+        assert not takes(hidden[:0], table, torch.bfloat16)
+    with library.at_most(library.NONE):
+        assert not takes(hidden, table, torch.bfloat16)
