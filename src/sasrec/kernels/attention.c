@@ -54,7 +54,7 @@ static Matrix result(const Work *work, const bfloat16 *values, long row, long he
 LANES static inline __m512 weight(const float *scores, long key, long half, int diagonal, float scale)
 {
     const __m512 score = _mm512_load_ps(scores + key * BLOCK + half * SIDE);
-    const __m512 power = exponential(_mm512_mul_ps(score, _mm512_set1_ps(scale)));
+    const __m512 power = power_of_two(_mm512_mul_ps(score, _mm512_set1_ps(scale * LOG2_E)));
     const uint32_t after = diagonal ? ~0u << key : ~0u;
     return _mm512_maskz_mov_ps((__mmask16)(after >> half * SIDE), power);
 }

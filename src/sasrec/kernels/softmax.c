@@ -26,7 +26,7 @@ typedef struct {
     long positions, items, width;
     float *hidden_grad, *table_grad;
     bfloat16 *rows, *columns; /* the table: tiles of items, and of its transpose */
-    bfloat16 *states, *shares; /* right tiles of hidden, and of hidden / Z over pairs of positions */
+    bfloat16 *states, *shares; /* right tiles of hidden log2 e, and of hidden / Z over pairs of positions */
     float *mixed;              /* [blocks of positions, width, 32] */
     float *sums;               /* Z, [positions rounded up] */
     float *gathered;           /* of each thread: the gradient of a block of items */
@@ -35,11 +35,14 @@ typedef struct {
 
 static long blocks_of(long count) { return (count + BLOCK - 1) / BLOCK; }
 
+/* Blocks filled up to whole groups. */
+static long grouped(long count) { return (blocks_of(count) + GROUP - 1) / GROUP * GROUP; }
+
 /* Bytes that sasrec_softmax needs to work in. */
 long sasrec_softmax_room(long positions, long items, long width, long threads)
 {
-    const long tiles = 2 * (blocks_of(items) + blocks_of(positions)) * BLOCK * width;
-    const long floats = blocks_of(positions) * BLOCK * (width + 1) + threads * BLOCK * width;
+    const long tiles = 2 * (blocks_of(items) + grouped(positions)) * BLOCK * width;
+    const long floats = grouped(positions) * BLOCK * (width + 1) + threads * GROUP * BLOCK * width;
     return tiles * (long)sizeof(bfloat16) + floats * (long)sizeof(float) +
            threads * (long)sizeof(double) + (8 + threads) * ALIGNED;
 }
@@ -70,7 +73,7 @@ LANES static void pack_items(const Work *work, long block)
     }
 }
 
-/* Right tiles [width, positions] of one block of 32 positions. */
+/* Right tiles [width, positions] of one block of 32 positions, for scores to base 2. */
 LANES static void pack_states(const Work *work, long block)
 {
     const long width = work->width;
@@ -81,8 +84,10 @@ LANES static void pack_states(const Work *work, long block)
         for (long at = 0; at < width; at += DEPTH) {
             __m512 first = _mm512_setzero_ps(), second = first;
             if (position < work->positions) {
-                first = _mm512_loadu_ps(work->hidden + position * width + at);
-                second = _mm512_loadu_ps(work->hidden + position * width + at + SIDE);
+                const float *state = work->hidden + position * width + at;
+                const __m512 base = _mm512_set1_ps(LOG2_E);
+                first = _mm512_mul_ps(_mm512_loadu_ps(state), base);
+                second = _mm512_mul_ps(_mm512_loadu_ps(state + SIDE), base);
             }
             uint32_t pairs[SIDE] __attribute__((aligned(64)));
             _mm512_store_si512(pairs, narrowed(first, second));
@@ -95,7 +100,7 @@ LANES static void pack_states(const Work *work, long block)
 LANES static void pack(void *given, long member, long size)
 {
     const Work *work = given;
-    const long items = blocks_of(work->items), positions = blocks_of(work->positions);
+    const long items = blocks_of(work->items), positions = grouped(work->positions);
     for (long block = begins(items, member, size); block < begins(items, member + 1, size); block++)
         pack_items(work, block);
     for (long block = begins(positions, member, size); block < begins(positions, member + 1, size);
@@ -113,15 +118,27 @@ static void score(const Work *work, long items, long positions, float *scores)
              width / DEPTH, 0);
 }
 
+/* While exponentials are found, memory is idle: have a 32nd of two blocks of tiles brought. */
+LANES static inline void fetch(const bfloat16 *first, const bfloat16 *second, long width, long row)
+{
+    for (long at = row * width; at < (row + 1) * width; at += DEPTH) {
+        _mm_prefetch((const char *)(first + at), _MM_HINT_T0);
+        _mm_prefetch((const char *)(second + at), _MM_HINT_T0);
+    }
+}
+
 /* Turn scores of a block into right tiles of e [items, positions], and add e to Z. */
-LANES static void exponentiate(const float *scores, long filled, bfloat16 *tiles, float *sums)
+LANES static inline void exponentiate(const float *scores, long filled, bfloat16 *tiles, float *sums,
+                                      const bfloat16 *next, const bfloat16 *needed, long width)
 {
     __m512 first_sum = _mm512_load_ps(sums), second_sum = _mm512_load_ps(sums + SIDE);
     for (long row = 0; row < BLOCK; row += 2) {
+        fetch(next, needed, width, row);
+        fetch(next, needed, width, row + 1);
         __m512 parts[4];
         for (long part = 0; part < 4; part++) {
             const long item = row + part / 2;
-            parts[part] = exponential(_mm512_load_ps(scores + item * BLOCK + part % 2 * SIDE));
+            parts[part] = power_of_two(_mm512_load_ps(scores + item * BLOCK + part % 2 * SIDE));
             if (item >= filled)
                 parts[part] = _mm512_setzero_ps();
         }
@@ -134,24 +151,31 @@ LANES static void exponentiate(const float *scores, long filled, bfloat16 *tiles
     _mm512_store_ps(sums + SIDE, second_sum);
 }
 
-/* Z and the unscaled gradient of the states for a block of positions and some blocks of items. */
+/* Z and the unscaled gradient of the states for a block of positions and some blocks of items.
+
+   Scores of the next block are asked for before those of this one are looked at: products and
+   exponentials are then computed side by side. */
 LANES static void mix(const Work *work, long positions, long begin, long end)
 {
-    float scores[BLOCK * BLOCK] __attribute__((aligned(64)));
+    float scores[2][BLOCK * BLOCK] __attribute__((aligned(64)));
     bfloat16 tiles[GROUP * 2 * TILE] __attribute__((aligned(64)));
-    const long width = work->width;
-    float *mixed = work->mixed + positions * width * BLOCK;
+    const long width = work->width, size = BLOCK * width;
+    int turn = 0;
+    score(work, begin, positions, scores[turn]);
     for (long group = begin; group < end; group += GROUP) {
         const long count = end - group < GROUP ? end - group : GROUP;
-        for (long at = 0; at < count; at++) {
-            score(work, group + at, positions, scores);
-            exponentiate(scores, work->items - (group + at) * BLOCK, tiles + at * 2 * TILE,
-                         work->sums + positions * BLOCK);
+        for (long at = group; at < group + count; at++) {
+            if (at + 1 < end)
+                score(work, at + 1, positions, scores[!turn]);
+            exponentiate(scores[turn], work->items - at * BLOCK, tiles + (at - group) * 2 * TILE,
+                         work->sums + positions * BLOCK, work->rows + (at + 2) * size,
+                         work->columns + at * size, width);
+            turn = !turn;
         }
         for (long row = 0; row < width; row += BLOCK) {
-            const bfloat16 *columns = work->columns + group * BLOCK * width + row * DEPTH;
-            multiply(mixed + row * BLOCK, BLOCK,
-                     (Pair){columns, columns + TILE, BLOCK * width},
+            const bfloat16 *columns = work->columns + group * size + row * DEPTH;
+            multiply(work->mixed + positions * size + row * BLOCK, BLOCK,
+                     (Pair){columns, columns + TILE, size},
                      (Pair){tiles, tiles + TILE, 2 * TILE}, count, 1);
         }
     }
@@ -201,7 +225,7 @@ static int safe(const Work *work, long block)
 LANES static void take_positions(void *given, long member, long size)
 {
     const Work *work = given;
-    const long all = blocks_of(work->positions), items = blocks_of(work->items);
+    const long all = grouped(work->positions), items = blocks_of(work->items);
     const long begin = begins(all, member, size), end = begins(all, member + 1, size);
     memset(work->mixed + begin * BLOCK * work->width, 0,
            (size_t)((end - begin) * BLOCK * work->width) * sizeof(float));
@@ -218,33 +242,45 @@ LANES static void take_positions(void *given, long member, long size)
 }
 
 /* e of a block of items and one of positions as left tiles [items, positions]. */
-LANES static void repeat(const float *scores, bfloat16 *tiles)
+LANES static inline void repeat(const float *scores, bfloat16 *tiles, const bfloat16 *next,
+                                const bfloat16 *needed, long width)
 {
     for (long row = 0; row < BLOCK; row++) {
-        const __m512 first = exponential(_mm512_load_ps(scores + row * BLOCK));
-        const __m512 second = exponential(_mm512_load_ps(scores + row * BLOCK + SIDE));
+        fetch(next, needed, width, row);
+        const __m512 first = power_of_two(_mm512_load_ps(scores + row * BLOCK));
+        const __m512 second = power_of_two(_mm512_load_ps(scores + row * BLOCK + SIDE));
         _mm512_store_si512(tiles + row / SIDE * TILE + row % SIDE * DEPTH, narrowed(first, second));
     }
 }
 
-/* The gradient of a block of items, but for what their own positions take off. */
-LANES static void gather(const Work *work, long items, float *sums)
+/* The gradients of some blocks of items, but for what their own positions take off.
+
+   A group of positions is taken for all of these blocks, as it then comes from memory once. */
+LANES static void gather(const Work *work, long items, long count, float *sums)
 {
-    float scores[BLOCK * BLOCK] __attribute__((aligned(64)));
+    float scores[2][BLOCK * BLOCK] __attribute__((aligned(64)));
     bfloat16 tiles[GROUP * 2 * TILE] __attribute__((aligned(64)));
-    const long width = work->width, all = blocks_of(work->positions);
-    for (long group = 0; group < all; group += GROUP) {
-        const long count = all - group < GROUP ? all - group : GROUP;
-        for (long at = 0; at < count; at++) {
-            score(work, items, group + at, scores);
-            repeat(scores, tiles + at * 2 * TILE);
+    const long width = work->width, size = BLOCK * width, all = grouped(work->positions);
+    int turn = 0;
+    score(work, items, 0, scores[turn]);
+    for (long group = 0; group < all; group += GROUP)
+        for (long which = 0; which < count; which++) {
+            for (long at = group; at < group + GROUP; at++) {
+                const int ends = at + 1 == group + GROUP, wraps = ends && which + 1 == count;
+                const long next = ends && !wraps ? group : at + 1;
+                if (next < all)
+                    score(work, items + (wraps ? 0 : which + ends), next, scores[!turn]);
+                repeat(scores[turn], tiles + (at - group) * 2 * TILE,
+                       work->states + (at + 2) * size, work->shares + at * size, width);
+                turn = !turn;
+            }
+            for (long column = 0; column < width; column += BLOCK) {
+                const bfloat16 *shares = work->shares + group * size + column * DEPTH;
+                multiply(sums + which * size + column, width,
+                         (Pair){tiles, tiles + TILE, 2 * TILE},
+                         (Pair){shares, shares + TILE, size}, GROUP, group > 0);
+            }
         }
-        for (long column = 0; column < width; column += BLOCK) {
-            const bfloat16 *shares = work->shares + group * BLOCK * width + column * DEPTH;
-            multiply(sums + column, width, (Pair){tiles, tiles + TILE, 2 * TILE},
-                     (Pair){shares, shares + TILE, BLOCK * width}, count, group > 0);
-        }
-    }
 }
 
 LANES static void take_items(void *given, long member, long size)
@@ -252,13 +288,14 @@ LANES static void take_items(void *given, long member, long size)
     const Work *work = given;
     const long all = blocks_of(work->items), width = work->width;
     const long begin = begins(all, member, size), end = begins(all, member + 1, size);
-    float *sums = work->gathered + member * BLOCK * width;
+    float *sums = work->gathered + member * GROUP * BLOCK * width;
     begin_tiles();
-    for (long block = begin; block < end; block++) {
+    for (long block = begin; block < end; block += GROUP) {
+        const long count = end - block < GROUP ? end - block : GROUP;
         const long first = block * BLOCK, left = work->items - first;
-        gather(work, block, sums);
+        gather(work, block, count, sums);
         memcpy(work->table_grad + first * width, sums,
-               (size_t)((left < BLOCK ? left : BLOCK) * width) * sizeof(float));
+               (size_t)((left < count * BLOCK ? left : count * BLOCK) * width) * sizeof(float));
     }
     end_tiles();
     for (long position = 0; position < work->positions; position++) {
@@ -283,11 +320,11 @@ double sasrec_softmax(const float *hidden, const int64_t *targets, const float *
     Room room = room_of(given, 0, 0);
     work.rows = take_narrow(&room, blocks_of(items) * BLOCK * width);
     work.columns = take_narrow(&room, blocks_of(items) * BLOCK * width);
-    work.states = take_narrow(&room, blocks_of(positions) * BLOCK * width);
-    work.shares = take_narrow(&room, blocks_of(positions) * BLOCK * width);
-    work.mixed = take_floats(&room, blocks_of(positions) * BLOCK * width);
-    work.sums = take_floats(&room, blocks_of(positions) * BLOCK);
-    work.gathered = take_floats(&room, threads * BLOCK * width);
+    work.states = take_narrow(&room, grouped(positions) * BLOCK * width);
+    work.shares = take_narrow(&room, grouped(positions) * BLOCK * width);
+    work.mixed = take_floats(&room, grouped(positions) * BLOCK * width);
+    work.sums = take_floats(&room, grouped(positions) * BLOCK);
+    work.gathered = take_floats(&room, threads * GROUP * BLOCK * width);
     work.losses = take(&room, threads * (long)sizeof(double));
     for (long member = 0; member < threads; member++)
         work.losses[member] = 0;
