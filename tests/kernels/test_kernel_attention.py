@@ -3,11 +3,13 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.kernels.conftest import error, narrow
+from torch import nn
 
 from sasrec.kernels import library
-from sasrec.kernels.attention import bits_for, dropped_attention, kept_mask
+from sasrec.kernels.attention import bits_for, dropped_attention, gap_numbers, kept_mask
 from sasrec.models.attention import SelfAttention, dropped_attention_plain
 from sasrec.models.layers import Layout
+from sasrec.models.positions import UNKNOWN, Distances, RelativeBias, gap_buckets
 
 
 def both(projected, bits, kept):
@@ -38,6 +40,59 @@ def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, prob
     (output, grad), (right, right_grad) = both(projected, bits, 1 - probability)
     assert error(output, right) < 0.01
     assert error(grad, right_grad) < 0.02
+
+
+@pytest.mark.usefixtures("level")
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    rows=st.integers(1, 4),
+    columns=st.integers(2, 70),
+    kind=st.sampled_from(["position", "time", "both"]),
+    timed=st.booleans(),
+)
+def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
+    torch.manual_seed(columns)
+    projected, grad = narrow(rows, columns, 3, 2, 32), narrow(rows, columns, 2, 32, seed=1)
+    bits, untimed = bits_for(projected, 0.3), torch.rand(rows) < 0.2
+    # Gaps of small whole numbers and of up to 2**70; none so near to a power of two that rounding
+    # could decide.
+    times = (torch.rand(rows, columns, dtype=torch.float64) * 70).exp2().cumsum(1)
+    steps = torch.arange(columns)
+    distances = Distances(
+        times if timed else None,
+        untimed if timed else None,
+        rows=rows,
+        steps=(steps[:, None] - steps).clamp_(min=0),
+    )
+    bias = RelativeBias(2, kind=kind, max_history=80)
+    for table in bias.parameters():
+        nn.init.normal_(table)
+    ours = projected.clone().requires_grad_()
+    output = dropped_attention(ours, bits, 0.7, bias.tables(distances))
+    output.backward(grad)
+    found = {name: table.grad.clone() for name, table in bias.named_parameters()}
+    bias.zero_grad()
+    true = projected.float().requires_grad_()
+    right = dropped_attention_plain(true, kept_mask(bits, columns, 0.7), bias(distances))
+    right.backward(grad.float())
+    assert error(output.detach(), right.detach()) < 0.01
+    assert error(ours.grad, true.grad) < 0.02
+    for name, table in bias.named_parameters():
+        # The errors of a query cancel out, and may leave nothing but their rounding.
+        allowed = 0.1 * max(float(table.grad.norm()), (rows * columns) ** 0.5)
+        assert float((found[name] - table.grad).norm()) < allowed
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("columns", [1, 31, 32, 65])
+def test_kinds_of_gaps_are_the_buckets(columns):
+    times = (torch.arange(3 * columns).double() ** 3).view(3, columns)
+    untimed = torch.tensor([False, True, False])
+    numbers = gap_numbers(times, untimed, rows=3, columns=columns)
+    true = gap_buckets(times[:, :, None] - times[:, None, :])
+    true[1] = UNKNOWN
+    assert torch.equal(numbers.mT[:, :columns, :columns].long(), true)
+    assert (gap_numbers(None, None, rows=3, columns=columns) == UNKNOWN).all()
 
 
 @pytest.mark.usefixtures("level")

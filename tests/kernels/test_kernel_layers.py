@@ -4,9 +4,10 @@ import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.kernels.conftest import error, narrow
+from torch import nn
 
 from sasrec.kernels.bits import random_bits, spread
-from sasrec.kernels.layers import dropped_sum_norm, linear
+from sasrec.kernels.layers import dropped_sum, dropped_sum_norm, linear, normalised
 
 ANY = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -69,35 +70,62 @@ def test_the_gelu_is_right_everywhere():
 def test_dropped_sum_norm_is_its_three_parts(rows, width, probability, seed):
     residual, values = narrow(rows, width, seed=seed), narrow(rows, width, seed=seed + 1)
     scale, shift = narrow(width, seed=seed + 2).float(), narrow(width, seed=seed + 3).float()
-    grad = narrow(rows, width, seed=seed + 4)
+    sum_grad, grad = narrow(rows, width, seed=seed + 4), narrow(rows, width, seed=seed + 5)
     torch.manual_seed(seed)
-    ours = run(
-        lambda *x: dropped_sum_norm(*x, probability=probability, eps=1e-6),
-        residual,
-        values,
-        scale,
-        shift,
-        grad=grad,
-    )
+    norm = nn.LayerNorm(width, eps=1e-6)
+    norm.weight.data, norm.bias.data = scale, shift
+    leaves = residual.requires_grad_(), values.requires_grad_()
+    both = dropped_sum_norm(*leaves, norm, probability=probability)
+    torch.autograd.backward(both, (sum_grad, grad))
+    ours = *both, *(leaf.grad for leaf in (*leaves, norm.weight, norm.bias))
     mask = torch.ones(rows, width)
     if probability:
         torch.manual_seed(seed)
         mask = spread(random_bits((rows, width // 32), probability)) / (1 - probability)
 
-    def plain(residual, values, scale, shift):
-        return F.layer_norm(residual + values * mask, (width,), scale, shift, 1e-6)
-
-    true = run(plain, residual.float(), values.float(), scale, shift, grad=grad)
+    exact = [part.detach().double().requires_grad_() for part in (residual, values, scale, shift)]
+    total = exact[0] + exact[1] * mask
+    normed = F.layer_norm(total, (width,), exact[2], exact[3], 1e-6)
+    torch.autograd.backward((total, normed), (sum_grad.double(), grad.double()))
+    true = total, normed, *(leaf.grad for leaf in exact)
     for part, right in zip(ours, true, strict=True):
-        assert error(part, right) < 0.02
+        assert error(part.detach(), right.detach()) < 0.02
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("probability", [0.0, 0.3])
+def test_dropped_sum_is_a_sum(probability):
+    residual, values, grad = (narrow(50, 64, seed=seed) for seed in range(3))
+    torch.manual_seed(0)
+    ours = run(lambda *x: dropped_sum(*x, probability=probability), residual, values, grad=grad)
+    mask = torch.ones(50, 64)
+    if probability:
+        torch.manual_seed(0)
+        mask = spread(random_bits((50, 2), probability)) / (1 - probability)
+    true = run(lambda r, v: r + v * mask, residual.float(), values.float(), grad=grad)
+    for part, right in zip(ours, true, strict=True):
+        assert error(part, right) < 0.01
+
+
+@pytest.mark.usefixtures("level")
+def test_normalised_is_layer_norm():
+    norm, values, grad = nn.LayerNorm(96, eps=1e-5), narrow(40, 96), narrow(40, 96, seed=1)
+    ours = run(lambda x: normalised(x, norm), values, grad=grad)
+    weights = norm.weight.grad.clone(), norm.bias.grad.clone()
+    norm.zero_grad()
+    true = run(norm, values.float(), grad=grad)
+    for part, right in zip(ours, true, strict=True):
+        assert error(part, right) < 0.01
+    for part, right in zip(weights, (norm.weight.grad, norm.bias.grad), strict=True):
+        assert error(part, right) < 0.01
 
 
 @pytest.mark.usefixtures("level")
 def test_equal_values_are_normalised_to_the_shift():
     values = torch.ones(3, 64).bfloat16()
-    output = dropped_sum_norm(
-        values, values, torch.ones(64), torch.full((64,), 2.0), probability=0.0, eps=1e-12
-    )
+    norm = nn.LayerNorm(64, eps=1e-12)
+    norm.bias.data.fill_(2)
+    _, output = dropped_sum_norm(values, values, norm, probability=0.0)
     assert torch.equal(output.float(), torch.full((3, 64), 2.0))
 
 

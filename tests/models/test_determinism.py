@@ -15,9 +15,9 @@ from sasrec.models.positions import GAP_BUCKETS, Distances, RelativeBias
 
 def relative_bias() -> Tensor:
     bias = RelativeBias(2, kind="both", max_history=60)
-    numbers = torch.randint(0, GAP_BUCKETS, (30, 60, 60))
-    steps = torch.randint(0, 60, (60, 60))
-    (bias(Distances(steps, numbers)) * torch.randn(30, 2, 60, 60)).sum().backward()
+    times = (torch.rand(30, 60) * GAP_BUCKETS).double().exp2().cumsum(1)
+    distances = Distances(times, None, rows=30, steps=torch.randint(0, 60, (60, 60)))
+    (bias(distances) * torch.randn(30, 2, 60, 60)).sum().backward()
     return torch.cat([weight.grad.flatten() for weight in bias.parameters()])  # type: ignore[union-attr]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -55,13 +56,49 @@ def kept_mask(bits: Tensor, columns: int, kept: float) -> Tensor:
     return mask.float() / kept
 
 
-def dropped_attention(projected: Tensor, bits: Tensor, kept: float) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """What is added to attention scores by distance.
+
+    Attributes:
+        numbers: uint8 [B, L', L'], from ``gap_numbers``; None without a bias by time.
+        by_gap: float32 [65, H], a value for each of them, or None.
+        by_step: float32 [L or more, H], a value for each number of events between, or None.
+    """
+
+    numbers: Tensor | None = None
+    by_gap: Tensor | None = None
+    by_step: Tensor | None = None
+
+
+def gap_numbers(times: Tensor | None, untimed: Tensor | None, *, rows: int, columns: int) -> Tensor:
+    """Return which kind of gap in time lies between any two events of a window.
+
+    Args:
+        times: float64 [B, L], or None where nobody knows them.
+        untimed: bool [B], windows that are not to know them, or None.
+        rows: B.
+        columns: L.
+
+    Returns:
+        uint8 [B, L', L'], L' being L rounded up to a multiple of 32, keys in rows: what
+        ``positions.gap_buckets`` gives, and 64 for what is not known.
+    """
+    padded = -(-columns // BLOCK) * BLOCK
+    numbers = torch.empty(rows, padded, padded, dtype=torch.uint8)
+    times = None if times is None else times.contiguous()
+    call("gaps", times, untimed, rows, columns, numbers, threads())
+    return numbers
+
+
+def dropped_attention(projected: Tensor, bits: Tensor, kept: float, bias: Bias = Bias()) -> Tensor:
     """Return causal attention with dropout.
 
     Args:
         projected: bfloat16 [B, L, 3, H, d / H], queries, keys and values.
         bits: From ``bits_for``.
         kept: Probability that an attention probability was kept.
+        bias: Added to the scores.
 
     Returns:
         bfloat16 [B, L, H, d / H].
@@ -69,30 +106,42 @@ def dropped_attention(projected: Tensor, bits: Tensor, kept: float) -> Tensor:
     Raises:
         OverflowError: Exponentials were near overflow or underflow.
     """
-    mixed: Tensor = _Attention.apply(projected, bits, kept)  # type: ignore[no-untyped-call]
+    mixed: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
+        projected, bits, kept, bias.numbers, bias.by_gap, bias.by_step
+    )
     return mixed
 
 
 class _Attention(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, projected: Tensor, bits: Tensor, kept: float) -> Tensor:
+    def forward(
+        ctx: Any,
+        projected: Tensor,
+        bits: Tensor,
+        kept: float,
+        numbers: Tensor | None,
+        by_gap: Tensor | None,
+        by_step: Tensor | None,
+    ) -> Tensor:
         projected = projected.contiguous()
         rows, columns, _, heads, depth = projected.shape
         output = projected.new_empty(rows, columns, heads, depth)
         inverse = torch.empty(rows, heads, bits.shape[2])
         ctx.sizes = rows, columns, heads, depth, kept
-        space = room("attend", columns, depth)
-        if call("attend", projected, bits, *ctx.sizes, output, inverse, space, threads()):
+        given = projected, bits, *ctx.sizes, numbers, by_gap, by_step
+        space = room("attend", columns, heads, depth)
+        if call("attend", *given, output, inverse, space, threads()):
             raise OverflowError("attention scores are too large, or too small, for bfloat16")
-        ctx.save_for_backward(projected, bits, output, inverse)
+        ctx.save_for_backward(projected, bits, numbers, by_gap, by_step, output, inverse)
         return output
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        projected, bits, output, inverse = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        projected, bits, numbers, by_gap, by_step, output, inverse = ctx.saved_tensors
         grad, whole = grad.contiguous(), torch.empty_like(projected)
-        space = room("attend", projected.shape[1], projected.shape[-1])
-        parts = output, inverse, grad, whole, space
-        call("attend_back", projected, bits, *ctx.sizes, *parts, threads())
-        return whole, None, None
+        tables = [None if table is None else torch.zeros_like(table) for table in (by_gap, by_step)]
+        given = projected, bits, *ctx.sizes, numbers, by_gap, by_step
+        space = room("attend", *ctx.sizes[1:4])
+        call("attend_back", *given, output, inverse, grad, whole, *tables, space, threads())
+        return whole, None, None, None, *tables

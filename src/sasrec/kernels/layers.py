@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sasrec.kernels.bits import BITS, random_bits
@@ -27,27 +27,25 @@ def takes_linear(hidden: Tensor, weight: Tensor) -> bool:
         hidden: [P, d].
         weight: [e, d].
     """
-    return _takes(hidden, weight, TILES) and all(
-        size % BLOCK == 0 and size <= WIDEST for size in weight.shape
+    return (
+        _takes(hidden, TILES)
+        and weight.dtype == torch.float32
+        and all(size % BLOCK == 0 and size <= WIDEST for size in weight.shape)
     )
 
 
-def takes_norm(hidden: Tensor, scale: Tensor) -> bool:
-    """Return whether the kernel takes these.
+def takes_sum(values: Tensor) -> bool:
+    """Return whether the kernels of sums and norms take these.
 
     Args:
-        hidden: [P, d].
-        scale: [d].
+        values: [P, d].
     """
-    return _takes(hidden, scale, LANES) and len(scale) % BLOCK == 0
+    return _takes(values, LANES) and values.shape[1] % BLOCK == 0
 
 
-def _takes(hidden: Tensor, weight: Tensor, least: int) -> bool:
+def _takes(hidden: Tensor, least: int) -> bool:
     return (
-        serves(hidden.device, hidden.dtype, least=least)
-        and weight.dtype == torch.float32
-        and hidden.dim() == 2
-        and len(hidden) > 0
+        serves(hidden.device, hidden.dtype, least=least) and hidden.dim() == 2 and len(hidden) > 0
     )
 
 
@@ -67,35 +65,65 @@ def linear(hidden: Tensor, weight: Tensor, bias: Tensor, *, gelu: bool = False) 
     return result
 
 
-def dropped_sum_norm(
-    residual: Tensor,
-    values: Tensor,
-    scale: Tensor,
-    shift: Tensor,
-    *,
-    probability: float,
-    eps: float,
-) -> Tensor:
-    """Return Norm(residual + Dropout(values)), normalised over each row.
+def dropped_sum(residual: Tensor, values: Tensor, *, probability: float) -> Tensor:
+    """Return residual + Dropout(values).
 
     Args:
         residual: bfloat16 [P, d].
         values: bfloat16 [P, d].
-        scale: float32 [d].
-        shift: float32 [d].
         probability: Of dropping an element.
-        eps: Added to the variance.
 
     Returns:
         bfloat16 [P, d].
     """
-    bits = None
-    if probability:
-        bits = random_bits((len(values), values.shape[1] // BITS), probability)
-    result: Tensor = _SumNorm.apply(  # type: ignore[no-untyped-call]
-        residual, values, scale, shift, bits, 1 - probability, eps
+    bits = _bits_for(values, probability)
+    total: Tensor = _Sum.apply(  # type: ignore[no-untyped-call]
+        residual, values, bits, 1 - probability
     )
-    return result
+    return total
+
+
+def dropped_sum_norm(
+    residual: Tensor, values: Tensor, norm: nn.LayerNorm, *, probability: float
+) -> tuple[Tensor, Tensor]:
+    """Return residual + Dropout(values), and the same normalised over each row.
+
+    Args:
+        residual: bfloat16 [P, d].
+        values: bfloat16 [P, d].
+        norm: Holds float32 weights [d].
+        probability: Of dropping an element.
+
+    Returns:
+        Two of bfloat16 [P, d].
+    """
+    bits = _bits_for(values, probability)
+    both: tuple[Tensor, Tensor] = _SumNorm.apply(  # type: ignore[no-untyped-call]
+        residual, values, norm.weight, norm.bias, bits, 1 - probability, norm.eps
+    )
+    return both
+
+
+def normalised(values: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """Return values normalised over each row.
+
+    Args:
+        values: bfloat16 [P, d].
+        norm: Holds float32 weights [d].
+
+    Returns:
+        bfloat16 [P, d].
+    """
+    output: Tensor = _Norm.apply(  # type: ignore[no-untyped-call]
+        values, norm.weight, norm.bias, norm.eps
+    )
+    return output
+
+
+def _bits_for(values: Tensor, probability: float) -> Tensor | None:
+    if not probability:
+        return None
+    return random_bits((len(values), values.shape[1] // BITS), probability)
 
 
 class _Linear(torch.autograd.Function):
@@ -122,6 +150,54 @@ class _Linear(torch.autograd.Function):
         return hidden_grad, sums[0, :size].view_as(weight), sums[0, size:], None
 
 
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, residual: Tensor, values: Tensor, bits: Tensor | None, kept: float
+    ) -> Tensor:
+        residual, values = residual.contiguous(), values.contiguous()
+        total = torch.empty_like(values)
+        ctx.sizes = *values.shape, kept
+        unused = None, None
+        parts = total, None, None
+        call("add_norm", residual, values, bits, *unused, *ctx.sizes, 0.0, *parts, threads())
+        ctx.save_for_backward(bits)
+        return total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        (bits,) = ctx.saved_tensors
+        grad = grad.contiguous()
+        values_grad, team = torch.empty_like(grad), threads()
+        sums = torch.empty(team, 2, grad.shape[1])
+        parts = None, grad, None, values_grad, sums
+        call("add_norm_back", None, None, bits, None, *ctx.sizes, *parts, team)
+        return grad, values_grad, None, None
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
+        values = values.contiguous()
+        output, moments = torch.empty_like(values), torch.empty(len(values), 2)
+        ctx.sizes = *values.shape, 1.0
+        parts = None, output, moments
+        call("add_norm", values, None, None, scale, shift, *ctx.sizes, eps, *parts, threads())
+        ctx.save_for_backward(values, moments, scale)
+        return output
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        values, moments, scale = ctx.saved_tensors
+        grad, values_grad, team = grad.contiguous(), torch.empty_like(values), threads()
+        sums = torch.empty(team, 2, len(scale))
+        parts = grad, None, values_grad, None, sums
+        call("add_norm_back", values, moments, None, scale, *ctx.sizes, *parts, team)
+        return values_grad, sums[0, 0], sums[0, 1], None
+
+
 class _SumNorm(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -133,7 +209,7 @@ class _SumNorm(torch.autograd.Function):
         bits: Tensor | None,
         kept: float,
         eps: float,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         residual, values = residual.contiguous(), values.contiguous()
         total, output = torch.empty_like(values), torch.empty_like(values)
         moments = torch.empty(len(values), 2)
@@ -141,16 +217,19 @@ class _SumNorm(torch.autograd.Function):
         parts = total, output, moments
         call("add_norm", residual, values, bits, *weights, *ctx.sizes, eps, *parts, threads())
         ctx.save_for_backward(total, moments, bits, scale)
-        return output
+        ctx.set_materialize_grads(False)
+        return total, output
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, total_grad: Tensor | None, grad: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         total, moments, bits, scale = ctx.saved_tensors
-        grad = grad.contiguous()
-        gradients = torch.empty_like(total), torch.empty_like(total)
-        team = threads()
+        grad = torch.zeros_like(total) if grad is None else grad.contiguous()
+        total_grad = None if total_grad is None else total_grad.contiguous()
+        gradients, team = (torch.empty_like(total), torch.empty_like(total)), threads()
         sums = torch.empty(team, 2, len(scale))
-        parts = grad, *gradients, sums
+        parts = grad, total_grad, *gradients, sums
         call("add_norm_back", total, moments, bits, scale, *ctx.sizes, *parts, team)
         return *gradients, sums[0, 0], sums[0, 1], None, None, None

@@ -41,10 +41,8 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
         library = ctypes.CDLL(str(present[0]))
         # The threads PyTorch computes with: a second set would get in their way.
         threads = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
-        library.sasrec_team(
-            ctypes.cast(threads.GOMP_parallel, ctypes.c_void_p),
-            ctypes.cast(threads.omp_get_thread_num, ctypes.c_void_p),
-        )
+        names = "GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"
+        library.sasrec_team(*(ctypes.cast(getattr(threads, n), ctypes.c_void_p) for n in names))
         level = int(library.sasrec_choose(chosen != "avx512"))
     except (OSError, AttributeError):  # built for another system, or PyTorch without OpenMP
         return None, NONE

@@ -2,7 +2,8 @@
 
        sum = residual + values kept / probability,    output = scale (sum - mean) / deviation + shift
 
-   Mean and deviation are those of a row. The sum is kept for the gradient as it was rounded. */
+   Mean and deviation are those of a row. Where there are no values, the residual is the sum; where no
+   output is wanted, there is nothing else. The sum is kept for the gradient as it was rounded. */
 
 #include "lanes.h"
 #include "team.h"
@@ -10,14 +11,14 @@
 #include <string.h>
 
 typedef struct {
-    const bfloat16 *residual, *values; /* [positions, width] */
+    const bfloat16 *residual, *values; /* [positions, width]; no values: null */
     const uint32_t *bits;              /* [positions, width / 32], 1 where kept; null keeps all */
     const float *scale, *shift;        /* [width] */
     long positions, width;
     float kept, eps;
-    bfloat16 *sum, *output;
+    bfloat16 *sum, *output; /* no output: null */
     float *moments; /* mean and 1 / deviation of each row, [positions, 2] */
-    const bfloat16 *grad;
+    const bfloat16 *grad, *sum_grad; /* of output and sum, or null */
     bfloat16 *residual_grad, *values_grad;
     float *sums; /* of each thread: gradients of scale and shift */
 } Work;
@@ -32,35 +33,83 @@ LANES static inline __m512 dropped(const Work *work, long row, long at, __m512 v
                                _mm512_set1_ps(1 / work->kept));
 }
 
+LANES static void add(const Work *work, long row)
+{
+    const long from = row * work->width;
+    for (long at = 0; at < work->width; at += SIDE) {
+        const __m512 added = dropped(work, row, at, widened(work->values + from + at));
+        store_narrow(work->sum + from + at,
+                     _mm512_add_ps(added, widened(work->residual + from + at)));
+    }
+}
+
+LANES static void normalise(const Work *work, long row)
+{
+    const long width = work->width;
+    const bfloat16 *sum = (work->values ? work->sum : work->residual) + row * width;
+    __m512 total = _mm512_setzero_ps(), squares = total;
+    for (long at = 0; at < width; at += SIDE)
+        total = _mm512_add_ps(total, widened(sum + at));
+    const float mean = _mm512_reduce_add_ps(total) / (float)width;
+    for (long at = 0; at < width; at += SIDE) {
+        const __m512 off = _mm512_sub_ps(widened(sum + at), _mm512_set1_ps(mean));
+        squares = _mm512_fmadd_ps(off, off, squares);
+    }
+    const float variance = _mm512_reduce_add_ps(squares) / (float)width;
+    const float inverse = 1 / __builtin_sqrtf(variance + work->eps);
+    for (long at = 0; at < width; at += SIDE) {
+        const __m512 off = _mm512_sub_ps(widened(sum + at), _mm512_set1_ps(mean));
+        const __m512 even = _mm512_mul_ps(off, _mm512_set1_ps(inverse));
+        store_narrow(work->output + row * width + at,
+                     _mm512_fmadd_ps(even, _mm512_loadu_ps(work->scale + at),
+                                     _mm512_loadu_ps(work->shift + at)));
+    }
+    work->moments[2 * row] = mean;
+    work->moments[2 * row + 1] = inverse;
+}
+
 LANES static void forward(void *given, long member, long size)
 {
     const Work *work = given;
-    const long width = work->width, end = begins(work->positions, member + 1, size);
+    const long end = begins(work->positions, member + 1, size);
     for (long row = begins(work->positions, member, size); row < end; row++) {
-        const long from = row * width;
-        __m512 total = _mm512_setzero_ps(), squares = total;
-        for (long at = 0; at < width; at += 16) {
-            const __m512 added = dropped(work, row, at, widened(work->values + from + at));
-            store_narrow(work->sum + from + at,
-                         _mm512_add_ps(added, widened(work->residual + from + at)));
-            total = _mm512_add_ps(total, widened(work->sum + from + at));
-        }
-        const float mean = _mm512_reduce_add_ps(total) / (float)width;
-        for (long at = 0; at < width; at += 16) {
-            const __m512 off = _mm512_sub_ps(widened(work->sum + from + at), _mm512_set1_ps(mean));
-            squares = _mm512_fmadd_ps(off, off, squares);
-        }
-        const float variance = _mm512_reduce_add_ps(squares) / (float)width;
-        const float inverse = 1 / __builtin_sqrtf(variance + work->eps);
-        for (long at = 0; at < width; at += 16) {
-            const __m512 off = _mm512_sub_ps(widened(work->sum + from + at), _mm512_set1_ps(mean));
-            const __m512 even = _mm512_mul_ps(off, _mm512_set1_ps(inverse));
-            store_narrow(work->output + from + at,
-                         _mm512_fmadd_ps(even, _mm512_loadu_ps(work->scale + at),
-                                         _mm512_loadu_ps(work->shift + at)));
-        }
-        work->moments[2 * row] = mean;
-        work->moments[2 * row + 1] = inverse;
+        if (work->values)
+            add(work, row);
+        if (work->output)
+            normalise(work, row);
+    }
+}
+
+/* Write the gradient of a row's sum to the residual's, from that of the output. */
+LANES static void normalise_back(const Work *work, long row, float *scale_grad, float *shift_grad)
+{
+    const long width = work->width, from = row * width;
+    const __m512 mean = _mm512_set1_ps(work->moments[2 * row]);
+    const __m512 inverse = _mm512_set1_ps(work->moments[2 * row + 1]);
+    __m512 total = _mm512_setzero_ps(), along = total;
+    for (long at = 0; at < width; at += SIDE) {
+        const __m512 grad = widened(work->grad + from + at);
+        const __m512 even =
+            _mm512_mul_ps(_mm512_sub_ps(widened(work->sum + from + at), mean), inverse);
+        const __m512 scaled = _mm512_mul_ps(grad, _mm512_loadu_ps(work->scale + at));
+        total = _mm512_add_ps(total, scaled);
+        along = _mm512_fmadd_ps(scaled, even, along);
+        _mm512_storeu_ps(scale_grad + at,
+                         _mm512_fmadd_ps(grad, even, _mm512_loadu_ps(scale_grad + at)));
+        _mm512_storeu_ps(shift_grad + at, _mm512_add_ps(grad, _mm512_loadu_ps(shift_grad + at)));
+    }
+    const __m512 level = _mm512_set1_ps(_mm512_reduce_add_ps(total) / (float)width);
+    const __m512 slope = _mm512_set1_ps(_mm512_reduce_add_ps(along) / (float)width);
+    for (long at = 0; at < width; at += SIDE) {
+        const __m512 even =
+            _mm512_mul_ps(_mm512_sub_ps(widened(work->sum + from + at), mean), inverse);
+        const __m512 scaled =
+            _mm512_mul_ps(widened(work->grad + from + at), _mm512_loadu_ps(work->scale + at));
+        __m512 change = _mm512_mul_ps(
+            inverse, _mm512_fnmadd_ps(even, slope, _mm512_sub_ps(scaled, level)));
+        if (work->sum_grad)
+            change = _mm512_add_ps(change, widened(work->sum_grad + from + at));
+        store_narrow(work->residual_grad + from + at, change);
     }
 }
 
@@ -71,34 +120,13 @@ LANES static void backward(void *given, long member, long size)
     float *scale_grad = work->sums + member * 2 * width, *shift_grad = scale_grad + width;
     memset(scale_grad, 0, (size_t)(2 * width) * sizeof(float));
     for (long row = begins(work->positions, member, size); row < end; row++) {
-        const long from = row * width;
-        const __m512 mean = _mm512_set1_ps(work->moments[2 * row]);
-        const __m512 inverse = _mm512_set1_ps(work->moments[2 * row + 1]);
-        __m512 total = _mm512_setzero_ps(), along = total;
-        for (long at = 0; at < width; at += 16) {
-            const __m512 grad = widened(work->grad + from + at);
-            const __m512 even =
-                _mm512_mul_ps(_mm512_sub_ps(widened(work->sum + from + at), mean), inverse);
-            const __m512 scaled = _mm512_mul_ps(grad, _mm512_loadu_ps(work->scale + at));
-            total = _mm512_add_ps(total, scaled);
-            along = _mm512_fmadd_ps(scaled, even, along);
-            _mm512_storeu_ps(scale_grad + at,
-                             _mm512_fmadd_ps(grad, even, _mm512_loadu_ps(scale_grad + at)));
-            _mm512_storeu_ps(shift_grad + at,
-                             _mm512_add_ps(grad, _mm512_loadu_ps(shift_grad + at)));
-        }
-        const __m512 level = _mm512_set1_ps(_mm512_reduce_add_ps(total) / (float)width);
-        const __m512 slope = _mm512_set1_ps(_mm512_reduce_add_ps(along) / (float)width);
-        for (long at = 0; at < width; at += 16) {
-            const __m512 even =
-                _mm512_mul_ps(_mm512_sub_ps(widened(work->sum + from + at), mean), inverse);
-            const __m512 scaled = _mm512_mul_ps(widened(work->grad + from + at),
-                                                _mm512_loadu_ps(work->scale + at));
-            const __m512 change = _mm512_mul_ps(
-                inverse, _mm512_fnmadd_ps(even, slope, _mm512_sub_ps(scaled, level)));
-            store_narrow(work->residual_grad + from + at, change);
-            store_narrow(work->values_grad + from + at, dropped(work, row, at, change));
-        }
+        /* Without an output, the residual's gradient is the sum's and has been given as it. */
+        const bfloat16 *change = (work->grad ? work->residual_grad : work->sum_grad) + row * width;
+        if (work->grad)
+            normalise_back(work, row, scale_grad, shift_grad);
+        for (long at = 0; work->values_grad && at < width; at += SIDE)
+            store_narrow(work->values_grad + row * width + at,
+                         dropped(work, row, at, widened(change + at)));
     }
 }
 
@@ -115,11 +143,12 @@ void sasrec_add_norm(const bfloat16 *residual, const bfloat16 *values, const uin
 /* `sums` has room for threads x 2 x width; the first part is the gradient of scale and shift. */
 void sasrec_add_norm_back(bfloat16 *sum, float *moments, const uint32_t *bits, const float *scale,
                           long positions, long width, float kept, const bfloat16 *grad,
-                          bfloat16 *residual_grad, bfloat16 *values_grad, float *sums, long threads)
+                          const bfloat16 *sum_grad, bfloat16 *residual_grad, bfloat16 *values_grad,
+                          float *sums, long threads)
 {
     Work work = {.bits = bits, .scale = scale, .positions = positions, .width = width, .kept = kept,
-                 .sum = sum, .moments = moments, .grad = grad, .residual_grad = residual_grad,
-                 .values_grad = values_grad, .sums = sums};
+                 .sum = sum, .moments = moments, .grad = grad, .sum_grad = sum_grad,
+                 .residual_grad = residual_grad, .values_grad = values_grad, .sums = sums};
     together(backward, &work, threads);
     for (long member = 1; member < threads; member++)
         for (long at = 0; at < 2 * width; at++)

@@ -6,7 +6,7 @@ typedef void Fork(void (*)(void *), void *, unsigned, unsigned);
 typedef int Number(void);
 
 static Fork *fork_team;
-static Number *my_number;
+static Number *my_number, *present;
 
 typedef struct {
     Share *share;
@@ -14,24 +14,29 @@ typedef struct {
     long size;
 } Order;
 
-/* Given GOMP_parallel and omp_get_thread_num of the OpenMP library that PyTorch has loaded. */
-void sasrec_team(Fork *fork, Number *number)
+/* Given GOMP_parallel, omp_get_thread_num and omp_get_num_threads of the OpenMP library that PyTorch
+   has loaded. */
+void sasrec_team(Fork *fork, Number *number, Number *count)
 {
     fork_team = fork;
     my_number = number;
+    present = count;
 }
 
+/* A thread takes the shares of those that did not come: fewer may be had than were asked for. */
 static void member(void *given)
 {
     const Order *order = given;
-    order->share(order->work, my_number(), order->size);
+    for (long share = my_number(); share < order->size; share += present())
+        order->share(order->work, share, order->size);
 }
 
 void together(Share *share, void *work, long size)
 {
     Order order = {share, work, size};
-    if (size < 2 || !fork_team)
-        share(work, 0, 1);
-    else
+    if (size > 1 && fork_team)
         fork_team(member, &order, (unsigned)size, 0);
+    else
+        for (long alone = 0; alone < size; alone++)
+            share(work, alone, size);
 }

@@ -92,11 +92,8 @@ class SelfAttention(nn.Module):
 
     def _mixed(self, parts: Tensor, layout: Layout, distances: Distances | None) -> Tensor:
         """Return what each position takes from its window: of [P, 3, H, d / H], [P, H, d / H]."""
-        bias = None
-        if self.bias is not None and distances is not None:
-            bias = self.bias(distances).to(parts.dtype)
-        ragged = layout.places is not None
-        if ragged and parts.device.type == "cuda" and bias is None and self.record is None:
+        ragged, biased = layout.places is not None, self.bias is not None
+        if ragged and parts.device.type == "cuda" and not biased and self.record is None:
             return packed_attention(
                 parts,
                 layout.offsets,
@@ -106,9 +103,10 @@ class SelfAttention(nn.Module):
             )
         # Padding stands behind the real positions, where causal attention never looks.
         padded = pad(parts.flatten(1), layout).view(layout.rows, layout.columns, *parts.shape[1:])
-        if not self.causal:
-            bias = _away_from_padding(layout, padded)
-        mixed = self._attend(padded, bias)  # [B, L, H, d / H]
+        if self.causal:
+            mixed = self._attend(padded, distances)  # [B, L, H, d / H]
+        else:
+            mixed = self._attend_fused(padded, _away_from_padding(layout, padded))
         return unpad(mixed.flatten(2), layout)
 
     def _project(self, hidden: Tensor, queries: Tensor | None) -> Tensor:
@@ -120,20 +118,33 @@ class SelfAttention(nn.Module):
         asked = F.linear(queries, weight[:width], bias[:width])
         return torch.cat([asked, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
 
-    def _attend(self, projected: Tensor, bias: Tensor | None) -> Tensor:
+    def _attend(self, projected: Tensor, distances: Distances | None) -> Tensor:
         probability = self.dropout.probability if self.training else 0.0
+        if not probability or projected.device.type != "cpu":
+            return self._attend_fused(projected, self._bias_of(projected, distances))
         rows, columns, _, heads, _ = projected.shape
-        if probability and projected.device.type == "cpu" and self.causal:
-            if bias is None and kernel.takes(projected):
-                bits = kernel.bits_for(projected, probability)
-                try:
-                    return kernel.dropped_attention(projected, bits, 1 - probability)
-                except OverflowError:
-                    mask = kernel.kept_mask(bits, columns, 1 - probability)
-                    return dropped_attention(projected, mask.to(projected.dtype))
+        if kernel.takes(projected):
+            bits = kernel.bits_for(projected, probability)
+            tables = self.bias.tables(distances) if self.bias and distances else kernel.Bias()
+            try:
+                return kernel.dropped_attention(projected, bits, 1 - probability, tables)
+            except OverflowError:
+                mask = kernel.kept_mask(bits, columns, 1 - probability).to(projected.dtype)
+        else:
             shape = torch.Size((rows * heads, columns, columns))
             mask = keep_mask(shape, probability, projected.dtype)
-            return dropped_attention(projected, mask, bias)
+        return dropped_attention(projected, mask, self._bias_of(projected, distances))
+
+    def _bias_of(self, projected: Tensor, distances: Distances | None) -> Tensor | None:
+        """Return what to add to the scores, [B or 1, H, L, L], or None."""
+        if self.bias is None or distances is None:
+            return None
+        bias: Tensor = self.bias(distances)
+        return bias.to(projected.dtype)
+
+    def _attend_fused(self, projected: Tensor, bias: Tensor | None) -> Tensor:
+        probability = self.dropout.probability if self.training else 0.0
+        columns = projected.shape[1]
         query, key, value = projected.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
         if self.record is not None:
             weights = attention_probabilities(query, key, bias, causal=self.causal)

@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sasrec.kernels.layers import dropped_sum_norm, takes_norm
+from sasrec.kernels.layers import dropped_sum, dropped_sum_norm, takes_sum
 from sasrec.models.attention import SelfAttention
 from sasrec.models.dropout import Dropout
 from sasrec.models.layers import Layout
@@ -85,28 +85,40 @@ class Block(nn.Module):
         """
         if self.form == "post_norm":
             attended = self.attention(hidden, layout, at, distances=distances)
-            hidden = self._normed_sum(_kept(hidden, at), attended, self.attention_norm)
-            return self._normed_sum(hidden, self.feed_forward(hidden), self.feed_forward_norm)
+            _, hidden = self._added_and_normed(_kept(hidden, at), attended, self.attention_norm)
+            added = self.feed_forward(hidden)
+            return self._added_and_normed(hidden, added, self.feed_forward_norm)[1]
         normed: Tensor = self.attention_norm(hidden)
         if self.form == "paper":
             attended = self.attention(hidden, layout, at, queries=normed, distances=distances)
             normed = self.feed_forward_norm(self._sum(_kept(normed, at), attended))
-            return self._sum(normed, self.dropout(self.feed_forward(normed)))
-        attended = self.dropout(self.attention(normed, layout, at, distances=distances))
+            return self._added(normed, self.feed_forward(normed))
+        attended = self.attention(normed, layout, at, distances=distances)
         hidden = _kept(hidden, at)
-        hidden = self._sum(hidden, _gated(attended, hidden, self.attention_gate))
-        added: Tensor = self.dropout(self.feed_forward(self.feed_forward_norm(hidden)))
+        if self.form == "pre_norm":
+            hidden, normed = self._added_and_normed(hidden, attended, self.feed_forward_norm)
+            return self._added(hidden, self.feed_forward(normed))
+        hidden = self._sum(hidden, _gated(self.dropout(attended), hidden, self.attention_gate))
+        added = self.dropout(self.feed_forward(self.feed_forward_norm(hidden)))
         return self._sum(hidden, _gated(added, hidden, self.feed_forward_gate))
 
-    def _normed_sum(self, hidden: Tensor, added: Tensor, norm: nn.Module) -> Tensor:
-        """Return Norm(hidden + Drop(added))."""
-        if self.residual and isinstance(norm, nn.LayerNorm) and takes_norm(added, norm.weight):
-            probability = self.dropout.probability if self.training else 0.0
-            return dropped_sum_norm(
-                hidden, added, norm.weight, norm.bias, probability=probability, eps=norm.eps
-            )
-        result: Tensor = norm(self._sum(hidden, self.dropout(added)))
-        return result
+    def _added(self, hidden: Tensor, added: Tensor) -> Tensor:
+        """Return hidden + Drop(added)."""
+        if self.residual and takes_sum(added):
+            return dropped_sum(hidden, added, probability=self._probability())
+        return self._sum(hidden, self.dropout(added))
+
+    def _added_and_normed(
+        self, hidden: Tensor, added: Tensor, norm: nn.Module
+    ) -> tuple[Tensor, Tensor]:
+        """Return hidden + Drop(added), and its norm."""
+        if self.residual and isinstance(norm, nn.LayerNorm) and takes_sum(added):
+            return dropped_sum_norm(hidden, added, norm, probability=self._probability())
+        total = self._sum(hidden, self.dropout(added))
+        return total, norm(total)
+
+    def _probability(self) -> float:
+        return self.dropout.probability if self.training else 0.0
 
     def _sum(self, hidden: Tensor, added: Tensor) -> Tensor:
         return hidden + added if self.residual else added

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.kernels.attention import Bias, gap_numbers
 from sasrec.models.layers import Layout
 
 GAP_BUCKETS = 64
@@ -23,49 +24,62 @@ RelativeKind = Literal["none", "position", "time", "both"]
 """What a bias of attention scores may depend on."""
 
 
-@dataclass(frozen=True, slots=True)
 class Distances:
-    """How far positions of the same window lie apart.
+    """How far positions of the same window lie apart, in the form that is asked for."""
 
-    Attributes:
-        steps: int64 [L, L], number of events from column to row; 0 towards the future.
-        gaps: int64 [B, L, L], bucket of the time from column to row, or None.
-    """
+    def __init__(
+        self, times: Tensor | None, untimed: Tensor | None, *, rows: int, steps: Tensor
+    ) -> None:
+        """Keep what distances come from.
 
-    steps: Tensor
-    gaps: Tensor | None
+        Args:
+            times: float64 [B, L], or None where nobody knows them.
+            untimed: bool [B], windows whose gaps are to be unknown although there are times; or
+                None.
+            rows: B.
+            steps: int64 [L, L], number of events from column to row; 0 towards the future.
+        """
+        self._times, self._untimed, self._rows = times, untimed, rows
+        self.steps = steps
+
+    @cached_property
+    def gaps(self) -> Tensor:
+        """Bucket of the time from column to row, int64 [B, L, L]."""
+        times = self._times
+        if times is None:
+            shape = (self._rows, *self.steps.shape)
+            return self.steps.new_full((1, 1, 1), UNKNOWN).expand(shape)
+        gaps = gap_buckets(times[:, :, None] - times[:, None, :])
+        if self._untimed is not None:
+            gaps = gaps.masked_fill_(self._untimed[:, None, None], UNKNOWN)
+        return gaps
+
+    @cached_property
+    def numbers(self) -> Tensor:
+        """The same as kernels take it (``kernels.attention.gap_numbers``)."""
+        return gap_numbers(self._times, self._untimed, rows=self._rows, columns=len(self.steps))
 
 
-def distances_of(
-    batch: Batch, layout: Layout, kind: RelativeKind, untimed: Tensor | None = None
-) -> Distances:
-    """Return the distances a bias of some kind needs.
+def distances_of(batch: Batch, layout: Layout, untimed: Tensor | None = None) -> Distances:
+    """Return the distances between the positions of each window.
 
     Args:
         batch: Without times, all gaps are unknown.
         layout: Of the batch.
-        kind: What the bias depends on.
         untimed: bool [B], windows whose gaps are to be unknown although there are times; or None.
 
     Returns:
         The distances.
     """
     steps = torch.arange(layout.columns, device=batch.items.device)
-    apart = (steps[:, None] - steps).clamp_(min=0)
-    if kind in {"none", "position"}:
-        return Distances(apart, None)
     times = batch.times
-    if times is None:
-        shape = (layout.rows, layout.columns, layout.columns)
-        return Distances(apart, apart.new_full((1, 1, 1), UNKNOWN).expand(shape))
-    if layout.places is not None:
-        spread = times.new_zeros(layout.rows * layout.columns)
-        times = spread.index_copy(0, layout.places, times)
-    times = times.view(layout.rows, layout.columns)
-    gaps = gap_buckets(times[:, :, None] - times[:, None, :])
-    if untimed is not None:
-        gaps = gaps.masked_fill_(untimed[:, None, None], UNKNOWN)
-    return Distances(apart, gaps)
+    if times is not None:
+        if layout.places is not None:
+            spread = times.new_zeros(layout.rows * layout.columns)
+            times = spread.index_copy(0, layout.places, times)
+        times = times.view(layout.rows, layout.columns)
+    apart = (steps[:, None] - steps).clamp_(min=0)
+    return Distances(times, untimed, rows=layout.rows, steps=apart)
 
 
 def gap_buckets(gaps: Tensor) -> Tensor:
@@ -117,9 +131,18 @@ class RelativeBias(nn.Module):
         bias = torch.zeros((), device=distances.steps.device)
         if self.by_step is not None:
             bias = bias + _looked_up(self.by_step, distances.steps[None])
-        if self.by_gap is not None and distances.gaps is not None:
+        if self.by_gap is not None:
             bias = bias + _looked_up(self.by_gap, distances.gaps)
         return bias
+
+    def tables(self, distances: Distances) -> Bias:
+        """Return the same as kernels take it, where nothing is looked up beforehand.
+
+        Args:
+            distances: Of the batch.
+        """
+        numbers = None if self.by_gap is None else distances.numbers
+        return Bias(numbers, self.by_gap, self.by_step)
 
 
 def _looked_up(table: Tensor, numbers: Tensor) -> Tensor:

@@ -158,10 +158,9 @@ class SASRec(NextItemModel):
         """
         layout = layout_of(batch)
         hidden: Tensor = narrowed(self.dropout(self.norm(self._embed(batch, layout))))  # [P, d]
-        kind = self.settings.relative_bias
         distances = None
-        if kind != "none":
-            distances = distances_of(batch, layout, kind, self._untimed(layout))
+        if self.settings.relative_bias != "none":
+            distances = distances_of(batch, layout, self._untimed(layout))
         *lower, last = self.blocks
         for block in lower:
             hidden = block(hidden, layout, distances=distances)
