@@ -6,7 +6,13 @@ from tests.kernels.conftest import error, narrow
 from torch import nn
 
 from sasrec.kernels import library
-from sasrec.kernels.attention import bits_for, dropped_attention, gap_numbers, kept_mask
+from sasrec.kernels.attention import (
+    bits_for,
+    dropped_attention,
+    gap_numbers,
+    kept_mask,
+    takes,
+)
 from sasrec.models.attention import SelfAttention, dropped_attention_plain
 from sasrec.models.layers import Layout
 from sasrec.models.positions import UNKNOWN, Distances, RelativeBias, gap_buckets
@@ -171,3 +177,18 @@ def test_without_kernels_pytorch_attends():
     layout = Layout(1, 5, None, torch.tensor([0, 5]))
     with library.at_most(library.NONE), torch.autocast("cpu", torch.bfloat16):
         assert layer(narrow(5, 64), layout).isfinite().all()
+
+
+def test_only_what_it_is_good_at_is_given_to_it():
+    if library.level() == library.NONE:
+        pytest.skip("this processor, or this build, has no such products")
+    window, short, wide = narrow(2, 50, 3, 2, 32), narrow(2, 9, 3, 2, 32), narrow(2, 50, 3, 1, 64)
+    with library.at_most(library.LANES):
+        assert takes(window)
+        assert not takes(short)
+        assert not takes(wide)
+    assert takes(short) == takes(wide) == (library.level() == library.TILES)
+    assert not takes(narrow(2, 50, 3, 2, 16))
+    assert not takes(window.float())
+    with library.at_most(library.NONE):
+        assert not takes(window)

@@ -10,19 +10,24 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sasrec.kernels.bits import random_bits, spread
-from sasrec.kernels.library import call, room, serves, threads
+from sasrec.kernels.library import LANES, TILES, call, room, serves, threads
 
 BLOCK = 32
 """Windows are filled up to a multiple of it; heads are a multiple of it wide."""
+WORTH_FILLING = 24
+"""Shorter windows are mostly filling, which only AMX makes light of."""
 
 
 def takes(projected: Tensor) -> bool:
-    """Return whether the kernel takes these.
+    """Return whether the kernel takes these, and is the faster way.
 
     Args:
         projected: [B, L, 3, H, d / H].
     """
-    return serves(projected.device, projected.dtype) and projected.shape[-1] % BLOCK == 0
+    columns, depth = projected.shape[1], projected.shape[-1]
+    light = columns >= WORTH_FILLING and depth <= BLOCK
+    least = LANES if light else TILES
+    return depth % BLOCK == 0 and serves(projected.device, projected.dtype, least=least)
 
 
 def bits_for(projected: Tensor, probability: float) -> Tensor:

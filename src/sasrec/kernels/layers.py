@@ -16,8 +16,8 @@ from sasrec.kernels.library import LANES, TILES, call, room, serves, threads
 
 BLOCK = 32
 """Widths are multiples of it."""
-WIDEST = 1024
-"""Widths beyond that want too much room at a time."""
+WIDEST, LARGEST = 256, 2**16
+"""Of inputs, and of a weight's elements: PyTorch's products of larger matrices are faster."""
 
 
 def takes_linear(hidden: Tensor, weight: Tensor) -> bool:
@@ -30,7 +30,9 @@ def takes_linear(hidden: Tensor, weight: Tensor) -> bool:
     return (
         _takes(hidden, TILES)
         and weight.dtype == torch.float32
-        and all(size % BLOCK == 0 and size <= WIDEST for size in weight.shape)
+        and all(size % BLOCK == 0 for size in weight.shape)
+        and weight.shape[1] <= WIDEST
+        and weight.numel() <= LARGEST
     )
 
 
