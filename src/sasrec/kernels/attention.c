@@ -2,6 +2,8 @@
 
 #include "attention.h"
 
+#include <string.h>
+
 static const float SAFE_SUM = 1e30f;
 
 /* Factors for the queries of a block, out of the sums of their exponentials; 0 for padding. */
@@ -16,6 +18,29 @@ static int invert(const float *sums, float kept, long count, float *inverse, flo
     return safe;
 }
 
+/* The kept weights of a block of keys and one of queries, as right tiles [keys, queries]; and add all
+   weights to the queries' sums. */
+LANES static void weigh(const float *scores, const BiasView *bias, const uint32_t *bits, long blocks,
+                        long keys, long queries, float scale, bfloat16 *tiles, float *sums)
+{
+    for (long half = 0; half < BLOCK; half += SIDE) {
+        __m512 sum = _mm512_load_ps(sums + half);
+        for (long pair = 0; pair < BLOCK; pair += 2) {
+            __m512 both[2];
+            for (long odd = 0; odd < 2; odd++) {
+                const long key = keys * BLOCK + pair + odd;
+                const __mmask16 kept = (__mmask16)(bits[key * blocks + queries] >> half);
+                const __m512 power = weight(scores, bias, key, queries * BLOCK + half, scale);
+                sum = _mm512_add_ps(sum, power);
+                both[odd] = _mm512_maskz_mov_ps(kept, power);
+            }
+            _mm512_store_si512(tiles + half / SIDE * TILE + pair / 2 * DEPTH,
+                               interleaved(both[0], both[1]));
+        }
+        _mm512_store_ps(sums + half, sum);
+    }
+}
+
 LANES static int attend(const Attention *work, long row, long head, Room room)
 {
     const Matrix query = projected(work, row, head, 0), key = projected(work, row, head, 1);
@@ -26,9 +51,8 @@ LANES static int attend(const Attention *work, long row, long head, Room room)
     bfloat16 *values = take_narrow(&room, size), *turned = take_narrow(&room, size);
     bfloat16 *weights = take_narrow(&room, blocks * 2 * TILE);
     float *mixed = take_floats(&room, BLOCK * depth);
-    float *scores = take_floats(&room, BLOCK * BLOCK);
-    const long which = row * work->heads + head;
-    const uint32_t *bits = bits_of(work, row, head);
+    float *scores = take_floats(&room, BLOCK * BLOCK), *sums = take_floats(&room, BLOCK);
+    float *inverse = work->inverse + (row * work->heads + head) * blocks * BLOCK, factors[BLOCK];
     const BiasView bias = view_bias(&work->bias, row, head, work->heads, work->columns, &room);
     int safe = 1;
     as_left(key, keys);
@@ -36,30 +60,13 @@ LANES static int attend(const Attention *work, long row, long head, Room room)
     as_right(value, values);
     as_turned(value, values, turned);
     for (long at = 0; at < blocks; at++) {
-        __m512 sums[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+        memset(sums, 0, BLOCK * sizeof(float));
         for (long before = 0; before <= at; before++) {
             block_product(keys, queries, before, at, depth, scores);
-            bfloat16 *tile = weights + before * 2 * TILE;
-            for (long pair = 0; pair < BLOCK; pair += 2)
-                for (long half = 0; half < 2; half++) {
-                    __m512 both[2];
-                    for (long odd = 0; odd < 2; odd++) {
-                        const long place = before * BLOCK + pair + odd;
-                        const uint32_t mask = bits[place * blocks + at];
-                        both[odd] = weight(scores, &bias, place, at * BLOCK + half * SIDE, scale);
-                        sums[half] = _mm512_add_ps(sums[half], both[odd]);
-                        both[odd] =
-                            _mm512_maskz_mov_ps((__mmask16)(mask >> half * SIDE), both[odd]);
-                    }
-                    _mm512_store_si512(tile + half * TILE + pair / 2 * DEPTH,
-                                       interleaved(both[0], both[1]));
-                }
+            weigh(scores, &bias, bits_of(work, row, head), blocks, before, at, scale,
+                  weights + before * 2 * TILE, sums);
         }
-        float added[BLOCK] __attribute__((aligned(64))), factors[BLOCK];
-        _mm512_store_ps(added, sums[0]);
-        _mm512_store_ps(added + SIDE, sums[1]);
-        safe &= invert(added, work->kept, query.count - at * BLOCK,
-                       work->inverse + (which * blocks + at) * BLOCK, factors);
+        safe &= invert(sums, work->kept, query.count - at * BLOCK, inverse + at * BLOCK, factors);
         for (long side = 0; side < depth; side += BLOCK)
             multiply(mixed + side * BLOCK, BLOCK,
                      (Pair){turned + side * DEPTH, turned + side * DEPTH + TILE, BLOCK * depth},
@@ -74,7 +81,7 @@ long attention_room(const Attention *work)
     const long columns = work->columns, depth = work->depth;
     const long blocks = (columns + BLOCK - 1) / BLOCK, size = blocks * BLOCK * depth;
     const long narrow = 8 * size + blocks * 4 * TILE + 2 * TILE;
-    const long floats = size + BLOCK * depth + 2 * BLOCK * BLOCK + blocks * BLOCK;
+    const long floats = size + BLOCK * depth + 2 * BLOCK * BLOCK + (blocks + 1) * BLOCK;
     return narrow * (long)sizeof(bfloat16) + floats * (long)sizeof(float) + 16 * ALIGNED +
            bias_room(columns);
 }

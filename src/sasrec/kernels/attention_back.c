@@ -25,92 +25,137 @@ LANES static void scale_gradient(const Attention *work, long row, long head, Mat
         along[place] = 0;
 }
 
-LANES static void go_back(const Attention *work, long row, long head, float *bias_sums, Room room)
+/* One window and head, laid out as its products want it. */
+typedef struct {
+    long blocks, depth;
+    float scale;
+    const uint32_t *bits;
+    BiasView bias;
+    float *bias_sums;
+    bfloat16 *keys, *values, *turned_keys; /* left tiles */
+    bfloat16 *queries, *grads;             /* right tiles [depth, queries] */
+    bfloat16 *paired_queries, *paired_grads; /* right tiles [queries, depth] */
+    bfloat16 *weights, *errors; /* left tiles of a block of keys, [keys, queries] */
+    bfloat16 *paired_errors;    /* right tiles of one block */
+    float *along;               /* [padded queries] */
+    float *query_sums;          /* [blocks, depth, 32] */
+    float *scores, *changes, *sums; /* of one block */
+} Desk;
+
+LANES static Desk lay_out(const Attention *work, long row, long head, float *bias_sums, Room *room)
 {
-    const Matrix query = projected(work, row, head, 0), keys_of = projected(work, row, head, 1);
+    const Matrix query = projected(work, row, head, 0), key = projected(work, row, head, 1);
     const Matrix value = projected(work, row, head, 2);
     const long blocks = query.blocks, depth = work->depth, size = blocks * BLOCK * depth;
-    const float scale = 1 / __builtin_sqrtf((float)depth);
-    const Matrix grad = {take_narrow(&room, size), depth, query.count, blocks, depth};
-    bfloat16 *keys = take_narrow(&room, size), *values = take_narrow(&room, size);
-    bfloat16 *queries = take_narrow(&room, size);
-    bfloat16 *grads = take_narrow(&room, size), *paired_queries = take_narrow(&room, size);
-    bfloat16 *paired_grads = take_narrow(&room, size), *turned = take_narrow(&room, size);
-    bfloat16 *weights = take_narrow(&room, blocks * 2 * TILE);
-    bfloat16 *errors = take_narrow(&room, blocks * 2 * TILE);
-    bfloat16 *paired_errors = take_narrow(&room, 2 * TILE);
-    float *scores = take_floats(&room, BLOCK * BLOCK);
-    float *changes = take_floats(&room, BLOCK * BLOCK);
-    float *sums = take_floats(&room, BLOCK * depth);
-    float *query_sums = take_floats(&room, size);
-    float *along = take_floats(&room, blocks * BLOCK), scales[BLOCK];
-    const uint32_t *bits = bits_of(work, row, head);
-    const BiasView bias = view_bias(&work->bias, row, head, work->heads, work->columns, &room);
-    const long width = work->heads * depth;
-    Matrix to = part(work, work->projected_grad, row, 3 * width, head * depth);
-    scale_gradient(work, row, head, grad, along);
-    as_left(keys_of, keys);
-    as_left(value, values);
-    as_right(query, queries);
-    as_right(grad, grads);
-    as_paired(query, paired_queries);
-    as_paired(grad, paired_grads);
-    as_right(keys_of, (bfloat16 *)query_sums); /* free as yet */
-    as_turned(keys_of, (bfloat16 *)query_sums, turned);
-    memset(query_sums, 0, (size_t)size * sizeof(float));
-    for (long before = 0; before < blocks; before++) {
-        for (long at = before; at < blocks; at++) {
-            block_product(keys, queries, before, at, depth, scores);
-            block_product(values, grads, before, at, depth, changes);
-            for (long pair = 0; pair < BLOCK; pair += 2)
-                for (long half = 0; half < 2; half++) {
-                    const long queries_at = at * BLOCK + half * SIDE;
-                    const __m512 shared = _mm512_load_ps(along + queries_at);
-                    __m512 both[2];
-                    for (long odd = 0; odd < 2; odd++) {
-                        const long place = pair + odd, key = before * BLOCK + place;
-                        const __mmask16 mask = (__mmask16)(bits[key * blocks + at] >> half * SIDE);
-                        const __m512 power = weight(scores, &bias, key, queries_at, scale);
-                        const __m512 change = _mm512_maskz_mov_ps(
-                            mask, _mm512_load_ps(changes + place * BLOCK + half * SIDE));
-                        both[odd] = _mm512_mul_ps(power, _mm512_sub_ps(change, shared));
-                        add_bias_error(&bias, bias_sums, key, queries_at, both[odd]);
-                        const long here = at * 2 * TILE + place / SIDE * TILE +
-                                          place % SIDE * DEPTH + half * SIDE;
-                        store_narrow(weights + here, _mm512_maskz_mov_ps(mask, power));
-                        store_narrow(errors + here, both[odd]);
-                    }
-                    _mm512_store_si512(paired_errors + half * TILE + pair / 2 * DEPTH,
-                                       interleaved(both[0], both[1]));
-                }
-            for (long side = 0; side < depth; side += BLOCK) {
-                const bfloat16 *left = turned + before * BLOCK * depth + side * DEPTH;
-                multiply(query_sums + at * BLOCK * depth + side * BLOCK, BLOCK,
-                         (Pair){left, left + TILE, 0},
-                         (Pair){paired_errors, paired_errors + TILE, 0}, 1, 1);
+    const Matrix grad = {take_narrow(room, size), depth, query.count, blocks, depth};
+    Desk desk = {.blocks = blocks,
+                 .depth = depth,
+                 .scale = 1 / __builtin_sqrtf((float)depth),
+                 .bits = bits_of(work, row, head),
+                 .bias = view_bias(&work->bias, row, head, work->heads, work->columns, room),
+                 .bias_sums = bias_sums};
+    bfloat16 **tiles[] = {&desk.keys,    &desk.values, &desk.turned_keys,    &desk.queries,
+                          &desk.grads,   &desk.paired_queries, &desk.paired_grads};
+    for (int at = 0; at < 7; at++)
+        *tiles[at] = take_narrow(room, size);
+    desk.weights = take_narrow(room, blocks * 2 * TILE);
+    desk.errors = take_narrow(room, blocks * 2 * TILE);
+    desk.paired_errors = take_narrow(room, 2 * TILE);
+    desk.along = take_floats(room, blocks * BLOCK);
+    desk.query_sums = take_floats(room, size);
+    desk.scores = take_floats(room, BLOCK * BLOCK);
+    desk.changes = take_floats(room, BLOCK * BLOCK);
+    desk.sums = take_floats(room, BLOCK * depth);
+    scale_gradient(work, row, head, grad, desk.along);
+    as_left(key, desk.keys);
+    as_left(value, desk.values);
+    as_right(key, desk.queries);
+    as_turned(key, desk.queries, desk.turned_keys);
+    as_right(query, desk.queries);
+    as_right(grad, desk.grads);
+    as_paired(query, desk.paired_queries);
+    as_paired(grad, desk.paired_grads);
+    memset(desk.query_sums, 0, (size_t)size * sizeof(float));
+    return desk;
+}
+
+/* The kept weights and the errors of a block of keys and one of queries. */
+LANES static void find_errors(const Desk *desk, long keys, long queries)
+{
+    block_product(desk->keys, desk->queries, keys, queries, desk->depth, desk->scores);
+    block_product(desk->values, desk->grads, keys, queries, desk->depth, desk->changes);
+    for (long pair = 0; pair < BLOCK; pair += 2)
+        for (long half = 0; half < BLOCK; half += SIDE) {
+            const long query = queries * BLOCK + half;
+            const __m512 shared = _mm512_load_ps(desk->along + query);
+            __m512 errors[2];
+            for (long odd = 0; odd < 2; odd++) {
+                const long place = pair + odd, key = keys * BLOCK + place;
+                const __mmask16 kept =
+                    (__mmask16)(desk->bits[key * desk->blocks + queries] >> half);
+                const __m512 power = weight(desk->scores, &desk->bias, key, query, desk->scale);
+                const __m512 change = _mm512_maskz_mov_ps(
+                    kept, _mm512_load_ps(desk->changes + place * BLOCK + half));
+                errors[odd] = _mm512_mul_ps(power, _mm512_sub_ps(change, shared));
+                add_bias_error(&desk->bias, desk->bias_sums, key, query, errors[odd]);
+                const long here =
+                    queries * 2 * TILE + place / SIDE * TILE + place % SIDE * DEPTH + half;
+                store_narrow(desk->weights + here, _mm512_maskz_mov_ps(kept, power));
+                store_narrow(desk->errors + here, errors[odd]);
             }
+            _mm512_store_si512(desk->paired_errors + half / SIDE * TILE + pair / 2 * DEPTH,
+                               interleaved(errors[0], errors[1]));
         }
-        const struct {
-            const bfloat16 *left, *right;
-            float factor;
-            long which;
-        } ends[] = {{errors, paired_queries, scale, 1}, {weights, paired_grads, 1, 2}};
-        for (int end = 0; end < 2; end++) {
-            const bfloat16 *left = ends[end].left + before * 2 * TILE;
-            for (long side = 0; side < depth; side += BLOCK) {
-                const bfloat16 *right = ends[end].right + before * BLOCK * depth + side * DEPTH;
-                multiply(sums + side, depth, (Pair){left, left + TILE, 2 * TILE},
-                         (Pair){right, right + TILE, BLOCK * depth}, blocks - before, 0);
-            }
-            Matrix here = to;
-            here.values += ends[end].which * width;
-            write_rows(sums, ends[end].factor, here, before);
-        }
+}
+
+/* Add what these errors mean for the queries. */
+static void add_to_queries(const Desk *desk, long keys, long queries)
+{
+    const long depth = desk->depth;
+    for (long side = 0; side < depth; side += BLOCK) {
+        const bfloat16 *left = desk->turned_keys + keys * BLOCK * depth + side * DEPTH;
+        multiply(desk->query_sums + queries * BLOCK * depth + side * BLOCK, BLOCK,
+                 (Pair){left, left + TILE, 0},
+                 (Pair){desk->paired_errors, desk->paired_errors + TILE, 0}, 1, 1);
     }
+}
+
+/* Write a gradient of a block of keys: left tiles of it, [keys, queries], times [queries, depth]. */
+static void write_of_keys(const Desk *desk, const bfloat16 *left, const bfloat16 *right, float factor,
+                          Matrix to, long keys)
+{
+    const long depth = desk->depth;
+    left += keys * 2 * TILE;
+    right += keys * BLOCK * depth;
+    for (long side = 0; side < depth; side += BLOCK) {
+        const bfloat16 *columns = right + side * DEPTH;
+        multiply(desk->sums + side, depth, (Pair){left, left + TILE, 2 * TILE},
+                 (Pair){columns, columns + TILE, BLOCK * depth}, desk->blocks - keys, 0);
+    }
+    write_rows(desk->sums, factor, to, keys);
+}
+
+LANES static void go_back(const Attention *work, long row, long head, float *bias_sums, Room room)
+{
+    const Desk desk = lay_out(work, row, head, bias_sums, &room);
+    const long width = work->heads * work->depth;
+    const Matrix query = part(work, work->projected_grad, row, 3 * width, head * work->depth);
+    Matrix key = query, value = query;
+    key.values += width;
+    value.values += 2 * width;
+    for (long keys = 0; keys < desk.blocks; keys++) {
+        for (long queries = keys; queries < desk.blocks; queries++) {
+            find_errors(&desk, keys, queries);
+            add_to_queries(&desk, keys, queries);
+        }
+        write_of_keys(&desk, desk.errors, desk.paired_queries, desk.scale, key, keys);
+        write_of_keys(&desk, desk.weights, desk.paired_grads, 1, value, keys);
+    }
+    float scales[BLOCK];
     for (long place = 0; place < BLOCK; place++)
-        scales[place] = scale;
-    for (long at = 0; at < blocks; at++)
-        write_turned(query_sums + at * BLOCK * depth, scales, to, at);
+        scales[place] = desk.scale;
+    for (long queries = 0; queries < desk.blocks; queries++)
+        write_turned(desk.query_sums + queries * BLOCK * desk.depth, scales, query, queries);
 }
 
 typedef struct {
