@@ -30,6 +30,18 @@ def test_a_variable_switches_them_off():
     assert level_with(SASREC_KERNELS="avx512") <= library.LANES
 
 
+def test_without_a_library_there_is_no_level(monkeypatch):
+    monkeypatch.setattr(library, "EXTENSION_SUFFIXES", [".absent"])
+    assert library._loaded.__wrapped__() == (None, library.NONE)
+
+
+def test_a_library_of_another_system_is_left_alone(monkeypatch, tmp_path):
+    (tmp_path / "_native.so").write_bytes(b"no library at all")
+    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
+    monkeypatch.setattr(library, "EXTENSION_SUFFIXES", [".so"])
+    assert library._loaded.__wrapped__() == (None, library.NONE)
+
+
 def test_ceilings_lie_within_each_other():
     before = library.level()
     with library.at_most(library.LANES):

@@ -45,8 +45,8 @@ LANES static int attend(const Attention *work, long row, long head, Room room)
 {
     const Matrix query = projected(work, row, head, 0), key = projected(work, row, head, 1);
     const Matrix value = projected(work, row, head, 2), out = result(work, work->output, row, head);
-    const long blocks = query.blocks, depth = work->depth, size = blocks * BLOCK * depth;
-    const float scale = 1 / __builtin_sqrtf((float)depth);
+    const long blocks = query.blocks, depth = query.depth, size = blocks * BLOCK * depth;
+    const float scale = 1 / __builtin_sqrtf((float)query.width);
     bfloat16 *keys = take_narrow(&room, size), *queries = take_narrow(&room, size);
     bfloat16 *values = take_narrow(&room, size), *turned = take_narrow(&room, size);
     bfloat16 *weights = take_narrow(&room, blocks * 2 * TILE);
@@ -78,12 +78,12 @@ LANES static int attend(const Attention *work, long row, long head, Room room)
 
 long attention_room(const Attention *work)
 {
-    const long columns = work->columns, depth = work->depth;
-    const long blocks = (columns + BLOCK - 1) / BLOCK, size = blocks * BLOCK * depth;
+    const Matrix shape = matrix(0, 0, work->columns, work->depth);
+    const long blocks = shape.blocks, depth = shape.depth, size = blocks * BLOCK * depth;
     const long narrow = 8 * size + blocks * 4 * TILE + 2 * TILE;
     const long floats = size + BLOCK * depth + 2 * BLOCK * BLOCK + (blocks + 1) * BLOCK;
     return narrow * (long)sizeof(bfloat16) + floats * (long)sizeof(float) + 16 * ALIGNED +
-           bias_room(columns);
+           bias_room(work->columns);
 }
 
 LANES static void share(void *given, long member, long size)

@@ -40,8 +40,7 @@ long attention_room(const Attention *work);
 
 static inline Matrix part(const Attention *work, const bfloat16 *values, long row, long stride, long offset)
 {
-    return (Matrix){values + row * work->columns * stride + offset, stride, work->columns,
-                    (work->columns + BLOCK - 1) / BLOCK, work->depth};
+    return matrix(values + row * work->columns * stride + offset, stride, work->columns, work->depth);
 }
 
 static inline Matrix projected(const Attention *work, long row, long head, long which)
@@ -78,7 +77,7 @@ LANES static inline __m512 weight(const float *scores, const BiasView *bias, lon
 LANES static inline void write_turned(const float *values, const float *factors, Matrix to, long block)
 {
     for (long half = 0; half < 2; half++)
-        for (long at = 0; at < to.depth; at += SIDE) {
+        for (long at = 0; at < to.width; at += SIDE) {
             const __m512 factor = _mm512_loadu_ps(factors + half * SIDE);
             __m512i rows[SIDE];
             for (long row = 0; row < SIDE; row++)

@@ -12,8 +12,8 @@ from torch.autograd.function import once_differentiable
 from sasrec.kernels.bits import random_bits, spread
 from sasrec.kernels.library import LANES, TILES, call, room, serves, threads
 
-BLOCK = 32
-"""Windows are filled up to a multiple of it; heads are a multiple of it wide."""
+BLOCK, HALF = 32, 16
+"""Windows are filled up to a multiple of the one; heads are a multiple of the other wide."""
 WORTH_FILLING = 24
 """Shorter windows are mostly filling, which only AMX makes light of."""
 
@@ -27,7 +27,7 @@ def takes(projected: Tensor) -> bool:
     columns, depth = projected.shape[1], projected.shape[-1]
     light = columns >= WORTH_FILLING and depth <= BLOCK
     least = LANES if light else TILES
-    return depth % BLOCK == 0 and serves(projected.device, projected.dtype, least=least)
+    return depth % HALF == 0 and serves(projected.device, projected.dtype, least=least)
 
 
 def bits_for(projected: Tensor, probability: float) -> Tensor:

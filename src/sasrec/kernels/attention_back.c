@@ -13,7 +13,7 @@ LANES static void scale_gradient(const Attention *work, long row, long head, Mat
     for (long place = 0; place < grad.count; place++) {
         __m512 sum = _mm512_setzero_ps();
         const __m512 factor = _mm512_set1_ps(inverse[place] / work->kept);
-        for (long at = 0; at < grad.depth; at += SIDE) {
+        for (long at = 0; at < grad.width; at += SIDE) {
             const __m512 value = widened(grad.values + place * grad.stride + at);
             sum = _mm512_fmadd_ps(value, widened(out.values + place * out.stride + at), sum);
             store_narrow((bfloat16 *)scaled.values + place * scaled.stride + at,
@@ -46,11 +46,11 @@ LANES static Desk lay_out(const Attention *work, long row, long head, float *bia
 {
     const Matrix query = projected(work, row, head, 0), key = projected(work, row, head, 1);
     const Matrix value = projected(work, row, head, 2);
-    const long blocks = query.blocks, depth = work->depth, size = blocks * BLOCK * depth;
-    const Matrix grad = {take_narrow(room, size), depth, query.count, blocks, depth};
+    const long blocks = query.blocks, depth = query.depth, size = blocks * BLOCK * depth;
+    const Matrix grad = matrix(take_narrow(room, size), depth, query.count, query.width);
     Desk desk = {.blocks = blocks,
                  .depth = depth,
-                 .scale = 1 / __builtin_sqrtf((float)depth),
+                 .scale = 1 / __builtin_sqrtf((float)query.width),
                  .bits = bits_of(work, row, head),
                  .bias = view_bias(&work->bias, row, head, work->heads, work->columns, room),
                  .bias_sums = bias_sums};

@@ -5,17 +5,25 @@
 
 #include "lanes.h"
 
-/* Some rows of a matrix [positions, depth]; behind the last one stand zeros up to whole blocks. */
+/* Some rows of a matrix [positions, width], the width being a multiple of 16. Up to whole blocks, and up
+   to a depth that is a multiple of 32, it is filled up with zeros. */
 typedef struct {
     const bfloat16 *values;
-    long stride, count, blocks, depth;
+    long stride, count, blocks, width, depth;
 } Matrix;
+
+static inline Matrix matrix(const bfloat16 *values, long stride, long count, long width)
+{
+    return (Matrix){values, stride, count, (count + BLOCK - 1) / BLOCK, width,
+                    (width + DEPTH - 1) / DEPTH * DEPTH};
+}
 
 LANES static inline __m512i line(Matrix from, long place, long at)
 {
     if (place >= from.count)
         return _mm512_setzero_si512();
-    return _mm512_loadu_si512(from.values + place * from.stride + at);
+    const __mmask32 present = at + DEPTH > from.width ? 0xffff : ~0u;
+    return _mm512_maskz_loadu_epi16(present, from.values + place * from.stride + at);
 }
 
 /* Left tiles [positions, depth]: by block, half of it, depth. */
@@ -95,7 +103,7 @@ static inline void block_product(const bfloat16 *left, const bfloat16 *right, lo
 LANES static inline void write_rows(const float *values, float factor, Matrix to, long block)
 {
     for (long row = 0; row < BLOCK && block * BLOCK + row < to.count; row++)
-        for (long at = 0; at < to.depth; at += SIDE)
+        for (long at = 0; at < to.width; at += SIDE)
             store_narrow((bfloat16 *)to.values + (block * BLOCK + row) * to.stride + at,
                          _mm512_mul_ps(_mm512_set1_ps(factor),
                                        _mm512_load_ps(values + row * to.depth + at)));

@@ -41,8 +41,7 @@ long sasrec_linear_room(long in, long out, long threads)
 
 static Matrix rows_of(const bfloat16 *values, long begin, long end, long depth)
 {
-    return (Matrix){values + begin * depth, depth, end - begin, (end - begin + BLOCK - 1) / BLOCK,
-                    depth};
+    return matrix(values + begin * depth, depth, end - begin, depth);
 }
 
 LANES static Matrix narrow_weight(const Work *work, bfloat16 *values)
