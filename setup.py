@@ -12,7 +12,8 @@ setup(
             "sasrec.kernels._native",
             sources=sorted(glob(f"{HERE}/*.c")),
             depends=sorted(glob(f"{HERE}/*.h")),
-            extra_compile_args=["-O3", "-std=gnu11"],
+            extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden"],
+            libraries=["m"],
             optional=True,  # where it cannot be built, PyTorch does the work
         )
     ]

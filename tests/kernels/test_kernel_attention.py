@@ -7,6 +7,7 @@ from torch import nn
 
 from sasrec.kernels import library
 from sasrec.kernels.attention import (
+    Bias,
     bits_for,
     dropped_attention,
     gap_numbers,
@@ -192,3 +193,11 @@ def test_only_what_it_is_good_at_is_given_to_it():
     assert not takes(window.float())
     with library.at_most(library.NONE):
         assert not takes(window)
+
+
+@pytest.mark.usefixtures("level")
+def test_a_bias_of_too_few_distances_is_refused():
+    projected = narrow(2, 50, 3, 2, 32)
+    bias = Bias(by_step=torch.zeros(20, 2))
+    with pytest.raises(IndexError, match="50 distances"):
+        dropped_attention(projected, bits_for(projected, 0.5), 0.5, bias)

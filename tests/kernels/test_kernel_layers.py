@@ -6,8 +6,16 @@ from hypothesis import strategies as st
 from tests.kernels.conftest import error, narrow
 from torch import nn
 
+from sasrec.kernels import library
 from sasrec.kernels.bits import random_bits, spread
-from sasrec.kernels.layers import dropped_sum, dropped_sum_norm, linear, normalised
+from sasrec.kernels.layers import (
+    dropped_sum,
+    dropped_sum_norm,
+    linear,
+    normalised,
+    takes_linear,
+    takes_sum,
+)
 
 ANY = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -144,3 +152,43 @@ def test_threads_share_the_work_without_a_trace(n_threads):
     assert all(torch.equal(*pair) for pair in zip(ours[:2], again[:2], strict=True))
     for one, other in zip(ours[2:], again[2:], strict=True):  # added up in another order
         assert error(one, other) < 1e-6
+
+
+@pytest.mark.usefixtures("level")
+def test_only_what_they_can_do_is_given_to_them():
+    values, norm = narrow(5, 64), nn.LayerNorm(64)
+    assert takes_sum(values, values, norm)
+    assert not takes_sum(values, values.float())
+    assert not takes_sum(values, values[:3])
+    assert not takes_sum(values, values, nn.LayerNorm(64).bfloat16())
+    assert not takes_sum(values, values, nn.LayerNorm(64, elementwise_affine=False))
+    assert not takes_sum(values[:, :40])
+    layer, able = nn.Linear(64, 96), library.level() == library.TILES
+    assert takes_linear(values, layer.weight, layer.bias) == able
+    assert not takes_linear(values, layer.weight, None)
+    assert not takes_linear(values[:, :32], layer.weight, layer.bias)
+    assert not takes_linear(values.float(), layer.weight, layer.bias)
+
+
+@pytest.mark.usefixtures("level")
+def test_whole_numbers_are_numbers():
+    values = narrow(5, 64)
+    assert torch.equal(dropped_sum(values, values, probability=0), values + values)
+
+
+@pytest.mark.usefixtures("level")
+def test_the_default_type_does_not_matter():
+    hidden, weight, bias = narrow(5, 64), narrow(32, 64).float(), narrow(32).float()
+    grad = narrow(5, 32, seed=1)
+    ours = run(linear, hidden, weight, bias, grad=grad)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = run(linear, hidden, weight, bias, grad=grad)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(*pair) for pair in zip(ours, again, strict=True))
+
+
+@pytest.mark.usefixtures("level")
+def test_nearly_all_may_be_dropped():
+    assert spread(random_bits((100, 100), 1 - 1e-7)).float().mean() < 1e-3

@@ -1,3 +1,4 @@
+import ctypes
 import os
 import subprocess
 import sys
@@ -7,8 +8,11 @@ import torch
 from tests.kernels.conftest import error
 
 from sasrec.data.batching import Batch
+from sasrec.kernels import attention as kernel
 from sasrec.kernels import library
+from sasrec.kernels.attention import kept_mask
 from sasrec.losses.full import softmax_cross_entropy
+from sasrec.models.attention import dropped_attention_plain
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 
@@ -32,14 +36,14 @@ def test_a_variable_switches_them_off():
 
 def test_without_a_library_there_is_no_level(monkeypatch):
     monkeypatch.setattr(library, "EXTENSION_SUFFIXES", [".absent"])
-    assert library._loaded.__wrapped__() == (None, library.NONE)
+    assert library._load.__wrapped__() == (None, library.NONE)
 
 
 def test_a_library_of_another_system_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / "_native.so").write_bytes(b"no library at all")
     monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
     monkeypatch.setattr(library, "EXTENSION_SUFFIXES", [".so"])
-    assert library._loaded.__wrapped__() == (None, library.NONE)
+    assert library._load.__wrapped__() == (None, library.NONE)
 
 
 def test_ceilings_lie_within_each_other():
@@ -82,6 +86,40 @@ def test_a_step_is_pytorchs_to_the_precision_of_bfloat16(form):
         assert error(ours[name], true) < allowed or true.norm() < 1e-4, name
 
 
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("kind", ["none", "both"])
+def test_attention_inside_a_network_is_the_plain_one(kind, monkeypatch):
+    """With attention probabilities dropped, by the same bits."""
+    torch.manual_seed(0)
+    settings = SASRecSettings(
+        hidden_dropout_prob=0, attn_dropout_prob=0.3, relative_bias=kind, time_dropout_prob=0
+    )
+    model = SASRec(settings, n_items=90, max_history=40).train()
+    batch = some_windows(rows=5, columns=40, n_items=90)
+    calls = []
+
+    def plain(projected, bits, kept, bias):
+        calls.append(bias)
+        mask = kept_mask(bits, projected.shape[1], kept).to(projected.dtype)
+        return dropped_attention_plain(projected.float(), mask.float(), added(bias)).bfloat16()
+
+    def added(bias):
+        if bias.numbers is None:
+            return None
+        gaps = bias.by_gap[bias.numbers.mT[:, :40, :40].long()].permute(0, 3, 1, 2)
+        steps = torch.arange(40)
+        return gaps + bias.by_step[(steps[:, None] - steps).clamp(min=0)].permute(2, 0, 1)
+
+    with torch.autocast("cpu", torch.bfloat16):
+        ours = value_and_gradients(model, batch)
+        monkeypatch.setattr(kernel, "dropped_attention", plain)
+        theirs = value_and_gradients(model, batch)
+    assert len(calls) == settings.n_layers
+    for name, true in theirs.items():
+        allowed = 0.05 * max(1e-2, float(true.norm()))
+        assert float((ours[name] - true).norm()) < allowed, name
+
+
 def some_windows(rows, columns, n_items):
     items = torch.randint(1, n_items + 1, (rows * columns + 1,))
     return Batch(
@@ -107,3 +145,14 @@ def value_and_gradients(model, batch):
         if weight.grad is not None
     }
     return {"loss": loss.detach(), **gradients}
+
+
+def test_a_kernel_is_not_given_what_it_would_misread():
+    if library.level() == library.NONE:
+        pytest.skip("this processor, or this build, has no such products")
+    with pytest.raises(ValueError, match="strides"):
+        library.call("bits", torch.empty(4, 4, dtype=torch.int32).T, 16, 0, 0)
+    with pytest.raises(ctypes.ArgumentError):
+        library.call("bits", torch.empty(4, dtype=torch.int32), 4.0, 0, 0)
+    with pytest.raises(TypeError):
+        library.call("bits", torch.empty(4, dtype=torch.int32))

@@ -115,3 +115,20 @@ def test_only_what_it_can_do_is_given_to_it():
         assert not takes(hidden[:0], table, torch.bfloat16)
     with library.at_most(library.NONE):
         assert not takes(hidden, table, torch.bfloat16)
+
+
+@pytest.mark.usefixtures("level")
+@pytest.mark.parametrize("target", [-1, 50, 5_000_000])
+def test_targets_that_are_no_items_are_refused(target):
+    hidden, targets, table = inputs(40, 50, 64)
+    targets[7] = target
+    with pytest.raises(IndexError, match="50 rows"):
+        of_the_kernel(hidden, targets, table)
+
+
+@pytest.mark.usefixtures("level")
+def test_targets_of_another_type_are_the_same_targets():
+    hidden, targets, table = inputs(40, 50, 64)
+    assert (
+        of_the_kernel(hidden, targets.int(), table)[0] == of_the_kernel(hidden, targets, table)[0]
+    )

@@ -18,10 +18,11 @@ static int invert(const float *sums, float kept, long count, float *inverse, flo
     return safe;
 }
 
-/* The kept weights of a block of keys and one of queries, as right tiles [keys, queries]; and add all
-   weights to the queries' sums. */
-LANES static void weigh(const float *scores, const BiasView *bias, const uint32_t *bits, long blocks,
-                        long keys, long queries, float scale, bfloat16 *tiles, float *sums)
+/* The kept weights of a block of keys and one of queries, as right tiles [keys, queries]; and add
+   all weights to the queries' sums. */
+LANES static void weigh(const float *scores, const BiasView *bias, const uint32_t *bits,
+                        long blocks, long keys, long queries, float scale, bfloat16 *tiles,
+                        float *sums)
 {
     for (long half = 0; half < BLOCK; half += SIDE) {
         __m512 sum = _mm512_load_ps(sums + half);
@@ -101,7 +102,7 @@ LANES static void share(void *given, long member, long size)
 }
 
 /* Bytes to give to attention and to its gradient. */
-long sasrec_attend_room(long columns, long heads, long depth, long threads)
+EXPORT long sasrec_attend_room(long columns, long heads, long depth, long threads)
 {
     const Attention work = {.columns = columns, .depth = depth};
     return room_for_all(attention_room(&work), threads) +
@@ -109,13 +110,22 @@ long sasrec_attend_room(long columns, long heads, long depth, long threads)
 }
 
 /* Returns 0, or 1 if exponentials were too large or too small and the output means nothing. */
-int sasrec_attend(const bfloat16 *projected, const uint32_t *bits, long rows, long columns, long heads,
-                  long depth, float kept, const uint8_t *numbers, const float *by_gap,
-                  const float *by_step, bfloat16 *output, float *inverse, char *room, long threads)
+EXPORT int sasrec_attend(const bfloat16 *projected, const uint32_t *bits, long rows, long columns,
+                         long heads, long depth, float kept, const uint8_t *numbers,
+                         const float *by_gap, const float *by_step, bfloat16 *output,
+                         float *inverse, char *room, long threads)
 {
-    Attention work = {.projected = projected, .bits = bits, .rows = rows, .columns = columns,
-                      .heads = heads, .depth = depth, .kept = kept, .output = output,
-                      .inverse = inverse, .bias = {numbers, by_gap, by_step}, .room = room};
+    Attention work = {.projected = projected,
+                      .bits = bits,
+                      .rows = rows,
+                      .columns = columns,
+                      .heads = heads,
+                      .depth = depth,
+                      .kept = kept,
+                      .output = output,
+                      .inverse = inverse,
+                      .bias = {numbers, by_gap, by_step},
+                      .room = room};
     together(share, &work, threads);
     return work.unsafe;
 }

@@ -1,7 +1,7 @@
 /* Causal attention with dropout, and its gradient, one window and head at a time.
 
-   With e = exp(scale query . key + bias), zero towards the future, Z its sum over the keys, m the mask (0 or
-   1 / kept) and g the gradient of the output,
+   With e = exp(scale query . key + bias), zero towards the future, Z its sum over the keys, m the
+   mask (0 or 1 / kept) and g the gradient of the output,
 
        output  = sum over keys of m e value / Z
        d value = sum over queries of m e g / Z
@@ -25,7 +25,7 @@ typedef struct {
     const bfloat16 *projected; /* [rows, columns, 3, heads, depth] */
     const uint32_t *bits;      /* [rows, heads, padded keys, padded queries / 32], 1 where kept */
     long rows, columns, heads, depth;
-    float kept; /* probability */
+    float kept;       /* probability */
     bfloat16 *output; /* [rows, columns, heads, depth] */
     float *inverse;   /* 1 / Z, [rows, heads, padded queries] */
     Bias bias;
@@ -38,9 +38,11 @@ typedef struct {
 /* Bytes that a thread needs, at most, for one window and head at a time. */
 long attention_room(const Attention *work);
 
-static inline Matrix part(const Attention *work, const bfloat16 *values, long row, long stride, long offset)
+static inline Matrix part(const Attention *work, const bfloat16 *values, long row, long stride,
+                          long offset)
 {
-    return matrix(values + row * work->columns * stride + offset, stride, work->columns, work->depth);
+    return matrix(values + row * work->columns * stride + offset, stride, work->columns,
+                  work->depth);
 }
 
 static inline Matrix projected(const Attention *work, long row, long head, long which)
@@ -74,7 +76,8 @@ LANES static inline __m512 weight(const float *scores, const BiasView *bias, lon
 }
 
 /* Write [depth, 32 positions], times a factor for each position, as rows of bfloat16. */
-LANES static inline void write_turned(const float *values, const float *factors, Matrix to, long block)
+LANES static inline void write_turned(const float *values, const float *factors, Matrix to,
+                                      long block)
 {
     for (long half = 0; half < 2; half++)
         for (long at = 0; at < to.width; at += SIDE) {

@@ -14,6 +14,8 @@ from sasrec.kernels.library import LANES, TILES, call, room, serves, threads
 
 BLOCK, HALF = 32, 16
 """Windows are filled up to a multiple of the one; heads are a multiple of the other wide."""
+KINDS = 65
+"""Of gaps in time; the last stands for gaps that nobody knows."""
 WORTH_FILLING = 24
 """Shorter windows are mostly filling, which only AMX makes light of."""
 
@@ -91,7 +93,8 @@ def gap_numbers(times: Tensor | None, untimed: Tensor | None, *, rows: int, colu
     """
     padded = -(-columns // BLOCK) * BLOCK
     numbers = torch.empty(rows, padded, padded, dtype=torch.uint8)
-    times = None if times is None else times.contiguous()
+    times = None if times is None else times.double().contiguous()
+    untimed = None if untimed is None else untimed.bool().contiguous()
     call("gaps", times, untimed, rows, columns, numbers, threads())
     return numbers
 
@@ -110,11 +113,24 @@ def dropped_attention(projected: Tensor, bits: Tensor, kept: float, bias: Bias =
 
     Raises:
         OverflowError: Exponentials were near overflow or underflow.
+        IndexError: The bias has too few distances, or other heads.
     """
     mixed: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
         projected, bits, kept, bias.numbers, bias.by_gap, bias.by_step
     )
     return mixed
+
+
+def _as_tables(*tables: Tensor | None, heads: int, columns: int) -> list[Tensor | None]:
+    """Return the tables by gap and by step as the kernel reads them.
+
+    Raises:
+        IndexError: A table has too few rows, or other heads.
+    """
+    for table, least in zip(tables, (KINDS, columns), strict=True):
+        if table is not None and (len(table) < least or table.shape[1:] != (heads,)):
+            raise IndexError(f"a bias of {tuple(table.shape)} for {least} distances, {heads} heads")
+    return [None if table is None else table.float().contiguous() for table in tables]
 
 
 class _Attention(torch.autograd.Function):
@@ -131,7 +147,8 @@ class _Attention(torch.autograd.Function):
         projected = projected.contiguous()
         rows, columns, _, heads, depth = projected.shape
         output = projected.new_empty(rows, columns, heads, depth)
-        inverse = torch.empty(rows, heads, bits.shape[2])
+        inverse = torch.empty(rows, heads, bits.shape[2], dtype=torch.float32)
+        by_gap, by_step = _as_tables(by_gap, by_step, heads=heads, columns=columns)
         ctx.sizes = rows, columns, heads, depth, kept
         given = projected, bits, *ctx.sizes, numbers, by_gap, by_step
         space = room("attend", columns, heads, depth)

@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* The gradient of the output, scaled by 1 / (Z kept), and what all errors of a query share. */
-LANES static void scale_gradient(const Attention *work, long row, long head, Matrix scaled, float *along)
+LANES static void scale_gradient(const Attention *work, long row, long head, Matrix scaled,
+                                 float *along)
 {
     const Matrix grad = result(work, work->grad, row, head);
     const Matrix out = result(work, work->output, row, head);
@@ -32,14 +33,14 @@ typedef struct {
     const uint32_t *bits;
     BiasView bias;
     float *bias_sums;
-    bfloat16 *keys, *values, *turned_keys; /* left tiles */
-    bfloat16 *queries, *grads;             /* right tiles [depth, queries] */
+    bfloat16 *keys, *values, *turned_keys;   /* left tiles */
+    bfloat16 *queries, *grads;               /* right tiles [depth, queries] */
     bfloat16 *paired_queries, *paired_grads; /* right tiles [queries, depth] */
-    bfloat16 *weights, *errors; /* left tiles of a block of keys, [keys, queries] */
-    bfloat16 *paired_errors;    /* right tiles of one block */
-    float *along;               /* [padded queries] */
-    float *query_sums;          /* [blocks, depth, 32] */
-    float *scores, *changes, *sums; /* of one block */
+    bfloat16 *weights, *errors;              /* left tiles of a block of keys, [keys, queries] */
+    bfloat16 *paired_errors;                 /* right tiles of one block */
+    float *along;                            /* [padded queries] */
+    float *query_sums;                       /* [blocks, depth, 32] */
+    float *scores, *changes, *sums;          /* of one block */
 } Desk;
 
 LANES static Desk lay_out(const Attention *work, long row, long head, float *bias_sums, Room *room)
@@ -54,8 +55,8 @@ LANES static Desk lay_out(const Attention *work, long row, long head, float *bia
                  .bits = bits_of(work, row, head),
                  .bias = view_bias(&work->bias, row, head, work->heads, work->columns, room),
                  .bias_sums = bias_sums};
-    bfloat16 **tiles[] = {&desk.keys,    &desk.values, &desk.turned_keys,    &desk.queries,
-                          &desk.grads,   &desk.paired_queries, &desk.paired_grads};
+    bfloat16 **tiles[] = {&desk.keys,  &desk.values,         &desk.turned_keys, &desk.queries,
+                          &desk.grads, &desk.paired_queries, &desk.paired_grads};
     for (int at = 0; at < 7; at++)
         *tiles[at] = take_narrow(room, size);
     desk.weights = take_narrow(room, blocks * 2 * TILE);
@@ -69,7 +70,7 @@ LANES static Desk lay_out(const Attention *work, long row, long head, float *bia
     scale_gradient(work, row, head, grad, desk.along);
     as_left(key, desk.keys);
     as_left(value, desk.values);
-    as_right(key, desk.queries);
+    as_right(key, desk.queries); /* on the way to turned ones; the queries overwrite them */
     as_turned(key, desk.queries, desk.turned_keys);
     as_right(query, desk.queries);
     as_right(grad, desk.grads);
@@ -94,8 +95,8 @@ LANES static void find_errors(const Desk *desk, long keys, long queries)
                 const __mmask16 kept =
                     (__mmask16)(desk->bits[key * desk->blocks + queries] >> half);
                 const __m512 power = weight(desk->scores, &desk->bias, key, query, desk->scale);
-                const __m512 change = _mm512_maskz_mov_ps(
-                    kept, _mm512_load_ps(desk->changes + place * BLOCK + half));
+                const __m512 change =
+                    _mm512_maskz_mov_ps(kept, _mm512_load_ps(desk->changes + place * BLOCK + half));
                 errors[odd] = _mm512_mul_ps(power, _mm512_sub_ps(change, shared));
                 add_bias_error(&desk->bias, desk->bias_sums, key, query, errors[odd]);
                 const long here =
@@ -120,9 +121,10 @@ static void add_to_queries(const Desk *desk, long keys, long queries)
     }
 }
 
-/* Write a gradient of a block of keys: left tiles of it, [keys, queries], times [queries, depth]. */
-static void write_of_keys(const Desk *desk, const bfloat16 *left, const bfloat16 *right, float factor,
-                          Matrix to, long keys)
+/* Write a gradient of a block of keys: left tiles of it, [keys, queries], times [queries, depth].
+ */
+static void write_of_keys(const Desk *desk, const bfloat16 *left, const bfloat16 *right,
+                          float factor, Matrix to, long keys)
 {
     const long depth = desk->depth;
     left += keys * 2 * TILE;
@@ -185,16 +187,25 @@ LANES static void share(void *given, long member, long size)
 }
 
 /* Gradients of the bias are added to `by_gap_grad` and `by_step_grad`, shaped as the tables. */
-void sasrec_attend_back(const bfloat16 *projected, const uint32_t *bits, long rows, long columns,
-                        long heads, long depth, float kept, const uint8_t *numbers,
-                        const float *by_gap, const float *by_step, bfloat16 *output, float *inverse,
-                        const bfloat16 *grad, bfloat16 *projected_grad, float *by_gap_grad,
-                        float *by_step_grad, char *room, long threads)
+EXPORT void sasrec_attend_back(const bfloat16 *projected, const uint32_t *bits, long rows,
+                               long columns, long heads, long depth, float kept,
+                               const uint8_t *numbers, const float *by_gap, const float *by_step,
+                               bfloat16 *output, float *inverse, const bfloat16 *grad,
+                               bfloat16 *projected_grad, float *by_gap_grad, float *by_step_grad,
+                               char *room, long threads)
 {
-    Work work = {.attention = {.projected = projected, .bits = bits, .rows = rows,
-                               .columns = columns, .heads = heads, .depth = depth, .kept = kept,
-                               .output = output, .inverse = inverse,
-                               .bias = {numbers, by_gap, by_step}, .room = room, .grad = grad,
+    Work work = {.attention = {.projected = projected,
+                               .bits = bits,
+                               .rows = rows,
+                               .columns = columns,
+                               .heads = heads,
+                               .depth = depth,
+                               .kept = kept,
+                               .output = output,
+                               .inverse = inverse,
+                               .bias = {numbers, by_gap, by_step},
+                               .room = room,
+                               .grad = grad,
                                .projected_grad = projected_grad}};
     work.sums = room + room_for_all(attention_room(&work.attention), threads);
     together(share, &work, threads);

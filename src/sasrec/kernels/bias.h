@@ -64,10 +64,10 @@ LANES static inline __m512 bias_at(const BiasView *bias, long key, long query)
     if (bias->numbers) {
         const __m512i kinds = kinds_at(bias, key, query);
         const float *gaps = bias->gaps;
-        const __m512 lower = _mm512_permutex2var_ps(_mm512_load_ps(gaps), kinds,
-                                                    _mm512_load_ps(gaps + 16));
-        const __m512 upper = _mm512_permutex2var_ps(_mm512_load_ps(gaps + 32), kinds,
-                                                    _mm512_load_ps(gaps + 48));
+        const __m512 lower =
+            _mm512_permutex2var_ps(_mm512_load_ps(gaps), kinds, _mm512_load_ps(gaps + 16));
+        const __m512 upper =
+            _mm512_permutex2var_ps(_mm512_load_ps(gaps + 32), kinds, _mm512_load_ps(gaps + 48));
         sum = _mm512_mask_blend_ps(_mm512_test_epi32_mask(kinds, _mm512_set1_epi32(32)), lower,
                                    upper);
         sum = _mm512_mask_blend_ps(_mm512_test_epi32_mask(kinds, _mm512_set1_epi32(UNKNOWN)), sum,
@@ -101,8 +101,8 @@ LANES static inline void add_bias_error(const BiasView *bias, float *sums, long 
     }
 }
 
-static inline void collect_bias(const float *sums, long head, long heads, long columns, float *by_gap,
-                                float *by_step)
+static inline void collect_bias(const float *sums, long head, long heads, long columns,
+                                float *by_gap, float *by_step)
 {
     for (long kind = 0; by_gap && kind < KINDS; kind++)
         for (long lane = 0; lane < SIDE; lane++)

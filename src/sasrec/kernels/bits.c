@@ -13,7 +13,7 @@ static uint64_t splitmix(uint64_t *state)
 
 /* Write `count` words of 32 bits; each bit is 0 with a probability of threshold / 65,536. Eight
    generators side by side (xorshift128+, Vigna 2017), of which each 16 bits decide about one. */
-LANES void sasrec_bits(uint32_t *words, long count, long threshold, uint64_t seed)
+EXPORT LANES void sasrec_bits(uint32_t *words, long count, long threshold, uint64_t seed)
 {
     uint64_t seeds[16] __attribute__((aligned(64)));
     for (int at = 0; at < 16; at++)

@@ -23,7 +23,8 @@ def random_bits(shape: tuple[int, ...], probability: float) -> Tensor:
     """
     bits = torch.empty(shape, dtype=torch.int32)
     seed = int(torch.empty((), dtype=torch.int64).random_(-(2**63), None))
-    call("bits", bits, bits.numel(), round(probability * 2**16), seed)
+    threshold = min(round(probability * 2**16), 2**16 - 1)
+    call("bits", bits, bits.numel(), threshold, seed)
     return bits
 
 

@@ -5,8 +5,8 @@
 
 #include "lanes.h"
 
-/* Some rows of a matrix [positions, width], the width being a multiple of 16. Up to whole blocks, and up
-   to a depth that is a multiple of 32, it is filled up with zeros. */
+/* Some rows of a matrix [positions, width], the width being a multiple of 16. Up to whole blocks,
+   and up to a depth that is a multiple of 32, it is filled up with zeros. */
 typedef struct {
     const bfloat16 *values;
     long stride, count, blocks, width, depth;
@@ -14,8 +14,9 @@ typedef struct {
 
 static inline Matrix matrix(const bfloat16 *values, long stride, long count, long width)
 {
-    return (Matrix){values, stride, count, (count + BLOCK - 1) / BLOCK, width,
-                    (width + DEPTH - 1) / DEPTH * DEPTH};
+    return (Matrix){values, stride,
+                    count,  (count + BLOCK - 1) / BLOCK,
+                    width,  (width + DEPTH - 1) / DEPTH * DEPTH};
 }
 
 LANES static inline __m512i line(Matrix from, long place, long at)
@@ -53,9 +54,9 @@ LANES static inline void as_right(Matrix from, bfloat16 *tiles)
 /* Left tiles [depth, positions], out of right tiles of the same: by block, depth. */
 LANES static inline void as_turned(Matrix from, const bfloat16 *right, bfloat16 *tiles)
 {
-    const __m512i lower = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36,
-                                           34, 32, 30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6,
-                                           4, 2, 0);
+    const __m512i lower =
+        _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26,
+                         24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     const __m512i upper = _mm512_add_epi16(lower, _mm512_set1_epi16(1));
     for (long block = 0; block < from.blocks; block++) {
         const bfloat16 *first = right + block * BLOCK * from.depth;
@@ -75,20 +76,21 @@ LANES static inline void as_turned(Matrix from, const bfloat16 *right, bfloat16 
 /* Right tiles [positions, depth]: by block, depth. */
 LANES static inline void as_paired(Matrix from, bfloat16 *tiles)
 {
-    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
-                                         39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+                                         8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
     const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
     for (long place = 0; place < from.blocks * BLOCK; place += 2)
         for (long at = 0; at < from.depth; at += DEPTH) {
             const __m512i first = line(from, place, at), second = line(from, place + 1, at);
-            bfloat16 *row = tiles + place / BLOCK * BLOCK * from.depth + at * DEPTH +
-                            place % BLOCK / 2 * DEPTH;
+            bfloat16 *row =
+                tiles + place / BLOCK * BLOCK * from.depth + at * DEPTH + place % BLOCK / 2 * DEPTH;
             _mm512_store_si512(row, _mm512_permutex2var_epi16(first, low, second));
             _mm512_store_si512(row + TILE, _mm512_permutex2var_epi16(first, high, second));
         }
 }
 
-/* Rows of block `row` of a left matrix times rows of block `column` of a right one, over the depth. */
+/* Rows of block `row` of a left matrix times rows of block `column` of a right one, over the depth.
+ */
 static inline void block_product(const bfloat16 *left, const bfloat16 *right, long row, long column,
                                  long depth, float *result)
 {

@@ -4,7 +4,7 @@
 #include "team.h"
 
 typedef struct {
-    const double *times; /* [rows, columns]; null where nobody knows them */
+    const double *times;    /* [rows, columns]; null where nobody knows them */
     const uint8_t *untimed; /* [rows], 1 where a window is not to know them; null for none */
     long rows, columns;
     uint8_t *numbers;
@@ -35,8 +35,9 @@ LANES static void share(void *given, long member, long size)
             __builtin_memset(numbers, UNKNOWN, (size_t)(padded * padded));
             continue;
         }
+        /* Filling takes the last time, so that it meets no gap that is not there. */
         for (long at = 0; at < padded; at++)
-            times[at] = at < columns ? work->times[row * columns + at] : 0;
+            times[at] = work->times[row * columns + (at < columns ? at : columns - 1)];
         for (long key = 0; key < padded; key++)
             for (long query = 0; query < padded; query += SIDE)
                 _mm_storeu_si128((__m128i *)(numbers + key * padded + query),
@@ -45,8 +46,8 @@ LANES static void share(void *given, long member, long size)
 }
 
 /* Write numbers [rows, padded keys, padded queries]. */
-void sasrec_gaps(const double *times, const uint8_t *untimed, long rows, long columns,
-                 uint8_t *numbers, long threads)
+EXPORT void sasrec_gaps(const double *times, const uint8_t *untimed, long rows, long columns,
+                        uint8_t *numbers, long threads)
 {
     Work work = {times, untimed, rows, columns, numbers};
     together(share, &work, threads);

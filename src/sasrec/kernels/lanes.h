@@ -7,8 +7,8 @@
 
 #define LOG2_E 1.44269504f
 
-/* 2 to the power of x, to 8e-5 of the value, where bfloat16 can tell 2e-3; infinity from 128 on, 0 far
-   below, NaN stays NaN. */
+/* 2 to the power of x, to 8e-5 of the value, where bfloat16 can tell 2e-3; infinity from 128 on, 0
+   far below, NaN stays NaN. */
 LANES static inline __m512 power_of_two(__m512 x)
 {
     const __m512 rest = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF); /* x - floor(x) */
@@ -27,8 +27,9 @@ LANES static inline __m512 exponential(__m512 x)
 /* Two rows of floats as pairs of bfloat16, the first row's value in the lower half. */
 LANES static inline __m512i interleaved(__m512 first, __m512 second)
 {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                           8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
@@ -56,8 +57,8 @@ LANES static inline void store_narrow(bfloat16 *values, __m512 floats)
     _mm256_storeu_si256((__m256i *)values, (__m256i)_mm512_cvtneps_pbh(floats));
 }
 
-/* The Gaussian error linear unit x Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415), and its slope
-   Phi(x) + x phi(x). Phi by formula 7.1.26 of Abramowitz & Stegun 1964. */
+/* The Gaussian error linear unit x Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415), and its
+   slope Phi(x) + x phi(x). Phi by formula 7.1.26 of Abramowitz & Stegun 1964. */
 LANES static inline __m512 gelu(__m512 x, __m512 *slope)
 {
     const __m512 one = _mm512_set1_ps(1.0f);

@@ -20,29 +20,42 @@ WIDEST, LARGEST = 256, 2**16
 """Of inputs, and of a weight's elements: PyTorch's products of larger matrices are faster."""
 
 
-def takes_linear(hidden: Tensor, weight: Tensor) -> bool:
+def takes_linear(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
     """Return whether the kernel takes these, and is the faster way.
 
     Args:
         hidden: [P, d].
         weight: [e, d].
+        bias: [e], or None.
     """
     return (
         _takes(hidden, TILES)
-        and weight.dtype == torch.float32
-        and all(size % BLOCK == 0 for size in weight.shape)
-        and weight.shape[1] <= WIDEST
+        and bias is not None
+        and weight.dtype == bias.dtype == torch.float32
+        and hidden.shape[1] == weight.shape[1] <= WIDEST
         and weight.numel() <= LARGEST
+        and all(size % BLOCK == 0 for size in weight.shape)
     )
 
 
-def takes_sum(values: Tensor) -> bool:
+def takes_sum(
+    values: Tensor, residual: Tensor | None = None, norm: nn.LayerNorm | None = None
+) -> bool:
     """Return whether the kernels of sums and norms take these.
 
     Args:
         values: [P, d].
+        residual: What they are added to.
+        norm: What normalises the sum.
     """
-    return _takes(values, LANES) and values.shape[1] % BLOCK == 0
+    like = residual is None or (residual.dtype == values.dtype and residual.shape == values.shape)
+    normal = norm is None or (
+        norm.normalized_shape == tuple(values.shape[1:])
+        and norm.elementwise_affine
+        and norm.bias is not None
+        and norm.weight.dtype == norm.bias.dtype == torch.float32
+    )
+    return _takes(values, LANES) and like and normal and values.shape[1] % BLOCK == 0
 
 
 def _takes(hidden: Tensor, least: int) -> bool:
@@ -80,7 +93,7 @@ def dropped_sum(residual: Tensor, values: Tensor, *, probability: float) -> Tens
     """
     bits = _bits_for(values, probability)
     total: Tensor = _Sum.apply(  # type: ignore[no-untyped-call]
-        residual, values, bits, 1 - probability
+        residual, values, bits, 1.0 - probability
     )
     return total
 
@@ -101,7 +114,7 @@ def dropped_sum_norm(
     """
     bits = _bits_for(values, probability)
     both: tuple[Tensor, Tensor] = _SumNorm.apply(  # type: ignore[no-untyped-call]
-        residual, values, norm.weight, norm.bias, bits, 1 - probability, norm.eps
+        residual, values, norm.weight, norm.bias, bits, 1.0 - probability, norm.eps
     )
     return both
 
@@ -128,10 +141,15 @@ def _bits_for(values: Tensor, probability: float) -> Tensor | None:
     return random_bits((len(values), values.shape[1] // BITS), probability)
 
 
+def _floats(*shape: int) -> Tensor:
+    """Return memory for float32, whatever the default type is."""
+    return torch.empty(shape, dtype=torch.float32, device="cpu")
+
+
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, gelu: bool) -> Tensor:
-        hidden, weight = hidden.contiguous(), weight.contiguous()
+        hidden, weight, bias = (part.contiguous() for part in (hidden, weight, bias))
         output = hidden.new_empty(len(hidden), len(weight))
         slopes = torch.empty_like(output) if gelu else None
         ctx.sizes = len(hidden), weight.shape[1], weight.shape[0]
@@ -146,7 +164,7 @@ class _Linear(torch.autograd.Function):
         hidden, weight, slopes = ctx.saved_tensors
         grad, hidden_grad = grad.contiguous(), torch.empty_like(hidden)
         size, team = weight.numel(), threads()
-        sums = torch.empty(team, size + len(weight))
+        sums = _floats(team, size + len(weight))
         parts = slopes, grad, hidden_grad, sums, room("linear", *ctx.sizes[1:])
         call("linear_back", hidden, weight, *ctx.sizes, *parts, team)
         return hidden_grad, sums[0, :size].view_as(weight), sums[0, size:], None
@@ -172,7 +190,7 @@ class _Sum(torch.autograd.Function):
         (bits,) = ctx.saved_tensors
         grad = grad.contiguous()
         values_grad, team = torch.empty_like(grad), threads()
-        sums = torch.empty(team, 2, grad.shape[1])
+        sums = _floats(team, 2, grad.shape[1])
         parts = None, grad, None, values_grad, sums
         call("add_norm_back", None, None, bits, None, *ctx.sizes, *parts, team)
         return grad, values_grad, None, None
@@ -182,7 +200,7 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, values: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
         values = values.contiguous()
-        output, moments = torch.empty_like(values), torch.empty(len(values), 2)
+        output, moments = torch.empty_like(values), _floats(len(values), 2)
         ctx.sizes = *values.shape, 1.0
         parts = None, output, moments
         call("add_norm", values, None, None, scale, shift, *ctx.sizes, eps, *parts, threads())
@@ -194,7 +212,7 @@ class _Norm(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         values, moments, scale = ctx.saved_tensors
         grad, values_grad, team = grad.contiguous(), torch.empty_like(values), threads()
-        sums = torch.empty(team, 2, len(scale))
+        sums = _floats(team, 2, len(scale))
         parts = grad, None, values_grad, None, sums
         call("add_norm_back", values, moments, None, scale, *ctx.sizes, *parts, team)
         return values_grad, sums[0, 0], sums[0, 1], None
@@ -214,7 +232,7 @@ class _SumNorm(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         residual, values = residual.contiguous(), values.contiguous()
         total, output = torch.empty_like(values), torch.empty_like(values)
-        moments = torch.empty(len(values), 2)
+        moments = _floats(len(values), 2)
         weights, ctx.sizes = (scale, shift), (*values.shape, kept)
         parts = total, output, moments
         call("add_norm", residual, values, bits, *weights, *ctx.sizes, eps, *parts, threads())
@@ -231,7 +249,7 @@ class _SumNorm(torch.autograd.Function):
         grad = torch.zeros_like(total) if grad is None else grad.contiguous()
         total_grad = None if total_grad is None else total_grad.contiguous()
         gradients, team = (torch.empty_like(total), torch.empty_like(total)), threads()
-        sums = torch.empty(team, 2, len(scale))
+        sums = _floats(team, 2, len(scale))
         parts = grad, total_grad, *gradients, sums
         call("add_norm_back", total, moments, bits, scale, *ctx.sizes, *parts, team)
         return *gradients, sums[0, 0], sums[0, 1], None, None, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,12 +26,38 @@ NONE, LANES, TILES = 0, 1, 2
 LEVELS = ("none", "avx512", "amx")
 
 
+FORMS = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_float}
+SIGNATURES = {
+    "team": "ppp",
+    "choose": "l",
+    "bits": "plll",
+    "gaps": "ppllpl",
+    "softmax": "ppplllpppl",
+    "softmax_room": "llll",
+    "attend": "ppllllfppppppl",
+    "attend_back": "ppllllfppppppppppl",
+    "attend_room": "llll",
+    "linear": "ppplllpppl",
+    "linear_back": "pplllpppppl",
+    "linear_room": "lll",
+    "add_norm": "pppppllffpppl",
+    "add_norm_back": "ppppllfpppppl",
+}
+"""What each function is given: pointers, longs, floats."""
 _ceiling = [TILES]
 """The last is the level not to go beyond."""
 
 
-@cache
+_lock = threading.Lock()
+
+
 def _loaded() -> tuple[ctypes.CDLL | None, int]:
+    with _lock:  # the first users may be several threads
+        return _load()
+
+
+@cache
+def _load() -> tuple[ctypes.CDLL | None, int]:
     """Return the library and the level of this processor."""
     chosen = os.environ.get(SWITCH, "")
     found = [Path(__file__).with_name(f"_native{suffix}") for suffix in EXTENSION_SUFFIXES]
@@ -42,6 +69,8 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
         # The threads PyTorch computes with: a second set would get in their way.
         threads = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
         names = "GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"
+        for name, forms in SIGNATURES.items():
+            getattr(library, f"sasrec_{name}").argtypes = [FORMS[form] for form in forms]
         library.sasrec_team(*(ctypes.cast(getattr(threads, n), ctypes.c_void_p) for n in names))
         level = int(library.sasrec_choose(chosen != "avx512"))
     except (OSError, AttributeError):  # built for another system, or PyTorch without OpenMP
@@ -105,11 +134,13 @@ def call(function: str, *arguments: Tensor | float | None) -> Any:
 
     Args:
         function: Its name.
-        arguments: Tensors, whose values must stand one after the other, or None for no tensor;
-            ints are sizes, other numbers float32.
+        arguments: Tensors, None for no tensor, sizes, and numbers.
 
     Returns:
         What it returns.
+
+    Raises:
+        ValueError: The values of a tensor do not stand one after the other.
     """
     return getattr(native(), f"sasrec_{function}")(*map(_as_c, arguments))
 
@@ -132,7 +163,9 @@ def threads() -> int:
     return torch.get_num_threads()
 
 
-def _as_c(value: Tensor | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_float:
-    if value is None or isinstance(value, Tensor):
-        return ctypes.c_void_p(None if value is None else value.data_ptr())
-    return ctypes.c_long(value) if isinstance(value, int) else ctypes.c_float(value)
+def _as_c(value: Tensor | float | None) -> float | None:
+    if not isinstance(value, Tensor):
+        return value
+    if not value.is_contiguous():
+        raise ValueError(f"a kernel was given a tensor of strides {value.stride()}")
+    return value.data_ptr()

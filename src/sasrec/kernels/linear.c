@@ -15,7 +15,7 @@
 enum { GROUP = 4 }; /* blocks of positions that add to the weights' gradient at once */
 
 typedef struct {
-    const bfloat16 *input; /* [positions, in] */
+    const bfloat16 *input;      /* [positions, in] */
     const float *weight, *bias; /* [out, in], [out] */
     long positions, in, out;
     bfloat16 *slopes; /* of the GELU, [positions, out]; null without one */
@@ -29,12 +29,13 @@ typedef struct {
 /* Bytes that a thread needs, at most. */
 static long room_for(long in, long out)
 {
-    const long narrow = 2 * in * out + GROUP * BLOCK * (3 * out + in), floats = BLOCK * (in + BLOCK);
+    const long narrow = 2 * in * out + GROUP * BLOCK * (3 * out + in),
+               floats = BLOCK * (in + BLOCK);
     return narrow * (long)sizeof(bfloat16) + floats * (long)sizeof(float) + 8 * ALIGNED;
 }
 
 /* Bytes to give to either of the functions below. */
-long sasrec_linear_room(long in, long out, long threads)
+EXPORT long sasrec_linear_room(long in, long out, long threads)
 {
     return room_for_all(room_for(in, out), threads);
 }
@@ -58,7 +59,8 @@ LANES static void write_outputs(const Work *work, const float *products, long be
         for (long half = 0; half < BLOCK; half += SIDE) {
             const long to = (begin + row) * work->out + column + half;
             __m512 value = _mm512_add_ps(_mm512_load_ps(products + row * BLOCK + half),
-                                         _mm512_loadu_ps(work->bias + column + half)), slope;
+                                         _mm512_loadu_ps(work->bias + column + half)),
+                   slope;
             if (work->slopes) {
                 value = gelu(value, &slope);
                 store_narrow(work->slopes + to, slope);
@@ -132,13 +134,14 @@ LANES static void backward(void *given, long member, long size)
         for (long at = 0; at < change.blocks; at++) {
             const bfloat16 *rows = left + at * BLOCK * out;
             for (long column = 0; column < in; column += BLOCK)
-                multiply(products + column, in, (Pair){rows, rows + SIDE * out, TILE},
-                         (Pair){weight + column * DEPTH, weight + column * DEPTH + TILE, BLOCK * in},
-                         out / DEPTH, 0);
-            write_rows(products, 1,
-                       rows_of(work->input_grad + begin * in, 0, last - begin, in), at);
+                multiply(
+                    products + column, in, (Pair){rows, rows + SIDE * out, TILE},
+                    (Pair){weight + column * DEPTH, weight + column * DEPTH + TILE, BLOCK * in},
+                    out / DEPTH, 0);
+            write_rows(products, 1, rows_of(work->input_grad + begin * in, 0, last - begin, in),
+                       at);
         }
-        as_right(change, left);
+        as_right(change, left); /* on the way to turned ones; the left ones have served */
         as_turned(change, left, turned);
         as_paired(rows_of(work->input, begin, last, in), paired);
         for (long row = 0; row < out; row += BLOCK)
@@ -153,23 +156,38 @@ LANES static void backward(void *given, long member, long size)
 }
 
 /* `slopes` is null without a GELU. Widths are multiples of 32. */
-void sasrec_linear(const bfloat16 *input, const float *weight, const float *bias, long positions,
-                   long in, long out, bfloat16 *slopes, bfloat16 *output, char *room, long threads)
+EXPORT void sasrec_linear(const bfloat16 *input, const float *weight, const float *bias,
+                          long positions, long in, long out, bfloat16 *slopes, bfloat16 *output,
+                          char *room, long threads)
 {
-    Work work = {.input = input, .weight = weight, .bias = bias, .positions = positions, .in = in,
-                 .out = out, .slopes = slopes, .output = output,
+    Work work = {.input = input,
+                 .weight = weight,
+                 .bias = bias,
+                 .positions = positions,
+                 .in = in,
+                 .out = out,
+                 .slopes = slopes,
+                 .output = output,
                  .room = room};
     together(forward, &work, threads);
 }
 
-/* `sums` has room for threads x (in + 1) x out; the first part is the gradient of weight and bias. */
-void sasrec_linear_back(const bfloat16 *input, const float *weight, long positions, long in, long out,
-                        bfloat16 *slopes, const bfloat16 *grad, bfloat16 *input_grad,
-                        float *sums, char *room, long threads)
+/* `sums` has room for threads x (in + 1) x out; the first part is the gradient of weight and bias.
+ */
+EXPORT void sasrec_linear_back(const bfloat16 *input, const float *weight, long positions, long in,
+                               long out, bfloat16 *slopes, const bfloat16 *grad,
+                               bfloat16 *input_grad, float *sums, char *room, long threads)
 {
-    Work work = {.input = input, .weight = weight, .positions = positions, .in = in, .out = out,
-                 .slopes = slopes, .grad = grad, .input_grad = input_grad,
-                 .sums = sums, .room = room};
+    Work work = {.input = input,
+                 .weight = weight,
+                 .positions = positions,
+                 .in = in,
+                 .out = out,
+                 .slopes = slopes,
+                 .grad = grad,
+                 .input_grad = input_grad,
+                 .sums = sums,
+                 .room = room};
     together(backward, &work, threads);
     const long size = (in + 1) * out;
     for (long member = 1; member < threads; member++)

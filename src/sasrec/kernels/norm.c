@@ -1,9 +1,11 @@
 /* Dropout, a residual connection and layer normalisation in one, and their gradients.
 
-       sum = residual + values kept / probability,    output = scale (sum - mean) / deviation + shift
+       sum = residual + values kept / probability,    output = scale (sum - mean) / deviation +
+   shift
 
-   Mean and deviation are those of a row. Where there are no values, the residual is the sum; where no
-   output is wanted, there is nothing else. The sum is kept for the gradient as it was rounded. */
+   Mean and deviation are those of a row. Where there are no values, the residual is the sum; where
+   no output is wanted, there is nothing else. The sum is kept for the gradient as it was rounded.
+ */
 
 #include "lanes.h"
 #include "team.h"
@@ -16,8 +18,8 @@ typedef struct {
     const float *scale, *shift;        /* [width] */
     long positions, width;
     float kept, eps;
-    bfloat16 *sum, *output; /* no output: null */
-    float *moments; /* mean and 1 / deviation of each row, [positions, 2] */
+    bfloat16 *sum, *output;          /* no output: null */
+    float *moments;                  /* mean and 1 / deviation of each row, [positions, 2] */
     const bfloat16 *grad, *sum_grad; /* of output and sum, or null */
     bfloat16 *residual_grad, *values_grad;
     float *sums; /* of each thread: gradients of scale and shift */
@@ -105,8 +107,8 @@ LANES static void normalise_back(const Work *work, long row, float *scale_grad, 
             _mm512_mul_ps(_mm512_sub_ps(widened(work->sum + from + at), mean), inverse);
         const __m512 scaled =
             _mm512_mul_ps(widened(work->grad + from + at), _mm512_loadu_ps(work->scale + at));
-        __m512 change = _mm512_mul_ps(
-            inverse, _mm512_fnmadd_ps(even, slope, _mm512_sub_ps(scaled, level)));
+        __m512 change =
+            _mm512_mul_ps(inverse, _mm512_fnmadd_ps(even, slope, _mm512_sub_ps(scaled, level)));
         if (work->sum_grad)
             change = _mm512_add_ps(change, widened(work->sum_grad + from + at));
         store_narrow(work->residual_grad + from + at, change);
@@ -130,25 +132,45 @@ LANES static void backward(void *given, long member, long size)
     }
 }
 
-void sasrec_add_norm(const bfloat16 *residual, const bfloat16 *values, const uint32_t *bits,
-                     const float *scale, const float *shift, long positions, long width, float kept,
-                     float eps, bfloat16 *sum, bfloat16 *output, float *moments, long threads)
+EXPORT void sasrec_add_norm(const bfloat16 *residual, const bfloat16 *values, const uint32_t *bits,
+                            const float *scale, const float *shift, long positions, long width,
+                            float kept, float eps, bfloat16 *sum, bfloat16 *output, float *moments,
+                            long threads)
 {
-    Work work = {.residual = residual, .values = values, .bits = bits, .scale = scale,
-                 .shift = shift, .positions = positions, .width = width, .kept = kept, .eps = eps,
-                 .sum = sum, .output = output, .moments = moments};
+    Work work = {.residual = residual,
+                 .values = values,
+                 .bits = bits,
+                 .scale = scale,
+                 .shift = shift,
+                 .positions = positions,
+                 .width = width,
+                 .kept = kept,
+                 .eps = eps,
+                 .sum = sum,
+                 .output = output,
+                 .moments = moments};
     together(forward, &work, threads);
 }
 
 /* `sums` has room for threads x 2 x width; the first part is the gradient of scale and shift. */
-void sasrec_add_norm_back(bfloat16 *sum, float *moments, const uint32_t *bits, const float *scale,
-                          long positions, long width, float kept, const bfloat16 *grad,
-                          const bfloat16 *sum_grad, bfloat16 *residual_grad, bfloat16 *values_grad,
-                          float *sums, long threads)
+EXPORT void sasrec_add_norm_back(bfloat16 *sum, float *moments, const uint32_t *bits,
+                                 const float *scale, long positions, long width, float kept,
+                                 const bfloat16 *grad, const bfloat16 *sum_grad,
+                                 bfloat16 *residual_grad, bfloat16 *values_grad, float *sums,
+                                 long threads)
 {
-    Work work = {.bits = bits, .scale = scale, .positions = positions, .width = width, .kept = kept,
-                 .sum = sum, .moments = moments, .grad = grad, .sum_grad = sum_grad,
-                 .residual_grad = residual_grad, .values_grad = values_grad, .sums = sums};
+    Work work = {.bits = bits,
+                 .scale = scale,
+                 .positions = positions,
+                 .width = width,
+                 .kept = kept,
+                 .sum = sum,
+                 .moments = moments,
+                 .grad = grad,
+                 .sum_grad = sum_grad,
+                 .residual_grad = residual_grad,
+                 .values_grad = values_grad,
+                 .sums = sums};
     together(backward, &work, threads);
     for (long member = 1; member < threads; member++)
         for (long at = 0; at < 2 * width; at++)

@@ -20,7 +20,10 @@ static inline Room room_of(char *all, long bytes, long member)
 }
 
 /* What to ask for so that each of some threads has `bytes`. */
-static inline long room_for_all(long bytes, long threads) { return threads * rounded(bytes) + ALIGNED; }
+static inline long room_for_all(long bytes, long threads)
+{
+    return threads * rounded(bytes) + ALIGNED;
+}
 
 static inline void *take(Room *room, long bytes)
 {

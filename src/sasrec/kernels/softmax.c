@@ -26,11 +26,12 @@ typedef struct {
     long positions, items, width;
     float *hidden_grad, *table_grad;
     bfloat16 *rows, *columns; /* the table: tiles of items, and of its transpose */
-    bfloat16 *states, *shares; /* right tiles of hidden log2 e, and of hidden / Z over pairs of positions */
-    float *mixed;              /* [blocks of positions, width, 32] */
-    float *sums;               /* Z, [positions rounded up] */
-    float *gathered;           /* of each thread: the gradient of a block of items */
-    double *losses;            /* of each thread */
+    bfloat16 *states,
+        *shares;     /* right tiles of hidden log2 e, and of hidden / Z over pairs of positions */
+    float *mixed;    /* [blocks of positions, width, 32] */
+    float *sums;     /* Z, [positions rounded up] */
+    float *gathered; /* of each thread: the gradient of a block of items */
+    double *losses;  /* of each thread */
 } Work;
 
 static long blocks_of(long count) { return (count + BLOCK - 1) / BLOCK; }
@@ -39,7 +40,7 @@ static long blocks_of(long count) { return (count + BLOCK - 1) / BLOCK; }
 static long grouped(long count) { return (blocks_of(count) + GROUP - 1) / GROUP * GROUP; }
 
 /* Bytes that sasrec_softmax needs to work in. */
-long sasrec_softmax_room(long positions, long items, long width, long threads)
+EXPORT long sasrec_softmax_room(long positions, long items, long width, long threads)
 {
     const long tiles = 2 * (blocks_of(items) + grouped(positions)) * BLOCK * width;
     const long floats = grouped(positions) * BLOCK * (width + 1) + threads * GROUP * BLOCK * width;
@@ -128,8 +129,9 @@ LANES static inline void fetch(const bfloat16 *first, const bfloat16 *second, lo
 }
 
 /* Turn scores of a block into right tiles of e [items, positions], and add e to Z. */
-LANES static inline void exponentiate(const float *scores, long filled, bfloat16 *tiles, float *sums,
-                                      const bfloat16 *next, const bfloat16 *needed, long width)
+LANES static inline void exponentiate(const float *scores, long filled, bfloat16 *tiles,
+                                      float *sums, const bfloat16 *next, const bfloat16 *needed,
+                                      long width)
 {
     __m512 first_sum = _mm512_load_ps(sums), second_sum = _mm512_load_ps(sums + SIDE);
     for (long row = 0; row < BLOCK; row += 2) {
@@ -175,8 +177,8 @@ LANES static void mix(const Work *work, long positions, long begin, long end)
         for (long row = 0; row < width; row += BLOCK) {
             const bfloat16 *columns = work->columns + group * size + row * DEPTH;
             multiply(work->mixed + positions * size + row * BLOCK, BLOCK,
-                     (Pair){columns, columns + TILE, size},
-                     (Pair){tiles, tiles + TILE, 2 * TILE}, count, 1);
+                     (Pair){columns, columns + TILE, size}, (Pair){tiles, tiles + TILE, 2 * TILE},
+                     count, 1);
         }
     }
 }
@@ -276,8 +278,7 @@ LANES static void gather(const Work *work, long items, long count, float *sums)
             }
             for (long column = 0; column < width; column += BLOCK) {
                 const bfloat16 *shares = work->shares + group * size + column * DEPTH;
-                multiply(sums + which * size + column, width,
-                         (Pair){tiles, tiles + TILE, 2 * TILE},
+                multiply(sums + which * size + column, width, (Pair){tiles, tiles + TILE, 2 * TILE},
                          (Pair){shares, shares + TILE, size}, GROUP, group > 0);
             }
         }
@@ -309,15 +310,24 @@ LANES static void take_items(void *given, long member, long size)
 }
 
 /* Returns the sum of the losses, and writes the gradients of that sum; NaN if exponentials were too
-   large or too small, in which case gradients mean nothing. The width is a multiple of 32. */
-double sasrec_softmax(const float *hidden, const int64_t *targets, const float *table, long positions,
-                      long items, long width, float *hidden_grad, float *table_grad, char *given,
-                      long threads)
+   large or too small, in which case gradients mean nothing; minus infinity if a target is no item.
+   The width is a multiple of 32. */
+EXPORT double sasrec_softmax(const float *hidden, const int64_t *targets, const float *table,
+                             long positions, long items, long width, float *hidden_grad,
+                             float *table_grad, char *given, long threads)
 {
-    Work work = {.hidden = hidden, .table = table, .targets = targets, .positions = positions,
-                 .items = items, .width = width, .hidden_grad = hidden_grad,
+    Work work = {.hidden = hidden,
+                 .table = table,
+                 .targets = targets,
+                 .positions = positions,
+                 .items = items,
+                 .width = width,
+                 .hidden_grad = hidden_grad,
                  .table_grad = table_grad};
     Room room = room_of(given, 0, 0);
+    for (long position = 0; position < positions; position++)
+        if (targets[position] < 0 || targets[position] >= items)
+            return -INFINITY;
     work.rows = take_narrow(&room, blocks_of(items) * BLOCK * width);
     work.columns = take_narrow(&room, blocks_of(items) * BLOCK * width);
     work.states = take_narrow(&room, grouped(positions) * BLOCK * width);

@@ -23,7 +23,8 @@ def takes(hidden: Tensor, table: Tensor, dtype: torch.dtype) -> bool:
     """
     return (
         serves(table.device, dtype, least=TILES)
-        and table.dtype == torch.float32
+        and hidden.dtype == table.dtype == torch.float32
+        and hidden.shape[1] == table.shape[1]
         and table.shape[1] % DEPTH == 0
         and len(hidden) > 0
     )
@@ -43,11 +44,16 @@ def softmax_and_gradients(
     Returns:
         The sum, its gradient with respect to ``hidden`` [P, d] and to ``table`` [V, d]; None if
         exponentials were too large or too small.
+
+    Raises:
+        IndexError: A target is not in the table.
     """
-    hidden, targets, table = hidden.contiguous(), targets.contiguous(), table.contiguous()
+    hidden, targets, table = hidden.contiguous(), targets.long().contiguous(), table.contiguous()
     gradients = torch.empty_like(hidden), torch.empty_like(table)
     sizes = len(hidden), *table.shape
     total = call("softmax", hidden, targets, table, *sizes, *gradients, room, threads())
+    if total == -math.inf:
+        raise IndexError(f"targets reach beyond the {len(table)} rows of the table")
     return None if math.isnan(total) else (total, *gradients)
 
 

@@ -1,6 +1,7 @@
 /* See team.h. */
 
 #include "team.h"
+#include "tiles.h"
 
 typedef void Fork(void (*)(void *), void *, unsigned, unsigned);
 typedef int Number(void);
@@ -14,9 +15,9 @@ typedef struct {
     long size;
 } Order;
 
-/* Given GOMP_parallel, omp_get_thread_num and omp_get_num_threads of the OpenMP library that PyTorch
-   has loaded. */
-void sasrec_team(Fork *fork, Number *number, Number *count)
+/* Given GOMP_parallel, omp_get_thread_num and omp_get_num_threads of the OpenMP library that
+   PyTorch has loaded. */
+EXPORT void sasrec_team(Fork *fork, Number *number, Number *count)
 {
     fork_team = fork;
     my_number = number;

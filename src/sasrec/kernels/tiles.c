@@ -41,8 +41,9 @@ AMX static void multiply_amx(float *result, long stride, Pair left, Pair right, 
     _tile_stored(3, lower + SIDE, row);
 }
 
-LANES static inline void multiply_one(float *result, long stride, const bfloat16 *left, long left_step,
-                                      const bfloat16 *right, long right_step, long depth, int add)
+LANES static inline void multiply_one(float *result, long stride, const bfloat16 *left,
+                                      long left_step, const bfloat16 *right, long right_step,
+                                      long depth, int add)
 {
     __m512 sums[SIDE];
 #pragma GCC unroll 16
@@ -74,8 +75,8 @@ LANES static void multiply_lanes(float *result, long stride, Pair left, Pair rig
                          left.step, rights[column], right.step, depth, add);
 }
 
-/* Eight tiles of 16 rows of 64 bytes. Not made when it is loaded: the compiler does not see that all
-   of it is read then, and leaves some unwritten. */
+/* Eight tiles of 16 rows of 64 bytes. A constant: filled in just before it is loaded, some of it
+   would not be written, since the compiler takes the instruction to read its first bytes only. */
 static const struct {
     uint8_t palette, start, reserved[14];
     uint16_t bytes[16];
@@ -116,14 +117,13 @@ static int may_use_amx(void)
     return syscall(SYS_arch_prctl, request, tile_data) == 0;
 }
 
-/* Choose how to multiply; `amx` 0 leaves AMX alone. Returns 2 for AMX, 1 for AVX-512, 0 for neither. */
-int sasrec_choose(int amx)
+/* Choose how to multiply; `amx` 0 leaves AMX alone. Returns 2 for AMX, 1 for AVX-512, 0 for
+ * neither, when nothing may be computed. */
+EXPORT int sasrec_choose(long amx)
 {
     const uint64_t vectors = 0xe6, tiles = 0x60000;
     const uint32_t wide = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31; /* F, DQ, BW, VL */
     uint32_t a, basic, c, features, more, b, d;
-    multiply = 0;
-    has_amx = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 27 & 1)) /* xgetbv */
         return 0;
     if (!__get_cpuid_count(7, 0, &a, &basic, &c, &features))
@@ -132,8 +132,9 @@ int sasrec_choose(int amx)
         return 0;
     if ((basic & wide) != wide || !(more >> 5 & 1) || (kept_state() & vectors) != vectors)
         return 0;
-    has_amx = amx && (features >> 22 & 1) && (features >> 24 & 1) &&
-              (kept_state() & tiles) == tiles && may_use_amx();
-    multiply = has_amx ? multiply_amx : multiply_lanes;
-    return 1 + has_amx;
+    amx = amx && (features >> 22 & 1) && (features >> 24 & 1) && (kept_state() & tiles) == tiles &&
+          may_use_amx();
+    has_amx = amx;
+    multiply = amx ? multiply_amx : multiply_lanes;
+    return 1 + amx;
 }

@@ -104,7 +104,7 @@ class Block(nn.Module):
 
     def _added(self, hidden: Tensor, added: Tensor) -> Tensor:
         """Return hidden + Drop(added)."""
-        if self.residual and takes_sum(added):
+        if self.residual and takes_sum(added, hidden):
             return dropped_sum(hidden, added, probability=self._probability())
         return self._sum(hidden, self.dropout(added))
 
@@ -112,7 +112,7 @@ class Block(nn.Module):
         self, hidden: Tensor, added: Tensor, norm: nn.Module
     ) -> tuple[Tensor, Tensor]:
         """Return hidden + Drop(added), and its norm."""
-        if self.residual and isinstance(norm, nn.LayerNorm) and takes_sum(added):
+        if isinstance(norm, nn.LayerNorm) and self.residual and takes_sum(added, hidden, norm):
             return dropped_sum_norm(hidden, added, norm, probability=self._probability())
         total = self._sum(hidden, self.dropout(added))
         return total, norm(total)

@@ -76,7 +76,11 @@ def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> Tens
     if probability == 0.5:
         return _halves(size, word).view(dtype).view(shape)
     # A word of 16 random bits, below the threshold with the given probability.
-    kept = _random_bits(size, torch.int16).ge_(round(probability * 2**16) - 2**15).to(word)
+    kept = (
+        _random_bits(size, torch.int16)
+        .ge_(min(round(probability * 2**16), 2**16 - 1) - 2**15)
+        .to(word)
+    )
     scale = torch.tensor(1 / (1 - probability), dtype=dtype).view(word)
     return (kept * scale).view(dtype).view(shape)
 

@@ -216,7 +216,7 @@ class Linear(nn.Linear):
         Returns:
             [P, e].
         """
-        if kernel.takes_linear(input, self.weight):
+        if kernel.takes_linear(input, self.weight, self.bias):
             if activation is F.gelu:
                 return kernel.linear(input, self.weight, self.bias, gelu=True)
             result = kernel.linear(input, self.weight, self.bias)
@@ -316,7 +316,7 @@ class LayerNorm(nn.LayerNorm):
         Returns:
             The same shape.
         """
-        if kernel.takes_sum(input):
+        if kernel.takes_sum(input, norm=self):
             return kernel.normalised(input, self)
         return super().forward(input)
 

@@ -95,8 +95,8 @@ def gap_buckets(gaps: Tensor) -> Tensor:
     Returns:
         int64 of the same shape, 0 to ``GAP_BUCKETS - 1``.
     """
-    doublings = gaps.float().clamp_(min=0.5).log2_().add_(1).floor_()
-    return doublings.clamp_(max=GAP_BUCKETS - 1).long()
+    largest = 2.0 ** (GAP_BUCKETS - 2)
+    return gaps.float().clamp_(0.5, largest).frexp().exponent.long()
 
 
 class RelativeBias(nn.Module):
