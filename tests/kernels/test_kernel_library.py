@@ -2,6 +2,7 @@ import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -35,14 +36,13 @@ def test_a_variable_switches_them_off():
 
 
 def test_without_a_library_there_is_no_level(monkeypatch):
-    monkeypatch.setattr(library, "EXTENSION_SUFFIXES", [".absent"])
+    monkeypatch.setattr(library, "LIBRARY", Path("absent"))
     assert library._load.__wrapped__() == (None, library.NONE)
 
 
 def test_a_library_of_another_system_is_left_alone(monkeypatch, tmp_path):
-    (tmp_path / "_native.so").write_bytes(b"no library at all")
-    monkeypatch.setattr(library, "__file__", str(tmp_path / "library.py"))
-    monkeypatch.setattr(library, "EXTENSION_SUFFIXES", [".so"])
+    (tmp_path / "library").write_bytes(b"no library at all")
+    monkeypatch.setattr(library, "LIBRARY", tmp_path / "library")
     assert library._load.__wrapped__() == (None, library.NONE)
 
 

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+LIBRARY = Path(__file__).with_name("libkernels.so.1")
 SWITCH = "SASREC_KERNELS"
 """Environment variable: ``off`` leaves all to PyTorch, ``avx512`` does without AMX."""
 NONE, LANES, TILES = 0, 1, 2
@@ -60,12 +60,10 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
 def _load() -> tuple[ctypes.CDLL | None, int]:
     """Return the library and the level of this processor."""
     chosen = os.environ.get(SWITCH, "")
-    found = [Path(__file__).with_name(f"_native{suffix}") for suffix in EXTENSION_SUFFIXES]
-    present = [path for path in found if path.is_file()]
-    if chosen == "off" or not present:
+    if chosen == "off" or not LIBRARY.is_file():
         return None, NONE
     try:
-        library = ctypes.CDLL(str(present[0]))
+        library = ctypes.CDLL(str(LIBRARY))
         # The threads PyTorch computes with: a second set would get in their way.
         threads = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
         names = "GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"
