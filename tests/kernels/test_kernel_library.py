@@ -37,13 +37,13 @@ def test_a_variable_switches_them_off():
 
 def test_without_a_library_there_is_no_level(monkeypatch):
     monkeypatch.setattr(library, "LIBRARY", Path("absent"))
-    assert library._load.__wrapped__() == (None, library.NONE)
+    assert library._loaded.__wrapped__() == (None, library.NONE)
 
 
 def test_a_library_of_another_system_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / "library").write_bytes(b"no library at all")
     monkeypatch.setattr(library, "LIBRARY", tmp_path / "library")
-    assert library._load.__wrapped__() == (None, library.NONE)
+    assert library._loaded.__wrapped__() == (None, library.NONE)
 
 
 def test_ceilings_lie_within_each_other():

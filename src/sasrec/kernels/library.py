@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -48,16 +47,8 @@ _ceiling = [TILES]
 """The last is the level not to go beyond."""
 
 
-_lock = threading.Lock()
-
-
-def _loaded() -> tuple[ctypes.CDLL | None, int]:
-    with _lock:  # the first users may be several threads
-        return _load()
-
-
 @cache
-def _load() -> tuple[ctypes.CDLL | None, int]:
+def _loaded() -> tuple[ctypes.CDLL | None, int]:
     """Return the library and the level of this processor."""
     chosen = os.environ.get(SWITCH, "")
     if chosen == "off" or not LIBRARY.is_file():
@@ -140,7 +131,7 @@ def call(function: str, *arguments: Tensor | float | None) -> Any:
     Raises:
         ValueError: The values of a tensor do not stand one after the other.
     """
-    return getattr(native(), f"sasrec_{function}")(*map(_as_c, arguments))
+    return _function(function)(*[_as_c(value) for value in arguments])
 
 
 def room(kernel: str, *sizes: int) -> Tensor:
@@ -159,6 +150,11 @@ def room(kernel: str, *sizes: int) -> Tensor:
 def threads() -> int:
     """Return how many threads share a kernel's work."""
     return torch.get_num_threads()
+
+
+@cache
+def _function(name: str) -> Any:
+    return getattr(native(), f"sasrec_{name}")
 
 
 def _as_c(value: Tensor | float | None) -> float | None:
