@@ -12,7 +12,8 @@ from sasrec.models.attention import (
     dropped_attention_plain,
 )
 from sasrec.models.dropout import Dropout, keep_mask
-from sasrec.models.layers import ACTIVATIONS, FeedForward, layout_of, pad, unpad
+from sasrec.models.feed_forward import ACTIVATIONS, FeedForward
+from sasrec.models.layers import layout_of, pad, unpad
 
 
 def batch_of(lengths):

@@ -13,7 +13,8 @@ from torch.autograd.function import once_differentiable
 
 from sasrec.kernels import attention as kernel
 from sasrec.models.dropout import Dropout, keep_mask
-from sasrec.models.layers import Layout, Linear, pad, unpad
+from sasrec.models.feed_forward import Linear
+from sasrec.models.layers import Layout, pad, unpad
 from sasrec.models.packed import packed_attention
 from sasrec.models.positions import Distances, RelativeBias, rotated
 

@@ -26,7 +26,8 @@ from sasrec.models.attention import SelfAttention
 from sasrec.models.blocks import Block
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout
-from sasrec.models.layers import FeedForward, layout_of, narrowed
+from sasrec.models.feed_forward import FeedForward
+from sasrec.models.layers import layout_of, narrowed
 from sasrec.settings import Activation, Settings, check_heads
 
 

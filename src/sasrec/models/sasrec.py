@@ -24,15 +24,8 @@ from sasrec.models.attention import SelfAttention
 from sasrec.models.blocks import Block, Form
 from sasrec.models.contract import NextItemModel
 from sasrec.models.dropout import Dropout, drop_rows
-from sasrec.models.layers import (
-    FeedForward,
-    Layout,
-    SwiGLU,
-    layout_of,
-    make_norm,
-    narrowed,
-    places_from_the_end,
-)
+from sasrec.models.feed_forward import FeedForward, SwiGLU, make_norm
+from sasrec.models.layers import Layout, layout_of, narrowed, places_from_the_end
 from sasrec.models.positions import RelativeBias, RelativeKind, distances_of
 from sasrec.settings import Activation, Norm, Settings, check_heads
 
