@@ -1,5 +1,4 @@
 import pytest
-import torch
 
 from sasrec.kernels import library
 
@@ -11,15 +10,3 @@ def level(request):
         pytest.skip("this processor, or this build, has no such products")
     with library.at_most(request.param):
         yield request.param
-
-
-def error(ours, true):
-    """Return how far off one tensor is, as a share of the size of the true one, or of 1."""
-    size = max(1.0, float(true.double().norm()))
-    return float((ours.double() - true.double()).norm()) / size
-
-
-def narrow(*shape, seed=0, scale=1.0):
-    """Return random numbers that bfloat16 holds exactly."""
-    generator = torch.Generator().manual_seed(seed)
-    return (torch.randn(*shape, generator=generator) * scale).bfloat16()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.kernels.conftest import error, narrow
+from kernel_inputs import error, narrow
 from torch import nn
 
 from sasrec.kernels import library

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.kernels.conftest import error, narrow
+from kernel_inputs import error, narrow
 from torch import nn
 
 from sasrec.kernels import library

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.kernels.conftest import error
+from kernel_inputs import error
 
 from sasrec.data.batching import Batch
 from sasrec.kernels import attention as kernel

@@ -1,7 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.kernels.conftest import error
+from kernel_inputs import error
 
 from sasrec.kernels import library
 from sasrec.kernels.softmax import room_for, softmax_and_gradients, takes

@@ -4,14 +4,12 @@
 
 #include <string.h>
 
-static const float SAFE_SUM = 1e30f;
-
 /* Factors for the queries of a block, out of the sums of their exponentials; 0 for padding. */
 static int invert(const float *sums, float kept, long count, float *inverse, float *factors)
 {
     int safe = 1;
     for (long place = 0; place < BLOCK; place++) {
-        safe &= place >= count || (sums[place] > 1 / SAFE_SUM && sums[place] < SAFE_SUM);
+        safe &= place >= count || is_safe(sums[place]);
         inverse[place] = place < count ? 1 / sums[place] : 0;
         factors[place] = inverse[place] / kept;
     }

@@ -7,6 +7,10 @@
 
 #define LOG2_E 1.44269504f
 
+/* Whether exponentials that add up to a sum were neither near overflow nor near underflow; for NaN,
+   they were. */
+static inline int is_safe(float sum) { return sum > 1e-30f && sum < 1e30f; }
+
 /* 2 to the power of x, to 8e-5 of the value, where bfloat16 can tell 2e-3; infinity from 128 on, 0
    far below, NaN stays NaN. */
 LANES static inline __m512 power_of_two(__m512 x)

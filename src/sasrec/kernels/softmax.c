@@ -18,7 +18,6 @@
 #include <string.h>
 
 enum { GROUP = 4, CHUNK = 4 * GROUP }; /* blocks of items: in one product, in the cache */
-static const float SAFE_SUM = 1e30f;
 
 typedef struct {
     const float *hidden, *table;
@@ -217,8 +216,7 @@ LANES static double finish(const Work *work, long block)
 static int safe(const Work *work, long block)
 {
     for (long place = 0; place < BLOCK; place++) {
-        const float sum = work->sums[block * BLOCK + place];
-        if (!(sum > 1 / SAFE_SUM && sum < SAFE_SUM))
+        if (!is_safe(work->sums[block * BLOCK + place]))
             return 0;
     }
     return 1;
