@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sasrec.kernels.bits import random_bits, spread
-from sasrec.kernels.library import LANES, TILES, call, room, serves, threads
+from sasrec.kernels.library import TILES, call, level, room, serves, threads
 
 BLOCK, HALF = 32, 16
 """Windows are filled up to a multiple of the one; heads are a multiple of the other wide."""
 KINDS = 65
 """Of gaps in time; the last stands for gaps that nobody knows."""
-WORTH_FILLING = 24
+WORTH_FILLING = 16
 """Shorter windows are mostly filling, which only AMX makes light of."""
 
 
@@ -27,9 +27,8 @@ def takes(projected: Tensor) -> bool:
         projected: [B, L, 3, H, d / H].
     """
     columns, depth = projected.shape[1], projected.shape[-1]
-    light = columns >= WORTH_FILLING and depth <= BLOCK
-    least = LANES if light else TILES
-    return depth % HALF == 0 and serves(projected.device, projected.dtype, least=least)
+    worth = columns >= WORTH_FILLING or level() == TILES
+    return worth and depth % HALF == 0 and serves(projected.device, projected.dtype)
 
 
 def bits_for(projected: Tensor, probability: float) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from sasrec.kernels.bits import BITS, random_bits
-from sasrec.kernels.library import LANES, TILES, call, room, serves, threads
+from sasrec.kernels.library import call, room, serves, threads
 
 BLOCK = 32
 """Widths are multiples of it."""
@@ -29,7 +29,7 @@ def takes_linear(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         bias: [e], or None.
     """
     return (
-        _takes(hidden, TILES)
+        _takes(hidden)
         and bias is not None
         and weight.dtype == bias.dtype == torch.float32
         and hidden.shape[1] == weight.shape[1] <= WIDEST
@@ -55,13 +55,11 @@ def takes_sum(
         and norm.bias is not None
         and norm.weight.dtype == norm.bias.dtype == torch.float32
     )
-    return _takes(values, LANES) and like and normal and values.shape[1] % BLOCK == 0
+    return _takes(values) and like and normal and values.shape[1] % BLOCK == 0
 
 
-def _takes(hidden: Tensor, least: int) -> bool:
-    return (
-        serves(hidden.device, hidden.dtype, least=least) and hidden.dim() == 2 and len(hidden) > 0
-    )
+def _takes(hidden: Tensor) -> bool:
+    return serves(hidden.device, hidden.dtype) and hidden.dim() == 2 and len(hidden) > 0
 
 
 def linear(hidden: Tensor, weight: Tensor, bias: Tensor, *, gelu: bool = False) -> Tensor:

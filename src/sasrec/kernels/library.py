@@ -75,15 +75,14 @@ def level() -> int:
     return min(_ceiling[-1], _loaded()[1])
 
 
-def serves(device: torch.device, dtype: torch.dtype, *, least: int = LANES) -> bool:
+def serves(device: torch.device, dtype: torch.dtype) -> bool:
     """Return whether kernels compute products of a type: bfloat16, on a processor that has them.
 
     Args:
         device: Where tensors are.
         dtype: In which products are to be taken.
-        least: Level from which on the kernel is the faster way.
     """
-    return device.type == "cpu" and dtype == torch.bfloat16 and level() >= least
+    return device.type == "cpu" and dtype == torch.bfloat16 and level() > NONE
 
 
 def native() -> ctypes.CDLL:

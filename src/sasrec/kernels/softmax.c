@@ -7,8 +7,9 @@
        d loss / table   = sum_p e (hidden / Z) - (hidden added up by target)
 
    Each thread first takes a share of the positions for Z and the gradient of the states, then a
-   share of the items, whose e it computes again, for the gradient of the table. Scores of 32 items
-   and 32 positions exist at a time, positions in the lanes of a register. */
+   share of the items for the gradient of the table. Scores of 32 items and 32 positions exist at a
+   time, positions in the lanes of a register. With AMX, the second half computes e again. Where
+   products take longer than memory, e is kept instead, for a piece of the positions at a time. */
 
 #include "lanes.h"
 #include "room.h"
@@ -18,6 +19,11 @@
 #include <string.h>
 
 enum { GROUP = 4, CHUNK = 4 * GROUP }; /* blocks of items: in one product, in the cache */
+enum {
+    KEPT = 1 << 24,
+    FEWEST = 16
+}; /* bytes of e in a piece; blocks of positions it has if these
+      take more, as each piece passes over the table's gradient */
 
 typedef struct {
     const float *hidden, *table;
@@ -26,11 +32,13 @@ typedef struct {
     float *hidden_grad, *table_grad;
     bfloat16 *rows, *columns; /* the table: tiles of items, and of its transpose */
     bfloat16 *states,
-        *shares;     /* right tiles of hidden log2 e, and of hidden / Z over pairs of positions */
-    float *mixed;    /* [blocks of positions, width, 32] */
-    float *sums;     /* Z, [positions rounded up] */
-    float *gathered; /* of each thread: the gradient of a block of items */
-    double *losses;  /* of each thread */
+        *shares;      /* right tiles of hidden log2 e, and of hidden / Z over pairs of positions */
+    float *mixed;     /* [blocks of positions, width, 32] */
+    float *sums;      /* Z, [positions rounded up] */
+    float *gathered;  /* of each thread: the gradient of a block of items */
+    double *losses;   /* of each thread */
+    bfloat16 *kept;   /* e of a piece: left tiles by block of items and of positions; or none */
+    long first, last; /* blocks of positions of this piece */
 } Work;
 
 static long blocks_of(long count) { return (count + BLOCK - 1) / BLOCK; }
@@ -38,13 +46,28 @@ static long blocks_of(long count) { return (count + BLOCK - 1) / BLOCK; }
 /* Blocks filled up to whole groups. */
 static long grouped(long count) { return (blocks_of(count) + GROUP - 1) / GROUP * GROUP; }
 
+/* Blocks of positions in a piece. */
+static long piece_of(long positions, long items)
+{
+    const long all = grouped(positions), one = blocks_of(items) * BLOCK * BLOCK * 2;
+    const long fitting = KEPT / one > FEWEST ? KEPT / one / GROUP * GROUP : FEWEST;
+    return products_are_cheap || all < fitting ? all : fitting;
+}
+
+/* Values of e that are kept at a time. */
+static long kept_of(long positions, long items)
+{
+    return products_are_cheap ? 0 : piece_of(positions, items) * blocks_of(items) * BLOCK * BLOCK;
+}
+
 /* Bytes that sasrec_softmax needs to work in. */
 EXPORT long sasrec_softmax_room(long positions, long items, long width, long threads)
 {
-    const long tiles = 2 * (blocks_of(items) + grouped(positions)) * BLOCK * width;
+    const long tiles =
+        2 * (blocks_of(items) + grouped(positions)) * BLOCK * width + kept_of(positions, items);
     const long floats = grouped(positions) * BLOCK * (width + 1) + threads * GROUP * BLOCK * width;
     return tiles * (long)sizeof(bfloat16) + floats * (long)sizeof(float) +
-           threads * (long)sizeof(double) + (8 + threads) * ALIGNED;
+           threads * (long)sizeof(double) + (9 + threads) * ALIGNED;
 }
 
 /* Tiles of one block of 32 items: as left factor [items, width], and transposed [width, items]. */
@@ -127,10 +150,11 @@ LANES static inline void fetch(const bfloat16 *first, const bfloat16 *second, lo
     }
 }
 
-/* Turn scores of a block into right tiles of e [items, positions], and add e to Z. */
+/* Turn scores of a block into right tiles of e [items, positions], and left tiles to keep if there
+   is room for them, and add e to Z. */
 LANES static inline void exponentiate(const float *scores, long filled, bfloat16 *tiles,
-                                      float *sums, const bfloat16 *next, const bfloat16 *needed,
-                                      long width)
+                                      bfloat16 *kept, float *sums, const bfloat16 *next,
+                                      const bfloat16 *needed, long width)
 {
     __m512 first_sum = _mm512_load_ps(sums), second_sum = _mm512_load_ps(sums + SIDE);
     for (long row = 0; row < BLOCK; row += 2) {
@@ -147,9 +171,21 @@ LANES static inline void exponentiate(const float *scores, long filled, bfloat16
         second_sum = _mm512_add_ps(second_sum, _mm512_add_ps(parts[1], parts[3]));
         _mm512_store_si512(tiles + row / 2 * DEPTH, interleaved(parts[0], parts[2]));
         _mm512_store_si512(tiles + TILE + row / 2 * DEPTH, interleaved(parts[1], parts[3]));
+        if (kept) {
+            bfloat16 *line = kept + row / SIDE * TILE + row % SIDE * DEPTH;
+            _mm512_store_si512(line, narrowed(parts[0], parts[1]));
+            _mm512_store_si512(line + DEPTH, narrowed(parts[2], parts[3]));
+        }
     }
     _mm512_store_ps(sums, first_sum);
     _mm512_store_ps(sums + SIDE, second_sum);
+}
+
+/* Where left tiles of e are kept, if they are. */
+static inline bfloat16 *kept_tiles(const Work *work, long items, long positions)
+{
+    const long piece = work->last - work->first;
+    return work->kept ? work->kept + (items * piece + positions - work->first) * 2 * TILE : NULL;
 }
 
 /* Z and the unscaled gradient of the states for a block of positions and some blocks of items.
@@ -169,8 +205,8 @@ LANES static void mix(const Work *work, long positions, long begin, long end)
             if (at + 1 < end)
                 score(work, at + 1, positions, scores[!turn]);
             exponentiate(scores[turn], work->items - at * BLOCK, tiles + (at - group) * 2 * TILE,
-                         work->sums + positions * BLOCK, work->rows + (at + 2) * size,
-                         work->columns + at * size, width);
+                         kept_tiles(work, at, positions), work->sums + positions * BLOCK,
+                         work->rows + (at + 2) * size, work->columns + at * size, width);
             turn = !turn;
         }
         for (long row = 0; row < width; row += BLOCK) {
@@ -225,8 +261,9 @@ static int safe(const Work *work, long block)
 LANES static void take_positions(void *given, long member, long size)
 {
     const Work *work = given;
-    const long all = grouped(work->positions), items = blocks_of(work->items);
-    const long begin = begins(all, member, size), end = begins(all, member + 1, size);
+    const long all = work->last - work->first, items = blocks_of(work->items);
+    const long begin = work->first + begins(all, member, size);
+    const long end = work->first + begins(all, member + 1, size);
     memset(work->mixed + begin * BLOCK * work->width, 0,
            (size_t)((end - begin) * BLOCK * work->width) * sizeof(float));
     memset(work->sums + begin * BLOCK, 0, (size_t)((end - begin) * BLOCK) * sizeof(float));
@@ -238,7 +275,7 @@ LANES static void take_positions(void *given, long member, long size)
     double loss = 0;
     for (long block = begin; block < end; block++)
         loss += safe(work, block) ? finish(work, block) : NAN;
-    work->losses[member] = loss;
+    work->losses[member] += loss;
 }
 
 /* e of a block of items and one of positions as left tiles [items, positions]. */
@@ -282,6 +319,35 @@ LANES static void gather(const Work *work, long items, long count, float *sums)
         }
 }
 
+/* The same from what was kept, for the positions of this piece.
+
+   The next tiles are asked for a part at a time: all at once, they would be waited for. */
+LANES static void gather_kept(const Work *work, long items, long count, float *sums)
+{
+    const long width = work->width, size = BLOCK * width, part = GROUP * 2 * TILE * BLOCK / width;
+    for (long group = work->first; group < work->last; group += GROUP)
+        for (long which = 0; which < count; which++) {
+            const int wraps = which + 1 == count;
+            const bfloat16 *tiles = kept_tiles(work, items + which, group);
+            const bfloat16 *next =
+                kept_tiles(work, items + (wraps ? 0 : which + 1), group + (wraps ? GROUP : 0));
+            for (long column = 0; column < width; column += BLOCK) {
+                const bfloat16 *shares = work->shares + group * size + column * DEPTH;
+                for (long at = column / BLOCK * part; at < (column / BLOCK + 1) * part; at += DEPTH)
+                    _mm_prefetch((const char *)(next + at), _MM_HINT_T0);
+                multiply(sums + which * size + column, width, (Pair){tiles, tiles + TILE, 2 * TILE},
+                         (Pair){shares, shares + TILE, size}, GROUP, group > work->first);
+            }
+        }
+}
+
+/* Write the first values, or add to them. */
+LANES static void put(float *to, const float *values, long count, int add)
+{
+    for (long at = 0; at < count; at++)
+        to[at] = add ? to[at] + values[at] : values[at];
+}
+
 LANES static void take_items(void *given, long member, long size)
 {
     const Work *work = given;
@@ -292,11 +358,13 @@ LANES static void take_items(void *given, long member, long size)
     for (long block = begin; block < end; block += GROUP) {
         const long count = end - block < GROUP ? end - block : GROUP;
         const long first = block * BLOCK, left = work->items - first;
-        gather(work, block, count, sums);
-        memcpy(work->table_grad + first * width, sums,
-               (size_t)((left < count * BLOCK ? left : count * BLOCK) * width) * sizeof(float));
+        (work->kept ? gather_kept : gather)(work, block, count, sums);
+        put(work->table_grad + first * width, sums,
+            (left < count * BLOCK ? left : count * BLOCK) * width, work->first > 0);
     }
     end_tiles();
+    if (work->last < grouped(work->positions))
+        return;
     for (long position = 0; position < work->positions; position++) {
         const long target = work->targets[position];
         if (target < begin * BLOCK || target >= end * BLOCK)
@@ -334,14 +402,22 @@ EXPORT double sasrec_softmax(const float *hidden, const int64_t *targets, const 
     work.sums = take_floats(&room, grouped(positions) * BLOCK);
     work.gathered = take_floats(&room, threads * GROUP * BLOCK * width);
     work.losses = take(&room, threads * (long)sizeof(double));
+    const long kept = kept_of(positions, items), piece = piece_of(positions, items);
+    work.kept = kept ? take_narrow(&room, kept) : NULL;
     for (long member = 0; member < threads; member++)
         work.losses[member] = 0;
     together(pack, &work, threads);
-    together(take_positions, &work, threads);
     double loss = 0;
-    for (long member = 0; member < threads; member++)
-        loss += work.losses[member];
-    if (!isnan(loss))
-        together(take_items, &work, threads);
+    for (; work.last < grouped(positions) && !isnan(loss); work.first = work.last) {
+        work.last = work.first + piece;
+        if (work.last > grouped(positions))
+            work.last = grouped(positions);
+        together(take_positions, &work, threads);
+        loss = 0;
+        for (long member = 0; member < threads; member++)
+            loss += work.losses[member];
+        if (!isnan(loss))
+            together(take_items, &work, threads);
+    }
     return loss;
 }

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from sasrec.kernels.library import TILES, call, serves, threads
+from sasrec.kernels.library import call, serves, threads
 
 DEPTH = 32
 """Widths are multiples of it."""
@@ -22,7 +22,7 @@ def takes(hidden: Tensor, table: Tensor, dtype: torch.dtype) -> bool:
         dtype: In which products are to be taken.
     """
     return (
-        serves(table.device, dtype, least=TILES)
+        serves(table.device, dtype)
         and hidden.dtype == table.dtype == torch.float32
         and hidden.shape[1] == table.shape[1]
         and table.shape[1] % DEPTH == 0

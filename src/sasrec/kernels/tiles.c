@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 Multiply *multiply;
-static int has_amx;
+int products_are_cheap;
 
 AMX static void multiply_amx(float *result, long stride, Pair left, Pair right, long depth, int add)
 {
@@ -93,13 +93,13 @@ AMX static void release(void) { _tile_release(); }
 
 void begin_tiles(void)
 {
-    if (has_amx)
+    if (products_are_cheap)
         configure();
 }
 
 void end_tiles(void)
 {
-    if (has_amx)
+    if (products_are_cheap)
         release();
 }
 
@@ -134,7 +134,7 @@ EXPORT int sasrec_choose(long amx)
         return 0;
     amx = amx && (features >> 22 & 1) && (features >> 24 & 1) && (kept_state() & tiles) == tiles &&
           may_use_amx();
-    has_amx = amx;
+    products_are_cheap = amx;
     multiply = amx ? multiply_amx : multiply_lanes;
     return 1 + amx;
 }

@@ -34,6 +34,9 @@ typedef void Multiply(float *result, long stride, Pair left, Pair right, long de
 
 extern Multiply *multiply;
 
+/* Whether products are faster than what is around them: with AMX. */
+extern int products_are_cheap;
+
 /* Per thread, before and after it multiplies. */
 void begin_tiles(void);
 void end_tiles(void);
