@@ -6,6 +6,8 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = "src/sasrec/kernels"
+LOOPS = ["-fopenmp-simd", "-fno-math-errno"]
+"""Let marked loops take several numbers at a time, roots too; no OpenMP library is asked for."""
 
 
 class BuildLibrary(build_ext):
@@ -23,7 +25,7 @@ setup(
             "sasrec.kernels.libkernels",
             sources=sorted(glob(f"{HERE}/*.c")),
             depends=sorted(glob(f"{HERE}/*.h")),
-            extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden"],
+            extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden", *LOOPS],
             libraries=["m"],
             optional=True,  # where it cannot be built, PyTorch does the work
         )

@@ -23,6 +23,9 @@ limit = float(sys.argv[3]) if len(sys.argv) > 3 else float("inf")
 PAIRWISE = {"FPMC", "TransRec", "BPR"}
 sys.argv = sys.argv[:1]  # RecBole reads the command line itself
 chosen = {} if name in PAIRWISE else {"train_neg_sample_args": None}
+if name == "BPR":  # by default a tenth each of a user's events is kept back, other than elsewhere
+    split = {"LS": "valid_and_test"}
+    chosen = {"eval_args": {"split": split, "order": "TO", "group_by": "user", "mode": "full"}}
 config = Config(
     model=name,
     dataset="ml-100k",

@@ -17,6 +17,7 @@ from sasrec.losses.full import smoothed
 from sasrec.losses.sampled import gbce_beta, hardest
 from sasrec.registry import LOSSES, resolve
 from sasrec.settings import TrainingSettings
+from sasrec.training.pairs import PairLoss
 from sasrec.training.processes import my_place
 from sasrec.training.trainer import Loss
 
@@ -79,6 +80,9 @@ def training_loss(
     draw = negative_sampler(settings, counts=counts, device=device, generator=source)
     count, candidates = settings.negative_count, settings.negative_candidates
 
+    if settings.loss == "BPR" and count == 1 and not candidates and not _are_shared(settings):
+        return _of_pairs(loss, draw)
+
     def against_negatives(hidden: Tensor, targets: Tensor, table: Any) -> Tensor:
         negatives, log_expected = draw(targets, count * max(candidates, 1))
         if candidates:
@@ -92,6 +96,20 @@ def training_loss(
         return loss(hidden, targets, table, negatives)
 
     return against_negatives
+
+
+def _of_pairs(loss: Callable[..., Tensor], draw: Draw) -> PairLoss:
+    def drawn(targets: Tensor) -> Tensor:
+        return draw(targets, 1)[0]
+
+    return PairLoss(
+        lambda hidden, targets, table: loss(hidden, targets, table, drawn(targets)),
+        lambda targets: drawn(targets)[:, 0],
+    )
+
+
+def _are_shared(settings: TrainingSettings) -> bool:
+    return settings.shared_negatives or settings.negatives == "in_batch"
 
 
 def _over_all(loss: Callable[..., Tensor], share: float) -> Loss:

@@ -41,6 +41,8 @@ SIGNATURES = {
     "linear_room": "lll",
     "add_norm": "pppppllffpppl",
     "add_norm_back": "ppppllfpppppl",
+    "pairs": "plppllpllppl",
+    "pairs_room": "lll",
 }
 """What each function is given: pointers, longs, floats."""
 _ceiling = [TILES]
@@ -65,7 +67,8 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
     except (OSError, AttributeError):  # built for another system, or PyTorch without OpenMP
         return None, NONE
     library.sasrec_softmax.restype = ctypes.c_double
-    for name in ("softmax", "attend", "linear"):
+    library.sasrec_pairs.restype = ctypes.c_long
+    for name in ("softmax", "attend", "linear", "pairs"):
         getattr(library, f"sasrec_{name}_room").restype = ctypes.c_long
     return library, level
 
@@ -85,10 +88,15 @@ def serves(device: torch.device, dtype: torch.dtype) -> bool:
     return device.type == "cpu" and dtype == torch.bfloat16 and level() > NONE
 
 
+def is_there() -> bool:
+    """Return whether what needs no products in bfloat16 may be used; any processor can do it."""
+    return _loaded()[0] is not None and _ceiling[-1] > NONE
+
+
 def native() -> ctypes.CDLL:
-    """Return the library; only where ``level`` is not ``NONE``."""
+    """Return the library; only where ``level`` is not ``NONE``, or it ``is_there``."""
     library, _ = _loaded()
-    assert library is not None  # noqa: S101 - for the type checker; callers have asked ``level``
+    assert library is not None  # noqa: S101 - for the type checker; callers have asked
     return library
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.kernels.pairs import Form
 from sasrec.lookup import rows_of
 
 
@@ -80,6 +81,10 @@ class NextItemModel(nn.Module):
 
     def penalty(self) -> Tensor | None:
         """Return what is added to the loss for the weights' sake, a scalar; None adds nothing."""
+        return None
+
+    def pair_form(self) -> Form | None:
+        """Return how scores are made of rows, if they are as simple as compiled code wants it."""
         return None
 
     def forward(self, batch: Batch, at: Tensor | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.kernels.pairs import LAST, USER, Form
 from sasrec.models.contract import NextItemModel
 from sasrec.models.layers import users_of, vectors
 from sasrec.settings import Settings
@@ -68,6 +69,14 @@ class FPMC(NextItemModel):
         users = self.user_embedding(users_of(batch, at))
         return torch.cat([users, self.last_embedding(last)], dim=1)
 
+    def pair_form(self) -> Form:
+        """Return both products."""
+        tables = (
+            *(self.user_embedding, self.user_item_embedding),
+            *(self.last_embedding, self.next_embedding),
+        )
+        return Form(tuple(each.weight.detach() for each in tables), (USER, LAST))
+
 
 class FMC(NextItemModel):
     """What follows the last item, whoever the user is."""
@@ -104,6 +113,11 @@ class FMC(NextItemModel):
         """
         result: Tensor = self.last_embedding(batch.items if at is None else batch.items[at])
         return result
+
+    def pair_form(self) -> Form:
+        """Return the product."""
+        tables = self.last_embedding, self.next_embedding
+        return Form(tuple(each.weight.detach() for each in tables), (LAST,))
 
 
 class BPRMF(NextItemModel):
@@ -143,3 +157,8 @@ class BPRMF(NextItemModel):
         """
         result: Tensor = self.user_embedding(users_of(batch, at))
         return result
+
+    def pair_form(self) -> Form:
+        """Return the product."""
+        tables = self.user_embedding, self.item_embedding
+        return Form(tuple(each.weight.detach() for each in tables), (USER,))

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batching import Batch
+from sasrec.kernels.pairs import Form
 from sasrec.models.contract import NextItemModel
 from sasrec.models.layers import users_of, vectors
 from sasrec.settings import Settings
@@ -86,6 +87,12 @@ class TransRec(NextItemModel):
     def penalty(self) -> Tensor:
         """Return what RecBole adds to the loss and has a gradient: the magnitudes of T."""
         return self.weight_of_length * self.translation.abs().sum()
+
+    def pair_form(self) -> Form:
+        """Return that scores are distances, and the tables."""
+        tables = self.user_embedding, self.item_embedding, self.bias
+        weights = (*(each.weight.detach() for each in tables), self.translation.detach()[None])
+        return Form(weights, (), TINY, self.weight_of_length)
 
 
 def distances(left: Tensor, right: Tensor) -> Tensor:

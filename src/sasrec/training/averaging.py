@@ -22,6 +22,7 @@ class WeightAverage:
 
     Attributes:
         values: The average of each weight.
+        decay: 0 follows the weights exactly, towards 1 remembers longer.
         steps: Updates so far.
     """
 
@@ -34,14 +35,14 @@ class WeightAverage:
         """
         self._weights: list[Tensor] = [weight.detach() for weight in weights]
         self.values = [weight.clone() for weight in self._weights]
-        self._decay = decay
+        self.decay = decay
         self.steps = 0
 
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights after a step."""
         self.steps += 1
-        decay = min(self._decay, (1 + self.steps) / (10 + self.steps))
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(self.values, self._weights, 1 - decay)
 
     @contextmanager

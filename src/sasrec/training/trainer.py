@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from sasrec.training.checkpoint import Keep, TrainState, captured, restore
 from sasrec.training.device import pick_precision
 from sasrec.training.flat import FlatWeights
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
+from sasrec.training.pairs import pair_epochs
 from sasrec.training.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.progress import EpochResult, Observer
 
@@ -184,6 +185,14 @@ class TrainingLoop:
         # On a GPU this would be to wait for it; of several processes all must stop at once.
         self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
+        self.pairs = None
+        if self.place.processes == 1 and self.schedule is None and self.clip_norm is None:
+            self.pairs = pair_epochs(
+                *(model, batches, loss),
+                optimiser=self.optimiser,
+                flat=self.flat,
+                average=self.average,
+            )
 
     def epoch(self, number: int) -> tuple[float, float, int]:
         """Train one epoch.
@@ -202,14 +211,10 @@ class TrainingLoop:
         losses: list[Tensor] = []
         counts: list[int] = []
         done, in_all = 0, self.batches.n_targets
-        for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
-            batch = self.model.prepare(batch)
-            count = batch.n_supervised
-            if count is None:  # a model has chosen targets of its own
-                count = int((batch.targets > 0).sum())
-            losses.append(self.step(batch.to(self.device)))
+        for loss, count in self._steps() if self.pairs is None else self.pairs.epoch(self.order):
+            losses.append(loss)
             counts.append(count)
-            if self.asks_each_step and not losses[-1].isfinite():
+            if self.asks_each_step and not loss.isfinite():
                 break
             done += count
             self.observer.advanced(number, min(done * self.place.processes, in_all))
@@ -217,6 +222,15 @@ class TrainingLoop:
         if not math.isfinite(mean):
             raise ModelError(self._gone_wrong(number, losses))
         return mean, time.perf_counter() - started, done
+
+    def _steps(self) -> Iterator[tuple[Tensor, int]]:
+        """Take the steps of an epoch; yield the loss and the number of targets of each."""
+        for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
+            batch = self.model.prepare(batch)
+            count = batch.n_supervised
+            if count is None:  # a model has chosen targets of its own
+                count = int((batch.targets > 0).sum())
+            yield self.step(batch.to(self.device)), count
 
     def _mean(self, losses: list[Tensor], counts: list[int]) -> tuple[float, int]:
         """Return the mean loss over the targets of all processes, and how many these are."""

@@ -1,0 +1,198 @@
+"""Epochs of models that learn from pairs, an item that followed and one that did not, compiled.
+
+With vectors of 64 numbers and a product or two, a step of such a model is over in a tenth of a
+millisecond, and a hundred calls of PyTorch would take thirty times that. So the compiled code is
+given thousands of steps at a time. Pairs are shuffled one by one, as each stands for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import Adam, Optimizer
+
+from sasrec.data.batching import TrainingBatches
+from sasrec.data.windows import training_windows
+from sasrec.kernels import pairs as kernel
+from sasrec.models.contract import NextItemModel
+from sasrec.models.layers import users_of
+from sasrec.training.averaging import WeightAverage
+from sasrec.training.flat import FlatWeights
+
+TARGET, NEGATIVE = 2, 3
+"""Columns of events."""
+AT_ONCE = 2**18
+"""Pairs after which progress is told, and Ctrl-C is heard; a tenth of a second's."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairLoss:
+    """Bayesian personalised ranking's loss with one negative a target.
+
+    Attributes:
+        plain: From states, targets and item table (or scorer) to a scalar.
+        draw: From targets [P] to their negatives [P], the same draws as ``plain`` makes.
+    """
+
+    plain: Callable[[Tensor, Tensor, object], Tensor]
+    draw: Callable[[Tensor], Tensor]
+
+    def __call__(self, hidden: Tensor, targets: Tensor, table: object) -> Tensor:
+        """Return what ``plain`` returns."""
+        return self.plain(hidden, targets, table)
+
+
+def pair_epochs(
+    model: NextItemModel,
+    batches: TrainingBatches,
+    loss: object,
+    *,
+    optimiser: Optimizer,
+    flat: FlatWeights,
+    average: WeightAverage,
+) -> PairEpochs | None:
+    """Return epochs in compiled code, or None where it cannot do what is asked for.
+
+    Args:
+        model: To be trained.
+        batches: Where its events come from.
+        loss: What to lower.
+        optimiser: Over the flat weights; its rate stays as it is, and gradients are not clipped.
+        flat: The model's weights.
+        average: Of the same.
+    """
+    form = model.pair_form()
+    plain_adam = type(optimiser) is Adam and not any(
+        group["weight_decay"] for group in optimiser.param_groups
+    )
+    if form is None or not isinstance(loss, PairLoss) or not plain_adam:
+        return None
+    if not kernel.takes(form.tables):
+        return None
+    return PairEpochs(form, batches, loss, optimiser, flat, average)
+
+
+class PairEpochs:
+    """Stands in for a training loop's steps; optimiser and average are its own."""
+
+    def __init__(
+        self,
+        form: kernel.Form,
+        batches: TrainingBatches,
+        loss: PairLoss,
+        optimiser: Optimizer,
+        flat: FlatWeights,
+        average: WeightAverage,
+    ) -> None:
+        """Find the pairs.
+
+        Args:
+            form: How the model's scores come about.
+            batches: Whose targets are trained on.
+            loss: Source of negatives.
+            optimiser: Adam, without decay of weights.
+            flat: The model's weights.
+            average: Of the same.
+        """
+        self._form, self._loss = form, loss
+        self._batch_size, self._shuffle = batches.batch_size, batches.shuffle
+        self._optimiser, self._flat, self._average = optimiser, flat, average
+        self._slopes = [torch.zeros_like(table) for table in form.tables]
+        self._events = _events_of(batches)
+
+    def epoch(self, order: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
+        """Take the steps of an epoch.
+
+        Args:
+            order: Source of the order of pairs.
+
+        Yields:
+            The loss before each step, a float64 scalar, and how many pairs it saw; many steps are
+            taken before the first is told. A loss that is no finite number is the last, and no
+            step was taken for it.
+        """
+        count = len(self._events)
+        places = torch.from_numpy(order.permutation(count) if self._shuffle else np.arange(count))
+        size = max(1, AT_ONCE // self._batch_size) * self._batch_size
+        for begin in range(0, count, size):
+            events = self._events.index_select(0, places[begin : begin + size])
+            events[:, NEGATIVE] = self._loss.draw(events[:, TARGET].long())
+            for step, loss in enumerate(self._train(events).unbind()):
+                yield loss, min(self._batch_size, len(events) - step * self._batch_size)
+
+    @torch.no_grad()
+    def _train(self, events: Tensor) -> Tensor:
+        group, form = self._optimiser.param_groups[0], self._form
+        memory = [self._memory_of(weight) for weight in self._flat.weights]
+        losses = kernel.train(
+            self._tables(memory),
+            form.left_by,
+            events,
+            kernel.Rates(
+                rate=group["lr"],
+                decay_first=group["betas"][0],
+                decay_second=group["betas"][1],
+                tiny=group["eps"],
+                averaging=self._average.decay,
+                under_root=form.under_root,
+                length_weight=form.length_weight,
+            ),
+            batch_size=self._batch_size,
+            steps=int(memory[0]["step"]),
+            averages=self._average.steps,
+        )
+        taken = int(losses.isfinite().sum())
+        for each in memory:
+            each["step"] += taken
+        self._average.steps += taken
+        return losses
+
+    def _memory_of(self, weight: Tensor) -> dict[str, Tensor]:
+        """Return what Adam remembers of a weight, as Adam itself would begin it."""
+        memory: dict[str, Tensor] = self._optimiser.state[weight]
+        if not memory:
+            memory["step"] = torch.zeros(())
+            memory["exp_avg"] = torch.zeros_like(weight)
+            memory["exp_avg_sq"] = torch.zeros_like(weight)
+        return memory
+
+    def _tables(self, memory: list[dict[str, Tensor]]) -> list[kernel.Table]:
+        """Return each table with its parts of what the optimiser and the average hold."""
+        found = []
+        for table, slopes in zip(self._form.tables, self._slopes, strict=True):
+            which, begin = self._place_of(table)
+            own = memory[which]
+            whole = own["exp_avg"], own["exp_avg_sq"], self._average.values[which]
+            parts = [part.view(-1)[begin : begin + table.numel()] for part in whole]
+            found.append(kernel.Table(table, slopes, *(part.view_as(table) for part in parts)))
+        return found
+
+    def _place_of(self, table: Tensor) -> tuple[int, int]:
+        """Return in which of the flat weights a table lies, and from which element on."""
+        begins = [
+            (table.data_ptr() - weight.data_ptr()) // table.element_size()
+            for weight in self._flat.weights
+        ]
+        return next(
+            (which, begin)
+            for which, (begin, weight) in enumerate(zip(begins, self._flat.weights, strict=True))
+            if 0 <= begin < weight.numel()
+        )
+
+
+def _events_of(batches: TrainingBatches) -> Tensor:
+    """Return user and last item of each target, itself, and room for a negative: int32 [N, 4]."""
+    windows = training_windows(
+        batches.split,
+        max_history=batches.max_history,
+        context=0,
+        generator=np.random.default_rng(0),
+    )
+    batch = batches.collator.batch(windows)
+    at = batch.supervised
+    last, targets = batch.items[at], batch.targets[at]
+    return torch.stack([users_of(batch, at), last, targets, targets], dim=1).int()

@@ -1,0 +1,242 @@
+"""Epochs in compiled code take the very steps that autograd and Adam would."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sasrec.configuration import resolve_settings
+from sasrec.data.batching import Batch
+from sasrec.data.sequences import build_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.data.synthetic import checkerboard
+from sasrec.experiment import training_batches
+from sasrec.kernels import library
+from sasrec.kernels import pairs as kernel
+from sasrec.losses.sampled import bpr
+from sasrec.models.contract import NextItemModel
+from sasrec.models.popularity import item_counts
+from sasrec.objective import training_loss
+from sasrec.registry import MODELS, resolve
+from sasrec.training.averaging import WeightAverage
+from sasrec.training.trainer import TrainingLoop
+
+CPU = torch.device("cpu")
+NAMES = ["BPR", "FMC", "FPMC", "TransRec"]
+USERS, ITEMS = 12, 15
+CORPUS = build_corpus(checkerboard(users=40), "checkerboard")
+SPLIT = leave_one_out(CORPUS.sequences)
+
+pytestmark = pytest.mark.skipif(not library.is_there(), reason="kernels were not built")
+
+
+class Told:
+    def __init__(self) -> None:
+        self.targets: list[int] = []
+
+    def advanced(self, epoch: int, targets: int) -> None:
+        self.targets.append(targets)
+
+
+def model_named(name: str, width: int, n_users: int = USERS, n_items: int = ITEMS) -> NextItemModel:
+    torch.manual_seed(1)
+    settings = resolve_settings({"embedding_size": width}, name).model
+    model: NextItemModel = resolve("model", MODELS, name)(
+        settings, n_items=n_items, n_users=n_users, max_history=10
+    )
+    if name == "TransRec":
+        nn.init.normal_(model.translation, std=0.1)  # type: ignore[arg-type]
+    return model
+
+
+def loop_of(name: str, observer: Told | None = None, **values: object) -> TrainingLoop:
+    run = resolve_settings({"batch_size": 64, "precision": "float32", **values}, name)
+    model = model_named(name, 16, len(CORPUS.users), len(CORPUS.items))
+    counts = item_counts(SPLIT, len(CORPUS.items))
+    return TrainingLoop(
+        model,
+        training_batches(SPLIT, run),
+        training_loss(run.training, counts=counts, device=CPU),
+        settings=run.training,
+        observer=observer or Told(),  # type: ignore[arg-type]
+    )
+
+
+def some_events(count: int) -> Tensor:
+    """User and last item, sometimes unknown, target, and another item."""
+    rng = np.random.default_rng(count)
+    users = rng.integers(0, USERS + 1, count)
+    last = rng.integers(0, ITEMS + 1, count)
+    targets = rng.integers(1, ITEMS + 1, count)
+    negatives = (targets + rng.integers(0, ITEMS - 1, count)) % ITEMS + 1
+    return torch.from_numpy(np.column_stack([users, last, targets, negatives]).astype(np.int32))
+
+
+def plain_steps(
+    model: NextItemModel, average: WeightAverage, events: Tensor, batch_size: int
+) -> Iterator[float]:
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01, betas=(0.9, 0.98))
+    for some in events.long().split(batch_size):
+        users, last, targets, negatives = some.T.contiguous()
+        batch = Batch(last, torch.arange(len(some) + 1), targets, users, None, 1)
+        scorer = model.score if model.item_table is None else model.item_table
+        loss = bpr(model(batch), targets, scorer, negatives[:, None])
+        penalty = model.penalty()
+        loss = loss if penalty is None else loss + penalty
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        average.update()
+        yield loss.item()
+
+
+def compiled_steps(
+    model: NextItemModel, events: Tensor, batch_size: int
+) -> tuple[Tensor, list[kernel.Table]]:
+    form = model.pair_form()
+    assert form is not None
+    tables = [
+        kernel.Table(table, *(torch.zeros_like(table) for _ in range(3)), table.clone())
+        for table in form.tables
+    ]
+    rates = kernel.Rates(0.01, 0.9, 0.98, 1e-8, 0.9, form.under_root, form.length_weight)
+    sizes = {"batch_size": batch_size, "steps": 0, "averages": 0}
+    return kernel.train(tables, form.left_by, events, rates, **sizes), tables
+
+
+@pytest.mark.parametrize("width", [2, 7, 16, 64, 100])
+@pytest.mark.parametrize("name", NAMES)
+def test_steps_are_those_of_autograd_and_adam(name: str, width: int) -> None:
+    events = some_events(230)
+    ours, plain = model_named(name, width), model_named(name, width)
+    losses, tables = compiled_steps(ours, events, batch_size=50)
+    average = WeightAverage(list(plain.parameters()), 0.9)
+    expected = list(plain_steps(plain, average, events, 50))
+    # Adam divides a slope by its own size, so of a slope near 0 the rounding is seen, too.
+    assert losses.tolist() == pytest.approx(expected, rel=1e-4)
+    for weight, right in zip(ours.parameters(), plain.parameters(), strict=True):
+        assert (weight - right).norm() < 1e-4 * right.norm()
+    assert all(not table.slopes.any() for table in tables)
+    form = plain.pair_form()
+    assert form is not None
+    starts = {
+        weight.data_ptr(): value
+        for weight, value in zip(plain.parameters(), average.values, strict=True)
+    }
+    for table, own in zip(tables, form.tables, strict=True):
+        right = starts[own.data_ptr()].view_as(own)
+        assert (table.average - right).norm() < 1e-4 * right.norm()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_threads_share_the_work_without_a_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "WORTH_SHARING", 0)
+    events, before, found = some_events(230), torch.get_num_threads(), []
+    try:
+        for n_threads in (1, 2, 5):
+            torch.set_num_threads(n_threads)
+            model = model_named(name, 16)
+            losses, _ = compiled_steps(model, events, batch_size=50)
+            found.append((losses, [weight.clone() for weight in model.parameters()]))
+    finally:
+        torch.set_num_threads(before)
+    for losses, weights in found[1:]:
+        assert losses.tolist() == pytest.approx(found[0][0].tolist(), rel=1e-12)
+        assert all(torch.equal(*pair) for pair in zip(weights, found[0][1], strict=True))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_row_0_stands_for_nobody_and_stays(name: str) -> None:
+    model = model_named(name, 16)
+    compiled_steps(model, some_events(100), batch_size=50)
+    form = model.pair_form()
+    assert form is not None
+    for table in form.tables:
+        assert len(table) == 1 or not table[0].any()
+
+
+def test_at_a_loss_that_is_no_number_weights_stay_as_they_are() -> None:
+    model, events = model_named("BPR", 16), some_events(150)
+    spoilt = int(events[120, 2])
+    with torch.no_grad():
+        model.item_table[spoilt] = torch.inf  # type: ignore[index]
+    first = int((events[:, 2:] == spoilt).any(1).nonzero()[0]) // 10
+    losses, tables = compiled_steps(model, events, batch_size=10)
+    assert len(losses) == first + 1
+    assert losses[:-1].isfinite().all()
+    assert not losses[-1].isfinite()
+    assert all(not table.slopes.any() for table in tables)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_epoch_meets_every_target_once_and_lowers_the_loss(name: str) -> None:
+    told = Told()
+    loop = loop_of(name, told, learning_rate=0.05)
+    assert loop.pairs is not None
+    first, _, targets = loop.epoch(1)
+    assert targets == told.targets[-1] == SPLIT.n_targets
+    for number in range(2, 8):
+        mean, _, targets = loop.epoch(number)
+        assert targets == SPLIT.n_targets
+    assert mean < 0.9 * first
+
+
+def test_its_pairs_are_those_of_the_plain_way() -> None:
+    loop = loop_of("FPMC")
+    assert loop.pairs is not None
+    ours = sorted(map(tuple, loop.pairs._events[:, :3].tolist()))
+    plain = []
+    for batch in loop.batches.epoch(np.random.default_rng(0)):
+        at = batch.supervised
+        users = torch.repeat_interleave(batch.users, batch.offsets.diff())
+        parts = torch.stack([users[at], batch.items[at], batch.targets[at]], dim=1)
+        plain += map(tuple, parts.tolist())
+    assert ours == sorted(plain)
+
+
+def test_optimiser_and_average_are_left_as_the_plain_way_would() -> None:
+    loop, plain = loop_of("FPMC"), loop_of("FPMC")
+    plain.pairs = None
+    loop.epoch(1)
+    plain.epoch(1)
+    ours, theirs = (each.optimiser.state_dict()["state"] for each in (loop, plain))
+    assert {place: set(values) for place, values in ours.items()} == {
+        place: set(values) for place, values in theirs.items()
+    }
+    steps = -(-SPLIT.n_targets // 64)
+    assert int(ours[0]["step"]) == loop.average.steps == steps
+    assert ours[0]["exp_avg"].shape == theirs[0]["exp_avg"].shape
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"weight_decay": 0.1},
+        {"optimiser": "adamw"},
+        {"learner": "sgd"},
+        {"clip_norm": 1.0},
+        {"warmup_steps": 5},
+        {"loss": "BCE"},
+        {"negative_count": 2},
+        {"negative_candidates": 3},
+        {"shared_negatives": True},
+        {"negatives": "in_batch"},
+    ],
+    ids=str,
+)
+def test_what_it_cannot_do_is_left_to_pytorch(values: dict[str, object]) -> None:
+    assert loop_of("FPMC", **values).pairs is None
+
+
+def test_without_kernels_pytorch_trains() -> None:
+    with library.at_most(library.NONE):
+        assert loop_of("FPMC").pairs is None
+    assert loop_of("FPMC").pairs is not None
+
+
+def test_negatives_by_popularity_are_drawn_as_ever() -> None:
+    loop = loop_of("FPMC", negatives="popularity")
+    assert loop.pairs is not None
+    assert loop.epoch(1)[2] == SPLIT.n_targets
