@@ -56,6 +56,15 @@ def test_ceilings_lie_within_each_other():
     assert library.level() == before
 
 
+@pytest.mark.skipif(not library.is_there(), reason="kernels were not built")
+def test_what_is_used_is_said_in_a_word(monkeypatch):
+    for level, word in enumerate(("plain", "avx512", "amx")):
+        monkeypatch.setattr(library, "level", lambda level=level: level)
+        assert library.described() == word
+    with library.at_most(library.NONE):
+        assert library.described() == "none"
+
+
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize(
     "form",

@@ -256,6 +256,6 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "processor": platform.machine(),
         "threads": str(torch.get_num_threads()),
-        "kernels": library.LEVELS[library.level()],
+        "kernels": library.described(),
         **{name: version(name) for name in packages},
     }

@@ -22,8 +22,6 @@ SWITCH = "SASREC_KERNELS"
 """Environment variable: ``off`` leaves all to PyTorch, ``avx512`` does without AMX."""
 NONE, LANES, TILES = 0, 1, 2
 """What the processor has: no bfloat16 products; AVX-512's; AMX, products of whole tiles."""
-LEVELS = ("none", "avx512", "amx")
-
 
 FORMS = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_float}
 SIGNATURES = {
@@ -91,6 +89,11 @@ def serves(device: torch.device, dtype: torch.dtype) -> bool:
 def is_there() -> bool:
     """Return whether what needs no products in bfloat16 may be used; any processor can do it."""
     return _loaded()[0] is not None and _ceiling[-1] > NONE
+
+
+def described() -> str:
+    """Return in a word what may be used here: ``none``, ``plain``, ``avx512`` or ``amx``."""
+    return ("plain", "avx512", "amx")[level()] if is_there() else "none"
 
 
 def native() -> ctypes.CDLL:
