@@ -240,3 +240,13 @@ def test_negatives_by_popularity_are_drawn_as_ever() -> None:
     loop = loop_of("FPMC", negatives="popularity")
     assert loop.pairs is not None
     assert loop.epoch(1)[2] == SPLIT.n_targets
+
+
+def test_windows_are_shuffled_and_their_pairs_stay_together() -> None:
+    pairs = loop_of("FPMC").pairs
+    assert pairs is not None
+    first, second = (pairs._order(np.random.default_rng(seed)) for seed in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(SPLIT.n_targets))
+    assert first.tolist() != second.tolist()
+    breaks = (np.diff(first) != 1).sum() + 1
+    assert breaks <= len(pairs._sizes)
