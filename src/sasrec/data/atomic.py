@@ -112,11 +112,14 @@ def read_columns(layout: Layout) -> pl.DataFrame:
     return frame
 
 
-def read_numbered(layout: Layout) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+def read_numbered(
+    layout: Layout, numberings: Mapping[str, Numbering] | None = None
+) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Return the columns asked for: text as String or numbers of tokens, numbers as Float64.
 
     Args:
         layout: The file and its columns.
+        numberings: Of the columns of tokens, to be added to; None for new ones.
 
     Returns:
         A row a line, blank lines left out; and of each column of ``tokens``, the text of number 1
@@ -126,11 +129,12 @@ def read_numbered(layout: Layout) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
         DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
             one that is no finite number; the text names the line.
     """
-    numberings = {name: Numbering() for name in layout.tokens}
+    if numberings is None:
+        numberings = {name: Numbering() for name in layout.tokens}
     parsed = _parse(layout, pl.Float64, numberings)
     if parsed is None:
         _check_lines(layout)
-        numberings = {name: Numbering() for name in layout.tokens}
+        # What was numbered so far has its numbers already.
         parsed = _parse(layout, pl.String, numberings, tidied=True)
         if parsed is None:
             _refuse(layout)

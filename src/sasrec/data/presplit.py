@@ -7,8 +7,8 @@ own, and only its last item is a target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import polars as pl
 from sasrec.data.atomic import Layout, read_header, read_numbered
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.numbering import Numbering, by_appearance, occurrences
+from sasrec.data.pieces import SHARE
 from sasrec.data.readers import read_atomic, read_titles
 from sasrec.data.sequences import Corpus, Sequences, build_corpus
 from sasrec.data.vocabulary import Vocabulary
@@ -27,6 +28,8 @@ SLICE = 2**20
 """Bytes of ready histories whose items are spelled out at once, in some ten times as many."""
 ROW = 32
 """Bytes for a row itself."""
+FEWEST_NAMES = 2**16
+"""Users named at once, or a share of the rows if that is more."""
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
@@ -59,99 +62,174 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
 
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    users, items = Numbering(), Numbering()
-    frames = [_part(file, settings, users, items) for file in files]
-    ends = np.cumsum([each.height for each in frames])[:-1]
+    events, heights = _joined(files, path, settings)
+    corpus = build_corpus(events, path.stem, source, by_time=False)
+    owners, _ = by_appearance(events.frame["user"].to_numpy(), events.users)
+    return replace(corpus, target_counts=_target_counts(owners, heights, len(corpus.users)))
+
+
+def _joined(
+    files: list[Path], path: Path, settings: DataSettings
+) -> tuple[Interactions, list[int]]:
+    """Return the events of all parts, one part after the other, and how many each part has."""
+    numberings = {settings.user_column: Numbering(), settings.item_column: Numbering()}
+    frames = [_part(file, settings, numberings) for file in files]
+    heights = [each.height for each in frames]
     columns = []
     for name in ("user", "item", "time"):
         if all(name in each.columns for each in frames):
             columns.append(pl.concat([each[name] for each in frames]).rechunk())
             frames = [each.drop(name) for each in frames]  # so that a column is not there twice
-    frame = pl.DataFrame(columns)
-    titles = read_titles(path.with_suffix(".item"), settings)
-    events = Interactions(frame, users.entries, items.entries, titles)
-    corpus = build_corpus(events, path.stem, source, by_time=False)
-    owners, _ = by_appearance(frame["user"].to_numpy(), users.entries)
-    counts = np.stack(
-        [occurrences(part, len(users.entries))[1:] for part in np.split(owners, ends)],
-        axis=1,
+    users, items = (
+        numberings[name].entries for name in (settings.user_column, settings.item_column)
     )
-    first_part = (counts > 0).argmax(1)
-    counts[np.arange(len(counts)), first_part] -= 1  # a first event is nobody's target
-    return replace(corpus, target_counts=counts)
+    titles = read_titles(path.with_suffix(".item"), settings)
+    return Interactions(pl.DataFrame(columns), users, items, titles), heights
 
 
-def _part(file: Path, settings: DataSettings, users: Numbering, items: Numbering) -> pl.DataFrame:
+def _part(file: Path, settings: DataSettings, numberings: Mapping[str, Numbering]) -> pl.DataFrame:
     """Return a part's events in the order of their times, with numbers that all parts share.
 
     Args:
         file: Of single events.
         settings: Names of the columns.
-        users: Of all parts; is added to.
-        items: The same.
+        numberings: Of users and of items in all parts, by name of column; are added to.
 
     Returns:
         Columns ``user``, ``item`` and, if the part has times, ``time``.
     """
-    part = read_atomic(file, settings)
-    frame = part.frame.select("user", "item", *(["time"] if part.has_times else []))
-    if part.has_times:
-        frame = frame[np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)]
-    return frame.with_columns(
-        users.add(part.users).gather(frame["user"] - 1).alias("user"),
-        items.add(part.items).gather(frame["item"] - 1).alias("item"),
-    )
+    part = read_atomic(file, settings, numberings)
+    if not part.has_times:
+        return part.frame.select("user", "item")
+    order = np.argsort(part.frame["time"].to_numpy(), kind="stable").astype(np.int32)
+    return part.frame.select("user", "item", "time")[order]
+
+
+def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndarray:
+    """Return how many targets of each kind each user has, int32 [n_users, 3].
+
+    Args:
+        owners: int32 [N], the user of each event, one part after the other.
+        heights: Events of each of the three parts.
+        n_users: Users, each of whom has an event.
+    """
+    counts = np.empty((n_users, 3), dtype=np.int32)
+    is_unmet = np.ones(n_users, dtype=bool)
+    for number, part in enumerate(np.split(owners, np.cumsum(heights)[:-1])):
+        counts[:, number] = occurrences(part, n_users)[1:]
+        begins = is_unmet & (counts[:, number] > 0)
+        counts[begins, number] -= 1  # a first event is nobody's target
+        is_unmet &= ~begins
+    return counts
 
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    lists = settings.item_column + settings.list_suffix
-    tokens = (settings.user_column, settings.item_column)
     items = Numbering()
-    numbers, lengths, names, rows = [], [], [], [0]
-    for file in files:
-        header = read_header(file, settings.separator)
-        wanted = (*tokens, lists)
-        if lists in tokens:
-            raise DataError(
-                f"{lists!r} is the column of users and of histories; set user_column to another"
-            )
-        require_columns(list(header), wanted, f"{file}, line 1")
-        layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
-        table, entries = read_numbered(layout)
-        row = 1
-        for some in _slices(table, table[lists].str.len_bytes()):
-            history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
-            history = history.list.eval(pl.element().filter(pl.element() != ""))
-            is_empty = history.list.len() == 0
-            if is_empty.any():
-                row += int(is_empty.arg_max() or 0)
-                raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
-            row += some.height
-            target = entries[tokens[1]].gather(some[tokens[1]] - 1)
-            events = pl.select(pl.concat_list(history, target)).to_series()
-            lengths.append(events.list.len().to_numpy())
-            numbers.append(items.add(events.explode()).to_numpy())
-        owner = entries[tokens[0]].gather(table[tokens[0]] - 1)
-        places = pl.int_range(rows[-1] + 1, rows[-1] + table.height + 1)
-        names.append(pl.select(pl.format("{}, row {}", owner, places)).to_series())
-        rows.append(rows[-1] + table.height)
-    if not rows[-1]:
+    parts = [_histories(file, settings, items) for file in files]
+    heights = [len(each.lengths) for each in parts]
+    if not sum(heights):
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
-    counts = np.zeros((rows[-1], 3), dtype=np.int32)
-    for number in range(3):
-        counts[rows[number] : rows[number + 1], number] = 1
-    offsets = np.zeros(rows[-1] + 1, dtype=np.int64)
-    offsets[1:] = np.concatenate(lengths)
-    np.cumsum(offsets, out=offsets)
+    sequences = _sequences(parts)
+    owners = [(each.owners, each.users) for each in parts]
+    parts.clear()  # what the histories hold stands in the sequences by now
     return Corpus(
         name=path.stem,
-        sequences=Sequences(np.concatenate(numbers), None, offsets),
-        users=Vocabulary.of_distinct(pl.concat(names)),  # no two rows have one number
+        sequences=sequences,
+        users=Vocabulary.of_distinct(_names(owners)),
         items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
-        target_counts=counts,
+        target_counts=np.repeat(np.eye(3, dtype=np.int8), heights, axis=0),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Histories:
+    """The ready histories of a part, a row each.
+
+    Attributes:
+        owners: Int32 [n], the user of each, in numbers of this part.
+        users: Token of each of these numbers, String; number n stands at n - 1.
+        lengths: uint32 [n], how many events each has, its target among them.
+        items: int32 [sum of the lengths], their items, in numbers that all parts share.
+    """
+
+    owners: pl.Series
+    users: pl.Series
+    lengths: np.ndarray
+    items: np.ndarray
+
+
+def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histories:
+    """Return the histories of a part, each with its target at the end.
+
+    Args:
+        file: Of ready histories.
+        settings: Names of the columns, and the separators.
+        items: Of all parts; is added to.
+
+    Returns:
+        The histories; none if the part has no rows.
+
+    Raises:
+        DataError: The part is broken, lacks a column, or has a history without an item.
+    """
+    lists = settings.item_column + settings.list_suffix
+    tokens = (settings.user_column, settings.item_column)
+    header = read_header(file, settings.separator)
+    wanted = (*tokens, lists)
+    if lists in tokens:
+        raise DataError(
+            f"{lists!r} is the column of users and of histories; set user_column to another"
+        )
+    require_columns(list(header), wanted, f"{file}, line 1")
+    layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
+    table, entries = read_numbered(layout)
+    lengths, numbers = [np.zeros(0, dtype=np.uint32)], [np.zeros(0, dtype=np.int32)]
+    row = 1
+    for some in _slices(table, table[lists].str.len_bytes()):
+        history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
+        history = history.list.eval(pl.element().filter(pl.element() != ""))
+        is_empty = history.list.len() == 0
+        if is_empty.any():
+            row += int(is_empty.arg_max() or 0)
+            raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
+        row += some.height
+        target = entries[tokens[1]].gather(some[tokens[1]] - 1)
+        events = pl.select(pl.concat_list(history, target)).to_series()
+        lengths.append(events.list.len().to_numpy())
+        numbers.append(items.add(events.explode()).to_numpy())
+    return _Histories(
+        table[tokens[0]], entries[tokens[0]], np.concatenate(lengths), np.concatenate(numbers)
+    )
+
+
+def _sequences(parts: list[_Histories]) -> Sequences:
+    """Return the histories of all parts, one part after the other."""
+    lengths = np.concatenate([each.lengths for each in parts])
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    offsets[1:] = lengths
+    np.cumsum(offsets, out=offsets)
+    return Sequences(np.concatenate([each.items for each in parts]), None, offsets)
+
+
+def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
+    """Return a name for the user of each history, String; no two rows are of one user.
+
+    Args:
+        owners: Of each part, the number of each row's user, and those users' tokens.
+    """
+    names: list[pl.Series] = []
+    row = 1
+    for numbers, tokens in owners:
+        # Putting a name together takes twice the memory of a name.
+        block = max(FEWEST_NAMES, len(numbers) // SHARE)
+        for begin in range(0, len(numbers), block):
+            some = tokens.gather(numbers[begin : begin + block] - 1)
+            places = pl.int_range(row, row + len(some))
+            names.append(pl.select(pl.format("{}, row {}", some, places)).to_series())
+            row += len(some)
+    return pl.concat(names)
 
 
 def _slices(table: pl.DataFrame, sizes: pl.Series) -> Iterator[pl.DataFrame]:

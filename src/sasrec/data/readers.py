@@ -11,7 +11,7 @@ import polars as pl
 from sasrec.data.atomic import Layout, read_columns, read_header, read_numbered
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
-from sasrec.data.numbering import by_appearance
+from sasrec.data.numbering import Numbering, by_appearance
 from sasrec.data.tables import read_csv, read_parquet
 from sasrec.data.titles import Titles
 from sasrec.errors import DataError
@@ -40,7 +40,9 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
     return reader(path, columns)
 
 
-def read_atomic(path: Path, columns: DataSettings) -> Interactions:
+def read_atomic(
+    path: Path, columns: DataSettings, numberings: Mapping[str, Numbering] | None = None
+) -> Interactions:
     """Read one of RecBole's atomic files, ``NAME.inter``, and ``NAME.item`` and ``NAME.user``.
 
     The first line names and types the columns, ``user_id:token<TAB>item_id:token<TAB>...``.
@@ -49,6 +51,8 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
     Args:
         path: The .inter file.
         columns: Which columns hold what, and the separator.
+        numberings: Of users and of items, by name of column, which several files share and add
+            to; None for new ones.
 
     Returns:
         Its events, in the order of the file.
@@ -83,7 +87,7 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(wanted[:2]),
     )
-    frame, tokens = read_numbered(layout)
+    frame, tokens = read_numbered(layout, numberings)
     if frame.height == 0:
         raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
     events = from_frame(
