@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+import numpy as np
 import polars as pl
 
-from sasrec.data.limits import check_columns, check_lines
+from sasrec.data.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
+from sasrec.data.rows import Rows
 from sasrec.errors import DataError, did_you_mean
 
 TYPES = ("token", "token_seq", "float", "float_seq")
@@ -138,13 +140,13 @@ def read_numbered(
         parsed = _parse(layout, pl.String, numberings, tidied=True)
         if parsed is None:
             _refuse(layout)
-        frame, _ = parsed
-    else:
-        frame, blank = parsed
-        # What was left out must be blank lines. An empty value in a column that may have one is
-        # fine; a missing one is not, and only the text itself tells the two apart.
-        if _has_gaps(frame) or (blank and frame.height != _written_lines(layout.path) - 1):
-            _check_lines(layout)
+    # What was left out must be blank lines. An empty value in a column that may have one is
+    # fine; a missing one is not, and only the text itself tells the two apart.
+    elif parsed.has_gaps or (
+        parsed.blank and parsed.frame.height != _written_lines(layout.path) - 1
+    ):
+        _check_lines(layout)
+    frame = parsed.frame
     for name in layout.numbers:
         numbers = frame[name]
         if numbers.dtype == pl.String:
@@ -166,14 +168,29 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
     return bool(sum(frame.null_count().row(0)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What was read of a file.
+
+    Attributes:
+        frame: The columns asked for: numbers, numbers of tokens, text; an empty value is null.
+        blank: How many lines were left out, in which every value was empty.
+        has_gaps: Whether a value is empty, of those asked for and of the last column.
+    """
+
+    frame: pl.DataFrame
+    blank: int
+    has_gaps: bool
+
+
 def _parse(
     layout: Layout,
     numbers: type[pl.DataType],
     numberings: Mapping[str, Numbering],
     *,
     tidied: bool = False,
-) -> tuple[pl.DataFrame, int] | None:
-    """Return the columns asked for and the last one, or None if some line does not fit.
+) -> _Parsed | None:
+    """Return what is asked for, or None if some line does not fit.
 
     Args:
         layout: The file and its columns.
@@ -181,46 +198,67 @@ def _parse(
             them.
         numberings: Of the columns of tokens; they are added to.
         tidied: Leave out lines of nothing but spaces first.
-
-    Returns:
-        Numbers in that type, tokens as their numbers, all else as text; an empty value is null.
-        And how many lines were left out, in which every value was empty.
     """
-    names = layout.names
-    asked = {*layout.wanted, *layout.optional, names[-1]}
-    kept = [name for name in names if name in asked]
-    kinds = dict.fromkeys(layout.numbers, numbers) | dict.fromkeys(layout.tokens, pl.Int32)
-    frames = [pl.DataFrame(schema={name: kinds.get(name, pl.String) for name in kept})]
-    blank = 0
+    asked = [*layout.wanted, *layout.optional]
+    whole = [name for name in layout.numbers if name in layout.wanted and numbers == pl.Float64]
+    kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
+    rows = Rows(count_line_ends(layout.path), kinds)
+    rows.append(_no_rows(layout, numbers))
+    blank, has_gaps = 0, False
     with layout.path.open("rb") as file:
         file.readline()
         for piece in pieces(file, str(layout.path), quoted=False):
             if tidied:
                 piece = b"\n".join(line for line in piece.split(b"\n") if line.strip())
-            if piece.startswith(BOM_UTF8):
-                piece = BOM_UTF8 + piece  # Polars takes one away, and only a file begins with one
-            try:
-                frame = pl.read_csv(
-                    piece,
-                    separator=layout.separator,
-                    has_header=False,
-                    schema={n: numbers if n in layout.numbers else pl.String for n in names},
-                    columns=[names.index(name) for name in kept],
-                    quote_char=None,
-                )
-            except pl.exceptions.PolarsError:
+            frame = _read_piece(piece, layout, numbers)
+            if frame is None:
                 return None
             filled = frame
             if _has_gaps(frame):
                 filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+                has_gaps |= _has_gaps(filled)
             if not tidied and _values_differ(piece, filled, layout):
                 return None
+            if has_gaps and _has_gaps(filled.select(layout.wanted)):
+                return None
             blank += frame.height - filled.height
-            frame = filled.rechunk()  # or columns would differ in their chunks, and be copied later
-            frames.append(
+            frame = filled.select(asked).rechunk()  # or columns would differ in their chunks
+            rows.append(
                 frame.with_columns(each.add(frame[name]) for name, each in numberings.items())
             )
-    return pl.concat(frames[1:] or frames), blank
+    return _Parsed(rows.frame(), blank, has_gaps)
+
+
+def _no_rows(layout: Layout, numbers: type[pl.DataType]) -> pl.DataFrame:
+    kinds = dict.fromkeys(layout.numbers, numbers) | dict.fromkeys(layout.tokens, pl.Int32)
+    return pl.DataFrame(
+        schema={n: kinds.get(n, pl.String) for n in (*layout.wanted, *layout.optional)}
+    )
+
+
+def _read_piece(piece: bytes, layout: Layout, numbers: type[pl.DataType]) -> pl.DataFrame | None:
+    """Return the columns asked for and the last one, or None if some line does not fit.
+
+    Args:
+        piece: Whole lines.
+        layout: The columns.
+        numbers: What to read numbers as.
+    """
+    names = layout.names
+    asked = {*layout.wanted, *layout.optional, names[-1]}
+    if piece.startswith(BOM_UTF8):
+        piece = BOM_UTF8 + piece  # Polars takes one away, and only a file begins with one
+    try:
+        return pl.read_csv(
+            piece,
+            separator=layout.separator,
+            has_header=False,
+            schema={n: numbers if n in layout.numbers else pl.String for n in names},
+            columns=[place for place, name in enumerate(names) if name in asked],
+            quote_char=None,
+        )
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
