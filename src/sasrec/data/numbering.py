@@ -222,7 +222,7 @@ def by_appearance(numbers: np.ndarray, entries: pl.Series) -> tuple[np.ndarray, 
     met = np.flatnonzero(first < len(numbers)).astype(np.int32)
     met = met[np.argsort(first[met])]
     new = np.zeros(count + 1, dtype=np.int32)
-    new[met] = np.arange(1, len(met) + 1)
+    new[met] = np.arange(1, len(met) + 1, dtype=np.int32)
     return new[numbers], entries.gather(met - 1)
 
 

@@ -28,6 +28,8 @@ SLICE = 2**20
 """Bytes of ready histories whose items are spelled out at once, in some ten times as many."""
 ROW = 32
 """Bytes for a row itself."""
+OWN = ("user", "item", "time")
+"""Columns of an event."""
 FEWEST_NAMES = 2**16
 """Users named at once, or a share of the rows if that is more."""
 
@@ -64,30 +66,34 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     events, heights = _joined(files, path, settings)
     corpus = build_corpus(events, path.stem, source, by_time=False)
-    owners, _ = by_appearance(events.frame["user"].to_numpy(), events.users)
+    owners = events.frame["user"].to_numpy()
     return replace(corpus, target_counts=_target_counts(owners, heights, len(corpus.users)))
 
 
 def _joined(
     files: list[Path], path: Path, settings: DataSettings
 ) -> tuple[Interactions, list[int]]:
-    """Return the events of all parts, one part after the other, and how many each part has."""
+    """Return the events of all parts, one part after the other, and how many each part has.
+
+    Users are numbered in the order of their first event, as the corpus numbers them.
+    """
     numberings = {settings.user_column: Numbering(), settings.item_column: Numbering()}
-    frames = [_part(file, settings, numberings) for file in files]
-    heights = [each.height for each in frames]
-    columns = []
-    for name in ("user", "item", "time"):
-        if all(name in each.columns for each in frames):
-            columns.append(pl.concat([each[name] for each in frames]).rechunk())
-            frames = [each.drop(name) for each in frames]  # so that a column is not there twice
-    users, items = (
-        numberings[name].entries for name in (settings.user_column, settings.item_column)
-    )
+    parts = [_part(file, settings, numberings) for file in files]
+    heights = [len(each["user"]) for each in parts]
+    columns = {
+        name: np.concatenate([each.pop(name) for each in parts])
+        for name in OWN
+        if all(name in each for each in parts)
+    }
+    users, items = (numberings[name].entries for name in numberings)
+    columns["user"], users = by_appearance(columns["user"], users)
     titles = read_titles(path.with_suffix(".item"), settings)
     return Interactions(pl.DataFrame(columns), users, items, titles), heights
 
 
-def _part(file: Path, settings: DataSettings, numberings: Mapping[str, Numbering]) -> pl.DataFrame:
+def _part(
+    file: Path, settings: DataSettings, numberings: Mapping[str, Numbering]
+) -> dict[str, np.ndarray]:
     """Return a part's events in the order of their times, with numbers that all parts share.
 
     Args:
@@ -96,13 +102,14 @@ def _part(file: Path, settings: DataSettings, numberings: Mapping[str, Numbering
         numberings: Of users and of items in all parts, by name of column; are added to.
 
     Returns:
-        Columns ``user``, ``item`` and, if the part has times, ``time``.
+        ``user`` and ``item``, int32 [n], and, if the part has times, ``time``, float64 [n].
     """
-    part = read_atomic(file, settings, numberings)
-    if not part.has_times:
-        return part.frame.select("user", "item")
-    order = np.argsort(part.frame["time"].to_numpy(), kind="stable").astype(np.int32)
-    return part.frame.select("user", "item", "time")[order]
+    frame = read_atomic(file, settings, numberings).frame
+    columns = {name: frame[name].to_numpy() for name in frame.columns if name in OWN}
+    if "time" in columns:
+        order = np.argsort(columns["time"], kind="stable").astype(np.int32)
+        columns = {name: column[order] for name, column in columns.items()}
+    return columns
 
 
 def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndarray:
@@ -126,7 +133,7 @@ def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.n
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     items = Numbering()
     parts = [_histories(file, settings, items) for file in files]
-    heights = [len(each.lengths) for each in parts]
+    heights = [len(each.owners) for each in parts]
     if not sum(heights):
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
     sequences = _sequences(parts)
@@ -150,14 +157,14 @@ class _Histories:
     Attributes:
         owners: Int32 [n], the user of each, in numbers of this part.
         users: Token of each of these numbers, String; number n stands at n - 1.
-        lengths: uint32 [n], how many events each has, its target among them.
-        items: int32 [sum of the lengths], their items, in numbers that all parts share.
+        lengths: uint32 [n] in pieces, how many events each has, its target among them.
+        items: int32 [sum of the lengths] in pieces, their items, in numbers that all parts share.
     """
 
     owners: pl.Series
     users: pl.Series
-    lengths: np.ndarray
-    items: np.ndarray
+    lengths: list[np.ndarray]
+    items: list[np.ndarray]
 
 
 def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histories:
@@ -185,9 +192,9 @@ def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histori
     require_columns(list(header), wanted, f"{file}, line 1")
     layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
     table, entries = read_numbered(layout)
-    lengths, numbers = [np.zeros(0, dtype=np.uint32)], [np.zeros(0, dtype=np.int32)]
+    lengths, numbers = [], []
     row = 1
-    for some in _slices(table, table[lists].str.len_bytes()):
+    for some in _slices(table, lists):
         history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
         history = history.list.eval(pl.element().filter(pl.element() != ""))
         is_empty = history.list.len() == 0
@@ -199,18 +206,16 @@ def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histori
         events = pl.select(pl.concat_list(history, target)).to_series()
         lengths.append(events.list.len().to_numpy())
         numbers.append(items.add(events.explode()).to_numpy())
-    return _Histories(
-        table[tokens[0]], entries[tokens[0]], np.concatenate(lengths), np.concatenate(numbers)
-    )
+    return _Histories(table[tokens[0]], entries[tokens[0]], lengths, numbers)
 
 
 def _sequences(parts: list[_Histories]) -> Sequences:
     """Return the histories of all parts, one part after the other."""
-    lengths = np.concatenate([each.lengths for each in parts])
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    offsets[1:] = lengths
+    offsets = np.zeros(sum(len(each.owners) for each in parts) + 1, dtype=np.int64)
+    np.concatenate([piece for each in parts for piece in each.lengths], out=offsets[1:])
     np.cumsum(offsets, out=offsets)
-    return Sequences(np.concatenate([each.items for each in parts]), None, offsets)
+    items = np.concatenate([piece for each in parts for piece in each.items])
+    return Sequences(items, None, offsets)
 
 
 def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
@@ -232,20 +237,20 @@ def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
     return pl.concat(names)
 
 
-def _slices(table: pl.DataFrame, sizes: pl.Series) -> Iterator[pl.DataFrame]:
+def _slices(table: pl.DataFrame, lists: str) -> Iterator[pl.DataFrame]:
     """Yield a table in slices of ``SLICE`` bytes at most; a single row may have more.
 
     Args:
-        table: At least one row.
-        sizes: Bytes of each row.
+        table: Rows.
+        lists: The column whose bytes count.
 
     Yields:
         Rows, at least one.
     """
-    ends = (sizes.cast(pl.Int64) + ROW).cum_sum().to_numpy()
     first = 0
     while first < table.height:
-        before = int(ends[first - 1]) if first else 0
-        end = max(first + 1, int(ends.searchsorted(before + SLICE, side="right")))
-        yield table[first:end]
-        first = end
+        some = table[first : first + SLICE // ROW]  # more rows never fit
+        ends = (some[lists].str.len_bytes().cast(pl.Int64) + ROW).cum_sum()
+        some = some[: max(1, int(ends.to_numpy().searchsorted(SLICE, side="right")))]
+        yield some
+        first += some.height
