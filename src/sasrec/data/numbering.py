@@ -234,9 +234,8 @@ def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
         count: The highest number.
     """
     counts = np.zeros(count + 1, dtype=np.int64)
-    block = max(BLOCK, count)  # of which NumPy makes int64 first
-    for begin in range(0, len(numbers), block):
-        counts += np.bincount(numbers[begin : begin + block], minlength=count + 1)
+    for begin in range(0, len(numbers), BLOCK):  # of which NumPy makes int64 first
+        np.add.at(counts, numbers[begin : begin + BLOCK], 1)
     return counts
 
 

@@ -8,7 +8,8 @@ own, and only its last item is a target.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,8 @@ import polars as pl
 from sasrec.data.atomic import Layout, read_header, read_numbered
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.numbering import Numbering, by_appearance, occurrences
-from sasrec.data.pieces import SHARE
 from sasrec.data.readers import read_atomic, read_titles
+from sasrec.data.rows import Rows
 from sasrec.data.sequences import Corpus, Sequences, build_corpus
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
@@ -30,8 +31,6 @@ ROW = 32
 """Bytes for a row itself."""
 OWN = ("user", "item", "time")
 """Columns of an event."""
-FEWEST_NAMES = 2**16
-"""Users named at once, or a share of the rows if that is more."""
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
@@ -132,17 +131,22 @@ def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.n
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     items = Numbering()
-    parts = [_histories(file, settings, items) for file in files]
-    heights = [len(each.owners) for each in parts]
+    size = sum(file.stat().st_size for file in files)
+    # An item takes two bytes at least, with what ends it, and a row has three columns of such.
+    events, lengths = (
+        Rows(size // 2 + 1, {"item": np.int32}),
+        Rows(size // 5 + 1, {"length": np.int64}),
+    )
+    owners = [_histories(file, settings, items, events=events, lengths=lengths) for file in files]
+    heights = [len(numbers) for numbers, _ in owners]
     if not sum(heights):
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
-    sequences = _sequences(parts)
-    owners = [(each.owners, each.users) for each in parts]
-    parts.clear()  # what the histories hold stands in the sequences by now
+    offsets = np.concatenate(([0], lengths.frame()["length"].to_numpy()))
+    np.cumsum(offsets, out=offsets)
     return Corpus(
         name=path.stem,
-        sequences=sequences,
-        users=Vocabulary.of_distinct(_names(owners)),
+        sequences=Sequences(events.frame()["item"].to_numpy(), None, offsets),
+        users=Vocabulary.when_asked(sum(heights), partial(_names, owners)),
         items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
@@ -150,33 +154,20 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Histories:
-    """The ready histories of a part, a row each.
-
-    Attributes:
-        owners: Int32 [n], the user of each, in numbers of this part.
-        users: Token of each of these numbers, String; number n stands at n - 1.
-        lengths: uint32 [n] in pieces, how many events each has, its target among them.
-        items: int32 [sum of the lengths] in pieces, their items, in numbers that all parts share.
-    """
-
-    owners: pl.Series
-    users: pl.Series
-    lengths: list[np.ndarray]
-    items: list[np.ndarray]
-
-
-def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histories:
-    """Return the histories of a part, each with its target at the end.
+def _histories(
+    file: Path, settings: DataSettings, items: Numbering, *, events: Rows, lengths: Rows
+) -> tuple[pl.Series, pl.Series]:
+    """Put the histories of a part after those of earlier parts, each with its target at its end.
 
     Args:
         file: Of ready histories.
         settings: Names of the columns, and the separators.
         items: Of all parts; is added to.
+        events: Column ``item``, the number of each event's item; is added to.
+        lengths: Column ``length``, how many events each history has; is added to.
 
     Returns:
-        The histories; none if the part has no rows.
+        The number of each history's user, Int32; and the token of each of these numbers, String.
 
     Raises:
         DataError: The part is broken, lacks a column, or has a history without an item.
@@ -192,7 +183,6 @@ def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histori
     require_columns(list(header), wanted, f"{file}, line 1")
     layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
     table, entries = read_numbered(layout)
-    lengths, numbers = [], []
     row = 1
     for some in _slices(table, lists):
         history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
@@ -203,19 +193,10 @@ def _histories(file: Path, settings: DataSettings, items: Numbering) -> _Histori
             raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
         row += some.height
         target = entries[tokens[1]].gather(some[tokens[1]] - 1)
-        events = pl.select(pl.concat_list(history, target)).to_series()
-        lengths.append(events.list.len().to_numpy())
-        numbers.append(items.add(events.explode()).to_numpy())
-    return _Histories(table[tokens[0]], entries[tokens[0]], lengths, numbers)
-
-
-def _sequences(parts: list[_Histories]) -> Sequences:
-    """Return the histories of all parts, one part after the other."""
-    offsets = np.zeros(sum(len(each.owners) for each in parts) + 1, dtype=np.int64)
-    np.concatenate([piece for each in parts for piece in each.lengths], out=offsets[1:])
-    np.cumsum(offsets, out=offsets)
-    items = np.concatenate([piece for each in parts for piece in each.items])
-    return Sequences(items, None, offsets)
+        whole = pl.select(pl.concat_list(history, target)).to_series()
+        lengths.append(pl.DataFrame({"length": whole.list.len()}))
+        events.append(pl.DataFrame({"item": items.add(whole.explode())}))
+    return table[tokens[0]], entries[tokens[0]]
 
 
 def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
@@ -225,15 +206,12 @@ def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
         owners: Of each part, the number of each row's user, and those users' tokens.
     """
     names: list[pl.Series] = []
-    row = 1
+    rows = 0
     for numbers, tokens in owners:
-        # Putting a name together takes twice the memory of a name.
-        block = max(FEWEST_NAMES, len(numbers) // SHARE)
-        for begin in range(0, len(numbers), block):
-            some = tokens.gather(numbers[begin : begin + block] - 1)
-            places = pl.int_range(row, row + len(some))
-            names.append(pl.select(pl.format("{}, row {}", some, places)).to_series())
-            row += len(some)
+        places = pl.int_range(rows + 1, rows + len(numbers) + 1)
+        owner = tokens.gather(numbers - 1)
+        names.append(pl.select(pl.format("{}, row {}", owner, places)).to_series())
+        rows += len(numbers)
     return pl.concat(names)
 
 
