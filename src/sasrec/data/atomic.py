@@ -7,16 +7,15 @@ wrong.
 
 from __future__ import annotations
 
-import math
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import polars as pl
 
+from sasrec.data.layout import Layout, check_each_line, refuse
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
@@ -24,29 +23,6 @@ from sasrec.data.rows import Rows
 from sasrec.errors import DataError, did_you_mean
 
 TYPES = ("token", "token_seq", "float", "float_seq")
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """An atomic file and what to read of it.
-
-    Attributes:
-        path: The file.
-        separator: One character between the columns.
-        names: All columns of the file, in order.
-        wanted: Columns to read; none of their values may be empty.
-        optional: Further columns to read; an empty value is null.
-        numbers: Those among them to read as numbers; the others are text, whatever their type.
-        tokens: Those among the texts of which each value is kept once, and numbers in its place.
-    """
-
-    path: Path
-    separator: str
-    names: list[str]
-    wanted: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    tokens: tuple[str, ...] = ()
 
 
 def read_header(path: Path, separator: str) -> dict[str, str]:
@@ -135,17 +111,17 @@ def read_numbered(
         numberings = {name: Numbering() for name in layout.tokens}
     parsed = _parse(layout, pl.Float64, numberings)
     if parsed is None:
-        _check_lines(layout)
+        check_each_line(layout)
         # What was numbered so far has its numbers already.
         parsed = _parse(layout, pl.String, numberings, tidied=True)
         if parsed is None:
-            _refuse(layout)
+            refuse(layout)
     # What was left out must be blank lines. An empty value in a column that may have one is
     # fine; a missing one is not, and only the text itself tells the two apart.
     elif parsed.has_gaps or (
         parsed.blank and parsed.frame.height != _written_lines(layout.path) - 1
     ):
-        _check_lines(layout)
+        check_each_line(layout)
     frame = parsed.frame
     for name in layout.numbers:
         numbers = frame[name]
@@ -153,7 +129,7 @@ def read_numbered(
             numbers = numbers.str.strip_chars().cast(pl.Float64, strict=False)
         is_bad = ~numbers.is_finite() | (numbers.is_null() & frame[name].is_not_null())
         if is_bad.fill_null(name in layout.wanted).any():
-            _refuse(layout)
+            refuse(layout)
         frame = frame.with_columns(numbers.alias(name))
     tokens = {name: numbering.entries for name, numbering in numberings.items()}
     return frame.select([*layout.wanted, *layout.optional]), tokens
@@ -273,55 +249,3 @@ def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
     """
     expected = (len(layout.names) - 1) * frame.height
     return piece.count(layout.separator.encode()) != expected
-
-
-def _check_lines(layout: Layout) -> None:
-    if _find_bad_line(layout) is not None:
-        _refuse(layout)
-
-
-def _refuse(layout: Layout) -> NoReturn:
-    bad = _find_bad_line(layout)
-    if bad is None:
-        raise DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
-    number, problem = bad
-    raise DataError(f"{layout.path}, line {number}: {problem}")
-
-
-def _find_bad_line(layout: Layout) -> tuple[int, str] | None:
-    """Return the number of the first line that does not fit, and why; slow, so rarely done."""
-    with layout.path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if number == 1 or not raw.strip():
-                continue
-            problem = _line_problem(layout, raw)
-            if problem is not None:
-                return number, problem
-    return None
-
-
-def _line_problem(layout: Layout, raw: bytes) -> str | None:
-    try:
-        values = raw.decode("utf-8").rstrip("\r\n").split(layout.separator)
-    except UnicodeDecodeError:
-        return "not UTF-8 text; save the file as UTF-8"
-    names = layout.names
-    if len(values) != len(names):
-        columns = "column" if len(values) == 1 else "columns"
-        return f"{len(values)} {columns} where the header names {len(names)} ({', '.join(names)})"
-    for name in (*layout.wanted, *layout.optional):
-        value = values[names.index(name)]
-        if not value and name in layout.wanted:
-            return f"{name!r} is empty; fill it or drop the line"
-        if value and name in layout.numbers and not _is_number(value):
-            return f"{name!r} is {value!r}; it must be a number"
-    return None
-
-
-def _is_number(text: str) -> bool:
-    if not text.isascii() or "_" in text:  # Python reads 1_000 and digits of any script
-        return False
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import Layout, read_header, read_numbered
+from sasrec.data.atomic import read_header, read_numbered
 from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering, by_appearance, occurrences
 from sasrec.data.readers import read_atomic, read_titles
 from sasrec.data.rows import Rows

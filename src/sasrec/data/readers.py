@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.atomic import Layout, read_columns, read_header, read_numbered
+from sasrec.data.atomic import read_columns, read_header, read_numbered
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
+from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering, by_appearance
 from sasrec.data.tables import read_csv, read_parquet
 from sasrec.data.titles import Titles
@@ -169,7 +170,7 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
         return {}
     wanted = (columns.item_column, title)
     frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
-    return Titles(frame.drop_nulls())
+    return Titles(frame)
 
 
 def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:

@@ -19,6 +19,8 @@ class Vocabulary:
     ['pear']
     """
 
+    _make: Callable[[], pl.Series]
+
     def __init__(self, tokens: Iterable[str] | pl.Series) -> None:
         """Number the tokens in the order given.
 
