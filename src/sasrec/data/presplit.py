@@ -133,11 +133,8 @@ def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.n
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     items = Numbering()
     size = sum(file.stat().st_size for file in files)
-    # An item takes two bytes at least, with what ends it, and a row has three columns of such.
-    events, lengths = (
-        Rows(size // 2 + 1, {"item": np.int32}),
-        Rows(size // 5 + 1, {"length": np.int64}),
-    )
+    events = Rows(size, {"item": np.int32})
+    lengths = Rows(size // 5, {"length": np.int64})  # three values and two marks between them
     owners = [_histories(file, settings, items, events=events, lengths=lengths) for file in files]
     heights = [len(numbers) for numbers, _ in owners]
     if not sum(heights):

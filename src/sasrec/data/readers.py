@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from sasrec.data.atomic import read_columns, read_header, read_numbered
@@ -138,10 +139,12 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
         numbers = tuple(field for field in values if header[field] == "float")
         layout = Layout(file, columns.separator, list(header), (key,), values, numbers, (key,))
         frame, tokens = read_numbered(layout)
+        kept = np.ones(frame.height, dtype=bool)
         for field in values:
             wanted = columns.value_intervals[field]
-            frame = frame.filter(value_rule(frame, field, wanted, f"val_interval of {field!r}"))
-        _, listed[name] = by_appearance(frame[key].to_numpy(), tokens[key])
+            rule = value_rule(frame, field, wanted, f"val_interval of {field!r}")
+            kept &= frame.select(rule.fill_null(value=False)).to_series().to_numpy()
+        _, listed[name] = by_appearance(frame[key].to_numpy()[kept], tokens[key])
         filtered += values
     return listed, tuple(filtered)
 
