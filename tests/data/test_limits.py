@@ -19,6 +19,8 @@ from sasrec.settings import DataSettings
 from sasrec.tuning.space import read_space
 
 HEAD = b"user_id:token\titem_id:token\ttimestamp:float\n"
+LISTED = b"user_id:token\titem_id_list:token_seq\titem_id:token\n"
+PARTS = ("train", "valid", "test")
 CSV_HEAD = b"user_id,item_id,timestamp\n"
 SIZE = 8_000_000
 LESS = 5_000_000
@@ -175,7 +177,7 @@ def test_filters_take_no_more_than_reading(
 
 @needs_proc
 @pytest.mark.parametrize(
-    ("settings", "times"), [({}, 10), ({"load_columns": {"inter": "*", "item": "*"}}, 14)]
+    ("settings", "times"), [({}, 10), ({"load_columns": {"inter": "*", "item": "*"}}, MORE)]
 )
 def test_titles_take_a_bounded_multiple_of_their_file(
     settings: dict[str, object], times: int, tmp_path: Path
@@ -188,6 +190,35 @@ def test_titles_take_a_bounded_multiple_of_their_file(
     taken, told = taken_and_said("table", tmp_path / "films.inter", small, **settings)
     assert told == "read\n"
     assert taken < times * len(content) + 2**24
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("head", "rows"),
+    [
+        (HEAD, b"1\t2\t3\n" * 1050),
+        (HEAD, SHORT_ROWS),
+        (HEAD[:27] + b"\n", b"1\t2\n2\t3\n2\t1\n" * 350),
+        (LISTED, b"1\t2\t3\n" * 1050),
+        (LISTED, SHORT_ROWS),
+    ],
+    ids=["same", "short", "pairs", "lists", "short_lists"],
+)
+@pytest.mark.parametrize("parts", [("train", "valid", "test"), ("train",)], ids=["all", "one"])
+def test_parts_take_a_bounded_multiple_of_their_files(
+    parts: tuple[str, ...], head: bytes, rows: bytes, tmp_path: Path
+) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for part in PARTS:
+        many = SIZE // len(parts) // len(rows) if part in parts else 1
+        (folder / f"films.{part}.inter").write_bytes(head + rows * many)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    small = tmp_path / "ordinary.inter"
+    small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
+    taken, told = taken_and_said("table", folder, small, split_files=PARTS)
+    assert told == "read\n"
+    assert taken < MORE * size + 2**24
 
 
 @needs_proc

@@ -94,6 +94,21 @@ def test_a_part_of_ready_histories_may_be_empty_but_not_all(tmp_path):
         read(tmp_path / "more", LISTED, LISTED, LISTED)
 
 
+def test_lines_of_spaces_are_no_histories(tmp_path):
+    # As many marks are too many in one line as are missing in the other.
+    corpus, _ = read(
+        tmp_path, LISTED + "u\ta\tb\n\t\t\n   \nv\tb\tc\n", LISTED, LISTED + "v\tc\tb\n"
+    )
+    assert corpus.sequences.offsets.tolist() == [0, 2, 4, 6]
+
+
+def test_users_of_histories_are_named_by_their_row_when_somebody_asks(tmp_path):
+    corpus, _ = read(tmp_path, LISTED + "u\ta\tb\nv\ta\tb\n", LISTED, LISTED + "u\tc\tb\n")
+    assert len(corpus.users) == 3
+    assert corpus.users.entries.to_list() == ["u, row 1", "v, row 2", "u, row 3"]
+    assert corpus.users.numbers(["v, row 2"]).tolist() == [2]
+
+
 def test_a_history_without_items_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' names no item; drop"):
         read(tmp_path, LISTED + "u\ta\tb\nu\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")

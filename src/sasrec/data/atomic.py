@@ -7,44 +7,22 @@ wrong.
 
 from __future__ import annotations
 
-import math
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
+import numpy as np
 import polars as pl
 
-from sasrec.data.limits import check_columns, check_lines
+from sasrec.data.layout import Layout, check_each_line, refuse
+from sasrec.data.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
+from sasrec.data.rows import Rows
 from sasrec.errors import DataError, did_you_mean
 
 TYPES = ("token", "token_seq", "float", "float_seq")
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """An atomic file and what to read of it.
-
-    Attributes:
-        path: The file.
-        separator: One character between the columns.
-        names: All columns of the file, in order.
-        wanted: Columns to read; none of their values may be empty.
-        optional: Further columns to read; an empty value is null.
-        numbers: Those among them to read as numbers; the others are text, whatever their type.
-        tokens: Those among the texts of which each value is kept once, and numbers in its place.
-    """
-
-    path: Path
-    separator: str
-    names: list[str]
-    wanted: tuple[str, ...]
-    optional: tuple[str, ...] = ()
-    numbers: tuple[str, ...] = ()
-    tokens: tuple[str, ...] = ()
 
 
 def read_header(path: Path, separator: str) -> dict[str, str]:
@@ -112,11 +90,14 @@ def read_columns(layout: Layout) -> pl.DataFrame:
     return frame
 
 
-def read_numbered(layout: Layout) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
+def read_numbered(
+    layout: Layout, numberings: Mapping[str, Numbering] | None = None
+) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Return the columns asked for: text as String or numbers of tokens, numbers as Float64.
 
     Args:
         layout: The file and its columns.
+        numberings: Of the columns of tokens, to be added to; None for new ones.
 
     Returns:
         A row a line, blank lines left out; and of each column of ``tokens``, the text of number 1
@@ -126,28 +107,29 @@ def read_numbered(layout: Layout) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
         DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
             one that is no finite number; the text names the line.
     """
-    numberings = {name: Numbering() for name in layout.tokens}
+    if numberings is None:
+        numberings = {name: Numbering() for name in layout.tokens}
     parsed = _parse(layout, pl.Float64, numberings)
     if parsed is None:
-        _check_lines(layout)
-        numberings = {name: Numbering() for name in layout.tokens}
+        check_each_line(layout)
+        # What was numbered so far has its numbers already.
         parsed = _parse(layout, pl.String, numberings, tidied=True)
         if parsed is None:
-            _refuse(layout)
-        frame, _ = parsed
-    else:
-        frame, blank = parsed
-        # What was left out must be blank lines. An empty value in a column that may have one is
-        # fine; a missing one is not, and only the text itself tells the two apart.
-        if _has_gaps(frame) or (blank and frame.height != _written_lines(layout.path) - 1):
-            _check_lines(layout)
+            refuse(layout)
+    # What was left out must be blank lines. An empty value in a column that may have one is
+    # fine; a missing one is not, and only the text itself tells the two apart.
+    elif parsed.has_gaps or (
+        parsed.blank and parsed.frame.height != _written_lines(layout.path) - 1
+    ):
+        check_each_line(layout)
+    frame = parsed.frame
     for name in layout.numbers:
         numbers = frame[name]
         if numbers.dtype == pl.String:
             numbers = numbers.str.strip_chars().cast(pl.Float64, strict=False)
         is_bad = ~numbers.is_finite() | (numbers.is_null() & frame[name].is_not_null())
         if is_bad.fill_null(name in layout.wanted).any():
-            _refuse(layout)
+            refuse(layout)
         frame = frame.with_columns(numbers.alias(name))
     tokens = {name: numbering.entries for name, numbering in numberings.items()}
     return frame.select([*layout.wanted, *layout.optional]), tokens
@@ -162,14 +144,29 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
     return bool(sum(frame.null_count().row(0)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """What was read of a file.
+
+    Attributes:
+        frame: The columns asked for: numbers, numbers of tokens, text; an empty value is null.
+        blank: How many lines were left out, in which every value was empty.
+        has_gaps: Whether a value is empty, of those asked for and of the last column.
+    """
+
+    frame: pl.DataFrame
+    blank: int
+    has_gaps: bool
+
+
 def _parse(
     layout: Layout,
     numbers: type[pl.DataType],
     numberings: Mapping[str, Numbering],
     *,
     tidied: bool = False,
-) -> tuple[pl.DataFrame, int] | None:
-    """Return the columns asked for and the last one, or None if some line does not fit.
+) -> _Parsed | None:
+    """Return what is asked for, or None if some line does not fit.
 
     Args:
         layout: The file and its columns.
@@ -177,46 +174,67 @@ def _parse(
             them.
         numberings: Of the columns of tokens; they are added to.
         tidied: Leave out lines of nothing but spaces first.
-
-    Returns:
-        Numbers in that type, tokens as their numbers, all else as text; an empty value is null.
-        And how many lines were left out, in which every value was empty.
     """
-    names = layout.names
-    asked = {*layout.wanted, *layout.optional, names[-1]}
-    kept = [name for name in names if name in asked]
-    kinds = dict.fromkeys(layout.numbers, numbers) | dict.fromkeys(layout.tokens, pl.Int32)
-    frames = [pl.DataFrame(schema={name: kinds.get(name, pl.String) for name in kept})]
-    blank = 0
+    asked = [*layout.wanted, *layout.optional]
+    whole = [name for name in layout.numbers if name in layout.wanted and numbers == pl.Float64]
+    kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
+    rows = Rows(count_line_ends(layout.path), kinds)
+    rows.append(_no_rows(layout, numbers))
+    blank, has_gaps = 0, False
     with layout.path.open("rb") as file:
         file.readline()
         for piece in pieces(file, str(layout.path), quoted=False):
             if tidied:
                 piece = b"\n".join(line for line in piece.split(b"\n") if line.strip())
-            if piece.startswith(BOM_UTF8):
-                piece = BOM_UTF8 + piece  # Polars takes one away, and only a file begins with one
-            try:
-                frame = pl.read_csv(
-                    piece,
-                    separator=layout.separator,
-                    has_header=False,
-                    schema={n: numbers if n in layout.numbers else pl.String for n in names},
-                    columns=[names.index(name) for name in kept],
-                    quote_char=None,
-                )
-            except pl.exceptions.PolarsError:
+            frame = _read_piece(piece, layout, numbers)
+            if frame is None:
                 return None
             filled = frame
             if _has_gaps(frame):
                 filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+                has_gaps |= _has_gaps(filled)
             if not tidied and _values_differ(piece, filled, layout):
                 return None
+            if has_gaps and _has_gaps(filled.select(layout.wanted)):
+                return None
             blank += frame.height - filled.height
-            frame = filled.rechunk()  # or columns would differ in their chunks, and be copied later
-            frames.append(
+            frame = filled.select(asked).rechunk()  # or columns would differ in their chunks
+            rows.append(
                 frame.with_columns(each.add(frame[name]) for name, each in numberings.items())
             )
-    return pl.concat(frames[1:] or frames), blank
+    return _Parsed(rows.frame(), blank, has_gaps)
+
+
+def _no_rows(layout: Layout, numbers: type[pl.DataType]) -> pl.DataFrame:
+    kinds = dict.fromkeys(layout.numbers, numbers) | dict.fromkeys(layout.tokens, pl.Int32)
+    return pl.DataFrame(
+        schema={n: kinds.get(n, pl.String) for n in (*layout.wanted, *layout.optional)}
+    )
+
+
+def _read_piece(piece: bytes, layout: Layout, numbers: type[pl.DataType]) -> pl.DataFrame | None:
+    """Return the columns asked for and the last one, or None if some line does not fit.
+
+    Args:
+        piece: Whole lines.
+        layout: The columns.
+        numbers: What to read numbers as.
+    """
+    names = layout.names
+    asked = {*layout.wanted, *layout.optional, names[-1]}
+    if piece.startswith(BOM_UTF8):
+        piece = BOM_UTF8 + piece  # Polars takes one away, and only a file begins with one
+    try:
+        return pl.read_csv(
+            piece,
+            separator=layout.separator,
+            has_header=False,
+            schema={n: numbers if n in layout.numbers else pl.String for n in names},
+            columns=[place for place, name in enumerate(names) if name in asked],
+            quote_char=None,
+        )
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
@@ -231,55 +249,3 @@ def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:
     """
     expected = (len(layout.names) - 1) * frame.height
     return piece.count(layout.separator.encode()) != expected
-
-
-def _check_lines(layout: Layout) -> None:
-    if _find_bad_line(layout) is not None:
-        _refuse(layout)
-
-
-def _refuse(layout: Layout) -> NoReturn:
-    bad = _find_bad_line(layout)
-    if bad is None:
-        raise DataError(f"{layout.path} cannot be read as {len(layout.names)} columns of text")
-    number, problem = bad
-    raise DataError(f"{layout.path}, line {number}: {problem}")
-
-
-def _find_bad_line(layout: Layout) -> tuple[int, str] | None:
-    """Return the number of the first line that does not fit, and why; slow, so rarely done."""
-    with layout.path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            if number == 1 or not raw.strip():
-                continue
-            problem = _line_problem(layout, raw)
-            if problem is not None:
-                return number, problem
-    return None
-
-
-def _line_problem(layout: Layout, raw: bytes) -> str | None:
-    try:
-        values = raw.decode("utf-8").rstrip("\r\n").split(layout.separator)
-    except UnicodeDecodeError:
-        return "not UTF-8 text; save the file as UTF-8"
-    names = layout.names
-    if len(values) != len(names):
-        columns = "column" if len(values) == 1 else "columns"
-        return f"{len(values)} {columns} where the header names {len(names)} ({', '.join(names)})"
-    for name in (*layout.wanted, *layout.optional):
-        value = values[names.index(name)]
-        if not value and name in layout.wanted:
-            return f"{name!r} is empty; fill it or drop the line"
-        if value and name in layout.numbers and not _is_number(value):
-            return f"{name!r} is {value!r}; it must be a number"
-    return None
-
-
-def _is_number(text: str) -> bool:
-    if not text.isascii() or "_" in text:  # Python reads 1_000 and digits of any script
-        return False
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from sasrec.data.moments import numbers_or_moments
@@ -49,8 +50,9 @@ class Interactions:
         listed = self.listed.get("item", pl.Series([], dtype=pl.String))
         if not len(listed):
             return listed
-        met = self.items.gather(self.frame["item"].unique().sort() - 1)
-        return listed.filter(Numbering.of_distinct(met).find(listed) == 0)
+        is_met = np.zeros(len(self.items) + 1, dtype=bool)
+        is_met[self.frame["item"].to_numpy()] = True
+        return listed.filter(~is_met[Numbering.of_distinct(self.items).find(listed)])
 
     @property
     def has_times(self) -> bool:

@@ -59,6 +59,16 @@ def check_lines(path: Path) -> None:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
+def count_line_ends(path: Path) -> int:
+    """Return how many lines of a file have an end.
+
+    Args:
+        path: The file.
+    """
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(LONGEST_LINE), b""))
+
+
 def check_columns(path: Path, count: int) -> None:
     """Refuse a header of too many columns.
 

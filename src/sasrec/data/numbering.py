@@ -17,7 +17,7 @@ SLOTS_A_TOKEN = 2
 BLOCK = 2**18
 """Tokens looked up at once; each takes some 60 bytes meanwhile."""
 SMALL_BLOCK = 2**16
-"""Tokens put into their slots at once."""
+"""Tokens found, or put into their slots, at once."""
 _SEED = secrets.randbits(63)
 """Of this process, so that no file can be made whose tokens all meet in one slot."""
 
@@ -85,14 +85,14 @@ class Numbering:
             int32 [n]; 0 where a token has no number.
         """
         numbers = np.empty(len(tokens), dtype=np.int32)
-        for begin in range(0, len(tokens), BLOCK):
-            block = tokens[begin : begin + BLOCK]
+        for begin in range(0, len(tokens), SMALL_BLOCK):
+            block = tokens[begin : begin + SMALL_BLOCK]
             found = self._find(_hashes(block))
             known = np.flatnonzero(found)
             is_other = (self.entries.gather(found[known] - 1) != block.gather(known)).to_numpy()
             for place in known[is_other]:
                 found[place] = self._twins.get(block[int(place)], 0)
-            numbers[begin : begin + BLOCK] = found
+            numbers[begin : begin + SMALL_BLOCK] = found
         return numbers
 
     def _numbers(self, tokens: pl.Series) -> np.ndarray:
@@ -222,7 +222,7 @@ def by_appearance(numbers: np.ndarray, entries: pl.Series) -> tuple[np.ndarray, 
     met = np.flatnonzero(first < len(numbers)).astype(np.int32)
     met = met[np.argsort(first[met])]
     new = np.zeros(count + 1, dtype=np.int32)
-    new[met] = np.arange(1, len(met) + 1)
+    new[met] = np.arange(1, len(met) + 1, dtype=np.int32)
     return new[numbers], entries.gather(met - 1)
 
 
@@ -234,9 +234,8 @@ def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
         count: The highest number.
     """
     counts = np.zeros(count + 1, dtype=np.int64)
-    block = max(BLOCK, count)  # of which NumPy makes int64 first
-    for begin in range(0, len(numbers), block):
-        counts += np.bincount(numbers[begin : begin + block], minlength=count + 1)
+    for begin in range(0, len(numbers), BLOCK):  # of which NumPy makes int64 first
+        np.add.at(counts, numbers[begin : begin + BLOCK], 1)
     return counts
 
 

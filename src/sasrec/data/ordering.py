@@ -48,7 +48,7 @@ def _by_user(users: np.ndarray) -> np.ndarray:
     # User and place in one number: sorting these in place is the fastest stable sort there is.
     keys = users.astype(np.int64)
     keys <<= 32
-    keys |= np.arange(len(users))
+    keys |= np.arange(len(users), dtype=np.int32)
     keys.sort()
     return keys.astype(np.int32)  # the lower half
 

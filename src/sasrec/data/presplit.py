@@ -7,17 +7,20 @@ own, and only its last item is a target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import Layout, read_header, read_numbered
+from sasrec.data.atomic import read_header, read_numbered
 from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering, by_appearance, occurrences
 from sasrec.data.readers import read_atomic, read_titles
+from sasrec.data.rows import Rows
 from sasrec.data.sequences import Corpus, Sequences, build_corpus
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
@@ -27,6 +30,8 @@ SLICE = 2**20
 """Bytes of ready histories whose items are spelled out at once, in some ten times as many."""
 ROW = 32
 """Bytes for a row itself."""
+OWN = ("user", "item", "time")
+"""Columns of an event."""
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
@@ -59,115 +64,169 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
 
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    users, items = Numbering(), Numbering()
-    frames = [_part(file, settings, users, items) for file in files]
-    ends = np.cumsum([each.height for each in frames])[:-1]
-    columns = []
-    for name in ("user", "item", "time"):
-        if all(name in each.columns for each in frames):
-            columns.append(pl.concat([each[name] for each in frames]).rechunk())
-            frames = [each.drop(name) for each in frames]  # so that a column is not there twice
-    frame = pl.DataFrame(columns)
-    titles = read_titles(path.with_suffix(".item"), settings)
-    events = Interactions(frame, users.entries, items.entries, titles)
+    events, heights = _joined(files, path, settings)
     corpus = build_corpus(events, path.stem, source, by_time=False)
-    owners, _ = by_appearance(frame["user"].to_numpy(), users.entries)
-    counts = np.stack(
-        [occurrences(part, len(users.entries))[1:] for part in np.split(owners, ends)],
-        axis=1,
-    )
-    first_part = (counts > 0).argmax(1)
-    counts[np.arange(len(counts)), first_part] -= 1  # a first event is nobody's target
-    return replace(corpus, target_counts=counts)
+    owners = events.frame["user"].to_numpy()
+    return replace(corpus, target_counts=_target_counts(owners, heights, len(corpus.users)))
 
 
-def _part(file: Path, settings: DataSettings, users: Numbering, items: Numbering) -> pl.DataFrame:
+def _joined(
+    files: list[Path], path: Path, settings: DataSettings
+) -> tuple[Interactions, list[int]]:
+    """Return the events of all parts, one part after the other, and how many each part has.
+
+    Users are numbered in the order of their first event, as the corpus numbers them.
+    """
+    numberings = {settings.user_column: Numbering(), settings.item_column: Numbering()}
+    parts = [_part(file, settings, numberings) for file in files]
+    heights = [len(each["user"]) for each in parts]
+    columns = {
+        name: np.concatenate([each.pop(name) for each in parts])
+        for name in OWN
+        if all(name in each for each in parts)
+    }
+    users, items = (numberings[name].entries for name in numberings)
+    columns["user"], users = by_appearance(columns["user"], users)
+    titles = read_titles(path.with_suffix(".item"), settings)
+    return Interactions(pl.DataFrame(columns), users, items, titles), heights
+
+
+def _part(
+    file: Path, settings: DataSettings, numberings: Mapping[str, Numbering]
+) -> dict[str, np.ndarray]:
     """Return a part's events in the order of their times, with numbers that all parts share.
 
     Args:
         file: Of single events.
         settings: Names of the columns.
-        users: Of all parts; is added to.
-        items: The same.
+        numberings: Of users and of items in all parts, by name of column; are added to.
 
     Returns:
-        Columns ``user``, ``item`` and, if the part has times, ``time``.
+        ``user`` and ``item``, int32 [n], and, if the part has times, ``time``, float64 [n].
     """
-    part = read_atomic(file, settings)
-    frame = part.frame.select("user", "item", *(["time"] if part.has_times else []))
-    if part.has_times:
-        frame = frame[np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)]
-    return frame.with_columns(
-        users.add(part.users).gather(frame["user"] - 1).alias("user"),
-        items.add(part.items).gather(frame["item"] - 1).alias("item"),
-    )
+    frame = read_atomic(file, settings, numberings).frame
+    columns = {name: frame[name].to_numpy() for name in frame.columns if name in OWN}
+    if "time" in columns:
+        order = np.argsort(columns["time"], kind="stable").astype(np.int32)
+        columns = {name: column[order] for name, column in columns.items()}
+    return columns
+
+
+def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndarray:
+    """Return how many targets of each kind each user has, int32 [n_users, 3].
+
+    Args:
+        owners: int32 [N], the user of each event, one part after the other.
+        heights: Events of each of the three parts.
+        n_users: Users, each of whom has an event.
+    """
+    counts = np.empty((n_users, 3), dtype=np.int32)
+    is_unmet = np.ones(n_users, dtype=bool)
+    for number, part in enumerate(np.split(owners, np.cumsum(heights)[:-1])):
+        counts[:, number] = occurrences(part, n_users)[1:]
+        begins = is_unmet & (counts[:, number] > 0)
+        counts[begins, number] -= 1  # a first event is nobody's target
+        is_unmet &= ~begins
+    return counts
 
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    lists = settings.item_column + settings.list_suffix
-    tokens = (settings.user_column, settings.item_column)
     items = Numbering()
-    numbers, lengths, names, rows = [], [], [], [0]
-    for file in files:
-        header = read_header(file, settings.separator)
-        wanted = (*tokens, lists)
-        if lists in tokens:
-            raise DataError(
-                f"{lists!r} is the column of users and of histories; set user_column to another"
-            )
-        require_columns(list(header), wanted, f"{file}, line 1")
-        layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
-        table, entries = read_numbered(layout)
-        row = 1
-        for some in _slices(table, table[lists].str.len_bytes()):
-            history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
-            history = history.list.eval(pl.element().filter(pl.element() != ""))
-            is_empty = history.list.len() == 0
-            if is_empty.any():
-                row += int(is_empty.arg_max() or 0)
-                raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
-            row += some.height
-            target = entries[tokens[1]].gather(some[tokens[1]] - 1)
-            events = pl.select(pl.concat_list(history, target)).to_series()
-            lengths.append(events.list.len().to_numpy())
-            numbers.append(items.add(events.explode()).to_numpy())
-        owner = entries[tokens[0]].gather(table[tokens[0]] - 1)
-        places = pl.int_range(rows[-1] + 1, rows[-1] + table.height + 1)
-        names.append(pl.select(pl.format("{}, row {}", owner, places)).to_series())
-        rows.append(rows[-1] + table.height)
-    if not rows[-1]:
+    size = sum(file.stat().st_size for file in files)
+    events = Rows(size, {"item": np.int32})
+    lengths = Rows(size // 5, {"length": np.int64})  # three values and two marks between them
+    owners = [_histories(file, settings, items, events=events, lengths=lengths) for file in files]
+    heights = [len(numbers) for numbers, _ in owners]
+    if not sum(heights):
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
-    counts = np.zeros((rows[-1], 3), dtype=np.int32)
-    for number in range(3):
-        counts[rows[number] : rows[number + 1], number] = 1
-    offsets = np.zeros(rows[-1] + 1, dtype=np.int64)
-    offsets[1:] = np.concatenate(lengths)
+    offsets = np.concatenate(([0], lengths.frame()["length"].to_numpy()))
     np.cumsum(offsets, out=offsets)
     return Corpus(
         name=path.stem,
-        sequences=Sequences(np.concatenate(numbers), None, offsets),
-        users=Vocabulary.of_distinct(pl.concat(names)),  # no two rows have one number
+        sequences=Sequences(events.frame()["item"].to_numpy(), None, offsets),
+        users=Vocabulary.when_asked(sum(heights), partial(_names, owners)),
         items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
-        target_counts=counts,
+        target_counts=np.repeat(np.eye(3, dtype=np.int8), heights, axis=0),
     )
 
 
-def _slices(table: pl.DataFrame, sizes: pl.Series) -> Iterator[pl.DataFrame]:
+def _histories(
+    file: Path, settings: DataSettings, items: Numbering, *, events: Rows, lengths: Rows
+) -> tuple[pl.Series, pl.Series]:
+    """Put the histories of a part after those of earlier parts, each with its target at its end.
+
+    Args:
+        file: Of ready histories.
+        settings: Names of the columns, and the separators.
+        items: Of all parts; is added to.
+        events: Column ``item``, the number of each event's item; is added to.
+        lengths: Column ``length``, how many events each history has; is added to.
+
+    Returns:
+        The number of each history's user, Int32; and the token of each of these numbers, String.
+
+    Raises:
+        DataError: The part is broken, lacks a column, or has a history without an item.
+    """
+    lists = settings.item_column + settings.list_suffix
+    tokens = (settings.user_column, settings.item_column)
+    header = read_header(file, settings.separator)
+    wanted = (*tokens, lists)
+    if lists in tokens:
+        raise DataError(
+            f"{lists!r} is the column of users and of histories; set user_column to another"
+        )
+    require_columns(list(header), wanted, f"{file}, line 1")
+    layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
+    table, entries = read_numbered(layout)
+    row = 1
+    for some in _slices(table, lists):
+        history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
+        history = history.list.eval(pl.element().filter(pl.element() != ""))
+        is_empty = history.list.len() == 0
+        if is_empty.any():
+            row += int(is_empty.arg_max() or 0)
+            raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
+        row += some.height
+        target = entries[tokens[1]].gather(some[tokens[1]] - 1)
+        whole = pl.select(pl.concat_list(history, target)).to_series()
+        lengths.append(pl.DataFrame({"length": whole.list.len()}))
+        events.append(pl.DataFrame({"item": items.add(whole.explode())}))
+    return table[tokens[0]], entries[tokens[0]]
+
+
+def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
+    """Return a name for the user of each history, String; no two rows are of one user.
+
+    Args:
+        owners: Of each part, the number of each row's user, and those users' tokens.
+    """
+    names: list[pl.Series] = []
+    rows = 0
+    for numbers, tokens in owners:
+        places = pl.int_range(rows + 1, rows + len(numbers) + 1)
+        owner = tokens.gather(numbers - 1)
+        names.append(pl.select(pl.format("{}, row {}", owner, places)).to_series())
+        rows += len(numbers)
+    return pl.concat(names)
+
+
+def _slices(table: pl.DataFrame, lists: str) -> Iterator[pl.DataFrame]:
     """Yield a table in slices of ``SLICE`` bytes at most; a single row may have more.
 
     Args:
-        table: At least one row.
-        sizes: Bytes of each row.
+        table: Rows.
+        lists: The column whose bytes count.
 
     Yields:
         Rows, at least one.
     """
-    ends = (sizes.cast(pl.Int64) + ROW).cum_sum().to_numpy()
     first = 0
     while first < table.height:
-        before = int(ends[first - 1]) if first else 0
-        end = max(first + 1, int(ends.searchsorted(before + SLICE, side="right")))
-        yield table[first:end]
-        first = end
+        some = table[first : first + SLICE // ROW]  # more rows never fit
+        ends = (some[lists].str.len_bytes().cast(pl.Int64) + ROW).cum_sum()
+        some = some[: max(1, int(ends.to_numpy().searchsorted(SLICE, side="right")))]
+        yield some
+        first += some.height

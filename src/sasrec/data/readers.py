@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import Layout, read_columns, read_header, read_numbered
+from sasrec.data.atomic import read_columns, read_header, read_numbered
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
-from sasrec.data.numbering import by_appearance
+from sasrec.data.layout import Layout
+from sasrec.data.numbering import Numbering, by_appearance
 from sasrec.data.tables import read_csv, read_parquet
 from sasrec.data.titles import Titles
 from sasrec.errors import DataError
@@ -40,7 +42,9 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
     return reader(path, columns)
 
 
-def read_atomic(path: Path, columns: DataSettings) -> Interactions:
+def read_atomic(
+    path: Path, columns: DataSettings, numberings: Mapping[str, Numbering] | None = None
+) -> Interactions:
     """Read one of RecBole's atomic files, ``NAME.inter``, and ``NAME.item`` and ``NAME.user``.
 
     The first line names and types the columns, ``user_id:token<TAB>item_id:token<TAB>...``.
@@ -49,6 +53,8 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
     Args:
         path: The .inter file.
         columns: Which columns hold what, and the separator.
+        numberings: Of users and of items, by name of column, which several files share and add
+            to; None for new ones.
 
     Returns:
         Its events, in the order of the file.
@@ -83,7 +89,7 @@ def read_atomic(path: Path, columns: DataSettings) -> Interactions:
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(wanted[:2]),
     )
-    frame, tokens = read_numbered(layout)
+    frame, tokens = read_numbered(layout, numberings)
     if frame.height == 0:
         raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
     events = from_frame(
@@ -133,10 +139,12 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
         numbers = tuple(field for field in values if header[field] == "float")
         layout = Layout(file, columns.separator, list(header), (key,), values, numbers, (key,))
         frame, tokens = read_numbered(layout)
+        kept = np.ones(frame.height, dtype=bool)
         for field in values:
             wanted = columns.value_intervals[field]
-            frame = frame.filter(value_rule(frame, field, wanted, f"val_interval of {field!r}"))
-        _, listed[name] = by_appearance(frame[key].to_numpy(), tokens[key])
+            rule = value_rule(frame, field, wanted, f"val_interval of {field!r}")
+            kept &= frame.select(rule.fill_null(value=False)).to_series().to_numpy()
+        _, listed[name] = by_appearance(frame[key].to_numpy()[kept], tokens[key])
         filtered += values
     return listed, tuple(filtered)
 
@@ -165,7 +173,7 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
         return {}
     wanted = (columns.item_column, title)
     frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
-    return Titles(frame.drop_nulls())
+    return Titles(frame)
 
 
 def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:

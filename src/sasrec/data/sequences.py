@@ -71,7 +71,7 @@ class Corpus:
         items: Token of each item number.
         titles: Item token to the text a person knows it by; may be empty.
         source: Name or absolute path the data can be found by again; empty for a data frame.
-        target_counts: int32 or int64 [U, 3], how many of each user's last events are training,
+        target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, where the source is split already; else None.
     """
 

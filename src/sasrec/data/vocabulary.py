@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -17,10 +17,9 @@ class Vocabulary:
     [2, 0, 1]
     >>> items.tokens([2])
     ['pear']
-
-    Attributes:
-        entries: The tokens (String, unique); the token numbered n stands at n - 1.
     """
+
+    _make: Callable[[], pl.Series]
 
     def __init__(self, tokens: Iterable[str] | pl.Series) -> None:
         """Number the tokens in the order given.
@@ -36,7 +35,8 @@ class Vocabulary:
         )
         if entries.n_unique() != entries.len():
             raise ValueError("a vocabulary holds each token once")
-        self.entries: pl.Series = entries
+        self.entries = entries
+        self._count = entries.len()
 
     @classmethod
     def of_distinct(cls, entries: pl.Series) -> Vocabulary:
@@ -46,8 +46,25 @@ class Vocabulary:
             entries: The tokens, String.
         """
         vocabulary = cls.__new__(cls)
-        vocabulary.entries = entries
+        vocabulary.entries, vocabulary._count = entries, entries.len()
         return vocabulary
+
+    @classmethod
+    def when_asked(cls, count: int, make: Callable[[], pl.Series]) -> Vocabulary:
+        """Return a vocabulary of tokens that are spelled when they are first looked at.
+
+        Args:
+            count: How many there are.
+            make: Returns them, String, distinct.
+        """
+        vocabulary = cls.__new__(cls)
+        vocabulary._count, vocabulary._make = count, make
+        return vocabulary
+
+    @cached_property
+    def entries(self) -> pl.Series:
+        """The tokens (String, unique); the token numbered n stands at n - 1."""
+        return self._make()
 
     @cached_property
     def _number_of(self) -> dict[str, int]:
@@ -55,7 +72,7 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Return how many tokens there are, padding not counted."""
-        return self.entries.len()
+        return self._count
 
     def __contains__(self, token: str) -> bool:
         """Return whether the token has a number."""

@@ -1,0 +1,54 @@
+"""Rows: a table that comes piece by piece, whose numbers never stand in memory twice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+
+class Rows:
+    """Pieces of a table, put one after the other.
+
+    Columns of numbers are filled in place: joining pieces at the end would take their memory
+    again, and Polars does not give back at once what the pieces had.
+
+    >>> rows = Rows(3, {"n": np.int32})
+    >>> rows.append(pl.DataFrame({"n": [4, 5], "text": ["a", None]}))
+    >>> rows.append(pl.DataFrame({"n": [6], "text": ["b"]}))
+    >>> rows.frame().rows()
+    [(4, 'a'), (5, None), (6, 'b')]
+    """
+
+    def __init__(self, most: int, kinds: Mapping[str, npt.DTypeLike]) -> None:
+        """Make room.
+
+        Args:
+            most: How many rows may come; what they do not fill takes address space alone.
+            kinds: Columns of numbers that have no nulls, and their types.
+        """
+        self._numbers = {name: np.empty(most, dtype=kind) for name, kind in kinds.items()}
+        self._others: list[pl.DataFrame] = []
+        self._height = 0
+
+    def append(self, piece: pl.DataFrame) -> None:
+        """Put a piece after the others.
+
+        Args:
+            piece: Of the same columns as the others.
+        """
+        rows = slice(self._height, self._height + piece.height)
+        for name, column in self._numbers.items():
+            column[rows] = piece[name].to_numpy()
+        self._others.append(piece.drop(self._numbers))
+        self._height = rows.stop
+
+    def frame(self) -> pl.DataFrame:
+        """Return all rows, the columns of numbers first; no column at all without a piece."""
+        numbers = [
+            pl.Series(name, column[: self._height]) for name, column in self._numbers.items()
+        ]
+        others = pl.concat(self._others).get_columns() if self._others else []
+        return pl.DataFrame([*numbers, *others])
