@@ -210,6 +210,8 @@ def test_mistakes_name_the_place() -> None:
             ("adam_beta2", "stopping_step"),
         ),
         ({"preset": "esasrec"}, ()),
+        ({"eval_args": {"split": {"LS": "valid_and_test"}, "group_by": "user"}}, ()),
+        ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "mode": "full"}}, ()),
     ],
 )
 def test_what_others_leave_without_effect_is_listed(

@@ -40,8 +40,10 @@ def idle(
         evaluation: What is measured.
 
     Returns:
-        Names as written.
+        Names as written, of which none of the settings they stand for has an effect: RecBole's
+        ``eval_args`` stands for several.
     """
     heard = {name: rule(training) for name, rule in TRAINING.items()}
     heard |= {name: rule(evaluation) for name, rule in EVALUATION.items()}
-    return [key for name, key in written.items() if not heard.get(name, True)]
+    kept = {key for name, key in written.items() if heard.get(name, True)}
+    return [key for key in dict.fromkeys(written.values()) if key not in kept]

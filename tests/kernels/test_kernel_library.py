@@ -9,6 +9,7 @@ import torch
 from kernel_inputs import error
 
 from sasrec.data.batching import Batch
+from sasrec.errors import SettingsError
 from sasrec.kernels import attention as kernel
 from sasrec.kernels import library
 from sasrec.kernels.attention import kept_mask
@@ -33,6 +34,12 @@ def level_with(**variables):
 def test_a_variable_switches_them_off():
     assert level_with(SASREC_KERNELS="off") == library.NONE
     assert level_with(SASREC_KERNELS="avx512") <= library.LANES
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch):
+    monkeypatch.setenv("SASREC_KERNELS", "of")
+    with pytest.raises(SettingsError, match="SASREC_KERNELS is 'of'; it may be 'off' or 'avx512'"):
+        library._loaded.__wrapped__()
 
 
 def test_without_a_library_there_is_no_level(monkeypatch):

@@ -39,6 +39,19 @@ def folder_name(data: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 
+def model_folder_name(data: str, model: str) -> str:
+    """Return the name of the folder that a model of a data set goes to by default.
+
+    Args:
+        data: Name or path of the data.
+        model: Name of the model; all but SASRec have a folder of their own.
+
+    Returns:
+        As ``folder_name``, with the model behind it.
+    """
+    return folder_name(data) + ("" if model == "SASRec" else f"-{model}")
+
+
 def made_folder(path: Path) -> Path:
     """Return a folder to write to, made before hours of work and not after.
 

@@ -239,6 +239,9 @@ def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
         console.print(f"skipped, unknown to the model: {printable(', '.join(found.unknown))}")
     if found.by_popularity:
         console.print("no known item in the history: these are the most popular")
+    if not found.items:
+        console.print("nothing left to recommend: --no-exclude-seen lets items of the history in")
+        return
     table = Table()
     table.add_column("", justify="right")
     table.add_column("item")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.places import expanded, folder_name
+from sasrec.cli.places import expanded, model_folder_name
 from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
@@ -87,7 +87,7 @@ def train(
         ),
     ] = "SASRec",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
+        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME[-MODEL].")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
     epochs: Annotated[int | None, typer.Option(help="Most epochs; default 300.")] = None,
@@ -120,8 +120,8 @@ def train(
         run = settings_from(context.args, config_file, preset, options, model)
         if data is None:
             raise SettingsError("say what to train on with --data, such as --data ml-100k")
-        place = Path(run.output.checkpoint_dir) / folder_name(data) if out is None else out
-        folder = expanded(place)
+        name = model_folder_name(data, run.model_name)
+        folder = expanded(Path(run.output.checkpoint_dir) / name if out is None else out)
         job = Job(run, data, folder, replaces=overwrite or out is None)
     may_be_other = out is not None or overwrite or resume is not None
     from sasrec.data.writing import remove_leftovers

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.places import folder_name, made_folder
+from sasrec.cli.places import made_folder, model_folder_name
 from sasrec.cli.run import AsJson, ConfigFiles, Data, Preset, Quiet, settings_from
 from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, write_settings
 from sasrec.cli.watch import fetch_progress
@@ -100,7 +100,7 @@ def tune(
     corpus = load_corpus(data, run.data, fetch_progress())
     space = built_in_space(corpus, fixed) if params is None else _space(params)
     check_names(space, name, fixed)
-    default = folder_name(data) + ("" if name == "SASRec" else f"-{name}")
+    default = model_folder_name(data, name)
     folder = out if out is not None else Path("tuned") / default
     plan = SearchPlan(
         space=tuple(space),

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sasrec.errors import SettingsError
+
 LIBRARY = Path(__file__).with_name("libkernels.so.1")
 SWITCH = "SASREC_KERNELS"
 """Environment variable: ``off`` leaves all to PyTorch, ``avx512`` does without AMX."""
@@ -49,8 +51,16 @@ _ceiling = [TILES]
 
 @cache
 def _loaded() -> tuple[ctypes.CDLL | None, int]:
-    """Return the library and the level of this processor."""
+    """Return the library and the level of this processor.
+
+    Raises:
+        SettingsError: The environment variable asks for something else.
+    """
     chosen = os.environ.get(SWITCH, "")
+    if chosen not in ("", "off", "avx512"):
+        raise SettingsError(
+            f"the environment variable {SWITCH} is {chosen!r}; it may be 'off' or 'avx512'"
+        )
     if chosen == "off" or not LIBRARY.is_file():
         return None, NONE
     try:

@@ -1,7 +1,7 @@
 """Epochs of models that learn from pairs, an item that followed and one that did not, compiled.
 
 With vectors of 64 numbers and a product or two, a step of such a model is over in a tenth of a
-millisecond, and a hundred calls of PyTorch would take thirty times that. So the compiled code is
+millisecond or two, and a hundred calls of PyTorch take ten times that. So the compiled code is
 given thousands of steps at a time. As elsewhere, windows of a user's events are shuffled, and not
 pairs one by one: on MovieLens-100K FPMC's validation NDCG@10 is 0.074 so, and 0.072 otherwise.
 """

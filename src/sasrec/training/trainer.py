@@ -252,9 +252,10 @@ class TrainingLoop:
         # NaN first, then by size.
         largest = sorted(sizes, key=lambda name: (sizes[name] == sizes[name], -sizes[name]))[:3]
         steepest = ", ".join(f"{name} {sizes[name]:.3g}" for name in largest)
+        known = f"largest gradients: {steepest}; " if steepest else ""
         return (
             f"the loss of step {step + 1} of epoch {number} is {values[step]:.4g}, at a learning "
-            f"rate of {rate:.3g}; largest gradients: {steepest or 'none'}; {REMEDIES}"
+            f"rate of {rate:.3g}; {known}{REMEDIES}"
         )
 
     def step(self, batch: Batch) -> Tensor:
