@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from sasrec.cli.train import _cut_off
+from sasrec.training.checkpoint import load_state
+
 DATA = "synthetic:users=200,items=40,length=14"
 WORDS = ("train", "-d", DATA, "--hidden_size=16", "--inner_size=16", "--epochs=25", "-o", "model")
 ENDLESS = (*WORDS[:-3], "--epochs=100000", "--patience=100000", *WORDS[-2:])
@@ -81,6 +84,26 @@ def test_sigterm_keeps_the_best_and_the_way_on(tmp_path: Path) -> None:
     assert running.wait(timeout=60) == 2
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert (tmp_path / "model.training.safetensors").is_file()
+
+
+def test_what_has_changed_since_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model.training.safetensors"
+    running = begun(*ENDLESS, cwd=tmp_path)
+    wait_for(path, running)
+    running.kill()
+    running.wait()
+    now: dict[str, str] = dict(load_state(path)[1]["environment"])
+    monkeypatch.setattr("sasrec.evaluation.report.environment", lambda: now)
+    _cut_off(tmp_path / "model")
+    assert capsys.readouterr().err == ""
+    now |= {"threads": "77", "kernels": "none of these"}
+    _cut_off(tmp_path / "model")
+    told = capsys.readouterr().err
+    assert "-> 77" in told
+    assert "-> none of these" in told
+    assert "torch" not in told
 
 
 def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> None:

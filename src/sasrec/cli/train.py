@@ -16,7 +16,7 @@ import typer
 from sasrec.cli.places import expanded, model_folder_name
 from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
 from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+from sasrec.errors import DataError, Interrupted, ModelError, SettingsError, printable
 from sasrec.locks import alone_at
 
 if TYPE_CHECKING:
@@ -190,6 +190,7 @@ def _keeper(job: Job, corpus: Corpus) -> Keep | None:
     """Return what keeps the state after each epoch, with all that is needed to go on."""
     if not job.run.output.keep_training:
         return None
+    from sasrec.evaluation.report import environment
     from sasrec.training.checkpoint import save_state
 
     about = {
@@ -197,6 +198,7 @@ def _keeper(job: Job, corpus: Corpus) -> Keep | None:
         "data": corpus.source or job.data,
         "fingerprint": corpus.sequences.fingerprint(),
         "replaces": job.replaces,
+        "environment": environment(),
     }
     return lambda state: save_state(state, about, job.checkpoint)
 
@@ -223,6 +225,7 @@ def _cut_off(folder: Path) -> Job:
     if not path.is_file() and (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder} holds a model that is finished; there is nothing to go on with")
     begin, about = load_state(path)
+    _tell_of_changes(about.get("environment"))
     try:
         saved: dict[str, Any] = dict(about["settings"])
         name, preset = saved.pop("model_name"), saved.pop("preset")
@@ -236,6 +239,31 @@ def _cut_off(folder: Path) -> Job:
         return Job(run, data, folder, True, begin, fingerprint)
     except (KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ModelError(f"{path} is damaged or was edited: {error} is missing or odd") from error
+
+
+def _tell_of_changes(before: object) -> None:
+    """Say what is not as it was when a training began; its weights come out a little other then.
+
+    Args:
+        before: What ``environment`` returned there; older checkpoints do not know.
+    """
+    from sasrec.evaluation.report import environment
+
+    if not isinstance(before, dict):
+        return
+    names = "sasrec", "torch", "numpy", "threads", "kernels"
+    now = environment()
+    changes = [
+        f"{name} {printable(str(before[name])[:40])} -> {now[name]}"
+        for name in names
+        if name in before and before[name] != now[name]
+    ]
+    if changes:
+        print(
+            f"not as when the training began, so weights may differ a little from those of one "
+            f"that was never cut off: {', '.join(changes)}",
+            file=sys.stderr,
+        )
 
 
 def _check_same_data(job: Job, corpus: Corpus) -> None:
