@@ -157,6 +157,20 @@ def test_row_0_stands_for_nobody_and_stays(name: str) -> None:
         assert len(table) == 1 or not table[0].any()
 
 
+@pytest.mark.parametrize(("column", "number"), [(0, USERS + 1), (1, -1), (2, 99), (3, ITEMS + 1)])
+@pytest.mark.parametrize("name", ["FPMC", "TransRec"])
+def test_rows_that_are_none_are_refused(name: str, column: int, number: int) -> None:
+    events = some_events(30)
+    events[7, column] = number
+    with pytest.raises(IndexError, match="reach to rows"):
+        compiled_steps(model_named(name, 16), events, batch_size=10)
+
+
+def test_a_batch_larger_than_the_data_asks_for_no_more_memory() -> None:
+    losses, _ = compiled_steps(model_named("TransRec", 16), some_events(30), batch_size=2**40)
+    assert losses.shape == (1,)
+
+
 def test_at_a_loss_that_is_no_number_weights_stay_as_they_are() -> None:
     model, events = model_named("BPR", 16), some_events(150)
     spoilt = int(events[120, 2])

@@ -113,7 +113,11 @@ def train(
     Returns:
         float64 [B], the mean loss of each batch before its step. If one is no finite number it is
         the last: no step was taken for it.
+
+    Raises:
+        IndexError: A number is no row of its table.
     """
+    _check_rows(tables, left_by, events)
     parts = [(each.weights, each.slopes, each.first, each.second, each.average) for each in tables]
     known = torch.tensor(
         [[*(part.data_ptr() for part in each), len(each[0]), each[0][0].numel()] for each in parts]
@@ -121,6 +125,7 @@ def train(
     # Threads would wait for each other longer than they work.
     team = threads() if sum(part[0].numel() for part in parts) >= WORTH_SHARING else 1
     count, width = len(events), 0 if left_by else parts[1][0].shape[1]
+    batch_size = min(batch_size, count)
     room = torch.empty(call("pairs_room", batch_size, width, team), dtype=torch.int8)
     losses = torch.empty(-(-count // batch_size), dtype=torch.float64)
     done = call(
@@ -129,3 +134,15 @@ def train(
         *(steps, averages, losses, room, team),
     )
     return losses[: done + 1]
+
+
+def _check_rows(tables: Sequence[Table], left_by: Sequence[int], events: Tensor) -> None:
+    user, last, target, negative = events.amax(0).tolist()
+    lefts = (user, last)
+    if left_by:
+        highest = [number for by in left_by for number in (lefts[by], max(target, negative))]
+    else:
+        highest = [user, *[max(last, target, negative)] * 2, 0]
+    rows = [len(table.weights) for table in tables]
+    if events.amin() < 0 or any(h >= n for h, n in zip(highest, rows, strict=True)):
+        raise IndexError(f"events reach to rows {highest}, or below 0, of tables of {rows} rows")
