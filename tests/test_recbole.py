@@ -223,7 +223,13 @@ def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> N
     words += ["--dataset=shop", "--nproc=2", f"--port={free_port()}"]
     command = [sys.executable, "-m", "sasrec", "run_recbole", *words]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever runs the tests in the background of a shell has children that ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout is not None
         while "epoch 3:" not in process.stdout.readline():
