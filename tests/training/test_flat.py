@@ -56,3 +56,17 @@ def test_a_weight_without_gradient_stays() -> None:
     torch.optim.SGD(stand_in.weights, lr=1.0).step()
     assert torch.equal(model[0].weight, before)
     assert not torch.equal(model[2].weight, network()[2].weight)
+
+
+@pytest.mark.parametrize("small", [1, 8, 2**20])
+def test_each_weight_is_found_where_it_lies(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flat, "SMALL", small)
+    model = network()
+    stand_in = FlatWeights(list(model.parameters()))
+    for weight in model.parameters():
+        which, begin = stand_in.place_of(weight.detach())
+        found = stand_in.weights[which].detach().flatten()[begin : begin + weight.numel()]
+        assert found.data_ptr() == weight.data_ptr()
+        assert torch.equal(found.view_as(weight), weight)
+    with pytest.raises(ValueError, match="memory of its own"):
+        stand_in.place_of(torch.ones(3))

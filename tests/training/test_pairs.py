@@ -20,6 +20,7 @@ from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.objective import training_loss
 from sasrec.registry import MODELS, resolve
+from sasrec.training import flat
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.trainer import TrainingLoop
 
@@ -222,6 +223,20 @@ def test_optimiser_and_average_are_left_as_the_plain_way_would() -> None:
     steps = -(-SPLIT.n_targets // 64)
     assert int(ours[0]["step"]) == loop.average.steps == steps
     assert ours[0]["exp_avg"].shape == theirs[0]["exp_avg"].shape
+
+
+def test_large_tables_that_are_weights_of_their_own_are_trained_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loops = [loop_of("TransRec")]
+    monkeypatch.setattr(flat, "SMALL", 1)
+    loops.append(loop_of("TransRec"))
+    assert [len(loop.flat.weights) for loop in loops] == [1, 4]
+    assert loops[0].epoch(1)[0] == loops[1].epoch(1)[0]
+    for pair in zip(*(loop.model.parameters() for loop in loops), strict=True):
+        assert torch.equal(*pair)
+    averages = [torch.cat([v.flatten() for v in loop.average.values]) for loop in loops]
+    assert torch.equal(*averages)
 
 
 @pytest.mark.parametrize(

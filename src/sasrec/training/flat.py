@@ -45,6 +45,24 @@ class FlatWeights:
         """Everything an optimiser updates."""
         return [weight for group in self.groups for weight in group]
 
+    def place_of(self, view: Tensor) -> tuple[int, int]:
+        """Return in which of ``weights`` a tensor lies that shares a weight's memory.
+
+        Args:
+            view: Contiguous.
+
+        Returns:
+            Its place in ``weights``, and the element it begins at.
+
+        Raises:
+            ValueError: It lies in none.
+        """
+        for which, weight in enumerate(self.weights):
+            begin = (view.data_ptr() - weight.data_ptr()) // view.element_size()
+            if 0 <= begin < weight.numel():
+                return which, begin
+        raise ValueError("the tensor has memory of its own; give a weight of the model")
+
     def forget_gradients(self) -> None:
         """Drop the gradients of the last step."""
         for weight in self._all:
