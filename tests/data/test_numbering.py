@@ -1,5 +1,7 @@
 """Numbers of tokens are those of a dictionary, however the column is cut and whatever meets."""
 
+import zlib
+
 import numpy as np
 import polars as pl
 import pytest
@@ -36,13 +38,25 @@ def test_numbers_are_those_of_a_dictionary(pieces: list[list[str | None]]) -> No
     assert ours.entries.to_list() == list(known)
 
 
-@given(st.lists(st.lists(TOKENS, max_size=30), max_size=5), st.integers(1, 3))
-def test_tokens_of_one_hash_are_kept_apart(pieces: list[list[str | None]], different: int) -> None:
+@given(
+    st.lists(st.lists(TOKENS, max_size=30), max_size=5),
+    st.integers(1, 3),
+    st.sampled_from([1, 2, 2**10]),
+    st.sampled_from([2, 2**10]),
+)
+def test_tokens_of_one_hash_are_kept_apart(
+    pieces: list[list[str | None]], different: int, slots: int, fewest: int
+) -> None:
+    """Whether whole hashes are alike or their upper halves alone, and while the table grows."""
+
     def hashes(tokens: pl.Series) -> np.ndarray:
-        return tokens.str.len_bytes().to_numpy().astype(np.uint64) % different
+        texts = [(token or "").encode() for token in tokens]
+        alike = [len(text) % different * 2**32 + zlib.crc32(text) % slots for text in texts]
+        return np.array(alike, dtype=np.uint64)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbering, "_hashes", hashes)
+        patch.setattr(numbering, "FEWEST_SLOTS", fewest)
         numbers, ours = add_all(pieces)
         # A token that meets an earlier one's hash is numbered after others of its piece.
         plain = Numbering.of_distinct(ours.entries)

@@ -8,8 +8,7 @@ wrong.
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -84,10 +83,9 @@ def read_columns(layout: Layout) -> pl.DataFrame:
         A row a line, blank lines left out.
 
     Raises:
-        DataError: As ``read_numbered`` does.
+        DataError: As ``read_pieces`` does.
     """
-    frame, _ = read_numbered(layout)
-    return frame
+    return pl.concat(read_pieces(layout))
 
 
 def read_numbered(
@@ -104,112 +102,96 @@ def read_numbered(
         and so on, String.
 
     Raises:
-        DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
-            one that is no finite number; the text names the line.
+        DataError: As ``read_pieces`` does.
     """
     if numberings is None:
         numberings = {name: Numbering() for name in layout.tokens}
-    parsed = _parse(layout, pl.Float64, numberings)
-    if parsed is None:
-        check_each_line(layout)
-        # What was numbered so far has its numbers already.
-        parsed = _parse(layout, pl.String, numberings, tidied=True)
-        if parsed is None:
-            refuse(layout)
-    # What was left out must be blank lines. An empty value in a column that may have one is
-    # fine; a missing one is not, and only the text itself tells the two apart.
-    elif parsed.has_gaps or (
-        parsed.blank and parsed.frame.height != _written_lines(layout.path) - 1
-    ):
-        check_each_line(layout)
-    frame = parsed.frame
-    for name in layout.numbers:
-        numbers = frame[name]
-        if numbers.dtype == pl.String:
-            numbers = numbers.str.strip_chars().cast(pl.Float64, strict=False)
-        is_bad = ~numbers.is_finite() | (numbers.is_null() & frame[name].is_not_null())
-        if is_bad.fill_null(name in layout.wanted).any():
-            refuse(layout)
-        frame = frame.with_columns(numbers.alias(name))
+    whole = [name for name in layout.numbers if name in layout.wanted]
+    kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
+    rows = Rows(count_line_ends(layout.path) + 1, kinds)
+    for frame in read_pieces(layout):
+        rows.append(frame.with_columns(each.add(frame[name]) for name, each in numberings.items()))
     tokens = {name: numbering.entries for name, numbering in numberings.items()}
-    return frame.select([*layout.wanted, *layout.optional]), tokens
+    return rows.frame().select([*layout.wanted, *layout.optional]), tokens
 
 
-def _written_lines(path: Path) -> int:
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())
-
-
-def _has_gaps(frame: pl.DataFrame) -> bool:
-    return bool(sum(frame.null_count().row(0)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    """What was read of a file.
-
-    Attributes:
-        frame: The columns asked for: numbers, numbers of tokens, text; an empty value is null.
-        blank: How many lines were left out, in which every value was empty.
-        has_gaps: Whether a value is empty, of those asked for and of the last column.
-    """
-
-    frame: pl.DataFrame
-    blank: int
-    has_gaps: bool
-
-
-def _parse(
-    layout: Layout,
-    numbers: type[pl.DataType],
-    numberings: Mapping[str, Numbering],
-    *,
-    tidied: bool = False,
-) -> _Parsed | None:
-    """Return what is asked for, or None if some line does not fit.
+def read_pieces(layout: Layout) -> Iterator[pl.DataFrame]:
+    """Yield the columns asked for, some lines at a time: text as String, numbers as Float64.
 
     Args:
         layout: The file and its columns.
-        numbers: What to read numbers as. As text they take more memory, but may have spaces about
-            them.
-        numberings: Of the columns of tokens; they are added to.
-        tidied: Leave out lines of nothing but spaces first.
+
+    Yields:
+        A row a line, blank lines left out, in one chunk; at least one frame.
+
+    Raises:
+        DataError: A line has too few or too many values, is not UTF-8, or holds an empty value or
+            one that is no finite number; the text names the line.
     """
     asked = [*layout.wanted, *layout.optional]
-    whole = [name for name in layout.numbers if name in layout.wanted and numbers == pl.Float64]
-    kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
-    rows = Rows(count_line_ends(layout.path), kinds)
-    rows.append(_no_rows(layout, numbers))
-    blank, has_gaps = 0, False
+    is_walked = False
+    yield _no_rows(layout, asked)
     with layout.path.open("rb") as file:
         file.readline()
         for piece in pieces(file, str(layout.path), quoted=False):
-            if tidied:
-                piece = b"\n".join(line for line in piece.split(b"\n") if line.strip())
-            frame = _read_piece(piece, layout, numbers)
+            frame, is_odd = _read_strictly(piece, layout)
+            if (is_odd or frame is None) and not is_walked:
+                check_each_line(layout)
+                is_walked = True
             if frame is None:
-                return None
-            filled = frame
-            if _has_gaps(frame):
-                filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-                has_gaps |= _has_gaps(filled)
-            if not tidied and _values_differ(piece, filled, layout):
-                return None
-            if has_gaps and _has_gaps(filled.select(layout.wanted)):
-                return None
-            blank += frame.height - filled.height
-            frame = filled.select(asked).rechunk()  # or columns would differ in their chunks
-            rows.append(
-                frame.with_columns(each.add(frame[name]) for name, each in numberings.items())
-            )
-    return _Parsed(rows.frame(), blank, has_gaps)
+                frame = _read_leniently(piece, layout)
+            if frame is None or not _are_finite(frame, layout):
+                refuse(layout)
+            yield frame.select(asked).rechunk()  # or columns would differ in their chunks
 
 
-def _no_rows(layout: Layout, numbers: type[pl.DataType]) -> pl.DataFrame:
-    kinds = dict.fromkeys(layout.numbers, numbers) | dict.fromkeys(layout.tokens, pl.Int32)
-    return pl.DataFrame(
-        schema={n: kinds.get(n, pl.String) for n in (*layout.wanted, *layout.optional)}
-    )
+def _no_rows(layout: Layout, asked: list[str]) -> pl.DataFrame:
+    return pl.DataFrame(schema={n: pl.Float64 if n in layout.numbers else pl.String for n in asked})
+
+
+def _read_strictly(piece: bytes, layout: Layout) -> tuple[pl.DataFrame | None, bool]:
+    """Return the rows of a piece, and whether only the text itself tells if each line fits.
+
+    What is left out must be blank lines. An empty value in a column that may have one is fine; a
+    missing one is not, and a table does not tell the two apart.
+
+    Args:
+        piece: Whole lines.
+        layout: The columns.
+
+    Returns:
+        None for the rows if some line does not fit.
+    """
+    frame = _read_piece(piece, layout, pl.Float64)
+    if frame is None:
+        return None, True
+    filled, has_gaps = frame, False
+    if _has_gaps(frame):
+        filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+        has_gaps = _has_gaps(filled)
+    if _values_differ(piece, filled, layout) or _has_gaps(filled.select(layout.wanted)):
+        return None, True
+    is_short = filled.height < frame.height
+    return filled, has_gaps or (is_short and filled.height != len(_written_lines(piece)))
+
+
+def _read_leniently(piece: bytes, layout: Layout) -> pl.DataFrame | None:
+    """Return the rows of a piece in which lines and numbers may have spaces about them.
+
+    Args:
+        piece: Whole lines.
+        layout: The columns.
+
+    Returns:
+        The rows, or None if some line does not fit.
+    """
+    frame = _read_piece(b"\n".join(_written_lines(piece)), layout, pl.String)
+    if frame is None or _has_gaps(frame.select(layout.wanted)):
+        return None
+    texts = [pl.col(name).str.strip_chars() for name in layout.numbers]
+    numbers = frame.with_columns(text.cast(pl.Float64, strict=False) for text in texts)
+    is_text = [numbers[n].is_null() & frame[n].is_not_null() for n in layout.numbers]
+    return None if any(each.any() for each in is_text) else numbers
 
 
 def _read_piece(piece: bytes, layout: Layout, numbers: type[pl.DataType]) -> pl.DataFrame | None:
@@ -218,7 +200,8 @@ def _read_piece(piece: bytes, layout: Layout, numbers: type[pl.DataType]) -> pl.
     Args:
         piece: Whole lines.
         layout: The columns.
-        numbers: What to read numbers as.
+        numbers: What to read numbers as. As text they take more memory, but may have spaces about
+            them.
     """
     names = layout.names
     asked = {*layout.wanted, *layout.optional, names[-1]}
@@ -235,6 +218,18 @@ def _read_piece(piece: bytes, layout: Layout, numbers: type[pl.DataType]) -> pl.
         )
     except pl.exceptions.PolarsError:
         return None
+
+
+def _written_lines(piece: bytes) -> list[bytes]:
+    return [line for line in piece.split(b"\n") if line.strip()]
+
+
+def _has_gaps(frame: pl.DataFrame) -> bool:
+    return bool(sum(frame.null_count().row(0)))
+
+
+def _are_finite(frame: pl.DataFrame, layout: Layout) -> bool:
+    return all(bool(frame[name].drop_nulls().is_finite().all()) for name in layout.numbers)
 
 
 def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:

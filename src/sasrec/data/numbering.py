@@ -1,6 +1,6 @@
 """Numbering: the tokens of a column become numbers, piece by piece, each kept once.
 
-A hash table of NumPy arrays: a token takes some 40 bytes, where a dictionary takes three times as
+A hash table of NumPy arrays: a token takes some 30 bytes, where a dictionary takes four times as
 many, and a piece is looked up at once.
 """
 
@@ -12,12 +12,10 @@ import numpy as np
 import polars as pl
 
 FEWEST_SLOTS = 2**10
-SLOTS_A_TOKEN = 2
-"""At least; with more of them taken, looking up goes through many."""
-BLOCK = 2**18
+MOST_TAKEN = 3 / 4
+"""Of the slots; with more of them taken, looking up goes through many."""
+BLOCK = 2**17
 """Tokens looked up at once; each takes some 60 bytes meanwhile."""
-SMALL_BLOCK = 2**16
-"""Tokens found, or put into their slots, at once."""
 _SEED = secrets.randbits(63)
 """Of this process, so that no file can be made whose tokens all meet in one slot."""
 
@@ -25,7 +23,8 @@ _SEED = secrets.randbits(63)
 class Numbering:
     """Tokens numbered from 1 in the order of their first appearance.
 
-    (One whose hash an earlier token has, of all 2^64, comes after the others of its piece.)
+    (One that an earlier token is taken for, whose hash is alike, comes after the others of its
+    piece.)
 
     >>> numbering = Numbering()
     >>> numbering.add(pl.Series(["pear", "apple", "pear"])).to_list()
@@ -43,8 +42,9 @@ class Numbering:
         # The number in each slot, 0 where it is free. A token's slot is the one its hash says, or
         # the first free one of those that come after it in growing steps.
         self._slots = np.zeros(FEWEST_SLOTS, dtype=np.int32)
-        self._hashes = np.zeros(_most_tokens(FEWEST_SLOTS) + 1, dtype=np.uint64)  # by number
-        self._twins: dict[str, int] = {}  # tokens whose hash an earlier one has
+        # The upper half of each token's hash, by number; the lower half says its slot.
+        self._marks = np.zeros(_most_tokens(FEWEST_SLOTS) + 1, dtype=np.uint32)
+        self._twins: dict[str, int] = {}  # tokens that an earlier one is found in place of
 
     def add(self, tokens: pl.Series) -> pl.Series:
         """Return the numbers of a piece of the column, new ones where a token has none.
@@ -85,14 +85,14 @@ class Numbering:
             int32 [n]; 0 where a token has no number.
         """
         numbers = np.empty(len(tokens), dtype=np.int32)
-        for begin in range(0, len(tokens), SMALL_BLOCK):
-            block = tokens[begin : begin + SMALL_BLOCK]
+        for begin in range(0, len(tokens), BLOCK):
+            block = tokens[begin : begin + BLOCK]
             found = self._find(_hashes(block))
             known = np.flatnonzero(found)
             is_other = (self.entries.gather(found[known] - 1) != block.gather(known)).to_numpy()
             for place in known[is_other]:
                 found[place] = self._twins.get(block[int(place)], 0)
-            numbers[begin : begin + SMALL_BLOCK] = found
+            numbers[begin : begin + BLOCK] = found
         return numbers
 
     def _numbers(self, tokens: pl.Series) -> np.ndarray:
@@ -132,19 +132,19 @@ class Numbering:
         return bool((self.entries.gather(numbers[known] - 1) == tokens.gather(known)).all())
 
     def _find(self, hashes: np.ndarray) -> np.ndarray:
-        """Return the first number with each hash, int32 [n]; 0 where there is none."""
-        slots = self._first_slots(hashes)
+        """Return the first number whose hash is alike, int32 [n]; 0 where there is none."""
+        slots, marks = self._first_slots(hashes), _marks(hashes)
         numbers: np.ndarray = self._slots.take(slots)
-        rows = np.flatnonzero(self._is_other(numbers, hashes))
-        slots, hashes = slots[rows], hashes[rows]
+        rows = np.flatnonzero(self._is_other(numbers, marks))
+        slots, marks = slots[rows], marks[rows]
         step = 0
         while len(rows):
             step += 1
             slots = self._later_slots(slots, step)
             found = self._slots.take(slots)
             numbers[rows] = found
-            left = np.flatnonzero(self._is_other(found, hashes))
-            rows, slots, hashes = rows[left], slots[left], hashes[left]
+            left = np.flatnonzero(self._is_other(found, marks))
+            rows, slots, marks = rows[left], slots[left], marks[left]
         return numbers
 
     def _first_slots(self, hashes: np.ndarray) -> np.ndarray:
@@ -155,39 +155,52 @@ class Numbering:
         # Steps of 1, 2, 3 and so on meet every slot, since their number is a power of two.
         return slots + step & (len(self._slots) - 1)
 
-    def _is_other(self, numbers: np.ndarray, hashes: np.ndarray) -> np.ndarray:
-        is_other: np.ndarray = (numbers != 0) & (self._hashes.take(numbers) != hashes)
+    def _is_other(self, numbers: np.ndarray, marks: np.ndarray) -> np.ndarray:
+        is_other: np.ndarray = (numbers != 0) & (self._marks.take(numbers) != marks)
         return is_other
 
     def _append(self, tokens: pl.Series) -> None:
         """Number distinct tokens that have no number yet."""
         first, count = self.entries.len() + 1, self.entries.len() + tokens.len()
-        hashes = _hashes(tokens)
         self.entries.append(tokens)
         size = len(self._slots)
         while _most_tokens(size) < count:
             size *= 2
-        grows = size > len(self._slots)
-        if grows:
+        if size > len(self._slots):
             self._grow(size)
-        self._hashes[first : count + 1] = hashes
-        for begin in range(1 if grows else first, count + 1, SMALL_BLOCK):
-            end = min(begin + SMALL_BLOCK, count + 1)
-            self._take_slots(np.arange(begin, end, dtype=np.int32))
-        found = self._find(hashes)
-        for place in np.flatnonzero(found != np.arange(first, count + 1)):
-            self._twins[tokens[int(place)]] = first + int(place)
+            # Where an entry goes depends on how many slots there are.
+            first = 1
+            for chunk in self.entries.get_chunks():
+                self._take_slots(chunk, first)
+                first += chunk.len()
+        else:
+            self._take_slots(tokens, first)
 
     def _grow(self, size: int) -> None:
         """Make so many slots, all free."""
         self._slots = np.zeros(0, dtype=np.int32)  # lets the old ones go before the new are made
-        hashes = np.zeros(_most_tokens(size) + 1, dtype=np.uint64)
-        hashes[: self._hashes.size] = self._hashes
-        self._hashes = hashes
+        marks = np.zeros(_most_tokens(size) + 1, dtype=np.uint32)
+        marks[: self._marks.size] = self._marks
+        self._marks = marks
         self._slots = np.zeros(size, dtype=np.int32)
 
-    def _take_slots(self, numbers: np.ndarray) -> None:
-        slots = self._first_slots(self._hashes[numbers])
+    def _take_slots(self, tokens: pl.Series, first: int) -> None:
+        """Give slots to entries.
+
+        Args:
+            tokens: The entries, none of which has a slot.
+            first: Their first number.
+        """
+        for begin in range(0, tokens.len(), BLOCK):
+            block = tokens[begin : begin + BLOCK]
+            hashes = _hashes(block)
+            numbers = np.arange(first + begin, first + begin + block.len(), dtype=np.int32)
+            self._marks[numbers[0] : numbers[-1] + 1] = _marks(hashes)
+            self._put(numbers, self._first_slots(hashes))
+            for place in np.flatnonzero(self._find(hashes) != numbers):
+                self._twins[block[int(place)]] = int(numbers[place])
+
+    def _put(self, numbers: np.ndarray, slots: np.ndarray) -> None:
         step = 0
         while len(numbers):
             step += 1
@@ -200,6 +213,7 @@ class Numbering:
     def _number_of_twin(self, token: str) -> int:
         if token not in self._twins:
             self._append(pl.Series([token]))
+            self._twins[token] = self.entries.len()  # even if it has more slots to be found in now
         return self._twins[token]
 
 
@@ -213,17 +227,36 @@ def by_appearance(numbers: np.ndarray, entries: pl.Series) -> tuple[np.ndarray, 
     Returns:
         The new numbers, int32 [n], and their tokens.
     """
-    count = len(entries)
-    first = np.full(count + 1, len(numbers), dtype=np.int32)
-    # Of several places of a number the last written stays: its first.
-    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1, dtype=np.int32)
+    first = np.full(len(entries) + 1, len(numbers), dtype=np.int32)
+    for end in range(len(numbers), 0, -BLOCK):
+        begin = max(end - BLOCK, 0)
+        # Of several places of a number the last written stays: its first.
+        first[numbers[begin:end][::-1]] = np.arange(end - 1, begin - 1, -1, dtype=np.int32)
     if (first[1:-1] < first[2:]).all() and (first[1:] < len(numbers)).all():
         return numbers, entries
-    met = np.flatnonzero(first < len(numbers)).astype(np.int32)
-    met = met[np.argsort(first[met])]
-    new = np.zeros(count + 1, dtype=np.int32)
-    new[met] = np.arange(1, len(met) + 1, dtype=np.int32)
-    return new[numbers], entries.gather(met - 1)
+    is_first = np.zeros(len(numbers) + 1, dtype=bool)
+    is_first[first] = True  # the last one for all tokens that do not appear
+    del first
+    met = numbers[is_first[:-1]]
+    left = entries.gather(pl.Series((met - 1).view(np.uint32)))
+    new = np.zeros(len(entries) + 1, dtype=np.int32)
+    for begin in range(0, len(met), BLOCK):
+        some = met[begin : begin + BLOCK]
+        new[some] = np.arange(begin + 1, begin + len(some) + 1, dtype=np.int32)
+    return taken(new, numbers), left
+
+
+def taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Return ``values[places]``, block by block: NumPy makes int64 of all places it is given.
+
+    Args:
+        values: [m], of any type.
+        places: int32 [n], from 0 to m - 1.
+    """
+    chosen = np.empty(len(places), dtype=values.dtype)
+    for begin in range(0, len(places), BLOCK):
+        chosen[begin : begin + BLOCK] = values.take(places[begin : begin + BLOCK])
+    return chosen
 
 
 def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
@@ -240,7 +273,12 @@ def occurrences(numbers: np.ndarray, count: int) -> np.ndarray:
 
 
 def _most_tokens(slots: int) -> int:
-    return int(slots / SLOTS_A_TOKEN)
+    return int(slots * MOST_TAKEN)
+
+
+def _marks(hashes: np.ndarray) -> np.ndarray:
+    marks: np.ndarray = (hashes >> np.uint64(32)).astype(np.uint32)
+    return marks
 
 
 def _hashes(tokens: pl.Series) -> np.ndarray:

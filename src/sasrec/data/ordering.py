@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.numbering import occurrences
+from sasrec.data.numbering import occurrences, taken
 
 BLOCK = 2**17
 """Events sorted by time at once: few enough to stay in a cache, many enough to be few blocks."""
@@ -32,12 +32,15 @@ def by_user_then_time(users: np.ndarray, times: np.ndarray | None) -> np.ndarray
     while offsets[first] < len(users):
         last = max(first + 1, int(offsets.searchsorted(offsets[first] + BLOCK, side="right")) - 1)
         block = slice(int(offsets[first]), int(offsets[last]))
-        moments = times[places[block]]
+        moments = taken(times, places[block])
         falls = moments[1:] < moments[:-1]
         falls[offsets[first + 1 : last] - offsets[first] - 1] = False  # another user's begin there
         if falls.any():
             kept = places[block]
-            places[block] = kept[_by_both(users[kept], moments)]
+            if last == first + 1:
+                places[block] = kept[np.argsort(moments, kind="stable")]
+            else:
+                places[block] = kept[_by_both(users[kept], moments)]
         first = last
     return places
 

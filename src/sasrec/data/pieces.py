@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from sasrec.errors import DataError
 
-SHARE, SMALLEST, LARGEST = 16, 2**19, 2**23
+SHARE, SMALLEST, LARGEST = 64, 2**17, 2**23
 """A piece is a sixteenth of the file, within these bytes; parsing it takes some ten times as many.
 Small pieces are read more slowly, and larger ones no faster."""
 LONGEST_VALUE = 2**22

@@ -7,21 +7,20 @@ own, and only its last item is a target.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import read_header, read_numbered
-from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.atomic import read_header, read_pieces
+from sasrec.data.interactions import require_columns
 from sasrec.data.layout import Layout
-from sasrec.data.numbering import Numbering, by_appearance, occurrences
+from sasrec.data.numbering import Numbering, by_appearance, occurrences, taken
 from sasrec.data.readers import read_atomic, read_titles
 from sasrec.data.rows import Rows
-from sasrec.data.sequences import Corpus, Sequences, build_corpus
+from sasrec.data.sequences import Corpus, Sequences, line_up
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
@@ -64,18 +63,33 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
 
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    events, heights = _joined(files, path, settings)
-    corpus = build_corpus(events, path.stem, source, by_time=False)
-    owners = events.frame["user"].to_numpy()
-    return replace(corpus, target_counts=_target_counts(owners, heights, len(corpus.users)))
+    columns, heights, (users, items) = _joined(files, settings)
+    columns["user"], users = by_appearance(columns["user"], users)
+    counts = _target_counts(columns["user"], heights, len(users))
+    columns["item"], items = by_appearance(columns["item"], items)
+    return Corpus(
+        name=path.stem,
+        sequences=line_up(columns),
+        users=Vocabulary.of_distinct(users),
+        items=Vocabulary.of_distinct(items),
+        titles=read_titles(path.with_suffix(".item"), settings),
+        source=source,
+        target_counts=counts,
+    )
 
 
 def _joined(
-    files: list[Path], path: Path, settings: DataSettings
-) -> tuple[Interactions, list[int]]:
-    """Return the events of all parts, one part after the other, and how many each part has.
+    files: list[Path], settings: DataSettings
+) -> tuple[dict[str, np.ndarray], list[int], list[pl.Series]]:
+    """Return the events of all parts, one part after the other.
 
-    Users are numbered in the order of their first event, as the corpus numbers them.
+    Args:
+        files: The parts.
+        settings: Names of the columns.
+
+    Returns:
+        As ``_part`` does, of all parts; how many events each part has; and the tokens of users
+        and of items, String.
     """
     numberings = {settings.user_column: Numbering(), settings.item_column: Numbering()}
     parts = [_part(file, settings, numberings) for file in files]
@@ -85,10 +99,7 @@ def _joined(
         for name in OWN
         if all(name in each for each in parts)
     }
-    users, items = (numberings[name].entries for name in numberings)
-    columns["user"], users = by_appearance(columns["user"], users)
-    titles = read_titles(path.with_suffix(".item"), settings)
-    return Interactions(pl.DataFrame(columns), users, items, titles), heights
+    return columns, heights, [numbering.entries for numbering in numberings.values()]
 
 
 def _part(
@@ -105,22 +116,25 @@ def _part(
         ``user`` and ``item``, int32 [n], and, if the part has times, ``time``, float64 [n].
     """
     frame = read_atomic(file, settings, numberings).frame
-    columns = {name: frame[name].to_numpy() for name in frame.columns if name in OWN}
-    if "time" in columns:
+    columns = {each.name: each.to_numpy() for each in frame if each.name in OWN}
+    del frame  # so that the columns can go one by one
+    if "time" in columns and (columns["time"][1:] < columns["time"][:-1]).any():
         order = np.argsort(columns["time"], kind="stable").astype(np.int32)
-        columns = {name: column[order] for name, column in columns.items()}
+        for name in columns:
+            columns[name] = taken(columns[name], order)
     return columns
 
 
 def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndarray:
-    """Return how many targets of each kind each user has, int32 [n_users, 3].
+    """Return how many targets of each kind each user has, int8 or int32 [n_users, 3].
 
     Args:
         owners: int32 [N], the user of each event, one part after the other.
         heights: Events of each of the three parts.
         n_users: Users, each of whom has an event.
     """
-    counts = np.empty((n_users, 3), dtype=np.int32)
+    most = int(occurrences(owners, n_users).max())
+    counts = np.empty((n_users, 3), dtype=np.int8 if most < 2**7 else np.int32)
     is_unmet = np.ones(n_users, dtype=bool)
     for number, part in enumerate(np.split(owners, np.cumsum(heights)[:-1])):
         counts[:, number] = occurrences(part, n_users)[1:]
@@ -134,16 +148,17 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
     items = Numbering()
     size = sum(file.stat().st_size for file in files)
     events = Rows(size, {"item": np.int32})
-    lengths = Rows(size // 5, {"length": np.int64})  # three values and two marks between them
+    lengths = Rows(size // 5 + 1, {"length": np.int64})  # three values and two marks between them
+    lengths.append(pl.DataFrame({"length": [0]}))
     owners = [_histories(file, settings, items, events=events, lengths=lengths) for file in files]
     heights = [len(numbers) for numbers, _ in owners]
     if not sum(heights):
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
-    offsets = np.concatenate(([0], lengths.frame()["length"].to_numpy()))
+    offsets = lengths.take("length")
     np.cumsum(offsets, out=offsets)
     return Corpus(
         name=path.stem,
-        sequences=Sequences(events.frame()["item"].to_numpy(), None, offsets),
+        sequences=Sequences(events.take("item"), None, offsets),
         users=Vocabulary.when_asked(sum(heights), partial(_names, owners)),
         items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
@@ -171,18 +186,16 @@ def _histories(
         DataError: The part is broken, lacks a column, or has a history without an item.
     """
     lists = settings.item_column + settings.list_suffix
-    tokens = (settings.user_column, settings.item_column)
-    header = read_header(file, settings.separator)
-    wanted = (*tokens, lists)
-    if lists in tokens:
+    wanted = (settings.user_column, settings.item_column, lists)
+    if lists in wanted[:2]:
         raise DataError(
             f"{lists!r} is the column of users and of histories; set user_column to another"
         )
+    header = read_header(file, settings.separator)
     require_columns(list(header), wanted, f"{file}, line 1")
-    layout = Layout(file, settings.separator, list(header), wanted, tokens=tokens)
-    table, entries = read_numbered(layout)
+    users, owners = Numbering(), []
     row = 1
-    for some in _slices(table, lists):
+    for some in _slices(read_pieces(Layout(file, settings.separator, list(header), wanted)), lists):
         history = some[lists].str.strip_chars().str.split(settings.sequence_separator)
         history = history.list.eval(pl.element().filter(pl.element() != ""))
         is_empty = history.list.len() == 0
@@ -190,11 +203,11 @@ def _histories(
             row += int(is_empty.arg_max() or 0)
             raise DataError(f"{file}, row {row}: {lists!r} names no item; drop that line")
         row += some.height
-        target = entries[tokens[1]].gather(some[tokens[1]] - 1)
-        whole = pl.select(pl.concat_list(history, target)).to_series()
+        whole = pl.select(pl.concat_list(history, some[wanted[1]])).to_series()
         lengths.append(pl.DataFrame({"length": whole.list.len()}))
         events.append(pl.DataFrame({"item": items.add(whole.explode())}))
-    return table[tokens[0]], entries[tokens[0]]
+        owners.append(users.add(some[wanted[0]]))
+    return pl.concat(owners), users.entries
 
 
 def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
@@ -213,20 +226,21 @@ def _names(owners: list[tuple[pl.Series, pl.Series]]) -> pl.Series:
     return pl.concat(names)
 
 
-def _slices(table: pl.DataFrame, lists: str) -> Iterator[pl.DataFrame]:
-    """Yield a table in slices of ``SLICE`` bytes at most; a single row may have more.
+def _slices(tables: Iterable[pl.DataFrame], lists: str) -> Iterator[pl.DataFrame]:
+    """Yield tables in slices of ``SLICE`` bytes at most; a single row may have more.
 
     Args:
-        table: Rows.
+        tables: Rows.
         lists: The column whose bytes count.
 
     Yields:
-        Rows, at least one.
+        Rows; of a table without any, an empty one.
     """
-    first = 0
-    while first < table.height:
-        some = table[first : first + SLICE // ROW]  # more rows never fit
-        ends = (some[lists].str.len_bytes().cast(pl.Int64) + ROW).cum_sum()
-        some = some[: max(1, int(ends.to_numpy().searchsorted(SLICE, side="right")))]
-        yield some
-        first += some.height
+    for table in tables:
+        first = 0
+        while first < max(1, table.height):
+            some = table[first : first + SLICE // ROW]  # more rows never fit
+            ends = (some[lists].str.len_bytes().cast(pl.Int64) + ROW).cum_sum()
+            some = some[: max(1, int(ends.to_numpy().searchsorted(SLICE, side="right")))]
+            yield some
+            first += max(1, some.height)

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import read_columns, read_header, read_numbered
+from sasrec.data.atomic import read_columns, read_header, read_numbered, read_pieces
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.layout import Layout
-from sasrec.data.numbering import Numbering, by_appearance
+from sasrec.data.numbering import Numbering
 from sasrec.data.tables import read_csv, read_parquet
 from sasrec.data.titles import Titles
 from sasrec.errors import DataError
@@ -137,16 +136,31 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
             if field in columns.value_intervals and field != key
         )
         numbers = tuple(field for field in values if header[field] == "float")
-        layout = Layout(file, columns.separator, list(header), (key,), values, numbers, (key,))
-        frame, tokens = read_numbered(layout)
-        kept = np.ones(frame.height, dtype=bool)
-        for field in values:
-            wanted = columns.value_intervals[field]
-            rule = value_rule(frame, field, wanted, f"val_interval of {field!r}")
-            kept &= frame.select(rule.fill_null(value=False)).to_series().to_numpy()
-        _, listed[name] = by_appearance(frame[key].to_numpy()[kept], tokens[key])
+        layout = Layout(file, columns.separator, list(header), (key,), values, numbers)
+        listed[name] = _kept_tokens(layout, key, columns)
         filtered += values
     return listed, tuple(filtered)
+
+
+def _kept_tokens(layout: Layout, key: str, columns: DataSettings) -> pl.Series:
+    """Return the tokens that filters on further columns keep, each once, as they come; String.
+
+    Args:
+        layout: The file; its ``optional`` columns are those of the filters.
+        key: The column of tokens.
+        columns: The filters.
+
+    Raises:
+        DataError: The file is broken.
+    """
+    numbering = Numbering()
+    for frame in read_pieces(layout):
+        kept = frame
+        for field in layout.optional:
+            wanted = columns.value_intervals[field]
+            kept = kept.filter(value_rule(kept, field, wanted, f"val_interval of {field!r}"))
+        numbering.add(kept[key])
+    return numbering.entries
 
 
 def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
@@ -172,8 +186,8 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     if title is None or columns.item_column not in header:
         return {}
     wanted = (columns.item_column, title)
-    frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
-    return Titles(frame)
+    layout = Layout(path, columns.separator, list(header), (), optional=wanted)
+    return Titles(pl.concat(frame.drop_nulls() for frame in read_pieces(layout)))
 
 
 def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:

@@ -45,10 +45,16 @@ class Rows:
         self._others.append(piece.drop(self._numbers))
         self._height = rows.stop
 
+    def take(self, name: str) -> np.ndarray:
+        """Return a column of numbers and let go of it.
+
+        Args:
+            name: The column.
+        """
+        return self._numbers.pop(name)[: self._height]
+
     def frame(self) -> pl.DataFrame:
-        """Return all rows, the columns of numbers first; no column at all without a piece."""
-        numbers = [
-            pl.Series(name, column[: self._height]) for name, column in self._numbers.items()
-        ]
-        others = pl.concat(self._others).get_columns() if self._others else []
-        return pl.DataFrame([*numbers, *others])
+        """Return all rows and let go of them, columns of numbers first."""
+        # Polars copies a column of NumPy's, so one at a time is there twice.
+        numbers = [pl.Series(name, self.take(name)) for name in list(self._numbers)]
+        return pl.DataFrame([*numbers, *pl.concat(self._others).get_columns()])

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import Interactions
-from sasrec.data.numbering import by_appearance, occurrences
+from sasrec.data.numbering import by_appearance, occurrences, taken
 from sasrec.data.ordering import by_user_then_time
 from sasrec.data.vocabulary import Vocabulary
 
@@ -89,7 +89,6 @@ def build_corpus(
     name: str,
     source: str = "",
     *,
-    by_time: bool = True,
     rounded_times: bool = False,
 ) -> Corpus:
     """Number users and items and line up each user's events by time.
@@ -100,7 +99,6 @@ def build_corpus(
         interactions: Checked events.
         name: What to call the data set.
         source: Name or path the data can be found by again.
-        by_time: Order each user's events by time; else they keep the order they stand in.
         rounded_times: Order events by times scaled to 0..1 in float32, as RecBole does.
 
     Returns:
@@ -113,19 +111,30 @@ def build_corpus(
         # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
         items = pl.concat([items, unmet])
     times = frame["time"].to_numpy() if interactions.has_times else None
-    compared = times if by_time else None
-    if rounded_times and compared is not None:
-        compared = _scaled(compared)
-    order = by_user_then_time(user_numbers, compared)
-    offsets = occurrences(user_numbers, len(users))
-    np.cumsum(offsets, out=offsets)
-    sequences = Sequences(
-        items=item_numbers[order],
-        times=None if times is None else times[order],
-        offsets=offsets,
-    )
+    compared = _scaled(times) if rounded_times and times is not None else times
+    columns = {"user": user_numbers, "item": item_numbers}
+    sequences = line_up(columns if times is None else columns | {"time": times}, compared)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(name, sequences, *vocabularies, interactions.titles, source)
+
+
+def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:
+    """Return the history of each user.
+
+    Args:
+        columns: ``user`` and ``item`` of each event, int32 [N], users numbered from 1, each of
+            whom occurs, and maybe ``time``, float64 [N]; N from 1 to 2^31 - 1. They are taken
+            out, so that what nobody else holds is let go of on the way.
+        compared: float [N], what to order each user's events by; None for the order they stand in.
+    """
+    users = columns.pop("user")
+    order = by_user_then_time(users, compared)
+    offsets = occurrences(users, int(users.max()))
+    del users
+    np.cumsum(offsets, out=offsets)
+    items = taken(columns.pop("item"), order)
+    times = taken(columns.pop("time"), order) if "time" in columns else None
+    return Sequences(items, times, offsets)
 
 
 def _scaled(times: np.ndarray) -> np.ndarray:

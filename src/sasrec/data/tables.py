@@ -6,14 +6,16 @@ import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
-from sasrec.data.limits import check_columns, check_lines, check_rows
+from sasrec.data.limits import check_columns, check_lines, check_rows, count_line_ends
 from sasrec.data.moments import numbers_or_moments
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
+from sasrec.data.rows import Rows
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -63,10 +65,11 @@ def _read_columns(
     numberings = {name: Numbering() for name in tokens}
     values = [name for name in needed if name not in tokens]
 
-    frames = [
-        frame.with_columns(numbers_or_moments(frame[name]) for name in values)
-        for frame in _texts(path, separator, needed, numberings)
-    ]
+    rows = Rows(count_line_ends(path), dict.fromkeys(tokens, np.int32))
+    frames = []
+    for frame in _texts(path, separator, needed, numberings):
+        rows.append(frame.select(tokens).fill_null(0))
+        frames.append(frame.select(numbers_or_moments(frame[name]) for name in values))
     entries = {name: numbering.entries for name, numbering in numberings.items()}
     if not frames:
         return pl.DataFrame(schema=needed), entries
@@ -74,12 +77,12 @@ def _read_columns(
     mixed = [name for name, found in kinds.items() if len(found) > 1]
     casts = [pl.col(name).cast(*found) for name, found in kinds.items() if len(found) == 1]
     frame = pl.concat(each.drop(mixed).with_columns(casts) for each in frames)
+    frames.clear()
     if mixed:
-        frames.clear()
         # What is a number or a date in some pieces of the file alone is text.
         texts = pl.concat(each.select(mixed) for each in _texts(path, separator, needed, {}))
-        frame = frame.with_columns(texts)
-    return frame, entries
+        frame = pl.concat([frame, texts], how="horizontal")
+    return pl.concat([rows.frame(), frame], how="horizontal"), entries
 
 
 def _kinds(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:

@@ -20,14 +20,14 @@ class Titles(Mapping[str, str]):
         """Hold titles.
 
         Args:
-            frame: Items and their titles, two columns of String; of several titles of an item the
-                last counts, and a row with a null does not.
+            frame: Items and their titles, two columns of String without nulls; of several titles
+                of an item the last counts.
         """
         self._frame = frame
 
     @cached_property
     def _title_of(self) -> dict[str, str]:
-        return dict(self._frame.drop_nulls().iter_rows())
+        return dict(self._frame.iter_rows())
 
     def __getitem__(self, item: str) -> str:
         """Return the title of an item."""
