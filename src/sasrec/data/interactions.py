@@ -91,7 +91,8 @@ def from_frame(
         item: Name of the column with items.
         time: Name of the column with times, or None to take the rows in the order they stand.
         values: Names of further columns to keep; those that are not there are left out.
-        tokens: Of columns that hold numbers of tokens from 1, those tokens by name of column.
+        tokens: Of columns that hold numbers of tokens from 1 (0 or null where there is none),
+            those tokens by name of column.
         where: What to call the source in an error text.
 
     Returns:
@@ -164,7 +165,7 @@ def _numbered(
 
     Args:
         values: The column.
-        entries: The tokens, if the column holds their numbers already.
+        entries: The tokens, if the column holds their numbers already, 0 or null for none.
         where: What to call the source in an error text.
 
     Raises:
@@ -176,7 +177,7 @@ def _numbered(
         numbers = numbering.add(_texts(values, where))
         entries = numbering.entries
     nameless = entries.index_of("")
-    empty = numbers.is_null() if nameless is None else numbers.fill_null(0).is_in([0, nameless + 1])
+    empty = numbers.fill_null(0).is_in([0] if nameless is None else [0, nameless + 1])
     if empty.any():
         raise DataError(_at(empty, values.name, where) + " is empty; fill or drop it")
     return numbers, entries
