@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.numbering import occurrences, taken
+from sasrec.data.numbering import taken
 
 BLOCK = 2**17
 """Events sorted by time at once: few enough to stay in a cache, many enough to be few blocks."""
 
 
-def by_user_then_time(users: np.ndarray, times: np.ndarray | None) -> np.ndarray:
+def by_user_then_time(
+    users: np.ndarray, offsets: np.ndarray, times: np.ndarray | None
+) -> np.ndarray:
     """Return the places of events in the order of users, then of time, then of the source.
 
     Events are sorted by user alone first; blocks of whole users are then sorted by time where one
@@ -18,16 +20,15 @@ def by_user_then_time(users: np.ndarray, times: np.ndarray | None) -> np.ndarray
 
     Args:
         users: int32 [N], user numbers from 1, each of which occurs; N below 2^31.
+        offsets: int64 [U + 1], user u has the events from ``offsets[u - 1]`` to ``offsets[u]``.
         times: float [N], or None for the order of the source alone.
 
     Returns:
         int32 [N].
     """
-    places = _by_user(users)
+    places = _by_user(users, offsets)
     if times is None or not len(users):
         return places
-    offsets = occurrences(users, int(users.max()))
-    np.cumsum(offsets, out=offsets)
     first = 0
     while offsets[first] < len(users):
         last = max(first + 1, int(offsets.searchsorted(offsets[first] + BLOCK, side="right")) - 1)
@@ -38,22 +39,33 @@ def by_user_then_time(users: np.ndarray, times: np.ndarray | None) -> np.ndarray
         if falls.any():
             kept = places[block]
             if last == first + 1:
-                places[block] = kept[np.argsort(moments, kind="stable")]
+                places[block] = taken(kept, np.argsort(moments, kind="stable"))
             else:
                 places[block] = kept[_by_both(users[kept], moments)]
         first = last
     return places
 
 
-def _by_user(users: np.ndarray) -> np.ndarray:
+def _by_user(users: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Return the places of events by user, then of the source: a counting sort, block by block."""
     if (users[1:] >= users[:-1]).all():
         return np.arange(len(users), dtype=np.int32)
-    # User and place in one number: sorting these in place is the fastest stable sort there is.
-    keys = users.astype(np.int64)
-    keys <<= 32
-    keys |= np.arange(len(users), dtype=np.int32)
-    keys.sort()
-    return keys.astype(np.int32)  # the lower half
+    places = np.empty(len(users), dtype=np.int32)
+    free = offsets[:-1].copy()  # where the next event of each user goes
+    for begin in range(0, len(users), BLOCK):
+        # User and place in one number: sorting these in place is the fastest stable sort there is.
+        keys = users[begin : begin + BLOCK].astype(np.int64)
+        keys <<= 32
+        keys |= np.arange(len(keys))
+        keys.sort()
+        owners = (keys >> 32) - 1
+        starts = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
+        counts = np.diff(starts, append=len(keys))
+        places[np.repeat(free[owners[starts]] - starts, counts) + np.arange(len(keys))] = (
+            keys.astype(np.int32) + begin  # the lower half
+        )
+        free[owners[starts]] += counts
+    return places
 
 
 def _by_both(users: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -104,18 +104,20 @@ def build_corpus(
     Returns:
         The histories with their vocabularies.
     """
-    frame = interactions.frame
-    user_numbers, users = by_appearance(frame["user"].to_numpy(), interactions.users)
-    item_numbers, items = by_appearance(frame["item"].to_numpy(), interactions.items)
+    columns = {column.name: column.to_numpy() for column in interactions.frame}
+    columns["user"], users = by_appearance(columns["user"], interactions.users)
+    columns["item"], items = by_appearance(columns["item"], interactions.items)
     if len(unmet := interactions.unmet_items):
         # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
         items = pl.concat([items, unmet])
-    times = frame["time"].to_numpy() if interactions.has_times else None
-    compared = _scaled(times) if rounded_times and times is not None else times
-    columns = {"user": user_numbers, "item": item_numbers}
-    sequences = line_up(columns if times is None else columns | {"time": times}, compared)
+    titles = interactions.titles
+    del interactions  # if nobody else holds them, columns can go one by one
+    compared = columns.get("time")
+    if rounded_times and compared is not None:
+        compared = _scaled(compared)
+    sequences = line_up(columns, compared)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
-    return Corpus(name, sequences, *vocabularies, interactions.titles, source)
+    return Corpus(name, sequences, *vocabularies, titles, source)
 
 
 def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:
@@ -128,10 +130,10 @@ def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) 
         compared: float [N], what to order each user's events by; None for the order they stand in.
     """
     users = columns.pop("user")
-    order = by_user_then_time(users, compared)
     offsets = occurrences(users, int(users.max()))
-    del users
     np.cumsum(offsets, out=offsets)
+    order = by_user_then_time(users, offsets, compared)
+    del users, compared
     items = taken(columns.pop("item"), order)
     times = taken(columns.pop("time"), order) if "time" in columns else None
     return Sequences(items, times, offsets)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -52,20 +53,23 @@ def load_corpus(
     Raises:
         DataError: There is no such data set, or it is broken.
     """
-    name, lasting = "data frame", ""
     if not isinstance(source, str | Path):
-        events = apply_filters(_from_data_frame(source, settings), settings, "the data frame")
+        name, lasting, where = "data frame", "", "the data frame"
+        read = partial(_from_data_frame, source, settings)
     elif str(source) == SYNTHETIC or str(source).startswith(SYNTHETIC + ":"):
-        name = lasting = str(source)
-        events = apply_filters(generate(name), settings, name)
+        name = lasting = where = str(source)
+        read = partial(generate, name)
     else:
         path = locate(str(source), settings, progress)
         name, lasting = path.stem, str(source) if source in ENTRIES else str(path.resolve())
         if settings.split_files is not None:
             found_by = path if path.exists() else path.parent  # NAME.inter itself need not exist
             return read_parts(path, settings, str(found_by.resolve()))
-        events = apply_filters(read_file(path, settings), settings, str(path))
-    return build_corpus(events, name, lasting, rounded_times=settings.rounded_times)
+        where, read = str(path), partial(read_file, path, settings)
+    # Not by a name of their own, so that events can go while they are lined up.
+    return build_corpus(
+        apply_filters(read(), settings, where), name, lasting, rounded_times=settings.rounded_times
+    )
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
