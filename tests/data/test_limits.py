@@ -377,6 +377,30 @@ def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
             assert len(read_file(tmp_path / "some.parquet", DataSettings())) == count
 
 
+@needs_proc
+@pytest.mark.parametrize("user", ["few", "count", "text"])
+@pytest.mark.parametrize("item", ["few", "mixed", "text"])
+@pytest.mark.parametrize("time", ["count", "date", None])
+def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
+    user: str, item: str, time: str | None, tmp_path: Path
+) -> None:
+    places = pl.int_range(FEW_ROWS, dtype=pl.Int64)
+    kinds = {
+        "few": places % 5_000,
+        "count": places,
+        "mixed": places * 7_919 % 999_983,
+        "text": pl.format("{} by name", places),
+        "date": (places * 1_000_000).cast(pl.Datetime("us")),
+    }
+    columns = {"user_id": user, "item_id": item, "timestamp": time}
+    frame = pl.select(kinds[kind].alias(name) for name, kind in columns.items() if kind)
+    frame.write_parquet(tmp_path / "rows.parquet")
+    frame.head(3).write_parquet(tmp_path / "small.parquet")
+    taken, told = taken_and_said("table", tmp_path / "rows.parquet", tmp_path / "small.parquet")
+    assert told == "read\n"
+    assert taken < 10 * frame.estimated_size() + 2**24
+
+
 @pytest.mark.parametrize("text", ['{"a": 1,' + '\\"' * 550_000 + "}", '{"a": [' + '"\\' * 550_000])
 def test_texts_without_end_are_looked_at_once(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|Invalid"):

@@ -13,7 +13,7 @@ import polars as pl
 
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.intervals import Interval, parse_intervals
-from sasrec.data.numbering import Numbering, occurrences
+from sasrec.data.numbering import Numbering, occurrences, taken
 from sasrec.errors import DataError, SettingsError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -86,19 +86,22 @@ def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
     Returns:
         The kept rows; ordered by time where there are times, as RecBole leaves them.
     """
-    order = np.arange(frame.height, dtype=np.int32)
     if "time" in frame.columns:
         order = np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
-    pairs = frame["user"].to_numpy()[order].astype(np.int64)
+    else:
+        order = np.arange(frame.height, dtype=np.int32)
+    pairs = taken(frame["user"].to_numpy(), order).astype(np.int64)
     pairs <<= 32
-    pairs |= frame["item"].to_numpy()[order]
-    by_pair = np.argsort(pairs, kind="stable")
+    pairs |= taken(frame["item"].to_numpy(), order)
+    by_pair = np.argsort(pairs, kind="stable").astype(np.int32)
     pairs.sort()
     differs = pairs[1:] != pairs[:-1]
+    del pairs
     is_kept = np.concatenate(([True], differs) if keep == "first" else (differs, [True]))
     kept = by_pair[is_kept]
+    del by_pair
     kept.sort()
-    return frame[order[kept]]
+    return frame[taken(order, kept)]
 
 
 def within_counts(

@@ -106,11 +106,11 @@ def from_frame(
     if frame.height == 0:
         raise DataError(f"{where} holds no interactions; it needs at least one row of data")
     tokens = tokens or {}
-    user_numbers, users = _numbered(frame[user], tokens.get(user), where)
-    item_numbers, items = _numbered(frame[item], tokens.get(item), where)
+    user_numbers, users = _checked(frame[user], tokens.get(user), where)
+    item_numbers, items = _checked(frame[item], tokens.get(item), where)
     columns = [user_numbers.alias("user"), item_numbers.alias("item")]
     if time is not None:
-        columns.append(_times(frame[time], where).alias("time"))
+        columns.append(as_times(frame[time], where).alias("time"))
     columns = [each.rechunk() for each in columns]  # so that they are NumPy's without a copy
     columns += [frame[name].alias(VALUE + name) for name in values if name in frame.columns]
     return Interactions(pl.DataFrame(columns), users, items)
@@ -158,7 +158,7 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
     return None
 
 
-def _numbered(
+def _checked(
     values: pl.Series, entries: pl.Series | None, where: str
 ) -> tuple[pl.Series, pl.Series]:
     """Return a column as numbers of tokens, Int32, and the tokens, String.
@@ -174,7 +174,7 @@ def _numbered(
     numbers = values
     if entries is None:
         numbering = Numbering()
-        numbers = numbering.add(_texts(values, where))
+        numbers = numbered(values, where, numbering)
         entries = numbering.entries
     nameless = entries.index_of("")
     empty = numbers.fill_null(0).is_in([0] if nameless is None else [0, nameless + 1])
@@ -183,22 +183,41 @@ def _numbered(
     return numbers, entries
 
 
-def _texts(values: pl.Series, where: str) -> pl.Series:
+def numbered(values: pl.Series, where: str, numbering: Numbering, before: int = 0) -> pl.Series:
+    """Return the numbers of a column's tokens.
+
+    Args:
+        values: The column, text or whole numbers.
+        where: What to call the source in an error text.
+        numbering: Of all its tokens; is added to.
+        before: Rows of the source before these.
+
+    Returns:
+        Int32, null where there is no token.
+
+    Raises:
+        DataError: The column holds what is no token.
+    """
+    return numbering.add(_texts(values, where, before))
+
+
+def _texts(values: pl.Series, where: str, before: int) -> pl.Series:
     if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
         raise DataError(
             f"{where}: column {values.name!r} holds {values.dtype}; it needs text or whole numbers"
         )
     if values.dtype.is_float():
-        values = _whole(values.fill_nan(None), where)
+        values = _whole(values.fill_nan(None), where, before)
     return values.cast(pl.String)
 
 
-def _whole(values: pl.Series, where: str) -> pl.Series:
+def _whole(values: pl.Series, where: str, before: int) -> pl.Series:
     """Return numbers that are whole, as integers; missing ones stay missing.
 
     Args:
         values: Of a float type.
         where: What to call the source in an error text.
+        before: Rows of the source before these.
 
     Returns:
         Int64.
@@ -210,13 +229,27 @@ def _whole(values: pl.Series, where: str) -> pl.Series:
     odd = values.is_not_null() & (whole.is_null() | (whole.cast(values.dtype) != values))
     if odd.any():
         raise DataError(
-            _at(odd, values.name, where) + f" is {values.filter(odd)[0]!r}; users and items are "
+            _at(odd, values.name, where, before)
+            + f" is {values.filter(odd)[0]!r}; users and items are "
             "names or whole numbers"
         )
     return whole
 
 
-def _times(values: pl.Series, where: str) -> pl.Series:
+def as_times(values: pl.Series, where: str, before: int = 0) -> pl.Series:
+    """Return a column of times as numbers, in the unit of the source; of dates in seconds.
+
+    Args:
+        values: The column: numbers, dates, or text that spells either.
+        where: What to call the source in an error text.
+        before: Rows of the source before these.
+
+    Returns:
+        Float64, finite.
+
+    Raises:
+        DataError: One is missing, or no time.
+    """
     kinds = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Categorical, pl.Enum)
     if values.dtype.is_nested() or values.dtype in kinds:
         raise DataError(
@@ -230,11 +263,12 @@ def _times(values: pl.Series, where: str) -> pl.Series:
     bad = times.is_null() | ~times.is_finite()
     if bad.any():
         raise DataError(
-            _at(bad, values.name, where) + f" is {values.filter(bad)[0]!r}; a time is a number "
+            _at(bad, values.name, where, before)
+            + f" is {values.filter(bad)[0]!r}; a time is a number "
             "or a date such as 2024-05-31 or 2024-05-31 18:30:00"
         )
     return times
 
 
-def _at(bad: pl.Series, column: str, where: str) -> str:
-    return f"{where}, row {int(bad.fill_null(True).arg_max() or 0) + 1}: {column!r}"
+def _at(bad: pl.Series, column: str, where: str, before: int = 0) -> str:
+    return f"{where}, row {before + int(bad.fill_null(True).arg_max() or 0) + 1}: {column!r}"

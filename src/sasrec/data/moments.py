@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+BLOCK = 2**16
+"""Texts looked at once; each takes some 100 bytes meanwhile."""
+
 
 def numbers_or_moments(texts: pl.Series) -> pl.Series:
     """Return a column of text as numbers or as moments, if all of it can be read so.
@@ -14,6 +17,19 @@ def numbers_or_moments(texts: pl.Series) -> pl.Series:
     Returns:
         Float64 [n]; or Datetime [n], in UTC where the texts name a zone; or the texts themselves.
     """
+    blocks = []
+    kind: pl.DataType | None = None
+    for begin in range(0, max(texts.len(), 1), BLOCK):
+        block = _numbers_or_moments(texts[begin : begin + BLOCK])
+        if block.null_count() < block.len():
+            if kind not in (None, block.dtype):
+                return texts
+            kind = block.dtype
+        blocks.append(block)
+    return pl.concat(block.cast(kind or block.dtype) for block in blocks)
+
+
+def _numbers_or_moments(texts: pl.Series) -> pl.Series:
     numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
     if numbers.null_count() == texts.null_count():
         return numbers

@@ -13,7 +13,8 @@ from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering
-from sasrec.data.tables import read_csv, read_parquet
+from sasrec.data.parquet import read_parquet
+from sasrec.data.tables import read_csv
 from sasrec.data.titles import Titles
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings

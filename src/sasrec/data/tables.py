@@ -1,9 +1,10 @@
-"""Tables: CSV, TSV and Parquet files, of which only the columns needed are read."""
+"""Tables: CSV and TSV files, of which only the columns needed are read."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import polars as pl
 
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
-from sasrec.data.limits import check_columns, check_lines, check_rows, count_line_ends
+from sasrec.data.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.moments import numbers_or_moments
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
@@ -39,49 +40,61 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     separator = _separator_of(path)
     names = loaded_columns(_csv_header(path, separator), "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
-    needed = [name for name in _needed(columns) if name in names]
     tokens = (columns.user_column, columns.item_column)
-    frame, entries = _read_columns(path, separator, needed, tokens)
-    return _from_table(frame, names, path, columns, entries)
+    values = [name for name in needed_of(columns) if name in names and name not in tokens]
+    read = partial(_texts, path, separator)
+    most = count_line_ends(path)
+    frame, entries = gathered(read, values, tokens, written=values, most=most)
+    return from_table(frame, names, path, columns, entries)
 
 
-def _read_columns(
-    path: Path, separator: str, needed: list[str], tokens: tuple[str, ...]
+def gathered(
+    read: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]],
+    values: list[str],
+    tokens: tuple[str, ...],
+    *,
+    numbers: Sequence[str] = (),
+    written: Sequence[str],
+    most: int,
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
-    """Return some columns of a table: tokens as numbers, others as numbers, moments or text.
+    """Return some columns of a table that comes in pieces.
 
     Args:
-        path: The file.
-        separator: Between the columns.
-        needed: The columns.
-        tokens: Those of tokens.
+        read: Yields the columns named, and those of tokens as numbers, piece by piece; may be
+            called again.
+        values: Columns of no tokens.
+        tokens: Columns of tokens.
+        numbers: Those values that are Float64 without nulls.
+        written: Those values that are text, and become numbers or moments if all of their texts
+            can be read so.
+        most: No more rows come.
 
     Returns:
-        A row a line; and of each column of tokens, the text of number 1 and so on, String.
+        A row a line; tokens as numbers, Int32, 0 where there is none; and of each column of
+        tokens, the text of number 1 and so on, String.
 
     Raises:
-        DataError: As ``_texts`` does.
+        DataError: As ``read`` does.
     """
     numberings = {name: Numbering() for name in tokens}
-    values = [name for name in needed if name not in tokens]
-
-    rows = Rows(count_line_ends(path), dict.fromkeys(tokens, np.int32))
+    rows = Rows(most, dict.fromkeys(tokens, np.int32) | dict.fromkeys(numbers, np.float64))
+    others = [name for name in values if name not in numbers]
     frames = []
-    for frame in _texts(path, separator, needed, numberings):
-        rows.append(frame.select(tokens).fill_null(0))
-        frames.append(frame.select(numbers_or_moments(frame[name]) for name in values))
+    for frame in read(values, numberings):
+        rows.append(frame.select(*tokens, *numbers).fill_null(0))
+        read_so = [numbers_or_moments(frame[name]) for name in written]
+        frames.append(frame.select(others).with_columns(read_so))
     entries = {name: numbering.entries for name, numbering in numberings.items()}
     if not frames:
-        return pl.DataFrame(schema=needed), entries
-    kinds = {name: _kinds(name, frames) for name in values}
+        return pl.DataFrame(schema=[*tokens, *values]), entries
+    kinds = {name: _kinds(name, frames) for name in others}
     mixed = [name for name, found in kinds.items() if len(found) > 1]
     casts = [pl.col(name).cast(*found) for name, found in kinds.items() if len(found) == 1]
     frame = pl.concat(each.drop(mixed).with_columns(casts) for each in frames)
     frames.clear()
     if mixed:
         # What is a number or a date in some pieces of the file alone is text.
-        texts = pl.concat(each.select(mixed) for each in _texts(path, separator, needed, {}))
-        frame = pl.concat([frame, texts], how="horizontal")
+        frame = pl.concat([frame, pl.concat(read(mixed, {}))], how="horizontal")
     return pl.concat([rows.frame(), frame], how="horizontal"), entries
 
 
@@ -91,15 +104,15 @@ def _kinds(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:
 
 
 def _texts(
-    path: Path, separator: str, needed: list[str], tokens: Mapping[str, Numbering]
+    path: Path, separator: str, values: list[str], tokens: Mapping[str, Numbering]
 ) -> Iterator[pl.DataFrame]:
     """Yield some columns of a table piece by piece, without its blank lines.
 
     Args:
         path: The file.
         separator: Between the columns.
-        needed: The columns.
-        tokens: Those that become numbers of tokens; the others are text.
+        values: Columns to yield as text.
+        tokens: Columns of tokens, yielded as numbers; are added to.
 
     Yields:
         A row a line.
@@ -108,6 +121,7 @@ def _texts(
         DataError: A line has too many values, or a quotation mark is not closed.
     """
     rows = 0
+    needed = [*tokens, *values]
     with path.open("rb") as file:
         header = file.readline()
         while header.count(b'"') % 2 and (line := file.readline()):
@@ -120,7 +134,7 @@ def _texts(
             except pl.exceptions.PolarsError as error:
                 after = f" after row {rows:,}" if rows else ""
                 raise DataError(
-                    f"{path} cannot be read as a table{after}: {_first_line(error)}"
+                    f"{path} cannot be read as a table{after}: {first_line(error)}"
                 ) from error
             # Without blank lines; in one chunk, or columns would differ in theirs, and be copied.
             frame = frame.filter(~pl.all_horizontal(pl.all().is_null())).rechunk()
@@ -133,30 +147,6 @@ def _texts(
                     )
             rows += frame.height
             yield frame.with_columns(each.add(frame[name]) for name, each in tokens.items())
-
-
-def read_parquet(path: Path, columns: DataSettings) -> Interactions:
-    """Read a Parquet file.
-
-    Args:
-        path: The file.
-        columns: Which columns hold what.
-
-    Returns:
-        Its events, in the order of the file.
-
-    Raises:
-        DataError: The file is broken or lacks a column.
-    """
-    try:
-        names = loaded_columns(list(pl.read_parquet_schema(path)), "inter", columns)
-        require_columns(names, (columns.user_column, columns.item_column), str(path))
-        needed = [name for name in _needed(columns) if name in names]
-        check_rows(path, pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-        frame = pl.read_parquet(path, columns=needed, glob=False)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} cannot be read as Parquet: {_first_line(error)}") from error
-    return _from_table(frame, names, path, columns)
 
 
 def _separator_of(path: Path) -> str:
@@ -198,22 +188,47 @@ def _csv_header(path: Path, separator: str) -> list[str]:
     return names
 
 
-def _needed(columns: DataSettings) -> list[str]:
+def needed_of(columns: DataSettings) -> list[str]:
+    """Return the columns of a table that are read, if they are there.
+
+    Args:
+        columns: Which columns hold what, and filters.
+    """
     own = [columns.user_column, columns.item_column, columns.time_column]
     return own + needed_columns(columns)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or else its kind.
+
+    Args:
+        error: Somebody else's.
+    """
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _from_table(
+def from_table(
     frame: pl.DataFrame,
     names: list[str],
     path: Path,
     columns: DataSettings,
-    tokens: Mapping[str, pl.Series] | None = None,
+    tokens: Mapping[str, pl.Series],
 ) -> Interactions:
+    """Check a table that was read and bring it into our form.
+
+    Args:
+        frame: A row an event, tokens as numbers.
+        names: All columns of the file that count.
+        path: The file.
+        columns: Which columns hold what.
+        tokens: By column, the text of number 1 and so on.
+
+    Returns:
+        The events in the order of the frame.
+
+    Raises:
+        DataError: As ``from_frame`` does.
+    """
     time = time_column(names, columns, str(path))
     return from_frame(
         frame,
