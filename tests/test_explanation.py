@@ -151,9 +151,11 @@ def test_groups_are_read_from_the_item_file(tmp_path: Path) -> None:
         "item_id:token\tprice:float\tgenre:token_seq\n1\t3.5\tred blue\n2\t\t\n3\t1\tred\n"
     )
     settings = DataSettings(data_path=str(tmp_path))
-    assert read_groups(path, settings) == {"1": ["red", "blue"], "3": ["red"]}
-    assert read_groups(tmp_path / "none.item", settings) == {}
+    items = pl.Series(["1", "2", "3", "5"])
+    assert read_groups(path, settings, items) == {"1": ["red", "blue"], "3": ["red"]}
+    assert read_groups(path, settings, items[:1]) == {"1": ["red", "blue"]}
+    assert read_groups(tmp_path / "none.item", settings, items) == {}
     frame = pl.DataFrame({"user_id:token": ["a"] * 3, "item_id:token": ["1", "2", "3"]})
     frame.write_csv(tmp_path / "shop.inter", separator="\t")
-    assert item_groups(str(tmp_path / "shop.inter"), settings)["3"] == ["red"]
-    assert item_groups(DATA, settings) == {}
+    assert item_groups(str(tmp_path / "shop.inter"), settings, items)["3"] == ["red"]
+    assert item_groups(DATA, settings, items) == {}

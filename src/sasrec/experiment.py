@@ -127,7 +127,7 @@ def run_experiment(
         model=model,
         items=corpus.items,
         counts=item_counts(split, len(corpus.items)),
-        titles=dict(corpus.titles),
+        titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
         metrics=_metrics(reports, trained),

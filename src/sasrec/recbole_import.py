@@ -149,7 +149,7 @@ def import_model(
         model=model,
         items=corpus.items,
         counts=item_counts(split, n_items),
-        titles=dict(corpus.titles),
+        titles=corpus.item_titles(),
         settings={**run.as_json(), "source": corpus.source},
         metrics={"reports": [report.as_json()], "stopped_because": "imported from RecBole"},
         environment=environment(),

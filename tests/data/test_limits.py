@@ -24,8 +24,9 @@ PARTS = ("train", "valid", "test")
 CSV_HEAD = b"user_id,item_id,timestamp\n"
 SIZE = 8_000_000
 LESS = 5_000_000
-MORE = 12
-"""Times the file; some 10 are taken, and the holes of an allocator come and go."""
+MOST = 10
+"""Times the file, beside ``BESIDE``; some 5 to 9 are taken."""
+BESIDE = 2**24
 SHORT_ROWS = b"".join(b"%d\t%d\t%d\n" % (n % 7, n % 9, n % 5) for n in range(3150))
 READ = """
 import sys
@@ -109,6 +110,7 @@ def filled(head: bytes, row: Callable[[int, bytes], bytes], size: int = LESS) ->
         ("both.inter", HEAD, lambda place, word: b"%b\t%b\t%d\n" % (word, word, place % 10)),
         ("pairs.inter", HEAD[:27] + b"\n", lambda place, word: b"1\t%b\n" % word),
         ("both.csv", CSV_HEAD, lambda place, word: b"%b,%b,%d\n" % (word, word, place % 10)),
+        ("items.csv", CSV_HEAD, lambda place, word: b"1,%b,%d\n" % (word, place % 10)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -121,7 +123,7 @@ def test_tokens_that_all_differ_take_a_bounded_multiple_too(
     small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
     taken, told = taken_and_said("table", tmp_path / name, small)
     assert told == "read\n"
-    assert taken < MORE * len(content) + 2**24
+    assert taken < MOST * len(content) + BESIDE
 
 
 @needs_proc
@@ -153,6 +155,7 @@ def test_tokens_that_all_differ_take_a_bounded_multiple_too(
             b"1,2,3,4\n",
             {"value_intervals": {"kind": ["4", "b"]}},
         ),
+        ("moments.csv", CSV_HEAD, b"1,2,2024-01-01\n", {}),
         (
             "counted.inter",
             HEAD,
@@ -160,7 +163,7 @@ def test_tokens_that_all_differ_take_a_bounded_multiple_too(
             {"user_interactions": "[2,inf)", "item_interactions": "[2,inf)"},
         ),
     ],
-    ids=["duplicates", "numbers", "texts", "csv", "mixed", "counts"],
+    ids=["duplicates", "numbers", "texts", "csv", "mixed", "moments", "counts"],
 )
 def test_filters_take_no_more_than_reading(
     name: str, head: bytes, row: bytes, settings: dict[str, object], tmp_path: Path
@@ -172,24 +175,37 @@ def test_filters_take_no_more_than_reading(
     small.write_bytes(head + row * 3)
     taken, told = taken_and_said("table", tmp_path / name, small, **settings)
     assert told == "read\n"
-    assert taken < MORE * len(content) + 2**24
+    assert taken < MOST * len(content) + BESIDE
+
+
+LOADED = {"load_columns": {"inter": "*", "item": "*"}}
 
 
 @needs_proc
 @pytest.mark.parametrize(
-    ("settings", "times"), [({}, 10), ({"load_columns": {"inter": "*", "item": "*"}}, MORE)]
+    ("columns", "rest", "settings"),
+    [
+        (b"\ttitle:token", b"\ta", {}),
+        (b"\ttitle:token", b"\ta", LOADED),
+        (b"\ttitle:token", b"\t", LOADED),
+        (b"", b"", LOADED),
+        (b"\tclass:token", b"\ta", LOADED | {"value_intervals": {"class": ["a"]}}),
+        (b"\tyear:float", b"\t1", LOADED | {"value_intervals": {"year": "[1,2]"}}),
+        (b"\ttitle:token", b"\ta", LOADED | {"value_intervals": {"title": ["a"]}}),
+    ],
+    ids=["titles", "listed", "untitled", "bare", "class", "year", "title"],
 )
-def test_titles_take_a_bounded_multiple_of_their_file(
-    settings: dict[str, object], times: int, tmp_path: Path
+def test_items_take_a_bounded_multiple_of_their_file(
+    columns: bytes, rest: bytes, settings: dict[str, object], tmp_path: Path
 ) -> None:
     (tmp_path / "films.inter").write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
-    content = filled(b"item_id:token\ttitle:token\n", lambda place, word: word + b"\ta\n")
+    content = filled(b"item_id:token" + columns + b"\n", lambda place, word: word + rest + b"\n")
     (tmp_path / "films.item").write_bytes(content)
     small = tmp_path / "ordinary.inter"
     small.write_bytes((tmp_path / "films.inter").read_bytes())
     taken, told = taken_and_said("table", tmp_path / "films.inter", small, **settings)
     assert told == "read\n"
-    assert taken < times * len(content) + 2**24
+    assert taken < MOST * len(content) + BESIDE
 
 
 @needs_proc
@@ -218,7 +234,39 @@ def test_parts_take_a_bounded_multiple_of_their_files(
     small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
     taken, told = taken_and_said("table", folder, small, split_files=PARTS)
     assert told == "read\n"
-    assert taken < MORE * size + 2**24
+    assert taken < MOST * size + BESIDE
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("head", "row"),
+    [
+        (HEAD, lambda place, word: b"%d\t%b\t%d\n" % (place % 7, word, place % 10)),
+        (HEAD, lambda place, word: b"%b\t%d\t%d\n" % (word, place % 7, place % 10)),
+        (HEAD, lambda place, word: b"%b\t%b\t%d\n" % (word, word, place % 10)),
+        (HEAD[:27] + b"\n", lambda place, word: b"%b\t1\n" % word),
+        (LISTED, lambda place, word: b"1\t%b\t2\n" % word),
+        (LISTED, lambda place, word: b"1\t2\t%b\n" % word),
+        (LISTED, lambda place, word: b"%b\t%b\t%b\n" % (word, word[::-1], word)),
+    ],
+    ids=["items", "users", "both", "pairs", "histories", "targets", "all"],
+)
+@pytest.mark.parametrize("parts", [3, 1], ids=["all", "one"])
+def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
+    parts: int, head: bytes, row: Callable[[int, bytes], bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    lines = filled(b"", row).splitlines(keepends=True)
+    size = 0
+    for number, part in enumerate(PARTS):
+        chosen = lines[number::3] if parts == 3 else lines if part == "train" else lines[:2]
+        size += (folder / f"films.{part}.inter").write_bytes(head + b"".join(chosen))
+    small = tmp_path / "ordinary.inter"
+    small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
+    taken, told = taken_and_said("table", folder, small, split_files=PARTS)
+    assert told == "read\n"
+    assert taken < MOST * size + BESIDE
 
 
 @needs_proc
@@ -250,7 +298,7 @@ def test_memory_is_a_bounded_multiple_of_the_file(
     small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
     taken, told = taken_and_said("table", tmp_path / name, small)
     assert said in told
-    assert taken < times * len(content) + 2**24
+    assert taken < times * len(content) + BESIDE
 
 
 @needs_proc
@@ -398,7 +446,7 @@ def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
     frame.head(3).write_parquet(tmp_path / "small.parquet")
     taken, told = taken_and_said("table", tmp_path / "rows.parquet", tmp_path / "small.parquet")
     assert told == "read\n"
-    assert taken < 10 * frame.estimated_size() + 2**24
+    assert taken < 10 * frame.estimated_size() + BESIDE
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,' + '\\"' * 550_000 + "}", '{"a": [' + '"\\' * 550_000])

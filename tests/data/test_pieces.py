@@ -73,9 +73,9 @@ def test_a_mark_that_is_never_closed_is_refused(
 @pytest.mark.parametrize("size", [1, 1000])
 def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
-    path.write_text("user_id,item_id,shop\n" + "a,x,7\n" * 5 + "a,y,north\n" * 5)
+    path.write_text("user_id,item_id,shop\n" + "a,x,7\n" * 5 + "a,z,\n\n" + "a,y,north\n" * 5)
     wanted = {"shop": ("7", "north")}
-    assert read(path, size, value_intervals=wanted).height == 10
+    assert read(path, size, value_intervals=wanted).height == 11
     path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,17\n")
     with pytest.raises(DataError, match="is '2024-05-31'; a time is a number or a date"):
         read(path, size)

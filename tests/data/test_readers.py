@@ -299,7 +299,8 @@ def test_the_items_own_column_is_no_title(tmp_path):
     (tmp_path / "ml.item").write_text("film_name:token\ttitle:token\n1\tTwo\n")
     assert read_titles(tmp_path / "ml.item", DataSettings(item_column="film_name")) == {"1": "Two"}
     (tmp_path / "ml.item").write_text("category:token\tclass:token_seq\n1\ta b\n")
-    groups = read_groups(tmp_path / "ml.item", DataSettings(item_column="category"))
+    settings = DataSettings(item_column="category")
+    groups = read_groups(tmp_path / "ml.item", settings, pl.Series(["1"]))
     assert groups == {"1": ["a", "b"]}
 
 

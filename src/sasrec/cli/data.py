@@ -122,7 +122,7 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         "share_of_top_tenth": round(float(top / events), 4),
         "first_event": None if times is None else _moment(float(times.min())),
         "last_event": None if times is None else _moment(float(times.max())),
-        "titles": len(corpus.titles),
+        "titles": len(corpus.item_titles()),
         "fingerprint": corpus.sequences.fingerprint(),
     }
 

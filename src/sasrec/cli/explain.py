@@ -87,7 +87,8 @@ def _averages(
     from sasrec.explanation import average_attention
 
     known = renumbered(corpus, recommender.items)
-    return average_attention(recommender, known.sequences, groups=item_groups(source, settings))
+    groups = item_groups(source, settings, recommender.items.entries)
+    return average_attention(recommender, known.sequences, groups=groups)
 
 
 def _person(recommender: Recommender, asked: Asked, k: int) -> Person:

@@ -73,21 +73,6 @@ def _first_line(path: Path) -> str:
     return first
 
 
-def read_columns(layout: Layout) -> pl.DataFrame:
-    """Return the columns asked for: text as String, numbers as Float64.
-
-    Args:
-        layout: The file and its columns, none of them ``tokens``.
-
-    Returns:
-        A row a line, blank lines left out.
-
-    Raises:
-        DataError: As ``read_pieces`` does.
-    """
-    return pl.concat(read_pieces(layout))
-
-
 def read_numbered(
     layout: Layout, numberings: Mapping[str, Numbering] | None = None
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:

@@ -14,7 +14,7 @@ import polars as pl
 FEWEST_SLOTS = 2**10
 MOST_TAKEN = 3 / 4
 """Of the slots; with more of them taken, looking up goes through many."""
-BLOCK = 2**17
+BLOCK = 2**16
 """Tokens looked up at once; each takes some 60 bytes meanwhile."""
 _SEED = secrets.randbits(63)
 """Of this process, so that no file can be made whose tokens all meet in one slot."""

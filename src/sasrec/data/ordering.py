@@ -6,7 +6,7 @@ import numpy as np
 
 from sasrec.data.numbering import taken
 
-BLOCK = 2**17
+BLOCK = 2**15
 """Events sorted by time at once: few enough to stay in a cache, many enough to be few blocks."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.atomic import read_columns, read_header, read_numbered, read_pieces
+from sasrec.data.atomic import read_header, read_numbered, read_pieces
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.layout import Layout
@@ -191,7 +191,7 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     return Titles(pl.concat(frame.drop_nulls() for frame in read_pieces(layout)))
 
 
-def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:
+def read_groups(path: Path, columns: DataSettings, items: pl.Series) -> dict[str, list[str]]:
     """Return item token to the groups it belongs to, from an atomic .item file.
 
     The groups are the words of the first column that may hold several tokens and whose name
@@ -200,6 +200,7 @@ def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:
     Args:
         path: The .item file, which need not exist.
         columns: The item column and the separators.
+        items: Tokens of the items asked about, String.
 
     Returns:
         The groups; empty without such a file or column.
@@ -216,13 +217,25 @@ def read_groups(path: Path, columns: DataSettings) -> dict[str, list[str]]:
     if column is None or columns.item_column not in header:
         return {}
     wanted = (columns.item_column, column)
-    frame = read_columns(Layout(path, columns.separator, list(header), (), optional=wanted))
-    named = frame.drop_nulls()
+    layout = Layout(path, columns.separator, list(header), (), optional=wanted)
+    named = _asked_rows(layout, columns.item_column, items).drop_nulls()
     lists = named[column].str.split(columns.sequence_separator).to_list()
     return {
         item: [group for group in groups if group]
         for item, groups in zip(named[wanted[0]].to_list(), lists, strict=True)
     }
+
+
+def _asked_rows(layout: Layout, key: str, tokens: pl.Series) -> pl.DataFrame:
+    """Return the rows of a file in which a column holds one of some tokens.
+
+    Args:
+        layout: The file.
+        key: The column.
+        tokens: The tokens, String.
+    """
+    asked = pl.col(key).is_in(tokens.implode())
+    return pl.concat(frame.filter(asked) for frame in read_pieces(layout))
 
 
 def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
@@ -246,8 +259,7 @@ def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[
         return {}
     shown = [name for name in header if name != columns.user_column]
     layout = Layout(path, columns.separator, header, (columns.user_column,), optional=tuple(shown))
-    frame = read_columns(layout)
-    asked = frame.filter(frame[columns.user_column].is_in(list(users)))
+    asked = _asked_rows(layout, columns.user_column, pl.Series(users, dtype=pl.String))
     return {
         row[columns.user_column]: ", ".join(
             f"{name} {row[name]}" for name in shown if row[name] is not None

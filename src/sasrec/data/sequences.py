@@ -17,6 +17,7 @@ import polars as pl
 from sasrec.data.interactions import Interactions
 from sasrec.data.numbering import by_appearance, occurrences, taken
 from sasrec.data.ordering import by_user_then_time
+from sasrec.data.titles import Titles
 from sasrec.data.vocabulary import Vocabulary
 
 
@@ -82,6 +83,12 @@ class Corpus:
     titles: Mapping[str, str]
     source: str = ""
     target_counts: np.ndarray | None = None
+
+    def item_titles(self) -> dict[str, str]:
+        """Return the titles of the items that are known here; the source may have more."""
+        if isinstance(self.titles, Titles):
+            return self.titles.of(self.items.entries)
+        return {item: title for item, title in self.titles.items() if item in self.items}
 
 
 def build_corpus(

@@ -124,12 +124,13 @@ def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dic
     return read_notes(path.with_suffix(".user"), settings, users)
 
 
-def item_groups(source: str, settings: DataSettings) -> dict[str, list[str]]:
+def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[str, list[str]]:
     """Return the groups, such as genres, that the .item file beside a data set puts items into.
 
     Args:
         source: A name or path that ``load_corpus`` has found.
         settings: Columns, separators, and the folder names are looked up in.
+        items: Tokens of the items asked about, String.
 
     Returns:
         Item token to groups; empty if there is no such file or column.
@@ -137,7 +138,7 @@ def item_groups(source: str, settings: DataSettings) -> dict[str, list[str]]:
     if source.partition(":")[0] == SYNTHETIC:
         return {}
     path = locate(source, settings, lambda done, total: None)
-    return read_groups(path.with_suffix(".item"), settings)
+    return read_groups(path.with_suffix(".item"), settings, items)
 
 
 def generate(text: str) -> Interactions:

@@ -93,8 +93,10 @@ def gathered(
     frame = pl.concat(each.drop(mixed).with_columns(casts) for each in frames)
     frames.clear()
     if mixed:
-        # What is a number or a date in some pieces of the file alone is text.
-        frame = pl.concat([frame, pl.concat(read(mixed, {}))], how="horizontal")
+        # What is a number or a date in some pieces of the file alone is text. All columns are read
+        # again, since a line is blank if all of them are empty.
+        texts = pl.concat(each.select(mixed) for each in read([*tokens, *values], {}))
+        frame = pl.concat([frame, texts], how="horizontal")
     return pl.concat([rows.frame(), frame], how="horizontal"), entries
 
 

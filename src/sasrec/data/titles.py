@@ -14,6 +14,8 @@ class Titles(Mapping[str, str]):
     >>> titles = Titles(pl.DataFrame({"item": ["242"], "title": ["Kolya"]}))
     >>> titles["242"]
     'Kolya'
+    >>> titles.of(pl.Series(["242", "1"]))
+    {'242': 'Kolya'}
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
@@ -24,6 +26,15 @@ class Titles(Mapping[str, str]):
                 of an item the last counts.
         """
         self._frame = frame
+
+    def of(self, items: pl.Series) -> dict[str, str]:
+        """Return the titles of some items alone; a file may name many that nobody met.
+
+        Args:
+            items: Tokens, String.
+        """
+        item, _ = self._frame.columns
+        return dict(self._frame.filter(pl.col(item).is_in(items.implode())).iter_rows())
 
     @cached_property
     def _title_of(self) -> dict[str, str]:
