@@ -37,7 +37,8 @@ SHARES = {
     "inter": 2,
     "csv": 1.5,
     "item": 1,
-    "parts": 0.5,
+    "parts": 0.3,
+    "parquet": 0.2,
 }
 """Of all inputs; slow readers get fewer."""
 SECONDS = 20

@@ -6,13 +6,18 @@ mend. Whatever else comes out (another exception, a hang, memory without end) is
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
 from pathlib import Path
 from unittest import mock
+
+import polars as pl
 
 from sasrec.config_files import Layer, key_words, yaml_file
 from sasrec.configuration import resolve_layers
@@ -68,6 +73,10 @@ def targets(folder: Path) -> dict[str, Target]:
             _file(folder / "x.inter", _corpus), INTER_SEEDS, (b"\t", b":token", b":float", *numbers)
         ),
         "csv": Target(_file(folder / "x.csv", _corpus), CSV_SEEDS, (b",", *numbers)),
+        "parquet": Target(
+            _file(folder / "x.parquet", lambda path: load_corpus(str(path), DataSettings())),
+            _parquet_seeds(),
+        ),
         "item": Target(_listed(folder / "listed"), ITEM_SEEDS, (b"\t", b":token", *numbers)),
         "parts": Target(_parts(folder / "parts"), (*INTER_SEEDS, *LIST_SEEDS), (b"\t", b" ")),
         **parts,
@@ -120,6 +129,23 @@ def _file(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], None]
             read(path)
 
     return target
+
+
+def _parquet_seeds() -> tuple[bytes, ...]:
+    """Return small tables of numbers, texts and dates, compressed and not."""
+    columns = {
+        "user_id": [1, 1, 2, 2] * 5,
+        "item_id": ["a", "b", None, "a name of some length"] * 5,
+        "timestamp": [datetime(2024, 5, day) for day in range(1, 21)],
+    }
+    frame = pl.DataFrame(columns)
+    frames = (frame.drop_nulls(), frame, frame.drop_nulls().with_columns(timestamp=1.5))
+    seeds = []
+    for each, compression in product(frames, ("zstd", "snappy", "uncompressed")):
+        file = io.BytesIO()
+        each.write_parquet(file, compression=compression, row_group_size=8)
+        seeds.append(file.getvalue())
+    return tuple(seeds)
 
 
 def _part_of_model(folder: Path, name: str) -> Callable[[bytes], None]:

@@ -12,7 +12,7 @@ import pytest
 FUZZ = Path(__file__).parents[1] / "fuzz"
 NAMES = (
     *("words", "yaml", "hyper", "inter", "csv", "checkpoint", "recbole"),
-    *("model-settings", "model-vocabulary", "model-model", "item", "parts"),
+    *("model-settings", "model-vocabulary", "model-model", "item", "parts", "parquet"),
 )
 
 

@@ -1,0 +1,185 @@
+"""What a Parquet file says of its own sizes is walked as it was written, and not believed."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data import parquet_footer
+from sasrec.data.parquet_footer import COLUMN, check_sizes
+from sasrec.data.readers import read_file
+from sasrec.data.thrift import BINARY, BYTE, DOUBLE, I64, LIST, MAP, STRUCT, TRUE, walk_struct
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+COLUMNS = ("user_id", "item_id", "timestamp")
+
+
+def varint(number: int) -> bytes:
+    """Return a number of no sign in seven bits a byte, the lowest first."""
+    more = number >> 7
+    return bytes([number & 127 | (128 if more else 0)]) + (varint(more) if more else b"")
+
+
+def zigzag(number: int) -> bytes:
+    """Return a number with its sign in the lowest bit."""
+    return varint(2 * number if number >= 0 else -2 * number - 1)
+
+
+def written(value: object) -> tuple[int, bytes]:
+    """Return a value's kind and its bytes as an element of a list."""
+    if isinstance(value, bool):
+        return TRUE, b"\1"
+    if isinstance(value, int):
+        return I64, zigzag(value)
+    if isinstance(value, float):
+        return DOUBLE, bytes(8)
+    if isinstance(value, bytes):
+        return BINARY, varint(len(value)) + value
+    if isinstance(value, list):
+        kinds, parts = zip(*map(written, value), strict=True) if value else ([BYTE], [])
+        count = len(value)
+        head = bytes([min(count, 15) << 4 | kinds[0]]) + (varint(count) if count > 14 else b"")
+        return LIST, head + b"".join(parts)
+    assert isinstance(value, dict)
+    raw, before = b"", 0
+    for number, each in sorted(value.items()):
+        kind, part = written(each)
+        step = number - before
+        raw += bytes([step << 4 | kind]) if step < 16 else bytes([kind]) + zigzag(number)
+        raw += b"" if kind == TRUE else part
+        before = number
+    return STRUCT, raw + b"\0"
+
+
+PLAIN = st.one_of(
+    st.integers(-(2**62), 2**62), st.binary(max_size=20), st.booleans(), st.floats(0, 1)
+)
+STRUCTS = st.recursive(
+    st.dictionaries(st.integers(1, 63), PLAIN, max_size=4),
+    lambda inner: st.dictionaries(
+        st.integers(1, 63),
+        PLAIN | inner | st.lists(inner, max_size=20) | st.lists(st.binary(max_size=3), max_size=20),
+        max_size=4,
+    ),
+    max_leaves=8,
+)
+
+
+def kept(value: object) -> object:
+    """Return what the walk keeps of a value: no truths, no fractions, of lists the texts alone."""
+    if isinstance(value, dict):
+        return {n: kept(each) for n, each in value.items() if not isinstance(each, bool)}
+    if isinstance(value, list):
+        return value if value and isinstance(value[0], bytes) else None
+    return value if isinstance(value, int | bytes) else None
+
+
+@given(STRUCTS, st.binary(max_size=5))
+def test_a_struct_is_walked_as_it_was_written(struct: dict[int, object], rest: bytes) -> None:
+    raw = written(struct)[1]
+    assert walk_struct(raw + rest) == (kept(struct), len(raw))
+
+
+@given(st.lists(st.lists(st.integers(0, 99), max_size=20), max_size=20), st.integers())
+def test_structs_looked_for_are_given_one_by_one(groups: list[list[int]], rows: int) -> None:
+    file = {
+        3: rows % 2**40,
+        4: [{1: [{2: 5, 3: {5: number, 12: {1: b"x"}}} for number in group]} for group in groups],
+    }
+    found: list[dict[int, object]] = []
+    fields, _ = walk_struct(written(file)[1], COLUMN, found.append)
+    assert [each[5] for each in found] == [number for group in groups for number in group]
+    assert fields[3] == rows % 2**40
+
+
+@given(STRUCTS, st.data())
+def test_what_does_not_end_is_refused(struct: dict[int, object], data: st.DataObject) -> None:
+    raw = written(struct)[1]
+    with pytest.raises((IndexError, ValueError)):
+        walk_struct(raw[: data.draw(st.integers(0, len(raw) - 1))])
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (bytes([1 << 4 | LIST, 15 << 4 | STRUCT]) + varint(2**40), "beyond the end"),
+        (bytes([1 << 4 | BINARY]) + varint(2**40), "more than there is"),
+        (bytes([1 << 4 | I64]) + b"\xff" * 12, "without end"),
+        (bytes([1 << 4 | MAP, 0]), "nothing of Parquet's"),
+        (bytes([1 << 4 | STRUCT]) * 1000, "too deep"),
+        (bytes([1 << 4 | LIST]) + bytes([1 << 4 | LIST]) * 5000, "too deep"),
+    ],
+    ids=["list", "text", "number", "map", "structs", "lists"],
+)
+def test_what_cannot_be_is_refused_before_room_is_made(raw: bytes, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        walk_struct(raw)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of two groups of rows, whose pages are not compressed."""
+    columns = {"user_id": [1, 1, 2] * 9, "item_id": list("abc") * 9, "timestamp": range(27)}
+    path = tmp_path / "rows.parquet"
+    pl.DataFrame(columns).write_parquet(path, row_group_size=16, compression="uncompressed")
+    return path
+
+
+def test_a_good_table_passes(table: Path) -> None:
+    check_sizes(table, COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda raw: raw[:-1], "its sizes are broken"),
+        (lambda raw: raw[:7], "its sizes are broken"),
+        (lambda raw: b"", "its sizes are broken"),
+        (lambda raw: raw[:-8] + b"\xff\xff\xff\x7fPAR1", "its sizes are broken"),
+        (lambda raw: raw[100:], "its sizes are broken"),
+    ],
+    ids=["end", "begin", "nothing", "footer", "moved"],
+)
+def test_a_broken_table_is_refused(change, said: str, table: Path) -> None:
+    table.write_bytes(change(table.read_bytes()))
+    with pytest.raises(DataError, match=rf"rows\.parquet cannot be read as Parquet: {said}"):
+        check_sizes(table, COLUMNS)
+
+
+@pytest.mark.parametrize(("field", "value"), [(2, 2**40), (2, -1), (3, -1), (3, 2**40)], ids=str)
+def test_pages_that_say_they_are_endless_are_refused(
+    field: int, value: int, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(raw: bytes, *path: object) -> tuple[dict[int, object], int]:
+        fields, length = walk_struct(raw, *path)  # type: ignore[arg-type]
+        return (fields if path else fields | {field: value}), length
+
+    monkeypatch.setattr(parquet_footer, "walk_struct", changed)
+    with pytest.raises(DataError, match="its sizes are broken"):
+        check_sizes(table, COLUMNS)
+
+
+def test_lists_are_no_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "lists.parquet"
+    pl.DataFrame({"user_id": [1, 2], "item_id": [["a", "b"], ["c", "d"]]}).write_parquet(path)
+    with pytest.raises(DataError, match="'item_id' has more values than rows; it must hold one"):
+        read_file(path, DataSettings())
+
+
+def test_what_polars_says_of_a_broken_page_is_one_line(
+    table: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    raw = table.read_bytes()
+    said = []
+    for place in range(4, len(raw) - 8):
+        table.write_bytes(raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :])
+        try:
+            read_file(table, DataSettings())
+        except DataError as error:
+            said.append(str(error))
+    assert len(said) > 50
+    assert not any("\n" in each for each in said)
+    assert "panicked" not in capfd.readouterr().err
