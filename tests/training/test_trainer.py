@@ -168,6 +168,32 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_says_what_to_try(board: 
     assert observer.reason == "an error"
 
 
+def test_where_no_gradients_are_kept_the_largest_weights_are_told(board: Corpus) -> None:
+    settings = resolve_settings({"learning_rate": 1e30, "epochs": 5}, "FPMC")
+    with pytest.raises(ModelError) as caught:
+        run_experiment(board, settings, observer=Silent())
+    assert re.search(
+        r"the loss of step \d+ of epoch \d+ is nan, at a learning rate of 1e\+30; "
+        r"largest (weights|gradients): [\w.]+ [\d.e+-]+, ",
+        str(caught.value),
+    )
+
+
+def test_a_loss_above_that_of_random_weights_is_warned_of_once(
+    board: Corpus, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(board, preset="recbole", learning_rate=1e3, epochs=3)
+    [said] = [each.getMessage() for each in caplog.records if "diverges" in each.getMessage()]
+    assert re.fullmatch(
+        r"the mean loss of epoch 1 is [\d.e+]+, and of random weights it was \d\.\d+: training "
+        r"diverges at a learning rate of 1e\+03; try a smaller learning_rate, .*",
+        said,
+    )
+    caplog.clear()
+    run(board, preset="recbole", epochs=3)
+    assert not caplog.records
+
+
 def test_weights_that_are_no_numbers_are_never_the_best() -> None:
     model = torch.nn.Linear(2, 1)
     best = Best(model)  # type: ignore[arg-type]

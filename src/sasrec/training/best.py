@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 from sasrec.errors import ModelError
 from sasrec.models.contract import NextItemModel
-
-REMEDIES = "try a smaller learning_rate, clip_norm=1, or precision=float32"
-"""What to do about numbers that are none."""
+from sasrec.training.divergence import REMEDIES
 
 
 class Best:

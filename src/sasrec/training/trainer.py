@@ -20,9 +20,10 @@ from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import TrainingSettings
 from sasrec.training.averaging import WeightAverage
-from sasrec.training.best import REMEDIES, Best
+from sasrec.training.best import Best
 from sasrec.training.checkpoint import Keep, TrainState, captured, restore
 from sasrec.training.device import pick_precision
+from sasrec.training.divergence import gone_wrong, warn_of_rise
 from sasrec.training.flat import FlatWeights
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.pairs import pair_epochs
@@ -185,6 +186,7 @@ class TrainingLoop:
         # On a GPU this would be to wait for it; of several processes all must stop at once.
         self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
+        self.first_loss: float | None = None
         self.pairs = None
         if self.place.processes == 1 and self.schedule is None and self.clip_norm is None:
             self.pairs = pair_epochs(
@@ -219,8 +221,15 @@ class TrainingLoop:
             done += count
             self.observer.advanced(number, min(done * self.place.processes, in_all))
         mean, done = self._mean(losses, counts)
+        rate = self.optimiser.param_groups[0]["lr"]
         if not math.isfinite(mean):
-            raise ModelError(self._gone_wrong(number, losses))
+            raise ModelError(gone_wrong(self.model, losses, epoch=number, rate=rate))
+        if number == 1:
+            self.first_loss = float(losses[0]) if losses else 0.0
+        if self.first_loss is not None and warn_of_rise(
+            mean, self.first_loss, epoch=number, rate=rate
+        ):
+            self.first_loss = None  # it is said once
         return mean, time.perf_counter() - started, done
 
     def _steps(self) -> Iterator[tuple[Tensor, int]]:
@@ -238,25 +247,6 @@ class TrainingLoop:
         total = (torch.stack(losses).double() * weights).sum() if losses else weights.sum()
         loss, done = summed(torch.stack([total, weights.sum()])).tolist()
         return loss / max(done, 1), int(done)  # the one synchronisation of the epoch
-
-    def _gone_wrong(self, number: int, losses: list[Tensor]) -> str:
-        """Return what to tell of an epoch whose loss is no finite number."""
-        values = torch.stack(losses).cpu()
-        step = int(values.isfinite().logical_not().int().argmax())
-        rate = self.optimiser.param_groups[0]["lr"]
-        sizes = {
-            name: float(weight.grad.abs().max())
-            for name, weight in self.model.named_parameters()
-            if weight.grad is not None
-        }
-        # NaN first, then by size.
-        largest = sorted(sizes, key=lambda name: (sizes[name] == sizes[name], -sizes[name]))[:3]
-        steepest = ", ".join(f"{name} {sizes[name]:.3g}" for name in largest)
-        known = f"largest gradients: {steepest}; " if steepest else ""
-        return (
-            f"the loss of step {step + 1} of epoch {number} is {values[step]:.4g}, at a learning "
-            f"rate of {rate:.3g}; {known}{REMEDIES}"
-        )
 
     def step(self, batch: Batch) -> Tensor:
         """Take one optimiser step.
