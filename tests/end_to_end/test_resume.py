@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sasrec.cli.train import _cut_off
+from sasrec.cli.job import cut_off
 from sasrec.training.checkpoint import load_state
 
 DATA = "synthetic:users=200,items=40,length=14"
@@ -96,10 +96,10 @@ def test_what_has_changed_since_is_told(
     running.wait()
     now: dict[str, str] = dict(load_state(path)[1]["environment"])
     monkeypatch.setattr("sasrec.evaluation.report.environment", lambda: now)
-    _cut_off(tmp_path / "model")
+    cut_off(tmp_path / "model")
     assert capsys.readouterr().err == ""
     now |= {"threads": "77", "kernels": "none of these"}
-    _cut_off(tmp_path / "model")
+    cut_off(tmp_path / "model")
     told = capsys.readouterr().err
     assert "-> 77" in told
     assert "-> none of these" in told
@@ -114,8 +114,39 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> No
     first.wait()
     assert second.returncode == 2
     assert "another training writes to model" in second.stderr
-    third = command("train", "--resume", "model", "--epochs=3", cwd=tmp_path)
+    third = command("train", "--resume", "model", "--seed=3", cwd=tmp_path)
     assert "takes data and settings from the training cut off" in third.stderr
+
+
+def test_a_training_cut_off_may_end_sooner_but_not_later(tmp_path: Path) -> None:
+    kept = tmp_path / "model.training.safetensors"
+    running = begun(*ENDLESS, cwd=tmp_path)
+    wait_for(kept, running)
+    running.kill()
+    running.wait()
+    longer = command("train", "--resume", "model", "--epochs=1000000", cwd=tmp_path)
+    assert longer.returncode == 2
+    assert "--epochs: with --resume a training ends after 1 to" in longer.stderr
+    done = len(load_state(kept)[0].epochs)
+    ended = command("train", "--resume", "model", f"--epochs={done}", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert len(metrics(tmp_path / "model")["epochs"]) == done
+    assert not kept.exists()
+
+
+def test_what_a_training_came_to_before_it_went_wrong_can_be_saved(tmp_path: Path) -> None:
+    words = ("train", "-d", DATA, "-o", "model", "--preset=recbole", "--learning_rate=1e30")
+    wrong = command(*words, "--train_batch_size=1000000", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "the loss of step 1 of epoch 2 is nan" in wrong.stderr
+    told = "'sasrec train --resume model --epochs 1' saves them as a model"
+    assert told in wrong.stderr
+    ended = command("train", "--resume", "model", "--epochs", "1", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "model" / "model.safetensors").is_file()
+    first = command(*words, "--train_batch_size=300", cwd=tmp_path / "model")
+    assert first.returncode == 2
+    assert "saves them" not in first.stderr
 
 
 @pytest.mark.parametrize(

@@ -7,67 +7,23 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.job import Job, Keeper, check_same_data, cut_off
 from sasrec.cli.places import expanded, model_folder_name
 from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
 from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.errors import DataError, Interrupted, ModelError, SettingsError, printable
+from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.locks import alone_at
 
 if TYPE_CHECKING:
-    from sasrec.configuration import RunSettings
     from sasrec.data.sequences import Corpus
-    from sasrec.training.checkpoint import Keep, TrainState
 
-CHECKPOINT = ".training.safetensors"
-"""Behind the name of a model folder."""
 SEVERAL = "another training writes to {}; wait for it, or choose another place with --out"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What to train, and where the model goes.
-
-    Attributes:
-        run: All settings.
-        data: Name or path.
-        folder: Of the model.
-        replaces: Whether a model that is there may be replaced.
-        begin: State to go on from, or None.
-        fingerprint: Of the data the state belongs to; empty without one.
-    """
-
-    run: RunSettings
-    data: str
-    folder: Path
-    replaces: bool
-    begin: TrainState | None = None
-    fingerprint: str = ""
-
-    @property
-    def checkpoint(self) -> Path:
-        """File that is there while the training is not finished."""
-        return checkpoint_of(self.folder)
-
-
-def checkpoint_of(folder: Path) -> Path:
-    """Return where the state of a training is kept: beside its model folder.
-
-    Args:
-        folder: Of the model.
-
-    Returns:
-        The file.
-    """
-    whole = folder if folder.name else folder.resolve()
-    if not whole.name:
-        raise ModelError(f"{folder} is no model folder; name the one that training began with")
-    return whole.with_name(f"{whole.name}{CHECKPOINT}")
 
 
 def train(
@@ -90,7 +46,9 @@ def train(
         Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME[-MODEL].")
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
-    epochs: Annotated[int | None, typer.Option(help="Most epochs; default 300.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Most epochs; default 300. With --resume, end sooner.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
@@ -109,12 +67,12 @@ def train(
     'sasrec config' lists them all.
     """
     if resume is not None:
-        given = (data, out, epochs, seed, device, precision, preset)
+        given = (data, out, seed, device, precision, preset)
         source = context.get_parameter_source("model")
         named = source is not None and source.name != "DEFAULT"
         if context.args or config_file or named or any(each is not None for each in given):
             raise SettingsError("--resume takes data and settings from the training cut off")
-        job = _cut_off(expanded(resume))
+        job = cut_off(expanded(resume), epochs)
     else:
         options = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
         run = settings_from(context.args, config_file, preset, options, model)
@@ -154,20 +112,25 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
     corpus = load_corpus(job.data, run.data, fetch_progress())
     if not may_be_other:
         _refuse_other_source(job.folder, corpus.source)
-    _check_same_data(job, corpus)
+    check_same_data(job, corpus)
     run = fitted(run, corpus)
     job = replace(job, run=run)  # what is kept to go on from holds what the preset found
     if run.output.save_dataset:
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         print(f"events after filtering: {path}", file=sys.stderr)
     quiet = quiet or as_json or not run.output.show_progress
-    outcome = run_experiment(
-        corpus,
-        run,
-        observer=observer_for(quiet=quiet, loss_decimals=run.output.loss_decimals),
-        keep=_keeper(job, corpus),
-        begin=job.begin,
-    )
+    keeper = _keeper(job, corpus)
+    try:
+        outcome = run_experiment(
+            corpus,
+            run,
+            observer=observer_for(quiet=quiet, loss_decimals=run.output.loss_decimals),
+            keep=keeper,
+            begin=job.begin,
+        )
+    except ModelError as error:
+        done = 0 if keeper is None else keeper.done
+        raise ModelError(f"{error}{job.what_is_kept(done)}") from error
     outcome.recommender.save(job.folder, overwrite=job.replaces)
     if not outcome.trained.interrupted:
         job.checkpoint.unlink(missing_ok=True)
@@ -186,12 +149,11 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         )
 
 
-def _keeper(job: Job, corpus: Corpus) -> Keep | None:
+def _keeper(job: Job, corpus: Corpus) -> Keeper | None:
     """Return what keeps the state after each epoch, with all that is needed to go on."""
     if not job.run.output.keep_training:
         return None
     from sasrec.evaluation.report import environment
-    from sasrec.training.checkpoint import save_state
 
     about = {
         "settings": job.run.as_json(),
@@ -200,86 +162,7 @@ def _keeper(job: Job, corpus: Corpus) -> Keep | None:
         "replaces": job.replaces,
         "environment": environment(),
     }
-    return lambda state: save_state(state, about, job.checkpoint)
-
-
-def _cut_off(folder: Path) -> Job:
-    """Return the job that was cut off.
-
-    Args:
-        folder: Of the model it was to become.
-
-    Returns:
-        The job, with the state to go on from.
-
-    Raises:
-        ModelError: There is no checkpoint, or it is damaged.
-    """
-    from sasrec.configuration import resolve_settings
-    from sasrec.model_folder import WEIGHTS
-    from sasrec.training.checkpoint import load_state
-
-    if folder.name.endswith(CHECKPOINT):  # the file itself was named
-        folder = folder.with_name(folder.name.removesuffix(CHECKPOINT))
-    path = checkpoint_of(folder)
-    if not path.is_file() and (folder / WEIGHTS).is_file():
-        raise ModelError(f"{folder} holds a model that is finished; there is nothing to go on with")
-    begin, about = load_state(path)
-    _tell_of_changes(about.get("environment"))
-    try:
-        saved: dict[str, Any] = dict(about["settings"])
-        name, preset = saved.pop("model_name"), saved.pop("preset")
-        values = {key: value for group in saved.values() for key, value in group.items()}
-        run = resolve_settings(values, name)
-        # Every value counts as the user's own, so that the preset changes none.
-        run = replace(run, preset=preset, origins=dict.fromkeys(values, str(path)))
-        data, fingerprint = about["data"], about["fingerprint"]
-        if not (isinstance(data, str) and isinstance(fingerprint, str) and data and fingerprint):
-            raise TypeError("what it says of its data")
-        return Job(run, data, folder, True, begin, fingerprint)
-    except (KeyError, TypeError, AttributeError, SettingsError) as error:
-        raise ModelError(f"{path} is damaged or was edited: {error} is missing or odd") from error
-
-
-def _tell_of_changes(before: object) -> None:
-    """Say what is not as it was when a training began; its weights come out a little other then.
-
-    Args:
-        before: What ``environment`` returned there; older checkpoints do not know.
-    """
-    from sasrec.evaluation.report import environment
-
-    if not isinstance(before, dict):
-        return
-    names = "sasrec", "torch", "numpy", "threads", "kernels"
-    now = environment()
-    changes = [
-        f"{name} {printable(str(before[name])[:40])} -> {now[name]}"
-        for name in names
-        if name in before and before[name] != now[name]
-    ]
-    if changes:
-        print(
-            f"not as when the training began, so weights may differ a little from those of one "
-            f"that was never cut off: {', '.join(changes)}",
-            file=sys.stderr,
-        )
-
-
-def _check_same_data(job: Job, corpus: Corpus) -> None:
-    """Refuse to go on with other data.
-
-    Args:
-        job: With a fingerprint, if it goes on.
-        corpus: What was read.
-
-    Raises:
-        DataError: The data have changed.
-    """
-    if job.fingerprint and corpus.sequences.fingerprint() != job.fingerprint:
-        raise DataError(
-            f"{job.data} has changed since the training was cut off, so it cannot go on; train anew"
-        )
+    return Keeper(about, job.checkpoint, 0 if job.begin is None else len(job.begin.epochs))
 
 
 @contextmanager
