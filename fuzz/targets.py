@@ -76,6 +76,7 @@ def targets(folder: Path) -> dict[str, Target]:
         "parquet": Target(
             _file(folder / "x.parquet", lambda path: load_corpus(str(path), DataSettings())),
             _parquet_seeds(),
+            (b"PAR1", b"\xff\xff\xff\x7f", b"\x00", b"\x19\xfc", b"user_id", b"\x15\xfe"),
         ),
         "item": Target(_listed(folder / "listed"), ITEM_SEEDS, (b"\t", b":token", *numbers)),
         "parts": Target(_parts(folder / "parts"), (*INTER_SEEDS, *LIST_SEEDS), (b"\t", b" ")),
