@@ -90,7 +90,7 @@ def test_structs_looked_for_are_given_one_by_one(groups: list[list[int]], rows: 
         4: [{1: [{2: 5, 3: {5: number, 12: {1: b"x"}}} for number in group]} for group in groups],
     }
     found: list[dict[int, object]] = []
-    fields, _ = walk_struct(written(file)[1], COLUMN, found.append)
+    fields, _ = walk_struct(written(file)[1], {COLUMN: found.append})
     assert [each[5] for each in found] == [number for group in groups for number in group]
     assert fields[3] == rows % 2**40
 
@@ -153,9 +153,9 @@ def test_a_broken_table_is_refused(change, said: str, table: Path) -> None:
 def test_pages_that_say_they_are_endless_are_refused(
     field: int, value: int, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def changed(raw: bytes, *path: object) -> tuple[dict[int, object], int]:
-        fields, length = walk_struct(raw, *path)  # type: ignore[arg-type]
-        return (fields if path else fields | {field: value}), length
+    def changed(raw: bytes, *sought: object) -> tuple[dict[int, object], int]:
+        fields, length = walk_struct(raw, *sought)  # type: ignore[arg-type]
+        return (fields if sought else fields | {field: value}), length
 
     monkeypatch.setattr(parquet_footer, "walk_struct", changed)
     with pytest.raises(DataError, match="its sizes are broken"):
@@ -165,13 +165,13 @@ def test_pages_that_say_they_are_endless_are_refused(
 def test_lists_are_no_tokens(tmp_path: Path) -> None:
     path = tmp_path / "lists.parquet"
     pl.DataFrame({"user_id": [1, 2], "item_id": [["a", "b"], ["c", "d"]]}).write_parquet(path)
-    with pytest.raises(DataError, match="'item_id' has more values than rows; it must hold one"):
+    with pytest.raises(
+        DataError, match="'item_id' has more values than rows; it must hold one text or"
+    ):
         read_file(path, DataSettings())
 
 
-def test_what_polars_says_of_a_broken_page_is_one_line(
-    table: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_what_polars_says_of_a_broken_page_is_one_line(table: Path) -> None:
     raw = table.read_bytes()
     said = []
     for place in range(4, len(raw) - 8):
@@ -182,4 +182,3 @@ def test_what_polars_says_of_a_broken_page_is_one_line(
             said.append(str(error))
     assert len(said) > 50
     assert not any("\n" in each for each in said)
-    assert "panicked" not in capfd.readouterr().err

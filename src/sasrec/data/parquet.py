@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 
 import polars as pl
 
@@ -23,7 +22,14 @@ from sasrec.settings import DataSettings
 
 SHARE, SMALLEST, LARGEST = 16, 2**14, 2**19
 """A slice is a sixteenth of the rows, within these numbers of them."""
-STANDARD_ERROR = 2
+MOST_CHARACTERS, FEW_CHARACTERS = 100, 2**26
+"""Bytes of tokens: so many times the file, and so many in any. Parquet tells a text once."""
+TRIAL = """
+import sys, polars
+polars.scan_parquet(sys.argv[1], glob=False).select(sys.argv[2:]).select(polars.len()).collect()
+for name in sys.argv[2:]:
+    polars.read_parquet(sys.argv[1], columns=[name], glob=False)
+"""
 
 
 def read_parquet(path: Path, columns: DataSettings) -> Interactions:
@@ -40,14 +46,17 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is broken, lacks a column, or holds rows without end.
     """
     tokens = (columns.user_column, columns.item_column)
-    check_sizes(path, tuple(needed_of(columns)))
+    is_open = check_sizes(path, tuple(needed_of(columns)))
     with _named(path):
-        kinds = pl.read_parquet_schema(path)
-        height = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+        table = pl.scan_parquet(path, glob=False)
+        kinds = table.collect_schema()
+        height = table.select(pl.len()).collect().item()
     names = loaded_columns(list(kinds), "inter", columns)
     require_columns(names, tokens, str(path))
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
     check_rows(path, height)
+    if is_open:
+        _try_elsewhere(path, [*tokens, *values])
     # Times that are text may be numbers in some slices and dates in others.
     times = [n for n in values if n == columns.time_column and kinds[n] != pl.String]
     written = [n for n in values if n == columns.time_column and n not in times]
@@ -58,24 +67,28 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Say in one line what Polars says of a broken file, where it tells pages on standard error.
+    """Say in one line what Polars says of a broken file.
 
     Raises:
         DataError: The file is broken.
     """
-    with TemporaryFile() as told:
-        usual = os.dup(STANDARD_ERROR)
-        os.dup2(told.fileno(), STANDARD_ERROR)
-        try:
-            yield
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-            told.truncate(0)
-            raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
-        finally:
-            os.dup2(usual, STANDARD_ERROR)
-            os.close(usual)
-            told.seek(0)
-            sys.stderr.write(told.read().decode(errors="replace"))
+    try:
+        yield
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
+    except pl.exceptions.PanicException as error:
+        raise DataError(f"{path} cannot be read as Parquet: its values are broken") from error
+
+
+def _try_elsewhere(path: Path, names: list[str]) -> None:
+    """Read some columns in a process of its own, which a size that cannot be may end.
+
+    Raises:
+        DataError: It did.
+    """
+    command = [sys.executable, "-c", TRIAL, str(path), *names]
+    if subprocess.run(command, capture_output=True).returncode:
+        raise DataError(f"{path} cannot be read as Parquet: its values are broken")
 
 
 def _slices(
@@ -98,13 +111,22 @@ def _slices(
         Rows.
 
     Raises:
-        DataError: A token or a time is none.
+        DataError: A token or a time is none, or tokens have no end.
     """
     table = pl.scan_parquet(path, glob=False).select([*numberings, *names])
     size = min(max(height // SHARE, SMALLEST), LARGEST)
+    characters = 0
     for first in range(0, height, size):
         with _named(path):
             piece = table.slice(first, size).collect()
+        for name in numberings:
+            if piece[name].dtype == pl.String:
+                characters += int(piece[name].str.len_bytes().sum())
+        if characters > MOST_CHARACTERS * path.stat().st_size + FEW_CHARACTERS:
+            raise DataError(
+                f"{path} tells the same long texts over and over; use shorter names of users and "
+                "items"
+            )
         tokens = [numbered(piece[n], str(path), each, first) for n, each in numberings.items()]
         moments = [as_times(piece[name], str(path), first) for name in times if name in names]
         yield piece.with_columns(*tokens, *moments)

@@ -11,53 +11,123 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sasrec.data.limits import MOST_SWOLLEN
+from sasrec.data.limits import MOST_COLUMNS, MOST_SWOLLEN
 from sasrec.data.thrift import Fields, walk_struct
 from sasrec.errors import DataError
 
 MAGIC = b"PAR1"
 LARGEST_PAGE = 2**26
-"""Bytes of a page unpacked that are always allowed; writers make pages of a megabyte."""
-COLUMN = (4, 1, 3)
-"""Fields that lead from ``FileMetaData`` by ``RowGroup`` and ``ColumnChunk`` to
-``ColumnMetaData``."""
+"""Bytes of a page unpacked, and of all pages of a column, that are always allowed."""
+MOST_UNPACKED = 250
+"""How many times the file all pages of a column may be unpacked; what hardly says anything is
+packed into a hundredth."""
+COLUMN, ELEMENT = (4, 1, 3), (2,)
+"""Fields that lead from ``FileMetaData`` by ``RowGroup`` and ``ColumnChunk`` to ``ColumnMetaData``,
+and to ``SchemaElement``."""
 LONGEST_HEADER = 2**16
 """Bytes of a page's header, which may hold its lowest and highest value."""
+DEEPEST = 64
+"""Columns in columns."""
+DELTA_TEXTS = {6, 7}
+"""Encodings in which lengths of texts stand among the values, so that they are not seen here."""
 
 
-def check_sizes(path: Path, columns: tuple[str, ...]) -> None:
+def check_sizes(path: Path, columns: tuple[str, ...]) -> bool:
     """Refuse a file that says it holds what cannot be.
 
     Args:
         path: The file.
         columns: Those whose pages will be read.
 
+    Returns:
+        Whether there may be more such sizes, which are not seen here.
+
     Raises:
         DataError: It is no Parquet file; or its footer or a page says that there is more than the
-            file has room for, more values than rows, or a page of more than ``LARGEST_PAGE`` bytes
-            and ``MOST_SWOLLEN`` times the file.
+            file has room for, more values than rows, a page of more than ``LARGEST_PAGE`` bytes
+            and ``MOST_SWOLLEN`` times the file, or pages ``MOST_UNPACKED`` times the file.
     """
-    counts = dict.fromkeys(columns, 0)
     try:
         with path.open("rb") as file:
-            size = path.stat().st_size
-
-            def check(chunk: Fields) -> None:
-                name = chunk[3][0].decode(errors="replace")
-                if name in counts:
-                    counts[name] += _checked_values(file, chunk, size)
-
-            footer, _ = walk_struct(_footer(file, size), COLUMN, check)
-            swollen = [name for name, count in counts.items() if count > footer[3]]
+            sizes = _Sizes(file, path.stat().st_size, columns)
+            sought = {ELEMENT: sizes.element, COLUMN: sizes.chunk}
+            footer, _ = walk_struct(_footer(file, sizes.size), sought)
+            swollen = [name for name, count in sizes.values.items() if count > footer[3]]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise DataError(f"{path} cannot be read as Parquet: its sizes are broken") from error
     if swollen:
         raise DataError(
-            f"{path}: column {swollen[0]!r} has more values than rows; it must hold one in each, "
-            "not lists"
+            f"{path}: column {swollen[0]!r} has more values than rows; it must hold one text or "
+            "number in each"
         )
+    return sizes.has_delta_texts
+
+
+class _Sizes:
+    """What a file says of its columns, added up; methods raise ValueError where that cannot be."""
+
+    def __init__(self, file: BinaryIO, size: int, columns: tuple[str, ...]) -> None:
+        self.file, self.size = file, size
+        self.values = dict.fromkeys(columns, 0)
+        self.unpacked = dict.fromkeys(columns, 0)
+        self.packed = 0
+        self.has_delta_texts = False
+        self.leaves: list[str] = []  # the outermost name of each column that holds values
+        self.open: list[int] = []  # of columns in columns, how many are to come at each depth
+        self.name = ""
+        self.chunks = 0
+
+    def element(self, element: Fields) -> None:
+        # ``SchemaElement``s are told one after the other, each before those in it.
+        if len(self.open) > DEEPEST or len(self.leaves) >= MOST_COLUMNS:
+            raise ValueError("too many columns")
+        if len(self.open) == 1:
+            self.name = element[4].decode(errors="replace")
+        children = element.get(5) or 0
+        if children > 0:
+            self.open.append(children)
+            return
+        self.leaves.append(self.name)
+        while self.open:
+            self.open[-1] -= 1
+            if self.open[-1]:
+                return
+            self.open.pop()
+
+    def chunk(self, chunk: Fields) -> None:
+        # ``ColumnMetaData``, of a column in a group of rows.
+        name = self.leaves[self.chunks % len(self.leaves)]
+        self.chunks += 1
+        if chunk[3][0].decode(errors="replace") != name:  # readers go by place, not by name
+            raise ValueError("columns in another order than their names")
+        if name not in self.values or not chunk[5]:
+            return
+        self.values[name] += chunk[5]
+        begin = min(chunk[9], chunk.get(11) or chunk[9])
+        end = begin + chunk[7]
+        self.packed += chunk[7]
+        if not 0 < begin <= end <= self.size or self.packed > self.size:
+            raise ValueError("pages outside the file, or told of twice")
+        if chunk[5] != sum(self.page(name, header) for header in _pages(self.file, begin, end)):
+            raise ValueError("other values than there should be")
+        if self.unpacked[name] > MOST_UNPACKED * self.size + LARGEST_PAGE:
+            raise ValueError("too much in too little")
+
+    def page(self, name: str, header: Fields) -> int:
+        # Of a ``PageHeader``; returns how many values the page holds.
+        if not 0 <= header[2] <= max(LARGEST_PAGE, MOST_SWOLLEN * self.size):
+            raise ValueError("too large a page")
+        self.unpacked[name] += header[2]
+        first, second = header.get(5), header.get(8)
+        about = first or second or {1: 0}
+        if header.get(7, {1: 0})[1] > header[2] or about[1] < 0:
+            raise ValueError("more entries than bytes")
+        encoding = about[2] if first else about[4] if second else None
+        self.has_delta_texts |= encoding in DELTA_TEXTS
+        values: int = about[1]
+        return values
 
 
 def _footer(file: BinaryIO, size: int) -> bytes:
@@ -76,35 +146,6 @@ def _footer(file: BinaryIO, size: int) -> bytes:
         raise ValueError("no footer")
     file.seek(size - tail - length)
     return file.read(length)
-
-
-def _checked_values(file: BinaryIO, chunk: Fields, size: int) -> int:
-    """Return how many values the pages of a column hold in a group of rows.
-
-    Args:
-        file: The file.
-        chunk: ``ColumnMetaData``.
-        size: Bytes of the file.
-
-    Raises:
-        ValueError: They cannot be.
-    """
-    begin = min(chunk[9], chunk.get(11) or chunk[9])
-    end = begin + chunk[7]
-    if not 0 < begin <= end <= size:
-        raise ValueError("pages outside the file")
-    values = 0
-    for header in _pages(file, begin, end):
-        if not 0 <= header[2] <= max(LARGEST_PAGE, MOST_SWOLLEN * size):
-            raise ValueError("too large a page")
-        entries = header.get(7, {1: 0})[1]
-        about = header.get(5) or header.get(8) or {1: 0}
-        if entries > header[2] or about[1] < 0:
-            raise ValueError("more entries than bytes")
-        values += about[1]
-    if values != chunk[5]:
-        raise ValueError("other values than there should be")
-    return values
 
 
 def _pages(file: BinaryIO, begin: int, end: int) -> Iterator[Fields]:

@@ -6,7 +6,7 @@ at a time, however many there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(1, 13)
@@ -20,17 +20,16 @@ Fields = dict[int, Any]
 
 What is something else, a truth or a fraction, is None.
 """
+Sought = Mapping[tuple[int, ...], Callable[[Fields], None]]
 
 
-def walk_struct(
-    raw: bytes, path: tuple[int, ...] = (), each: Callable[[Fields], None] = lambda fields: None
-) -> tuple[Fields, int]:
+def walk_struct(raw: bytes, sought: Sought | None = None) -> tuple[Fields, int]:
     """Walk the struct that some bytes begin with.
 
     Args:
         raw: The bytes; there may be more.
-        path: Numbers of fields that lead to the structs looked for, through lists of structs too.
-        each: Is given each of them, which are kept no longer.
+        sought: Numbers of fields that lead to structs looked for, through lists of structs too; and
+            what each of them is given to, which are kept no longer.
 
     Returns:
         The fields of the struct, and how many bytes it takes. Structs in it are kept if nothing is
@@ -40,23 +39,22 @@ def walk_struct(
         IndexError: It does not end.
         ValueError: It holds more than it has room for, or what Parquet does not use.
     """
-    walk = _Walk(raw, path, each)
+    walk = _Walk(raw, sought or {})
     return walk.struct((), keeps=True), walk.place
 
 
 class _Walk:
     """A place in bytes that are read from the front; its methods raise as ``walk_struct`` does."""
 
-    def __init__(self, raw: bytes, path: tuple[int, ...], each: Callable[[Fields], None]) -> None:
+    def __init__(self, raw: bytes, sought: Sought) -> None:
         self.raw = raw
         self.place = 0
-        self.path = path
-        self.each = each
+        self.sought = sought
 
     def struct(self, path: tuple[int, ...], *, keeps: bool) -> Fields:
         if len(path) > DEEPEST:
             raise ValueError("too deep")
-        is_sought = bool(path) and path == self.path
+        is_sought = path in self.sought
         fields: Fields = {}
         number = 0
         while head := self.byte():
@@ -68,7 +66,7 @@ class _Walk:
                 if (keeps or is_sought) and 0 < number < HIGHEST:
                     fields[number] = value
         if is_sought:
-            self.each(fields)
+            self.sought[path](fields)
         return fields
 
     def value(self, kind: int, path: tuple[int, ...], *, keeps: bool) -> Any:
@@ -79,8 +77,9 @@ class _Walk:
         if kind in (LIST, SET):
             return self.list(path, keeps=keeps)
         if kind == STRUCT:
-            fields = self.struct(path, keeps=keeps and not self.path)
-            return fields if keeps and not self.path else None
+            keeps = keeps and not self.sought
+            fields = self.struct(path, keeps=keeps)
+            return fields if keeps else None
         if kind not in (TRUE, FALSE, BYTE, DOUBLE):
             raise ValueError("nothing of Parquet's")
         self.bytes(8 if kind == DOUBLE else 1)
