@@ -182,3 +182,80 @@ def test_what_polars_says_of_a_broken_page_is_one_line(table: Path) -> None:
             said.append(str(error))
     assert len(said) > 50
     assert not any("\n" in each for each in said)
+
+
+def page(values: int, *, size: int = 0, encoding: int = 0) -> bytes:
+    """Return a page that says what it holds, and holds nothing."""
+    return written({1: 0, 2: size, 3: 0, 5: {1: values, 2: encoding, 3: 3, 4: 3}})[1]
+
+
+def file_of(
+    path: Path, schema: list[dict[int, object]], pages: bytes, columns: list[dict[int, object]]
+) -> Path:
+    """Write a file of one group of a row, whose columns all have the same pages."""
+    own = {4: 0, 5: 1, 7: len(pages), 9: 4}
+    chunks = [{3: own | column} for column in columns]
+    footer = written({2: schema, 3: 1, 4: [{1: chunks, 3: 1}]})[1]
+    path.write_bytes(b"PAR1" + pages + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    return path
+
+
+SCHEMA: list[dict[int, object]] = [{4: b"schema", 5: 1}, {4: b"user_id"}]
+
+
+def test_a_group_without_rows_has_no_pages_to_check(tmp_path: Path) -> None:
+    column: dict[int, object] = {3: [b"user_id"], 5: 0, 7: 15, 9: 0}
+    assert not check_sizes(file_of(tmp_path / "f", SCHEMA, b"", [column]), COLUMNS)
+
+
+@pytest.mark.parametrize(("encoding", "is_open"), [(0, False), (6, True), (7, True), (8, False)])
+def test_lengths_among_values_are_told_of(encoding: int, is_open: bool, tmp_path: Path) -> None:
+    pages = page(1, encoding=encoding)
+    file = file_of(tmp_path / "f", SCHEMA, pages, [{3: [b"user_id"]}])
+    assert check_sizes(file, COLUMNS) is is_open
+
+
+@pytest.mark.parametrize(
+    ("schema", "pages", "columns"),
+    [
+        (SCHEMA, page(1), [{3: [b"other"]}]),
+        (SCHEMA, page(1), [{3: [b"user_id"]}] * 2),
+        (SCHEMA, page(2), [{3: [b"user_id"]}]),
+        (SCHEMA, page(1, size=2**26) + page(0, size=2**26), [{3: [b"user_id"]}]),
+        ([{4: b"a", 5: 1}] * 70 + [{4: b"user_id"}], page(1), [{3: [b"a"]}]),
+        ([{4: b"schema", 5: 20_000}] + [{4: b"user_id"}] * 20_000, page(1), [{3: [b"user_id"]}]),
+        ([], page(1), [{3: [b"user_id"]}]),
+    ],
+    ids=["name", "twice", "values", "unpacked", "deep", "wide", "none"],
+)
+def test_what_says_more_than_it_holds_is_refused(
+    schema: list[dict[int, object]],
+    pages: bytes,
+    columns: list[dict[int, object]],
+    tmp_path: Path,
+) -> None:
+    file = file_of(tmp_path / "f", schema, pages, columns)
+    with pytest.raises(DataError, match=r"its sizes are broken|has more values than rows"):
+        check_sizes(file, COLUMNS)
+
+
+def test_a_file_that_would_end_the_process_is_tried_in_another(tmp_path: Path) -> None:
+    # A page of texts by their differences, the first of which says it has 2^48 characters.
+    lengths = varint(128) + varint(4) + varint(1)
+    values = lengths + zigzag(0) + lengths + zigzag(2**48)
+    head = {1: 0, 2: len(values), 3: len(values), 5: {1: 1, 2: 7, 3: 3, 4: 3}}
+    pages = written(head)[1] + values
+    schema: list[dict[int, object]] = [
+        {4: b"schema", 5: 2},
+        *({1: 6, 3: 0, 4: name, 6: 0} for name in (b"item_id", b"user_id")),
+    ]
+    chunks = [
+        {3: {1: 6, 2: [7], 3: [name], 4: 0, 5: 1, 6: len(pages), 7: len(pages), 9: 4 + begin}}
+        for name, begin in ((b"item_id", 0), (b"user_id", len(pages)))
+    ]
+    footer = written({1: 1, 2: schema, 3: 1, 4: [{1: chunks, 2: 2 * len(pages), 3: 1}]})[1]
+    path = tmp_path / "f.parquet"
+    path.write_bytes(b"PAR1" + pages * 2 + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+    assert check_sizes(path, COLUMNS)
+    with pytest.raises(DataError, match=r"f\.parquet cannot be read as Parquet: its values are"):
+        read_file(path, DataSettings())

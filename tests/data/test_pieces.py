@@ -1,5 +1,6 @@
 """What is read in pieces is what would be read at once."""
 
+import csv
 import io
 from pathlib import Path
 
@@ -118,3 +119,70 @@ def test_lines_of_spaces_are_blank_wherever_they_stand(tmp_path: Path) -> None:
         found = read(path, size, value_intervals={"n": "(-inf,inf)"})
         assert found["user"].to_list() == ["a", "b"]
         assert found["value:n"].to_list() == [None, 3.0]
+
+
+VALUE = st.one_of(
+    st.text(st.sampled_from('ab" ,\n'), max_size=5),  # written with marks where it must be
+    st.from_regex(r'[ab][ab "]{0,4}', fullmatch=True),  # may hold marks as they are
+)
+
+
+def quoted(value: str, *, plainly: bool) -> str:
+    """Return a value as it may stand in a file; one that begins as text keeps its marks."""
+    if plainly and value[:1] in {"a", "b"} and not set(value) & {",", "\n"}:
+        return value
+    return '"' + value.replace('"', '""') + '"' if set(value) & {'"', ",", "\n"} else value
+
+
+@given(
+    st.lists(st.tuples(VALUE, st.integers(0, 9), VALUE), min_size=1, max_size=25),
+    st.integers(1, 60),
+    st.booleans(),
+)
+def test_marks_inside_of_values_are_characters(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[str, int, str]],
+    size: int,
+    plainly: bool,
+) -> None:
+    path = tmp_path_factory.mktemp("marks") / "films.csv"
+    lines = [
+        f"{quoted(first, plainly=plainly)},u{number},i{place},{quoted(last, plainly=plainly)}"
+        for place, (first, number, last) in enumerate(rows)
+    ]
+    path.write_text("\n".join(["about,user_id,item_id,title", *lines, ""]), newline="")
+    expected = [(f"u{number}", f"i{place}") for place, (_, number, _) in enumerate(rows)]
+    with path.open(newline="") as file:
+        assert [(row[1], row[2]) for row in csv.reader(file)][1:] == expected
+    assert read(path, size).select("user", "item").rows() == expected
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('u,x,1,5"\nu,y,2,7"\nu,z,3,"open\nu,z,4,no\n', "line 4: unexpected end of data"),
+        ('u,x,1,5"\nu,y,2,"7" wide"\n', "line 3: ',' expected after '\"'"),
+        ('u,x,1,5"\nu,Crosby, Stills,4,4\n', "line 3: 5 values where the header names 4"),
+        ("u,x,1,a\nu,Crosby, Stills,4,4\n", "found more fields than defined"),
+        ("u,x,1,a\n\n,,,lost\n", "row 2: 'user_id' is empty"),
+        ('u,x,1,5"\n\n,,,lost\n', "row 2: 'user_id' is empty"),
+    ],
+)
+def test_rows_that_do_not_fit_are_not_passed_over(
+    text: str, said: str, size: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "films.csv"
+    path.write_text("user_id,item_id,timestamp,title\n" + text)
+    with pytest.raises(DataError) as caught:
+        read(path, size)
+    assert said in str(caught.value).replace("row 3: 'user_id'", "row 2: 'user_id'")
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+def test_inches_cost_no_rows(size: int, tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    names = ['Monitor 24" wide', "Lamp", 'TV 50" black', "Cup", '"Table, round"', '12"']
+    lines = [f"u{place},{place},{place},{name}" for place, name in enumerate(names)]
+    path.write_text("\n".join(["user_id,item_id,timestamp,title", *lines, "", ""]))
+    assert read(path, size)["item"].to_list() == list("012345")

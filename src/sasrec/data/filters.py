@@ -159,7 +159,8 @@ def value_rule(
     if frame[name].dtype.is_numeric():
         if not isinstance(wanted, str):
             if any(isinstance(each, str) for each in wanted) or len(wanted) != 2:
-                return pl.col(name).is_in(_numbers(wanted, key)).fill_null(value=False)
+                numbers = pl.col(name).cast(pl.Float64)
+                return numbers.is_in(_numbers(wanted, key)).fill_null(value=False)
             wanted = f"[{','.join(map(str, wanted))}]"  # '[4,5]' that was read as a list
         return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
     return pl.col(name).cast(pl.String).is_in(_texts(wanted))

@@ -112,7 +112,9 @@ def from_frame(
     if time is not None:
         columns.append(as_times(frame[time], where).alias("time"))
     columns = [each.rechunk() for each in columns]  # so that they are NumPy's without a copy
-    columns += [frame[name].alias(VALUE + name) for name in values if name in frame.columns]
+    columns += [
+        _plain(frame[name], where).alias(VALUE + name) for name in values if name in frame.columns
+    ]
     return Interactions(pl.DataFrame(columns), users, items)
 
 
@@ -209,6 +211,19 @@ def _texts(values: pl.Series, where: str, before: int) -> pl.Series:
     if values.dtype.is_float():
         values = _whole(values.fill_nan(None), where, before)
     return values.cast(pl.String)
+
+
+def _plain(values: pl.Series, where: str) -> pl.Series:
+    """Return a column that a filter can compare.
+
+    Raises:
+        DataError: It cannot.
+    """
+    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
+        raise DataError(
+            f"{where}: column {values.name!r} holds {values.dtype}; a filter needs text or numbers"
+        )
+    return values
 
 
 def _whole(values: pl.Series, where: str, before: int) -> pl.Series:

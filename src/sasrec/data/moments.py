@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 BLOCK = 2**16
@@ -17,10 +19,27 @@ def numbers_or_moments(texts: pl.Series) -> pl.Series:
     Returns:
         Float64 [n]; or Datetime [n], in UTC where the texts name a zone; or the texts themselves.
     """
+    return _by_blocks(texts, _numbers_or_moments)
+
+
+def numbers_or_texts(texts: pl.Series) -> pl.Series:
+    """Return a column of text as numbers, if all of it can be read so.
+
+    Args:
+        texts: String [n].
+
+    Returns:
+        Float64 [n], or the texts themselves.
+    """
+    return _by_blocks(texts, _numbers_or_texts)
+
+
+def _by_blocks(texts: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Return what all blocks of a column are read as, or the texts if these differ."""
     blocks = []
     kind: pl.DataType | None = None
     for begin in range(0, max(texts.len(), 1), BLOCK):
-        block = _numbers_or_moments(texts[begin : begin + BLOCK])
+        block = read(texts[begin : begin + BLOCK])
         if block.null_count() < block.len():
             if kind not in (None, block.dtype):
                 return texts
@@ -29,9 +48,14 @@ def numbers_or_moments(texts: pl.Series) -> pl.Series:
     return pl.concat(block.cast(kind or block.dtype) for block in blocks)
 
 
-def _numbers_or_moments(texts: pl.Series) -> pl.Series:
+def _numbers_or_texts(texts: pl.Series) -> pl.Series:
     numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
-    if numbers.null_count() == texts.null_count():
+    return numbers if numbers.null_count() == texts.null_count() else texts
+
+
+def _numbers_or_moments(texts: pl.Series) -> pl.Series:
+    numbers = _numbers_or_texts(texts)
+    if numbers.dtype != pl.String:
         return numbers
     moments = _moments(texts)
     return moments if moments.null_count() == texts.null_count() else texts

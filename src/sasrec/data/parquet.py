@@ -14,6 +14,7 @@ import polars as pl
 from sasrec.data.filters import loaded_columns
 from sasrec.data.interactions import Interactions, as_times, numbered, require_columns
 from sasrec.data.limits import check_rows
+from sasrec.data.moments import numbers_or_moments
 from sasrec.data.numbering import Numbering
 from sasrec.data.parquet_footer import check_sizes
 from sasrec.data.tables import first_line, from_table, gathered, needed_of
@@ -59,9 +60,10 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
         _try_elsewhere(path, [*tokens, *values])
     # Times that are text may be numbers in some slices and dates in others.
     times = [n for n in values if n == columns.time_column and kinds[n] != pl.String]
-    written = [n for n in values if n == columns.time_column and n not in times]
+    texts = [n for n in values if n == columns.time_column and n not in times]
+    read_as = dict.fromkeys(texts, numbers_or_moments)
     read = partial(_slices, path, height, times)
-    frame, entries = gathered(read, values, tokens, numbers=times, written=written, most=height)
+    frame, entries = gathered(read, values, tokens, numbers=times, read_as=read_as, most=height)
     return from_table(frame, names, path, columns, entries)
 
 

@@ -98,6 +98,8 @@ class _Sizes:
 
     def chunk(self, chunk: Fields) -> None:
         # ``ColumnMetaData``, of a column in a group of rows.
+        if not self.leaves:
+            raise ValueError("no columns")
         name = self.leaves[self.chunks % len(self.leaves)]
         self.chunks += 1
         if chunk[3][0].decode(errors="replace") != name:  # readers go by place, not by name

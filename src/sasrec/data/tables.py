@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ import polars as pl
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
-from sasrec.data.moments import numbers_or_moments
+from sasrec.data.moments import numbers_or_moments, numbers_or_texts
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
 from sasrec.data.rows import Rows
+from sasrec.data.stray_marks import rows_one_by_one
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -38,13 +40,19 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is broken or lacks a column.
     """
     separator = _separator_of(path)
-    names = loaded_columns(_csv_header(path, separator), "inter", columns)
+    header = _csv_header(path, separator)
+    names = loaded_columns(header, "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
-    read = partial(_texts, path, separator)
+    read = partial(_texts, path, separator, header)
     most = count_line_ends(path)
-    frame, entries = gathered(read, values, tokens, written=values, most=most)
+    # A date is compared by its text where it is no time.
+    read_as = {
+        name: numbers_or_moments if name == columns.time_column else numbers_or_texts
+        for name in values
+    }
+    frame, entries = gathered(read, values, tokens, read_as=read_as, most=most)
     return from_table(frame, names, path, columns, entries)
 
 
@@ -54,7 +62,7 @@ def gathered(
     tokens: tuple[str, ...],
     *,
     numbers: Sequence[str] = (),
-    written: Sequence[str],
+    read_as: Mapping[str, Callable[[pl.Series], pl.Series]],
     most: int,
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Return some columns of a table that comes in pieces.
@@ -65,8 +73,8 @@ def gathered(
         values: Columns of no tokens.
         tokens: Columns of tokens.
         numbers: Those values that are Float64 without nulls.
-        written: Those values that are text, and become numbers or moments if all of their texts
-            can be read so.
+        read_as: Of those values that are text, what makes numbers or moments of a piece if all of
+            it can be read so.
         most: No more rows come.
 
     Returns:
@@ -82,7 +90,7 @@ def gathered(
     frames = []
     for frame in read(values, numberings):
         rows.append(frame.select(*tokens, *numbers).fill_null(0))
-        read_so = [numbers_or_moments(frame[name]) for name in written]
+        read_so = [make(frame[name]) for name, make in read_as.items()]
         frames.append(frame.select(others).with_columns(read_so))
     entries = {name: numbering.entries for name, numbering in numberings.items()}
     if not frames:
@@ -106,49 +114,95 @@ def _kinds(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:
 
 
 def _texts(
-    path: Path, separator: str, values: list[str], tokens: Mapping[str, Numbering]
+    path: Path,
+    separator: str,
+    names: list[str],
+    values: list[str],
+    tokens: Mapping[str, Numbering],
 ) -> Iterator[pl.DataFrame]:
     """Yield some columns of a table piece by piece, without its blank lines.
 
     Args:
         path: The file.
         separator: Between the columns.
+        names: All columns of the file.
         values: Columns to yield as text.
         tokens: Columns of tokens, yielded as numbers; are added to.
 
     Yields:
-        A row a line.
+        A row a line, in one chunk, or columns would differ in theirs and be copied.
 
     Raises:
         DataError: A line has too many values, or a quotation mark is not closed.
     """
     rows = 0
     needed = [*tokens, *values]
+    for frame in _pieces_read(path, separator, names, needed):
+        some = frame.select(needed).rechunk()
+        for name in needed:
+            odd = some[name].str.contains(r"[\r\n]").fill_null(value=False)
+            if odd.any():
+                raise DataError(
+                    f"{path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
+                    "several lines; a quotation mark is not closed"
+                )
+        rows += some.height
+        yield some.with_columns(each.add(some[name]) for name, each in tokens.items())
+
+
+def _pieces_read(
+    path: Path, separator: str, names: list[str], needed: list[str]
+) -> Iterator[pl.DataFrame]:
+    """Yield columns of a table piece by piece: by Polars, while marks stand about whole values.
+
+    A mark within a value, as for inches, is a character like any other to Python's reader, but
+    makes Polars take the lines up to the next one for a single row.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+        names: All columns of the file.
+        needed: Columns to yield, as String.
+
+    Yields:
+        A row a line that is not blank.
+
+    Raises:
+        DataError: A line has too many values, or a quotation mark is not closed.
+    """
+    # Too many values are not told of columns that are not read; behind the last there is nothing.
+    asked = list(dict.fromkeys([*needed, names[-1]]))
+    is_plain = re.compile(WELL_QUOTED.replace(b",", re.escape(separator.encode())))
+    rows = 0
     with path.open("rb") as file:
         header = file.readline()
         while header.count(b'"') % 2 and (line := file.readline()):
             header += line
         for piece in pieces(file, str(path), quoted=True):
+            if b'"' in piece and not is_plain.fullmatch(piece):
+                yield from rows_one_by_one(path, file.tell() - len(piece), separator, names, needed)
+                return
             try:
                 frame = pl.read_csv(
-                    header + piece, separator=separator, columns=needed, infer_schema=False
+                    header + piece, separator=separator, columns=asked, infer_schema=False
                 )
             except pl.exceptions.PolarsError as error:
                 after = f" after row {rows:,}" if rows else ""
                 raise DataError(
                     f"{path} cannot be read as a table{after}: {first_line(error)}"
                 ) from error
-            # Without blank lines; in one chunk, or columns would differ in theirs, and be copied.
-            frame = frame.filter(~pl.all_horizontal(pl.all().is_null())).rechunk()
-            for name in needed:
-                odd = frame[name].str.contains(r"[\r\n]").fill_null(value=False)
-                if odd.any():
-                    raise DataError(
-                        f"{path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
-                        "several lines; a quotation mark is not closed"
-                    )
+            filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+            # A row with values in other columns alone is not blank; that its own are missing will
+            # be found.
+            if frame.height - filled.height <= len(_BLANK_LINE.findall(piece)):
+                frame = filled
             rows += frame.height
-            yield frame.with_columns(each.add(frame[name]) for name, each in tokens.items())
+            yield frame
+
+
+WELL_QUOTED = rb'(?:(?:"(?:[^"]++|"")*+"|[^",\n]*+)(?:,|\r?\n|\Z))*+'
+"""Values between commas and line ends, each of them without quotation marks or in a pair."""
+_BLANK_LINE = re.compile(rb"^\r?$", re.MULTILINE)
 
 
 def _separator_of(path: Path) -> str:
