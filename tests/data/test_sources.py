@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -203,3 +204,40 @@ def test_synthetic_alone_takes_the_defaults():
 def test_a_wrong_word_after_synthetic_is_named(text, expected):
     with pytest.raises(DataError, match=re.escape(expected)):
         generate("synthetic:" + text)
+
+
+def test_a_list_of_numbers_filters_any_kind_of_numbers(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": ["u"] * 4, "item_id": list("abcd"), "stars": [3, 4, 5, 6]})
+    settings = DataSettings(value_intervals={"stars": (3.0, 5.0, 6.0)})
+    for kind in (pl.Int8, pl.UInt64, pl.Float32, pl.Decimal(10, 2)):
+        some = frame.with_columns(pl.col("stars").cast(kind))
+        some.write_parquet(tmp_path / "some.parquet")
+        for source in (some, tmp_path / "some.parquet"):
+            assert load_corpus(source, settings).items.entries.to_list() == ["a", "c", "d"]
+
+
+def test_a_filter_on_lists_is_refused() -> None:
+    frame = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "tags": [["x"]]})
+    with pytest.raises(DataError, match=r"'tags' holds List.*; a filter needs text or numbers"):
+        load_corpus(frame, DataSettings(value_intervals={"tags": ("x",)}))
+
+
+@pytest.mark.parametrize("end", ["csv", "parquet"])
+def test_dates_beside_the_time_are_compared_as_written(end: str, tmp_path: Path) -> None:
+    days = ["2024-01-01", "2024-01-02", "2024-01-01"]
+    frame = pl.DataFrame({"user_id": ["u"] * 3, "item_id": list("abc"), "day": days})
+    path = tmp_path / f"some.{end}"
+    if end == "csv":
+        frame.write_csv(path)
+    else:
+        frame.with_columns(pl.col("day").str.to_date()).write_parquet(path)
+    corpus = load_corpus(path, DataSettings(value_intervals={"day": ("2024-01-01",)}))
+    assert corpus.items.entries.to_list() == ["a", "c"]
+
+
+def test_brackets_in_names_are_no_patterns(tmp_path: Path) -> None:
+    for name, item in (("log[1].parquet", "a"), ("log1.parquet", "b"), ("log[1].csv", "c")):
+        frame = pl.DataFrame({"user_id": ["u"], "item_id": [item]})
+        path = tmp_path / name
+        frame.write_csv(path) if name.endswith("csv") else frame.write_parquet(path)
+        assert load_corpus(path, DataSettings()).items.entries.to_list() == [item]

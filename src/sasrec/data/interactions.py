@@ -280,7 +280,7 @@ def as_times(values: pl.Series, where: str, before: int = 0) -> pl.Series:
         raise DataError(
             _at(bad, values.name, where, before)
             + f" is {values.filter(bad)[0]!r}; a time is a number "
-            "or a date such as 2024-05-31 or 2024-05-31 18:30:00"
+            "or a date such as 2024-05-31 or 2024-05-31 18:30:00, all of one kind"
         )
     return times
 

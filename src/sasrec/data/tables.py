@@ -194,7 +194,8 @@ def _pieces_read(
             filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
             # A row with values in other columns alone is not blank; that its own are missing will
             # be found.
-            if frame.height - filled.height <= len(_BLANK_LINE.findall(piece)):
+            dropped = frame.height - filled.height
+            if dropped and dropped <= len(_BLANK_LINE.findall(piece)):
                 frame = filled
             rows += frame.height
             yield frame
