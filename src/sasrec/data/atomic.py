@@ -118,7 +118,7 @@ def read_pieces(layout: Layout) -> Iterator[pl.DataFrame]:
     yield _no_rows(layout, asked)
     with layout.path.open("rb") as file:
         file.readline()
-        for piece in pieces(file, str(layout.path), quoted=False):
+        for piece in pieces(file, quoted=False):
             frame, is_odd = _read_strictly(piece, layout)
             if (is_odd or frame is None) and not is_walked:
                 check_each_line(layout)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from os import SEEK_END
 from typing import BinaryIO
 
-from sasrec.errors import DataError
-
 SHARE, SMALLEST, LARGEST = 64, 2**17, 2**23
 """A piece is a sixteenth of the file, within these bytes; parsing it takes some ten times as many.
 Small pieces are read more slowly, and larger ones no faster."""
@@ -16,20 +14,17 @@ LONGEST_VALUE = 2**22
 """Bytes over which a quotation mark may stay open beyond the end of a piece."""
 
 
-def pieces(file: BinaryIO, where: str, *, quoted: bool) -> Iterator[bytes]:
+def pieces(file: BinaryIO, *, quoted: bool) -> Iterator[bytes]:
     """Yield the rest of a text file in pieces of whole lines, without blank lines before them.
 
     Args:
         file: Open after the lines that are not wanted.
-        where: What to call the file in an error text.
         quoted: Whether a value in quotation marks may run over several lines; then a piece ends
-            where as many marks have been closed as opened.
+            where as many marks have been closed as opened, if that is within ``LONGEST_VALUE``
+            bytes of where it would end otherwise.
 
     Yields:
         Bytes, none empty.
-
-    Raises:
-        DataError: A quotation mark is not closed within ``LONGEST_VALUE`` bytes.
     """
     begin, end = file.tell(), file.seek(0, SEEK_END)
     file.seek(begin)
@@ -37,7 +32,7 @@ def pieces(file: BinaryIO, where: str, *, quoted: bool) -> Iterator[bytes]:
     while block := file.read(size):
         piece = block + file.readline()
         if quoted and piece.count(b'"') % 2:
-            piece += _rest_of_value(file, where)
+            piece += _rest_of_value(file)
         blank = _BLANK_LINES.match(piece)
         if piece := piece[blank.end() :] if blank else piece:
             yield piece
@@ -46,23 +41,15 @@ def pieces(file: BinaryIO, where: str, *, quoted: bool) -> Iterator[bytes]:
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 
 
-def _rest_of_value(file: BinaryIO, where: str) -> bytes:
-    """Return the lines up to and with the one in which an open quotation mark is closed.
-
-    Raises:
-        DataError: There is none within ``LONGEST_VALUE`` bytes.
-    """
+def _rest_of_value(file: BinaryIO) -> bytes:
+    """Return the lines up to and with the one in which an open quotation mark is closed, if any."""
+    begin = file.tell()
     lines: list[bytes] = []
     size = 0
-    while line := file.readline():
+    while size <= LONGEST_VALUE and (line := file.readline()):
         lines.append(line)
         size += len(line)
         if line.count(b'"') % 2:
-            break
-        if size > LONGEST_VALUE:
-            place = file.tell() - size
-            raise DataError(
-                f"{where} cannot be read: a quotation mark is open at byte {place:,} and not "
-                f"closed in the {size:,} after it; close it or take it out"
-            )
-    return b"".join(lines)
+            return b"".join(lines)
+    file.seek(begin)
+    return b""

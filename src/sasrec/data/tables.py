@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -40,12 +41,12 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is broken or lacks a column.
     """
     separator = _separator_of(path)
-    header = _csv_header(path, separator)
+    header, lines = _csv_header(path, separator)
     names = loaded_columns(header, "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
-    read = partial(_texts, path, separator, header)
+    read = partial(_texts, path, separator, header, lines)
     most = count_line_ends(path)
     # A date is compared by its text where it is no time.
     read_as = {
@@ -117,6 +118,7 @@ def _texts(
     path: Path,
     separator: str,
     names: list[str],
+    header_lines: int,
     values: list[str],
     tokens: Mapping[str, Numbering],
 ) -> Iterator[pl.DataFrame]:
@@ -126,6 +128,7 @@ def _texts(
         path: The file.
         separator: Between the columns.
         names: All columns of the file.
+        header_lines: Lines that name them.
         values: Columns to yield as text.
         tokens: Columns of tokens, yielded as numbers; are added to.
 
@@ -137,7 +140,7 @@ def _texts(
     """
     rows = 0
     needed = [*tokens, *values]
-    for frame in _pieces_read(path, separator, names, needed):
+    for frame in _pieces_read(path, separator, names, header_lines, needed):
         some = frame.select(needed).rechunk()
         for name in needed:
             odd = some[name].str.contains(r"[\r\n]").fill_null(value=False)
@@ -151,7 +154,7 @@ def _texts(
 
 
 def _pieces_read(
-    path: Path, separator: str, names: list[str], needed: list[str]
+    path: Path, separator: str, names: list[str], header_lines: int, needed: list[str]
 ) -> Iterator[pl.DataFrame]:
     """Yield columns of a table piece by piece: by Polars, while marks stand about whole values.
 
@@ -162,6 +165,7 @@ def _pieces_read(
         path: The file.
         separator: Between the columns.
         names: All columns of the file.
+        header_lines: Lines that name them.
         needed: Columns to yield, as String.
 
     Yields:
@@ -175,10 +179,11 @@ def _pieces_read(
     is_plain = re.compile(WELL_QUOTED.replace(b",", re.escape(separator.encode())))
     rows = 0
     with path.open("rb") as file:
-        header = file.readline()
-        while header.count(b'"') % 2 and (line := file.readline()):
-            header += line
-        for piece in pieces(file, str(path), quoted=True):
+        header = b"".join(file.readline() for _ in range(header_lines))
+        if b'"' in header and not is_plain.fullmatch(header.removeprefix(BOM_UTF8)):
+            yield from rows_one_by_one(path, file.tell(), separator, names, needed)
+            return
+        for piece in pieces(file, quoted=True):
             if b'"' in piece and not is_plain.fullmatch(piece):
                 yield from rows_one_by_one(path, file.tell() - len(piece), separator, names, needed)
                 return
@@ -215,7 +220,7 @@ def _separator_of(path: Path) -> str:
     return next((mark for mark in (",", ";", "\t", "|") if mark.encode() in first), ",")
 
 
-def _csv_header(path: Path, separator: str) -> list[str]:
+def _csv_header(path: Path, separator: str) -> tuple[list[str], int]:
     """Return the names in the first line; none of them may stand there twice.
 
     Args:
@@ -223,7 +228,7 @@ def _csv_header(path: Path, separator: str) -> list[str]:
         separator: Between the columns.
 
     Returns:
-        The names.
+        The names, and how many lines they take.
 
     Raises:
         DataError: There is no such line.
@@ -231,7 +236,8 @@ def _csv_header(path: Path, separator: str) -> list[str]:
     check_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            names = next(csv.reader(file, delimiter=separator), [])
+            reader = csv.reader(file, delimiter=separator)
+            names, lines = next(reader, []), reader.line_num
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
     except (OSError, csv.Error) as error:
@@ -242,7 +248,7 @@ def _csv_header(path: Path, separator: str) -> list[str]:
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
-    return names
+    return names, lines
 
 
 def needed_of(columns: DataSettings) -> list[str]:
