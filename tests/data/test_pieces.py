@@ -163,7 +163,7 @@ def test_marks_inside_of_values_are_characters(
         ('u,x,1,5"\nu,y,2,7"\nu,z,3,"open\nu,z,4,no\n', "line 4: unexpected end of data"),
         ('u,x,1,5"\nu,y,2,"7" wide"\n', "line 3: ',' expected after '\"'"),
         ('u,x,1,5"\nu,Crosby, Stills,4,4\n', "line 3: 5 values where the header names 4"),
-        ("u,x,1,a\nu,Crosby, Stills,4,4\n", "found more fields than defined"),
+        ("u,x,1,a\nu,Crosby, Stills,4,4\n", "line 3: 5 values where the header names 4"),
         ("u,x,1,a\n\n,,,lost\n", "row 2: 'user_id' is empty"),
         ('u,x,1,5"\n\n,,,lost\n', "row 2: 'user_id' is empty"),
     ],

@@ -6,6 +6,7 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -177,32 +178,27 @@ def _pieces_read(
     # Too many values are not told of columns that are not read; behind the last there is nothing.
     asked = list(dict.fromkeys([*needed, names[-1]]))
     is_plain = re.compile(WELL_QUOTED.replace(b",", re.escape(separator.encode())))
-    rows = 0
     with path.open("rb") as file:
         header = b"".join(file.readline() for _ in range(header_lines))
         if b'"' in header and not is_plain.fullmatch(header.removeprefix(BOM_UTF8)):
             yield from rows_one_by_one(path, file.tell(), separator, names, needed)
             return
         for piece in pieces(file, quoted=True):
-            if b'"' in piece and not is_plain.fullmatch(piece):
+            frame = None
+            if b'"' not in piece or is_plain.fullmatch(piece):
+                with suppress(pl.exceptions.PolarsError):
+                    frame = pl.read_csv(
+                        header + piece, separator=separator, columns=asked, infer_schema=False
+                    )
+            if frame is None:  # what is wrong is told with its line there, and the rest is read
                 yield from rows_one_by_one(path, file.tell() - len(piece), separator, names, needed)
                 return
-            try:
-                frame = pl.read_csv(
-                    header + piece, separator=separator, columns=asked, infer_schema=False
-                )
-            except pl.exceptions.PolarsError as error:
-                after = f" after row {rows:,}" if rows else ""
-                raise DataError(
-                    f"{path} cannot be read as a table{after}: {first_line(error)}"
-                ) from error
             filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
             # A row with values in other columns alone is not blank; that its own are missing will
             # be found.
             dropped = frame.height - filled.height
             if dropped and dropped <= len(_BLANK_LINE.findall(piece)):
                 frame = filled
-            rows += frame.height
             yield frame
 
 
