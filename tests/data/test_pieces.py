@@ -195,7 +195,7 @@ def test_marks_in_the_header_cost_no_rows(
 @pytest.mark.parametrize("size", [1, 1000])
 def test_inches_cost_no_rows(size: int, tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
-    names = ['Monitor 24" wide', "Lamp", 'TV 50" black', "Cup", '"Table, round"', '12"']
+    names = ['Monitor 24" wide', "Lamp\rof brass", 'TV 50" black', "Cup\r", '"Table, round"', '12"']
     lines = [f"u{place},{place},{place},{name}" for place, name in enumerate(names)]
-    path.write_text("\n".join(["user_id,item_id,timestamp,title", *lines, "", ""]))
+    path.write_bytes("\n".join(["user_id,item_id,timestamp,title", *lines, "", ""]).encode())
     assert read(path, size)["item"].to_list() == list("012345")

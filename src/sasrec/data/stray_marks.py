@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from sasrec.errors import DataError
 
 AT_ONCE = 2**13
 """Rows, each of which takes some hundred bytes a value until it is in columns."""
+_ALONE = re.compile(r"\r(?!\n|\Z)")
+STAND_IN = "\0"
+"""For a carriage return within a line, which ends a row to Python's reader, and not to Polars."""
 
 
 def rows_one_by_one(
@@ -36,8 +40,9 @@ def rows_one_by_one(
     """
     with path.open("rb") as file:
         line = sum(block.count(b"\n") for block in _blocks(file, begin)) + 1
-        text = io.TextIOWrapper(file, "utf-8", newline="")
-        reader = csv.reader(text, delimiter=separator, strict=True)
+        text = io.TextIOWrapper(file, "utf-8", newline="\n")
+        lines = (_ALONE.sub(STAND_IN, each) for each in text)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
         before, rows = line, []
         try:
             for row in reader:
@@ -66,7 +71,8 @@ def _columns(rows: list[list[str]], names: list[str], needed: list[str]) -> pl.D
     for name in needed:
         place = names.index(name)
         texts = [row[place] or None if place < len(row) else None for row in rows]
-        columns[name] = pl.Series(texts, dtype=pl.String)
+        column = pl.Series(texts, dtype=pl.String)
+        columns[name] = column.str.replace_all(STAND_IN, "\r", literal=True)
     return pl.DataFrame(columns)
 
 
