@@ -161,7 +161,7 @@ def test_marks_inside_of_values_are_characters(
     ("text", "said"),
     [
         ('u,x,1,5"\nu,y,2,7"\nu,z,3,"open\nu,z,4,no\n', "line 4: unexpected end of data"),
-        ('u,x,1,5"\nu,y,2,"7" wide"\n', "line 3: ',' expected after '\"'"),
+        ('u,x,1,5"\nu,y,2,"7 wide\nu,z,3,"9" wide"\n', "line 3: ',' expected after '\"'"),
         ('u,x,1,5"\nu,Crosby, Stills,4,4\n', "line 3: 5 values where the header names 4"),
         ("u,x,1,a\nu,Crosby, Stills,4,4\n", "line 3: 5 values where the header names 4"),
         ("u,x,1,a\n\n,,,lost\n", "row 2: 'user_id' is empty"),
@@ -190,6 +190,28 @@ def test_marks_in_the_header_cost_no_rows(
     path.write_text(begin + head + "\n" + 'u,a,1,x\nu,b,2,7"\nu,c,3,y\n' + "u,d,4,z\n" * 20)
     monkeypatch.setattr(pieces, "LONGEST_VALUE", 20)
     assert read(path, size)["item"].to_list() == ["a", "b", "c"] + ["d"] * 20
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        'u,b,2,"so "called" cup"',
+        'u,b,2,"cup" ',
+        'u,b,2, "cup, of tin"',
+        'u,b,2,"cup\\" of tin"',
+        'u,b,2,"cup',
+        'u,b,2,cup"',
+        'u,b,2,""cup""',
+    ],
+)
+def test_marks_that_keep_no_rule_cost_no_row(size: int, line: str, tmp_path: Path) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text(f"user_id,item_id,timestamp,title\nu,a,1,x\n{line}\n")
+    assert read(path, size)["item"].to_list() == ["a", "b"]
+    if line != 'u,b,2,"cup':  # which a next line could close
+        path.write_text(path.read_text() + 'u,c,3,y\nu,d,4,5"\n')
+        assert read(path, size)["item"].to_list() == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("size", [1, 1000])

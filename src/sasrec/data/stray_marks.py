@@ -1,4 +1,8 @@
-"""CSV with quotation marks inside of values, ``Monitor 24" wide``, by Python's own reader."""
+"""CSV that does not keep to its own rules: ``Monitor 24" wide``, ``"so "called""``, ``, "a, b"``.
+
+Python's own reader reads it, strictly, so that no mark left open takes the lines behind it away;
+a line that it refuses, or of which it makes too many values, is read by itself.
+"""
 
 from __future__ import annotations
 
@@ -39,31 +43,95 @@ def rows_one_by_one(
             follows where it is.
     """
     with path.open("rb") as file:
-        line = sum(block.count(b"\n") for block in _blocks(file, begin)) + 1
-        text = io.TextIOWrapper(file, "utf-8", newline="\n")
-        lines = (_ALONE.sub(STAND_IN, each) for each in text)
-        reader = csv.reader(lines, delimiter=separator, strict=True)
-        before, rows = line, []
+        before = sum(block.count(b"\n") for block in _blocks(file, begin))
+        lines = _Lines(io.TextIOWrapper(file, "utf-8", newline="\n"))
+        kept: list[list[str]] = []
         try:
-            for row in reader:
+            for place, row in _rows(lines, separator, len(names)):
+                line = before + place
                 if len(row) > len(names):
                     raise DataError(
                         f"{path}, line {line}: {len(row)} values where the header names "
                         f"{len(names)} ({', '.join(names)})"
                     )
-                line = before + reader.line_num
-                rows += [row] if row else []
-                if len(rows) == AT_ONCE:
-                    yield _columns(rows, names, needed)
-                    rows = []
+                kept += [row] if row else []
+                if len(kept) == AT_ONCE:
+                    yield _columns(kept, names, needed)
+                    kept = []
         except UnicodeDecodeError as error:
             raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
-        except csv.Error as error:  # in the row that begins in this line
+        except _BrokenRowError as error:
             raise DataError(
-                f"{path} cannot be read as a table: line {line}: {error}; is a quotation mark "
-                "left open, or one too many?"
+                f"{path} cannot be read as a table: line {before + error.line}: {error.__cause__}; "
+                "is a quotation mark left open, or one too many?"
             ) from error
-        yield _columns(rows, names, needed)
+        yield _columns(kept, names, needed)
+
+
+class _BrokenRowError(Exception):
+    """A row that begins in some line, from 1, and cannot be read."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+
+
+def _rows(lines: _Lines, separator: str, most: int) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line that each row begins in, from 1, and its values; none of a blank line.
+
+    Raises:
+        _BrokenRowError: A row that takes more than its line along cannot be read.
+    """
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    line = 1
+    while True:
+        try:
+            row = next(reader, None)
+            if row is not None and len(row) > most and reader.line_num == line:
+                row = _by_itself(lines.last, separator, most)
+        except csv.Error as error:
+            if reader.line_num > line:  # whatever is wrong, it took lines along
+                raise _BrokenRowError(line) from error
+            row = _by_itself(lines.last, separator, most)
+        if row is None:
+            return
+        yield line, row
+        line = reader.line_num + 1
+
+
+class _Lines:
+    """Lines of a text, the last of which is kept; what ends a row to Python alone is replaced."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.last = ""
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        self.last = _ALONE.sub(STAND_IN, next(self._text))
+        return self.last
+
+
+def _by_itself(line: str, separator: str, most: int) -> list[str]:
+    """Return the values of a line, whatever its marks are like.
+
+    Args:
+        line: The line.
+        separator: Between values.
+        most: Values there should be.
+    """
+    [values] = csv.reader([line], delimiter=separator)
+    if len(values) <= most:
+        return values
+    # As in ``a, "b, c"``: no separator counts between two marks, wherever these stand.
+    split, is_open = [""], False
+    for part in re.split('(")', line.rstrip("\r\n")):
+        is_open ^= part == '"'
+        first, *others = [part] if is_open else part.split(separator)
+        split[-1] += first
+        split += others
+    return split if len(split) <= most else values
 
 
 def _columns(rows: list[list[str]], names: list[str], needed: list[str]) -> pl.DataFrame:
