@@ -165,8 +165,10 @@ def test_marks_inside_of_values_are_characters(
         ('u,x,1,5"\nu,Crosby, Stills,4,4\n', "line 3: 5 values where the header names 4"),
         ("u,x,1,a\nu,Crosby, Stills,4,4\n", "line 3: 5 values where the header names 4"),
         ("u,x,1,a\n\n,,,lost\n", "row 2: 'user_id' is empty"),
+        (f'u,x,1,5"\nu,y,2,{"a" * 200_000}\n', "line 3: field larger than field limit"),
         ('u,x,1,5"\n\n,,,lost\n', "row 2: 'user_id' is empty"),
     ],
+    ids=lambda each: each[:24],
 )
 def test_rows_that_do_not_fit_are_not_passed_over(
     text: str, said: str, size: int, tmp_path: Path

@@ -86,12 +86,16 @@ def _rows(lines: _Lines, separator: str, most: int) -> Iterator[tuple[int, list[
     while True:
         try:
             row = next(reader, None)
-            if row is not None and len(row) > most and reader.line_num == line:
-                row = _by_itself(lines.last, separator, most)
+            is_odd = row is not None and len(row) > most
         except csv.Error as error:
             if reader.line_num > line:  # whatever is wrong, it took lines along
                 raise _BrokenRowError(line) from error
-            row = _by_itself(lines.last, separator, most)
+            is_odd = True
+        if is_odd and reader.line_num == line:
+            try:
+                row = _by_itself(lines.last, separator, most)
+            except csv.Error as error:  # too long a value
+                raise _BrokenRowError(line) from error
         if row is None:
             return
         yield line, row
