@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data import pieces
+from sasrec.data.csv_files import read_csv
 from sasrec.data.interactions import VALUE, Interactions, from_frame
 from sasrec.data.readers import read_atomic, read_file, read_groups, read_titles
 from sasrec.data.sources import load_corpus, write_atomic
-from sasrec.data.tables import read_csv
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 

@@ -6,7 +6,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -41,36 +40,40 @@ def check_lines(path: Path) -> None:
     Raises:
         DataError: It has such a line, or cannot be read.
     """
-    blocks = 0
+    begin = 0
     try:
         with path.open("rb") as file:
             while block := file.read(LONGEST_LINE):
-                if not blocks and b"\0" in block.partition(b"\n")[0]:
+                if not begin and b"\0" in block.partition(b"\n")[0]:
                     raise DataError(
                         f"{path}, line 1 holds NUL bytes, so it is no text in UTF-8, but binary or "
                         "UTF-16; save it as text in UTF-8"
                     )
                 if len(block) == LONGEST_LINE and b"\n" not in block:
                     raise DataError(
-                        f"{path}, line {count_line_ends(path, blocks) + 1} has more than "
+                        f"{path}, line {count_line_ends(path, begin) + 1} has more than "
                         f"{LONGEST_LINE:,} characters; is it a table of text, with a line for each "
                         "row?"
                     )
-                blocks += 1
+                begin += len(block)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def count_line_ends(path: Path, blocks: int | None = None) -> int:
-    """Return how many lines of a file have an end.
+def count_line_ends(path: Path, size: int | None = None) -> int:
+    """Return how many lines have their end in the first bytes of a file.
 
     Args:
         path: The file.
-        blocks: Look at so many blocks of ``LONGEST_LINE`` bytes; None for all.
+        size: How many bytes; None for all.
     """
+    left = path.stat().st_size if size is None else size
+    ends = 0
     with path.open("rb") as file:
-        all_blocks = iter(lambda: file.read(LONGEST_LINE), b"")
-        return sum(block.count(b"\n") for block in islice(all_blocks, blocks))
+        while block := file.read(min(left, LONGEST_LINE)):
+            ends += block.count(b"\n")
+            left -= len(block)
+    return ends
 
 
 def check_columns(path: Path, count: int) -> None:

@@ -16,8 +16,8 @@ from sasrec.data.interactions import Interactions, as_times, numbered, require_c
 from sasrec.data.limits import check_rows
 from sasrec.data.moments import numbers_or_moments
 from sasrec.data.numbering import Numbering
-from sasrec.data.parquet_footer import check_sizes
-from sasrec.data.tables import first_line, from_table, gathered, needed_of
+from sasrec.data.parquet_footer import BROKEN, check_sizes
+from sasrec.data.tables import from_table, gathered, needed_of
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -46,7 +46,7 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is broken, lacks a column, or holds rows without end.
     """
     tokens = (columns.user_column, columns.item_column)
-    is_open = check_sizes(path, tuple(needed_of(columns)))
+    needs_trial = check_sizes(path, tuple(needed_of(columns)))
     with _named(path):
         table = pl.scan_parquet(path, glob=False)
         kinds = table.collect_schema()
@@ -55,7 +55,7 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     require_columns(names, tokens, str(path))
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
     check_rows(path, height)
-    if is_open:
+    if needs_trial:
         _try_elsewhere(path, [*tokens, *values])
     # Times that are text may be numbers in some slices and dates in others.
     times = [n for n in values if n == columns.time_column and kinds[n] != pl.String]
@@ -76,9 +76,10 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except pl.exceptions.PolarsError as error:
-        raise DataError(f"{path} cannot be read as Parquet: {first_line(error)}") from error
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} cannot be read as Parquet: {said}") from error
     except pl.exceptions.PanicException as error:
-        raise DataError(f"{path} cannot be read as Parquet: its values are broken") from error
+        raise DataError(BROKEN.format(path, "values")) from error
 
 
 def _try_elsewhere(path: Path, names: list[str]) -> None:
@@ -91,7 +92,7 @@ def _try_elsewhere(path: Path, names: list[str]) -> None:
         return
     command = [sys.executable, "-c", TRIAL, str(path), *names]
     if subprocess.run(command, capture_output=True).returncode:
-        raise DataError(f"{path} cannot be read as Parquet: its values are broken")
+        raise DataError(BROKEN.format(path, "values"))
 
 
 def _slices(

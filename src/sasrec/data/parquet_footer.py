@@ -15,6 +15,7 @@ from sasrec.data.limits import MOST_COLUMNS, MOST_SWOLLEN
 from sasrec.data.thrift import Fields, walk_struct
 from sasrec.errors import DataError
 
+BROKEN = "{} cannot be read as Parquet: its {} are broken; fetch or write it anew"
 MAGIC = b"PAR1"
 LARGEST_PAGE = 2**26
 """Bytes of a page unpacked, and of all pages of a column, that are always allowed."""
@@ -56,7 +57,7 @@ def check_sizes(path: Path, columns: tuple[str, ...]) -> bool:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as Parquet: its sizes are broken") from error
+        raise DataError(BROKEN.format(path, "sizes")) from error
     if swollen:
         raise DataError(
             f"{path}: column {swollen[0]!r} has more values than rows; it must hold one text or "

@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from sasrec.data.atomic import read_header, read_numbered, read_pieces
+from sasrec.data.csv_files import read_csv
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
 from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering
 from sasrec.data.parquet import read_parquet
-from sasrec.data.tables import read_csv
 from sasrec.data.titles import Titles
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sasrec.data.limits import count_line_ends
 from sasrec.errors import DataError
 
 AT_ONCE = 2**13
@@ -43,7 +44,8 @@ def rows_one_by_one(
             follows where it is.
     """
     with path.open("rb") as file:
-        before = sum(block.count(b"\n") for block in _blocks(file, begin))
+        before = count_line_ends(path, begin)
+        file.seek(begin)
         lines = _Lines(io.TextIOWrapper(file, "utf-8", newline="\n"))
         kept: list[list[str]] = []
         try:
@@ -146,10 +148,3 @@ def _columns(rows: list[list[str]], names: list[str], needed: list[str]) -> pl.D
         column = pl.Series(texts, dtype=pl.String)
         columns[name] = column.str.replace_all(STAND_IN, "\r", literal=True)
     return pl.DataFrame(columns)
-
-
-def _blocks(file: io.BufferedReader, size: int) -> Iterator[bytes]:
-    """Yield the next so many bytes of a file, some at a time."""
-    while block := file.read(min(size, 2**20)):
-        size -= len(block)
-        yield block

@@ -1,0 +1,188 @@
+"""CSV and TSV files, read piece by piece as text."""
+
+from __future__ import annotations
+
+import csv
+import re
+from codecs import BOM_UTF8
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from sasrec.data.filters import loaded_columns
+from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.limits import check_columns, check_lines, count_line_ends
+from sasrec.data.moments import numbers_or_moments, numbers_or_texts
+from sasrec.data.numbering import Numbering
+from sasrec.data.pieces import pieces
+from sasrec.data.stray_marks import rows_one_by_one
+from sasrec.data.tables import from_table, gathered, needed_of
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+WELL_QUOTED = rb'(?:(?:"(?:[^"]++|"")*+"|[^",\n]*+)(?:,|\r?\n|\Z))*+'
+"""Values between commas and line ends, each of them without quotation marks or in a pair."""
+_BLANK_LINE = re.compile(rb"^\r?$", re.MULTILINE)
+
+
+def read_csv(path: Path, columns: DataSettings) -> Interactions:
+    """Read a comma (.csv) or tab (.tsv) separated file whose first line names the columns.
+
+    Only the columns needed are read, and as text, so that nothing is guessed from the first rows.
+    Times may be numbers or ISO dates. Without the time column the order of the file counts.
+
+    Args:
+        path: The file.
+        columns: Which columns hold what.
+
+    Returns:
+        Its events, in the order of the file.
+
+    Raises:
+        DataError: The file is broken or lacks a column.
+    """
+    separator = _separator_of(path)
+    header, lines = _csv_header(path, separator)
+    names = loaded_columns(header, "inter", columns)
+    require_columns(names, (columns.user_column, columns.item_column), str(path))
+    tokens = (columns.user_column, columns.item_column)
+    values = [name for name in needed_of(columns) if name in names and name not in tokens]
+    read = partial(_texts, path, separator, header, lines)
+    most = count_line_ends(path)
+    # A date is compared by its text where it is no time.
+    read_as = {
+        name: numbers_or_moments if name == columns.time_column else numbers_or_texts
+        for name in values
+    }
+    frame, entries = gathered(read, values, tokens, read_as=read_as, most=most)
+    return from_table(frame, names, path, columns, entries)
+
+
+def _texts(
+    path: Path,
+    separator: str,
+    names: list[str],
+    header_lines: int,
+    values: list[str],
+    tokens: Mapping[str, Numbering],
+) -> Iterator[pl.DataFrame]:
+    """Yield some columns of a table piece by piece, without its blank lines.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+        names: All columns of the file.
+        header_lines: Lines that name them.
+        values: Columns to yield as text.
+        tokens: Columns of tokens, yielded as numbers; are added to.
+
+    Yields:
+        A row a line, in one chunk, or columns would differ in theirs and be copied.
+
+    Raises:
+        DataError: A line has too many values, or a quotation mark is not closed.
+    """
+    rows = 0
+    needed = [*tokens, *values]
+    for frame in _pieces_read(path, separator, names, header_lines, needed):
+        some = frame.select(needed).rechunk()
+        for name in needed:
+            odd = some[name].str.contains(r"[\r\n]").fill_null(value=False)
+            if odd.any():
+                raise DataError(
+                    f"{path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
+                    "several lines; a quotation mark is not closed"
+                )
+        rows += some.height
+        yield some.with_columns(each.add(some[name]) for name, each in tokens.items())
+
+
+def _pieces_read(
+    path: Path, separator: str, names: list[str], header_lines: int, needed: list[str]
+) -> Iterator[pl.DataFrame]:
+    """Yield columns of a table piece by piece: by Polars, while marks stand about whole values.
+
+    A mark within a value, as for inches, is a character like any other to Python's reader, but
+    makes Polars take the lines up to the next one for a single row.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+        names: All columns of the file.
+        header_lines: Lines that name them.
+        needed: Columns to yield, as String.
+
+    Yields:
+        A row a line that is not blank.
+
+    Raises:
+        DataError: A line has too many values, or a quotation mark is not closed.
+    """
+    # Too many values are not told of columns that are not read; behind the last there is nothing.
+    asked = list(dict.fromkeys([*needed, names[-1]]))
+    is_plain = re.compile(WELL_QUOTED.replace(b",", re.escape(separator.encode())))
+    with path.open("rb") as file:
+        header = b"".join(file.readline() for _ in range(header_lines))
+        if b'"' in header and not is_plain.fullmatch(header.removeprefix(BOM_UTF8)):
+            yield from rows_one_by_one(path, file.tell(), separator, names, needed)
+            return
+        for piece in pieces(file, quoted=True):
+            frame = None
+            if b'"' not in piece or is_plain.fullmatch(piece):
+                with suppress(pl.exceptions.PolarsError):
+                    frame = pl.read_csv(
+                        header + piece, separator=separator, columns=asked, infer_schema=False
+                    )
+            if frame is None:  # what is wrong is told with its line there, and the rest is read
+                yield from rows_one_by_one(path, file.tell() - len(piece), separator, names, needed)
+                return
+            filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+            # A row with values in other columns alone is not blank; that its own are missing will
+            # be found.
+            dropped = frame.height - filled.height
+            if dropped and dropped <= len(_BLANK_LINE.findall(piece)):
+                frame = filled
+            yield frame
+
+
+def _separator_of(path: Path) -> str:
+    """Return a tab for .tsv; for .csv a comma, or what stands in the first line instead of it."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    with path.open("rb") as file:
+        first = file.readline()
+    return next((mark for mark in (",", ";", "\t", "|") if mark.encode() in first), ",")
+
+
+def _csv_header(path: Path, separator: str) -> tuple[list[str], int]:
+    """Return the names in the first line; none of them may stand there twice.
+
+    Args:
+        path: The file.
+        separator: Between the columns.
+
+    Returns:
+        The names, and how many lines they take.
+
+    Raises:
+        DataError: There is no such line.
+    """
+    check_lines(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter=separator)
+            names, lines = next(reader, []), reader.line_num
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as a table: {error}") from error
+    if not names:
+        raise DataError(f"{path} is empty; its first line must name the columns")
+    check_columns(path, len(names))
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
+    return names, lines
