@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from sasrec.cli.job import cut_off
-from sasrec.training.checkpoint import load_state
+from sasrec.cli.job import Keeper, cut_off
+from sasrec.training.checkpoint import TrainState, load_state
 
 DATA = "synthetic:users=200,items=40,length=14"
 WORDS = ("train", "-d", DATA, "--hidden_size=16", "--inner_size=16", "--epochs=25", "-o", "model")
@@ -147,6 +147,15 @@ def test_what_a_training_came_to_before_it_went_wrong_can_be_saved(tmp_path: Pat
     first = command(*words, "--train_batch_size=300", cwd=tmp_path / "model")
     assert first.returncode == 2
     assert "saves them" not in first.stderr
+
+
+def test_epochs_without_a_good_one_are_not_offered(tmp_path: Path) -> None:
+    result = {"epoch": 1, "loss": 1.0, "seconds": 1.0, "targets": 9, "score": None}
+    kept = Keeper({}, tmp_path / "model.training.safetensors", None)
+    for is_best, good in ((False, 0), (True, 1)):
+        epochs = [{**result, "is_best": is_best, "checks_left": 9}]
+        kept(TrainState({}, {"epochs": epochs}))
+        assert kept.good == good
 
 
 @pytest.mark.parametrize(

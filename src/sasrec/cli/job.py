@@ -43,20 +43,20 @@ class Job:
         """File that is there while the training is not finished."""
         return checkpoint_of(self.folder)
 
-    def what_is_kept(self, done: int) -> str:
+    def what_is_kept(self, good: int) -> str:
         """Return how to save what a training came to that went wrong later.
 
         Args:
-            done: Epochs that were kept; 0 if none.
+            good: Epochs that were kept, of which one is the best; 0 if there is none.
 
         Returns:
             More text for its error; empty if there is nothing.
         """
-        if not done:
+        if not good:
             return ""
         return (
-            f"; the best weights of the {done} epochs before are kept, and 'sasrec train --resume "
-            f"{self.folder} --epochs {done}' saves them as a model"
+            f"; the best weights of the {good} epochs before are kept, and 'sasrec train --resume "
+            f"{self.folder} --epochs {good}' saves them as a model"
         )
 
 
@@ -79,18 +79,19 @@ class Keeper:
     """Keeps the state after each epoch.
 
     Attributes:
-        done: Epochs whose state is kept.
+        good: Epochs kept, of which one is the best so far; 0 without one.
     """
 
-    def __init__(self, about: dict[str, Any], path: Path, done: int) -> None:
+    def __init__(self, about: dict[str, Any], path: Path, begin: TrainState | None) -> None:
         """Keep nothing yet.
 
         Args:
             about: What a training needs to go on, beside its state.
             path: Where it is kept.
-            done: Epochs whose state is there already.
+            begin: The state that is there already.
         """
-        self._about, self._path, self.done = about, path, done
+        self._about, self._path = about, path
+        self.good = 0 if begin is None else _good_epochs(begin)
 
     def __call__(self, state: TrainState) -> None:
         """Keep a state in place of the one before.
@@ -101,7 +102,12 @@ class Keeper:
         from sasrec.training.checkpoint import save_state
 
         save_state(state, self._about, self._path)
-        self.done = len(state.epochs)
+        self.good = _good_epochs(state)
+
+
+def _good_epochs(state: TrainState) -> int:
+    epochs = state.epochs
+    return len(epochs) if any(epoch.is_best for epoch in epochs) else 0
 
 
 def cut_off(folder: Path, epochs: int | None = None) -> Job:

@@ -129,8 +129,8 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
             begin=job.begin,
         )
     except ModelError as error:
-        done = 0 if keeper is None else keeper.done
-        raise ModelError(f"{error}{job.what_is_kept(done)}") from error
+        good = 0 if keeper is None else keeper.good
+        raise ModelError(f"{error}{job.what_is_kept(good)}") from error
     outcome.recommender.save(job.folder, overwrite=job.replaces)
     if not outcome.trained.interrupted:
         job.checkpoint.unlink(missing_ok=True)
@@ -162,7 +162,7 @@ def _keeper(job: Job, corpus: Corpus) -> Keeper | None:
         "replaces": job.replaces,
         "environment": environment(),
     }
-    return Keeper(about, job.checkpoint, 0 if job.begin is None else len(job.begin.epochs))
+    return Keeper(about, job.checkpoint, job.begin)
 
 
 @contextmanager
