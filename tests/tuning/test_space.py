@@ -64,6 +64,8 @@ def test_every_kind_of_line_is_read(read):
         ("a uniform x,2\n", "uniform takes 2 numbers"),
         ("a uniform 2,1\n", "the lower end comes first"),
         ("a quniform 1,2,0\n", "a step is above 0"),
+        (f"a quniform 1,{'9' * 400},1\n", "bounds run to"),
+        (f"a uniform 1,{'9' * 400}\n", "bounds run to"),
         ("a choice [1]\na choice [2]\n", r"line 2: 'a' stands above already"),
         ("nothing here\n", "names no parameter"),
     ],

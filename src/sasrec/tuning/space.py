@@ -184,15 +184,15 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     numbers = values if isinstance(values, list | tuple) else [values]
     if len(numbers) != count or not all(type(number) in {int, float} for number in numbers):
         raise SettingsError(f"{where}: {name} is {values!r}; {kind} takes {count} numbers")
+    largest = 700 if kind == "loguniform" else LARGEST  # exp(709) is the largest number there is
+    if not all(abs(number) <= largest for number in numbers):
+        raise SettingsError(f"{where}: {name} is {values!r}; bounds run to {largest:g}")
     if numbers[0] > numbers[1] or (count == 3 and numbers[2] <= 0):
         raise SettingsError(
             f"{where}: {name} is {values!r}; the lower end comes first, and a step is above 0"
         )
     if count == 3 and numbers[2] < max(abs(numbers[0]), abs(numbers[1]), 1) * SMALLEST_STEP:
         raise SettingsError(f"{where}: {name} is {values!r}; the step is too small to count")
-    largest = 700 if kind == "loguniform" else LARGEST  # exp(709) is the largest number there is
-    if not all(abs(number) <= largest for number in numbers):
-        raise SettingsError(f"{where}: {name} is {values!r}; bounds run to {largest:g}")
     return Parameter(name, kind, tuple(numbers), where)
 
 
