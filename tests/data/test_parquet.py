@@ -81,8 +81,9 @@ def test_filters_see_the_columns_of_all_slices(size: int, tmp_path: Path) -> Non
 
 
 def test_texts_that_are_a_date_here_and_a_number_there_are_no_times(tmp_path: Path) -> None:
-    columns = {"user_id": [1, 1], "item_id": [1, 2], "timestamp": ["2024-05-31", "17"]}
+    texts = ["2024-05-31", "17", "2024-06-01"]
+    columns = {"user_id": [1] * 3, "item_id": [1, 2, 3], "timestamp": texts}
     pl.DataFrame(columns).write_parquet(tmp_path / "some.parquet")
-    for size in (1, 2):
-        with pytest.raises(DataError, match="is '2024-05-31'; a time is a number or a date"):
+    for size in (1, 2, 3):
+        with pytest.raises(DataError, match="row 2: 'timestamp' is '17'; a time is a number or a"):
             read(tmp_path / "some.parquet", size)

@@ -135,17 +135,19 @@ def test_a_good_table_passes(table: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda raw: raw[:-1], "its sizes are broken"),
-        (lambda raw: raw[:7], "its sizes are broken"),
-        (lambda raw: b"", "its sizes are broken"),
-        (lambda raw: raw[:-8] + b"\xff\xff\xff\x7fPAR1", "its sizes are broken"),
-        (lambda raw: raw[100:], "its sizes are broken"),
+        (lambda raw: raw[:-1], "is cut off"),
+        (lambda raw: raw[:7], "is cut off"),
+        (lambda raw: raw[:4], "cannot be read as Parquet: its sizes are broken; fetch"),
+        (lambda raw: b"", "is no Parquet file"),
+        (lambda raw: b"user_id,item_id\n", "is no Parquet file"),
+        (lambda raw: raw[:-8] + b"\xff\xff\xff\x7fPAR1", "cannot be read as Parquet: its sizes"),
+        (lambda raw: raw[:4] + raw[104:], "cannot be read as Parquet: its sizes are broken"),
     ],
-    ids=["end", "begin", "nothing", "footer", "moved"],
+    ids=["end", "begin", "mark", "nothing", "other", "footer", "moved"],
 )
 def test_a_broken_table_is_refused(change, said: str, table: Path) -> None:
     table.write_bytes(change(table.read_bytes()))
-    with pytest.raises(DataError, match=rf"rows\.parquet cannot be read as Parquet: {said}"):
+    with pytest.raises(DataError, match=rf"rows\.parquet {said}"):
         check_sizes(table, COLUMNS)
 
 

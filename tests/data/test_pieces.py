@@ -76,9 +76,16 @@ def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
     path.write_text("user_id,item_id,shop\n" + "a,x,7\n" * 5 + "a,z,\n\n" + "a,y,north\n" * 5)
     wanted = {"shop": ("7", "north")}
     assert read(path, size, value_intervals=wanted).height == 11
-    path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,17\n")
-    with pytest.raises(DataError, match="is '2024-05-31'; a time is a number or a date"):
-        read(path, size)
+    for row, times in (
+        (2, ["2024-05-31", "17", "2024-05-31"]),  # the rarer kind
+        (2, ["5", "2024-05-31", "17"]),
+        (3, ["2024-05-31", "17", "soon"]),  # what is none of them
+        (1, ["", "17", "2024-05-31"]),
+    ):
+        lines = "".join(f"a,x,{time}\n" for time in times)
+        path.write_text("user_id,item_id,timestamp\n" + lines)
+        with pytest.raises(DataError, match=f"row {row}: 'timestamp' is .*; a time is a number or"):
+            read(path, size)
     path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,2024-06-01\n")
     assert read(path, size)["time"].diff().to_list() == [None, 86_400]
 
@@ -165,6 +172,7 @@ def test_marks_inside_of_values_are_characters(
         ('u,x,1,5"\nu,Crosby, Stills,4,4\n', "line 3: 5 values where the header names 4"),
         ("u,x,1,a\nu,Crosby, Stills,4,4\n", "line 3: 5 values where the header names 4"),
         ("u,x,1,a\n\n,,,lost\n", "row 2: 'user_id' is empty"),
+        ("u,x,1,5\nu,Crosby, Stills,4,4\nu,y\n", "line 3: 5 values where the header names 4"),
         (f'u,x,1,5"\nu,y,2,{"a" * 200_000}\n', "line 3: field larger than field limit"),
         ('u,x,1,5"\n\n,,,lost\n', "row 2: 'user_id' is empty"),
     ],
@@ -214,6 +222,19 @@ def test_marks_that_keep_no_rule_cost_no_row(size: int, line: str, tmp_path: Pat
     if line != 'u,b,2,"cup':  # which a next line could close
         path.write_text(path.read_text() + 'u,c,3,y\nu,d,4,5"\n')
         assert read(path, size)["item"].to_list() == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize("line", ["u,x,1,a,b,c", "u,x,1,a,b,", 'u,x,1,"a",b,c', 'u,x,1,a",b,c'])
+def test_values_too_many_are_found_in_columns_that_are_not_read(
+    size: int, line: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "shop.csv"
+    path.write_text(f"user_id,item_id,timestamp,shop,note\nu,y,1\nu,a,2,b,\n{line}\nu,z,3,a,b\n")
+    with pytest.raises(DataError, match="line 4: 6 values where the header names 5"):
+        read(path, size)
+    path.write_text(path.read_text().replace(line, "u,x,1,a,b"))
+    assert read(path, size)["item"].to_list() == ["y", "a", "x", "z"]
 
 
 @pytest.mark.parametrize("size", [1, 1000])

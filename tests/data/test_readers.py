@@ -395,7 +395,9 @@ def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path):
 )
 def test_a_broken_table_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=rf"{name}(,| cannot be read| is (empty|not UTF-8))"):
+    with pytest.raises(
+        DataError, match=rf"{name}(,| cannot be read| is (empty|not UTF-8|no Parquet file))"
+    ):
         read_file(tmp_path / name, DataSettings())
 
 

@@ -26,12 +26,12 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def begun(*words: str, cwd: Path) -> subprocess.Popen[str]:
+def begun(*words: str, cwd: Path, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "sasrec", *words],
         cwd=cwd,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
 
@@ -124,10 +124,17 @@ def test_a_training_cut_off_may_end_sooner_but_not_later(tmp_path: Path) -> None
     wait_for(kept, running)
     running.kill()
     running.wait()
+    anew = begun(*ENDLESS, cwd=tmp_path, stderr=subprocess.PIPE)
+    assert anew.stderr is not None
+    told = anew.stderr.readline()
+    anew.kill()
+    anew.communicate()
+    assert "is of a training that was cut off" in str(told)
     longer = command("train", "--resume", "model", "--epochs=1000000", cwd=tmp_path)
     assert longer.returncode == 2
-    assert "--epochs: with --resume a training ends after 1 to" in longer.stderr
     done = len(load_state(kept)[0].epochs)
+    assert f"--epochs: {done} epochs are done, and there were to be 100000" in longer.stderr
+    assert command("train", "--resume", "model", "--epochs=0", cwd=tmp_path).returncode == 2
     ended = command("train", "--resume", "model", f"--epochs={done}", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert len(metrics(tmp_path / "model")["epochs"]) == done

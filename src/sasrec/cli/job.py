@@ -157,11 +157,12 @@ def _shortened(job: Job, epochs: int) -> Job:
     Raises:
         SettingsError: There would be more.
     """
+    done = 0 if job.begin is None else len(job.begin.epochs)
     most = job.run.training.epochs
-    if not 1 <= epochs <= most:
+    if not max(1, done) <= epochs <= most:
         raise SettingsError(
-            f"--epochs: with --resume a training ends after 1 to {most} epochs, as many as it "
-            "began with; a longer one begins anew"
+            f"--epochs: {done} epochs are done, and there were to be {most}; with --resume a "
+            "training ends after a number between these, and a longer one begins anew"
         )
     training = job.run.training.model_copy(update={"epochs": epochs})
     return replace(job, run=replace(job.run, training=training))

@@ -87,6 +87,12 @@ def train(
     with _alone(job):
         for place in (job.folder, job.checkpoint):
             remove_leftovers(place)
+        if job.begin is None and job.checkpoint.is_file():
+            print(
+                f"{job.checkpoint} is of a training that was cut off, and is replaced after the "
+                f"first epoch; stop now, and 'sasrec train --resume {job.folder}' goes on with it",
+                file=sys.stderr,
+            )
         _work(job, may_be_other=may_be_other, as_json=as_json, quiet=quiet)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -23,8 +22,8 @@ from sasrec.data.tables import from_table, gathered, needed_of
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
-WELL_QUOTED = rb'(?:(?:"(?:[^"]++|"")*+"|[^",\n]*+)(?:,|\r?\n|\Z))*+'
-"""Values between commas and line ends, each of them without quotation marks or in a pair."""
+VALUE = rb'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
+"""Without quotation marks, or between a pair of them."""
 _BLANK_LINE = re.compile(rb"^\r?$", re.MULTILINE)
 
 
@@ -121,31 +120,68 @@ def _pieces_read(
     Raises:
         DataError: A line has too many values, or a quotation mark is not closed.
     """
-    # Too many values are not told of columns that are not read; behind the last there is nothing.
-    asked = list(dict.fromkeys([*needed, names[-1]]))
-    is_plain = re.compile(WELL_QUOTED.replace(b",", re.escape(separator.encode())))
+    fits = _lines_of(len(names), separator).fullmatch
     with path.open("rb") as file:
         header = b"".join(file.readline() for _ in range(header_lines))
-        if b'"' in header and not is_plain.fullmatch(header.removeprefix(BOM_UTF8)):
+        if b'"' in header and not fits(header.removeprefix(BOM_UTF8)):
             yield from rows_one_by_one(path, file.tell(), separator, names, needed)
             return
         for piece in pieces(file, quoted=True):
-            frame = None
-            if b'"' not in piece or is_plain.fullmatch(piece):
-                with suppress(pl.exceptions.PolarsError):
-                    frame = pl.read_csv(
-                        header + piece, separator=separator, columns=asked, infer_schema=False
-                    )
+            frame = _read_fitting(header, piece, separator, names, needed, fits)
             if frame is None:  # what is wrong is told with its line there, and the rest is read
                 yield from rows_one_by_one(path, file.tell() - len(piece), separator, names, needed)
                 return
-            filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
-            # A row with values in other columns alone is not blank; that its own are missing will
-            # be found.
-            dropped = frame.height - filled.height
-            if dropped and dropped <= len(_BLANK_LINE.findall(piece)):
-                frame = filled
             yield frame
+
+
+def _read_fitting(
+    header: bytes,
+    piece: bytes,
+    separator: str,
+    names: list[str],
+    needed: list[str],
+    fits: Callable[[bytes], object],
+) -> pl.DataFrame | None:
+    """Return the rows of a piece in which every line fits, without blank lines; otherwise None.
+
+    Args:
+        header: Names the columns.
+        piece: Whole lines.
+        separator: Between the columns.
+        names: All columns of the file.
+        needed: Columns to return, beside the last one.
+        fits: Looks at every line of a piece; slow.
+    """
+    has_marks = b'"' in piece
+    if has_marks and not fits(piece):
+        return None
+    # A line with too few values ends in a null; of one with too many Polars does not tell.
+    asked = list(dict.fromkeys([*needed, names[-1]]))
+    try:
+        frame = pl.read_csv(header + piece, separator=separator, columns=asked, infer_schema=False)
+    except pl.exceptions.PolarsError:
+        return None
+    filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    is_even = piece.count(separator.encode()) == (len(names) - 1) * filled.height
+    is_sure = has_marks or (is_even and not filled[names[-1]].null_count())
+    if not is_sure and not fits(piece):
+        return None
+    # A row with values in other columns alone is not blank; that its own are missing will be found.
+    dropped = frame.height - filled.height
+    return filled if dropped and dropped <= len(_BLANK_LINE.findall(piece)) else frame
+
+
+def _lines_of(most: int, separator: str) -> re.Pattern[bytes]:
+    """Return what lines look like, none of which has more values, all with marks by the rules.
+
+    Args:
+        most: Values of a line.
+        separator: Between them.
+    """
+    mark = re.escape(separator.encode())
+    value = VALUE.replace(b",", mark)
+    line = value + b"(?:" + mark + value + b"){0,%d}+" % (most - 1)
+    return re.compile(b"(?:" + line + rb"(?:\r?\n|\Z))*+")
 
 
 def _separator_of(path: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from sasrec.data.moments import numbers_or_moments
+from sasrec.data.moments import numbers_or_moments, odd_times
 from sasrec.data.numbering import Numbering
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
@@ -206,7 +206,8 @@ def numbered(values: pl.Series, where: str, numbering: Numbering, before: int = 
 def _texts(values: pl.Series, where: str, before: int) -> pl.Series:
     if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
         raise DataError(
-            f"{where}: column {values.name!r} holds {values.dtype}; it needs text or whole numbers"
+            f"{where}: column {values.name!r} holds {values.dtype}; it needs text or "
+            "whole numbers, so cast it to one of them"
         )
     if values.dtype.is_float():
         values = _whole(values.fill_nan(None), where, before)
@@ -276,6 +277,8 @@ def as_times(values: pl.Series, where: str, before: int = 0) -> pl.Series:
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     times = values.cast(pl.Float64, strict=False)
     bad = times.is_null() | ~times.is_finite()
+    if values.dtype == pl.String:
+        bad = odd_times(values)
     if bad.any():
         raise DataError(
             _at(bad, values.name, where, before)

@@ -34,6 +34,23 @@ def numbers_or_texts(texts: pl.Series) -> pl.Series:
     return _by_blocks(texts, _numbers_or_texts)
 
 
+def odd_times(texts: pl.Series) -> pl.Series:
+    """Return which texts keep a column from being times: what is none, or else the rarer kind.
+
+    Args:
+        texts: String [n].
+
+    Returns:
+        Boolean [n]; a missing text is odd.
+    """
+    numbers = _numbers(texts).is_not_null()
+    moments = _moments(texts).is_not_null()
+    neither = ~(numbers | moments)
+    if neither.any():
+        return neither
+    return moments if moments.sum() < numbers.sum() else numbers
+
+
 def _by_blocks(texts: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
     """Return what all blocks of a column are read as, or the texts if these differ."""
     blocks = []
@@ -48,8 +65,12 @@ def _by_blocks(texts: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.S
     return pl.concat(block.cast(kind or block.dtype) for block in blocks)
 
 
+def _numbers(texts: pl.Series) -> pl.Series:
+    return texts.str.strip_chars().cast(pl.Float64, strict=False)
+
+
 def _numbers_or_texts(texts: pl.Series) -> pl.Series:
-    numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
+    numbers = _numbers(texts)
     return numbers if numbers.null_count() == texts.null_count() else texts
 
 

@@ -16,6 +16,8 @@ from sasrec.data.thrift import Fields, walk_struct
 from sasrec.errors import DataError
 
 BROKEN = "{} cannot be read as Parquet: its {} are broken; fetch or write it anew"
+OTHER = "{} is no Parquet file, which begins with the letters PAR1; name it after what it holds"
+CUT_OFF = "{} is cut off: a Parquet file ends with the letters PAR1; fetch or write it anew"
 MAGIC = b"PAR1"
 LARGEST_PAGE = 2**26
 """Bytes of a page unpacked, and of all pages of a column, that are always allowed."""
@@ -51,6 +53,11 @@ def check_sizes(path: Path, columns: tuple[str, ...]) -> bool:
     try:
         with path.open("rb") as file:
             sizes = _Sizes(file, path.stat().st_size, columns)
+            if file.read(len(MAGIC)) != MAGIC:
+                raise DataError(OTHER.format(path))
+            file.seek(max(0, sizes.size - len(MAGIC)))
+            if file.read() != MAGIC:
+                raise DataError(CUT_OFF.format(path))
             sought = {ELEMENT: sizes.element, COLUMN: sizes.chunk}
             footer, _ = walk_struct(_footer(file, sizes.size), sought)
             swollen = [name for name, count in sizes.values.items() if count > footer[3]]
@@ -145,7 +152,7 @@ def _footer(file: BinaryIO, size: int) -> bytes:
     file.seek(size - tail)
     end = file.read(tail)
     length = int.from_bytes(end[:4], "little")
-    if end[4:] != MAGIC or length > size - tail - len(MAGIC):
+    if length > size - tail - len(MAGIC):
         raise ValueError("no footer")
     file.seek(size - tail - length)
     return file.read(length)

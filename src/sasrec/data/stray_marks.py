@@ -137,7 +137,7 @@ def _by_itself(line: str, separator: str, most: int) -> list[str]:
         first, *others = [part] if is_open else part.split(separator)
         split[-1] += first
         split += others
-    return split if len(split) <= most else values
+    return values if is_open or len(split) > most else split
 
 
 def _columns(rows: list[list[str]], names: list[str], needed: list[str]) -> pl.DataFrame:
