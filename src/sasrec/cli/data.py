@@ -87,6 +87,7 @@ def describe(
     if as_json:
         print(json.dumps(facts))
         return
+    facts.pop("remarks")  # said already, on standard error
     for name, value in facts.items():
         text = f"{value:,}" if isinstance(value, int | float) else str(value)
         print(f"{name.replace('_', ' '):<22} {text}")
@@ -124,6 +125,7 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         "last_event": None if times is None else _moment(float(times.max())),
         "titles": len(corpus.item_titles()),
         "fingerprint": corpus.sequences.fingerprint(),
+        "remarks": [remark.as_json() for remark in corpus.remarks],
     }
 
 

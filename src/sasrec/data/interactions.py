@@ -11,6 +11,7 @@ import polars as pl
 
 from sasrec.data.moments import numbers_or_moments, odd_times
 from sasrec.data.numbering import Numbering
+from sasrec.data.remarks import Remark
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
@@ -35,6 +36,8 @@ class Interactions:
         listed: ``user`` or ``item`` to the tokens that a file of its own lists, each once, String;
             what the source does not list has no entry.
         elsewhere: Columns of those files whose value filters have been applied to them.
+        remarks: What is doubtful in the source; whoever makes new interactions from these keeps
+            them.
     """
 
     frame: pl.DataFrame
@@ -43,6 +46,7 @@ class Interactions:
     titles: Mapping[str, str] = field(default_factory=dict)
     listed: dict[str, pl.Series] = field(default_factory=dict)
     elsewhere: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def unmet_items(self) -> pl.Series:

@@ -17,6 +17,7 @@ import polars as pl
 from sasrec.data.interactions import Interactions
 from sasrec.data.numbering import by_appearance, occurrences, taken
 from sasrec.data.ordering import by_user_then_time
+from sasrec.data.remarks import Remark
 from sasrec.data.titles import Titles
 from sasrec.data.vocabulary import Vocabulary
 
@@ -74,6 +75,7 @@ class Corpus:
         source: Name or absolute path the data can be found by again; empty for a data frame.
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, where the source is split already; else None.
+        remarks: What is doubtful in the data.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Corpus:
     titles: Mapping[str, str]
     source: str = ""
     target_counts: np.ndarray | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items that are known here; the source may have more."""
@@ -117,14 +120,14 @@ def build_corpus(
     if len(unmet := interactions.unmet_items):
         # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
         items = pl.concat([items, unmet])
-    titles = interactions.titles
+    titles, remarks = interactions.titles, interactions.remarks
     del interactions  # if nobody else holds them, columns can go one by one
     compared = columns.get("time")
     if rounded_times and compared is not None:
         compared = _scaled(compared)
     sequences = line_up(columns, compared)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
-    return Corpus(name, sequences, *vocabularies, titles, source)
+    return Corpus(name, sequences, *vocabularies, titles, source, remarks=remarks)
 
 
 def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:

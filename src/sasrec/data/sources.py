@@ -21,6 +21,7 @@ from sasrec.data.interactions import Interactions, from_frame, require_columns, 
 from sasrec.data.movielens import Progress
 from sasrec.data.presplit import read_parts
 from sasrec.data.readers import read_file, read_groups, read_notes
+from sasrec.data.remarks import tell
 from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
 from sasrec.data.writing import write_whole
@@ -64,12 +65,16 @@ def load_corpus(
         name, lasting = path.stem, str(source) if source in ENTRIES else str(path.resolve())
         if settings.split_files is not None:
             found_by = path if path.exists() else path.parent  # NAME.inter itself need not exist
-            return read_parts(path, settings, str(found_by.resolve()))
+            corpus = read_parts(path, settings, str(found_by.resolve()))
+            tell(corpus.remarks, str(path))
+            return corpus
         where, read = str(path), partial(read_file, path, settings)
     # Not by a name of their own, so that events can go while they are lined up.
-    return build_corpus(
+    corpus = build_corpus(
         apply_filters(read(), settings, where), name, lasting, rounded_times=settings.rounded_times
     )
+    tell(corpus.remarks, where)
+    return corpus
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
