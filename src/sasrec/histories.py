@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from sasrec.data.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
 
@@ -63,7 +64,7 @@ def tokens_of(items: Iterable[str], what: str) -> list[str]:
     """Return item tokens as a list of texts; numbers are taken as the tokens they spell.
 
     Args:
-        items: Texts or whole numbers.
+        items: Texts or whole numbers; a float that is whole, such as 9.0, is that number.
         what: Subject and verb of the error text.
 
     Returns:
@@ -75,8 +76,13 @@ def tokens_of(items: Iterable[str], what: str) -> list[str]:
     if isinstance(items, str) or not isinstance(items, Iterable):
         kind = "the text " if isinstance(items, str) else ""
         raise DataError(f"{what} a list of item tokens, not {kind}{items!r}")
-    tokens = list(items)
-    odd = [each for each in tokens if not isinstance(each, str | int | np.integer)]
-    if odd:
-        raise DataError(f"{what} a list of texts or whole numbers, and {odd[0]!r} is neither")
-    return [str(token) for token in tokens]
+    tokens: list[str] = []
+    for item in items:
+        try:
+            tokens.append(token_of(item))
+        except ValueError as error:
+            reason = "" if str(error) != INEXACT else f": {error}, so give it as text"
+            raise DataError(
+                f"{what} a list of texts or whole numbers, and {item!r} is neither{reason}"
+            ) from error
+    return tokens

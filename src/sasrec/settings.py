@@ -132,6 +132,45 @@ def _spelled(value: Any) -> Any:
 
 IntervalText = Annotated[str, BeforeValidator(_spelled)]
 
+NO_TIMES = "none"
+"""As the time column: the rows are in order, and no times are read."""
+READ_AS_NONE = ("None", "null", "NULL", "Null")
+"""Texts that Python and YAML read as no value."""
+
+
+def _or_no_times(value: Any) -> Any:
+    """Return ``none`` for no column, however YAML or Python spell it."""
+    is_none = value is None or (isinstance(value, str) and value.lower() in {NO_TIMES, "null"})
+    return NO_TIMES if is_none else value
+
+
+def _cleanings(value: Any) -> Any:
+    """Return ``spaces,numbers`` as a tuple; true is what hardly ever joins two different things."""
+    if isinstance(value, bool) or value is None:
+        return ("spaces", "unicode", "numbers") if value else ()
+    return tuple(each.strip() for each in value.split(",")) if isinstance(value, str) else value
+
+
+def _missing_texts(value: Any) -> Any:
+    """Return texts as the user wrote them; YAML reads NULL as no value, so that stands for it.
+
+    Args:
+        value: A text with commas between several, a number, or a list of these.
+
+    Returns:
+        Texts, or what is for pydantic to judge.
+
+    Raises:
+        ValueError: One is true or false, whose spelling is lost.
+    """
+    given = value.split(",") if isinstance(value, str) else value
+    texts: list[Any] = []
+    for each in given if isinstance(given, list | tuple) else [given]:
+        if isinstance(each, bool):
+            raise ValueError("true and false must stand in quotation marks to be texts")
+        texts += READ_AS_NONE if each is None else [str(each).strip()]
+    return tuple(texts)
+
 
 class DataSettings(Settings):
     """Which columns hold what, and how much history counts."""
@@ -144,8 +183,20 @@ class DataSettings(Settings):
     """Column with the user's token."""
     item_column: Word = Field("item_id", json_schema_extra=recbole("ITEM_ID_FIELD"))
     """Column with the item's token."""
-    time_column: Word = Field("timestamp", json_schema_extra=recbole("TIME_FIELD"))
-    """Column with the time of the event; without it, events count in file order."""
+    time_column: Annotated[Word, BeforeValidator(_or_no_times)] = Field(
+        "timestamp", json_schema_extra=recbole("TIME_FIELD")
+    )
+    """Column with the time of the event; none takes the rows to be in order and reads no times."""
+    clean_tokens: Annotated[
+        tuple[Literal["spaces", "unicode", "numbers", "case"], ...], BeforeValidator(_cleanings)
+    ] = ()
+    """What to make alike in users and items: spaces (around them), unicode (NFC), numbers (9.0 is
+    9), case (lower); true does the first three. By default tokens are taken as they stand."""
+    missing_values: Annotated[tuple[str, ...], BeforeValidator(_missing_texts)] = ()
+    """Texts that mean a missing user, item or time, such as ['NULL', 'nan']; spaces around them do
+    not matter. By default only an empty value is missing."""
+    incomplete: Annotated[Literal["refuse", "drop"], _in_case(str.lower)] = "refuse"
+    """What to do with rows without a user, item or time: refuse the data, or drop these rows."""
     separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
     """One character between the columns of an atomic file."""
     sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))

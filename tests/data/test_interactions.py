@@ -57,11 +57,11 @@ def test_categories_are_tokens():
         ("item", ["a", ""], "the data frame, row 2: 'item' is empty; fill or drop it"),
         ("user", [1.0, float("inf")], "the data frame, row 2: 'user' is inf; users and items"),
         ("item", [["a"], ["b"]], "the data frame: column 'item' holds List(String); it needs text"),
-        ("time", [1.0, None], "the data frame, row 2: 'time' is None; a time is a number"),
+        ("time", [1.0, None], "the data frame, row 2: 'time' is empty; fill or drop it (1 of 2"),
         ("time", ["1", "soon"], "the data frame, row 2: 'time' is 'soon'; a time is a number"),
-        ("time", [1.0, float("nan")], "the data frame, row 2: 'time' is nan; a time is a number"),
+        ("time", [1.0, float("nan")], "the data frame, row 2: 'time' is empty; fill or drop it"),
         ("time", [float("inf"), 1.0], "the data frame, row 1: 'time' is inf; a time is a number"),
-        ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is None; a time is"),
+        ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is empty; fill or"),
     ],
 )
 def test_a_bad_value_says_its_row_and_column(column, values, expected):

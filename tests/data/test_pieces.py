@@ -80,7 +80,7 @@ def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
         (2, ["2024-05-31", "17", "2024-05-31"]),  # the rarer kind
         (2, ["5", "2024-05-31", "17"]),
         (3, ["2024-05-31", "17", "soon"]),  # what is none of them
-        (1, ["", "17", "2024-05-31"]),
+        (2, ["", "17", "2024-05-31"]),  # where one is missing, the others are looked at first
     ):
         lines = "".join(f"a,x,{time}\n" for time in times)
         path.write_text("user_id,item_id,timestamp\n" + lines)

@@ -16,6 +16,10 @@ from sasrec.settings import DataSettings
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 RATED = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+EMPTY = (
+    "ml.inter, line 3: {!r} is empty; fill it or drop the line (1 line lacks a value; "
+    "incomplete=drop leaves such lines out)"
+)
 NOTED = "user_id:token\titem_id:token\ttimestamp:float\tnote:token\n"
 
 
@@ -100,7 +104,7 @@ def test_windows_line_ends_leak_into_no_token_in_the_last_column(read, blank):
 
 def test_windows_line_ends_leave_no_empty_token_unnoticed(complaint):
     text = "timestamp:float\tuser_id:token\titem_id:token\r\n1\ta\tb\r\n2\tc\t\r\n"
-    assert complaint(text) == "ml.inter, line 3: 'item_id' is empty; fill it or drop the line"
+    assert complaint(text) == EMPTY.format("item_id")
 
 
 def test_quotes_are_kept_as_they_are(read):
@@ -213,16 +217,12 @@ def test_a_time_that_is_no_number_names_its_line(complaint, time):
 
 
 def test_an_empty_time_names_its_line(complaint):
-    assert complaint(f"{HEADER}a\tb\t1\na\tb\t\n") == (
-        "ml.inter, line 3: 'timestamp' is empty; fill it or drop the line"
-    )
+    assert complaint(f"{HEADER}a\tb\t1\na\tb\t\n") == EMPTY.format("timestamp")
 
 
 @pytest.mark.parametrize(("line", "name"), [("\tb\t2", "user_id"), ("a\t\t2", "item_id")])
 def test_an_empty_token_names_its_line(complaint, line, name):
-    assert complaint(f"{HEADER}a\tb\t1\n{line}\n") == (
-        f"ml.inter, line 3: {name!r} is empty; fill it or drop the line"
-    )
+    assert complaint(f"{HEADER}a\tb\t1\n{line}\n") == EMPTY.format(name)
 
 
 @pytest.mark.parametrize("filler", [0, 5000])
@@ -465,9 +465,13 @@ def test_a_time_column_asked_for_by_name_must_be_there(tmp_path):
         read_text(tmp_path, text, time_column="tiemstamp")
 
 
-def test_events_without_times_are_mentioned(tmp_path, caplog):
-    assert read_text(tmp_path, "user_id,item_id\na,b\n") == [("a", "b")]
-    assert "no column 'timestamp', so events count in the order they stand" in caplog.text
+def test_events_without_times_are_mentioned_once(tmp_path, caplog):
+    (tmp_path / "a.csv").write_text("user_id,item_id\na,b\n")
+    corpus = load_corpus(tmp_path / "a.csv", DataSettings())
+    assert [remark.kind for remark in corpus.remarks] == ["no_times"]
+    assert caplog.messages == [
+        f"{tmp_path}/a.csv: no column 'timestamp', so events count in the order they stand"
+    ]
 
 
 def test_a_line_with_a_value_elsewhere_is_not_blank(tmp_path):

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from sasrec.data.changes import check_only_grown, seen
+from sasrec.data.cleaning import without_missing
 from sasrec.data.layout import Layout, check_each_line, refuse
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.numbering import Numbering
@@ -83,8 +85,8 @@ def read_numbered(
         numberings: Of the columns of tokens, to be added to; None for new ones.
 
     Returns:
-        A row a line, blank lines left out; and of each column of ``tokens``, the text of number 1
-        and so on, String.
+        A row a line, blank lines left out, 0 for no token and NaN for no number among those that
+        are wanted; and of each column of ``tokens``, the text of number 1 and so on, String.
 
     Raises:
         DataError: As ``read_pieces`` does.
@@ -93,18 +95,22 @@ def read_numbered(
         numberings = {name: Numbering() for name in layout.tokens}
     whole = [name for name in layout.numbers if name in layout.wanted]
     kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
-    rows = Rows(count_line_ends(layout.path) + 1, kinds)
-    for frame in read_pieces(layout):
-        rows.append(frame.with_columns(each.add(frame[name]) for name, each in numberings.items()))
+    before = seen(layout.path)
+    rows = Rows(count_line_ends(layout.path, before.st_size) + 1, kinds)
+    for frame in read_pieces(layout, before.st_size):
+        numbers = [each.add(frame[name]).fill_null(0) for name, each in numberings.items()]
+        rows.append(frame.with_columns(*numbers, pl.col(whole).fill_null(float("nan"))))
+    check_only_grown(layout.path, before)
     tokens = {name: numbering.entries for name, numbering in numberings.items()}
     return rows.frame().select([*layout.wanted, *layout.optional]), tokens
 
 
-def read_pieces(layout: Layout) -> Iterator[pl.DataFrame]:
+def read_pieces(layout: Layout, end: int | None = None) -> Iterator[pl.DataFrame]:
     """Yield the columns asked for, some lines at a time: text as String, numbers as Float64.
 
     Args:
         layout: The file and its columns.
+        end: Its size when it was first looked at; None for its size now.
 
     Yields:
         A row a line, blank lines left out, in one chunk; at least one frame.
@@ -116,17 +122,18 @@ def read_pieces(layout: Layout) -> Iterator[pl.DataFrame]:
     asked = [*layout.wanted, *layout.optional]
     is_walked = False
     yield _no_rows(layout, asked)
+    end = seen(layout.path).st_size if end is None else end
     with layout.path.open("rb") as file:
         file.readline()
-        for piece in pieces(file, quoted=False):
+        for piece in pieces(file, quoted=False, end=end):
             frame, is_odd = _read_strictly(piece, layout)
             if (is_odd or frame is None) and not is_walked:
-                check_each_line(layout)
+                check_each_line(layout, end)
                 is_walked = True
             if frame is None:
                 frame = _read_leniently(piece, layout)
             if frame is None or not _are_finite(frame, layout):
-                refuse(layout)
+                refuse(layout, end)
             yield frame.select(asked).rechunk()  # or columns would differ in their chunks
 
 
@@ -154,7 +161,7 @@ def _read_strictly(piece: bytes, layout: Layout) -> tuple[pl.DataFrame | None, b
     if _has_gaps(frame):
         filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
         has_gaps = _has_gaps(filled)
-    if _values_differ(piece, filled, layout) or _has_gaps(filled.select(layout.wanted)):
+    if _values_differ(piece, filled, layout) or _has_gaps(filled.select(_filled(layout))):
         return None, True
     is_short = filled.height < frame.height
     return filled, has_gaps or (is_short and filled.height != len(_written_lines(piece)))
@@ -171,8 +178,9 @@ def _read_leniently(piece: bytes, layout: Layout) -> pl.DataFrame | None:
         The rows, or None if some line does not fit.
     """
     frame = _read_piece(b"\n".join(_written_lines(piece)), layout, pl.String)
-    if frame is None or _has_gaps(frame.select(layout.wanted)):
+    if frame is None or _has_gaps(frame.select(_filled(layout))):
         return None
+    frame = frame.with_columns(without_missing(frame[n], layout.missing) for n in layout.numbers)
     texts = [pl.col(name).str.strip_chars() for name in layout.numbers]
     numbers = frame.with_columns(text.cast(pl.Float64, strict=False) for text in texts)
     is_text = [numbers[n].is_null() & frame[n].is_not_null() for n in layout.numbers]
@@ -213,8 +221,19 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
     return bool(sum(frame.null_count().row(0)))
 
 
+def _filled(layout: Layout) -> tuple[str, ...]:
+    """Return the columns in which no value may be empty."""
+    return () if layout.may_lack else layout.wanted
+
+
 def _are_finite(frame: pl.DataFrame, layout: Layout) -> bool:
-    return all(bool(frame[name].drop_nulls().is_finite().all()) for name in layout.numbers)
+    for name in layout.numbers:
+        numbers = frame[name].drop_nulls()
+        if layout.may_lack and name in layout.wanted:  # where NaN means that there is none
+            numbers = numbers.drop_nans()
+        if not numbers.is_finite().all():
+            return False
+    return True
 
 
 def _values_differ(piece: bytes, frame: pl.DataFrame, layout: Layout) -> bool:

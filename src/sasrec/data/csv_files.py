@@ -11,10 +11,12 @@ from pathlib import Path
 
 import polars as pl
 
+from sasrec.data.changes import check_only_grown, seen
+from sasrec.data.cleaning import numbering_for
 from sasrec.data.filters import loaded_columns
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
-from sasrec.data.moments import numbers_or_moments, numbers_or_texts
+from sasrec.data.moments import Zones, numbers_or_moments, numbers_or_texts
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
 from sasrec.data.stray_marks import rows_one_by_one
@@ -43,21 +45,26 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is broken or lacks a column.
     """
+    before = seen(path)
     separator = _separator_of(path)
     header, lines = _csv_header(path, separator)
     names = loaded_columns(header, "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
-    read = partial(_texts, path, separator, header, lines)
-    most = count_line_ends(path)
+    read = partial(_texts, path, separator, header, lines, before.st_size)
+    most = count_line_ends(path, before.st_size) + 1
+    zones = Zones()
     # A date is compared by its text where it is no time.
-    read_as = {
-        name: numbers_or_moments if name == columns.time_column else numbers_or_texts
-        for name in values
-    }
-    frame, entries = gathered(read, values, tokens, read_as=read_as, most=most)
-    return from_table(frame, names, path, columns, entries)
+    read_as: dict[str, Callable[[pl.Series], pl.Series]] = dict.fromkeys(values, numbers_or_texts)
+    if columns.time_column in values:
+        as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
+        read_as[columns.time_column] = as_moments
+    numberings = {name: numbering_for(columns) for name in tokens}
+    frame, entries = gathered(read, values, numberings, read_as=read_as, most=most)
+    check_only_grown(path, before)
+    remarks = zones.remarks(columns.time_column)
+    return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
 
 
 def _texts(
@@ -65,6 +72,7 @@ def _texts(
     separator: str,
     names: list[str],
     header_lines: int,
+    end: int,
     values: list[str],
     tokens: Mapping[str, Numbering],
 ) -> Iterator[pl.DataFrame]:
@@ -75,6 +83,7 @@ def _texts(
         separator: Between the columns.
         names: All columns of the file.
         header_lines: Lines that name them.
+        end: Bytes of the file that count.
         values: Columns to yield as text.
         tokens: Columns of tokens, yielded as numbers; are added to.
 
@@ -86,7 +95,7 @@ def _texts(
     """
     rows = 0
     needed = [*tokens, *values]
-    for frame in _pieces_read(path, separator, names, header_lines, needed):
+    for frame in _pieces_read(path, separator, names, header_lines, needed=needed, end=end):
         some = frame.select(needed).rechunk()
         for name in needed:
             odd = some[name].str.contains(r"[\r\n]").fill_null(value=False)
@@ -100,7 +109,7 @@ def _texts(
 
 
 def _pieces_read(
-    path: Path, separator: str, names: list[str], header_lines: int, needed: list[str]
+    path: Path, separator: str, names: list[str], header_lines: int, *, needed: list[str], end: int
 ) -> Iterator[pl.DataFrame]:
     """Yield columns of a table piece by piece: by Polars, while marks stand about whole values.
 
@@ -113,6 +122,7 @@ def _pieces_read(
         names: All columns of the file.
         header_lines: Lines that name them.
         needed: Columns to yield, as String.
+        end: Bytes of the file that count.
 
     Yields:
         A row a line that is not blank.
@@ -124,14 +134,17 @@ def _pieces_read(
     with path.open("rb") as file:
         header = b"".join(file.readline() for _ in range(header_lines))
         if b'"' in header and not fits(header.removeprefix(BOM_UTF8)):
-            yield from rows_one_by_one(path, file.tell(), separator, names, needed)
+            begin = file.tell()
+            yield from rows_one_by_one(path, begin, separator, names, needed=needed, end=end)
             return
-        for piece in pieces(file, quoted=True):
+        begin = file.tell()
+        for piece in pieces(file, quoted=True, end=end):
             frame = _read_fitting(header, piece, separator, names, needed, fits)
             if frame is None:  # what is wrong is told with its line there, and the rest is read
-                yield from rows_one_by_one(path, file.tell() - len(piece), separator, names, needed)
+                yield from rows_one_by_one(path, begin, separator, names, needed=needed, end=end)
                 return
             yield frame
+            begin = file.tell()
 
 
 def _read_fitting(

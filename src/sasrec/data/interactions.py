@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from sasrec.data.moments import numbers_or_moments, odd_times
+from sasrec.data.cleaning import numbering_for
+from sasrec.data.doubtful_times import time_remarks
+from sasrec.data.doubtful_tokens import token_remarks
+from sasrec.data.incomplete import complete_rows
+from sasrec.data.moments import Zones
 from sasrec.data.numbering import Numbering
 from sasrec.data.remarks import Remark
+from sasrec.data.times import as_times
+from sasrec.data.tokens import spelled
 from sasrec.errors import DataError, did_you_mean
-from sasrec.settings import DataSettings
-
-logger = logging.getLogger(__name__)
+from sasrec.settings import NO_TIMES, DataSettings
 
 VALUE = "value:"
 """What the names of further columns in a frame of events begin with."""
@@ -84,10 +87,12 @@ def from_frame(
     values: Sequence[str] = (),
     tokens: Mapping[str, pl.Series] | None = None,
     where: str = "the data frame",
+    settings: DataSettings | None = None,
+    remarks: tuple[Remark, ...] = (),
 ) -> Interactions:
     """Check a frame in the user's own columns and bring it into our form.
 
-    Tokens are text: the number 7 and the text "7" are the same item, "007" is another.
+    Tokens are text: the numbers 7 and 7.0 and the text "7" are the same item, "007" is another.
 
     Args:
         frame: One row an event.
@@ -98,28 +103,48 @@ def from_frame(
         tokens: Of columns that hold numbers of tokens from 1 (0 or null where there is none),
             those tokens by name of column.
         where: What to call the source in an error text.
+        settings: How tokens are cleaned, what is missing, and what becomes of incomplete rows;
+            None for the defaults.
+        remarks: What has been found doubtful in the source before.
 
     Returns:
         The events in the order of the frame.
 
     Raises:
-        DataError: A column is missing, there is no row, a user or item is null or a fraction,
-            or a time is null, not a number, or not finite.
+        DataError: A column is missing, there is no row, a user or item is a fraction or a float
+            too large to be exact, or a time is no number or date, or not finite; or a user, item
+            or time is missing in some row and such rows are not left out.
     """
     require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
     if frame.height == 0:
         raise DataError(f"{where} holds no interactions; it needs at least one row of data")
-    tokens = tokens or {}
-    user_numbers, users = _checked(frame[user], tokens.get(user), where)
-    item_numbers, items = _checked(frame[item], tokens.get(item), where)
-    columns = [user_numbers.alias("user"), item_numbers.alias("item")]
-    if time is not None:
-        columns.append(as_times(frame[time], where).alias("time"))
+    settings = settings or DataSettings()
+    columns: list[pl.Series] = []
+    lacking: dict[str, pl.Series] = {}
+    entries: list[pl.Series] = []
+    for name, own in ((user, "user"), (item, "item")):
+        numbers, texts = _numbered(frame[name], (tokens or {}).get(name), where, settings)
+        entries.append(texts)
+        columns.append(numbers.alias(own))
+        lacking[name] = _without_token(numbers, texts)
+    if time is None:
+        remarks += (_no_times(settings, frame),)
+    else:
+        times, some = _times(frame[time], where, settings)
+        remarks += some
+        columns.append(times.alias("time"))
+        lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # so that they are NumPy's without a copy
     columns += [
         _plain(frame[name], where).alias(VALUE + name) for name in values if name in frame.columns
     ]
-    return Interactions(pl.DataFrame(columns), users, items)
+    events, some = complete_rows(pl.DataFrame(columns), lacking, settings, where)
+    remarks += some
+    for name, own, texts in ((user, "user", entries[0]), (item, "item", entries[1])):
+        remarks += token_remarks(texts, events[own].to_numpy(), name)
+    if time is not None:
+        remarks += time_remarks(events["time"].to_numpy(), time, where)
+    return Interactions(events, entries[0], entries[1], remarks=remarks)
 
 
 def require_columns(names: list[str], wanted: Sequence[str], where: str) -> None:
@@ -141,81 +166,47 @@ def require_columns(names: list[str], wanted: Sequence[str], where: str) -> None
             )
 
 
-def time_column(names: list[str], columns: DataSettings, where: str) -> str | None:
-    """Return the column with times, or None if the events shall count in the order they stand.
-
-    Args:
-        names: Columns that are there.
-        columns: The name of the time column.
-        where: What to call the source in an error text.
-
-    Returns:
-        Its name; None, with a line in the log, if it has the usual name and is not there.
-
-    Raises:
-        DataError: A column of another name was asked for and is not there.
-    """
-    wanted = columns.time_column
-    if wanted in names:
-        return wanted
-    if wanted != DataSettings().time_column:
-        require_columns(names, [wanted], where)
-    logger.warning("%s: no column %r, so events count in the order they stand", where, wanted)
-    return None
-
-
-def _checked(
-    values: pl.Series, entries: pl.Series | None, where: str
+def _numbered(
+    values: pl.Series, entries: pl.Series | None, where: str, settings: DataSettings
 ) -> tuple[pl.Series, pl.Series]:
-    """Return a column as numbers of tokens, Int32, and the tokens, String.
+    """Return a column as numbers of tokens, Int32, 0 or null for none, and the tokens, String.
 
     Args:
         values: The column.
-        entries: The tokens, if the column holds their numbers already, 0 or null for none.
+        entries: The tokens, if the column holds their numbers already.
         where: What to call the source in an error text.
-
-    Raises:
-        DataError: The column holds what is no token, or a row has none.
-    """
-    numbers = values
-    if entries is None:
-        numbering = Numbering()
-        numbers = numbered(values, where, numbering)
-        entries = numbering.entries
-    nameless = entries.index_of("")
-    empty = numbers.fill_null(0).is_in([0] if nameless is None else [0, nameless + 1])
-    if empty.any():
-        raise DataError(_at(empty, values.name, where) + " is empty; fill or drop it")
-    return numbers, entries
-
-
-def numbered(values: pl.Series, where: str, numbering: Numbering, before: int = 0) -> pl.Series:
-    """Return the numbers of a column's tokens.
-
-    Args:
-        values: The column, text or whole numbers.
-        where: What to call the source in an error text.
-        numbering: Of all its tokens; is added to.
-        before: Rows of the source before these.
-
-    Returns:
-        Int32, null where there is no token.
+        settings: How tokens are spelled.
 
     Raises:
         DataError: The column holds what is no token.
     """
-    return numbering.add(_texts(values, where, before))
+    if entries is not None:
+        return values, entries
+    numbering = numbering_for(settings)
+    numbers = numbering.add(spelled(values, where))
+    return numbers, numbering.entries
 
 
-def _texts(values: pl.Series, where: str, before: int) -> pl.Series:
-    if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
-        raise DataError(
-            f"{where}: column {values.name!r} holds {values.dtype}; it needs text or "
-            "whole numbers, so cast it to one of them"
-        )
-    if values.dtype.is_float():
-        values = _whole(values.fill_nan(None), where, before)
-    return values.cast(pl.String)
+def _without_token(numbers: pl.Series, entries: pl.Series) -> pl.Series:
+    """Return which rows have no token, or an empty one; Boolean [n]."""
+    nameless = entries.index_of("")
+    return numbers.fill_null(0).is_in([0] if nameless is None else [0, nameless + 1])
+
+
+def _times(
+    values: pl.Series, where: str, settings: DataSettings
+) -> tuple[pl.Series, tuple[Remark, ...]]:
+    zones = Zones()
+    times = as_times(values, where, missing=settings.missing_values, zones=zones)
+    return times, zones.remarks(values.name)
+
+
+def _no_times(settings: DataSettings, frame: pl.DataFrame) -> Remark:
+    """Return that events count in the order of the rows, and why."""
+    why = f"no column {settings.time_column!r}"
+    if settings.time_column == NO_TIMES:
+        why = f"no times are read (time_column={NO_TIMES})"
+    return Remark("no_times", frame.height, f"{why}, so events count in the order they stand")
 
 
 def _plain(values: pl.Series, where: str) -> pl.Series:
@@ -229,68 +220,3 @@ def _plain(values: pl.Series, where: str) -> pl.Series:
             f"{where}: column {values.name!r} holds {values.dtype}; a filter needs text or numbers"
         )
     return values
-
-
-def _whole(values: pl.Series, where: str, before: int) -> pl.Series:
-    """Return numbers that are whole, as integers; missing ones stay missing.
-
-    Args:
-        values: Of a float type.
-        where: What to call the source in an error text.
-        before: Rows of the source before these.
-
-    Returns:
-        Int64.
-
-    Raises:
-        DataError: One is a fraction or not finite.
-    """
-    whole = values.cast(pl.Int64, strict=False)
-    odd = values.is_not_null() & (whole.is_null() | (whole.cast(values.dtype) != values))
-    if odd.any():
-        raise DataError(
-            _at(odd, values.name, where, before)
-            + f" is {values.filter(odd)[0]!r}; users and items are "
-            "names or whole numbers"
-        )
-    return whole
-
-
-def as_times(values: pl.Series, where: str, before: int = 0) -> pl.Series:
-    """Return a column of times as numbers, in the unit of the source; of dates in seconds.
-
-    Args:
-        values: The column: numbers, dates, or text that spells either.
-        where: What to call the source in an error text.
-        before: Rows of the source before these.
-
-    Returns:
-        Float64, finite.
-
-    Raises:
-        DataError: One is missing, or no time.
-    """
-    kinds = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Categorical, pl.Enum)
-    if values.dtype.is_nested() or values.dtype in kinds:
-        raise DataError(
-            f"{where}: column {values.name!r} holds {values.dtype}; a time is a number or a date"
-        )
-    if values.dtype == pl.String:
-        values = numbers_or_moments(values)
-    if values.dtype.is_temporal():
-        values = values.cast(pl.Datetime("us")).to_physical() / 1e6
-    times = values.cast(pl.Float64, strict=False)
-    bad = times.is_null() | ~times.is_finite()
-    if values.dtype == pl.String:
-        bad = odd_times(values)
-    if bad.any():
-        raise DataError(
-            _at(bad, values.name, where, before)
-            + f" is {values.filter(bad)[0]!r}; a time is a number "
-            "or a date such as 2024-05-31 or 2024-05-31 18:30:00, all of one kind"
-        )
-    return times
-
-
-def _at(bad: pl.Series, column: str, where: str, before: int = 0) -> str:
-    return f"{where}, row {before + int(bad.fill_null(True).arg_max() or 0) + 1}: {column!r}"

@@ -7,6 +7,7 @@ many, and a piece is looked up at once.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 import numpy as np
 import polars as pl
@@ -36,8 +37,14 @@ class Numbering:
         entries: The tokens met, String; the token numbered n stands at n - 1.
     """
 
-    def __init__(self) -> None:
-        """Begin without a token."""
+    def __init__(self, spelling: Callable[[pl.Series], pl.Series] | None = None) -> None:
+        """Begin without a token.
+
+        Args:
+            spelling: Makes of texts the tokens to number, null for none; None takes them as they
+                are.
+        """
+        self._spelling = spelling
         self.entries = pl.Series([], dtype=pl.String)
         # The number in each slot, 0 where it is free. A token's slot is the one its hash says, or
         # the first free one of those that come after it in growing steps.
@@ -55,9 +62,15 @@ class Numbering:
         Returns:
             Int32 [n], by the same name; null for null.
         """
+        if self._spelling is not None:
+            blocks = range(0, max(len(tokens), 1), BLOCK)
+            tokens = pl.concat([self._spelling(tokens[begin : begin + BLOCK]) for begin in blocks])
+        return self._add(tokens)
+
+    def _add(self, tokens: pl.Series) -> pl.Series:
         if tokens.null_count():
             numbers = pl.Series(tokens.name, [None], dtype=pl.Int32).new_from_index(0, len(tokens))
-            return numbers.scatter(tokens.is_not_null().arg_true(), self.add(tokens.drop_nulls()))
+            return numbers.scatter(tokens.is_not_null().arg_true(), self._add(tokens.drop_nulls()))
         found = np.empty(len(tokens), dtype=np.int32)
         for begin in range(0, len(tokens), BLOCK):
             block = slice(begin, begin + BLOCK)

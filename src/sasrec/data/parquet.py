@@ -11,13 +11,17 @@ from pathlib import Path
 
 import polars as pl
 
+from sasrec.data.changes import check_unchanged, seen
+from sasrec.data.cleaning import numbering_for
 from sasrec.data.filters import loaded_columns
-from sasrec.data.interactions import Interactions, as_times, numbered, require_columns
+from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.limits import check_rows
-from sasrec.data.moments import numbers_or_moments
+from sasrec.data.moments import Zones, numbers_or_moments
 from sasrec.data.numbering import Numbering
 from sasrec.data.parquet_footer import BROKEN, check_sizes
 from sasrec.data.tables import from_table, gathered, needed_of
+from sasrec.data.times import as_times
+from sasrec.data.tokens import spelled
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -45,6 +49,7 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is broken, lacks a column, or holds rows without end.
     """
+    before = seen(path)
     tokens = (columns.user_column, columns.item_column)
     needs_trial = check_sizes(path, tuple(needed_of(columns)))
     with _named(path):
@@ -60,10 +65,20 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     # Times that are text may be numbers in some slices and dates in others.
     times = [n for n in values if n == columns.time_column and kinds[n] != pl.String]
     texts = [n for n in values if n == columns.time_column and n not in times]
-    read_as = dict.fromkeys(texts, numbers_or_moments)
-    read = partial(_slices, path, height, times)
-    frame, entries = gathered(read, values, tokens, numbers=times, read_as=read_as, most=height)
-    return from_table(frame, names, path, columns, entries)
+    zones = Zones()
+    as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
+    numberings = {name: numbering_for(columns) for name in tokens}
+    frame, entries = gathered(
+        partial(_slices, path, height, times),
+        values,
+        numberings,
+        numbers=times,
+        read_as=dict.fromkeys(texts, as_moments),
+        most=height,
+    )
+    check_unchanged(path, before)
+    remarks = zones.remarks(columns.time_column)
+    return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
 
 
 @contextmanager
@@ -131,6 +146,8 @@ def _slices(
                 f"{path} tells the same long texts over and over; use shorter names of users and "
                 "items"
             )
-        tokens = [numbered(piece[n], str(path), each, first) for n, each in numberings.items()]
+        tokens = [
+            each.add(spelled(piece[name], str(path), first)) for name, each in numberings.items()
+        ]
         moments = [as_times(piece[name], str(path), first) for name in times if name in names]
         yield piece.with_columns(*tokens, *moments)

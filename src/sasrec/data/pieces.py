@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from os import SEEK_END
 from typing import BinaryIO
 
+from sasrec.data.changes import end_of_lines
+
 SHARE, SMALLEST, LARGEST = 64, 2**17, 2**23
 """A piece is a sixty-fourth of the file, within these bytes; parsing it holds some thirty times as
 many. Of ten million events pieces four times as large take a tenth less time."""
@@ -14,7 +16,7 @@ LONGEST_VALUE = 2**22
 """Bytes over which a quotation mark may stay open beyond the end of a piece."""
 
 
-def pieces(file: BinaryIO, *, quoted: bool) -> Iterator[bytes]:
+def pieces(file: BinaryIO, *, quoted: bool, end: int | None = None) -> Iterator[bytes]:
     """Yield the rest of a text file in pieces of whole lines, without blank lines before them.
 
     Args:
@@ -22,20 +24,36 @@ def pieces(file: BinaryIO, *, quoted: bool) -> Iterator[bytes]:
         quoted: Whether a value in quotation marks may run over several lines; then a piece ends
             where as many marks have been closed as opened, if that is within ``LONGEST_VALUE``
             bytes of where it would end otherwise.
+        end: The size of the file when it was first looked at; what has been added since is not
+            read. None for its size now.
 
     Yields:
         Bytes, none empty.
     """
-    begin, end = file.tell(), file.seek(0, SEEK_END)
+    begin, last = file.tell(), file.seek(0, SEEK_END)
+    end = last if end is None else end
     file.seek(begin)
     size = min(max(end // SHARE, SMALLEST), LARGEST)
-    while block := file.read(size):
+    while (left := end - file.tell()) > 0 and (block := file.read(min(size, left))):
         piece = block + file.readline()
         if quoted and piece.count(b'"') % 2:
             piece += _rest_of_value(file)
+        if (place := file.tell()) >= end:
+            piece = _until(piece, len(piece) - place + end_of_lines(file, end), quoted=quoted)
+            file.seek(place)
         blank = _BLANK_LINES.match(piece)
         if piece := piece[blank.end() :] if blank else piece:
             yield piece
+
+
+def _until(piece: bytes, length: int, *, quoted: bool) -> bytes:
+    """Return the lines of the last piece that were there when the file was first looked at."""
+    if length >= len(piece):
+        return piece
+    piece = piece[: max(length, 0)]
+    while quoted and piece.count(b'"') % 2:  # a value that is not written to its end yet
+        piece = piece[: piece.rfind(b"\n", 0, -1) + 1]
+    return piece
 
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from sasrec.data.atomic import read_header, read_numbered, read_pieces
+from sasrec.data.cleaning import as_settings_ask, numbering_for
 from sasrec.data.csv_files import read_csv
 from sasrec.data.filters import loaded_columns, needed_columns, value_rule
-from sasrec.data.interactions import Interactions, from_frame, require_columns, time_column
+from sasrec.data.interactions import Interactions, from_frame, require_columns
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering
 from sasrec.data.parquet import read_parquet
+from sasrec.data.times import time_column
 from sasrec.data.titles import Titles
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
@@ -88,7 +90,11 @@ def read_atomic(
         optional=values,
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(wanted[:2]),
+        may_lack=columns.incomplete == "drop" or bool(columns.missing_values),
+        missing=columns.missing_values,
     )
+    if numberings is None:
+        numberings = {name: numbering_for(columns) for name in wanted[:2]}
     frame, tokens = read_numbered(layout, numberings)
     if frame.height == 0:
         raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
@@ -100,6 +106,7 @@ def read_atomic(
         values=values,
         tokens=tokens,
         where=str(path),
+        settings=columns,
     )
     listed, elsewhere = read_listed(path, columns)
     titles = read_titles(path.with_suffix(".item"), columns)
@@ -154,7 +161,7 @@ def _kept_tokens(layout: Layout, key: str, columns: DataSettings) -> pl.Series:
     Raises:
         DataError: The file is broken.
     """
-    numbering = Numbering()
+    numbering = numbering_for(columns)
     for frame in read_pieces(layout):
         kept = frame
         for field in layout.optional:
@@ -188,7 +195,7 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
         return {}
     wanted = (columns.item_column, title)
     layout = Layout(path, columns.separator, list(header), (), optional=wanted)
-    return Titles(pl.concat(frame.drop_nulls() for frame in read_pieces(layout)))
+    return Titles(pl.concat(frame.drop_nulls() for frame in _spelled(layout, wanted[0], columns)))
 
 
 def read_groups(path: Path, columns: DataSettings, items: pl.Series) -> dict[str, list[str]]:
@@ -218,7 +225,7 @@ def read_groups(path: Path, columns: DataSettings, items: pl.Series) -> dict[str
         return {}
     wanted = (columns.item_column, column)
     layout = Layout(path, columns.separator, list(header), (), optional=wanted)
-    named = _asked_rows(layout, columns.item_column, items).drop_nulls()
+    named = _asked_rows(layout, columns.item_column, items, columns).drop_nulls()
     lists = named[column].str.split(columns.sequence_separator).to_list()
     return {
         item: [group for group in groups if group]
@@ -226,16 +233,32 @@ def read_groups(path: Path, columns: DataSettings, items: pl.Series) -> dict[str
     }
 
 
-def _asked_rows(layout: Layout, key: str, tokens: pl.Series) -> pl.DataFrame:
+def _spelled(layout: Layout, key: str, columns: DataSettings) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a file, the tokens in one column spelled as the settings ask for.
+
+    Args:
+        layout: The file.
+        key: The column.
+        columns: The settings.
+
+    Yields:
+        Rows.
+    """
+    for frame in read_pieces(layout):
+        yield frame.with_columns(as_settings_ask(frame[key], columns))
+
+
+def _asked_rows(layout: Layout, key: str, tokens: pl.Series, columns: DataSettings) -> pl.DataFrame:
     """Return the rows of a file in which a column holds one of some tokens.
 
     Args:
         layout: The file.
         key: The column.
         tokens: The tokens, String.
+        columns: How tokens are spelled.
     """
     asked = pl.col(key).is_in(tokens.implode())
-    return pl.concat(frame.filter(asked) for frame in read_pieces(layout))
+    return pl.concat(frame.filter(asked) for frame in _spelled(layout, key, columns))
 
 
 def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
@@ -259,7 +282,8 @@ def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[
         return {}
     shown = [name for name in header if name != columns.user_column]
     layout = Layout(path, columns.separator, header, (columns.user_column,), optional=tuple(shown))
-    asked = _asked_rows(layout, columns.user_column, pl.Series(users, dtype=pl.String))
+    tokens = pl.Series(users, dtype=pl.String)
+    asked = _asked_rows(layout, columns.user_column, tokens, columns)
     return {
         row[columns.user_column]: ", ".join(
             f"{name} {row[name]}" for name in shown if row[name] is not None

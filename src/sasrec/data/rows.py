@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from sasrec.errors import DataError
+
 
 class Rows:
     """Pieces of a table, put one after the other.
@@ -38,8 +40,13 @@ class Rows:
 
         Args:
             piece: Of the same columns as the others.
+
+        Raises:
+            DataError: More rows come than there were when they were counted.
         """
         rows = slice(self._height, self._height + piece.height)
+        if any(rows.stop > len(column) for column in self._numbers.values()):
+            raise DataError("a file changed while it was read; read it again")
         for name, column in self._numbers.items():
             column[rows] = piece[name].to_numpy()
         self._others.append(piece.drop(self._numbers))

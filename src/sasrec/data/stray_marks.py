@@ -7,13 +7,14 @@ a line that it refuses, or of which it makes too many values, is read by itself.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 
+from sasrec.data.changes import end_of_lines
 from sasrec.data.limits import count_line_ends
 from sasrec.errors import DataError
 
@@ -25,7 +26,7 @@ STAND_IN = "\0"
 
 
 def rows_one_by_one(
-    path: Path, begin: int, separator: str, names: list[str], needed: list[str]
+    path: Path, begin: int, separator: str, names: list[str], *, needed: list[str], end: int
 ) -> Iterator[pl.DataFrame]:
     """Yield columns of a table from some place on; slow, so rarely done.
 
@@ -35,6 +36,7 @@ def rows_one_by_one(
         separator: Between the columns.
         names: All columns of the file.
         needed: Columns to yield, as String.
+        end: Bytes of the file that count.
 
     Yields:
         A row a line that is not blank; an empty value is null, as one that a short line lacks.
@@ -45,8 +47,9 @@ def rows_one_by_one(
     """
     with path.open("rb") as file:
         before = count_line_ends(path, begin)
+        last = end_of_lines(file, end)
         file.seek(begin)
-        lines = _Lines(io.TextIOWrapper(file, "utf-8", newline="\n"))
+        lines = _Lines(file, last - begin)
         kept: list[list[str]] = []
         try:
             for place, row in _rows(lines, separator, len(names)):
@@ -105,17 +108,24 @@ def _rows(lines: _Lines, separator: str, most: int) -> Iterator[tuple[int, list[
 
 
 class _Lines:
-    """Lines of a text, the last of which is kept; what ends a row to Python alone is replaced."""
+    """Lines of a text, the last of which is kept; what ends a row to Python alone is replaced.
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
+    So many bytes are read from where the file stands.
+    """
+
+    def __init__(self, file: BinaryIO, left: int) -> None:
+        self._file, self._left = file, left
         self.last = ""
 
     def __iter__(self) -> _Lines:
         return self
 
     def __next__(self) -> str:
-        self.last = _ALONE.sub(STAND_IN, next(self._text))
+        line = self._file.readline()
+        self._left -= len(line)
+        if not line or self._left < 0:
+            raise StopIteration
+        self.last = _ALONE.sub(STAND_IN, line.decode())
         return self.last
 
 

@@ -9,16 +9,18 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.filters import needed_columns
-from sasrec.data.interactions import Interactions, from_frame, time_column
+from sasrec.data.interactions import Interactions, from_frame
 from sasrec.data.numbering import Numbering
+from sasrec.data.remarks import Remark
 from sasrec.data.rows import Rows
+from sasrec.data.times import time_column
 from sasrec.settings import DataSettings
 
 
 def gathered(
     read: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]],
     values: list[str],
-    tokens: tuple[str, ...],
+    numberings: Mapping[str, Numbering],
     *,
     numbers: Sequence[str] = (),
     read_as: Mapping[str, Callable[[pl.Series], pl.Series]],
@@ -30,7 +32,7 @@ def gathered(
         read: Yields the columns named, and those of tokens as numbers, piece by piece; may be
             called again.
         values: Columns of no tokens.
-        tokens: Columns of tokens.
+        numberings: Columns of tokens, each with an empty numbering of them.
         numbers: Those values that are Float64 without nulls.
         read_as: Of those values that are text, what makes numbers or moments of a piece if all of
             it can be read so.
@@ -43,7 +45,7 @@ def gathered(
     Raises:
         DataError: As ``read`` does.
     """
-    numberings = {name: Numbering() for name in tokens}
+    tokens = list(numberings)
     rows = Rows(most, dict.fromkeys(tokens, np.int32) | dict.fromkeys(numbers, np.float64))
     others = [name for name in values if name not in numbers]
     frames = []
@@ -87,7 +89,9 @@ def from_table(
     names: list[str],
     path: Path,
     columns: DataSettings,
+    *,
     tokens: Mapping[str, pl.Series],
+    remarks: tuple[Remark, ...] = (),
 ) -> Interactions:
     """Check a table that was read and bring it into our form.
 
@@ -97,12 +101,13 @@ def from_table(
         path: The file.
         columns: Which columns hold what.
         tokens: By column, the text of number 1 and so on.
+        remarks: What has been found doubtful in the file before.
 
     Returns:
         The events in the order of the frame.
 
     Raises:
-        DataError: As ``from_frame`` does.
+        DataError: As ``from_frame`` and ``time_column`` do.
     """
     time = time_column(names, columns, str(path))
     return from_frame(
@@ -113,4 +118,6 @@ def from_table(
         values=needed_columns(columns),
         tokens=tokens,
         where=str(path),
+        settings=columns,
+        remarks=remarks,
     )

@@ -1,0 +1,82 @@
+"""Files that change while they are read: a log that grows, or a table that is written anew."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+from sasrec.errors import DataError
+
+STEP = 2**16
+"""Bytes looked at once, backwards, for the end of a line."""
+
+
+def seen(path: Path) -> os.stat_result:
+    """Return size, date and identity of a file, as they are now.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DataError: It is gone.
+    """
+    try:
+        return path.stat()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def check_only_grown(path: Path, before: os.stat_result) -> None:
+    """Refuse what was read of a text file that has been replaced or cut in the meantime.
+
+    Args:
+        path: The file; lines added to its end do not matter.
+        before: What was seen of it before it was read.
+
+    Raises:
+        DataError: It is another file, or a shorter one.
+    """
+    now = seen(path)
+    if (now.st_ino, now.st_dev) != (before.st_ino, before.st_dev) or now.st_size < before.st_size:
+        raise DataError(f"{path} was replaced or cut while it was read; read it again")
+
+
+def check_unchanged(path: Path, before: os.stat_result) -> None:
+    """Refuse what was read of a file that was written in the meantime.
+
+    Args:
+        path: The file.
+        before: What was seen of it before it was read.
+
+    Raises:
+        DataError: It is another file, or has another size or date.
+    """
+    now = seen(path)
+    for part in ("st_ino", "st_dev", "st_size", "st_mtime_ns"):
+        if getattr(now, part) != getattr(before, part):
+            raise DataError(f"{path} changed while it was read; read it again")
+
+
+def end_of_lines(file: BinaryIO, end: int) -> int:
+    """Return how many bytes of a file are whole lines.
+
+    Args:
+        file: Open; is left at another place.
+        end: Its size when it was opened. If it has grown since, the line there may have been
+            written in part, and does not count.
+
+    Returns:
+        ``end`` or less.
+    """
+    if file.seek(0, os.SEEK_END) <= end:
+        return end
+    stop = end
+    while stop > 0:
+        begin = max(0, stop - STEP)
+        file.seek(begin)
+        found = file.read(stop - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        stop = begin
+    return 0

@@ -1,0 +1,203 @@
+"""Doubtful tokens: texts that mean nothing, and tokens that look like one another, counted.
+
+Distinct tokens are looked at, block by block, and each takes some bytes meanwhile, whatever its
+length; rows are only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.cleaning import CLEANINGS, NULL_LIKE, POINT_ZERO, SPACES, cleaned
+from sasrec.data.numbering import BLOCK
+from sasrec.data.remarks import Remark
+
+ROUNDED = r"^-?\d(\.\d+)?[eE]\+\d+$|^-?\d{16,}\.0+$"
+"""A long number as a spreadsheet or a column of floats writes it, with fewer digits than it had."""
+MOST_EXAMPLES = 5
+DIFFERENCES = {
+    "spaces": "spaces around them",
+    "unicode": "the Unicode form of a letter (NFC or NFD)",
+    "numbers": "a point and zeros",
+    "case": "upper and lower case",
+}
+"""What each of ``CLEANINGS`` takes away, in words."""
+
+
+def token_remarks(entries: pl.Series, numbers: np.ndarray, column: str) -> tuple[Remark, ...]:
+    """Return what is doubtful about the tokens of a column.
+
+    Args:
+        entries: The tokens, each once, String.
+        numbers: int32 [n], the number of each row's token, from 1; 0 for none.
+        column: Name of the column.
+    """
+    null_like = _where(entries, _is_null_like)
+    remarks = [_null_like(entries, null_like, numbers, column)] if len(null_like) else []
+    rounded = _where(entries, lambda block: block.str.contains(ROUNDED))
+    if len(rounded):
+        remarks.append(_rounded(entries, rounded, column))
+    repeated = _repeated(entries, column)
+    remarks += repeated
+    if not any(remark.kind == "tokens_alike_but_numbers" for remark in repeated):
+        remarks += _point_zero(entries, column)
+    return tuple(remarks)
+
+
+def _blocks(entries: pl.Series) -> Iterator[pl.Series]:
+    for begin in range(0, len(entries), BLOCK):
+        yield entries[begin : begin + BLOCK]
+
+
+def _where(entries: pl.Series, holds: Callable[[pl.Series], pl.Series]) -> np.ndarray:
+    """Return the places of tokens of which something holds, int64."""
+    found = [np.flatnonzero(holds(block).to_numpy()) for block in _blocks(entries)]
+    return np.concatenate(
+        [places + number * BLOCK for number, places in enumerate(found)]
+        or [np.zeros(0, dtype=np.int64)]
+    )
+
+
+def _is_null_like(block: pl.Series) -> pl.Series:
+    known = pl.Series(sorted(NULL_LIKE | {""}), dtype=pl.String).implode()
+    is_empty = block == ""  # of these rows it is known already that they are incomplete
+    return block.str.strip_chars(SPACES).str.to_lowercase().is_in(known) & ~is_empty
+
+
+def _null_like(entries: pl.Series, places: np.ndarray, numbers: np.ndarray, column: str) -> Remark:
+    """Return how many rows have a token that probably means that there is none."""
+    counts = _row_counts(numbers, places, len(entries))
+    order = np.argsort(-counts, kind="stable")[:MOST_EXAMPLES]
+    texts = entries.gather(places[order]).to_list()
+    named = " or ".join(
+        f"{text!r} ({count:,})" for text, count in zip(texts, counts[order], strict=True)
+    )
+    total = int(counts.sum())
+    return Remark(
+        "null_like_tokens",
+        total,
+        f"{total:,} of {len(numbers):,} rows have {named} as {column!r}, which is taken as a name "
+        "like any other, as if all of them were the same; if it means that there is none, give "
+        f'missing_values="{",".join(text.strip(SPACES) for text in texts)}" and incomplete=drop',
+    )
+
+
+def _row_counts(numbers: np.ndarray, places: np.ndarray, n_tokens: int) -> np.ndarray:
+    """Return how many rows have each of some tokens, int64 [m], block by block."""
+    slot = np.zeros(n_tokens + 1, dtype=np.int32)
+    slot[places + 1] = np.arange(1, len(places) + 1, dtype=np.int32)
+    counts = np.zeros(len(places) + 1, dtype=np.int64)
+    for begin in range(0, len(numbers), BLOCK):
+        counts += np.bincount(slot.take(numbers[begin : begin + BLOCK]), minlength=len(counts))
+    return counts[1:]
+
+
+def _rounded(entries: pl.Series, places: np.ndarray, column: str) -> Remark:
+    return Remark(
+        "rounded_numbers",
+        len(places),
+        f"{len(places):,} of {len(entries):,} tokens of {column!r} are long numbers that a "
+        f"spreadsheet or a column of floats has rounded, such as {entries[int(places[0])]!r}, so "
+        "that different ones may have become one; write the column as text where it comes from",
+    )
+
+
+def _repeated(entries: pl.Series, column: str) -> list[Remark]:
+    """Return how many tokens are another one but for something no person would see.
+
+    What each cleaning joins is counted beyond what those before it do, by hashes: two of a million
+    tokens meet in one by chance in one of ten million data sets.
+    """
+    everything = _hashes(entries, tuple(CLEANINGS))
+    everything.sort()
+    if not (everything[1:] == everything[:-1]).any():
+        del everything
+        return _spaced(entries, column, 0, None)
+    del everything
+    remarks: list[Remark] = []
+    before = _hashes(entries, ())
+    names = tuple(CLEANINGS)
+    for place, name in enumerate(names):
+        hashes = _hashes(entries, names[: place + 1])
+        count, pair = _joined(before, hashes)
+        examples = None if pair is None else entries.gather(pair).to_list()
+        if name == "spaces":
+            remarks += _spaced(entries, column, count, examples)
+        elif examples is not None:
+            remarks.append(_alike(entries, column, name, count, examples))
+        before = hashes
+    return remarks
+
+
+def _hashes(entries: pl.Series, asked: tuple[str, ...]) -> np.ndarray:
+    hashes = np.empty(len(entries), dtype=np.uint64)
+    for number, block in enumerate(_blocks(entries)):
+        first = number * BLOCK
+        hashes[first : first + len(block)] = cleaned(block, asked).hash().to_numpy()
+    return hashes
+
+
+def _joined(before: np.ndarray, after: np.ndarray) -> tuple[int, list[int] | None]:
+    """Return how many fewer tokens there are after a cleaning, and places of two it joins.
+
+    Args:
+        before: uint64 [n], hashes of what was told apart before.
+        after: uint64 [n], those after it.
+    """
+    order = np.argsort(after, kind="stable")
+    first, second = order[:-1], order[1:]
+    joins = (after[first] == after[second]) & (before[first] != before[second])
+    if not joins.any():
+        return 0, None
+    place = int(joins.argmax())
+    count = len(np.unique(before)) - len(np.unique(after))
+    return count, [int(first[place]), int(second[place])]
+
+
+def _alike(entries: pl.Series, column: str, name: str, count: int, examples: list[str]) -> Remark:
+    return Remark(
+        f"tokens_alike_but_{name}",
+        count,
+        f"{count:,} of {len(entries):,} tokens of {column!r} are another one but for "
+        f"{DIFFERENCES[name]}, such as {examples[0]!r} and {examples[1]!r}; clean_tokens={name} "
+        "makes one of them",
+    )
+
+
+def _spaced(
+    entries: pl.Series, column: str, count: int, examples: list[str] | None
+) -> list[Remark]:
+    """Return how many tokens have spaces around them, and how many of these are another one."""
+    places = _where(entries, lambda block: block != block.str.strip_chars(SPACES))
+    if not len(places):
+        return []
+    if examples is not None:
+        return [_alike(entries, column, "spaces", count, examples)]
+    return [
+        Remark(
+            "spaces_around_tokens",
+            len(places),
+            f"{len(places):,} of {len(entries):,} tokens of {column!r} have spaces around them, "
+            f"such as {entries[int(places[0])]!r}; clean_tokens=spaces takes them away",
+        )
+    ]
+
+
+def _point_zero(entries: pl.Series, column: str) -> list[Remark]:
+    """Return how many tokens are whole numbers with a point, if they are most."""
+    places = _where(entries, lambda block: block.str.contains(POINT_ZERO))
+    if not len(places) or 2 * len(places) < len(entries):
+        return []
+    example = entries[int(places[0])]
+    return [
+        Remark(
+            "numbers_with_a_point",
+            len(places),
+            f"{len(places):,} of {len(entries):,} tokens of {column!r} are whole numbers with a "
+            f"point, such as {example!r}, as a column of floats is written to CSV; a data frame or "
+            f"Parquet gives {example.partition('.')[0]!r}, and so does clean_tokens=numbers",
+        )
+    ]
