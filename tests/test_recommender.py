@@ -62,7 +62,8 @@ def test_unknown_items_are_reported_and_skipped(recommender: Recommender) -> Non
 def test_nothing_known_gives_the_most_popular_and_says_so(recommender: Recommender) -> None:
     for each in recommender.recommend([[], ["x"]], k=3):
         assert each.by_popularity
-        best = np.sort(recommender.counts)[::-1][:3]
+        assert recommender.recent is not None
+        best = np.sort(recommender.recent)[::-1][:3]
         assert each.scores == best.tolist()
 
 
@@ -285,7 +286,7 @@ def test_nothing_left_to_recommend_is_an_empty_list(recommender: Recommender) ->
 
 
 def test_whole_numbers_are_tokens_too() -> None:
-    frame = pl.DataFrame({"user_id": [1, 1, 1, 1], "item_id": [7, 8, 9, 7]})
+    frame = pl.DataFrame({"user_id": [1] * 5, "item_id": [7, 8, 9, 7, 8]})
     trained = sasrec.train(frame, {**SMALL, "epochs": 1})
     numbers, texts = trained.recommend([[7, 8], ["7", "8"]], k=1)  # type: ignore[list-item]
     assert numbers.items == texts.items == ["9"]
