@@ -58,7 +58,8 @@ class Split:
 
     def train_items(self) -> np.ndarray:
         """Return the item of each training event, int32 [number of training events]."""
-        return self.sequences.items[self.trains()]
+        found: np.ndarray = self.sequences.items[self.trains()]
+        return found
 
     def trains(self) -> np.ndarray:
         """Return which events are training events, bool [N].
