@@ -11,7 +11,7 @@ import numpy as np
 
 from sasrec.errors import DataError
 
-CHUNK, CHUNK_EVENTS = 4096, 2**18
+CHUNK, CHUNK_EVENTS = 2048, 2**18
 """Histories held at a time, and events of theirs: enough for batches of like length."""
 
 

@@ -21,8 +21,12 @@ from sasrec.evaluation.leaders import (
     places_within,
     products,
 )
-from sasrec.evaluation.ranking import last_states, rows_at_a_time
+from sasrec.evaluation.ranking import last_states
 from sasrec.models.contract import NextItemModel
+
+SCORE_BYTES, FEWEST_ROWS = 2**24, 16
+"""Scores held at a time, but never fewer rows of them: the product reads the table for each piece.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Scorer:
         Yields:
             The lists of some histories.
         """
-        size = rows_at_a_time(self.n_items + 1)
+        size = self._rows_at_a_time
         for all_places, all_states in self._states(asked):
             for begin in range(0, len(all_places), size):
                 places = all_places[begin : begin + size]
@@ -211,7 +215,7 @@ class Scorer:
         found = np.zeros((len(asked), len(items)), dtype=np.float32)
         wanted = torch.from_numpy(items).to(self.device)
         vectors = None if self.table is None else self.table.vectors[wanted]
-        size = rows_at_a_time(self.n_items + 1)
+        size = self._rows_at_a_time
         for places, states in self._states(asked):
             for begin in range(0, len(places), size):
                 some = states[begin : begin + size]
@@ -236,6 +240,10 @@ class Scorer:
         """Where the model computes."""
         weights = [*self.model.parameters(), *self.model.buffers()]
         return weights[0].device
+
+    @property
+    def _rows_at_a_time(self) -> int:
+        return max(FEWEST_ROWS, SCORE_BYTES // (4 * (self.n_items + 1)))
 
     def _scores(self, states: Tensor) -> Tensor:
         return self.model.score(states) if self.table is None else states @ self.table.vectors.T
