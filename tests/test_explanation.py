@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,39 @@ def test_groups_are_read_from_the_item_file(tmp_path: Path) -> None:
     frame.write_csv(tmp_path / "shop.inter", separator="\t")
     assert item_groups(str(tmp_path / "shop.inter"), settings, items)["3"] == ["red"]
     assert item_groups(DATA, settings, items) == {}
+
+
+def test_attention_is_kept_for_the_thread_that_asked() -> None:
+    model = sasrec.train(DATA, SMALL)
+    histories = [["i3"] * 5, ["i3", "i5", "i7"], ["i1", "i2", "i3", "i4"]]
+    expected = [model.attention(history) for history in histories]
+    scores = model.score(histories, ["i1", "i2"])
+    corpus = load_corpus(DATA, DataSettings())
+    averages = average_attention(model, corpus.sequences, most=20).by_distance
+
+    def work(number: int) -> None:
+        for turn in range(15):
+            kind = (number + turn) % 4
+            if kind == 0:
+                model.recommend(histories, 5)
+                assert np.allclose(model.score(histories, ["i1", "i2"]), scores, atol=1e-5)
+            elif kind == 1:
+                found = average_attention(model, corpus.sequences, most=20).by_distance
+                assert np.allclose(found, averages, atol=1e-5, equal_nan=True)
+            else:
+                which = (number + turn) % len(histories)
+                known, maps = model.attention(histories[which])
+                assert known == expected[which][0]
+                assert np.array_equal(maps, expected[which][1])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
+def test_effects_are_those_of_the_person() -> None:
+    factors = sasrec.train(DATA, {"epochs": 3}, model="FPMC")
+    history = ["i3", "i5", "i7"]
+    found = effects(factors, history, ["i1", "i2"], user="u1")
+    whole = factors.score([history], ["i1", "i2"], users=["u1"])
+    without = factors.score([history[:2]], ["i1", "i2"], users=["u1"])
+    assert np.allclose(found[2], (whole - without)[0], atol=1e-5)

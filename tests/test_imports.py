@@ -10,12 +10,12 @@ import sasrec
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "config_files", "memory", "locks", "lookup", "kernels"},
+    {"settings", "config_files", "memory", "locks", "lookup", "kernels", "forking"},
     {"recbole_keys", "idle"},
     {"data"},
-    {"models", "losses"},
+    {"models", "losses", "histories"},
     {"training", "evaluation"},
-    {"registry", "model_folder", "presets", "histories"},
+    {"registry", "model_folder", "presets", "answers"},
     {"recommender", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},

@@ -1,7 +1,9 @@
 import copy
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,7 +64,8 @@ def test_unknown_items_are_reported_and_skipped(recommender: Recommender) -> Non
 def test_nothing_known_gives_the_most_popular_and_says_so(recommender: Recommender) -> None:
     for each in recommender.recommend([[], ["x"]], k=3):
         assert each.by_popularity
-        best = np.sort(recommender.counts)[::-1][:3]
+        assert recommender.recent is not None
+        best = np.sort(recommender.recent)[::-1][:3]
         assert each.scores == best.tolist()
 
 
@@ -285,7 +288,7 @@ def test_nothing_left_to_recommend_is_an_empty_list(recommender: Recommender) ->
 
 
 def test_whole_numbers_are_tokens_too() -> None:
-    frame = pl.DataFrame({"user_id": [1, 1, 1, 1], "item_id": [7, 8, 9, 7]})
+    frame = pl.DataFrame({"user_id": [1] * 5, "item_id": [7, 8, 9, 7, 8]})
     trained = sasrec.train(frame, {**SMALL, "epochs": 1})
     numbers, texts = trained.recommend([[7, 8], ["7", "8"]], k=1)  # type: ignore[list-item]
     assert numbers.items == texts.items == ["9"]
@@ -471,3 +474,306 @@ def test_people_are_a_list() -> None:
         with pytest.raises(DataError, match="users are a list of user tokens"):
             named.recommend([["x"]], users=users)  # type: ignore[arg-type]
     assert len(named.recommend([["x"]], k=np.int64(1), users=["a"])[0].items) == 1  # type: ignore[arg-type]
+
+
+def answered_alone_and_together(model: Recommender, histories: list[list[str]], k: int) -> None:
+    """Check that lists are the same for one history and for all at once."""
+    together = model.recommend(histories, k)
+    alone = [model.recommend([history], k)[0] for history in histories]
+    assert [each.items for each in together] == [each.items for each in alone]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, rtol=1e-4, atol=1e-5)
+
+
+def random_histories(model: Recommender, count: int, *, longest: int = 30) -> list[list[str]]:
+    generator = np.random.default_rng(count)
+    tokens = model.items.entries.to_list()
+    return [
+        [tokens[place] for place in generator.integers(len(tokens), size=size)]
+        for size in generator.integers(1, longest, size=count)
+    ]
+
+
+CATALOGUE = 3000
+FORMS = {
+    "dot": {},
+    "cosine": {"similarity": "cosine", "temperature": 0.05},
+    "own output": {"tied_output": False},
+}
+
+
+def wide_frame() -> pl.DataFrame:
+    """Return events in which each of many items trains."""
+    generator = np.random.default_rng(1)
+    items = np.concatenate([generator.permutation(CATALOGUE)] * 3)
+    users = np.arange(len(items)) % 300
+    return pl.DataFrame({"user_id": users, "item_id": items, "timestamp": np.arange(len(items))})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_list_is_the_same_whoever_else_is_asked_for(form: str) -> None:
+    model = sasrec.train(wide_frame(), {**SMALL, "epochs": 1, **FORMS[form]})
+    answered_alone_and_together(model, random_histories(model, 400), k=20)
+
+
+def test_a_list_of_items_a_rounding_apart_is_the_same_too() -> None:
+    model = sasrec.train(wide_frame(), {**SMALL, "epochs": 1})
+    with torch.no_grad():
+        table = model.model.item_embedding.weight  # type: ignore[union-attr]
+        near = 1 + 1e-6 * torch.randn(CATALOGUE, table.shape[1])  # type: ignore[union-attr]
+        table[1:] = table[1:61].repeat(CATALOGUE // 60, 1) * near  # type: ignore[index,operator]
+    answered_alone_and_together(model, random_histories(model, 200), k=10)
+
+
+@pytest.mark.parametrize("name", ["SASRec", "GRU4Rec", "BERT4Rec", "FPMC", "TransRec", "Caser"])
+def test_items_with_equal_vectors_stand_in_the_order_of_the_vocabulary(name: str) -> None:
+    own = {} if name == "SASRec" else {"loss": "BPR"} if name == "TransRec" else {}
+    model = sasrec.train(wide_frame(), {"epochs": 1, **own}, model=name)
+    copies = {each: each % 50 for each in range(1, CATALOGUE + 1)}
+    with torch.no_grad():
+        for weight in (*model.model.parameters(), *model.model.buffers()):
+            if len(weight) in {CATALOGUE + 1, CATALOGUE + 2} and weight.ndim:
+                weight[list(copies)] = weight[[copy + 1 for copy in copies.values()]].clone()
+    histories = random_histories(model, 60)
+    for found in model.recommend(histories, 70, exclude_seen=False):
+        numbers = model.items.numbers(found.items)
+        assert (np.diff(found.scores) <= 0).all()
+        assert (np.diff(numbers)[np.diff(found.scores) == 0] > 0).all()
+        # Sixty copies of one vector: the list begins with all copies of the best.
+        assert len({int(number) % 50 for number in numbers[:60]}) == 1
+    answered_alone_and_together(model, histories, k=10)
+
+
+def new_items_frame() -> pl.DataFrame:
+    """Return events of which some items are targets of the test only."""
+    rows = []
+    for user in range(60):
+        for step in range(8):
+            rows.append((f"u{user}", f"i{(user + step) % 20}", 100 * user + step))
+        rows.append((f"u{user}", f"new{user % 9}", 100 * user + 50))
+    return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+
+
+@pytest.fixture(scope="module")
+def with_new_items() -> Recommender:
+    return sasrec.train(new_items_frame(), SMALL)
+
+
+def test_items_without_a_training_event_are_recommended_only_as_candidates(
+    with_new_items: Recommender,
+) -> None:
+    new = {f"new{number}" for number in range(9)}
+    assert set(with_new_items.untrained) == new
+    for found in with_new_items.recommend([["i1", "i2"], []], 100, exclude_seen=False):
+        assert len(found.items) == 20
+        assert not new & set(found.items)
+        assert found.untrained == []
+    [named] = with_new_items.recommend([["i1"]], candidates=["new1", "i5"])
+    assert set(named.items) == {"new1", "i5"}
+    assert named.untrained == ["new1"]
+
+
+def test_scores_and_histories_treat_items_without_a_training_event_as_unknown(
+    with_new_items: Recommender, caplog: pytest.LogCaptureFixture
+) -> None:
+    scores = with_new_items.score([["i1"], ["new1"]], ["new1", "i5", "nothing"])
+    assert np.isnan(scores).tolist() == [[True, False, True]] * 2
+    assert "1 of the 3 items occur in no training event, such as 'new1'" in caplog.text
+    mixed, without, only = with_new_items.recommend([["i1", "new1"], ["i1"], ["new1"]], 3)
+    assert (mixed.items, mixed.unknown) == (without.items, ["new1"])
+    assert only.by_popularity
+    assert only.unknown == ["new1"]
+
+
+def test_the_number_of_items_without_a_training_event_is_told(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    trained = sasrec.train(new_items_frame(), {**SMALL, "epochs": 1}, out=tmp_path / "model")
+    assert "9 of 29 items occur in no training event, such as 'new" in caplog.text
+    saved = json.loads((tmp_path / "model" / "metrics.json").read_text())
+    assert saved["untrained_items"] == trained.metrics["untrained_items"] == 9
+    assert [each["count"] for each in saved["remarks"] if each["kind"] == "untrained_items"] == [9]
+    assert load(tmp_path / "model").untrained == trained.untrained
+
+
+@pytest.mark.parametrize("name", ["BPR", "FPMC", "TransRec", "Caser"])
+def test_people_a_model_does_not_know_get_lists_that_say_what_they_are(name: str) -> None:
+    model = sasrec.train("synthetic:users=80,items=30,length=10", {"epochs": 2}, model=name)
+    histories = [["i1", "i2"], ["i3"], [], ["i1", "i2"]]
+    lists = model.recommend(histories, 5, users=[None, "a stranger", "u1", "u1"])
+    by_popularity = [each.by_popularity for each in lists]
+    if name == "BPR":  # which goes by the person alone
+        assert by_popularity == [True, True, False, False]
+        assert model.score([["i1"]], ["i5"])[0, 0] == model.recent[model.items.numbers(["i5"])[0]]  # type: ignore[index]
+        assert not set(lists[0].items) & {"i1", "i2"}
+    else:
+        assert by_popularity == [False, False, True, False]
+    for found in lists:
+        assert len(set(found.scores)) > 1
+        assert found.scores == sorted(found.scores, reverse=True)
+
+
+@pytest.mark.parametrize("name", ["SASRec", "FPMC", "GRU4Rec", "BPR"])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"times": [[1.0, 2.0]]}, "there are 1 lists of times for 2 histories"),
+        ({"times": [[1.0], [2.0]]}, "one for each event"),
+        ({"times": [["a", "b"], [1.0]]}, "a list of lists of numbers"),
+        ({"times": [[1.0, float("nan")], [1.0]]}, "no finite number"),
+        ({"times": [np.array(["2024-01-01", "NaT"], "M8[D]"), [1.0]]}, "no finite number"),
+        ({"times": 3}, "a list of lists of numbers"),
+        ({"users": ["u1"]}, "there are 1 users for 2 histories"),
+        ({"users": ["u1", "u2", "u3"]}, "there are 3 users for 2 histories"),
+        ({"users": "u1"}, "a list of user tokens"),
+        ({"users": 7}, "a list of user tokens"),
+        ({"users": [["u1"], None]}, "users are a list of texts"),
+    ],
+)
+def test_times_and_users_are_checked_by_every_model(
+    models: dict[str, Recommender], name: str, given: dict[str, object], message: str
+) -> None:
+    for ask in (models[name].recommend, lambda *a, **b: list(models[name].recommend_iter(*a, **b))):
+        with pytest.raises(DataError, match=message):
+            ask([["i1", "i2"], ["i3"]], **given)
+    with pytest.raises(DataError, match=message):
+        models[name].score([["i1", "i2"], ["i3"]], ["i1"], **given)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, Recommender]:
+    data = "synthetic:users=60,items=30,length=8"
+    return {
+        name: sasrec.train(data, {"epochs": 1}, model=name)
+        for name in ("SASRec", "FPMC", "GRU4Rec", "BPR")
+    }
+
+
+def test_the_most_popular_items_are_those_of_late(tmp_path: Path) -> None:
+    rows = [(f"u{n % 40}", f"old{n % 5}", n) for n in range(900)]
+    rows += [(f"u{n % 40}", f"new{n % 3}", n) for n in range(900, 1200)]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    settings = {**SMALL, "epochs": 1}
+    late = sasrec.train(frame, settings, out=tmp_path / "late")
+    [found] = late.recommend([[]], 3)
+    assert {item[:3] for item in found.items} == {"new"}
+    assert found.scores == sorted(found.scores, reverse=True)
+    assert load(tmp_path / "late").recommend([[]], 3) == [found]
+    [ever] = sasrec.train(frame, {**settings, "popularity_window": 1}).recommend([[]], 3)
+    assert {item[:3] for item in ever.items} == {"old"}
+    assert ever.scores[0] == late.counts.max()
+    [untimed] = sasrec.train(frame.drop("timestamp"), settings).recommend([[]], 3)
+    assert {item[:3] for item in untimed.items} == {"old"}
+
+
+def test_a_folder_without_late_counts_takes_all(recommender: Recommender, tmp_path: Path) -> None:
+    folder = recommender.save(tmp_path / "model")
+    words = json.loads((folder / "vocabulary.json").read_text())
+    (folder / "vocabulary.json").write_text(json.dumps({**words, "recent": [1]}))
+    with pytest.raises(ModelError, match="30 items and 1 recent"):
+        load(folder)
+    del words["recent"]
+    (folder / "vocabulary.json").write_text(json.dumps(words))
+    [found] = load(folder).recommend([[]], 3)
+    assert found.scores == np.sort(recommender.counts)[::-1][:3].tolist()
+
+
+def test_histories_are_read_and_answered_piece_by_piece(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sasrec.histories.CHUNK", 4)
+    read = 0
+
+    def endless() -> Iterator[list[str]]:
+        nonlocal read
+        while True:
+            read += 1
+            yield [f"i{1 + read % 30}"]
+
+    answers = recommender.recommend_iter(endless(), 3)
+    some = [next(answers) for _ in range(6)]
+    assert read == 8
+    together = recommender.recommend([[f"i{1 + place % 30}"] for place in range(1, 7)], 3)
+    assert [each.items for each in some] == [each.items for each in together]
+    assert list(recommender.recommend_iter([], 3)) == []
+    scores = recommender.score([["i1"]] * 9 + [[]], ["i2", "i3"])
+    np.testing.assert_allclose(scores[:9], np.tile(scores[:1], (9, 1)), atol=1e-6)
+
+
+def test_an_iterator_of_the_wrong_length_is_refused(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sasrec.histories.CHUNK", 4)
+    for count in (3, 6, 9):
+        with pytest.raises(DataError, match=r"for (4|8) histories|more users than the 8 histories"):
+            list(recommender.recommend_iter(iter([["i1"]] * 8), 3, users=iter(["u1"] * count)))
+    with pytest.raises(DataError, match="k is 0"):
+        recommender.recommend_iter([["i1"]], 0)
+
+
+def test_a_history_without_known_times_leaves_the_others_theirs(by_time: Recommender) -> None:
+    histories = [["i3", "i5", "i7"], ["i3", "i5", "i7"]]
+    timed = [0, 1e5, 2e7]
+    both = by_time.score(histories, ["i1", "i2"], times=[timed, None])
+    np.testing.assert_allclose(both[:1], by_time.score(histories[:1], ["i1", "i2"], times=[timed]))
+    np.testing.assert_allclose(both[1:], by_time.score(histories[1:], ["i1", "i2"]))
+
+
+def test_the_item_table_is_prepared_once_and_anew_when_weights_change() -> None:
+    class Counting(type(sasrec.train("synthetic:users=40,items=20", SMALL).model)):  # type: ignore[misc]
+        made = 0
+
+        @property
+        def item_table(self) -> torch.Tensor:
+            type(self).made += 1
+            return super().item_table  # type: ignore[no-any-return]
+
+    model = sasrec.train("synthetic:users=40,items=20", {**SMALL, **FORMS["cosine"]})
+    model.model.__class__ = Counting
+    before = model.score([["i1"]], ["i2", "i3"])
+    for _ in range(3):
+        model.recommend([["i1"]], 3)
+    assert Counting.made == 1
+    with torch.no_grad():
+        model.model.item_embedding.weight[1:].neg_()  # type: ignore[union-attr,operator]
+    assert not np.allclose(before, model.score([["i1"]], ["i2", "i3"]))
+    assert Counting.made == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_forked_process_answers(
+    recommender: Recommender, tmp_path: Path, threads: int, warm: bool
+) -> None:
+    folder = recommender.save(tmp_path / "model")
+    code = f"""
+import multiprocessing as mp, threading, numpy as np, torch, sasrec
+model = sasrec.load({str(folder)!r})
+with torch.no_grad():
+    model.model.item_embedding.weight.repeat(3000, 1)  # as large as a catalogue may be
+if {warm}:
+    model.recommend([["i1", "i2"]] * 300, 3)
+    (torch.ones(600, 600) @ torch.ones(600, 600)).isfinite().all()
+def ask(_):
+    found = []
+    def work():
+        found.append(model.recommend([["i1", "i2"]] * 300, 3)[0].items)
+        (torch.ones(600, 600) @ torch.ones(600, 600)).isfinite().all()
+    work()
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return found
+with mp.get_context("fork").Pool(1) as pool:
+    print(pool.apply_async(ask, (0,)).get(timeout=60))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+    )
+    assert ended.returncode == 0, ended.stderr
+    [expected] = recommender.recommend([["i1", "i2"]], 3)
+    assert ended.stdout.strip() == str([expected.items] * 2)

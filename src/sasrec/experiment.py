@@ -14,6 +14,7 @@ import torch
 
 from sasrec.configuration import RunSettings, adapted, resolve_settings
 from sasrec.data.batching import CPU, Collator, TrainingBatches
+from sasrec.data.remarks import Remark, tell
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
@@ -21,7 +22,7 @@ from sasrec.evaluation.metrics import smaller_is_better, split_key
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
-from sasrec.models.popularity import item_counts
+from sasrec.models.popularity import item_counts, recent_counts
 from sasrec.objective import negatives_generator, training_loss
 from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
@@ -123,19 +124,23 @@ def run_experiment(
         evaluate(run.model_name, model, corpus, split, run=run, device=device),
         *baseline_reports(corpus, split, run, device=device),
     ]
+    counts = item_counts(split, len(corpus.items))
+    remarks = untrained_items(corpus, counts)
+    tell(remarks, corpus.name)
     recommender = Recommender(
         model=model,
         items=corpus.items,
-        counts=item_counts(split, len(corpus.items)),
+        counts=counts,
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics(corpus, reports, trained),
+        metrics=_metrics((*corpus.remarks, *remarks), reports, trained),
         environment={
             **environment(),
             "device": device.type,
             "precision": pick_precision(run.training.precision, device),
         },
+        recent=recent_counts(split, len(corpus.items), run.output.popularity_window),
     )
     return Outcome(recommender, reports, trained)
 
@@ -361,9 +366,34 @@ def evaluate(
     )
 
 
-def _metrics(corpus: Corpus, reports: list[Report], trained: Trained) -> dict[str, Any]:
+def untrained_items(corpus: Corpus, counts: np.ndarray) -> list[Remark]:
+    """Return a remark if the model has learned nothing of some items.
+
+    Args:
+        corpus: The data set.
+        counts: int64 [V], training events of each item.
+
+    Returns:
+        One, or none.
+    """
+    found = np.flatnonzero(counts[1:] == 0) + 1
+    if not len(found):
+        return []
+    text = (
+        f"{len(found):,} of {len(corpus.items):,} items occur in no training event, such as "
+        f"{corpus.items.tokens(found[:1])[0]!r}, so nothing was learned of them; they are not "
+        "recommended unless named as candidates, and their score is NaN (item_interactions "
+        "leaves rare items out)"
+    )
+    return [Remark("untrained_items", len(found), text)]
+
+
+def _metrics(
+    remarks: tuple[Remark, ...], reports: list[Report], trained: Trained
+) -> dict[str, Any]:
     return {
-        "remarks": [remark.as_json() for remark in corpus.remarks],
+        "remarks": [remark.as_json() for remark in remarks],
+        "untrained_items": sum(each.count for each in remarks if each.kind == "untrained_items"),
         "reports": [report.as_json() for report in reports],
         "best_epoch": trained.best_epoch,
         "stopped_because": trained.stopped_because,

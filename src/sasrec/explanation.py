@@ -18,6 +18,7 @@ from sasrec.data.grouping import sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.windows import Windows
 from sasrec.errors import DataError
+from sasrec.forking import compute_alone_if_forked
 from sasrec.models.attention import recorded_attention
 from sasrec.recommender import Recommender
 
@@ -90,6 +91,7 @@ def average_attention(
     collator = Collator(sequences, with_times=model.needs_times and sequences.times is not None)
     for group in sorted_groups(windows, BATCH_POSITIONS):
         batch = collator.batch(windows.take(group)).to(device)
+        compute_alone_if_forked()
         with torch.inference_mode(), recorded_attention(model) as maps:
             model.encode(batch, batch.last)
         if not maps:
@@ -181,6 +183,7 @@ def effects(
     items: Sequence[str],
     *,
     times: Sequence[float] | None = None,
+    user: str | None = None,
 ) -> np.ndarray:
     """Return how much each event of a history raises the scores of some items.
 
@@ -192,6 +195,7 @@ def effects(
         history: Item tokens, oldest first.
         items: Item tokens whose scores are asked for.
         times: When each event was; for models that look at it.
+        user: Token of the person, for models that know people.
 
     Returns:
         float32 [events, items]; of a history of one event NaN, as nothing is left without it.
@@ -203,7 +207,8 @@ def effects(
         moments = [list(times)] + [
             [time for at, time in enumerate(times) if at != place] for place in places
         ]
-    scores = recommender.score([list(history), *shorter], items, times=moments)
+    asked = [list(history), *shorter]
+    scores = recommender.score(asked, items, times=moments, users=[user] * len(asked))
     change: np.ndarray = scores[0] - scores[1:]
     if len(history) == 1:
         change = np.full_like(change, np.nan)

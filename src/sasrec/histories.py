@@ -2,61 +2,174 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+from datetime import UTC
+from itertools import islice
 
 import numpy as np
 
 from sasrec.data.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
+CHUNK, CHUNK_EVENTS = 2048, 2**18
+"""Histories held at a time, and events of theirs: enough for batches of like length."""
 
-def checked_histories(histories: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return histories as lists of item tokens.
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some histories as they were handed in.
+
+    Attributes:
+        tokens: Item tokens of each, oldest first.
+        times: float64 arrays, when their events were; None where that is not known.
+        users: Token of the person behind each, or None.
+    """
+
+    tokens: list[list[str]]
+    times: list[np.ndarray | None]
+    users: list[str | None]
+
+
+def in_chunks(
+    histories: Iterable[Sequence[str]],
+    times: Iterable[Sequence[float] | None] | None = None,
+    users: Iterable[str | None] | None = None,
+) -> Iterator[Chunk]:
+    """Read histories a bounded number at a time, checked, with what belongs to them.
 
     Args:
-        histories: As given.
+        histories: Item tokens of each person, oldest first.
+        times: When each event of each history was; None for a history of which it is not known.
+        users: Token of the person behind each history, or None.
 
     Returns:
-        Texts.
+        The chunks, in order, none empty.
 
     Raises:
-        DataError: They are no list of lists of tokens.
-    """  # by tokens_of too
+        DataError: They are no lists of the right kind, or differ in length; the latter and what is
+            inside of them is looked at as they are read.
+    """
     if isinstance(histories, str) or not isinstance(histories, Iterable):
         raise DataError(f"histories are a list of lists of item tokens, not {histories!r}")
-    return [tokens_of(history, "a history is") for history in histories]
+    if times is not None and (isinstance(times, str) or not isinstance(times, Iterable)):
+        raise DataError(
+            f"times are a list of lists of numbers, one for each history, not {times!r}"
+        )
+    if users is not None and (isinstance(users, str) or not isinstance(users, Iterable)):
+        raise DataError(f"users are a list of user tokens, one for each history, not {users!r}")
+    for given, name in ((times, "lists of times"), (users, "users")):
+        if isinstance(given, Sized) and isinstance(histories, Sized):
+            _check_count(name, len(given), len(histories))
+    return _chunks(iter(histories), times, users)
 
 
-def moments_of(times: Sequence[Sequence[float]], lengths: list[int]) -> list[np.ndarray]:
+def _check_count(name: str, count: int, wanted: int) -> None:
+    if count != wanted:
+        raise DataError(f"there are {count} {name} for {wanted} histories; give one for each")
+
+
+def _chunks(
+    histories: Iterator[Sequence[str]],
+    times: Iterable[Sequence[float] | None] | None,
+    users: Iterable[str | None] | None,
+) -> Iterator[Chunk]:
+    moments = None if times is None else iter(times)
+    people = None if users is None else iter(users)
+    read = 0
+    while tokens := _some(histories):
+        count = len(tokens)
+        theirs: list[Sequence[float] | None] = [None] * count
+        if moments is not None:
+            theirs = list(islice(moments, count))
+            _check_count("lists of times", len(theirs) + read, count + read)
+        tokens_of_users: list[str | None] = [None] * count
+        if people is not None:
+            some = list(islice(people, count))
+            _check_count("users", len(some) + read, count + read)
+            tokens_of_users = people_of(some)
+        yield Chunk(tokens, moments_of(theirs, [len(each) for each in tokens]), tokens_of_users)
+        read += count
+    for left, name in ((moments, "lists of times"), (people, "users")):
+        if left is not None and next(left, left) is not left:
+            raise DataError(f"there are more {name} than the {read} histories; give one for each")
+
+
+def _some(histories: Iterator[Sequence[str]]) -> list[list[str]]:
+    """Return the next histories, checked; no more than ``CHUNK``, or few of many events."""
+    some: list[list[str]] = []
+    events = 0
+    for history in histories:
+        some.append(tokens_of(history, "a history is"))
+        events += len(some[-1])
+        if len(some) == CHUNK or events >= CHUNK_EVENTS:
+            break
+    return some
+
+
+def people_of(users: Iterable[str | None]) -> list[str | None]:
+    """Return user tokens as texts.
+
+    Args:
+        users: Texts or whole numbers; None for nobody in particular.
+
+    Returns:
+        Texts and None.
+
+    Raises:
+        DataError: They hold something else.
+    """  # by tokens_of
+    return [None if user is None else tokens_of([user], "the users are")[0] for user in users]
+
+
+def moments_of(
+    times: Sequence[Sequence[float] | None], lengths: list[int]
+) -> list[np.ndarray | None]:
     """Return times as float64 arrays, one a history.
 
     Args:
-        times: Numbers.
+        times: Numbers, or moments of any kind; None where they are not known.
         lengths: Of the histories.
 
     Returns:
-        The arrays.
+        The arrays, seconds since 1970 for moments.
 
     Raises:
         DataError: They are no finite numbers, or not as many as there are events.
     """
-    try:
-        moments = [_seconds(np.asarray(each)).astype(np.float64) for each in times]
-    except (TypeError, ValueError) as error:
-        raise DataError(f"times are a list of lists of numbers ({error})") from error
-    if [each.shape for each in moments] != [(length,) for length in lengths]:
-        raise DataError("times do not fit the histories; there must be one for each event")
-    if not all(np.isfinite(each).all() for each in moments):
-        raise DataError("times hold something that is no finite number")
-    return moments
+    found: list[np.ndarray | None] = []
+    for each, length in zip(times, lengths, strict=True):
+        if each is None:
+            found.append(None)
+            continue
+        try:
+            moments = _seconds(np.asarray(each)).astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"times are a list of lists of numbers ({error})") from error
+        if moments.shape != (length,):
+            raise DataError("times do not fit the histories; there must be one for each event")
+        if not np.isfinite(moments).all():
+            raise DataError("times hold something that is no finite number")
+        found.append(moments)
+    return found
 
 
 def _seconds(times: np.ndarray) -> np.ndarray:
-    """Return moments as seconds since 1970, as they are when a data set is read; else the same."""
+    """Return moments as seconds since 1970, as they are when a data set is read; else the same.
+
+    Moments without a zone are in UTC, as there.
+
+    Raises:
+        TypeError: They are texts or truth values.
+    """
     if times.dtype.kind == "O" and len(times) and all(hasattr(each, "timestamp") for each in times):
-        return np.array([each.timestamp() for each in times])
+        zoned = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in times]
+        return np.array([each.timestamp() for each in zoned])
     if times.dtype.kind == "M":
-        return times.astype("datetime64[us]").astype(np.int64) / 1e6
+        seconds = times.astype("datetime64[us]").astype(np.int64) / 1e6
+        return np.where(np.isnat(times), np.nan, seconds)
+    if times.dtype.kind in "USb":
+        raise TypeError(f"{times.flat[0].item()!r} is none")
     return times
 
 

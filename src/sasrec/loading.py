@@ -52,6 +52,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
     contents = read_folder(path)
     try:
         items, counts, titles = _vocabulary(contents.vocabulary)
+        recent, learned = _optional(contents.vocabulary, len(items))
         users = _users(contents.vocabulary)
         model = _build(contents, n_items=len(items), n_users=len(users))
     except DAMAGE as error:
@@ -66,6 +67,8 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
         settings=contents.settings,
         metrics=contents.metrics,
         environment=contents.environment,
+        recent=recent,
+        learned=learned,
     )
 
 
@@ -82,15 +85,42 @@ def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str
     items, counts, titles = words["items"], words["counts"], words["titles"]
     if not isinstance(items, list) or not all(isinstance(token, str) for token in items):
         raise ModelError("'items' is no list of tokens")
-    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        raise ModelError("'counts' is no list of whole numbers")
-    if len(counts) != len(items):
-        raise ModelError(f"{VOCABULARY} holds {len(items)} items and {len(counts)} counts")
+    numbers = _counts(counts, "counts", len(items))
     if not all(isinstance(title, str) for title in titles.values()):
         raise ModelError("'titles' holds something that is no text")
     for text in (*items, *titles.values()):
         text.encode()  # half a surrogate pair is no text, and could not be shown
-    return Vocabulary(items), np.array([0, *counts], dtype=np.int64), dict(titles)
+    return Vocabulary(items), numbers, dict(titles)
+
+
+def _counts(counts: Any, name: str, n_items: int) -> np.ndarray:
+    """Return the counts of a vocabulary file, int64 [V].
+
+    Raises:
+        ModelError: They are no counts, or not as many as there are items.
+    """
+    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
+        raise ModelError(f"{name!r} is no list of whole numbers")
+    if len(counts) != n_items:
+        raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(counts)} {name}")
+    return np.array([0, *counts], dtype=np.int64)
+
+
+def _optional(words: dict[str, Any], n_items: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return what not every folder holds: the counts of late, and which items were learned.
+
+    Raises:
+        ModelError: They are not of the right kind, or not as many as there are items.
+    """
+    recent = _counts(words["recent"], "recent", n_items) if "recent" in words else None
+    if "learned" not in words:
+        return recent, None
+    learned = words["learned"]
+    if not isinstance(learned, list) or not all(type(each) is bool for each in learned):
+        raise ModelError("'learned' is no list of true and false")
+    if len(learned) != n_items:
+        raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(learned)} of 'learned'")
+    return recent, np.array([False, *learned])
 
 
 class _LeftBlank(TorchFunctionMode):
@@ -137,7 +167,8 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
             )
         if found.dtype != expected.dtype:
             raise ModelError(f"the weight {key!r} is of type {found.dtype}, not {expected.dtype}")
-        if not found.isfinite().all():
+        # NumPy looks alone; PyTorch would start threads, which a forked process does without.
+        if found.is_floating_point() and not np.isfinite(found.numpy()).all():
             raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
     model.load_state_dict(contents.weights, assign=True)
     return model

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -153,6 +154,7 @@ def import_model(
         settings={**run.as_json(), "source": corpus.source},
         metrics={"reports": [report.as_json()], "stopped_because": "imported from RecBole"},
         environment=environment(),
+        learned=np.ones(n_items + 1, dtype=bool),  # which events RecBole trained on is not known
     )
     return recommender, report
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -10,15 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from sasrec.data.batching import Collator
-from sasrec.data.sequences import Sequences
+from sasrec.answers import Answerer, Choice
+from sasrec.answers import Recommendation as Recommendation
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.data.windows import Windows
 from sasrec.errors import DataError
-from sasrec.evaluation.ranking import last_scores
-from sasrec.histories import checked_histories, moments_of, tokens_of
+from sasrec.evaluation.serving import PreparedTable, Scorer
+from sasrec.forking import compute_alone_if_forked
+from sasrec.histories import in_chunks, tokens_of
 from sasrec.model_folder import (
     ENVIRONMENT,
     FORMAT,
@@ -30,38 +30,29 @@ from sasrec.model_folder import (
 from sasrec.models.attention import recorded_attention
 from sasrec.models.contract import NextItemModel
 
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """What to show one person.
-
-    Attributes:
-        items: Item tokens, best first.
-        scores: Their scores; comparable within one list only.
-        unknown: Tokens of the history the model does not know, skipped.
-        by_popularity: Whether nothing of the history was left, so that these are the most
-            popular items.
-    """
-
-    items: list[str]
-    scores: list[float]
-    unknown: list[str]
-    by_popularity: bool
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Recommender:
     """A trained model and what its numbers mean.
 
+    Its methods may be called by several threads, and in processes forked after it was loaded.
+
     Attributes:
         model: The network, on the device it computes on, in evaluation mode.
         items: Item tokens by number.
-        counts: int64 [V], training events of each item; for histories with nothing known in them.
+        counts: int64 [V], training events of each item; those with none are never recommended
+            unasked, as nothing was learned of them.
         titles: Item token to the text a person knows it by; may be empty.
         users: User tokens by number, for models that have learned something of each; else None.
         settings: All settings of the training run, by group.
         metrics: What was measured after training.
         environment: Versions and machine of the training run.
+        recent: int64 [V], the latest training events of each item (``popularity_window``), for
+            histories the model can say nothing of; None takes ``counts``.
+        learned: bool [V], items something was learned of, where that is known otherwise; None
+            takes those with a training event.
     """
 
     model: NextItemModel
@@ -72,6 +63,9 @@ class Recommender:
     users: Vocabulary | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    recent: np.ndarray | None = None
+    learned: np.ndarray | None = None
+    _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
         """Return one line: the model, its catalogue, the data it was trained on."""
@@ -85,6 +79,11 @@ class Recommender:
         """Longest history the model looks at."""
         return int(self.settings["data"]["max_history"])
 
+    @property
+    def untrained(self) -> list[str]:
+        """Items without a training event, of which the model knows nothing."""
+        return self.items.tokens(np.flatnonzero(~self._trained[1:]) + 1)
+
     def recommend(
         self,
         histories: Sequence[Sequence[str]],
@@ -92,57 +91,78 @@ class Recommender:
         *,
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
-        times: Sequence[Sequence[float]] | None = None,
+        times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
     ) -> list[Recommendation]:
         """Return the k items most likely to come next, for each history.
+
+        A list is the same whoever else is asked for; its scores may differ in their last digits.
 
         Args:
             histories: Item tokens of each person, oldest first; people and lengths are free.
             k: Length of the lists, from 1; shorter where fewer items are left.
             exclude_seen: Leave out the items of the history.
-            candidates: Choose among these item tokens only; None allows the whole catalogue.
+            candidates: Choose among these item tokens only, and let items without a training event
+                in; None allows the whole catalogue but for such items.
             times: When each event of each history was, in the unit of the training data; models
-                that look at it (``relative_bias`` by time) do without if there are none.
+                that look at it (``relative_bias`` by time) do without if there are none, or None
+                for a history.
             users: Token of the person behind each history, where a model knows people (FPMC,
-                Caser, TransRec, BPR); None, or one it does not know, is nobody in particular.
+                Caser, TransRec, BPR); None, or one it does not know, is nobody in particular. Of
+                these BPR says nothing, and the most popular items come.
 
         Returns:
             One recommendation a history, in the same order.
 
         Raises:
             DataError: ``k`` is below 1, a history is a single text and not a list of tokens,
-                candidates are a single text or none of them is known, or times do not fit.
-        """
-        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
-            raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
-        k = int(k)
-        histories = checked_histories(histories)
-        numbers, moments = self._known(histories, times)
-        allowed = self._allowed(candidates)
-        found: list[Recommendation | None] = [None] * len(histories)
-        for places, scores in self._scores(numbers, moments, self._persons(users, len(histories))):
-            ranked = scores.masked_fill(~allowed, -torch.inf)
-            for row, place in enumerate(places):
-                if exclude_seen:
-                    ranked[row, torch.from_numpy(numbers[place])] = -torch.inf
-            best = ranked.topk(min(k, ranked.shape[1] - 1), dim=1)
-            for row, place in enumerate(places):
-                kept = best.values[row] > -torch.inf
-                found[place] = Recommendation(
-                    items=self.items.tokens(best.indices[row][kept].numpy()),
-                    scores=best.values[row][kept].tolist(),
-                    unknown=[t for t in histories[place] if t not in self.items],
-                    by_popularity=not len(numbers[place]),
-                )
-        return [each for each in found if each is not None]
+                candidates are a single text or none of them is known, or times or users do not fit.
+        """  # by the parts
+        choice = self._choice(k, candidates, exclude_seen=exclude_seen)
+        chunks = list(in_chunks(histories, times, users))  # all is checked before work begins
+        answerer = self._answerer()
+        return [each for chunk in chunks for each in answerer.lists(chunk, choice)]
+
+    def recommend_iter(
+        self,
+        histories: Iterable[Sequence[str]],
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        candidates: Sequence[str] | None = None,
+        times: Iterable[Sequence[float] | None] | None = None,
+        users: Iterable[str | None] | None = None,
+    ) -> Iterator[Recommendation]:
+        """Return the same as ``recommend``, one by one, in memory that does not grow.
+
+        Histories are read some thousands at a time, so any iterable will do, such as a generator.
+
+        Args:
+            histories: As for ``recommend``, and so are all others.
+            k: Length of the lists.
+            exclude_seen: Leave out the items of the history.
+            candidates: Choose among these item tokens only.
+            times: When each event of each history was.
+            users: Token of the person behind each history.
+
+        Returns:
+            An iterator over the recommendations.
+
+        Raises:
+            DataError: As for ``recommend``; what is inside histories, times and users is looked at
+                as they are read.
+        """  # by the parts
+        choice = self._choice(k, candidates, exclude_seen=exclude_seen)
+        chunks = in_chunks(histories, times, users)
+        answerer = self._answerer()
+        return (each for chunk in chunks for each in answerer.lists(chunk, choice))
 
     def score(
         self,
         histories: Sequence[Sequence[str]],
         items: Sequence[str],
         *,
-        times: Sequence[Sequence[float]] | None = None,
+        times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
     ) -> np.ndarray:
         """Return how well each of some items would follow each history.
@@ -154,19 +174,26 @@ class Recommender:
             users: Token of the person behind each history; as for ``recommend``.
 
         Returns:
-            float32 [histories, items]; NaN for an item the model does not know.
+            float32 [histories, items]; NaN for an item the model does not know, or has met in no
+            training event. Of histories that ``recommend`` would answer by popularity, the counts
+            behind that.
 
         Raises:
-            DataError: ``items`` or a history is no list of tokens, or times do not fit.
-        """  # by _tokens
-        wanted = self.items.numbers(tokens_of(items, "items are"))
-        histories = checked_histories(histories)
-        table = np.full((len(histories), len(wanted)), np.nan, dtype=np.float32)
-        numbers, moments = self._known(histories, times)
-        for places, scores in self._scores(numbers, moments, self._persons(users, len(histories))):
-            table[places] = scores[:, torch.from_numpy(wanted).long()].numpy()
-        table[:, wanted == 0] = np.nan
-        return table
+            DataError: ``items`` or a history is no list of tokens, or times or users do not fit.
+        """  # by the parts
+        wanted = self.items.numbers(tokens_of(items, "items are")).astype(np.int64)
+        chunks = list(in_chunks(histories, times, users))
+        answerer = self._answerer()
+        if len(strange := wanted[(wanted > 0) & ~answerer.trained[wanted]]):
+            logger.warning(
+                "score: %d of the %d items occur in no training event, such as %r; their scores "
+                "are NaN",
+                len(strange),
+                len(wanted),
+                self.items.tokens(strange[:1])[0],
+            )
+        parts = [answerer.scores(chunk, wanted) for chunk in chunks]
+        return np.concatenate(parts) if parts else np.zeros((0, len(wanted)), dtype=np.float32)
 
     def attention(
         self, history: Sequence[str], *, times: Sequence[float] | None = None
@@ -185,104 +212,57 @@ class Recommender:
         Raises:
             DataError: The model has no attention, or knows nothing of the history.
         """
-        [tokens] = checked_histories([history])
-        [numbers], moments = self._known([tokens], None if times is None else [times])
-        if not len(numbers):
+        [chunk] = in_chunks([history], None if times is None else [times])
+        answerer = self._answerer()
+        places, asked = answerer.questions(chunk, answerer.numbers(chunk))
+        if not len(places):
+            [tokens] = chunk.tokens
             if not tokens:
                 raise DataError("the history is empty, so there is nothing to look at")
-            asked = ", ".join(map(repr, tokens[:3])) + (", …" if len(tokens) > 3 else "")
-            [one] = self.items.tokens([1])
-            raise DataError(f"the model knows none of the items {asked}; it knows such as {one!r}")
-        known = self.items.tokens(numbers[-self.max_history :])
-        with recorded_attention(self.model) as maps:
-            self._scores([numbers], moments, np.zeros(1, dtype=np.int64))
+            asked_for = ", ".join(map(repr, tokens[:3])) + (", …" if len(tokens) > 3 else "")
+            one = self.items.tokens([int(np.argmax(self._trained))])[0]
+            raise DataError(
+                f"the model knows none of the items {asked_for}; it knows such as {one!r}"
+            )
+        known = self.items.tokens(asked.numbers[0][-self.max_history :])
+        batch = answerer.scorer.batch(asked)
+        with torch.inference_mode(), recorded_attention(self.model) as maps:
+            self.model.encode(batch, batch.last)
         if not maps:
             raise DataError(f"{self.settings['model_name']} has no attention to look at")
         return known, torch.cat(maps).float().cpu().numpy()
 
-    def _known(
-        self, histories: list[list[str]], times: Sequence[Sequence[float]] | None
-    ) -> tuple[list[np.ndarray], list[np.ndarray] | None]:
-        """Return item numbers and times of the events whose items are known.
+    @property
+    def _trained(self) -> np.ndarray:
+        """Whether something was learned of an item, bool [V]; of all if nothing was counted."""
+        trained = (self.counts > 0) if self.learned is None else self.learned.copy()
+        trained[0] = False
+        if not trained.any():
+            trained[1:] = True
+        return trained
 
-        Args:
-            histories: Item tokens.
-            times: Of each event, or None.
+    def _choice(self, k: int, candidates: Sequence[str] | None, *, exclude_seen: bool) -> Choice:
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+            raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
+        barred = ~self._trained
+        if candidates is not None:
+            barred[:] = True
+            barred[self.items.numbers(tokens_of(candidates, "candidates are"))] = False
+            barred[0] = True
+            if barred.all():
+                raise DataError("none of the candidates is an item the model knows")
+        return Choice(int(k), barred, exclude_seen)
 
-        Returns:
-            int64 arrays, and float64 arrays or None if the model does not look at times.
-
-        Raises:
-            DataError: The times do not fit the histories.
-        """
-        numbers = [self.items.numbers(history).astype(np.int64) for history in histories]
-        known = [history[history > 0] for history in numbers]
-        if not self.model.needs_times or times is None:
-            return known, None
-        moments = moments_of(times, [len(history) for history in histories])
-        kept = zip(moments, numbers, strict=True)
-        return known, [each[history > 0] for each, history in kept]
-
-    def _persons(self, users: Sequence[str | None] | None, count: int) -> np.ndarray:
-        """Return the number of the person behind each history, int64; 0 for nobody in particular.
-
-        Args:
-            users: Tokens, or None.
-            count: Histories.
-
-        Returns:
-            The numbers.
-
-        Raises:
-            DataError: There are not as many users as histories.
-        """
-        if users is None or self.users is None:
-            return np.zeros(count, dtype=np.int64)
-        if isinstance(users, str) or not isinstance(users, Iterable):
-            raise DataError(f"users are a list of user tokens, one for each history, not {users!r}")
-        users = list(users)
-        tokens = ["" if user is None else str(user) for user in users]
-        if len(tokens) != count:
-            raise DataError(f"there are {len(tokens)} users for {count} histories")
-        numbers = self.users.numbers(tokens).astype(np.int64)
-        return np.where([user is None for user in users], 0, numbers)
-
-    def _allowed(self, candidates: Sequence[str] | None) -> Tensor:
-        if candidates is None:
-            allowed = torch.ones(len(self.items) + 1, dtype=torch.bool)
-        else:
-            allowed = torch.zeros(len(self.items) + 1, dtype=torch.bool)
-            allowed[
-                torch.from_numpy(self.items.numbers(tokens_of(candidates, "candidates are"))).long()
-            ] = True
-        allowed[0] = False
-        if not allowed.any():
-            raise DataError("none of the candidates is an item the model knows")
-        return allowed
-
-    def _scores(
-        self, numbers: list[np.ndarray], times: list[np.ndarray] | None, persons: np.ndarray
-    ) -> list[tuple[np.ndarray, Tensor]]:
-        """Return places and float32 scores [b, V] on the CPU; popularity for empty histories."""
-        lengths = np.array([len(history) for history in numbers], dtype=np.int64)
-        empty, filled = np.flatnonzero(lengths == 0), np.flatnonzero(lengths)
-        scored: list[tuple[np.ndarray, Tensor]] = []
-        if len(empty):
-            popular = torch.from_numpy(self.counts).float()
-            scored.append((empty, popular.repeat(len(empty), 1)))
-        if len(filled):
-            kept = np.minimum(lengths[filled], self.max_history)
-            ends = np.cumsum(lengths[filled])
-            flat = np.concatenate([numbers[place] for place in filled]).astype(np.int32)
-            moments = None if times is None else np.concatenate([times[place] for place in filled])
-            sequences = Sequences(flat, moments, np.concatenate(([0], ends)))
-            collator = Collator(sequences, with_times=moments is not None)
-            none = np.zeros(len(filled), dtype=np.int64)
-            windows = Windows(ends - kept, kept, none, persons[filled])
-            device = next(self.model.parameters()).device
-            for which, _, scores in last_scores(self.model, collator, windows, device):
-                scored.append((filled[which], scores.float().cpu()))
-        return scored
+    def _answerer(self) -> Answerer:
+        compute_alone_if_forked()
+        table = self._table.of(self.model)
+        return Answerer(
+            scorer=Scorer(self.model, table, len(self.items), self.max_history),
+            items=self.items,
+            users=self.users,
+            trained=self._trained,
+            popularity=self.counts if self.recent is None else self.recent,
+        )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model as a folder: whole or not at all.
@@ -303,6 +283,8 @@ class Recommender:
             VOCABULARY: {
                 "items": items,
                 "counts": self.counts[1:].tolist(),
+                **({} if self.recent is None else {"recent": self.recent[1:].tolist()}),
+                **({} if self.learned is None else {"learned": self.learned[1:].tolist()}),
                 "titles": {item: self.titles[item] for item in items if item in self.titles},
                 **({} if self.users is None else {"users": self.users.entries.to_list()}),
             },

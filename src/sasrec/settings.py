@@ -432,6 +432,9 @@ class OutputSettings(Settings):
     keep_training: bool = True
     """Keep the state of training beside the model folder after each epoch, so that a training that
     was cut off can go on (sasrec train --resume)."""
+    popularity_window: float = Field(0.1, gt=0, le=1)
+    """Share of the training events, the latest ones, by which the most popular items are chosen
+    for histories the model can say nothing of. 1 counts all, as without times."""
     save_dataset: bool = Field(False, json_schema_extra=recbole("save_dataset"))
     """Write the events that are left after filtering as an atomic file."""
     dataset_save_path: Word | None = Field(None, json_schema_extra=recbole("dataset_save_path"))

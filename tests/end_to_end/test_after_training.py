@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+
+from sasrec.answers import Recommendation
+from sasrec.cli import lists
 
 SMALL = ("--learning_rate=0.01", "--batch_size=64", "--quiet")
 HEAD = "user_id,item_id,timestamp"
@@ -196,3 +200,147 @@ def test_the_best_settings_of_another_model_say_whose_they_are(shop: Path) -> No
     assert (place / "out" / "best.yaml").read_text().startswith("# settings of GRU4Rec\n")
     assert "giniindex@5 0." in ended.stdout
     assert "giniindex@5 0." in ended.stderr
+
+
+def asked(place: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    ended = command("recommend", "model", *words, cwd=place)
+    assert ended.returncode == code, ended.stderr
+    return ended
+
+
+@pytest.mark.parametrize(
+    ("lines", "separator"),
+    [
+        ("i1,i2,i3\n", "','"),
+        ("i1, i2, i3\ni4, i5, i6\n", "','"),
+        ("i1;i2\ni3;i4\n", "';'"),
+        ("i1|i2\n", "'|'"),
+        ("u1,i2\nu2,i3\nu3,i4\n", "','"),
+        ('["i1,i2"]\n["i3,i4"]\n', "','"),
+        ('["i1 i2 i3"]\n', "a space"),
+        ("Tea Cup\nPot\n", ""),
+        ("x " * 5000 + "\n" + "i1 " * 5000, ""),
+        ("i1 " * 3 + "x " * 300, ""),
+    ],
+)
+def test_a_file_of_which_hardly_an_item_is_known_is_refused(
+    shop: Path, lines: str, separator: str
+) -> None:
+    place = shop.parent
+    trained(place)
+    (place / "asked.txt").write_text(lines)
+    refused = asked(place, "-f", "asked.txt", "--out", "found.jsonl", code=2)
+    assert "asked.txt: the model knows " in refused.stderr
+    assert "it knows such as 'i" in refused.stderr
+    assert (f"is {separator} the separator?" in refused.stderr) == bool(separator)
+    assert not (place / "found.jsonl").exists()
+    asked(place, "-f", "asked.txt", "--out", "found.jsonl", "--allow-unknown")
+    found = (place / "found.jsonl").read_text().splitlines()
+    assert len(found) == len(lines.splitlines())
+
+
+def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(shop: Path) -> None:
+    place = shop.parent
+    trained(place)
+    (place / "asked.txt").write_text("i1 x y z\n\ni2 q\n")
+    assert asked(place, "-f", "asked.txt", "--json").stderr == ""
+    (place / "blank.txt").write_text("\n" * 5000)
+    lines = asked(place, "-f", "blank.txt", "-k", "2", "--json").stdout.splitlines()
+    assert len(lines) == 5000
+    assert json.loads(lines[-1])["by_popularity"]
+    told = asked(place, "--history", "i1 i2 i3", "--json").stderr
+    assert "knows none of 1 item token, not 'i1 i2 i3'" in told
+    assert "is a space the separator?" in told
+
+
+def test_lists_are_written_in_the_form_of_the_files_name(shop: Path) -> None:
+    place = shop.parent
+    trained(place)
+    (place / "asked.txt").write_text('i1 i2\n["i3"]\n\n')
+    words = ("--history", "i5,i6", "-f", "asked.txt", "-k", "3")
+    lines = [json.loads(line) for line in asked(place, *words, "--json").stdout.splitlines()]
+    expected = [
+        (each["for"], rank, item, score, each["by_popularity"])
+        for each in lines
+        for rank, (item, score) in enumerate(zip(each["items"], each["scores"], strict=True), 1)
+    ]
+    for name in ("x.jsonl", "x.json", "x.ndjson", "x.txt", "x"):
+        asked(place, *words, "--out", name)
+        assert [json.loads(line) for line in (place / name).read_text().splitlines()] == lines
+    for name, read in (
+        ("x.csv", pl.read_csv),
+        ("x.tsv", lambda path: pl.read_csv(path, separator="\t")),
+        ("x.PARQUET", pl.read_parquet),
+    ):
+        told = asked(place, *words, "--out", name)
+        assert f"4 written to {name}" in told.stderr
+        table = read(place / name)
+        assert table.columns == ["for", "rank", "item", "score", "by_popularity"]
+        rows = table.cast({"rank": pl.Int64, "score": pl.Float64}).rows()
+        assert [row[:3] for row in rows] == [row[:3] for row in expected]
+        assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected])
+        assert [row[4] for row in rows] == [row[4] for row in expected]
+    refused = asked(place, *words, "--out", "x.xlsx", code=2)
+    assert "x.xlsx: unknown kind of file '.xlsx'; use .jsonl" in refused.stderr
+    leftovers = {path.name for path in place.iterdir() if path.name.startswith(".")}
+    assert leftovers == set()
+
+
+def test_a_parquet_file_is_written_part_by_part(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lists, "PART_ROWS", 7)
+    answers = [(f"n{n}", Recommendation(["a", "b"], [2.0, 1.0], [], False)) for n in range(50)]
+    path = lists.checked_target(shop.parent / "x.parquet")
+    assert lists.write_lists(iter(answers), path) == 50
+    table = pl.read_parquet(path)
+    assert table["for"].to_list() == [f"n{n // 2}" for n in range(100)]
+    assert table["rank"].to_list() == [1, 2] * 50
+    assert lists.write_lists(iter(()), path) == 0
+    assert pl.read_parquet(path).schema == table.schema
+
+
+def test_a_file_that_breaks_off_leaves_what_was_there(shop: Path) -> None:
+    place = shop.parent
+    trained(place)
+    (place / "asked.txt").write_text("i1 i2\n" * 3000 + '["i1"\n')
+    for name in ("found.jsonl", "found.parquet"):
+        (place / name).write_text("precious")
+        refused = asked(place, "-f", "asked.txt", "--out", name, code=2)
+        assert "asked.txt, line 3001: no JSON list" in refused.stderr
+        assert (place / name).read_text() == "precious"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's peak of memory")
+def test_memory_does_not_grow_with_the_histories(shop: Path) -> None:
+    place = shop.parent
+    items = [f"{item}" for item in range(20_000)]
+    rows = [f"u{n // 8},{item},{n}" for n, item in enumerate(items * 2)]
+    written(shop, rows)
+    trained(place, "--hidden_size=8", "--inner_size=8", "--n_layers=1", "--n_heads=1")
+    code = (
+        "import sys\nfrom sasrec.cli.app import main\nfrom sasrec.memory import peak_bytes\n"
+        "try: main()\nfinally: print(peak_bytes(), file=sys.stderr)"
+    )
+    peaks = []
+    for count in (3000, 30_000):
+        lines = (" ".join(items[n % 19_000 : n % 19_000 + 3]) for n in range(count // 2))
+        (place / "asked.txt").write_text("\n".join([*lines, *[""] * (count // 2), "0"]))
+        words = ("recommend", "model", "-f", "asked.txt", "-o", "found.jsonl")
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=place, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended.stderr
+        peaks.append(int(ended.stderr.splitlines()[-1]))
+    assert peaks[1] - peaks[0] < 40e6  # every score kept took 80 KB a history
+
+
+def test_people_bpr_does_not_know_are_told_of(shop: Path) -> None:
+    place = shop.parent
+    trained(place, "--model=BPR")
+    told = asked(place, "--history", "i1,i2", "--user", "u1", "--json")
+    first, second = (json.loads(line) for line in told.stdout.splitlines())
+    assert (first["by_popularity"], second["by_popularity"]) == (True, False)
+    assert "BPR goes by people, not by histories, and does not know 1 of those" in told.stderr
+    shown = asked(place, "--history", "i1,i2")
+    assert "a person the model does not know: these are the most popular" in shown.stdout

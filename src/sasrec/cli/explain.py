@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec.cli.asked import Asked, Histories, Users, asked_histories, trained_on
 from sasrec.cli.places import expanded
-from sasrec.cli.recommend import Asked, Histories, Users, asked_histories, trained_on
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 from sasrec.errors import printable
@@ -103,7 +103,8 @@ def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
     moments = None
     if times is not None:
         pairs = zip(asked.tokens, times, strict=True)
-        moments = [time for token, time in pairs if token in recommender.items]
+        skipped = set(found.unknown)
+        moments = [time for token, time in pairs if token not in skipped]
         moments = moments[-len(looked_at) :]
     titles = recommender.titles
     return Person(
@@ -112,6 +113,6 @@ def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
         maps=maps,
         recommended=[titles.get(token, token) for token in found.items],
         scores=found.scores,
-        effects=effects(recommender, looked_at, found.items, times=moments),
+        effects=effects(recommender, looked_at, found.items, times=moments, user=asked.user),
         skipped=found.unknown,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.recommend import trained_on
+from sasrec.cli.asked import trained_on
 from sasrec.cli.watch import fetch_progress
 from sasrec.errors import DataError, SettingsError
 

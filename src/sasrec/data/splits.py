@@ -57,7 +57,12 @@ class Split:
         return int((self.train_stops - self.train_starts).sum())
 
     def train_items(self) -> np.ndarray:
-        """Return the item of each training event, int32 [number of training events].
+        """Return the item of each training event, int32 [number of training events]."""
+        found: np.ndarray = self.sequences.items[self.trains()]
+        return found
+
+    def trains(self) -> np.ndarray:
+        """Return which events are training events, bool [N].
 
         A user's first event counts with the targets that follow it; a longer history that was
         given ready does not count, as its events are targets elsewhere.
@@ -66,9 +71,9 @@ class Split:
         begins = np.where(self.train_starts == first + 1, first, self.train_starts)
         lengths = self.sequences.lengths()
         places = np.arange(self.sequences.n_events)
-        kept = places < np.repeat(self.train_stops, lengths)
+        kept: np.ndarray = places < np.repeat(self.train_stops, lengths)
         kept &= places >= np.repeat(np.minimum(begins, self.train_stops), lengths)
-        return self.sequences.items[kept]
+        return kept
 
 
 def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:

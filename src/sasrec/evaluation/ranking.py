@@ -20,6 +20,7 @@ from sasrec.data.grouping import sorted_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.data.windows import Windows, case_windows
+from sasrec.evaluation.leaders import top_items as top_items
 from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
 
@@ -75,13 +76,15 @@ def rank_targets(
     ranks = np.zeros(len(cases), dtype=np.int64)
     top = np.zeros((len(cases), top_k), dtype=np.int64)
     collator = Collator(sequences, with_times=model.needs_times, device=device)
-    if model.item_table is not None and not top_k:
+    with torch.inference_mode():
+        table = model.item_table
+    if table is not None and not top_k:
         # Like targets together, so that few chunks of the table hold those of a piece.
         order = np.argsort(sequences.items[cases.stops], kind="stable")
         for which, batch, states in last_states(model, collator, windows.take(order), device):
             targets = batch.targets[batch.last]
             removed = _seen(sequences, cases, order[which], device) if remove_seen else None
-            found = ranks_by_product(states, targets, model.item_table, removed)
+            found = ranks_by_product(states, targets, table, removed)
             ranks[order[which]] = found.cpu().numpy()
         return Ranking(ranks, top)
     for which, batch, scores in last_scores(model, collator, windows, device):
@@ -185,8 +188,9 @@ def last_scores(
         Places of some windows, their batch, and float scores [b, V].
     """
     with torch.inference_mode():
+        table = model.item_table  # once, as a model may normalise all of it
         for group, batch, states in last_states(model, collator, windows, device):
-            yield from _scored_pieces(model, group, batch, states)
+            yield from _scored_pieces(model, group, batch, states, table)
 
 
 def last_states(
@@ -220,15 +224,19 @@ def last_states(
 
 
 def _scored_pieces(
-    model: NextItemModel, group: np.ndarray, batch: Batch, states: Tensor
+    model: NextItemModel,
+    group: np.ndarray,
+    batch: Batch,
+    states: Tensor,
+    table: Tensor | None,
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    width = model.score(states[:1]).shape[1]
-    size = max(1, SCORE_BYTES // (4 * width))
-    if len(group) <= size:
-        yield group, batch, model.score(states)
-        return
-    for begin in range(0, len(group), size):
+    begin, size = 0, 1 if table is None else rows_at_a_time(len(table))
+    while begin < len(group):
         end = begin + size
+        some = states[begin:end]
+        scores = model.score(some) if table is None else some @ table.T
+        if end == 1:  # without a table, only scores tell how many items there are
+            size = rows_at_a_time(scores.shape[1])
         # Only `last` and `targets` of a piece are read; it keeps all items of its batch.
         piece = Batch(
             items=batch.items,
@@ -239,7 +247,17 @@ def _scored_pieces(
             longest=batch.longest,
             times=batch.times,
         )
-        yield group[begin:end], piece, model.score(states[begin:end])
+        yield group[begin:end], piece, scores
+        begin = end
+
+
+def rows_at_a_time(n_items: int) -> int:
+    """Return how many rows of scores are held at a time, at least one.
+
+    Args:
+        n_items: Length of a row, V.
+    """
+    return max(1, SCORE_BYTES // (4 * n_items))
 
 
 def ranks_of_(scores: Tensor, targets: Tensor) -> Tensor:
@@ -326,20 +344,3 @@ def _within(
     rows, items = removed
     first, last = torch.searchsorted(rows, torch.tensor([begin, end], device=rows.device)).tolist()
     return rows[first:last] - begin, items[first:last]
-
-
-def top_items(scores: Tensor, k: int, *, some_removed: bool = False) -> Tensor:
-    """Return the items with the highest scores, best first; padding is never among them.
-
-    Args:
-        scores: float [M, V]; NaN counts as lowest.
-        k: How many, at most V - 1.
-        some_removed: Items whose score is minus infinity are not to be recommended.
-
-    Returns:
-        int64 [M, k], item numbers from 1; zeros behind them where fewer are left.
-    """
-    lowest = torch.finfo(scores.dtype).min
-    best = scores[:, 1:].nan_to_num(nan=lowest, neginf=-torch.inf, posinf=torch.inf).topk(k, dim=1)
-    items = best.indices + 1
-    return items.masked_fill(best.values == -torch.inf, 0) if some_removed else items

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -60,7 +61,6 @@ class SelfAttention(nn.Module):
         self.rotary = rotary
         self.bias = bias
         self.causal = causal
-        self.record: list[Tensor] | None = None
 
     def forward(
         self,
@@ -94,7 +94,7 @@ class SelfAttention(nn.Module):
     def _mixed(self, parts: Tensor, layout: Layout, distances: Distances | None) -> Tensor:
         """Return what each position takes from its window: of [P, 3, H, d / H], [P, H, d / H]."""
         ragged, biased = layout.places is not None, self.bias is not None
-        if ragged and parts.device.type == "cuda" and not biased and self.record is None:
+        if ragged and parts.device.type == "cuda" and not biased and _record_of(self) is None:
             return packed_attention(
                 parts,
                 layout.offsets,
@@ -147,9 +147,10 @@ class SelfAttention(nn.Module):
         probability = self.dropout.probability if self.training else 0.0
         columns = projected.shape[1]
         query, key, value = projected.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
-        if self.record is not None:
+        record = _record_of(self)
+        if record is not None:
             weights = attention_probabilities(query, key, bias, causal=self.causal)
-            self.record.append(weights)
+            record.append(weights)
             seen: Tensor = (weights @ value).transpose(1, 2)
             return seen
         if bias is not None and self.causal:
@@ -192,6 +193,8 @@ def attention_probabilities(
 def recorded_attention(model: nn.Module) -> Iterator[list[Tensor]]:
     """Let the attention layers of a model keep their probabilities for a while.
 
+    Only what the calling thread computes is kept; others may use the model meanwhile.
+
     Args:
         model: In evaluation mode; dropout would not be seen in what is kept.
 
@@ -199,15 +202,22 @@ def recorded_attention(model: nn.Module) -> Iterator[list[Tensor]]:
         A list that gets one tensor [B, H, L, L] a layer at each ``encode``; rows are positions that
         look, columns positions that are looked at.
     """
-    layers = [module for module in model.modules() if isinstance(module, SelfAttention)]
+    layers = frozenset(id(each) for each in model.modules() if isinstance(each, SelfAttention))
     kept: list[Tensor] = []
-    for layer in layers:
-        layer.record = kept
+    before = _recording.set((layers, kept))
     try:
         yield kept
     finally:
-        for layer in layers:
-            layer.record = None
+        _recording.reset(before)
+
+
+_recording: ContextVar[tuple[frozenset[int], list[Tensor]]] = ContextVar("recording")
+"""Which layers keep their probabilities, and where; each thread and task has a value of its own."""
+
+
+def _record_of(layer: SelfAttention) -> list[Tensor] | None:
+    layers, kept = _recording.get((frozenset(), []))
+    return kept if id(layer) in layers else None
 
 
 def _away_from_padding(layout: Layout, like: Tensor) -> Tensor | None:

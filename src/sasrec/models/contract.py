@@ -20,10 +20,12 @@ class NextItemModel(nn.Module):
     Attributes:
         needs_times: Whether ``encode`` wants to know when events were.
         uses_users: Whether it has learned something of each user; others have number 0.
+        needs_users: Whether it goes by the user alone, so that it can say nothing of others.
     """
 
     needs_times: bool = False
     uses_users: bool = False
+    needs_users: bool = False
 
     @property
     def item_table(self) -> Tensor | None:

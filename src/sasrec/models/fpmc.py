@@ -124,6 +124,7 @@ class BPRMF(NextItemModel):
     """The user's taste, whatever came last."""
 
     uses_users = True
+    needs_users = True
 
     def __init__(
         self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0

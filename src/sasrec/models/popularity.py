@@ -56,6 +56,26 @@ def item_counts(split: Split, n_items: int) -> np.ndarray:
     return np.bincount(split.train_items(), minlength=n_items + 1)
 
 
+def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
+    """Return how many of the latest training events each item has.
+
+    Args:
+        split: What trains.
+        n_items: Items in the catalogue, padding not counted.
+        share: Of the training events, above 0 to 1; with those at the same moment as the first.
+
+    Returns:
+        int64 [V]; 0 for padding. Of all training events where the data have no times.
+    """
+    kept = split.trains()
+    times = split.sequences.times
+    if times is not None and share < 1 and kept.any():
+        moments = times[kept]
+        first = len(moments) - max(1, round(share * len(moments)))
+        kept &= times >= np.partition(moments, first)[first]
+    return np.bincount(split.sequences.items[kept], minlength=n_items + 1)
+
+
 def fit_popularity(split: Split, n_items: int) -> Popularity:
     """Count training events.
 
