@@ -329,7 +329,7 @@ def test_negatives_of_recbole_become_ours() -> None:
             "dynamic needs candidate_num",
         ),
         ({"repeatable": False}, "leave it True"),
-        ({"use_gpu": "yes"}, "it is True or False"),
+        ({"use_gpu": "perhaps"}, "it is True or False"),
         ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),
         ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both name 'inter'"),
         ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "not 'x' twice"),

@@ -144,6 +144,9 @@ def _dict(key: str, value: Any, known: set[str]) -> dict[str, Any]:
 
 
 def _flag(key: str, value: Any) -> bool:
+    words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+    if isinstance(value, str):  # YAML 1.1, as RecBole reads it, takes these words for booleans
+        value = words.get(value.lower(), value)
     if not isinstance(value, bool):
         raise SettingsError(f"{key} is {value!r}; it is True or False")
     return value

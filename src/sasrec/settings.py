@@ -8,6 +8,7 @@ it, and its name in RecBole, where it has one, as ``recbole(...)``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -15,9 +16,15 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     StringConstraints,
     model_validator,
 )
+
+from sasrec.written import WrittenFloat, WrittenInt, spelling
 
 
 class Settings(BaseModel):
@@ -77,8 +84,9 @@ CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]{0,4})$"
 
 
 def _worded(value: Any) -> Any:
-    """Return a whole number as the text it was before the command line read it as a literal."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """Return a number as the text it was before it was read as a literal."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return spelling(value) if is_number else value
 
 
 def _gpu_numbers(value: Any) -> Any:
@@ -131,6 +139,64 @@ def _spelled(value: Any) -> Any:
 
 
 IntervalText = Annotated[str, BeforeValidator(_spelled)]
+FilterValue = StrictBool | StrictInt | StrictFloat | StrictStr
+"""A value that a filter keeps; the number 7 and the text "7" are told apart where it matters."""
+
+
+def _filter_values(value: Any) -> Any:
+    """Return the values of a filter as they were written, a single number as a list of one.
+
+    Args:
+        value: As given: a text, a number or a boolean, or several in a list, set, array or column.
+
+    Returns:
+        A text, a tuple, or what is for pydantic to judge.
+
+    Raises:
+        ValueError: A value is missing.
+    """
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, bool | int | float):
+        value = (value,)
+    if not isinstance(value, list | tuple | set | frozenset):
+        return value
+    given = [each.item() if hasattr(each, "item") else each for each in value]
+    if any(each is None for each in given):
+        raise ValueError("the list holds null; put it between quotation marks if it is a text")
+    return tuple(
+        each.text
+        if isinstance(each, WrittenInt | WrittenFloat)
+        else each.isoformat()
+        if type(each) is date
+        else each
+        for each in given
+    )
+
+
+def _filters(value: Any) -> Any:
+    """Refuse filters that are a text, since something in it is neither a number nor quoted.
+
+    Args:
+        value: As given; None is no filter.
+
+    Returns:
+        The filters.
+
+    Raises:
+        ValueError: They are a text.
+    """
+    if isinstance(value, str):
+        raise ValueError(
+            "write {'column': '[low,high]'} or {'column': ['a', 'b']}, with quotation marks about "
+            "each text"
+        )
+    return {} if value is None else value
+
+
+ValueFilters = Annotated[
+    dict[Word, Annotated[str | tuple[FilterValue, ...], BeforeValidator(_filter_values)]],
+    BeforeValidator(_filters),
+]
 
 
 class DataSettings(Settings):
@@ -164,8 +230,9 @@ class DataSettings(Settings):
         None, json_schema_extra=recbole("rm_dup_inter")
     )
     """Which event to keep where a user met an item several times; None keeps all."""
-    value_intervals: dict[str, str | tuple[str | float, ...]] = {}
-    """Values to keep, by column: {'rating': '[4,inf)'}; tokens as a list: {'shop': ['a', 'b']}."""
+    value_intervals: ValueFilters = {}
+    """Values to keep, by column: {'rating': '[4,inf)'} for an interval of numbers, a list for these
+    values alone: {'shop': ['a', '012']}. Texts are compared as they are spelled."""
     only_listed: bool = Field(True, json_schema_extra=recbole("filter_inter_by_user_or_item"))
     """Leave out events of users and items that a loaded .user or .item file does not list."""
     user_interactions: IntervalText | None = Field(

@@ -14,7 +14,7 @@ import polars as pl
 from sasrec.data.filters import loaded_columns
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
-from sasrec.data.moments import numbers_or_moments, numbers_or_texts
+from sasrec.data.moments import numbers_or_moments
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
 from sasrec.data.stray_marks import rows_one_by_one
@@ -51,11 +51,8 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
     read = partial(_texts, path, separator, header, lines)
     most = count_line_ends(path)
-    # A date is compared by its text where it is no time.
-    read_as = {
-        name: numbers_or_moments if name == columns.time_column else numbers_or_texts
-        for name in values
-    }
+    # Other columns stay texts, so that one of them does not change what a filter means.
+    read_as = {name: numbers_or_moments for name in values if name == columns.time_column}
     frame, entries = gathered(read, values, tokens, read_as=read_as, most=most)
     return from_table(frame, names, path, columns, entries)
 

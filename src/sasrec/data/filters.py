@@ -14,7 +14,8 @@ import polars as pl
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.intervals import Interval, parse_intervals
 from sasrec.data.numbering import Numbering, occurrences, taken
-from sasrec.errors import DataError, SettingsError, did_you_mean
+from sasrec.data.values import ValueFilter
+from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
 NUMBERED = ("user", "item")
@@ -35,8 +36,8 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     Raises:
         DataError: Nothing is left, or a filter names a column that the data do not have.
         SettingsError: An interval cannot be read.
-    """
-    frame = interactions.frame
+    """  # by parse_intervals
+    frame, remarks = interactions.frame, list(interactions.remarks)
     if settings.duplicates is not None:
         frame = without_duplicates(frame, settings.duplicates)
         frame = _unless_empty(frame, f"{where}: rm_dup_inter")
@@ -46,14 +47,17 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
             continue
         if name is None:
             raise DataError(_no_column(field, settings, interactions.frame, where))
-        key = f"val_interval of {field!r}"
+        rule = ValueFilter(field, wanted)
         if name in NUMBERED:
-            chosen = pl.Series(_texts(wanted), dtype=pl.String)
-            frame = _of_tokens(frame, name, _entries(interactions, name).is_in(chosen.implode()))
+            chosen = rule.keeps(_entries(interactions, name), tokens=True)
+            frame = _of_tokens(frame, name, chosen)
         else:
-            kept = frame.select(value_rule(frame, name, wanted, key)).to_series()
+            kept = rule.keeps(frame[name])
             frame = (frame if name == "time" else frame.drop(name)).filter(kept)
-        frame = _unless_empty(frame, f"{where}: val_interval {{{field!r}: {wanted!r}}}")
+        asked_for = repr(wanted if isinstance(wanted, str) else list(wanted))
+        what = f"{where}: val_interval {{{field!r}: {asked_for}}}"
+        frame = _unless_empty(frame, what, rule.hint)
+        remarks += rule.remarks()
     if settings.only_listed:
         frame = _unless_empty(
             _listed(frame, interactions), f"{where}: the lists of users and items"
@@ -72,7 +76,13 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     own = [name for name in frame.columns if not name.startswith(VALUE)]
     # Items nobody met are kept only where no number of events is asked for, as in RecBole.
     listed = interactions.listed if settings.item_interactions is None else {}
-    return replace(interactions, frame=frame.select(own), listed=listed, elsewhere=())
+    return replace(
+        interactions,
+        frame=frame.select(own),
+        listed=listed,
+        elsewhere=(),
+        remarks=tuple(remarks),
+    )
 
 
 def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
@@ -136,57 +146,6 @@ def _counted(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Series:
     counts = pl.Series("count", occurrences(values, int(values.max())))
     allowed = counts.to_frame().select(_any(rule, pl.col("count"))).to_series()
     return allowed.gather(numbers)
-
-
-def value_rule(
-    frame: pl.DataFrame, name: str, wanted: str | tuple[str | float, ...], key: str
-) -> pl.Expr:
-    """Return whether the values of a column are among those wanted.
-
-    Args:
-        frame: Holds the column.
-        name: The column.
-        wanted: Intervals for numbers, or a list of texts that spell them (a list of two numbers is
-            an interval); tokens for text. Where there is no value, it is not wanted.
-        key: The setting it came from, for the error text.
-
-    Returns:
-        Boolean, one a row.
-
-    Raises:
-        SettingsError: An interval cannot be read.
-    """  # by parse_intervals
-    if frame[name].dtype.is_numeric():
-        if not isinstance(wanted, str):
-            if any(isinstance(each, str) for each in wanted) or len(wanted) != 2:
-                numbers = pl.col(name).cast(pl.Float64)
-                return numbers.is_in(_numbers(wanted, key)).fill_null(value=False)
-            wanted = f"[{','.join(map(str, wanted))}]"  # '[4,5]' that was read as a list
-        return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
-    return pl.col(name).cast(pl.String).is_in(_texts(wanted))
-
-
-def _texts(wanted: str | tuple[str | float, ...]) -> list[str]:
-    return [wanted] if isinstance(wanted, str) else [str(token) for token in wanted]
-
-
-def _numbers(values: Iterable[str | float], key: str) -> list[float]:
-    """Return listed values of a column of numbers.
-
-    Args:
-        values: As listed.
-        key: The setting they came from.
-
-    Returns:
-        Numbers.
-
-    Raises:
-        SettingsError: One is none.
-    """
-    try:
-        return [float(value) for value in values]
-    except ValueError as error:
-        raise SettingsError(f"{key}: the column holds numbers, and the list does not") from error
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
@@ -278,7 +237,7 @@ def _of_tokens(frame: pl.DataFrame, name: str, chosen: pl.Series) -> pl.DataFram
     return frame.filter(chosen.gather(frame[name] - 1))
 
 
-def _unless_empty(frame: pl.DataFrame, what: str) -> pl.DataFrame:
+def _unless_empty(frame: pl.DataFrame, what: str, hint: str = "") -> pl.DataFrame:
     if not frame.height:
-        raise DataError(f"{what} leaves no interactions; allow more")
+        raise DataError(f"{what} leaves no interactions; allow more{hint}")
     return frame
