@@ -242,7 +242,7 @@ def test_keys_without_effect_are_accepted_and_listed() -> None:
         (
             "eval_args",
             {"split": {"TS": [0.8, 0.1, 0.1]}, "mode": {"valid": "pop50", "test": "full"}},
-            {"split": "time", "candidates": "full", "valid_candidates": "pop50"},
+            {"split": "recbole_time", "candidates": "full", "valid_candidates": "pop50"},
         ),
         ("eval_args", {"mode": "uni7"}, {"split": "ratio", "ratios": (0.8, 0.1, 0.1)}),
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 
 from sasrec.written import written
 
@@ -35,8 +35,7 @@ def loader() -> Any:
     class Loader(yaml.SafeLoader):
         """YAML's safe types, read by the core schema."""
 
-        # Those of YAML 1.1 are not inherited.
-        yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
+    Loader.yaml_implicit_resolvers = {}  # those of YAML 1.1 are not inherited
 
     tag = "tag:yaml.org,2002:"
     Loader.add_implicit_resolver(tag + "null", NULL, ["~", "n", "N", ""])

@@ -130,7 +130,7 @@ def run_experiment(
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics(corpus, reports, trained),
+        metrics=_metrics(corpus, split, reports, trained),
         environment={
             **environment(),
             "device": device.type,
@@ -361,9 +361,11 @@ def evaluate(
     )
 
 
-def _metrics(corpus: Corpus, reports: list[Report], trained: Trained) -> dict[str, Any]:
+def _metrics(
+    corpus: Corpus, split: Split, reports: list[Report], trained: Trained
+) -> dict[str, Any]:
     return {
-        "remarks": [remark.as_json() for remark in corpus.remarks],
+        "remarks": [remark.as_json() for remark in (*corpus.remarks, *split.remarks)],
         "reports": [report.as_json() for report in reports],
         "best_epoch": trained.best_epoch,
         "stopped_because": trained.stopped_because,

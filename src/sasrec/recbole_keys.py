@@ -54,7 +54,7 @@ def _split(value: Any) -> dict[str, Any]:
         raise SettingsError(f"eval_args: split by {kind!r} is unknown; {how}")
     if not isinstance(detail, list | tuple) or len(detail) != 3:
         raise SettingsError(f"eval_args: {kind} is {detail!r}; it takes three shares; {how}")
-    return {"split": "ratio" if kind == "RS" else "time", "ratios": tuple(detail)}
+    return {"split": "ratio" if kind == "RS" else "recbole_time", "ratios": tuple(detail)}
 
 
 def _mode(value: Any) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -226,10 +227,12 @@ class DataSettings(Settings):
         None, json_schema_extra=recbole("unload_col")
     )
     """Columns to leave out, by file, as if they were not there."""
-    duplicates: Literal["first", "last"] | None = Field(
+    duplicates: Literal["first", "last", "exact", "consecutive"] | None = Field(
         None, json_schema_extra=recbole("rm_dup_inter")
     )
-    """Which event to keep where a user met an item several times; None keeps all."""
+    """first or last: which event to keep where a user met an item several times. exact: keep one
+    event of those with the same user, item and time. consecutive: keep the first of a user's
+    events that have the same item and follow each other. None keeps all."""
     value_intervals: ValueFilters = {}
     """Values to keep, by column: {'rating': '[4,inf)'} for an interval of numbers, a list for these
     values alone: {'shop': ['a', '012']}. Texts are compared as they are spelled."""
@@ -243,11 +246,12 @@ class DataSettings(Settings):
         None, json_schema_extra=recbole("item_inter_num_interval")
     )
     """Interval of the number of events an item must have; with both, until nothing changes."""
-    split_files: tuple[PartName, PartName, PartName] | None = Field(
+    split_files: Annotated[tuple[PartName, ...], Field(min_length=2, max_length=3)] | None = Field(
         None, json_schema_extra=recbole("benchmark_filename")
     )
     """Parts of a data set that is split already: ['train', 'valid', 'test'] reads NAME.train.inter
-    and so on; nothing is filtered then."""
+    and so on; nothing is filtered then. Of two, ['train', 'test'], validation is taken from the
+    first: the last event of each user who has three there."""
     rounded_times: Annotated[
         bool, BeforeValidator(lambda value: False if value is None else value)
     ] = Field(False, json_schema_extra=recbole("normalize_all"))
@@ -255,6 +259,17 @@ class DataSettings(Settings):
     then count as simultaneous, and keep the order of the file."""
     list_suffix: Word = Field("_list", json_schema_extra=recbole("LIST_SUFFIX"))
     """End of the name of a column that holds a ready history, in files that are split already."""
+
+    @field_validator("split_files")
+    @classmethod
+    def _parts_are_different(cls, parts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = [name for name in parts or () if (parts or ()).count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"{twice[0]!r} stands there twice, so its events would be in their own history; "
+                "name ['train', 'test'] to have validation taken from the training part"
+            )
+        return parts
 
     @model_validator(mode="after")
     def _columns_do_not_collide(self) -> DataSettings:
@@ -392,12 +407,15 @@ class EvaluationSettings(Settings):
     valid_metric: MetricName = "ndcg@20"
     """The metric early stopping watches, as NAME@K. It may be another than those reported; a deep
     cut-off hears more of the cases."""
-    split: Literal["leave_one_out", "ratio", "time"] = "leave_one_out"
-    """How targets are kept back: each user's last ones, a share of all, or those after a time."""
+    split: Literal["leave_one_out", "ratio", "time", "recbole_time"] = "leave_one_out"
+    """How targets are kept back: each user's last ones; by shares; by shares at two moments that
+    are the same for all users (time); or by RecBole's TS, whose validation is not later than its
+    training (recbole_time)."""
     leave_out: Literal["valid_and_test", "valid_only", "test_only"] = "valid_and_test"
     """With leave_one_out: which of the two kinds of targets are kept back."""
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """With ratio and time: shares of training, validation and test; they need not sum to one."""
+    """With all splits but leave_one_out: shares of training, validation and test; they need not sum
+    to one."""
     ratio_by: Literal["user", "all"] = "user"
     """With ratio: of each user's targets, or of all targets in the order of time."""
     candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"
