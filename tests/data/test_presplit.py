@@ -156,13 +156,22 @@ def test_there_are_two_or_three_parts(parts):
         resolve_settings({"split_files": parts})
 
 
-@pytest.mark.parametrize("more", [(), (HEADER + "u\ta\t9\nu\tb\t9\n",)])
-def test_a_part_that_is_a_copy_of_another_is_refused(tmp_path, more):
+def test_one_file_under_two_names_is_refused(tmp_path):
     text = HEADER + "u\ta\t1\nu\tb\t2\nu\tc\t3\n"
-    with pytest.raises(
-        DataError, match=r"shop\.train\.inter and .* hold the same, so events would"
-    ):
-        read(tmp_path, *more[:0], text, *more, text)
+    read(tmp_path, text, text + "u\td\t4\n")
+    (tmp_path / "shop" / "shop.test.inter").unlink()
+    (tmp_path / "shop" / "shop.test.inter").symlink_to("shop.train.inter")
+    with pytest.raises(DataError, match=r"shop\.train\.inter and .* are the same file, so its ev"):
+        load_corpus("shop", DataSettings(split_files=("train", "test"), data_path=str(tmp_path)))
+
+
+@pytest.mark.parametrize("head", [HEADER, HEADER.rpartition("\t")[0] + "\n", LISTED])
+def test_events_of_a_copy_are_all_counted(tmp_path, head):
+    rows = {HEADER: "u\ta\t1\nu\tb\t2\n", LISTED: "u\ta\tb\nv\ta c\tb\n"}
+    text = head + rows.get(head, "u\ta\nu\tb\n")
+    corpus, _ = read(tmp_path, text, text)
+    [text] = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
+    assert text.startswith("2 of 2 events of part 'test' stand in part 'train' too")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ own, and only its last item is a target.
 
 from __future__ import annotations
 
-import filecmp
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -55,7 +54,7 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
         The histories, with the number of targets of each kind.
 
     Raises:
-        DataError: A part is missing, broken or a copy of another, or some parts hold ready
+        DataError: A part is missing, broken or the same file as another, or some parts hold ready
             histories and some do not.
     """
     files = [path.with_suffix(f".{part}.inter") for part in settings.split_files or ()]
@@ -68,32 +67,28 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
         raise DataError(
             f"{files[ready.index(False)]} has no column {lists!r}, which the other parts have"
         )
-    _refuse_copies(files)
+    _refuse_one_file(files)
     read = _from_lists if all(ready) else _from_events
     corpus = read(files, path, settings, source)
     return replace(corpus, remarks=(*corpus.remarks, *_unheard(settings)))
 
 
-def _refuse_copies(files: list[Path]) -> None:
-    """Refuse parts of which one is a copy of another; those without rows may be alike.
+def _refuse_one_file(files: list[Path]) -> None:
+    """Refuse parts that are one file under two names; of copies the shared events are counted.
 
     Args:
         files: The parts.
 
     Raises:
-        DataError: Two hold the same.
+        DataError: Two are.
     """
     for one, other in itertools.combinations(files, 2):
-        if not filecmp.cmp(one, other, shallow=False):
-            continue
-        with one.open("rb") as file:
-            file.readline()
-            if not file.read(1):
-                continue
-        raise DataError(
-            f"{one} and {other} hold the same, so events would be in their own history; of two "
-            "parts, split_files=['train','test'], validation is taken from the training part"
-        )
+        if one.samefile(other):
+            raise DataError(
+                f"{one} and {other} are the same file, so its events would be in their own "
+                "history; of two parts, split_files=['train','test'], validation is taken from "
+                "the training part"
+            )
 
 
 def _unheard(settings: DataSettings) -> list[Remark]:

@@ -122,7 +122,7 @@ def blocks(sequences: Sequences) -> Iterator[tuple[int, np.ndarray, np.ndarray, 
     Yields:
         Where the events begin; the user of each, from 0 in each block; a number for the user and
         item of each in ascending order; and the places of these in the block, in which equal ones
-        keep their order. int64 [n] each.
+        keep their order. [n] each.
     """
     offsets = sequences.offsets
     first = 0
@@ -130,16 +130,20 @@ def blocks(sequences: Sequences) -> Iterator[tuple[int, np.ndarray, np.ndarray, 
         begin = int(offsets[first])
         last = max(first + 1, int(offsets.searchsorted(begin + BLOCK, side="right")) - 1)
         lengths = np.diff(offsets[first : last + 1])
-        owners = np.repeat(np.arange(last - first), lengths)
+        owners = np.repeat(np.arange(last - first, dtype=np.int32), lengths)
         # User, item and place in one number: sorting these is the fastest stable sort there is.
         bits = max(1, len(owners)).bit_length()
-        keys = owners << 31
+        keys = owners.astype(np.int64)
+        keys <<= 31
         keys |= sequences.items[begin : begin + len(owners)]
         keys <<= bits
-        keys |= np.arange(len(owners))
+        keys |= np.arange(len(owners), dtype=np.int32)
         keys.sort()
+        order = np.empty(len(keys), dtype=np.int32)
+        np.bitwise_and(keys, (1 << bits) - 1, out=order, casting="same_kind")
+        keys >>= bits
         if len(keys):
-            yield begin, owners, keys >> bits, keys & ((1 << bits) - 1)
+            yield begin, owners, keys, order
         first = last
 
 
@@ -153,6 +157,12 @@ def _doubled(sequences: Sequences) -> int:
     while first < len(users):
         ends = np.cumsum(halves[first : first + BLOCK])
         last = first + max(1, int(ends.searchsorted(BLOCK, side="right")))
+        if last == first + 1:  # which may be longer than a block
+            begin, middle = int(starts[first]), int(starts[first] + halves[first])
+            end = middle + int(halves[first])
+            differs[first] = (sequences.items[begin:middle] != sequences.items[middle:end]).any()
+            first = last
+            continue
         half = halves[first:last]
         owner = np.repeat(np.arange(last - first), half)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(half) - half, half)

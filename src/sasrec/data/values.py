@@ -18,6 +18,8 @@ from sasrec.settings import FilterValue
 
 Wanted = str | tuple[FilterValue, ...]
 
+BLOCK = 2**16
+"""Texts compared at once; each takes some 100 bytes meanwhile."""
 LED_BY_ZERO = r"^\s*[-+]?0[0-9]"
 """Texts such as 007, which is another item than 7."""
 TRUTHS: dict[object, bool] = {"true": True, "false": False, 1: True, 0: False}
@@ -61,7 +63,8 @@ class ValueFilter:
         elif values.dtype == pl.Boolean:
             kept = self._of_booleans(values)
         else:
-            kept = self._of_texts(values.cast(pl.String), tokens)
+            blocks = [values[at : at + BLOCK] for at in range(0, max(len(values), 1), BLOCK)]
+            kept = pl.concat(self._of_texts(each.cast(pl.String), tokens) for each in blocks)
         return kept.fill_null(value=False)
 
     @property
