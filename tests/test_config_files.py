@@ -1,9 +1,15 @@
+import copy
 import itertools
+import json
+import math
+import pickle
 
 import pytest
 
 from sasrec.config_files import key_words, literal, yaml_file
+from sasrec.configuration import resolve_layers
 from sasrec.errors import SettingsError
+from sasrec.written import plain, spelling
 
 
 @pytest.mark.parametrize(
@@ -98,3 +104,79 @@ def test_references_to_references_are_refused_before_they_are_followed(tmp_path)
         yaml_file(path)
     path.write_text("a: &x [1, 2]\nb: *x\n")
     assert yaml_file(path).values == {"a": [1, 2], "b": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("NO", "NO"),
+        ("yes", "yes"),
+        ("On", "On"),
+        ("n", "n"),
+        ("010", 10),
+        ("0o10", 8),
+        ("0x1F", 31),
+        ("1:30", "1:30"),
+        ("1_000", "1_000"),
+        ("0b11", "0b11"),
+        ("2024-05-31", "2024-05-31"),
+        ("=", "="),
+        ("True", True),
+        ("false", False),
+        ("~", None),
+        ("null", None),
+        ("None", "None"),
+        ("-.inf", -math.inf),
+        ("+5", 5),
+        ("5.", 5.0),
+        ("1e3", 1000.0),
+        ("!!str 010", "010"),
+    ],
+)
+def test_plain_values_of_yaml_are_read_by_the_core_schema(read, text, value):
+    found = read(f"a: {text}\n").values["a"]
+    assert found == value
+    assert isinstance(found, type(value))
+
+
+def test_lines_that_are_shared_by_name_are_laid_under(read):
+    layer = read("base: &base {a: 1, b: 2}\nmore: {<<: *base, b: 3}\n")
+    assert layer.values["more"] == {"a": 1, "b": 3}
+
+
+@pytest.mark.parametrize(("text", "value"), [("yes", True), ("NO", False), ("on", True)])
+def test_words_are_flags_where_a_flag_is_wanted(read, text, value):
+    run = resolve_layers([read(f"show_progress: {text}\nsave_dataset: {text}\nuse_gpu: {text}\n")])
+    assert (run.output.show_progress, run.output.save_dataset) == (value, value)
+    assert run.training.device == ("auto" if value else "cpu")
+
+
+def test_numbers_are_texts_as_they_were_spelled_where_a_text_is_wanted(read):
+    data = resolve_layers([read("item_column: 010\nuser_column: 1.10\n")]).data
+    assert (data.item_column, data.user_column) == ("010", "1.10")
+    data = resolve_layers([key_words(["--item_column=010", "--user_column=1.10"])]).data
+    assert (data.item_column, data.user_column) == ("010", "1.10")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[010,'a, 020',x]", "[010,'a, 020',x]"),
+        ("[010,'a, 020', 5]", ["010", "a, 020", 5]),
+        ("{'a': [00123]}", {"a": ["00123"]}),
+        ("010", "010"),
+        ("[4,010)", "[4,010)"),
+        ("[1,\r1.50]", [1, 1.5]),
+    ],
+)
+def test_zeros_before_a_number_of_a_list_are_kept(text, value):
+    assert literal(text) == value
+
+
+def test_spelled_numbers_are_numbers_elsewhere():
+    number = literal("1.50")
+    assert spelling(number) == "1.50"
+    assert pickle.loads(pickle.dumps(number)).text == "1.50"
+    assert copy.deepcopy(literal("[0x10]"))[0] + 1 == 17
+    assert json.dumps([literal("1e3"), literal("0x10")]) == "[1000.0, 16]"
+    assert type(plain({"a": [literal("1e3")]})["a"][0]) is float

@@ -242,7 +242,7 @@ def test_keys_without_effect_are_accepted_and_listed() -> None:
         (
             "eval_args",
             {"split": {"TS": [0.8, 0.1, 0.1]}, "mode": {"valid": "pop50", "test": "full"}},
-            {"split": "time", "candidates": "full", "valid_candidates": "pop50"},
+            {"split": "recbole_time", "candidates": "full", "valid_candidates": "pop50"},
         ),
         ("eval_args", {"mode": "uni7"}, {"split": "ratio", "ratios": (0.8, 0.1, 0.1)}),
         (
@@ -329,7 +329,7 @@ def test_negatives_of_recbole_become_ours() -> None:
             "dynamic needs candidate_num",
         ),
         ({"repeatable": False}, "leave it True"),
-        ({"use_gpu": "yes"}, "it is True or False"),
+        ({"use_gpu": "perhaps"}, "it is True or False"),
         ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),
         ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both name 'inter'"),
         ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "not 'x' twice"),

@@ -9,7 +9,8 @@ import sasrec
 
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
-    {"errors"},
+    {"errors", "written"},
+    {"core_schema"},
     {"settings", "config_files", "memory", "locks", "lookup", "kernels", "forking"},
     {"recbole_keys", "idle"},
     {"data"},

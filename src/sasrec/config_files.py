@@ -11,16 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sasrec.core_schema import loader
 from sasrec.errors import SettingsError
-
-FLOAT = re.compile(
-    r"""^(?:[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?
-        |[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)
-        |\.[0-9_]+(?:[eE][-+][0-9]+)?
-        |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
-    re.VERBOSE,
-)
-"""What is a number with a point or an exponent; YAML 1.1 by itself reads 1e-3 as a text."""
+from sasrec.written import written
 
 MOST_BYTES = 2**18
 """Of a file of settings."""
@@ -31,8 +24,15 @@ MOST_VALUES = 100_000
 LONGEST_LITERAL = 2**14
 """Characters of a value; its parts take some hundred times as much memory while it is read."""
 
+ZERO_LED = re.compile(
+    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<![\w.])([-+]?0[0-9_]*[1-9][0-9_]*)(?![\w.])"""
+)
+"""A text between quotation marks, or a whole number such as 010, which Python does not read."""
+
 MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
 """What YAML's own reader of values may raise on a value that is not what its tag says."""
+MISFIT = (ValueError, TypeError, RecursionError, MemoryError)
+"""What Python's reader of literals raises on what is none, beside SyntaxError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,8 @@ def literal(text: str, where: str = "a value") -> Any:
         where: What to call the place in an error text.
 
     Returns:
-        The value.
+        The value; numbers keep their spelling where it is an unusual one, and ``[010]`` is a list
+        of the text ``010``.
 
     Raises:
         SettingsError: It is longer than any value of a setting.
@@ -82,10 +83,56 @@ def literal(text: str, where: str = "a value") -> Any:
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
     try:
-        with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
-            return ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+        return _literal(text)
+    except SyntaxError:
+        if text.lstrip()[:1] not in {"[", "(", "{"}:
+            return text
+    except MISFIT:
         return text
+    try:
+        return _literal(ZERO_LED.sub(lambda found: found[1] or repr(found[2]), text))
+    except (SyntaxError, *MISFIT):
+        return text
+
+
+def _literal(text: str) -> Any:
+    """Return the literal a text spells.
+
+    Args:
+        text: Python.
+
+    Returns:
+        The value.
+
+    Raises:
+        SyntaxError: It is no Python.
+        ValueError: It is no literal.
+    """  # by ast
+    source = text.lstrip(" \t").replace("\r\n", "\n").replace("\r", "\n")
+    with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
+        tree = ast.parse(source, mode="eval").body
+    return _value(tree, source.encode().split(b"\n"))
+
+
+def _value(node: ast.expr, lines: list[bytes]) -> Any:
+    """Return the value of a literal; numbers with their spelling.
+
+    Args:
+        node: The literal.
+        lines: Of the text it stands in.
+    """
+    if isinstance(node, ast.List):
+        return [_value(each, lines) for each in node.elts]
+    if isinstance(node, ast.Tuple):
+        return tuple(_value(each, lines) for each in node.elts)
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        keys = (_value(each, lines) for each in node.keys if each is not None)
+        return dict(zip(keys, (_value(each, lines) for each in node.values), strict=True))
+    value = ast.literal_eval(node)
+    if type(value) not in {int, float} or node.end_lineno != node.lineno:
+        return value
+    spelled = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
+    return written(value, spelled)
 
 
 def key_words(words: Sequence[str]) -> Layer:
@@ -154,7 +201,7 @@ def settings_text(path: str | Path) -> str:
 
 
 def yaml_file(path: str | Path) -> Layer:
-    """Read settings from a YAML file; numbers like ``1e-3`` are numbers.
+    """Read settings from a YAML file, by the core schema of YAML 1.2.
 
     Args:
         path: The file; a mapping of keys to values.
@@ -172,7 +219,7 @@ def yaml_file(path: str | Path) -> Layer:
         written = sum(1 for _ in itertools.islice(_yaml_values(text), MOST_WRITTEN + 1))
         if written > MOST_WRITTEN:
             raise SettingsError(f"{path} holds more than {MOST_WRITTEN:,} values; no settings do")
-        node = yaml.compose(text, Loader=_loader())
+        node = yaml.compose(text, Loader=loader())
         if node is None or getattr(node, "value", node) == "":
             return Layer(str(path), {})
         if not isinstance(node, yaml.MappingNode):
@@ -183,7 +230,7 @@ def yaml_file(path: str | Path) -> Layer:
                 f"{path} stands for more than {MOST_VALUES:,} values, by references (*name) to "
                 "references; write it out"
             )
-        values = yaml.load(text, Loader=_loader())  # noqa: S506 - derived from SafeLoader
+        values = yaml.load(text, Loader=loader())  # noqa: S506 - derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -201,7 +248,7 @@ def _yaml_values(text: str) -> Iterator[object]:
     """Yield something for each key and value of a YAML text, none of which is kept."""
     import yaml
 
-    for event in yaml.parse(text, Loader=_loader()):
+    for event in yaml.parse(text, Loader=loader()):
         if isinstance(event, yaml.NodeEvent):
             yield event
 
@@ -226,13 +273,3 @@ def _lines(node: Any, path: str | Path) -> dict[str, int]:
             )
         lines[name] = line
     return lines
-
-
-def _loader() -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """YAML's safe types, with the numbers people write."""
-
-    Loader.add_implicit_resolver("tag:yaml.org,2002:float", FLOAT, list("-+0123456789."))
-    return Loader

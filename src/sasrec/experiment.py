@@ -134,7 +134,7 @@ def run_experiment(
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics((*corpus.remarks, *remarks), reports, trained),
+        metrics=_metrics((*corpus.remarks, *split.remarks, *remarks), reports, trained),
         environment={
             **environment(),
             "device": device.type,

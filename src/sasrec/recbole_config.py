@@ -229,6 +229,7 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "leave_one_out": {"LS": run.evaluation.leave_out},
         "ratio": {"RS": list(run.evaluation.ratios)},
         "time": {"TS": list(run.evaluation.ratios)},
+        "recbole_time": {"TS": list(run.evaluation.ratios)},
     }[run.evaluation.split]
     folder = Path(dataset)
     plain = len(folder.parts) == 1

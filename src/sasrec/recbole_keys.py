@@ -54,7 +54,7 @@ def _split(value: Any) -> dict[str, Any]:
         raise SettingsError(f"eval_args: split by {kind!r} is unknown; {how}")
     if not isinstance(detail, list | tuple) or len(detail) != 3:
         raise SettingsError(f"eval_args: {kind} is {detail!r}; it takes three shares; {how}")
-    return {"split": "ratio" if kind == "RS" else "time", "ratios": tuple(detail)}
+    return {"split": "ratio" if kind == "RS" else "recbole_time", "ratios": tuple(detail)}
 
 
 def _mode(value: Any) -> dict[str, Any]:
@@ -144,6 +144,9 @@ def _dict(key: str, value: Any, known: set[str]) -> dict[str, Any]:
 
 
 def _flag(key: str, value: Any) -> bool:
+    words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+    if isinstance(value, str):  # YAML 1.1, as RecBole reads it, takes these words for booleans
+        value = words.get(value.lower(), value)
     if not isinstance(value, bool):
         raise SettingsError(f"{key} is {value!r}; it is True or False")
     return value

@@ -8,6 +8,7 @@ it, and its name in RecBole, where it has one, as ``recbole(...)``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -15,9 +16,16 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     StringConstraints,
+    field_validator,
     model_validator,
 )
+
+from sasrec.written import WrittenFloat, WrittenInt, spelling
 
 
 class Settings(BaseModel):
@@ -77,8 +85,9 @@ CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]{0,4})$"
 
 
 def _worded(value: Any) -> Any:
-    """Return a whole number as the text it was before the command line read it as a literal."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    """Return a number as the text it was before it was read as a literal."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return spelling(value) if is_number else value
 
 
 def _gpu_numbers(value: Any) -> Any:
@@ -131,6 +140,64 @@ def _spelled(value: Any) -> Any:
 
 
 IntervalText = Annotated[str, BeforeValidator(_spelled)]
+FilterValue = StrictBool | StrictInt | StrictFloat | StrictStr
+"""A value that a filter keeps; the number 7 and the text "7" are told apart where it matters."""
+
+
+def _filter_values(value: Any) -> Any:
+    """Return the values of a filter as they were written, a single number as a list of one.
+
+    Args:
+        value: As given: a text, a number or a boolean, or several in a list, set, array or column.
+
+    Returns:
+        A text, a tuple, or what is for pydantic to judge.
+
+    Raises:
+        ValueError: A value is missing.
+    """
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, bool | int | float):
+        value = (value,)
+    if not isinstance(value, list | tuple | set | frozenset):
+        return value
+    given = [each.item() if hasattr(each, "item") else each for each in value]
+    if any(each is None for each in given):
+        raise ValueError("the list holds null; put it between quotation marks if it is a text")
+    return tuple(
+        each.text
+        if isinstance(each, WrittenInt | WrittenFloat)
+        else each.isoformat()
+        if type(each) is date
+        else each
+        for each in given
+    )
+
+
+def _filters(value: Any) -> Any:
+    """Refuse filters that are a text, since something in it is neither a number nor quoted.
+
+    Args:
+        value: As given; None is no filter.
+
+    Returns:
+        The filters.
+
+    Raises:
+        ValueError: They are a text.
+    """
+    if isinstance(value, str):
+        raise ValueError(
+            "write {'column': '[low,high]'} or {'column': ['a', 'b']}, with quotation marks about "
+            "each text"
+        )
+    return {} if value is None else value
+
+
+ValueFilters = Annotated[
+    dict[Word, Annotated[str | tuple[FilterValue, ...], BeforeValidator(_filter_values)]],
+    BeforeValidator(_filters),
+]
 
 NO_TIMES = "none"
 """As the time column: the rows are in order, and no times are read."""
@@ -211,12 +278,15 @@ class DataSettings(Settings):
         None, json_schema_extra=recbole("unload_col")
     )
     """Columns to leave out, by file, as if they were not there."""
-    duplicates: Literal["first", "last"] | None = Field(
+    duplicates: Literal["first", "last", "exact", "consecutive"] | None = Field(
         None, json_schema_extra=recbole("rm_dup_inter")
     )
-    """Which event to keep where a user met an item several times; None keeps all."""
-    value_intervals: dict[str, str | tuple[str | float, ...]] = {}
-    """Values to keep, by column: {'rating': '[4,inf)'}; tokens as a list: {'shop': ['a', 'b']}."""
+    """first or last: which event to keep where a user met an item several times. exact: keep one
+    event of those with the same user, item and time. consecutive: keep the first of a user's
+    events that have the same item and follow each other. None keeps all."""
+    value_intervals: ValueFilters = {}
+    """Values to keep, by column: {'rating': '[4,inf)'} for an interval of numbers, a list for these
+    values alone: {'shop': ['a', '012']}. Texts are compared as they are spelled."""
     only_listed: bool = Field(True, json_schema_extra=recbole("filter_inter_by_user_or_item"))
     """Leave out events of users and items that a loaded .user or .item file does not list."""
     user_interactions: IntervalText | None = Field(
@@ -227,11 +297,12 @@ class DataSettings(Settings):
         None, json_schema_extra=recbole("item_inter_num_interval")
     )
     """Interval of the number of events an item must have; with both, until nothing changes."""
-    split_files: tuple[PartName, PartName, PartName] | None = Field(
+    split_files: Annotated[tuple[PartName, ...], Field(min_length=2, max_length=3)] | None = Field(
         None, json_schema_extra=recbole("benchmark_filename")
     )
     """Parts of a data set that is split already: ['train', 'valid', 'test'] reads NAME.train.inter
-    and so on; nothing is filtered then."""
+    and so on; nothing is filtered then. Of two, ['train', 'test'], validation is taken from the
+    first: the last event of each user who has three there."""
     rounded_times: Annotated[
         bool, BeforeValidator(lambda value: False if value is None else value)
     ] = Field(False, json_schema_extra=recbole("normalize_all"))
@@ -239,6 +310,17 @@ class DataSettings(Settings):
     then count as simultaneous, and keep the order of the file."""
     list_suffix: Word = Field("_list", json_schema_extra=recbole("LIST_SUFFIX"))
     """End of the name of a column that holds a ready history, in files that are split already."""
+
+    @field_validator("split_files")
+    @classmethod
+    def _parts_are_different(cls, parts: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = [name for name in parts or () if (parts or ()).count(name) > 1]
+        if twice:
+            raise ValueError(
+                f"{twice[0]!r} stands there twice, so its events would be in their own history; "
+                "name ['train', 'test'] to have validation taken from the training part"
+            )
+        return parts
 
     @model_validator(mode="after")
     def _columns_do_not_collide(self) -> DataSettings:
@@ -376,12 +458,15 @@ class EvaluationSettings(Settings):
     valid_metric: MetricName = "ndcg@20"
     """The metric early stopping watches, as NAME@K. It may be another than those reported; a deep
     cut-off hears more of the cases."""
-    split: Literal["leave_one_out", "ratio", "time"] = "leave_one_out"
-    """How targets are kept back: each user's last ones, a share of all, or those after a time."""
+    split: Literal["leave_one_out", "ratio", "time", "recbole_time"] = "leave_one_out"
+    """How targets are kept back: each user's last ones; by shares; by shares at two moments that
+    are the same for all users (time); or by RecBole's TS, whose validation is not later than its
+    training (recbole_time)."""
     leave_out: Literal["valid_and_test", "valid_only", "test_only"] = "valid_and_test"
     """With leave_one_out: which of the two kinds of targets are kept back."""
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
-    """With ratio and time: shares of training, validation and test; they need not sum to one."""
+    """With all splits but leave_one_out: shares of training, validation and test; they need not sum
+    to one."""
     ratio_by: Literal["user", "all"] = "user"
     """With ratio: of each user's targets, or of all targets in the order of time."""
     candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"

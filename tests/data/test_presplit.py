@@ -1,10 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from sasrec.configuration import resolve_settings
+from sasrec.data import presplit
+from sasrec.data.remarks import Remark
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
 from sasrec.data.windows import training_windows
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingsError
 from sasrec.settings import DataSettings, EvaluationSettings
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
@@ -12,12 +17,13 @@ LISTED = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
 PARTS = ("train", "valid", "test")
 
 
-def read(tmp_path, *texts):
+def read(tmp_path, *texts, **more):
     folder = tmp_path / "shop"
     folder.mkdir()
-    for part, text in zip(PARTS, texts, strict=True):
+    parts = PARTS if len(texts) == 3 else ("train", "test")
+    for part, text in zip(parts, texts, strict=True):
         (folder / f"shop.{part}.inter").write_text(text)
-    settings = DataSettings(split_files=PARTS, data_path=str(tmp_path))
+    settings = DataSettings(split_files=parts, data_path=str(tmp_path), **more)
     corpus = load_corpus("shop", settings)
     return corpus, make_split(corpus, EvaluationSettings())
 
@@ -112,3 +118,137 @@ def test_users_of_histories_are_named_by_their_row_when_somebody_asks(tmp_path):
 def test_a_history_without_items_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' names no item; drop"):
         read(tmp_path, LISTED + "u\ta\tb\nu\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")
+
+
+def test_of_two_parts_validation_is_the_last_training_event_of_each_user(tmp_path):
+    corpus, split = read(
+        tmp_path,
+        HEADER + "u\ta\t1\nu\tb\t2\nu\tc\t3\nv\ta\t1\nv\tb\t2\n",
+        HEADER + "u\td\t4\nw\ta\t1\nw\tb\t2\n",
+    )
+    assert split.n_targets == 2  # b of u and of v
+    assert questions(corpus, split.validation) == [(["a", "b"], "c")]
+    assert questions(corpus, split.test) == [(["a", "b", "c"], "d"), (["a"], "b")]
+    assert corpus.remarks == ()
+
+
+def test_of_two_parts_of_histories_validation_is_the_last_row_of_each_user(tmp_path):
+    corpus, split = read(
+        tmp_path,
+        LISTED + "u\ta\tb\nv\ta\td\nu\ta b\tc\nu\ta b c\td\n",
+        LISTED + "u\ta b c d\ta\nv\ta d\tc\n",
+    )
+    assert split.n_targets == 3
+    assert questions(corpus, split.validation) == [(["a", "b", "c"], "d")]
+    assert questions(corpus, split.test) == [(["a", "b", "c", "d"], "a"), (["a", "d"], "c")]
+    assert corpus.remarks == ()
+
+
+@pytest.mark.parametrize("parts", [["train", "test", "test"], ["a", "a"]])
+def test_a_part_that_is_named_twice_is_refused(parts):
+    with pytest.raises(SettingsError, match="stands there twice, so its events would be in their"):
+        resolve_settings({"benchmark_filename": parts})
+
+
+@pytest.mark.parametrize("parts", [["train"], ["a", "b", "c", "d"], "train"])
+def test_there_are_two_or_three_parts(parts):
+    with pytest.raises(SettingsError, match="split_files"):
+        resolve_settings({"split_files": parts})
+
+
+def test_one_file_under_two_names_is_refused(tmp_path):
+    text = HEADER + "u\ta\t1\nu\tb\t2\nu\tc\t3\n"
+    read(tmp_path, text, text + "u\td\t4\n")
+    (tmp_path / "shop" / "shop.test.inter").unlink()
+    (tmp_path / "shop" / "shop.test.inter").symlink_to("shop.train.inter")
+    with pytest.raises(DataError, match=r"shop\.train\.inter and .* are the same file, so its ev"):
+        load_corpus("shop", DataSettings(split_files=("train", "test"), data_path=str(tmp_path)))
+
+
+@pytest.mark.parametrize("head", [HEADER, HEADER.rpartition("\t")[0] + "\n", LISTED])
+def test_events_of_a_copy_are_all_counted(tmp_path, head):
+    rows = {HEADER: "u\ta\t1\nu\tb\t2\n", LISTED: "u\ta\tb\nv\ta c\tb\n"}
+    text = head + rows.get(head, "u\ta\nu\tb\n")
+    corpus, _ = read(tmp_path, text, text)
+    [text] = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
+    assert text.startswith("2 of 2 events of part 'test' stand in part 'train' too")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("u\ta\t1\nu\tb\t2\nu\tc\t3\n", "u\tc\t3\nu\tb\t2\nu\td\t4\n", "2 of 3 events of part"),
+        ("u\ta\t1\nu\tb\t2\nu\tc\t3\n", "u\tc\t5\nu\tb\t4\nu\td\t6\n", None),
+        ("u\ta\t1\nv\tb\t2\nu\tc\t3\n", "v\ta\t1\nu\tb\t2\n", None),
+    ],
+)
+def test_events_of_two_parts_are_counted(tmp_path, first, second, said):
+    corpus, _ = read(tmp_path, HEADER + first, HEADER + second)
+    told = [remark for remark in corpus.remarks if remark.kind == "parts_overlap"]
+    assert [remark.text.startswith(said) for remark in told] == ([True] if said else [])
+    assert [remark.count for remark in told] == ([2] if said else [])
+
+
+def test_of_three_parts_each_overlap_names_its_two(tmp_path):
+    corpus, _ = read(
+        tmp_path,
+        HEADER + "u\ta\t1\nu\tb\t2\n",
+        HEADER + "u\tc\t3\nw\ta\t1\n",
+        HEADER + "u\tc\t3\nu\tb\t2\nw\tx\t4\n",
+    )
+    told = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
+    assert [text.split(", so")[0] for text in told] == [
+        "1 of 3 events of part 'test' stand in part 'train' too",
+        "1 of 3 events of part 'test' stand in part 'valid' too",
+    ]
+
+
+def test_without_times_a_part_that_is_contained_in_another_is_told(tmp_path):
+    head = HEADER.rpartition("\t")[0] + "\n"
+    train = "".join(f"u{user}\ti{item}\n" for user in range(9) for item in range(user, user + 5))
+    again = "".join(f"u{user}\ti{user + 1}\n" for user in range(9))
+    corpus, _ = read(tmp_path, head + train, head + again)
+    assert [(each.kind, each.count) for each in corpus.remarks] == [("parts_overlap", 9)]
+    (tmp_path / "more").mkdir()
+    bought = "".join(f"u{user}\ti{user + 1 + user % 2 * 9}\n" for user in range(9))
+    corpus, _ = read(tmp_path / "more", head + train, head + bought)
+    assert corpus.remarks == ()
+
+
+def test_rows_of_histories_that_stand_in_two_parts_are_counted(tmp_path):
+    corpus, _ = read(
+        tmp_path,
+        LISTED + "u\ta b\tc\nv\ta\tb\nw\tb a\tc\n",
+        LISTED + "w\tb\ta\n",
+        LISTED + "v\ta\tb\nw\ta b\tc\nu\ta b\tc\nw\tb\ta\n",
+    )
+    told = {remark.text.split(", so")[0]: remark.count for remark in corpus.remarks}
+    assert told == {
+        "2 of 4 events of part 'test' stand in part 'train' too": 2,
+        "1 of 4 events of part 'test' stand in part 'valid' too": 1,
+    }
+
+
+def test_filters_that_parts_do_not_hear_are_told(tmp_path):
+    texts = [
+        HEADER + f"u\t{item}\t{time}\nu\t{item}{item}\t{time}\n" for time, item in enumerate("abc")
+    ]
+    corpus, _ = read(tmp_path, *texts, duplicates="exact", user_interactions="[5,inf)")
+    [text] = [remark.text for remark in corpus.remarks if remark.kind == "not_filtered"]
+    assert text.endswith("so duplicates, user_interactions has no effect")
+
+
+def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
+    remark = Remark("odd", 3, "3 odd things")
+    read_part = presplit.read_atomic
+    monkeypatch.setattr(
+        presplit,
+        "read_atomic",
+        lambda file, *more: replace(read_part(file, *more), remarks=(remark,)),
+    )
+    texts = [
+        HEADER + f"u\t{item}\t{time}\nu\t{item}{item}\t{time}\n" for time, item in enumerate("abc")
+    ]
+    corpus, _ = read(tmp_path, *texts)
+    told = [remark.text for remark in corpus.remarks if remark.kind == "odd"]
+    assert told == [f"shop.{part}.inter: 3 odd things" for part in PARTS]

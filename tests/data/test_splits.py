@@ -1,17 +1,24 @@
+import itertools
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.sequences import Sequences
+from sasrec.data.interactions import from_frame
+from sasrec.data.sequences import Sequences, build_corpus
 from sasrec.data.splits import (
     global_ratio_counts,
     leave_one_out,
+    make_split,
     ratio_counts,
+    recbole_time_counts,
     split_by_counts,
-    time_counts,
+    split_by_time,
 )
 from sasrec.errors import DataError
+from sasrec.settings import EvaluationSettings
 
 
 def sequences(lengths):
@@ -63,6 +70,17 @@ def test_without_three_events_there_is_nothing_to_test_on():
         leave_one_out(sequences([1, 2, 2]))
 
 
+def few(names, times):
+    """Return a corpus of users with events at some times."""
+    events = [
+        (f"{name}{number}", f"i{place}", float(time))
+        for number, (name, each) in enumerate(zip(names, times, strict=True))
+        for place, time in enumerate(each)
+    ]
+    frame = pl.DataFrame(events, schema=["user", "item", "time"], orient="row")
+    return build_corpus(from_frame(frame, time="time"), "few")
+
+
 def timed(lengths, times):
     some = sequences(lengths)
     return Sequences(some.items, np.array(times, dtype=np.float64), some.offsets)
@@ -97,13 +115,79 @@ def test_shares_of_all_follow_the_clock():
 def test_later_than_the_quantile_tests():
     some = timed([4, 4], [0, 1, 2, 9, 0, 1, 2, 3])
     # Times of targets 1 2 9 1 2 3; the quantile at 0.8 is 3.
-    assert time_counts(some, (0.4, 0.4, 0.2)).tolist() == [[1, 1, 1], [1, 2, 0]]
+    assert recbole_time_counts(some, (0.4, 0.4, 0.2)).tolist() == [[1, 1, 1], [1, 2, 0]]
 
 
 def test_a_split_by_time_needs_times():
-    for counts in (time_counts, global_ratio_counts):
+    for counts in (recbole_time_counts, split_by_time, global_ratio_counts):
         with pytest.raises(DataError, match="needs a time column"):
             counts(sequences([3]), (0.8, 0.1, 0.1))
+
+
+def test_a_split_by_time_gives_the_shares_asked_and_parts_in_time():
+    # Sessions of three events, one after the other: two targets each.
+    times = [10 * session + step for session in range(100) for step in range(3)]
+    some = timed([3] * 100, times)
+    split = split_by_time(some, (0.8, 0.1, 0.1))
+    assert (split.n_targets, len(split.validation), len(split.test)) == (160, 20, 20)
+    trained = [
+        some.times[start:stop]
+        for start, stop in zip(split.train_starts, split.train_stops, strict=True)
+    ]
+    assert np.concatenate(trained).max() < some.times[split.validation.stops].min()
+    assert some.times[split.validation.stops].max() < some.times[split.test.stops].min()
+    # First events of later sessions are none of training, but for one before the first target.
+    assert len(split.train_items()) == 240 + 1
+    assert split.remarks == ()
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=6), min_size=1, max_size=8),
+    st.tuples(st.integers(1, 8), st.integers(0, 3), st.integers(1, 3)),
+)
+def test_no_validation_target_is_earlier_than_training_or_later_than_the_test(users, ratios):
+    some = timed(list(map(len, users)), [time for each in users for time in sorted(each)])
+    try:
+        split = split_by_time(some, ratios)
+    except DataError:
+        return
+    spans = zip(split.train_starts, split.train_stops, strict=True)
+    trained = np.concatenate([some.times[start:stop] for start, stop in spans])
+    later = [some.times[split.validation.stops], some.times[split.test.stops]]
+    assert split.n_targets + len(later[0]) + len(later[1]) == sum(map(len, users)) - len(users)
+    for first, second in itertools.combinations([trained, *later], 2):
+        assert not len(first) or not len(second) or first.max() < second.min()
+
+
+def test_events_of_one_moment_stay_together_and_the_shares_obtained_are_told(caplog):
+    corpus = few(["ab"] * 2, [[1, 2, 2, 2, 3], [1, 2, 2, 2, 4]])
+    split = make_split(corpus, EvaluationSettings(split="time", ratios=(0.5, 0.25, 0.25)))
+    assert (split.n_targets, len(split.validation), len(split.test)) == (6, 0, 2)
+    [remark] = split.remarks
+    assert (remark.kind, remark.count) == ("shares", 2)
+    assert "split 0.75/0.00/0.25 into training, validation and test" in remark.text
+    assert "where 0.50/0.25/0.25 was asked for: targets of one moment stay" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "obtained"),
+    [
+        ({"split": "ratio"}, "0.50/0.00/0.50"),
+        ({"split": "recbole_time"}, "0.45/0.45/0.10"),
+        ({"split": "ratio", "ratio_by": "all"}, None),
+        ({"split": "time"}, None),
+        ({}, None),
+    ],
+)
+def test_shares_of_short_sessions_are_those_asked_for_or_told(settings, obtained):
+    times = [[10 * session + step for step in range(3)] for session in range(100)]
+    split = make_split(few(["u"] * 100, times), EvaluationSettings(**settings))
+    assert [obtained in remark.text for remark in split.remarks] == ([True] if obtained else [])
+
+
+def test_without_different_times_nothing_is_split_by_time():
+    with pytest.raises(DataError, match="all events have the same time, so no moment parts them"):
+        split_by_time(timed([3, 3], [5] * 6), (0.8, 0.1, 0.1))
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,8 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
     """
     import numpy as np
 
+    from sasrec.data.repetition import repetition
+
     lengths = corpus.sequences.lengths()
     users, items, events = len(corpus.users), len(corpus.items), corpus.sequences.n_events
     counts = np.bincount(corpus.sequences.items, minlength=items + 1)[1:]
@@ -120,6 +122,7 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         "median_history": float(np.median(lengths)),
         "mean_history": round(float(lengths.mean()), 2),
         "longest_history": int(lengths.max()),
+        **repetition(corpus.sequences).as_json(),
         "share_of_top_tenth": round(float(top / events), 4),
         "first_event": None if times is None else _moment(float(times.min())),
         "last_event": None if times is None else _moment(float(times.max())),

@@ -16,7 +16,7 @@ from sasrec.data.cleaning import numbering_for
 from sasrec.data.filters import loaded_columns
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
-from sasrec.data.moments import Zones, numbers_or_moments, numbers_or_texts
+from sasrec.data.moments import Zones, numbers_or_moments
 from sasrec.data.numbering import Numbering
 from sasrec.data.pieces import pieces
 from sasrec.data.stray_marks import rows_one_by_one
@@ -55,11 +55,9 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     read = partial(_texts, path, separator, header, lines, before.st_size)
     most = count_line_ends(path, before.st_size) + 1
     zones = Zones()
-    # A date is compared by its text where it is no time.
-    read_as: dict[str, Callable[[pl.Series], pl.Series]] = dict.fromkeys(values, numbers_or_texts)
-    if columns.time_column in values:
-        as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
-        read_as[columns.time_column] = as_moments
+    # Other columns stay texts, so that one of them does not change what a filter means.
+    as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
+    read_as = {name: as_moments for name in values if name == columns.time_column}
     numberings = {name: numbering_for(columns) for name in tokens}
     frame, entries = gathered(read, values, numberings, read_as=read_as, most=most)
     check_only_grown(path, before)

@@ -14,7 +14,8 @@ import polars as pl
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.intervals import Interval, parse_intervals
 from sasrec.data.numbering import Numbering, occurrences, taken
-from sasrec.errors import DataError, SettingsError, did_you_mean
+from sasrec.data.values import ValueFilter
+from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import DataSettings
 
 NUMBERED = ("user", "item")
@@ -35,8 +36,8 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     Raises:
         DataError: Nothing is left, or a filter names a column that the data do not have.
         SettingsError: An interval cannot be read.
-    """
-    frame = interactions.frame
+    """  # by parse_intervals
+    frame, remarks = interactions.frame, list(interactions.remarks)
     if settings.duplicates is not None:
         frame = without_duplicates(frame, settings.duplicates)
         frame = _unless_empty(frame, f"{where}: rm_dup_inter")
@@ -46,14 +47,17 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
             continue
         if name is None:
             raise DataError(_no_column(field, settings, interactions.frame, where))
-        key = f"val_interval of {field!r}"
+        rule = ValueFilter(field, wanted)
         if name in NUMBERED:
-            chosen = pl.Series(_texts(wanted), dtype=pl.String)
-            frame = _of_tokens(frame, name, _entries(interactions, name).is_in(chosen.implode()))
+            chosen = rule.keeps(_entries(interactions, name), tokens=True)
+            frame = _of_tokens(frame, name, chosen)
         else:
-            kept = frame.select(value_rule(frame, name, wanted, key)).to_series()
+            kept = rule.keeps(frame[name])
             frame = (frame if name == "time" else frame.drop(name)).filter(kept)
-        frame = _unless_empty(frame, f"{where}: val_interval {{{field!r}: {wanted!r}}}")
+        asked_for = repr(wanted if isinstance(wanted, str) else list(wanted))
+        what = f"{where}: val_interval {{{field!r}: {asked_for}}}"
+        frame = _unless_empty(frame, what, rule.hint)
+        remarks += rule.remarks()
     if settings.only_listed:
         frame = _unless_empty(
             _listed(frame, interactions), f"{where}: the lists of users and items"
@@ -72,24 +76,37 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     own = [name for name in frame.columns if not name.startswith(VALUE)]
     # Items nobody met are kept only where no number of events is asked for, as in RecBole.
     listed = interactions.listed if settings.item_interactions is None else {}
-    return replace(interactions, frame=frame.select(own), listed=listed, elsewhere=())
+    return replace(
+        interactions,
+        frame=frame.select(own),
+        listed=listed,
+        elsewhere=(),
+        remarks=tuple(remarks),
+    )
 
 
 def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
-    """Return one event for each user and item: the first or the last in time.
+    """Return the events that do not repeat others.
 
     Args:
         frame: Columns ``user`` and ``item``, Int32, and maybe ``time``; at least one row and fewer
             than 2^31.
-        keep: ``first`` or ``last``; without times, by the order of the rows.
+        keep: ``first`` or ``last`` event of a user with an item; without times, by the order of
+            the rows. ``exact``: one event of those with the same user, item and time.
+            ``consecutive``: the first of a user's events with the same item one after the other.
 
     Returns:
-        The kept rows; ordered by time where there are times, as RecBole leaves them.
+        The kept rows. With ``first`` or ``last`` ordered by time where there are times, as RecBole
+        leaves them; otherwise in the order they stood.
+
+    Raises:
+        DataError: Exact duplicates are asked for, and there are no times.
     """
-    if "time" in frame.columns:
-        order = np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
-    else:
-        order = np.arange(frame.height, dtype=np.int32)
+    if keep == "exact":
+        return _without_exact(frame)
+    if keep == "consecutive":
+        return _without_consecutive(frame)
+    order = _by_time(frame)
     pairs = taken(frame["user"].to_numpy(), order).astype(np.int64)
     pairs <<= 32
     pairs |= taken(frame["item"].to_numpy(), order)
@@ -102,6 +119,41 @@ def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
     del by_pair
     kept.sort()
     return frame[taken(order, kept)]
+
+
+def _by_time(frame: pl.DataFrame) -> np.ndarray:
+    """Return the places of events in the order of their times, then as they stand; int32 [n]."""
+    if "time" not in frame.columns:
+        return np.arange(frame.height, dtype=np.int32)
+    return np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
+
+
+def _without_exact(frame: pl.DataFrame) -> pl.DataFrame:
+    if "time" not in frame.columns:
+        raise DataError(
+            "duplicates=exact needs times, as without them an item bought again looks the same as "
+            "a row that stands there twice; choose consecutive, first or last, or name time_column"
+        )
+    pairs = frame["user"].to_numpy().astype(np.int64)
+    pairs <<= 32
+    pairs |= frame["item"].to_numpy()
+    order = _by_time(frame)
+    order = taken(order, np.argsort(taken(pairs, order), kind="stable").astype(np.int32))
+    times = taken(frame["time"].to_numpy(), order)
+    pairs = taken(pairs, order)
+    is_kept = np.ones(frame.height, dtype=bool)
+    is_kept[order[1:]] = (pairs[1:] != pairs[:-1]) | (times[1:] != times[:-1])
+    return frame.filter(pl.Series(is_kept))
+
+
+def _without_consecutive(frame: pl.DataFrame) -> pl.DataFrame:
+    order = _by_time(frame)
+    by_user = np.argsort(taken(frame["user"].to_numpy(), order), kind="stable").astype(np.int32)
+    order = taken(order, by_user)
+    users, items = (taken(frame[name].to_numpy(), order) for name in ("user", "item"))
+    is_kept = np.ones(frame.height, dtype=bool)
+    is_kept[order[1:]] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    return frame.filter(pl.Series(is_kept))
 
 
 def within_counts(
@@ -136,57 +188,6 @@ def _counted(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Series:
     counts = pl.Series("count", occurrences(values, int(values.max())))
     allowed = counts.to_frame().select(_any(rule, pl.col("count"))).to_series()
     return allowed.gather(numbers)
-
-
-def value_rule(
-    frame: pl.DataFrame, name: str, wanted: str | tuple[str | float, ...], key: str
-) -> pl.Expr:
-    """Return whether the values of a column are among those wanted.
-
-    Args:
-        frame: Holds the column.
-        name: The column.
-        wanted: Intervals for numbers, or a list of texts that spell them (a list of two numbers is
-            an interval); tokens for text. Where there is no value, it is not wanted.
-        key: The setting it came from, for the error text.
-
-    Returns:
-        Boolean, one a row.
-
-    Raises:
-        SettingsError: An interval cannot be read.
-    """  # by parse_intervals
-    if frame[name].dtype.is_numeric():
-        if not isinstance(wanted, str):
-            if any(isinstance(each, str) for each in wanted) or len(wanted) != 2:
-                numbers = pl.col(name).cast(pl.Float64)
-                return numbers.is_in(_numbers(wanted, key)).fill_null(value=False)
-            wanted = f"[{','.join(map(str, wanted))}]"  # '[4,5]' that was read as a list
-        return _any(parse_intervals(wanted, key), pl.col(name)).fill_null(value=False)
-    return pl.col(name).cast(pl.String).is_in(_texts(wanted))
-
-
-def _texts(wanted: str | tuple[str | float, ...]) -> list[str]:
-    return [wanted] if isinstance(wanted, str) else [str(token) for token in wanted]
-
-
-def _numbers(values: Iterable[str | float], key: str) -> list[float]:
-    """Return listed values of a column of numbers.
-
-    Args:
-        values: As listed.
-        key: The setting they came from.
-
-    Returns:
-        Numbers.
-
-    Raises:
-        SettingsError: One is none.
-    """
-    try:
-        return [float(value) for value in values]
-    except ValueError as error:
-        raise SettingsError(f"{key}: the column holds numbers, and the list does not") from error
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
@@ -278,7 +279,7 @@ def _of_tokens(frame: pl.DataFrame, name: str, chosen: pl.Series) -> pl.DataFram
     return frame.filter(chosen.gather(frame[name] - 1))
 
 
-def _unless_empty(frame: pl.DataFrame, what: str) -> pl.DataFrame:
+def _unless_empty(frame: pl.DataFrame, what: str, hint: str = "") -> pl.DataFrame:
     if not frame.height:
-        raise DataError(f"{what} leaves no interactions; allow more")
+        raise DataError(f"{what} leaves no interactions; allow more{hint}")
     return frame

@@ -75,18 +75,6 @@ def numbers_or_moments(
     return _by_blocks(without_missing(texts, ["", *missing]), read)
 
 
-def numbers_or_texts(texts: pl.Series) -> pl.Series:
-    """Return a column of text as numbers, if all of it can be read so.
-
-    Args:
-        texts: String [n].
-
-    Returns:
-        Float64 [n], or the texts themselves.
-    """
-    return _by_blocks(texts, _numbers_or_texts)
-
-
 def odd_times(texts: pl.Series) -> pl.Series:
     """Return which texts keep a column from being times: what is none, or else the rarer kind.
 

@@ -1,4 +1,4 @@
-"""Data that are split already: NAME.train.inter, NAME.valid.inter, NAME.test.inter.
+"""Data that are split already: NAME.train.inter, NAME.valid.inter, NAME.test.inter, or two of them.
 
 A part holds single events, or rows with a ready history in a column such as ``item_id_list``. In
 the first form a user's events run on from part to part; in the second each row is a history of its
@@ -7,7 +7,9 @@ own, and only its last item is a target.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +20,10 @@ from sasrec.data.atomic import read_header, read_pieces
 from sasrec.data.interactions import require_columns
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering, by_appearance, occurrences, taken
+from sasrec.data.overlaps import overlaps_of_events, overlaps_of_histories
 from sasrec.data.readers import read_atomic, read_titles
+from sasrec.data.remarks import Remark
+from sasrec.data.repetition import repetition, repetition_remarks
 from sasrec.data.rows import Rows
 from sasrec.data.sequences import Corpus, Sequences, line_up
 from sasrec.data.vocabulary import Vocabulary
@@ -31,10 +36,14 @@ ROW = 32
 """Bytes for a row itself."""
 OWN = ("user", "item", "time")
 """Columns of an event."""
+PLACES = {2: (0, 2), 3: (0, 1, 2)}
+"""Number of parts to the kind of target each has: training, validation or test."""
+FILTERS = ("duplicates", "value_intervals", "user_interactions", "item_interactions")
+"""Settings that have no effect on parts."""
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
-    """Read the three parts of a data set; nothing is filtered, as in RecBole.
+    """Read the two or three parts of a data set; nothing is filtered, as in RecBole.
 
     Args:
         path: What NAME.inter would be; the parts stand beside it.
@@ -45,7 +54,8 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
         The histories, with the number of targets of each kind.
 
     Raises:
-        DataError: A part is missing or broken, or some parts hold ready histories and some do not.
+        DataError: A part is missing, broken or the same file as another, or some parts hold ready
+            histories and some do not.
     """
     files = [path.with_suffix(f".{part}.inter") for part in settings.split_files or ()]
     for file in files:
@@ -57,30 +67,60 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
         raise DataError(
             f"{files[ready.index(False)]} has no column {lists!r}, which the other parts have"
         )
-    if all(ready):
-        return _from_lists(files, path, settings, source)
-    return _from_events(files, path, settings, source)
+    _refuse_one_file(files)
+    read = _from_lists if all(ready) else _from_events
+    corpus = read(files, path, settings, source)
+    return replace(corpus, remarks=(*corpus.remarks, *_unheard(settings)))
+
+
+def _refuse_one_file(files: list[Path]) -> None:
+    """Refuse parts that are one file under two names; of copies the shared events are counted.
+
+    Args:
+        files: The parts.
+
+    Raises:
+        DataError: Two are.
+    """
+    for one, other in itertools.combinations(files, 2):
+        if one.samefile(other):
+            raise DataError(
+                f"{one} and {other} are the same file, so its events would be in their own "
+                "history; of two parts, split_files=['train','test'], validation is taken from "
+                "the training part"
+            )
+
+
+def _unheard(settings: DataSettings) -> list[Remark]:
+    """Return a remark on filters that are asked for, since parts are taken as they are."""
+    asked = [name for name in FILTERS if getattr(settings, name)]
+    text = f"data that are split already are not filtered, so {', '.join(asked)} has no effect"
+    return [Remark("not_filtered", len(asked), text)] if asked else []
 
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    columns, heights, (users, items) = _joined(files, settings)
+    columns, heights, (users, items), remarks = _joined(files, settings)
     columns["user"], users = by_appearance(columns["user"], users)
-    counts = _target_counts(columns["user"], heights, len(users))
+    sizes = _part_sizes(columns["user"], heights, len(users))
     columns["item"], items = by_appearance(columns["item"], items)
+    sequences = line_up(columns)
+    remarks += overlaps_of_events(sequences, sizes, settings.split_files or ())
+    remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=False)
     return Corpus(
         name=path.stem,
-        sequences=line_up(columns),
+        sequences=sequences,
         users=Vocabulary.of_distinct(users),
         items=Vocabulary.of_distinct(items),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
-        target_counts=counts,
+        target_counts=_target_counts(sizes, len(files)),
+        remarks=tuple(remarks),
     )
 
 
 def _joined(
     files: list[Path], settings: DataSettings
-) -> tuple[dict[str, np.ndarray], list[int], list[pl.Series]]:
+) -> tuple[dict[str, np.ndarray], list[int], list[pl.Series], list[Remark]]:
     """Return the events of all parts, one part after the other.
 
     Args:
@@ -88,22 +128,26 @@ def _joined(
         settings: Names of the columns.
 
     Returns:
-        As ``_part`` does, of all parts; how many events each part has; and the tokens of users
-        and of items, String.
+        As ``_part`` does, of all parts; how many events each part has; the tokens of users and of
+        items, String; and what is doubtful in a part.
     """
     numberings = {settings.user_column: Numbering(), settings.item_column: Numbering()}
-    parts = [_part(file, settings, numberings) for file in files]
+    remarks: list[Remark] = []
+    parts = [_part(file, settings, numberings, remarks) for file in files]
     heights = [len(each["user"]) for each in parts]
     columns = {
         name: np.concatenate([each.pop(name) for each in parts])
         for name in OWN
         if all(name in each for each in parts)
     }
-    return columns, heights, [numbering.entries for numbering in numberings.values()]
+    return columns, heights, [numbering.entries for numbering in numberings.values()], remarks
 
 
 def _part(
-    file: Path, settings: DataSettings, numberings: Mapping[str, Numbering]
+    file: Path,
+    settings: DataSettings,
+    numberings: Mapping[str, Numbering],
+    remarks: list[Remark],
 ) -> dict[str, np.ndarray]:
     """Return a part's events in the order of their times, with numbers that all parts share.
 
@@ -111,11 +155,15 @@ def _part(
         file: Of single events.
         settings: Names of the columns.
         numberings: Of users and of items in all parts, by name of column; are added to.
+        remarks: What is doubtful in any part, with the name of the file; is added to.
 
     Returns:
         ``user`` and ``item``, int32 [n], and, if the part has times, ``time``, float64 [n].
     """
-    frame = read_atomic(file, settings, numberings).frame
+    events = read_atomic(file, settings, numberings)
+    remarks += [replace(each, text=f"{file.name}: {each.text}") for each in events.remarks]
+    frame = events.frame
+    del events
     columns = {each.name: each.to_numpy() for each in frame if each.name in OWN}
     del frame  # so that the columns can go one by one
     if "time" in columns and (columns["time"][1:] < columns["time"][:-1]).any():
@@ -125,22 +173,40 @@ def _part(
     return columns
 
 
-def _target_counts(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndarray:
-    """Return how many targets of each kind each user has, int8 or int32 [n_users, 3].
+def _part_sizes(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndarray:
+    """Return how many events each user has in each part, int8 or int32 [n_users, 3].
 
     Args:
         owners: int32 [N], the user of each event, one part after the other.
-        heights: Events of each of the three parts.
+        heights: Events of each of the parts; of two, the second is the test.
         n_users: Users, each of whom has an event.
     """
     most = int(occurrences(owners, n_users).max())
-    counts = np.empty((n_users, 3), dtype=np.int8 if most < 2**7 else np.int32)
-    is_unmet = np.ones(n_users, dtype=bool)
-    for number, part in enumerate(np.split(owners, np.cumsum(heights)[:-1])):
-        counts[:, number] = occurrences(part, n_users)[1:]
-        begins = is_unmet & (counts[:, number] > 0)
-        counts[begins, number] -= 1  # a first event is nobody's target
-        is_unmet &= ~begins
+    sizes = np.zeros((n_users, 3), dtype=np.int8 if most < 2**7 else np.int32)
+    for place, part in zip(
+        PLACES[len(heights)], np.split(owners, np.cumsum(heights)[:-1]), strict=True
+    ):
+        sizes[:, place] = occurrences(part, n_users)[1:]
+    return sizes
+
+
+def _target_counts(sizes: np.ndarray, parts: int) -> np.ndarray:
+    """Return how many targets of each kind each user has; a first event is nobody's target.
+
+    Args:
+        sizes: Integers [n_users, 3], events of each user in each part.
+        parts: How many there are. Of two, the last of a user's training targets is for
+            validation, if there is another.
+
+    Returns:
+        Integers [n_users, 3].
+    """
+    counts = sizes.copy()
+    counts[np.arange(len(counts)), (sizes > 0).argmax(axis=1)] -= 1
+    if parts == 2:
+        given = counts[:, 0] > 1
+        counts[:, 0] -= given
+        counts[:, 1] += given
     return counts
 
 
@@ -156,15 +222,33 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
         raise DataError(f"{files[0]} and the other parts hold no rows; they need a line a history")
     offsets = lengths.take("length")
     np.cumsum(offsets, out=offsets)
+    sequences = Sequences(events.take("item"), None, offsets)
     return Corpus(
         name=path.stem,
-        sequences=Sequences(events.take("item"), None, offsets),
+        sequences=sequences,
         users=Vocabulary.when_asked(sum(heights), partial(_names, owners)),
         items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
-        target_counts=np.repeat(np.eye(3, dtype=np.int8), heights, axis=0),
+        target_counts=_row_counts(heights, owners[0][0]),
+        remarks=overlaps_of_histories(sequences, owners, settings.split_files or ()),
     )
+
+
+def _row_counts(heights: list[int], owners: pl.Series) -> np.ndarray:
+    """Return the kind of target each ready history has, int8 [n, 3], one 1 in each row.
+
+    Args:
+        heights: Rows of each part; of two, the second is the test, and the last row of each user
+            who has several in the first is for validation.
+        owners: The user of each row of the first part, Int32.
+    """
+    kinds = np.eye(3, dtype=np.int8)[list(PLACES[len(heights)])]
+    counts = np.repeat(kinds, heights, axis=0)
+    if len(heights) == 2:
+        is_last = (owners.is_last_distinct() & owners.is_duplicated()).to_numpy()
+        counts[: heights[0]][is_last] = [0, 1, 0]
+    return counts
 
 
 def _histories(

@@ -11,13 +11,14 @@ import polars as pl
 from sasrec.data.atomic import read_header, read_numbered, read_pieces
 from sasrec.data.cleaning import as_settings_ask, numbering_for
 from sasrec.data.csv_files import read_csv
-from sasrec.data.filters import loaded_columns, needed_columns, value_rule
+from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering
 from sasrec.data.parquet import read_parquet
 from sasrec.data.times import time_column
 from sasrec.data.titles import Titles
+from sasrec.data.values import ValueFilter
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
 
@@ -108,12 +109,20 @@ def read_atomic(
         where=str(path),
         settings=columns,
     )
-    listed, elsewhere = read_listed(path, columns)
+    listed, rules = read_listed(path, columns)
     titles = read_titles(path.with_suffix(".item"), columns)
-    return replace(events, titles=titles, listed=listed, elsewhere=elsewhere)
+    return replace(
+        events,
+        titles=titles,
+        listed=listed,
+        elsewhere=tuple(rule.field for rule in rules),
+        remarks=(*events.remarks, *(remark for rule in rules for remark in rule.remarks())),
+    )
 
 
-def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series], tuple[str, ...]]:
+def read_listed(
+    path: Path, columns: DataSettings
+) -> tuple[dict[str, pl.Series], list[ValueFilter]]:
     """Return the users and items that the files beside an .inter file list.
 
     As in RecBole, only files that ``load_col`` asks for count, and filters on their columns
@@ -124,13 +133,13 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
         columns: ``load_col``, filters, column names, separator.
 
     Returns:
-        ``user`` and ``item`` to tokens, as far as they are listed; and the columns filtered by.
+        ``user`` and ``item`` to tokens, as far as they are listed; and the filters applied.
 
     Raises:
         DataError: A file is broken.
     """
     listed: dict[str, pl.Series] = {}
-    filtered: list[str] = []
+    rules: list[ValueFilter] = []
     for name, key in (("user", columns.user_column), ("item", columns.item_column)):
         file = path.with_suffix(f".{name}")
         if columns.load_columns is None or name not in columns.load_columns or not file.is_file():
@@ -145,28 +154,30 @@ def read_listed(path: Path, columns: DataSettings) -> tuple[dict[str, pl.Series]
         )
         numbers = tuple(field for field in values if header[field] == "float")
         layout = Layout(file, columns.separator, list(header), (key,), values, numbers)
-        listed[name] = _kept_tokens(layout, key, columns)
-        filtered += values
-    return listed, tuple(filtered)
+        own = [ValueFilter(field, columns.value_intervals[field]) for field in values]
+        listed[name] = _kept_tokens(layout, key, own, numbering_for(columns))
+        rules += own
+    return listed, rules
 
 
-def _kept_tokens(layout: Layout, key: str, columns: DataSettings) -> pl.Series:
+def _kept_tokens(
+    layout: Layout, key: str, rules: Sequence[ValueFilter], numbering: Numbering
+) -> pl.Series:
     """Return the tokens that filters on further columns keep, each once, as they come; String.
 
     Args:
         layout: The file; its ``optional`` columns are those of the filters.
         key: The column of tokens.
-        columns: The filters.
+        rules: The filters.
+        numbering: Empty; how tokens are spelled.
 
     Raises:
         DataError: The file is broken.
     """
-    numbering = numbering_for(columns)
     for frame in read_pieces(layout):
         kept = frame
-        for field in layout.optional:
-            wanted = columns.value_intervals[field]
-            kept = kept.filter(value_rule(kept, field, wanted, f"val_interval of {field!r}"))
+        for rule in rules:
+            kept = kept.filter(rule.keeps(kept[rule.field]))
         numbering.add(kept[key])
     return numbering.entries
 

@@ -18,6 +18,7 @@ from sasrec.data.interactions import Interactions
 from sasrec.data.numbering import by_appearance, occurrences, taken
 from sasrec.data.ordering import by_user_then_time
 from sasrec.data.remarks import Remark
+from sasrec.data.repetition import repetition, repetition_remarks
 from sasrec.data.titles import Titles
 from sasrec.data.vocabulary import Vocabulary
 
@@ -125,9 +126,20 @@ def build_corpus(
     compared = columns.get("time")
     if rounded_times and compared is not None:
         compared = _scaled(compared)
+    by_item = _is_grouped(columns["item"])
     sequences = line_up(columns, compared)
+    remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(name, sequences, *vocabularies, titles, source, remarks=remarks)
+
+
+def _is_grouped(items: np.ndarray) -> bool:
+    """Return whether all events of an item stand one after the other, as in a sorted file.
+
+    Args:
+        items: int32 [N], numbers in the order of first appearance.
+    """
+    return bool(2 * items[-1] <= len(items) and (items[1:] >= items[:-1]).all())
 
 
 def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:

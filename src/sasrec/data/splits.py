@@ -6,13 +6,24 @@ validation and test targets, in this order. A user's first event is nobody's tar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sasrec.data.remarks import Remark, tell
 from sasrec.data.sequences import Corpus, Sequences
 from sasrec.errors import DataError
 from sasrec.settings import EvaluationSettings
+
+TOLERANCE = 0.01
+"""How far a share may be from the one asked for before it is told."""
+WHY = {
+    "ratio": "parts of a user's targets are rounded, but not to nothing; ratio_by=all rounds once",
+    "time": "targets of one moment stay together",
+    "recbole_time": "RecBole's split by time cuts what is earlier than the test user by user; "
+    "split=time cuts all users at the same moments",
+}
+"""Protocol to why the shares obtained may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,9 @@ class Split:
         train_stops: int64 [U], index after the last training target.
         validation: Cases early stopping looks at.
         test: Cases looked at once, at the end.
+        first_trains: bool [U], whether a user's first event is one of training; None where all
+            are.
+        remarks: How the shares differ from those that were asked for.
     """
 
     sequences: Sequences
@@ -50,6 +64,8 @@ class Split:
     train_stops: np.ndarray
     validation: Cases
     test: Cases
+    first_trains: np.ndarray | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def n_targets(self) -> int:
@@ -68,7 +84,10 @@ class Split:
         given ready does not count, as its events are targets elsewhere.
         """
         first = self.sequences.offsets[:-1]
-        begins = np.where(self.train_starts == first + 1, first, self.train_starts)
+        counts = self.train_starts == first + 1
+        if self.first_trains is not None:
+            counts &= self.first_trains
+        begins = np.where(counts, first, self.train_starts)
         lengths = self.sequences.lengths()
         places = np.arange(self.sequences.n_events)
         kept: np.ndarray = places < np.repeat(self.train_stops, lengths)
@@ -90,16 +109,40 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
         DataError: Nothing is left to test or validate on, or to train on; or a split by time was
             asked for and the data have no times.
     """
-    sequences = corpus.sequences
+    sequences, shares = corpus.sequences, settings.ratios
     if corpus.target_counts is not None:
         return split_by_counts(sequences, corpus.target_counts)
     if settings.split == "leave_one_out":
         return leave_one_out(sequences, settings.leave_out)
     if settings.split == "time":
-        return split_by_counts(sequences, time_counts(sequences, settings.ratios))
-    if settings.ratio_by == "user":
-        return split_by_counts(sequences, ratio_counts(sequences, settings.ratios))
-    return split_by_counts(sequences, global_ratio_counts(sequences, settings.ratios))
+        split = split_by_time(sequences, shares)
+    elif settings.split == "recbole_time":
+        split = split_by_counts(sequences, recbole_time_counts(sequences, shares))
+    elif settings.ratio_by == "user":
+        split = split_by_counts(sequences, ratio_counts(sequences, shares))
+    else:
+        split = split_by_counts(sequences, global_ratio_counts(sequences, shares))
+    remarks = _shares_obtained(split, settings)
+    tell(remarks, corpus.name)
+    return replace(split, remarks=remarks)
+
+
+def _shares_obtained(split: Split, settings: EvaluationSettings) -> tuple[Remark, ...]:
+    """Return a remark if the shares of targets are not those asked for, or nothing."""
+    given = np.array([split.n_targets, len(split.validation), len(split.test)])
+    asked = np.array(settings.ratios) / sum(settings.ratios)
+    obtained = given / given.sum()
+    if (abs(obtained - asked) <= max(TOLERANCE, 1 / given.sum())).all():
+        return ()
+    shown = ["/".join(f"{share:.2f}" for share in shares) for shares in (asked, obtained)]
+    return (
+        Remark(
+            "shares",
+            int(abs(given - asked * given.sum()).sum() / 2),
+            f"the targets are split {shown[1]} into training, validation and test, where "
+            f"{shown[0]} was asked for: {WHY[settings.split]}",
+        ),
+    )
 
 
 def split_by_counts(sequences: Sequences, counts: np.ndarray) -> Split:
@@ -201,8 +244,56 @@ def global_ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]
     return counts
 
 
-def time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
-    """Return RecBole's temporal split: later than a moment tests, the rest is cut user by user.
+def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> Split:
+    """Cut all histories at two moments: what lies before both trains, what lies after both tests.
+
+    The moments are those at which the shares come nearest to those asked for; targets of one
+    moment stay together. So every validation target is later than every training target, and
+    every test target later than both.
+
+    Args:
+        sequences: All histories, each in the order of its times.
+        ratios: Shares of training, validation and test; they need not sum to one.
+
+    Returns:
+        The split; the first events of users who come after the first moment are none of training.
+
+    Raises:
+        DataError: The data have no times, or all share one; or nothing is left to train on, or to
+            test or validate on.
+    """
+    owners, times = _targets(sequences)
+    moments = np.sort(times)
+    if len(moments) and moments[0] == moments[-1]:
+        raise DataError(
+            "all events have the same time, so no moment parts them; choose split=leave_one_out"
+        )
+    train, validation, _ = (ratio / sum(ratios) for ratio in ratios)
+    first = _cut(moments, train)
+    second = max(first, _cut(moments, train + validation))
+    starts = [moments[cut] if cut < len(moments) else np.inf for cut in (first, second)]
+    counts = np.zeros((sequences.n_users, 3), dtype=np.int64)
+    np.add.at(counts, (owners, np.searchsorted(starts, times, side="right")), 1)
+    split = split_by_counts(sequences, counts)
+    return replace(split, first_trains=_first_times(sequences) < starts[0])
+
+
+def _cut(moments: np.ndarray, share: float) -> int:
+    """Return how many of the first moments come nearest to a share without parting equal ones.
+
+    Args:
+        moments: float64 [n], ascending.
+        share: From 0 to 1.
+    """
+    wanted = round(share * len(moments))
+    if wanted in {0, len(moments)}:
+        return wanted
+    low, high = (int(moments.searchsorted(moments[wanted], side)) for side in ("left", "right"))
+    return low if wanted - low <= high - wanted else high
+
+
+def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
+    """Return RecBole's split by time: later than a moment tests, the rest is cut user by user.
 
     The moment is the quantile of all targets' times that leaves the test its share. Of each user's
     earlier targets the first ``train / (train + validation)``, rounded down, train.
@@ -240,12 +331,25 @@ def _targets(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         DataError: The data have no times.
     """
-    if sequences.times is None:
-        raise DataError("a split by time needs a time column; name it with time_column")
+    times = _times(sequences)
     owners = np.repeat(np.arange(sequences.n_users), sequences.lengths())
     is_target = np.ones(sequences.n_events, dtype=bool)
     is_target[sequences.offsets[:-1][sequences.lengths() > 0]] = False
-    return owners[is_target], sequences.times[is_target]
+    return owners[is_target], times[is_target]
+
+
+def _first_times(sequences: Sequences) -> np.ndarray:
+    """Return the time of each user's first event, float64 [U]; NaN of users without any."""
+    begun = np.full(sequences.n_users, np.nan)
+    has_some = sequences.lengths() > 0
+    begun[has_some] = _times(sequences)[sequences.offsets[:-1][has_some]]
+    return begun
+
+
+def _times(sequences: Sequences) -> np.ndarray:
+    if sequences.times is None:
+        raise DataError("a split by time needs a time column; name it with time_column")
+    return sequences.times
 
 
 def _shared_out(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:

@@ -85,6 +85,7 @@ def describe_protocol(
         "leave_one_out": "leave-one-out",
         "ratio": f"split {shares} " + ("by user" if settings.ratio_by == "user" else "of all"),
         "time": f"split {shares} by time",
+        "recbole_time": f"split {shares} by RecBole's TS",
     }[settings.split]
     if corpus.target_counts is not None:
         split = "split as the files are"

@@ -23,6 +23,7 @@ import numpy as np
 
 from sasrec.config_files import literal, settings_text
 from sasrec.errors import SettingsError, did_you_mean
+from sasrec.written import plain
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +172,7 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     Raises:
         SettingsError: The kind is unknown, or the values do not fit it.
     """
+    values = plain(values)
     if kind == "choice":
         if not isinstance(values, list | tuple) or not values:
             raise SettingsError(f"{where}: {name} is {values!r}; a choice is a list, such as [1,2]")

@@ -1,0 +1,144 @@
+"""Overlaps: events that stand in two parts of data that are split already.
+
+A test event that stands in the training part too is in its own history, and no figure made from it
+means anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.remarks import Remark
+from sasrec.data.repetition import BLOCK, blocks
+from sasrec.data.sequences import Sequences
+
+MOST = 0.9
+"""Share of a part, without times, from which on it is told; below it, people buy again."""
+
+
+def overlaps_of_events(
+    sequences: Sequences, sizes: np.ndarray, names: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a remark for each two parts that share events.
+
+    Args:
+        sequences: All histories; a user's events run on from part to part.
+        sizes: Integers [U, 3], events of each user in the parts for training, validation and test.
+        names: Of the two or three parts.
+
+    Returns:
+        The remarks. Without times, user and item make an event, and parts that share some are
+        taken for people who buy again.
+    """
+    shared = np.zeros((3, 3), dtype=np.int64)
+    users_before = 0
+    for begin, owners, pair, order in blocks(sequences):
+        users = int(owners[-1]) + 1
+        kinds = np.repeat(np.tile([0, 1, 2], users), _sizes(sizes, users_before, owners).ravel())
+        users_before += users
+        is_again = pair[1:] == pair[:-1]
+        met = np.zeros(len(pair), dtype=bool)
+        met[1:] |= is_again
+        met[:-1] |= is_again
+        pair, order = pair[met], order[met]
+        if sequences.times is not None:
+            moments = sequences.times[begin + order]
+            by_time = np.lexsort((kinds[order], moments, pair))
+            pair, order, moments = pair[by_time], order[by_time], moments[by_time]
+            begins = (pair[1:] != pair[:-1]) | (moments[1:] != moments[:-1])
+        else:
+            begins = pair[1:] != pair[:-1]
+        _add_shared(shared, kinds[order], begins)
+    least = 1 / max(1, sequences.n_events) if sequences.times is not None else MOST
+    return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, least)
+
+
+def _sizes(sizes: np.ndarray, first: int, owners: np.ndarray) -> np.ndarray:
+    return sizes[first : first + int(owners[-1]) + 1]
+
+
+def _add_shared(shared: np.ndarray, kinds: np.ndarray, begins: np.ndarray) -> None:
+    """Count events of a kind whose group begins with one of an earlier kind.
+
+    Args:
+        shared: int64 [3, 3], earlier kind by later kind; is added to.
+        kinds: Of each event, ascending within its group.
+        begins: Whether each event after the first begins a group.
+    """
+    if not len(kinds):
+        return
+    starts = np.concatenate(([0], np.flatnonzero(begins) + 1))
+    first = np.repeat(kinds[starts], np.diff(starts, append=len(kinds)))
+    np.add.at(shared, (first, kinds), 1)
+
+
+def overlaps_of_histories(
+    sequences: Sequences, owners: Sequence[tuple[pl.Series, pl.Series]], names: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a remark for each two parts that share rows: the same user, history and target.
+
+    Args:
+        sequences: Ready histories, one part after the other.
+        owners: Of each part, the number of each row's user, and those users' tokens.
+        names: Of the parts.
+
+    Returns:
+        The remarks.
+    """
+    hashes = _row_hashes(sequences)
+    sizes = np.array([len(numbers) for numbers, _ in owners])
+    parts = np.split(hashes, np.cumsum(sizes)[:-1])
+    for part, (numbers, tokens) in zip(parts, owners, strict=True):
+        part ^= tokens.hash(7).to_numpy()[numbers.to_numpy() - 1]
+        part.sort()
+    places = (0, 2) if len(parts) == 2 else (0, 1, 2)
+    shared, heights = np.zeros((3, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
+    heights[list(places)] = sizes
+    for later in range(1, len(parts)):
+        for earlier in range(later):
+            if len(parts[earlier]):
+                place = parts[earlier].searchsorted(parts[later])
+                found = parts[earlier][np.minimum(place, len(parts[earlier]) - 1)] == parts[later]
+                shared[places[earlier], places[later]] = int(found.sum())
+    return _remarks(shared, heights, names, 1 / max(1, len(hashes)))
+
+
+def _row_hashes(sequences: Sequences) -> np.ndarray:
+    """Return a number for the items of each history in their order, uint64 [U]."""
+    hashes = np.empty(sequences.n_users, dtype=np.uint64)
+    first = 0
+    while first < sequences.n_users:
+        begin = int(sequences.offsets[first])
+        ends = sequences.offsets.searchsorted(begin + BLOCK, side="right")
+        last = max(first + 1, int(ends) - 1)
+        starts = sequences.offsets[first:last] - begin
+        items = sequences.items[begin : int(sequences.offsets[last])].astype(np.uint64)
+        lengths = np.diff(sequences.offsets[first : last + 1])
+        within = (np.arange(len(items)) - np.repeat(starts, lengths)).astype(np.uint64)
+        mixed = (items + within * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0x94D049BB133111EB)
+        hashes[first:last] = np.add.reduceat(mixed, starts)  # no history is empty
+        first = last
+    return hashes
+
+
+def _remarks(
+    shared: np.ndarray, heights: np.ndarray, names: Sequence[str], least: float
+) -> tuple[Remark, ...]:
+    named = dict(zip((0, 2) if len(names) == 2 else (0, 1, 2), names, strict=True))
+    return tuple(
+        Remark(
+            "parts_overlap",
+            int(shared[earlier, later]),
+            f"{shared[earlier, later]:,} of {heights[later]:,} events of part {named[later]!r} "
+            f"stand in part {named[earlier]!r} too, so they are in their own history and figures "
+            "are too good; take them out of one of the two",
+        )
+        for later in named
+        for earlier in named
+        if earlier < later and shared[earlier, later] >= max(1, least * heights[later])
+    )
