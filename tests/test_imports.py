@@ -16,7 +16,7 @@ LAYERS = [
     {"models", "losses"},
     {"training", "evaluation"},
     {"registry", "model_folder", "presets", "histories"},
-    {"recommender", "configuration", "objective"},
+    {"recommender", "model_contents", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
     {"recbole_data", "explanation_pictures"},

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,7 +173,7 @@ def _keeper(job: Job, corpus: Corpus) -> Keeper | None:
 
 @contextmanager
 def _alone(job: Job) -> Iterator[None]:
-    """Keep a second training of this machine from writing to the same folder.
+    """Keep a second training from writing to the same folder.
 
     Args:
         job: Whose folder.
@@ -182,13 +182,22 @@ def _alone(job: Job) -> Iterator[None]:
         Nothing.
 
     Raises:
-        ModelError: There is another training.
+        ModelError: There is another training, or nothing can be written there.
     """
-    try:
-        with alone_at(job.folder, waits=False):
-            yield
-    except BlockingIOError as error:
-        raise ModelError(SEVERAL.format(job.folder)) from error
+    from sasrec.model_folder import check_target
+
+    check_target(job.folder, overwrite=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone_at(job.folder, waits=False))
+        except BlockingIOError as error:
+            raise ModelError(SEVERAL.format(job.folder)) from error
+        except OSError as error:  # a place that can be written to, and a lock that cannot
+            raise ModelError(
+                f"{error.filename or job.folder}: {error.strerror or error}; remove this lock if "
+                "nobody trains there, or choose another place with --out"
+            ) from error
+        yield
 
 
 def _refuse_other_source(folder: Path, source: str) -> None:
