@@ -53,6 +53,7 @@ def test_model_folder_is_complete_and_holds_no_pickle(place: Path) -> None:
         "vocabulary.json",
         "metrics.json",
         "environment.json",
+        "manifest.json",
         "training.png",
     }
 
