@@ -22,6 +22,7 @@ import polars as pl
 from sasrec.config_files import Layer, key_words, yaml_file
 from sasrec.configuration import resolve_layers
 from sasrec.data import pieces
+from sasrec.data.manifest import MANIFEST
 from sasrec.data.sources import load_corpus
 from sasrec.errors import SasrecError
 from sasrec.loading import load
@@ -152,6 +153,7 @@ def _parquet_seeds() -> tuple[bytes, ...]:
 def _part_of_model(folder: Path, name: str) -> Callable[[bytes], None]:
     broken = folder / f"broken-{name}"
     shutil.copytree(folder / "model", broken)
+    (broken / MANIFEST).unlink()  # else nothing but its hash would be looked at
 
     def target(data: bytes) -> None:
         (broken / name).write_bytes(data)

@@ -17,7 +17,7 @@ LAYERS = [
     {"models", "losses", "histories"},
     {"training", "evaluation"},
     {"registry", "model_folder", "presets", "answers"},
-    {"recommender", "configuration", "objective"},
+    {"recommender", "model_contents", "configuration", "objective"},
     {"experiment", "loading"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
     {"recbole_data", "explanation_pictures"},

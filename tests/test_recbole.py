@@ -237,7 +237,7 @@ def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> N
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=120)
     [folder] = (shop / "saved").iterdir()
-    assert process.returncode == 2
+    assert process.returncode == 130
     kept = f"the best weights so far are in saved/{folder.name}"
     assert err.strip() == f"error: training was stopped early; {kept}"
     load(folder)

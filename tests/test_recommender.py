@@ -133,7 +133,7 @@ def test_overwriting_must_be_asked_for(recommender: Recommender, tmp_path: Path)
 def test_damaged_folder_is_refused_in_words(
     recommender: Recommender, tmp_path: Path, name: str, content: str, text: str
 ) -> None:
-    folder = recommender.save(tmp_path / "model")
+    folder = unchecked(recommender.save(tmp_path / "model"))
     (folder / name).write_text(content)
     with pytest.raises(ModelError, match=text):
         load(folder)
@@ -223,8 +223,15 @@ def test_folder_that_is_no_model_says_what_is_missing(
         load(folder)
 
 
+def unchecked(folder: Path) -> Path:
+    """Make a model folder like those of 0.1.0, which had no manifest."""
+    (folder / "manifest.json").unlink()
+    return folder
+
+
 def edited(folder: Path, name: str, **changes: object) -> Path:
-    """Change entries of a JSON file of a model folder."""
+    """Change entries of a JSON file of a model folder that is not compared with its manifest."""
+    unchecked(folder)
     content = json.loads((folder / name).read_text())
     (folder / name).write_text(json.dumps({**content, **changes}))
     return folder
@@ -346,6 +353,7 @@ def test_a_swap_that_fails_puts_the_old_model_back(
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
+    monkeypatch.setattr("sasrec.model_folder.exchanged", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(ModelError, match="No space left"):
         recommender.save(folder, overwrite=True)
@@ -364,7 +372,7 @@ def test_a_link_to_a_model_stays_a_link(recommender: Recommender, tmp_path: Path
 def test_weights_that_are_no_numbers_are_refused(recommender: Recommender, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    folder = recommender.save(tmp_path / "model")
+    folder = unchecked(recommender.save(tmp_path / "model"))
     weights = load_file(folder / "model.safetensors")
     weights["output_norm.bias"][0] = float("nan")
     save_file(weights, folder / "model.safetensors")

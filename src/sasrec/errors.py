@@ -1,6 +1,7 @@
 """Every error a user of this package can meet, and the words that go with it.
 
-    SasrecError            anything below; the command line prints it and exits with 2
+    SasrecError            anything below; the command line prints it and exits with 2 (130 if
+                           interrupted)
     ├── SettingsError      an unknown key, a value out of range, two keys that contradict
     ├── DataError          a file that is missing, broken or too small; an unknown data set
     ├── ModelError         a folder that is no model, or one that does not fit
@@ -37,7 +38,7 @@ class DeviceError(SasrecError):
 
 
 class Interrupted(SasrecError):  # noqa: N818 - nothing went wrong
-    """The user stopped the work before there was a result to keep."""
+    """The user stopped the work (Ctrl-C or SIGTERM); the text says what is kept of it."""
 
 
 def printable(text: str) -> str:

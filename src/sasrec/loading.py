@@ -13,7 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import ModelError, SasrecError
-from sasrec.model_folder import SETTINGS, VOCABULARY, Contents, read_folder
+from sasrec.model_contents import Contents, read_folder
+from sasrec.model_folder import SETTINGS, VOCABULARY
 from sasrec.models.contract import NextItemModel
 from sasrec.recommender import Recommender
 from sasrec.registry import MODEL_SETTINGS, MODELS, resolve

@@ -1,4 +1,4 @@
-"""The folder a trained model lives in: how it is written whole or not at all, and read with care.
+"""The folder a trained model lives in: what it holds, and how it is written whole or not at all.
 
 Weights are safetensors, everything else is JSON; nothing is pickled, and reading executes nothing.
 """
@@ -10,42 +10,34 @@ import re
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from sasrec.data.limits import json_within_limits
-from sasrec.data.writing import ASIDE, working_prefix
-from sasrec.errors import ModelError, did_you_mean
+from sasrec.data.manifest import MANIFEST, manifest_text
+from sasrec.data.writing import (
+    ASIDE,
+    UNFINISHED,
+    exchanged,
+    make_folders,
+    settle,
+    working_prefix,
+)
+from sasrec.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = 1
 """Version of the folder; a reader refuses a higher one."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
-EXPLANATION = re.compile(r"explanation(\.html|-[^/]*\.png)")
-"""What ``sasrec explain`` writes there; it goes with the model."""
-NAMES = frozenset({WEIGHTS, SETTINGS, VOCABULARY, METRICS, ENVIRONMENT, CURVE})
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a model folder holds, read but not yet understood.
-
-    Attributes:
-        weights: Name to value.
-        settings: All settings of the run, by group.
-        vocabulary: Item tokens, counts and titles.
-        metrics: What was measured after training; may be empty.
-        environment: Versions and machine; may be empty.
-    """
-
-    weights: dict[str, Tensor]
-    settings: dict[str, Any]
-    vocabulary: dict[str, Any]
-    metrics: dict[str, Any]
-    environment: dict[str, Any]
+EXPLANATION = re.compile(rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED}[^/]*")
+"""What ``sasrec explain`` writes there, and what it leaves when killed; it goes with the model."""
+PARTS = (SETTINGS, VOCABULARY, WEIGHTS)
+"""Files without which there is no model."""
+NOTES = (METRICS, ENVIRONMENT)
+NAMES = frozenset({*PARTS, *NOTES, CURVE, MANIFEST})
 
 
 def is_model(folder: Path) -> bool:
@@ -59,7 +51,7 @@ def is_model(folder: Path) -> bool:
     """
     names = {path.name for path in folder.iterdir()}
     names -= {name for name in names if EXPLANATION.fullmatch(name)}
-    if not {WEIGHTS, SETTINGS, VOCABULARY} <= names <= NAMES:
+    if not set(PARTS) <= names <= NAMES:
         return False
     try:
         return "format" in read_json(folder / SETTINGS)
@@ -110,6 +102,9 @@ def write_folder(
 ) -> Path:
     """Write a model folder under a temporary name, then give it its own.
 
+    When this returns, the model is on the disk and so is its name; only then is one that it
+    replaces taken away. Whoever may read it is up to the umask.
+
     Args:
         folder: Where to; its parents are made.
         weights: Name to value.
@@ -128,10 +123,12 @@ def write_folder(
     target = check_target(folder, overwrite=overwrite)
     working = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(target.parent)
         working = Path(tempfile.mkdtemp(prefix=working_prefix(target), dir=target.parent))
-        _fill(working, weights, texts)
-        _swap(working, target)
+        whole = working / "model"
+        whole.mkdir()  # by the umask; the folder around it is private until it has its name
+        _fill(whole, weights, texts)
+        _swap(whole, target, working.with_name(working.name + ASIDE))
     except OSError as error:
         raise ModelError(f"{folder} cannot be written: {error.strerror or error}") from error
     except SafetensorError as error:  # its own kind for a full disk
@@ -143,109 +140,50 @@ def write_folder(
 
 
 def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, Any]]) -> None:
+    from importlib.metadata import version
+
     from safetensors.torch import save_file
 
+    (folder / WEIGHTS).touch()
+    permissions = (folder / WEIGHTS).stat().st_mode
     save_file({name: value.contiguous().cpu() for name, value in weights.items()}, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(0o644)
+    (folder / WEIGHTS).chmod(permissions)  # safetensors puts a file of its own there
     for name, content in texts.items():
         text = json.dumps(content, indent=None if name == VOCABULARY else 2, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-    folder.chmod(0o755)
+    (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
+    for path in (*folder.iterdir(), folder):
+        settle(path)
 
 
-def _swap(working: Path, target: Path) -> None:
-    """Put a finished folder in its place; if that fails, put back what was there."""
-    old = working.with_name(working.name + ASIDE)
-    if target.exists():
-        target.rename(old)
-    try:
-        working.rename(target)
-    except BaseException:
-        if old.exists():
-            old.rename(target)
-        raise
-    with suppress(OSError):
-        shutil.rmtree(old)
-
-
-def read_folder(path: Path) -> Contents:
-    """Read a model folder.
+def _swap(finished: Path, target: Path, aside: Path) -> None:
+    """Put a finished folder in its place; if that fails, what was there stays or is put back.
 
     Args:
-        path: The folder.
-
-    Returns:
-        What it holds.
-
-    Raises:
-        ModelError: It is no model folder, cannot be read, or comes from a newer version.
+        finished: The folder; afterwards, where the system changes names in one step, what was in
+            its place.
+        target: The place.
+        aside: Where what is there goes, where the system does not; it is removed then.
     """
-    if not path.is_dir():
-        raise ModelError(f"{path}: no such model folder{_meant(path)}")
-    missing = [name for name in (SETTINGS, VOCABULARY, WEIGHTS) if not (path / name).is_file()]
-    if missing:
-        raise ModelError(
-            f"{path} is no model folder: it lacks {', '.join(missing)}; give the folder that "
-            "'sasrec train' wrote"
-        )
-    settings = read_json(path / SETTINGS)
-    _check_format(path, settings)
-    weights = _read_weights(path / WEIGHTS)
-    # Any model has at least one weight for each item, and an item three values there.
-    most = 4 * sum(value.numel() for value in weights.values())
-    return Contents(
-        weights=weights,
-        settings=settings,
-        vocabulary=read_json(path / VOCABULARY, most),
-        metrics=read_json(path / METRICS) if (path / METRICS).is_file() else {},
-        environment=read_json(path / ENVIRONMENT) if (path / ENVIRONMENT).is_file() else {},
-    )
+    if not target.exists():
+        finished.rename(target)
+    elif not exchanged(finished, target):
+        target.rename(aside)
+        try:
+            finished.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
+    settle(target.parent)
+    with suppress(OSError):
+        shutil.rmtree(aside)
 
 
-def _meant(path: Path) -> str:
-    """Return which model beside a missing folder may have been meant; or what is there."""
-    try:
-        there = sorted(each.name for each in path.parent.iterdir() if (each / WEIGHTS).is_file())
-    except OSError:
-        return ""
-    if near := did_you_mean(path.name, there):
-        return near
-    return f" (models in {path.parent}: {', '.join(there[:5])})" if there else ""
-
-
-def _check_format(path: Path, settings: dict[str, Any]) -> None:
-    from importlib.metadata import version
-
-    number, made_by = settings.pop("format", None), settings.pop("sasrec", "an unknown version")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise ModelError(
-            f"{path / SETTINGS} names no format; the model folder is damaged or was edited"
-        )
-    if number > FORMAT:
-        raise ModelError(
-            f"{path} was written by sasrec {made_by} in format {number}; this is sasrec "
-            f"{version('sasrec')}, which reads up to format {FORMAT}: upgrade with "
-            "'pip install --upgrade sasrec'"
-        )
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise ModelError(f"{path} is damaged: {reason}") from error
-
-
-def read_json(path: Path, most_values: int = 0) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file.
 
     Args:
         path: The file.
-        most_values: So many values are never too many for its size.
 
     Returns:
         Its keys and values.
@@ -254,8 +192,29 @@ def read_json(path: Path, most_values: int = 0) -> dict[str, Any]:
         ModelError: It cannot be read, or holds something else.
     """
     try:
-        content = json_within_limits(path.read_bytes(), most_values)
-    except (OSError, ValueError, RecursionError) as error:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+    return parsed_json(raw, path)
+
+
+def parsed_json(raw: bytes, path: Path, most_values: int = 0) -> dict[str, Any]:
+    """Return the object in a JSON text.
+
+    Args:
+        raw: The text.
+        path: Where it comes from.
+        most_values: So many values are never too many for its size.
+
+    Returns:
+        Its keys and values.
+
+    Raises:
+        ModelError: It holds something else.
+    """
+    try:
+        content = json_within_limits(raw, most_values)
+    except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds no JSON object; the model folder is damaged")

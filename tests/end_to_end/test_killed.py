@@ -126,15 +126,50 @@ def test_killed_within_a_library(whole: tuple[bytes, dict[str, Any]], tmp_path: 
     goes_on(tmp_path, whole)
 
 
+# As on systems that take two steps to put a folder in the place of another.
+TWO_STEPS = """
+import sasrec.model_folder
+sasrec.model_folder.exchanged = lambda first, second: False
+"""
+
+
 def test_killed_between_the_old_model_and_the_new(
     whole: tuple[bytes, dict[str, Any]], tmp_path: Path
 ) -> None:
     assert ended(*WORDS, *SMALL, "--seed=1", cwd=tmp_path) == 0
     before = outcome(tmp_path / "model")
-    killed(*WORDS, *SMALL, "--overwrite", cwd=tmp_path, at=("rename", 1, "after"))
+    at = ("-c", f"{TWO_STEPS}\n{DEADLY}", "rename", "1", "after")
+    assert ended(*WORDS, *SMALL, "--overwrite", cwd=tmp_path, program=at) == -signal.SIGKILL
     assert not (tmp_path / "model").exists()  # the old one is aside, the new not in its place
     goes_on(tmp_path, whole)
     assert outcome(tmp_path / "model") != before
+
+
+# Where the system changes names in one step, the new model is in its place and the old one is not
+# gone yet.
+EXCHANGED = """
+import os, sys
+import sasrec.model_folder
+true_one = sasrec.model_folder.exchanged
+def deadly(first, second):
+    assert true_one(first, second)
+    os.kill(os.getpid(), 9)
+sasrec.model_folder.exchanged = deadly
+from sasrec.cli.app import main
+sys.argv = ["sasrec", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes names in one step")
+def test_killed_when_the_new_model_has_its_place(
+    whole: tuple[bytes, dict[str, Any]], tmp_path: Path
+) -> None:
+    assert ended(*WORDS, *SMALL, "--seed=1", cwd=tmp_path) == 0
+    overwriting = (*WORDS, *SMALL, "--overwrite")
+    assert ended(*overwriting, cwd=tmp_path, program=("-c", EXCHANGED)) == -signal.SIGKILL
+    assert outcome(tmp_path / "model") == whole
+    goes_on(tmp_path, whole)
 
 
 def killed_at_random(

@@ -53,6 +53,7 @@ def test_model_folder_is_complete_and_holds_no_pickle(place: Path) -> None:
         "vocabulary.json",
         "metrics.json",
         "environment.json",
+        "manifest.json",
         "training.png",
     }
 
@@ -102,7 +103,7 @@ def test_control_c_keeps_the_best_weights_and_exits_with_2(place: Path) -> None:
             break
     rest = running.stderr.read()
     running.stderr.close()
-    assert running.wait() == 2, rest
+    assert running.wait() == 130, rest
     assert "the best weights so far are in stopped" in rest
     assert sasrec.load(place / "stopped").recommend([["i1"]], k=1)
 

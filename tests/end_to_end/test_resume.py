@@ -81,9 +81,56 @@ def test_sigterm_keeps_the_best_and_the_way_on(tmp_path: Path) -> None:
     running = begun(*ENDLESS, cwd=tmp_path)
     wait_for(tmp_path / "model.training.safetensors", running)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(timeout=60) == 2
+    assert running.wait(timeout=60) == 130  # not as for a mistake
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert (tmp_path / "model.training.safetensors").is_file()
+
+
+# Runs the command with Ctrl-C pressed when a function is called.
+INTERRUPTED_AT = """
+import importlib, os, signal, sys, time
+module, name = sys.argv[1].split(":")
+def pressed(*given, **named):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(5)
+setattr(importlib.import_module(module), name, pressed)
+from sasrec.cli.app import main
+sys.argv = ["sasrec", *sys.argv[2:]]
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "left"),
+    [
+        (
+            "sasrec.training.curve:draw_curve",
+            "interrupted after training; the model is saved in model",
+            ["model"],
+        ),
+        (
+            "sasrec.experiment:baseline_reports",
+            "interrupted before the model was saved; 'sasrec train --resume model' goes on from "
+            "the last epoch",
+            ["model.training.safetensors"],
+        ),
+        ("sasrec.experiment:make_split", "interrupted; nothing was saved", []),
+    ],
+)
+def test_a_signal_outside_of_training_says_what_is_saved(
+    tmp_path: Path, where: str, text: str, left: list[str]
+) -> None:
+    words = [*WORDS, "--epochs=2"]
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT, where, *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr.splitlines()[-1] == f"error: {text}"
+    assert ended.returncode == 130
+    assert [path.name for path in tmp_path.iterdir()] == left
 
 
 def test_what_has_changed_since_is_told(

@@ -107,7 +107,7 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
     running.send_signal(signal.SIGINT)
     rest = running.stderr.read()
     running.stderr.close()
-    assert running.wait() == 2, rest
+    assert running.wait() == 130, rest
     assert "the same command goes on from there" in rest
     assert "Traceback" not in rest
 
@@ -184,7 +184,7 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
     helper = helper_of(search, tmp_path)
     search.send_signal(signal.SIGINT)
     _, told = search.communicate()
-    assert search.returncode == 2
+    assert search.returncode == 130
     assert "the same command goes on from there" in told
     assert "Traceback" not in told
     assert not is_there(helper)

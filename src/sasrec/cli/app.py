@@ -22,7 +22,7 @@ from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
-from sasrec.errors import SasrecError, printable
+from sasrec.errors import Interrupted, SasrecError, printable
 
 
 def _version(wanted: bool) -> None:
@@ -52,8 +52,10 @@ NO_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad alloc
 """How libraries say it."""
 LONGEST_MESSAGE = 1000
 """Characters; a value a user wrote may be longer than anybody wants to read again."""
+MISTAKE = 2
+"""Exit code of what the user can mend."""
 INTERRUPTED = 130
-"""Typer's exit code for Ctrl-C."""
+"""Exit code of what the user stopped, by Ctrl-C or SIGTERM, as shells and Typer have it."""
 app.callback()(_front)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=FREE_KEYS)(train)
@@ -75,7 +77,8 @@ def main() -> None:
     """Run the command line and leave the process.
 
     Raises:
-        SystemExit: Always; 0 if it worked, 2 if the user can mend it, 1 if only we can.
+        SystemExit: Always; 0 if it worked, 2 if the user can mend it, 130 if the user stopped it, 1
+            if only we can mend it.
     """
     _reopen_closed_streams()
     _show_anything()
@@ -83,12 +86,12 @@ def main() -> None:
     try:
         _check_words(sys.argv[1:])
         if app(prog_name="sasrec", standalone_mode=False) == INTERRUPTED:
-            _fail("interrupted")
+            _fail("interrupted", INTERRUPTED)
         sys.stdout.flush()
     except SasrecError as error:
-        _fail(str(error))
+        _fail(str(error), INTERRUPTED if isinstance(error, Interrupted) else MISTAKE)
     except KeyboardInterrupt:
-        _fail("interrupted")
+        _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:  # the reader, such as head, has seen enough
         _discard(sys.stdout)
         sys.exit(2)
@@ -150,15 +153,15 @@ def _report_bug() -> NoReturn:
     sys.exit(1)
 
 
-def _fail(message: str) -> NoReturn:
-    """Print the message as one line and leave with exit code 2."""
+def _fail(message: str, code: int = MISTAKE) -> NoReturn:
+    """Print the message as one line and leave with an exit code."""
     text = printable(" ".join(message.split()))
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE // 2]} […] {text[-LONGEST_MESSAGE // 2 :]}"
     with suppress(OSError):
         print(f"error: {text}", file=sys.stderr, flush=True)
     _discard(sys.stdout)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _reopen_closed_streams() -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,7 @@ from sasrec.locks import alone_at
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
+    from sasrec.experiment import Outcome
 
 SEVERAL = "another training writes to {}; wait for it, or choose another place with --out"
 
@@ -93,7 +94,8 @@ def train(
                 f"first epoch; stop now, and 'sasrec train --resume {job.folder}' goes on with it",
                 file=sys.stderr,
             )
-        _work(job, may_be_other=may_be_other, as_json=as_json, quiet=quiet)
+        with _told_if_interrupted(job):
+            _work(job, may_be_other=may_be_other, as_json=as_json, quiet=quiet)
 
 
 def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
@@ -109,7 +111,7 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         Interrupted: Training was stopped early; what there is was saved.
     """
     from sasrec.data.sources import load_corpus, save_events
-    from sasrec.experiment import fitted, run_experiment
+    from sasrec.experiment import fitted
     from sasrec.model_folder import check_target
 
     run = job.run
@@ -125,21 +127,7 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         print(f"events after filtering: {path}", file=sys.stderr)
     quiet = quiet or as_json or not run.output.show_progress
-    keeper = _keeper(job, corpus)
-    try:
-        outcome = run_experiment(
-            corpus,
-            run,
-            observer=observer_for(quiet=quiet, loss_decimals=run.output.loss_decimals),
-            keep=keeper,
-            begin=job.begin,
-        )
-    except ModelError as error:
-        good = 0 if keeper is None else keeper.good
-        raise ModelError(f"{error}{job.what_is_kept(good)}") from error
-    outcome.recommender.save(job.folder, overwrite=job.replaces)
-    if not outcome.trained.interrupted:
-        job.checkpoint.unlink(missing_ok=True)
+    outcome = _trained_and_saved(job, corpus, quiet=quiet)
     if as_json:
         print(json.dumps({"folder": str(job.folder), **outcome.recommender.metrics}))
     else:
@@ -153,6 +141,78 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         raise Interrupted(
             f"training was stopped early; the best weights so far are in {job.folder}{more}"
         )
+
+
+def _trained_and_saved(job: Job, corpus: Corpus, *, quiet: bool) -> Outcome:
+    """Train, measure and save; what is needed to go on is there until the model is on the disk.
+
+    Args:
+        job: What and where to.
+        corpus: The data set.
+        quiet: Show no progress.
+
+    Returns:
+        What training came to.
+
+    Raises:
+        ModelError: The loss was no longer a finite number, or something cannot be written.
+    """
+    from sasrec.experiment import run_experiment
+
+    keeper = _keeper(job, corpus)
+    try:
+        outcome = run_experiment(
+            corpus,
+            job.run,
+            observer=observer_for(quiet=quiet, loss_decimals=job.run.output.loss_decimals),
+            keep=keeper,
+            begin=job.begin,
+        )
+    except ModelError as error:
+        good = 0 if keeper is None else keeper.good
+        raise ModelError(f"{error}{job.what_is_kept(good)}") from error
+    outcome.recommender.save(job.folder, overwrite=job.replaces)
+    if not outcome.trained.interrupted:
+        job.checkpoint.unlink(missing_ok=True)
+    return outcome
+
+
+@contextmanager
+def _told_if_interrupted(job: Job) -> Iterator[None]:
+    """Say what there is if a signal comes where training itself does not wait for one.
+
+    Args:
+        job: Being done.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        Interrupted: A signal came.
+    """
+    model, kept = _identity(job.folder), _identity(job.checkpoint)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if _identity(job.folder) != model:
+            text = f"interrupted after training; the model is saved in {job.folder}"
+        elif job.begin is not None or _identity(job.checkpoint) not in {kept, None}:
+            text = (
+                "interrupted before the model was saved; 'sasrec train --resume "
+                f"{job.folder}' goes on from the last epoch"
+            )
+        else:
+            text = "interrupted; nothing was saved"
+        raise Interrupted(text) from None
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return what is another once a file or folder was put in the place of another."""
+    if not path.exists():
+        return None
+    found = path.stat()
+    written = 0 if path.is_dir() else found.st_mtime_ns  # numbers of files are used again
+    return found.st_dev, found.st_ino, written
 
 
 def _keeper(job: Job, corpus: Corpus) -> Keeper | None:
@@ -173,7 +233,7 @@ def _keeper(job: Job, corpus: Corpus) -> Keeper | None:
 
 @contextmanager
 def _alone(job: Job) -> Iterator[None]:
-    """Keep a second training of this machine from writing to the same folder.
+    """Keep a second training from writing to the same folder.
 
     Args:
         job: Whose folder.
@@ -182,13 +242,22 @@ def _alone(job: Job) -> Iterator[None]:
         Nothing.
 
     Raises:
-        ModelError: There is another training.
+        ModelError: There is another training, or nothing can be written there.
     """
-    try:
-        with alone_at(job.folder, waits=False):
-            yield
-    except BlockingIOError as error:
-        raise ModelError(SEVERAL.format(job.folder)) from error
+    from sasrec.model_folder import check_target
+
+    check_target(job.folder, overwrite=True)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone_at(job.folder, waits=False))
+        except BlockingIOError as error:
+            raise ModelError(SEVERAL.format(job.folder)) from error
+        except OSError as error:  # a place that can be written to, and a lock that cannot
+            raise ModelError(
+                f"{error.filename or job.folder}: {error.strerror or error}; remove this lock if "
+                "nobody trains there, or choose another place with --out"
+            ) from error
+        yield
 
 
 def _refuse_other_source(folder: Path, source: str) -> None:

@@ -21,7 +21,7 @@ from sasrec.data.movielens import (
     movielens_100k_from_wheel,
     sha256_of,
 )
-from sasrec.data.writing import remove_leftovers, working_prefix
+from sasrec.data.writing import remove_leftovers, settle, working_prefix
 from sasrec.errors import DataError, did_you_mean
 from sasrec.locks import alone_at
 
@@ -123,11 +123,22 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
         )
     final = cache_folder() / name
     if cached(name) is None:
-        with alone_at(final, waits=True):  # of several that begin at once, one fetches
-            if cached(name) is None:
-                remove_leftovers(final)
-                _fetch_to(final, entry, progress)
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+            with alone_at(final, waits=True):  # of several that begin at once, one fetches
+                if cached(name) is None:
+                    remove_leftovers(final)
+                    _fetch_to(final, entry, progress)
+        except OSError as error:
+            raise DataError(_no_cache(final.parent, error)) from error
     return final
+
+
+def _no_cache(folder: Path, error: OSError) -> str:
+    return (
+        f"the cache folder {folder} cannot be written ({error.strerror or error}); set "
+        "SASREC_CACHE to one that can"
+    )
 
 
 def _fetch_to(final: Path, entry: Entry, progress: Progress) -> None:
@@ -164,16 +175,15 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
         final.parent.mkdir(parents=True, exist_ok=True)
         working = Path(tempfile.mkdtemp(prefix=working_prefix(final), dir=final.parent))
     except OSError as error:
-        raise DataError(
-            f"the cache folder {final.parent} cannot be written ({error.strerror}); set "
-            "SASREC_CACHE to one that can"
-        ) from error
+        raise DataError(_no_cache(final.parent, error)) from error
     try:
         yield working
         if not (final / f"{final.name}.inter").is_file():  # another process may have been quicker
             final.mkdir(exist_ok=True)
             for file in sorted(working.iterdir(), key=lambda file: file.suffix == ".inter"):
+                settle(file)
                 file.replace(final / file.name)  # the one that tells it is there comes last
+            settle(final)
     except OSError as error:
         raise DataError(f"writing {final} failed: {error.strerror or error}") from error
     finally:

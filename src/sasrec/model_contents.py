@@ -1,0 +1,150 @@
+"""What a model folder holds, read with care: all of it was written together, or it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sasrec.data.manifest import Manifest, Together, is_there, read_together
+from sasrec.errors import ModelError, did_you_mean
+from sasrec.model_folder import (
+    ENVIRONMENT,
+    FORMAT,
+    METRICS,
+    NOTES,
+    PARTS,
+    SETTINGS,
+    VOCABULARY,
+    WEIGHTS,
+    parsed_json,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a model folder holds, read but not yet understood.
+
+    Attributes:
+        weights: Name to value.
+        settings: All settings of the run, by group.
+        vocabulary: Item tokens, counts and titles.
+        metrics: What was measured after training; may be empty.
+        environment: Versions and machine; may be empty.
+        manifest: What all this was compared with; None for a folder of 0.1.0, which had none.
+    """
+
+    weights: dict[str, Tensor]
+    settings: dict[str, Any]
+    vocabulary: dict[str, Any]
+    metrics: dict[str, Any]
+    environment: dict[str, Any]
+    manifest: Manifest | None
+
+
+def read_folder(path: Path) -> Contents:
+    """Read a model folder, and check that its files were written together.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        What it holds; the weights are copies, which nothing that happens to the file changes.
+
+    Raises:
+        ModelError: It is no model folder, cannot be read, was changed after it was written, or
+            comes from a newer version.
+    """
+    together = _together(path, (*PARTS, *NOTES))
+    weights = _parsed_weights(together.contents.pop(WEIGHTS), path / WEIGHTS)
+    # Any model has at least one weight for each item, and an item three values there.
+    most = 4 * sum(value.numel() for value in weights.values())
+    return _understood(path, together, weights, most)
+
+
+def read_notes(path: Path) -> Contents:
+    """Read all of a model folder but its weights, which are only checked; needs no PyTorch.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        What it holds, without weights.
+
+    Raises:
+        ModelError: As ``read_folder``, but for weights that cannot be understood.
+    """
+    together = _together(path, (SETTINGS, VOCABULARY, *NOTES))
+    most = (path / WEIGHTS).stat().st_size  # four bytes a weight
+    return _understood(path, together, {}, most)
+
+
+def _together(path: Path, kept: Collection[str]) -> Together:
+    if not is_there(path):
+        raise ModelError(f"{path}: no such model folder{_meant(path)}")
+    return read_together(path, PARTS, NOTES, kept=kept)
+
+
+def _understood(
+    path: Path, together: Together, weights: dict[str, Tensor], most_values: int
+) -> Contents:
+    """Return what the texts of a model folder hold.
+
+    Raises:
+        ModelError: They are no JSON, or come from a newer version.
+    """
+    texts = together.contents
+    settings = parsed_json(texts[SETTINGS], path / SETTINGS)
+    _check_format(path, settings)
+    return Contents(
+        weights=weights,
+        settings=settings,
+        vocabulary=parsed_json(texts[VOCABULARY], path / VOCABULARY, most_values),
+        metrics=parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {},
+        environment=parsed_json(texts[ENVIRONMENT], path / ENVIRONMENT)
+        if ENVIRONMENT in texts
+        else {},
+        manifest=together.manifest,
+    )
+
+
+def _meant(path: Path) -> str:
+    """Return which model beside a missing folder may have been meant; or what is there."""
+    try:
+        there = sorted(each.name for each in path.parent.iterdir() if (each / WEIGHTS).is_file())
+    except OSError:
+        return ""
+    if near := did_you_mean(path.name, there):
+        return near
+    return f" (models in {path.parent}: {', '.join(there[:5])})" if there else ""
+
+
+def _check_format(path: Path, settings: dict[str, Any]) -> None:
+    from importlib.metadata import version
+
+    number, made_by = settings.pop("format", None), settings.pop("sasrec", "an unknown version")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ModelError(
+            f"{path / SETTINGS} names no format; the model folder is damaged or was edited"
+        )
+    if number > FORMAT:
+        raise ModelError(
+            f"{path} was written by sasrec {made_by} in format {number}; this is sasrec "
+            f"{version('sasrec')}, which reads up to format {FORMAT}: upgrade with "
+            "'pip install --upgrade sasrec'"
+        )
+
+
+def _parsed_weights(raw: bytes, path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(raw)
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+        raise ModelError(f"{path} is damaged: {reason}") from error
