@@ -10,7 +10,17 @@ import sasrec
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
-    {"settings", "config_files", "memory", "locks", "lookup", "kernels"},
+    {
+        "settings",
+        "config_files",
+        "memory",
+        "locks",
+        "lookup",
+        "kernels",
+        "children",
+        "streams",
+        "pictures",
+    },
     {"recbole_keys", "idle"},
     {"data"},
     {"models", "losses"},
