@@ -49,7 +49,7 @@ _OBEYED = re.compile(
 _IN_URL = re.compile(r"((?:\b[a-z][\w+.-]+:/*|//)[^\s/:@]*):\S*@", re.IGNORECASE)
 _SECRET = re.compile(
     r"([?&;][\w.-]*(?:passw|pwd|secret|token|credential|api_?key|access_?key|signature)[\w.-]*=)"
-    r"[^&;\s'\"]+",
+    r"[^&;\s'\"]+?(?=[:,.)]*(?:[&;\s'\"]|$))",
     re.IGNORECASE,
 )
 

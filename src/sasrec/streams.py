@@ -15,6 +15,9 @@ from typing import Any, TextIO
 
 from sasrec.errors import SasrecError, printable
 
+PIECE = 2**14
+"""Characters written at a time."""
+
 
 class ReaderGone(Exception):  # noqa: N818 - nothing went wrong
     """Whoever read standard output, such as ``head``, has seen enough."""
@@ -40,8 +43,11 @@ class _Stream:
             self.rich_proxied_file = _Stream(stream, escapes=False, must_arrive=must_arrive)
 
     def write(self, text: str) -> int:
+        shown = printable(text) if self._escapes else text
         with self._told():
-            self._stream.write(printable(text) if self._escapes else text)
+            # Piece by piece, as an unbuffered stream says nothing of a large write cut short.
+            for begin in range(0, len(shown), PIECE):
+                self._stream.write(shown[begin : begin + PIECE])
         return len(text)
 
     def writelines(self, lines: Any) -> None:

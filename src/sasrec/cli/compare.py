@@ -12,6 +12,7 @@ import typer
 
 from sasrec.cli.places import folder_name, made_folder
 from sasrec.cli.run import ConfigFiles, Data
+from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.data.writing import write_whole
 from sasrec.errors import SettingsError, did_you_mean
@@ -170,9 +171,7 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         found: What was measured.
         sampled: Whether targets were ranked against a sample.
     """
-    from rich.console import Console
-
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = plain_console()
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     sizes = found.dataset

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sasrec.cli.places import expanded
+from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.limits import json_within_limits
 from sasrec.data.writing import write_whole
@@ -223,11 +224,10 @@ def _write_lines(names: list[str], found: list[Recommendation], out: Path | None
 
 
 def _print(asked: Asked, found: Recommendation, titles: dict[str, str]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
+    console = plain_console()
     recent = " → ".join(printable(titles.get(token, token)) for token in asked.tokens[-5:])
     events = "1 event" if len(asked.tokens) == 1 else f"{len(asked.tokens)} events"
     console.print(

@@ -19,7 +19,7 @@ import numpy as np
 from sasrec.errors import Interrupted, SasrecError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
-from sasrec.tuning.storage import hidden_password, open_study, optuna_here
+from sasrec.tuning.storage import open_study, optuna_here, shown_storage
 from sasrec.tuning.suggestions import meant, suggested
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Search:
             about: What else a trial's score depends on, such as the model and the data; a study
                 that is there must say the same.
         """
-        self.plan, self._storage = plan, hidden_password(storage)
+        self.plan, self._storage = plan, shown_storage(storage)
         self.study: optuna.Study = open_study(
             storage,
             name,
