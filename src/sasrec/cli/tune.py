@@ -212,7 +212,7 @@ def _tell(standing: Standing, note: Callable[[str], None], watched: str, sign: i
     left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
     mark = " (best so far)" if standing.is_best else ""
     note(
-        f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
+        f"trial {standing.place} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
         f"{best}{left}"
     )
 

@@ -14,7 +14,7 @@ import numpy as np
 from sasrec.data.writing import write_whole
 from sasrec.pictures import attempted, drawn, new_figure, plain_texts, svg_element
 from sasrec.tuning.storage import optuna_here
-from sasrec.tuning.study import Search
+from sasrec.tuning.study import Search, seconds_of
 
 if TYPE_CHECKING:
     import optuna
@@ -44,8 +44,8 @@ def seconds_saved(trials: Sequence[optuna.trial.FrozenTrial]) -> float:
     usual, saved = float(np.mean(lengths)), 0.0
     for trial in trials:
         seen = len(trial.intermediate_values)
-        if trial.state.name == "PRUNED" and seen and trial.duration:
-            saved += max(0.0, usual - seen) * trial.duration.total_seconds() / seen
+        if trial.state.name == "PRUNED" and seen:
+            saved += max(0.0, usual - seen) * seconds_of(trial) / seen
     return saved
 
 
@@ -114,7 +114,7 @@ def search_report(
         name: sum(trial.state.name == state for trial in trials)
         for name, state in (("finished", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))
     }
-    spent = sum(trial.duration.total_seconds() for trial in trials if trial.duration)
+    spent = sum(map(seconds_of, trials))
     head = ", ".join(f"{count} {name}" for name, count in counts.items())
     parts = [
         f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>",
@@ -137,13 +137,13 @@ def _table(
     best: optuna.trial.FrozenTrial | None,
 ) -> str:
     rows = []
-    for trial in trials:
+    for place, trial in enumerate(trials, start=1):  # as the lines of the command and the pictures
         kind = "best" if best is not None and trial.number == best.number else ""
         kind = "pruned" if trial.state.name == "PRUNED" else kind
         score = trial.value if trial.state.name == "COMPLETE" else _reached(trial)
         outcome = trial.user_attrs.get("error", trial.state.name.lower())
         settings = ", ".join(f"{k}: {_short(v)}" for k, v in search.settings_of(trial).items())
-        cells = [str(trial.number), "" if score is None else f"{score:.5f}", outcome, settings]
+        cells = [str(place), "" if score is None else f"{score:.5f}", outcome, settings]
         inside = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
         rows.append(f"<tr class='{kind}'>{inside}</tr>")
     head = "<tr><th>trial</th><th>score</th><th>outcome</th><th>settings</th></tr>"

@@ -107,7 +107,7 @@ def _storage(where: str) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
-    if not where.startswith(("./", "/", "~")):
+    if not re.match(r"\.{0,2}/(?!/)|~", where):
         _refuse_mistyped(where)
     path = Path(where).expanduser()
     if path.exists() and not path.is_file():
