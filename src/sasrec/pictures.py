@@ -92,7 +92,8 @@ def drawn(figure: Figure, form: str, **how: Any) -> bytes:
     with plain_texts():
         texts: list[Any] = figure.findobj(Text)
         fonts = _fonts_for("".join(text.get_text() for text in texts))
-        for text in texts if len(fonts) > 1 else ():
+        for text in texts:
+            text.set_text(printable(text.get_text()))
             text.set_fontfamily(fonts)
         figure.savefig(content, format=form, **how)
     return content.getvalue()
@@ -140,7 +141,7 @@ def _fonts_for(text: str) -> list[str]:
     import matplotlib as mpl
 
     usual: list[str] = list(mpl.rcParams["font.family"])
-    missing = {letter for letter in text if not letter.isspace()} - _letters(_usual_font())
+    missing = {letter for letter in text if letter.isprintable()} - _letters(_usual_font())
     fonts = []
     for name, path in _installed() if missing else ():
         if found := missing & _letters(path):
@@ -194,5 +195,5 @@ def _say_missing(letters: str) -> None:
         "no installed font has %d of the letters in a picture, such as %s; they are drawn as "
         "boxes until a font that has them is installed, such as Noto Sans",
         len(letters),
-        ascii(letters[0]) if not letters[0].isprintable() else letters[0],
+        letters[0],
     )

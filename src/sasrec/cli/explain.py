@@ -75,10 +75,8 @@ def explain(
         if person.skipped:
             names = printable(", ".join(person.skipped))
             print(f"{printable(person.name)}: skipped, unknown: {names}", file=sys.stderr)
-    print(
-        f"{path}: averages over {averages.histories:,} histories, {len(people)} shown; beside it "
-        f"{len(pictures)} pictures, {path.stem}-*.png"
-    )
+    beside = f"; beside it {len(pictures)} pictures, {path.stem}-*.png" if pictures else ""
+    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} shown{beside}")
 
 
 def _averages(
