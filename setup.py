@@ -1,6 +1,8 @@
 """The compiled kernels; all else about the package stands in pyproject.toml."""
 
+import hashlib
 from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -8,6 +10,17 @@ from setuptools.command.build_ext import build_ext
 HERE = "src/sasrec/kernels"
 LOOPS = ["-fopenmp-simd", "-fno-math-errno"]
 """Let marked loops take several numbers at a time, roots too; no OpenMP library is asked for."""
+
+
+SOURCES, HEADERS = sorted(glob(f"{HERE}/*.c")), sorted(glob(f"{HERE}/*.h"))
+
+
+def interface() -> str:
+    """Return the number of these sources, which the library tells and ``library.py`` expects."""
+    whole = hashlib.sha256()
+    for path in (*SOURCES, *HEADERS):
+        whole.update(Path(path).read_bytes())
+    return f"0x{whole.hexdigest()[:12]}"
 
 
 class BuildLibrary(build_ext):
@@ -23,8 +36,9 @@ setup(
     ext_modules=[
         Extension(
             "sasrec.kernels.libkernels",
-            sources=sorted(glob(f"{HERE}/*.c")),
-            depends=sorted(glob(f"{HERE}/*.h")),
+            sources=SOURCES,
+            depends=HEADERS,
+            define_macros=[("SASREC_INTERFACE", f"{interface()}L")],
             extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden", *LOOPS],
             libraries=["m"],
             optional=True,  # where it cannot be built, PyTorch does the work

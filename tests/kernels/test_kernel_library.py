@@ -1,8 +1,10 @@
 import ctypes
+import hashlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -51,6 +53,29 @@ def test_a_library_of_another_system_is_left_alone(monkeypatch, tmp_path):
     (tmp_path / "library").write_bytes(b"no library at all")
     monkeypatch.setattr(library, "LIBRARY", tmp_path / "library")
     assert library._loaded.__wrapped__() == (None, library.NONE)
+
+
+def test_the_number_of_the_sources_is_that_of_the_sources():
+    """Where this fails after a change of the C, take the right number over into library.py."""
+    whole, folder = hashlib.sha256(), library.LIBRARY.parent
+    for path in (*sorted(folder.glob("*.c")), *sorted(folder.glob("*.h"))):
+        whole.update(path.read_bytes())
+    assert f"{library.INTERFACE:012x}" == whole.hexdigest()[:12]
+
+
+@pytest.mark.skipif(not library.LIBRARY.is_file(), reason="kernels were not built")
+def test_a_library_of_other_sources_is_not_used_and_told(monkeypatch, caplog):
+    assert library._loaded.__wrapped__()[0] is not None
+    assert not caplog.records
+    monkeypatch.setattr(library, "INTERFACE", library.INTERFACE + 1)
+    assert library._loaded.__wrapped__() == (None, library.NONE)
+    [record] = caplog.records
+    assert "was built from sources of another version and is not used" in record.getMessage()
+    assert len(record.getMessage().splitlines()) == 1
+
+
+def test_a_library_too_old_to_tell_its_number_is_of_other_sources():
+    assert library._interface_of(SimpleNamespace()) == 0 != library.INTERFACE
 
 
 def test_ceilings_lie_within_each_other():

@@ -30,6 +30,16 @@ def test_tensorboard_hears_of_each_epoch(tmp_path: Path) -> None:
     assert scores == pytest.approx([each.score for each in outcome.trained.epochs])
 
 
+@pytest.mark.filterwarnings("ignore")  # TensorBoard's own
+def test_two_runs_are_two_curves(tmp_path: Path) -> None:
+    values = {**SMALL, "log_tensorboard": True, "checkpoint_dir": str(tmp_path)}
+    corpus = build_corpus(checkerboard(users=10), "checkerboard")
+    for _ in range(3):  # within the same second, too
+        run_experiment(corpus, resolve_settings(values), observer=LogObserver())
+    folders = [path.parent for path in tmp_path.glob("sasrec/*/events.out.tfevents*")]
+    assert len(folders) == len(set(folders)) == 3
+
+
 def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def tracked(name: str) -> TrackedObserver:
         return TrackedObserver(

@@ -1,11 +1,13 @@
 """A search is kept, resumed and shared; a killed process loses nothing and repeats nothing."""
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
+from sasrec.tuning.storage import shown_storage
 from sasrec.tuning.study import Search, Standing
 
 CHOICES = (
@@ -300,6 +303,92 @@ def test_passwords_are_not_shown() -> None:
         Search(plan(), storage="nosuchdb://me:secret@host/x", name="s")
     assert "secret" not in str(caught.value)
     assert "nosuchdb://me:***@host/x" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "shown"),
+    [
+        ("postgresql://me:secret@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:se@cret@host/db", "postgresql://***@host/db"),
+        ("postgresql://me:se cret@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:%73ecret@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:secret@host:port/db", "postgresql://***@host:port/db"),
+        ("redis://:secret@host/0", "redis://:***@host/0"),
+        (
+            "mysql://host/db?password=secret&charset=utf8",
+            "mysql://host/db?charset=utf8&password=***",
+        ),
+        ("mysql://host/db?user=me&ssl_token=secret", "mysql://host/db?ssl_token=***&user=me"),
+        ("sqlite:///s.db", "sqlite:///s.db"),
+        ("runs/12:30.journal", "runs/12:30.journal"),
+    ],
+)
+def test_a_storage_is_shown_without_its_secrets(where: str, shown: str) -> None:
+    assert shown_storage(where) == shown
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "postgresql:/me:secret@host/db",
+        "postgresql//me:secret@host/db",
+        "postgresql:me:secret@host/db",
+        "postgresql:\\\\me:secret@host/db",
+        "//me:secret@host/db",
+        "me:secret@host/db",
+        "mysql:/host/db?password=secret",
+        "host/db?token=secret",
+    ],
+)
+def test_a_url_with_a_mistake_makes_no_folder_of_a_password(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingsError, match="looks like the URL of a database") as caught:
+        Search(plan(), storage=where, name="s")
+    assert "secret" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_may_be_named_like_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for where in ("./a:b@c.journal", "runs/12:30.journal"):
+        Search(plan(), storage=where, name="s")
+        assert Path(where).is_file()
+
+
+def test_the_report_numbers_trials_as_the_command_does(tmp_path: Path) -> None:
+    search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
+    told: list[Standing] = []
+    search.run(train, told.append)
+    assert [standing.place for standing in told] == [1, 2, 3, 4, 5, 6]
+    rows = re.findall(
+        r"<tr class=.*?><td>(\d+)</td><td>([\d.]+)</td>", search_report(search, {}, title="")
+    )
+    assert rows == [(str(each.place), f"{each.score:.5f}") for each in told]
+
+
+def test_minutes_are_not_negative_when_the_clock_jumps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    class Jumping(datetime):
+        """An hour earlier at each look."""
+
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            cls.at -= timedelta(hours=1)
+            return cls.at
+
+    monkeypatch.setattr("optuna.storages.journal._storage.datetime", Jumping)
+    search = Search(plan(prune="halving"), storage=str(tmp_path / "s.journal"), name="s")
+    search.run(train, quiet)
+    assert any(t.duration and t.duration.total_seconds() < 0 for t in search.done())
+    page = search_report(search, {}, title="")
+    assert re.findall(r"-[\d.]+ minutes", page) == []
+    assert seconds_saved(search.done()) >= 0
 
 
 @pytest.mark.parametrize(

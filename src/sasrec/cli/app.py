@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import signal
 import sys
 import tempfile
 import traceback
 from contextlib import suppress
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -22,7 +23,8 @@ from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
-from sasrec.errors import Interrupted, SasrecError, printable
+from sasrec.errors import Interrupted, SasrecError, without_passwords
+from sasrec.streams import ReaderGone, discard, guarded_streams
 
 
 def _version(wanted: bool) -> None:
@@ -56,6 +58,8 @@ MISTAKE = 2
 """Exit code of what the user can mend."""
 INTERRUPTED = 130
 """Exit code of what the user stopped, by Ctrl-C or SIGTERM, as shells and Typer have it."""
+READER_GONE = 141
+"""Exit code when the reader of a pipe, such as head, has seen enough; other programs' too."""
 app.callback()(_front)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 app.command(context_settings=FREE_KEYS)(train)
@@ -77,11 +81,17 @@ def main() -> None:
     """Run the command line and leave the process.
 
     Raises:
-        SystemExit: Always; 0 if it worked, 2 if the user can mend it, 130 if the user stopped it, 1
-            if only we can mend it.
+        SystemExit: Always; 0 if it worked, 2 if the user can mend it, 130 if the user stopped it,
+            141 if the reader of a pipe left, 1 if only we can mend it.
     """
     _reopen_closed_streams()
     _show_anything()
+    logging.raiseExceptions = False  # a log nobody can take is no reason to print traces
+    with guarded_streams():
+        _run()
+
+
+def _run() -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is, go
     try:
         _check_words(sys.argv[1:])
@@ -92,9 +102,9 @@ def main() -> None:
         _fail(str(error), INTERRUPTED if isinstance(error, Interrupted) else MISTAKE)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        _discard(sys.stdout)
-        sys.exit(2)
+    except (ReaderGone, BrokenPipeError):
+        discard(sys.stdout)
+        sys.exit(READER_GONE)
     except MemoryError:
         _fail("not enough memory; use smaller sizes, or a machine with more")
     except OSError as error:
@@ -145,7 +155,7 @@ def _refuse_usage(error: Any) -> NoReturn:
 def _report_bug() -> NoReturn:
     """Keep the trace in a file, spare the user, and leave."""
     with tempfile.NamedTemporaryFile("w", prefix="sasrec-", suffix=".log", delete=False) as trace:
-        traceback.print_exc(file=trace)
+        trace.write(without_passwords(traceback.format_exc()))
     print(
         f"error: this is a bug in sasrec, not in your input; report it with {trace.name}",
         file=sys.stderr,
@@ -155,12 +165,11 @@ def _report_bug() -> NoReturn:
 
 def _fail(message: str, code: int = MISTAKE) -> NoReturn:
     """Print the message as one line and leave with an exit code."""
-    text = printable(" ".join(message.split()))
+    text = without_passwords(" ".join(message.split()))
     if len(text) > LONGEST_MESSAGE:
         text = f"{text[: LONGEST_MESSAGE // 2]} […] {text[-LONGEST_MESSAGE // 2 :]}"
-    with suppress(OSError):
-        print(f"error: {text}", file=sys.stderr, flush=True)
-    _discard(sys.stdout)
+    print(f"error: {text}", file=sys.stderr, flush=True)
+    discard(sys.stdout)
     sys.exit(code)
 
 
@@ -171,12 +180,3 @@ def _reopen_closed_streams() -> None:
             with suppress(OSError):  # the lowest free number is the one that was closed
                 os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
-
-
-def _discard(stream: TextIO) -> None:
-    """Keep Python from complaining at exit about output nobody can take."""
-    with suppress(OSError, ValueError):
-        stream.flush()
-        return
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +12,11 @@ import typer
 
 from sasrec.cli.places import folder_name, made_folder
 from sasrec.cli.run import ConfigFiles, Data
+from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.data.writing import write_whole
 from sasrec.errors import SettingsError, did_you_mean
+from sasrec.pictures import attempted
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
@@ -116,12 +119,14 @@ def compare(
     )
     write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
     write_whole(folder / "comparison.csv", as_csv(found))
-    draw_comparison(found, folder / "comparison.png")
+    picture = folder / "comparison.png"
+    picture.unlink(missing_ok=True)  # of an older comparison
+    attempted("the comparison", partial(draw_comparison, found, picture))
     if as_json:
         print(json.dumps(found.as_json()))
         return
     print_comparison(found, sampled=protocol == "paper")
-    print(f"\nsaved in {folder}: comparison.json, .csv and .png")
+    print(f"\nsaved in {folder}: comparison.json, .csv{' and .png' * picture.exists()}")
 
 
 def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:
@@ -166,9 +171,7 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         found: What was measured.
         sampled: Whether targets were ranked against a sample.
     """
-    from rich.console import Console
-
-    console = Console(markup=False, emoji=False, highlight=False)
+    console = plain_console()
     if not console.is_terminal:
         console.width = max(console.width, WIDE)
     sizes = found.dataset

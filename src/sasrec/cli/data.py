@@ -21,14 +21,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing els
 @data_app.command("list")
 def list_data(as_json: AsJson = False) -> None:
     """List the data sets known by name."""
-    from sasrec.data.catalogue import ENTRIES, cached
+    from sasrec.data.catalogue import ENTRIES, cached, damaged
 
     rows = [
         {
             "name": entry.name,
             "summary": entry.summary,
             "source": entry.source,
-            "fetched": cached(entry.name) is not None,
+            "fetched": cached(entry.name) is not None and damaged(entry.name) is None,
         }
         for entry in ENTRIES.values()
     ]
@@ -64,7 +64,7 @@ def fetch(
         write_atomic(generate(name), target)
         print(f"written to {target}; train on it with -d {target.parent}")
         return
-    folder = catalogue.fetch(name, fetch_progress())
+    folder = catalogue.fetch_whole(name, fetch_progress())
     print(f"{name} is in {folder}")
 
 

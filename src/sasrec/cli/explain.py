@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from sasrec.cli.places import expanded
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.writing import write_whole
 from sasrec.errors import printable
+from sasrec.pictures import attempted
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
@@ -59,7 +61,7 @@ def explain(
     wanted = list(dict.fromkeys(user or first))  # a user asked for twice is shown once
     asked = asked_histories(recommender, history or [], wanted, source, corpus)
     people = [_person(recommender, each, k) for each in asked]
-    pictures = pictures_of(averages, people)
+    pictures = attempted("the explanation", partial(pictures_of, averages, people)) or {}
     title = f"{recommender.settings['model_name']} on {source}"
     path = expanded(out if out is not None else model / PAGE)
     if path.is_dir():
@@ -73,10 +75,8 @@ def explain(
         if person.skipped:
             names = printable(", ".join(person.skipped))
             print(f"{printable(person.name)}: skipped, unknown: {names}", file=sys.stderr)
-    print(
-        f"{path}: averages over {averages.histories:,} histories, {len(people)} shown; beside it "
-        f"{len(pictures)} pictures, {path.stem}-*.png"
-    )
+    beside = f"; beside it {len(pictures)} pictures, {path.stem}-*.png" if pictures else ""
+    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} shown{beside}")
 
 
 def _averages(

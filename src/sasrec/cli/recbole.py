@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sasrec.cli.run import ConfigFiles
+from sasrec.streams import bare_streams
 
 
 def execute(
@@ -22,7 +23,8 @@ def execute(
     """
     from sasrec.recbole_names import run_script
 
-    run_script(script, context.args)
+    with bare_streams():  # a script prints what it likes, as under python itself
+        run_script(script, context.args)
 
 
 def run_recbole(

@@ -20,6 +20,7 @@ from sasrec.cli.asked import (
     tokens_in,
 )
 from sasrec.cli.lists import checked_target, print_json, write_lists
+from sasrec.cli.terminal import plain_console
 from sasrec.errors import DataError, printable
 
 if TYPE_CHECKING:
@@ -131,12 +132,11 @@ def _tell_strange(recommender: Recommender, asked: list[Asked]) -> None:
 
 
 def _print(asked: Asked, found: Recommendation, recommender: Recommender) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     titles = recommender.titles
-    console = Console(markup=False, emoji=False, highlight=False)  # tokens are not ours to style
+    console = plain_console()
     recent = " → ".join(printable(titles.get(token, token)) for token in asked.tokens[-5:])
     events = "1 event" if len(asked.tokens) == 1 else f"{len(asked.tokens)} events"
     console.print(

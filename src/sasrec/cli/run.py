@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sasrec.cli.asked import trained_on
+from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress
 from sasrec.errors import DataError, SettingsError
 
@@ -214,24 +215,20 @@ def print_reports(reports: list[Report], decimals: int) -> None:
         reports: On the same cases.
         decimals: Places after the point.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     first = reports[0]
     sizes = first.dataset
-    console = Console()
+    console = plain_console()
     console.print(
         f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
-        f"{sizes['interactions']:,} interactions\n{first.protocol}",
-        highlight=False,
-        markup=False,
-        emoji=False,
+        f"{sizes['interactions']:,} interactions\n{first.protocol}"
     )
     for part in ("validation", "test"):
         keys = list(getattr(first, part))
         if not keys:
-            console.print(f"{part}: no cases", highlight=False)
+            console.print(f"{part}: no cases")
             continue
         columns = [report.model for report in reports]
         rows = [

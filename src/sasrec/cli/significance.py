@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import SettingsError
 
@@ -79,7 +80,6 @@ def significance(
 
 
 def _print(ours: Entry, baseline: Entry, p_values: dict[str, float]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"test, mean of {len(next(iter(ours.by_seed.values())))} seeds")
@@ -87,4 +87,4 @@ def _print(ours: Entry, baseline: Entry, p_values: dict[str, float]) -> None:
         table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
     for key, p_value in p_values.items():
         table.add_row(key, f"{ours.means[key]:.4f}", f"{baseline.means[key]:.4f}", f"{p_value:.2g}")
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    plain_console().print(table)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +20,7 @@ from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, se
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.locks import alone_at
+from sasrec.pictures import attempted
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
@@ -128,12 +130,12 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         print(f"events after filtering: {path}", file=sys.stderr)
     quiet = quiet or as_json or not run.output.show_progress
     outcome = _trained_and_saved(job, corpus, quiet=quiet)
+    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, job.folder)
     if as_json:
         print(json.dumps({"folder": str(job.folder), **outcome.recommender.metrics}))
     else:
         print_reports(outcome.reports, run.evaluation.decimals)
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
-    _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, job.folder)
     if outcome.trained.interrupted:
         more = (
             f", and 'sasrec train --resume {job.folder}' goes on" if job.checkpoint.exists() else ""
@@ -278,8 +280,6 @@ def _save_curve(metrics: dict[str, Any], watched: str, folder: Path) -> None:
     from sasrec.model_folder import CURVE
     from sasrec.training.curve import draw_curve
 
-    try:
-        draw_curve(metrics, watched, folder / CURVE)
-    except OSError as error:  # the model is saved; a picture less is no failure
-        (folder / CURVE).unlink(missing_ok=True)
-        print(f"no picture of the training: {error.strerror or error}", file=sys.stderr)
+    path = folder / CURVE
+    path.unlink(missing_ok=True)  # of a model that was replaced
+    attempted("the training", partial(draw_curve, metrics, watched, path))

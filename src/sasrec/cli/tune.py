@@ -82,6 +82,7 @@ def tune(
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
     from sasrec.tuning.helpers import Task, search_together
     from sasrec.tuning.plan import SearchPlan
+    from sasrec.tuning.storage import shown_storage
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")
@@ -128,14 +129,16 @@ def tune(
     folder = made_folder(folder)  # only now, as a storage that is refused shall leave none behind
     note = _nothing if quiet or as_json else _note
     if done := len(search.done()):
-        note(f"{where}: going on after {done} of {plan.total} trials")
+        note(f"{shown_storage(where)}: going on after {done} of {plan.total} trials")
     watched = run.evaluation.valid_metric
     sign = -1 if smaller_is_better(watched) else 1  # a search looks for the highest
     tell = partial(_tell, note=note, watched=watched, sign=sign)
     try:
         reason = search_together(task, search, train, tell, jobs)
     except Interrupted as error:
-        raise Interrupted(f"{error} in {where}; the same command goes on from there") from None
+        raise Interrupted(
+            f"{error} in {shown_storage(where)}; the same command goes on from there"
+        ) from None
     note(f"search ended: {reason}")
     chosen = Chosen.of(search, watched=watched, model=name, preset=preset, fixed=fixed)
     write_settings(chosen, folder)  # before the tests, which may take long and be interrupted
@@ -209,7 +212,7 @@ def _tell(standing: Standing, note: Callable[[str], None], watched: str, sign: i
     left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
     mark = " (best so far)" if standing.is_best else ""
     note(
-        f"trial {standing.done} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
+        f"trial {standing.place} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
         f"{best}{left}"
     )
 

@@ -7,11 +7,13 @@ import shlex
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.data.writing import write_whole
 from sasrec.errors import SasrecError
+from sasrec.pictures import attempted
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
@@ -179,10 +181,10 @@ def write_report(
 
     # A search looks for the highest, and its pictures show what it saw.
     name = f"-{chosen.watched}" if smaller_is_better(chosen.watched) else chosen.watched
-    figures = search_figures(search, name)
+    figures = attempted("the search", partial(search_figures, search, name)) or {}
     page = search_report(search, figures, title=title, final=sentences(chosen, tests))
     write_whole(folder / "search.html", page)
-    write_figures(figures, folder)
+    attempted("the search", partial(write_figures, figures, folder))
 
 
 def say(

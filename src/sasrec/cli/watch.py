@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from sasrec.cli.terminal import plain_console
 from sasrec.data.movielens import Progress
 
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ class BarObserver:
 
     def __init__(self) -> None:
         """Make the bar; it appears when training starts."""
-        from rich.console import Console
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
@@ -91,7 +91,7 @@ class BarObserver:
             TextColumn("at most"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            console=Console(stderr=True),
+            console=plain_console(stderr=True),
             transient=True,
         )
         self._targets = 0

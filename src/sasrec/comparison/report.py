@@ -5,10 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sasrec.comparison.entries import Comparison
+from sasrec.data.writing import write_whole
+from sasrec.pictures import drawn, new_figure, plain_logarithmic, plain_texts
 from sasrec.registry import BASELINES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -40,12 +45,14 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         comparison: What was measured.
         path: The PNG file to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with plain_texts():
+        figure = _comparison(comparison)
+        write_whole(path, drawn(figure, "png", dpi=120, bbox_inches="tight"))
 
+
+def _comparison(comparison: Comparison) -> Figure:
     key = comparison.metrics[0]
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 4.5)
     axes = figure.add_subplot()
     for number, entry in enumerate(comparison.entries):
         low, high = entry.intervals[key]
@@ -62,6 +69,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
         lows, highs = zip(*(each.intervals[key] for each in comparison.entries), strict=True)
         axes.set_ylim(0.95 * min(lows), 1.05 * max(highs) + 1e-9)
     axes.set(xscale="log", xlabel="training time to the best epoch, s", ylabel=f"test {key}")
+    plain_logarithmic(axes.xaxis)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     axes.set_title(f"{comparison.dataset['name']}: means and 95 % intervals over cases")
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    return figure

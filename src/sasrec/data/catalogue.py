@@ -1,11 +1,13 @@
 """Catalogue: data sets known by name, and how to come by them.
 
 A fetched data set is turned into RecBole's atomic files in the user's cache folder, so that
-everything is read one way. It appears there whole or not at all, and is fetched once.
+everything is read one way. It appears there whole or not at all, and is fetched once. Its checksums
+are kept beside it and looked at on every use.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sasrec.data.limits import json_within_limits
 from sasrec.data.movielens import (
     Progress,
     movielens_1m,
@@ -24,6 +27,9 @@ from sasrec.data.movielens import (
 from sasrec.data.writing import remove_leftovers, settle, working_prefix
 from sasrec.errors import DataError, did_you_mean
 from sasrec.locks import alone_at
+
+CHECKSUMS = "checksums.json"
+"""Beside the files of a data set: what was fetched, name to SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,63 @@ def cached(name: str) -> Path | None:
     return folder if (folder / f"{name}.inter").is_file() else None
 
 
+def damaged(name: str) -> Path | None:
+    """Return a file of a data set that is not as it was fetched, or None.
+
+    Args:
+        name: Name in the catalogue.
+
+    Returns:
+        The first file that is missing or has another checksum. Of a data set that was not fetched
+        but put there, only what the catalogue knows is looked at.
+    """
+    folder, known = cache_folder() / name, ENTRIES[name].inter_sha256
+    try:
+        expected = _checksums(folder)
+    except (ValueError, RecursionError):
+        return folder / CHECKSUMS
+    if known is not None:
+        expected[f"{name}.inter"] = known
+    for file, sha256 in expected.items():
+        path = folder / file
+        if not path.is_file() or sha256_of(path) != sha256:
+            return path
+    return None
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    """Return what was noted when a data set was fetched; nothing if it was put there by hand.
+
+    Raises:
+        ValueError: It cannot be read.
+    """
+    path = folder / CHECKSUMS
+    if not path.is_file():
+        return {}
+    noted = json_within_limits(path.read_bytes())
+    if not isinstance(noted, dict) or not all(Path(file).name == file for file in noted):
+        raise ValueError("no checksums")
+    return dict(noted)
+
+
+def fetch_whole(name: str, progress: Progress = lambda done, total: None) -> Path:
+    """Return the folder of a known data set as ``fetch``; one that is damaged is fetched again.
+
+    Args:
+        name: Name in the catalogue.
+        progress: Called while bytes arrive.
+
+    Returns:
+        The folder.
+    """
+    if name in ENTRIES and cached(name) is not None and damaged(name) is not None:
+        final = cache_folder() / name
+        with alone_at(final, waits=True):
+            if damaged(name) is not None:
+                _fetch_to(final, ENTRIES[name], progress)
+    return fetch(name, progress)
+
+
 def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
     """Return the folder of a known data set, fetching it if this is the first time.
 
@@ -113,8 +176,8 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
         A folder that holds ``NAME.inter`` and, where the source has it, ``NAME.item``.
 
     Raises:
-        DataError: The name is unknown, no source could be reached, what came has the wrong
-            checksum, or the cache folder cannot be written.
+        DataError: The name is unknown, no source could be reached, what came or what is there has
+            the wrong checksum, or the cache folder cannot be written.
     """
     entry = ENTRIES.get(name)
     if entry is None:
@@ -131,6 +194,11 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
                     _fetch_to(final, entry, progress)
         except OSError as error:
             raise DataError(_no_cache(final.parent, error)) from error
+    if (wrong := damaged(name)) is not None:
+        raise DataError(
+            f"{wrong} is damaged or was changed since it was fetched; 'sasrec data fetch {name}' "
+            "fetches it again, and a file of your own is given by its path"
+        )
     return final
 
 
@@ -148,6 +216,8 @@ def _fetch_to(final: Path, entry: Entry, progress: Progress) -> None:
             with _appearing_folder(final) as folder:
                 way(folder, progress)
                 _check(folder / f"{name}.inter", entry.inter_sha256)
+                noted = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
+                (folder / CHECKSUMS).write_text(json.dumps(noted, indent=1) + "\n")
         except DataError as error:
             failures.append(str(error))
         else:
@@ -178,7 +248,8 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
         raise DataError(_no_cache(final.parent, error)) from error
     try:
         yield working
-        if not (final / f"{final.name}.inter").is_file():  # another process may have been quicker
+        # Another process may have been quicker.
+        if cached(final.name) is None or damaged(final.name) is not None:
             final.mkdir(exist_ok=True)
             for file in sorted(working.iterdir(), key=lambda file: file.suffix == ".inter"):
                 settle(file)

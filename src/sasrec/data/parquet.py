@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sasrec.children import python_command
 from sasrec.data.changes import check_unchanged, seen
 from sasrec.data.cleaning import numbering_for
 from sasrec.data.filters import loaded_columns
@@ -105,7 +106,7 @@ def _try_elsewhere(path: Path, names: list[str]) -> None:
     """
     if getattr(sys, "frozen", False):  # where the executable is not Python
         return
-    command = [sys.executable, "-c", TRIAL, str(path), *names]
+    command = python_command("-c", TRIAL, str(path), *names)
     if subprocess.run(command, capture_output=True).returncode:
         raise DataError(BROKEN.format(path, "values"))
 

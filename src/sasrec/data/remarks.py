@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sasrec.errors import printable
+
 logger = logging.getLogger(__name__)
 
 
@@ -38,4 +40,4 @@ def tell(remarks: Iterable[Remark], where: str) -> None:
         where: What to call the source.
     """
     for remark in remarks:
-        logger.warning("%s: %s", where, remark.text)
+        logger.warning("%s: %s", printable(where), printable(remark.text))

@@ -7,6 +7,7 @@ products, everything is computed by PyTorch; the numbers agree to the precision 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +20,21 @@ from torch import Tensor
 
 from sasrec.errors import SettingsError
 
+logger = logging.getLogger(__name__)
+
 LIBRARY = Path(__file__).with_name("libkernels.so.1")
+INTERFACE = 0xD4D674DCA879
+"""The number of the sources that this file goes with (``interface`` in ``setup.py``)."""
 SWITCH = "SASREC_KERNELS"
 """Environment variable: ``off`` leaves all to PyTorch, ``avx512`` does without AMX."""
 NONE, LANES, TILES = 0, 1, 2
 """What the processor has: no bfloat16 products; AVX-512's; AMX, products of whole tiles."""
+
+STALE = (
+    "%s was built from sources of another version and is not used, so training on a CPU is slower; "
+    "build it anew with: pip install --editable . (in a checkout), or "
+    "pip install --force-reinstall --no-deps sasrec"
+)
 
 FORMS = {"p": ctypes.c_void_p, "l": ctypes.c_long, "f": ctypes.c_float}
 SIGNATURES = {
@@ -65,6 +76,9 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
         return None, NONE
     try:
         library = ctypes.CDLL(str(LIBRARY))
+        if _interface_of(library) != INTERFACE:
+            logger.warning(STALE, LIBRARY)
+            return None, NONE
         # The threads PyTorch computes with: a second set would get in their way.
         threads = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"))
         names = "GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"
@@ -79,6 +93,16 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
     for name in ("softmax", "attend", "linear", "pairs"):
         getattr(library, f"sasrec_{name}_room").restype = ctypes.c_long
     return library, level
+
+
+def _interface_of(library: ctypes.CDLL) -> int:
+    """Return the number of the sources a library was built from; 0 if it is too old to tell."""
+    try:
+        tell = library.sasrec_interface
+    except AttributeError:
+        return 0
+    tell.restype = ctypes.c_long
+    return int(tell())
 
 
 def level() -> int:

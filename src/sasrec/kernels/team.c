@@ -24,6 +24,9 @@ EXPORT void sasrec_team(Fork *fork, Number *number, Number *count)
     present = count;
 }
 
+/* The number of the sources this was built from, given by setup.py. */
+EXPORT long sasrec_interface(void) { return SASREC_INTERFACE; }
+
 /* A thread takes the shares of those that did not come: fewer may be had than were asked for. */
 static void member(void *given)
 {

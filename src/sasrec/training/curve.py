@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sasrec.data.writing import write_whole
+from sasrec.pictures import drawn, new_figure, plain_texts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
@@ -14,13 +20,14 @@ def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
         watched: Key of the validation score, such as ``mrr@10``.
         path: The PNG file to write.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with plain_texts():
+        write_whole(path, drawn(_curve(metrics, watched), "png", dpi=120))
 
+
+def _curve(metrics: dict[str, Any], watched: str) -> Figure:
     epochs = metrics["epochs"]
     checked = [each for each in epochs if each["score"] is not None]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7, 4)
     left = figure.add_subplot()
     left.plot([each["epoch"] for each in epochs], [each["loss"] for each in epochs], "C7")
     left.set(xlabel="epoch", ylabel="training loss (grey)")
@@ -29,4 +36,4 @@ def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
     right.set(ylabel=f"validation {watched} (blue)")
     right.axvline(metrics["best_epoch"], color="C2", linestyle=":")
     left.set_title(f"best at epoch {metrics['best_epoch']} (dotted); {metrics['stopped_because']}")
-    figure.savefig(path, dpi=120)
+    return figure

@@ -24,7 +24,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from sasrec.children import safe_path
 from sasrec.errors import SasrecError, SettingsError
+from sasrec.streams import guard_streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,8 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
 
     # It announces that it ends the others; we say why.
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
-    answers = get_context("spawn").Queue()
-    with nameless_main(), deaf_to_interrupts():
+    with nameless_main(), deaf_to_interrupts(), safe_path():
+        answers = get_context("spawn").Queue()  # starts a process too, which tracks resources
         context = start_processes(
             _one_of, (work, arguments, group, answers), group.here, join=False
         )  # type: ignore[no-untyped-call]
@@ -271,6 +273,7 @@ def _join(group: Group, local: int, backend: str) -> None:
 def _one_of(
     local: int, work: Callable[..., Any], arguments: tuple[Any, ...], group: Group, answers: Any
 ) -> None:
+    guard_streams()
     os.environ["LOCAL_RANK"] = str(local)
     cuda = torch.cuda.is_available() and torch.cuda.device_count() >= group.here
     if not cuda:  # share the cores, as threads that wait for each other's core are slow

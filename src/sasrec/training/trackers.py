@@ -1,11 +1,19 @@
-"""Trackers: TensorBoard or Weights & Biases hear of each epoch, through Accelerate."""
+"""Trackers: TensorBoard or Weights & Biases hear of each epoch, through Accelerate.
+
+A run is a run of its own there: TensorBoard, which draws all events of a folder as one curve, gets
+a folder for each.
+"""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sasrec.children import safe_path
 from sasrec.errors import SettingsError
 from sasrec.training.progress import EpochResult, Observer
 
@@ -36,7 +44,7 @@ class TrackedObserver:
         """
         how = "install what is needed with: pip install accelerate tensorboard wandb"
         try:
-            from accelerate import Accelerator
+            from accelerate import Accelerator as Accelerator
             from accelerate.tracking import get_available_trackers
         except ImportError as error:
             raise SettingsError(f"{', '.join(trackers)} needs Accelerate; {how}") from error
@@ -45,8 +53,7 @@ class TrackedObserver:
             if name not in available:
                 raise SettingsError(f"{name} is not installed; {how}")
         self._inner = inner
-        self._accelerator = Accelerator(log_with=list(trackers), project_dir=str(folder), cpu=True)
-        self._project = project
+        self._trackers, self._project, self._folder = trackers, project, folder
         self._settings = {
             name: value
             for name, value in settings.items()
@@ -60,8 +67,31 @@ class TrackedObserver:
             epochs: Most epochs.
             targets: Targets an epoch.
         """
-        self._accelerator.init_trackers(self._project, config=self._settings)
+        from accelerate import Accelerator
+        from accelerate.tracking import TensorBoardTracker
+
+        with safe_path():  # a tracker may start processes
+            trackers = [
+                TensorBoardTracker(f"{self._project}/{self._new_run()}", str(self._folder))
+                if name == "tensorboard"
+                else name
+                for name in self._trackers
+            ]
+            self._accelerator = Accelerator(
+                log_with=trackers, project_dir=str(self._folder), cpu=True
+            )
+            self._accelerator.init_trackers(self._project, config=self._settings)
         self._inner.started(epochs, targets)
+
+    def _new_run(self) -> str:
+        """Return the name of a folder that no other run has, and make it."""
+        moment = f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}"
+        for number in itertools.count(1):
+            name = moment if number == 1 else f"{moment}-{number}"
+            with suppress(FileExistsError):
+                (self._folder / self._project / name).mkdir(parents=True)
+                break
+        return name
 
     def advanced(self, epoch: int, targets: int) -> None:
         """Pass on.

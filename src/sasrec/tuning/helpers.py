@@ -17,8 +17,10 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from sasrec.children import safe_path
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SasrecError
+from sasrec.streams import guard_streams
 from sasrec.training.processes import deaf_to_interrupts, nameless_main
 from sasrec.tuning.experiments import trainer_of
 from sasrec.tuning.plan import SearchPlan
@@ -149,7 +151,8 @@ def _helpers(
         for _ in range(count)
     ]
     try:
-        with nameless_main(), deaf_to_interrupts():  # Ctrl-C is ours to hear and to pass on
+        # Ctrl-C is ours to hear and to pass on.
+        with nameless_main(), deaf_to_interrupts(), safe_path():
             for other in others:
                 other.start()
         yield others
@@ -166,6 +169,7 @@ def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
     """Take part in a search; run in a process of its own."""
     from sasrec.configuration import resolve_settings
 
+    guard_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _end_with_parent()
     try:

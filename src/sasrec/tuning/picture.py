@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import html
-import io
 import itertools
 import math
 from collections.abc import Sequence
+from functools import partial
+
+from sasrec.pictures import attempted, new_figure, plain_texts, svg_element
 
 
 def search_page(trials: Sequence[str], scores: Sequence[float], *, bigger: bool) -> str:
@@ -22,6 +24,7 @@ def search_page(trials: Sequence[str], scores: Sequence[float], *, bigger: bool)
     Returns:
         The page.
     """
+    picture = attempted("the search", partial(_picture, scores, bigger=bigger)) or ""
     best = (max if bigger else min)(
         (score for score in scores if not math.isnan(score)), default=math.nan
     )
@@ -38,7 +41,7 @@ td, th {{ padding: .1em .8em; text-align: left }}
 .best {{ background: #d9f2d9 }}
 </style>
 <h1>Validation score by trial</h1>
-{_picture(scores, bigger=bigger)}
+{picture}
 <table><tr><th>trial</th><th>score</th><th>parameters</th></tr>
 {rows}
 </table></html>
@@ -47,24 +50,18 @@ td, th {{ padding: .1em .8em; text-align: left }}
 
 def _picture(scores: Sequence[float], *, bigger: bool) -> str:
     """Return the scores as an SVG element: a dot a trial, a line for the best so far."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
     worst = -math.inf if bigger else math.inf
     known = [worst if math.isnan(score) else score for score in scores]
     best = [
         math.nan if math.isinf(value) else value
         for value in itertools.accumulate(known, max if bigger else min)
     ]
-    figure = Figure(figsize=(8, 4), layout="constrained")
-    FigureCanvasSVG(figure)
-    axes = figure.add_subplot()
     numbers = range(1, len(scores) + 1)
-    axes.plot(numbers, scores, "C0o", label="trial")
-    axes.step(numbers, best, "C2", where="post", label="best so far")
-    axes.set(xlabel="trial", ylabel="validation score")
-    axes.legend()
-    text = io.StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = text.getvalue()
-    return svg[svg.index("<svg") :]
+    with plain_texts():
+        figure = new_figure(8, 4)
+        axes = figure.add_subplot()
+        axes.plot(numbers, scores, "C0o", label="trial")
+        axes.step(numbers, best, "C2", where="post", label="best so far")
+        axes.set(xlabel="trial", ylabel="validation score")
+        axes.legend()
+        return svg_element(figure)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import html
-import io
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sasrec.data.writing import write_whole
+from sasrec.pictures import attempted, drawn, new_figure, plain_texts, svg_element
 from sasrec.tuning.storage import optuna_here
-from sasrec.tuning.study import Search
+from sasrec.tuning.study import Search, seconds_of
 
 if TYPE_CHECKING:
     import optuna
@@ -43,8 +44,8 @@ def seconds_saved(trials: Sequence[optuna.trial.FrozenTrial]) -> float:
     usual, saved = float(np.mean(lengths)), 0.0
     for trial in trials:
         seen = len(trial.intermediate_values)
-        if trial.state.name == "PRUNED" and seen and trial.duration:
-            saved += max(0.0, usual - seen) * trial.duration.total_seconds() / seen
+        if trial.state.name == "PRUNED" and seen:
+            saved += max(0.0, usual - seen) * seconds_of(trial) / seen
     return saved
 
 
@@ -58,6 +59,11 @@ def search_figures(search: Search, watched: str) -> dict[str, Figure]:
     Returns:
         Title to figure; without those that need more trials.
     """
+    with plain_texts():
+        return _figures(search, watched)
+
+
+def _figures(search: Search, watched: str) -> dict[str, Figure]:
     trials = search.done()
     figures = {
         "Score by trial": _by_trial(trials, watched),
@@ -84,9 +90,7 @@ def write_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     """
     paths = [folder / f"{title.lower().replace(' ', '-')}.png" for title in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=120)
-        write_whole(path, content.getvalue())
+        write_whole(path, drawn(figure, "png", dpi=120))
     return paths
 
 
@@ -105,11 +109,12 @@ def search_report(
         The page.
     """
     trials, best = search.done(), search.best()
+    pictures = attempted("the search", partial(_elements, figures)) or {}
     counts = {
         name: sum(trial.state.name == state for trial in trials)
         for name, state in (("finished", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))
     }
-    spent = sum(trial.duration.total_seconds() for trial in trials if trial.duration)
+    spent = sum(map(seconds_of, trials))
     head = ", ".join(f"{count} {name}" for name, count in counts.items())
     parts = [
         f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>",
@@ -117,9 +122,13 @@ def search_report(
         f"<p>{len(trials)} trials: {head}; {spent / 60:.1f} minutes of training. Pruning saved "
         f"about {seconds_saved(trials) / 60:.1f} minutes.</p>",
         *(f"<p>{html.escape(sentence)}</p>" for sentence in final),
-        *(f"<h2>{html.escape(name)}</h2>{_svg(figure)}" for name, figure in figures.items()),
+        *(f"<h2>{html.escape(name)}</h2>{picture}" for name, picture in pictures.items()),
     ]
     return "\n".join([*parts, "<h2>Trials</h2>", _table(search, trials, best), "</html>\n"])
+
+
+def _elements(figures: Mapping[str, Figure]) -> dict[str, str]:
+    return {name: svg_element(figure) for name, figure in figures.items()}
 
 
 def _table(
@@ -128,13 +137,13 @@ def _table(
     best: optuna.trial.FrozenTrial | None,
 ) -> str:
     rows = []
-    for trial in trials:
+    for place, trial in enumerate(trials, start=1):  # as the lines of the command and the pictures
         kind = "best" if best is not None and trial.number == best.number else ""
         kind = "pruned" if trial.state.name == "PRUNED" else kind
         score = trial.value if trial.state.name == "COMPLETE" else _reached(trial)
         outcome = trial.user_attrs.get("error", trial.state.name.lower())
         settings = ", ".join(f"{k}: {_short(v)}" for k, v in search.settings_of(trial).items())
-        cells = [str(trial.number), "" if score is None else f"{score:.5f}", outcome, settings]
+        cells = [str(place), "" if score is None else f"{score:.5f}", outcome, settings]
         inside = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
         rows.append(f"<tr class='{kind}'>{inside}</tr>")
     head = "<tr><th>trial</th><th>score</th><th>outcome</th><th>settings</th></tr>"
@@ -246,16 +255,5 @@ def _height(trial: optuna.trial.FrozenTrial, each: Any) -> float:
 
 
 def _figure(width: float, height: float, *, plots: bool = True) -> tuple[Figure, Any]:
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(figure)
+    figure = new_figure(width, height)
     return figure, figure.add_subplot() if plots else None
-
-
-def _svg(figure: Figure) -> str:
-    text = io.StringIO()
-    figure.savefig(text, format="svg")
-    written = text.getvalue()
-    return written[written.index("<svg") :]

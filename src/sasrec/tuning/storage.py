@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.data.limits import json_within_limits
-from sasrec.errors import SettingsError
+from sasrec.errors import SettingsError, without_passwords
 from sasrec.locks import lock_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,6 @@ def open_study(
         SettingsError: The storage cannot be reached or is damaged, or the study there is about
             something else.
     """
-    shown = hidden_password(where)
     library = optuna_here()
     try:
         study: Any = library.create_study(
@@ -84,8 +83,8 @@ def open_study(
             elif known != described:
                 other = "other settings" if what == "settings" else f"another {what}"
                 raise SettingsError(
-                    f"the study {name!r} in {shown} has {other}{_both(known, described)}; "
-                    "choose another --out, --study or --storage"
+                    f"the study {name!r} in {shown_storage(where)} has {other}"
+                    f"{_both(known, described)}; choose another --out, --study or --storage"
                 )
         if points:
             _queue_once(study, points)
@@ -94,7 +93,7 @@ def open_study(
     except Exception as error:  # each database has errors of its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise SettingsError(
-            f"the storage {shown} cannot be used: {hidden_password(reason)}"
+            f"the storage {shown_storage(where)} cannot be used: {_without(where, reason)}"
         ) from error
     opened: optuna.Study = study
     return opened
@@ -108,6 +107,8 @@ def _storage(where: str) -> Any:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
+    if not re.match(r"\.{0,2}/(?!/)|~", where):
+        _refuse_mistyped(where)
     path = Path(where).expanduser()
     if path.exists() and not path.is_file():
         raise SettingsError(f"{path} is no file; the storage is a file or a database URL")
@@ -158,16 +159,48 @@ def _cut_off_unfinished(path: Path) -> None:
     os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def hidden_password(text: str) -> str:
-    """Return a text without the passwords of the URLs in it.
+def shown_storage(where: str) -> str:
+    """Return a storage as it may be printed.
 
     Args:
-        text: Such as ``postgresql://me:secret@host/studies``.
+        where: A file, or a URL such as ``postgresql://me:secret@host/studies``.
 
     Returns:
-        Such as ``postgresql://me:***@host/studies``.
+        The file, or the URL without passwords, such as ``postgresql://me:***@host/studies``.
     """
-    return re.sub(r"(://[^/@\s:]*:)[^@\s]*@", r"\1***@", text)
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    if "://" not in where:
+        return without_passwords(where)
+    try:
+        url = make_url(where)
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or where.partition("?")[0].count("@") > 1:  # all before the last @ may be secret
+        return re.sub(r"://.*@", "://***@", without_passwords(where), flags=re.DOTALL)
+    hidden = {key: "***" for key in url.query if without_passwords(f"?{key}=x") != f"?{key}=x"}
+    shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
+    return shown.replace("%2A%2A%2A", "***")
+
+
+def _without(where: str, text: str) -> str:
+    """Return what a library says of a storage, without what is secret in its URL."""
+    return without_passwords(text.replace(where, shown_storage(where)))
+
+
+def _refuse_mistyped(where: str) -> None:
+    """Refuse a URL with a mistake in it, which would become folders named with its password.
+
+    Raises:
+        SettingsError: It is no path that somebody would give a file.
+    """
+    looks_like_a_url = re.match(r"[A-Za-z][\w+.-]+:[/\\]|[\w+.-]*//|[^/.~][^@]*:[^@]*@", where)
+    if looks_like_a_url or without_passwords(where) != where:
+        raise SettingsError(
+            "the storage looks like the URL of a database with a mistake in it; a URL begins with "
+            "a name and '://', such as sqlite:///search.db, and a file of such a name with './'"
+        )
 
 
 def _both(one: str, other: str) -> str:

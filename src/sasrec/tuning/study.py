@@ -19,7 +19,7 @@ import numpy as np
 from sasrec.errors import Interrupted, SasrecError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
-from sasrec.tuning.storage import hidden_password, open_study, optuna_here
+from sasrec.tuning.storage import open_study, optuna_here, shown_storage
 from sasrec.tuning.suggestions import meant, suggested
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Standing:
     """How a search stands after a trial.
 
     Attributes:
-        number: Of the trial.
+        place: Of the trial among those done, from 1, as in the report.
         settings: Tried.
         outcome: ``finished``, ``pruned``, or ``failed`` and why.
         score: Best validation score of the trial, or None.
@@ -49,7 +49,7 @@ class Standing:
             minute a trial may begin in; not a number while all trials have failed.
     """
 
-    number: int
+    place: int
     settings: dict[str, Any]
     outcome: str
     score: float | None
@@ -80,7 +80,7 @@ class Search:
             about: What else a trial's score depends on, such as the model and the data; a study
                 that is there must say the same.
         """
-        self.plan, self._storage = plan, hidden_password(storage)
+        self.plan, self._storage = plan, shown_storage(storage)
         self.study: optuna.Study = open_study(
             storage,
             name,
@@ -135,7 +135,7 @@ class Search:
         optuna = optuna_here()
         watcher = _Watcher(trial, prunes=self.plan.prune != "none")
         try:
-            score = train(settings, watcher)
+            score = _timed(trial, lambda: train(settings, watcher))
         except optuna.TrialPruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         except Interrupted:
@@ -252,7 +252,7 @@ class Search:
         if self.plan.minutes is not None:
             left = min(left, max(60 * self.plan.minutes - spent, 0))
         return Standing(
-            number=number,
+            place=[each.number for each in done].index(number) + 1,
             settings=self.settings_of(trial),
             outcome=outcome,
             score=score,
@@ -262,6 +262,15 @@ class Search:
             best=None if best is None else best.value,
             seconds_left=left,
         )
+
+
+def _timed(trial: optuna.Trial, work: Callable[[], float]) -> float:
+    """Return what some work returns; note how long it took by a clock that does not jump."""
+    begun = time.monotonic()
+    try:
+        return work()
+    finally:
+        trial.set_user_attr("seconds", time.monotonic() - begun)
 
 
 class _Watcher:
@@ -297,6 +306,21 @@ class _Watcher:
 
     def stopped(self, reason: str) -> None:
         """Take no notice."""
+
+
+def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
+    """Return how long a trial took.
+
+    Args:
+        trial: Done; those of older versions tell only when they began and ended.
+
+    Returns:
+        Seconds, never negative.
+    """
+    told = trial.user_attrs.get("seconds")
+    if isinstance(told, int | float) and told >= 0:
+        return float(told)
+    return max(0.0, trial.duration.total_seconds()) if trial.duration else 0.0
 
 
 def _is_lost(trial: optuna.trial.FrozenTrial) -> bool:
