@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,14 @@ import torch
 
 from sasrec.configuration import RunSettings, adapted, resolve_settings
 from sasrec.data.batching import CPU, Collator, TrainingBatches
+from sasrec.data.remarks import tell
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.evaluation.metrics import smaller_is_better, split_key
+from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
+from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
@@ -36,6 +39,9 @@ from sasrec.training.trainer import Trained, fit
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
+
+HASHES = "event_hashes"
+"""Key of what a model remembers of its training events, for evaluation to recognise them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def run_experiment(
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics(corpus, reports, trained),
+        metrics=_metrics(corpus, split, reports, trained, run.evaluation.valid_metric),
         environment={
             **environment(),
             "device": device.type,
@@ -361,9 +367,28 @@ def evaluate(
     )
 
 
-def _metrics(corpus: Corpus, reports: list[Report], trained: Trained) -> dict[str, Any]:
+def only(run: RunSettings, key: str) -> RunSettings:
+    """Return settings that measure one metric and nothing else.
+
+    Args:
+        run: All settings.
+        key: Of the metric, such as ``ndcg@10``.
+
+    Returns:
+        The settings.
+    """
+    name, k = split_key(key)
+    change = {"metrics": (name,), "topk": (max(k, 1),)}
+    return replace(run, evaluation=run.evaluation.model_copy(update=change))
+
+
+def _metrics(
+    corpus: Corpus, split: Split, reports: list[Report], trained: Trained, watched: str
+) -> dict[str, Any]:
+    worse = worse_than_counts(reports, watched)
+    tell(worse, corpus.name)
     return {
-        "remarks": [remark.as_json() for remark in corpus.remarks],
+        "remarks": [remark.as_json() for remark in (*corpus.remarks, *worse)],
         "reports": [report.as_json() for report in reports],
         "best_epoch": trained.best_epoch,
         "stopped_because": trained.stopped_because,
@@ -376,4 +401,5 @@ def _metrics(corpus: Corpus, reports: list[Report], trained: Trained) -> dict[st
             }
             for each in trained.epochs
         ],
+        HASHES: sketch_of(corpus, split).as_json(),
     }

@@ -109,7 +109,7 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         Interrupted: Training was stopped early; what there is was saved.
     """
     from sasrec.data.sources import load_corpus, save_events
-    from sasrec.experiment import fitted, run_experiment
+    from sasrec.experiment import HASHES, fitted, run_experiment
     from sasrec.model_folder import check_target
 
     run = job.run
@@ -141,7 +141,8 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
     if not outcome.trained.interrupted:
         job.checkpoint.unlink(missing_ok=True)
     if as_json:
-        print(json.dumps({"folder": str(job.folder), **outcome.recommender.metrics}))
+        told = {k: v for k, v in outcome.recommender.metrics.items() if k != HASHES}
+        print(json.dumps({"folder": str(job.folder), **told}))
     else:
         print_reports(outcome.reports, run.evaluation.decimals)
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
