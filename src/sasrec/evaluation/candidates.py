@@ -15,7 +15,7 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases, Split
 from sasrec.data.windows import case_windows
 from sasrec.errors import DataError
-from sasrec.evaluation.ranking import last_scores, rank_among_samples
+from sasrec.evaluation.ranking import rank_among_samples, target_scores
 from sasrec.models.contract import NextItemModel
 
 PAPER = "paper"
@@ -154,8 +154,8 @@ def rank_as_in_2018(
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
     collator = Collator(sequences, with_times=model.needs_times, device=device)
-    for which, batch, scores in last_scores(model, collator, windows, device):
-        own = scores.gather(1, batch.targets[batch.last][:, None])
+    for which, targets, scores in target_scores(model, collator, windows, device):
+        own = scores.gather(1, targets[:, None])
         drawn = torch.from_numpy(samples[which]).to(device)
         ranks[which] = (1 + (~(scores.gather(1, drawn) <= own)).sum(1)).cpu().numpy()
     return ranks
