@@ -149,6 +149,30 @@ def test_an_older_result_is_replaced_only_if_asked(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "comparison.json").read_bytes() != before
 
 
+KILLED_WHILE_WRITING = """
+import os, sys
+import sasrec.comparison.report as report
+def deadly(comparison, path):
+    os.kill(os.getpid(), 9)
+report.draw_comparison = deadly
+from sasrec.cli.app import main
+sys.argv = ["sasrec", *sys.argv[1:]]
+main()
+"""
+
+
+def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
+    one = ("compare", "-d", DATA, "-m", "FMC", "-o", "out", "--epochs=1", "-q")
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, *one], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "out" / "comparison.csv").exists()
+    ended = run(*one, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 of 1 trainings were finished before" in ended.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"comparison.json", "comparison.csv", "comparison.png"}
+
+
 @contextmanager
 def taken(folder: Path) -> Iterator[None]:
     """Hold a folder as another comparison would."""

@@ -14,7 +14,7 @@ import typer
 from sasrec.cli.places import expanded, folder_name
 from sasrec.cli.run import ConfigFiles, Data
 from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.data.writing import write_whole, written_whole
+from sasrec.data.writing import remove_leftovers, write_whole, written_whole
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.locks import alone_at
 
@@ -32,8 +32,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "valid_metric": "ndcg@10",
     },
 }
-RESULTS = ("comparison.json", "comparison.csv", "comparison.png")
-"""Files of a comparison that is finished."""
+RESULTS = ("comparison.csv", "comparison.png", "comparison.json")
+"""Files of a comparison that is finished, in the order they are written."""
 PARTS = "part of the test cases"
 LONGEST_HEADING = 16
 """Characters of a model's name in a line; longer names are folded."""
@@ -115,17 +115,28 @@ def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
     """
     try:
         with alone_at(folder, waits=False):
-            if not overwrite and any((folder / name).exists() for name in RESULTS):
+            if not overwrite and _holds_result(folder):
                 raise SettingsError(
                     f"{folder} already holds a comparison; choose another folder with --out, or "
                     "replace it with --overwrite"
                 )
+            for name in RESULTS:
+                remove_leftovers(folder / name)
             yield
     except BlockingIOError as error:
         raise SettingsError(
             f"another comparison writes to {folder}; wait for it, or choose another folder with "
             "--out"
         ) from error
+
+
+def _holds_result(folder: Path) -> bool:
+    """Return whether a folder holds a comparison, and not what one that was killed has begun."""
+    from sasrec.comparison.kept import UNFINISHED
+
+    if (folder / UNFINISHED).is_dir():
+        return (folder / RESULTS[-1]).exists()
+    return any((folder / name).exists() for name in RESULTS)
 
 
 def _measured(
@@ -200,9 +211,9 @@ def _measured(
 def _write(found: Comparison, folder: Path) -> None:
     from sasrec.comparison.report import as_csv, draw_comparison
 
-    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
     write_whole(folder / "comparison.csv", as_csv(found))
     written_whole(folder / "comparison.png", lambda path: draw_comparison(found, path))
+    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
 
 
 def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:

@@ -97,8 +97,10 @@ class Trainings:
 
     def left(self) -> str:
         """Return what is kept of a comparison that was stopped, in words."""
-        if self.kept is None or not self.done:
+        if not self.done:
             return "no training was finished"
+        if self.kept is None:
+            return "nothing was kept"
         return (
             f"{len(self.done)} of {self.n_all} trainings are kept in {self.kept.folder}, and the "
             "same command goes on from there"
