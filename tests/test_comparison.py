@@ -10,15 +10,20 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison.compare import compare, run_settings
-from sasrec.comparison.entries import Course, course_of
+from sasrec.comparison.entries import Course, Measured, course_of, entries_of, remarks_on
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.config_files import Layer
 from sasrec.configuration import resolve_settings
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.errors import SettingsError
-from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
+from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.evaluation.significance import (
+    bootstrap_interval,
+    holm,
+    one_sided_p_value,
+    paired_p_value,
+)
 from sasrec.evaluation.slices import _thirds, slices_of
 from sasrec.training.progress import LogObserver
 
@@ -163,3 +168,46 @@ def test_parts_of_counts_have_whole_numbers():
     ]
     shares = _thirds("activity", np.array([0.5, 1.25, 3.0, 8.0]), "events a day")
     assert next(iter(shares)) == "activity up to 1.25 events a day"
+
+
+def test_models_measured_on_different_cases_are_refused() -> None:
+    measured = {"A": Measured([np.array([1, 2, 3])]), "B": Measured([np.array([1, 2])])}
+    with pytest.raises(DataError, match=r"different cases \(2, 3 of them\)"):
+        entries_of(measured, ("ndcg@5",), {})
+
+
+def test_what_counts_do_better_and_what_is_unknown_is_remarked() -> None:
+    one = {
+        "SASRec": Measured([np.array([9])]),
+        "FPMC": Measured([np.array([1])]),
+        "Markov": Measured([np.array([2])]),
+    }
+    found = remarks_on(entries_of(one, ("ndcg@5",), {}), "ndcg@5", ["Popularity", "Markov"])
+    assert found[0].startswith("SASRec ranks worse than plain counts: ndcg@5 is 0.0000, below")
+    assert found[1].startswith("p of Markov, SASRec is unknown")
+    assert len(found) == 2
+
+
+def test_one_sided_p_values_are_scipys_and_unknown_without_spread() -> None:
+    ours, baseline = [0.3, 0.5, 0.4], [0.2, 0.1, 0.35]
+    expected = stats.ttest_rel(ours, baseline, alternative="greater").pvalue
+    assert one_sided_p_value(ours, baseline) == pytest.approx(expected)
+    assert np.isnan(one_sided_p_value(ours, ours))
+    assert np.isnan(one_sided_p_value([1.0], [0.0]))
+
+
+def test_ctrl_c_in_python_ends_without_a_comparison(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sasrec.comparison.trainings.train_model", stop)
+    with pytest.raises(Interrupted, match="no table; no training was finished"):
+        compare(
+            corpus,
+            ["FPMC"],
+            settings=[Layer("here", FAST)],
+            seeds=[1],
+            observer=lambda model, seed: LogObserver(),
+        )

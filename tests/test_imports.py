@@ -30,7 +30,7 @@ LAYERS = [
     {"registry", "model_folder", "presets", "answers"},
     {"recommender", "model_contents", "configuration", "objective"},
     {"experiment", "loading"},
-    {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
+    {"recbole_config", "recbole_import", "tuning", "comparison", "explanation", "familiar"},
     {"recbole_data", "explanation_pictures"},
     {"explanation_page"},
     {"recbole"},

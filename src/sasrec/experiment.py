@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,9 @@ from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.evaluation.metrics import smaller_is_better, split_key
+from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
+from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.model_folder import check_target
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts, recent_counts
@@ -37,6 +39,9 @@ from sasrec.training.trainer import Trained, fit
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
+
+HASHES = "event_hashes"
+"""Key of what a model remembers of its training events, for evaluation to recognise them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,11 @@ def run_experiment(
         *baseline_reports(corpus, split, run, device=device),
     ]
     counts = item_counts(split, len(corpus.items))
-    remarks = untrained_items(corpus, counts)
+    remarks = [
+        *untrained_items(corpus, counts),
+        *worse_than_counts(reports, run.evaluation.valid_metric),
+    ]
+    hashes = sketch_of(corpus, split).as_json()
     tell(remarks, corpus.name)
     recommender = Recommender(
         model=model,
@@ -134,7 +143,7 @@ def run_experiment(
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics((*corpus.remarks, *split.remarks, *remarks), reports, trained),
+        metrics=_metrics((*corpus.remarks, *split.remarks, *remarks), reports, trained, hashes),
         environment={
             **environment(),
             "device": device.type,
@@ -388,8 +397,23 @@ def untrained_items(corpus: Corpus, counts: np.ndarray) -> list[Remark]:
     return [Remark("untrained_items", len(found), text)]
 
 
+def only(run: RunSettings, key: str) -> RunSettings:
+    """Return settings that measure one metric and nothing else.
+
+    Args:
+        run: All settings.
+        key: Of the metric, such as ``ndcg@10``.
+
+    Returns:
+        The settings.
+    """
+    name, k = split_key(key)
+    change = {"metrics": (name,), "topk": (max(k, 1),)}
+    return replace(run, evaluation=run.evaluation.model_copy(update=change))
+
+
 def _metrics(
-    remarks: tuple[Remark, ...], reports: list[Report], trained: Trained
+    remarks: tuple[Remark, ...], reports: list[Report], trained: Trained, hashes: dict[str, Any]
 ) -> dict[str, Any]:
     return {
         "remarks": [remark.as_json() for remark in remarks],
@@ -406,4 +430,5 @@ def _metrics(
             }
             for each in trained.epochs
         ],
+        HASHES: hashes,
     }

@@ -81,7 +81,7 @@ def _listed(value: Any) -> Any:
 
 
 GPU_NUMBERS = r"^(\d{1,4}( *, *\d{1,4})*)?$"
-CANDIDATES = r"^(full|(uni|pop)[1-9][0-9]{0,4})$"
+CANDIDATES = r"^(full|(uni|pop|paper)[1-9][0-9]{0,4})$"
 
 
 def _worded(value: Any) -> Any:
@@ -470,8 +470,10 @@ class EvaluationSettings(Settings):
     ratio_by: Literal["user", "all"] = "user"
     """With ratio: of each user's targets, or of all targets in the order of time."""
     candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"
-    """Against which items a target is ranked: full (all), uni100 (100 drawn evenly) or pop100
-    (100 drawn by popularity). Sampled figures are not comparable with full ones."""
+    """Against which items a target is ranked: full (all), uni100 (100 drawn evenly), pop100 (100
+    drawn by popularity) or paper100 (as the code of 2018: 100 drawn outside the user's training
+    events, one drawn twice counts twice, ties do not count). Figures of these are not comparable
+    with each other, least of all with full ones."""
     valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
     """The same for validation; None takes that of the test."""
     remove_seen: bool = False

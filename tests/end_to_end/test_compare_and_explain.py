@@ -75,7 +75,8 @@ def test_the_papers_protocol_warns(tmp_path: Path) -> None:
     assert "can put models in another order" in " ".join(ended.stdout.split())
     kept = json.loads((tmp_path / "here" / "comparison.json").read_text())
     assert kept["metrics"] == ["hit@10", "ndcg@10"]
-    assert "ranking against 100 items drawn evenly" in kept["protocol"]
+    assert "100 items drawn evenly outside the user's training events" in kept["protocol"]
+    assert "as in the code of 2018" in kept["protocol"]
 
 
 def test_significance_takes_recboles_flags(tmp_path: Path) -> None:

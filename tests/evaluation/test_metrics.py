@@ -162,3 +162,21 @@ def test_area_under_the_curve_is_the_share_of_other_items_below() -> None:
 
 def test_area_under_the_curve_has_no_cut_off() -> None:
     assert metrics.split_key("gauc") == ("gauc", 0)
+
+
+def test_zeros_behind_short_lists_are_no_items() -> None:
+    counts = np.array([0, 3, 2, 1, 1])
+    full = Lists(np.array([[1], [2]]), counts, 4)
+    filled = Lists(np.array([[1, 0, 0], [2, 0, 0]]), counts, 4)
+    for name in ("shannonentropy", "giniindex", "itemcoverage"):
+        assert LIST_METRICS[name](filled, 3) == LIST_METRICS[name](full, 1), name
+    assert LIST_METRICS["shannonentropy"](filled, 3) == pytest.approx(np.log(2) / 2)
+
+
+def test_empty_lists_have_values_without_a_warning() -> None:
+    nothing = Lists(np.zeros((5, 3), dtype=np.int64), np.array([0, 3, 2, 1, 1]), 4)
+    for name, metric in LIST_METRICS.items():
+        assert metric(nothing, 3) == 0, name
+    nobody = Lists(np.zeros((5, 0), dtype=np.int64), np.array([0, 3, 2, 1, 1]), 4)
+    for name in ("giniindex", "shannonentropy", "itemcoverage"):
+        assert LIST_METRICS[name](nobody, 3) == 0, name

@@ -6,8 +6,8 @@ from sasrec.data.sequences import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import ranking
+from sasrec.evaluation.candidates import sampled_candidates
 from sasrec.evaluation.ranking import rank_among_samples, rank_targets, ranks_of_, top_items
-from sasrec.evaluation.report import sampled_candidates
 from sasrec.models.markov import count_transitions
 
 NAN = float("nan")

@@ -4,42 +4,50 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.places import folder_name, made_folder
+from sasrec.cli.places import expanded, folder_name
 from sasrec.cli.run import ConfigFiles, Data
 from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.data.writing import write_whole
+from sasrec.data.writing import remove_leftovers, write_whole
 from sasrec.errors import SettingsError, did_you_mean
+from sasrec.locks import alone_at
 from sasrec.pictures import attempted
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
+    from sasrec.config_files import Layer
     from sasrec.training.progress import Observer
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
     "full": {},
     "paper": {
-        "candidates": "uni100",
+        "candidates": "paper100",
         "metrics": ("hit", "ndcg"),
         "topk": (10,),
         "valid_metric": "ndcg@10",
     },
 }
+RESULTS = ("comparison.csv", "comparison.png", "comparison.json")
+"""Files of a comparison that is finished, in the order they are written."""
 PARTS = "part of the test cases"
 LONGEST_HEADING = 16
 """Characters of a model's name in a line; longer names are folded."""
 WIDE = 160
 """Characters of a line in a file, where tables need not be folded."""
 SAMPLED = (
-    "targets are ranked against 100 items drawn with repetition, as in the paper of 2018: such "
-    "figures are not comparable with those of full ranking, and can put models in another order "
-    "(Krichene & Rendle 2020)"
+    "targets are ranked against 100 items drawn outside the user's training events, where one "
+    "drawn twice counts twice and ties count for the target, as in the code of 2018; "
+    "--candidates=uni100 draws among all items, counts each once, and ties against the target, "
+    "which gives lower figures. Neither is comparable with full ranking, and both can put models "
+    "in another order (Krichene & Rendle 2020)"
 )
 
 
@@ -62,6 +70,9 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder; default compared/DATA.")
     ] = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the result of an earlier comparison.")
+    ] = False,
     config_file: ConfigFiles = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
@@ -69,20 +80,10 @@ def compare(
     """Train or load several models, rank the same targets with each, and say what differs for sure.
 
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
-    goes to the models that have it; a saved model keeps its own.
+    goes to the models that have it; a saved model keeps its own. After an interruption the same
+    command goes on with the trainings that are not finished.
     """
-    from sasrec.comparison.compare import (
-        check_given,
-        compared_metrics,
-        load_saved,
-        protocol_of,
-        run_settings,
-        tested_split,
-    )
-    from sasrec.comparison.compare import compare as measure
-    from sasrec.comparison.report import as_csv, draw_comparison
     from sasrec.config_files import Layer, key_words, yaml_file
-    from sasrec.data.sources import load_corpus
 
     if protocol not in PROTOCOLS:
         raise SettingsError(
@@ -91,42 +92,134 @@ def compare(
     names, saved = _names_and_folders(models)
     shown = Layer("compare", {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]})
     settings = [shown, *map(yaml_file, config_file or []), key_words(context.args)]
+    folder = expanded(out if out is not None else Path("compared") / folder_name(data))
+    with alone_in(folder, overwrite=overwrite):
+        found = _measured(data, names, saved, settings, seeds, folder, quiet=quiet or as_json)
+    if as_json:
+        print(json.dumps(found.as_json()))
+        return
+    print_comparison(found, sampled=protocol == "paper")
+    picture = " and .png" * (folder / "comparison.png").exists()
+    print(f"\nsaved in {folder}: comparison.json, .csv{picture}")
+
+
+@contextmanager
+def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
+    """Keep a folder for one comparison at a time, and the result of an earlier one.
+
+    Args:
+        folder: Of the result.
+        overwrite: Whether a result that is there may be replaced.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SettingsError: Another comparison writes there, or one has.
+    """
+    try:
+        with alone_at(folder, waits=False):
+            if not overwrite and _holds_result(folder):
+                raise SettingsError(
+                    f"{folder} already holds a comparison; choose another folder with --out, or "
+                    "replace it with --overwrite"
+                )
+            for name in RESULTS:
+                remove_leftovers(folder / name)
+            yield
+    except BlockingIOError as error:
+        raise SettingsError(
+            f"another comparison writes to {folder}; wait for it, or choose another folder with "
+            "--out"
+        ) from error
+
+
+def _holds_result(folder: Path) -> bool:
+    """Return whether a folder holds a comparison, and not what one that was killed has begun."""
+    from sasrec.comparison.kept import UNFINISHED
+
+    if (folder / UNFINISHED).is_dir():
+        return (folder / RESULTS[-1]).exists()
+    return any((folder / name).exists() for name in RESULTS)
+
+
+def _measured(
+    data: str,
+    names: list[str],
+    saved: list[Path],
+    settings: list[Layer],
+    seeds: int,
+    folder: Path,
+    *,
+    quiet: bool,
+) -> Comparison:
+    """Compare, and write what came out.
+
+    Args:
+        data: Name or path.
+        names: Models to train.
+        saved: Folders of models trained before.
+        settings: For all models.
+        seeds: How often each is trained.
+        folder: Where the result goes, and finished trainings until it is there.
+        quiet: Show no progress.
+
+    Returns:
+        The comparison.
+    """
+    from sasrec.comparison.compare import (
+        check_given,
+        compare,
+        compared_metrics,
+        load_saved,
+        protocol_of,
+        run_settings,
+    )
+    from sasrec.comparison.kept import KeptTrainings
+    from sasrec.data.sources import load_corpus
+
     check_given(settings, names)
     for name in names:  # mistakes are told before hours of training, not after
         run_settings(name, settings, names)
     first = protocol_of(settings, names)
     compared_metrics(first)
     corpus = load_corpus(data, first.data, fetch_progress())
-    tested_split(corpus, first)
     loaded = {}
     for path in saved:
         model = load_saved(path, corpus, first)
         loaded[f"{path} ({model.settings['model_name']})"] = model
-    folder = made_folder(out if out is not None else Path("compared") / folder_name(data))
 
     def observer(model: str, seed: int) -> Observer:
-        if not (quiet or as_json):
+        if not quiet:
             print(f"{model}, seed {seed}", file=sys.stderr)
-        return observer_for(quiet=quiet or as_json, loss_decimals=first.output.loss_decimals)
+        return observer_for(quiet=quiet, loss_decimals=first.output.loss_decimals)
 
-    found = measure(
-        corpus,
-        names,
-        settings=settings,
-        seeds=range(first.training.seed, first.training.seed + seeds),
-        observer=observer,
-        saved=loaded,
-    )
-    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
+    kept = KeptTrainings(folder)
+    try:
+        found = compare(
+            corpus,
+            names,
+            settings=settings,
+            seeds=range(first.training.seed, first.training.seed + seeds),
+            observer=observer,
+            saved=loaded,
+            kept=kept,
+        )
+        _write(found, folder)
+        kept.forget()
+    finally:
+        kept.close()
+    return found
+
+
+def _write(found: Comparison, folder: Path) -> None:
+    from sasrec.comparison.report import as_csv, draw_comparison
+
     write_whole(folder / "comparison.csv", as_csv(found))
     picture = folder / "comparison.png"
     picture.unlink(missing_ok=True)  # of an older comparison
     attempted("the comparison", partial(draw_comparison, found, picture))
-    if as_json:
-        print(json.dumps(found.as_json()))
-        return
-    print_comparison(found, sampled=protocol == "paper")
-    print(f"\nsaved in {folder}: comparison.json, .csv{' and .png' * picture.exists()}")
+    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
 
 
 def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:
@@ -201,6 +294,8 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         console.print("epochs and seconds of saved models are those of their own training")
     for table in _slice_tables(found, console.width):
         console.print(table)
+    for remark in found.remarks:
+        console.print(f"note: {remark}")
     if sampled:
         console.print(f"note: {SAMPLED}")
 

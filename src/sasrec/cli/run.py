@@ -58,12 +58,15 @@ def evaluate(
 
     from sasrec.config_files import Layer, key_words
     from sasrec.configuration import resolve_layers
+    from sasrec.data.remarks import tell
     from sasrec.data.sequences import renumbered
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import make_split
     from sasrec.evaluation.report import evaluate_model
+    from sasrec.evaluation.verdict import compared_by, worse_than_counts
+    from sasrec.experiment import baseline_reports, only
+    from sasrec.familiar import familiar
     from sasrec.loading import load
-    from sasrec.settings import SPLIT_KEYS
 
     recommender = load(model)
     saved = recommender.settings
@@ -78,15 +81,6 @@ def evaluate(
     run = resolve_layers(layers, saved["model_name"])
     _only_protocol(run, recommender.max_history)
     source = data if data is not None else trained_on(recommender)
-    asked = run.as_json()["evaluation"]
-    if source == saved.get("source") and any(
-        asked[key] != saved["evaluation"].get(key) for key in SPLIT_KEYS
-    ):
-        print(
-            "note: the model was trained with another split of these data, so that it may have "
-            "learned what it is now tested on",
-            file=sys.stderr,
-        )
     original = load_corpus(source, run.data, fetch_progress())
     corpus = renumbered(original, recommender.items, recommender.users)
     lost = original.sequences.n_events - corpus.sequences.n_events
@@ -94,18 +88,28 @@ def evaluate(
         print(f"{lost:,} events of items the model does not know are left out", file=sys.stderr)
     if not corpus.sequences.n_events:
         raise DataError(f"the model knows none of the items in {source}; give other --data")
+    split = make_split(corpus, run.evaluation)
+    remarks, shares = familiar(recommender, run, source, original, corpus, split)
+    for remark in remarks:
+        print(f"note: {remark.text}", file=sys.stderr)
+    cpu = torch.device("cpu")
     report = evaluate_model(
         saved["model_name"],
         recommender.model,
         corpus,
-        make_split(corpus, run.evaluation),
+        split,
         settings=run.evaluation,
         counts=recommender.counts,
         max_history=recommender.max_history,
-        device=torch.device("cpu"),
+        device=cpu,
     )
+    watched = run.evaluation.valid_metric
+    counts = baseline_reports(corpus, split, only(run, compared_by(watched)), device=cpu)
+    worse = worse_than_counts([report, *counts], watched)
+    tell(worse, corpus.name)
     if as_json:
-        print(json.dumps(report.as_json()))
+        told = [remark.as_json() for remark in (*original.remarks, *remarks, *worse)]
+        print(json.dumps({**report.as_json(), "remarks": told, "overlap": shares}))
     else:
         print_reports([report], run.evaluation.decimals)
 

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sasrec.cli.compare import alone_in
+from sasrec.cli.places import expanded, folder_name
 from sasrec.cli.terminal import plain_console
 from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sasrec.comparison.entries import Entry
+    from sasrec.comparison.entries import Comparison, Entry
+    from sasrec.comparison.kept import KeptTrainings
+    from sasrec.config_files import Layer
     from sasrec.training.progress import Observer
 
 
@@ -35,17 +39,23 @@ def significance(
     run_times: Annotated[
         int, typer.Option("--run_times", "-rt", min=2, help="How often each is trained.")
     ] = 30,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for finished trainings until all are; default compared/DATA-significance.",
+        ),
+    ] = None,
 ) -> None:
     """Train two models with several seeds as RecBole would, and test each metric's difference.
 
     The test is Student's, paired by seed, and its alternative is that the first model is better.
-    Any setting is given as --key=value.
+    Any setting is given as --key=value. After an interruption the same command goes on with the
+    trainings that are not finished.
     """
-    from scipy.stats import ttest_rel
-
-    from sasrec.comparison.compare import compare, run_settings
+    from sasrec.comparison.kept import KeptTrainings
     from sasrec.config_files import Layer, key_words, yaml_file
-    from sasrec.data.sources import load_corpus
     from sasrec.registry import MODELS, model_called, resolve
 
     names = [model_called(model_ours), model_called(model_baseline)]
@@ -55,36 +65,64 @@ def significance(
         raise SettingsError(f"both models are {names[0]}; name two")
     files = [yaml_file(Path(part)) for part in config_files.split()]
     settings = [Layer("RecBole", {"preset": "recbole"}), *files, key_words(context.args)]
+    pair = f"{folder_name(dataset)}-{names[0]}-{names[1]}"
+    folder = expanded(Path("compared") / pair if out is None else out)
+    kept = KeptTrainings(folder)
+    with alone_in(folder, overwrite=True):
+        try:
+            seeds = range(st_seed, st_seed + run_times)
+            found = _measured(dataset, names, settings, seeds, kept)
+            entries = {entry.model: entry for entry in found.entries}
+            _print(entries[names[0]], entries[names[1]], found.metrics)
+            kept.forget()
+        finally:
+            kept.close()
+
+
+def _measured(
+    dataset: str, names: list[str], settings: list[Layer], seeds: range, kept: KeptTrainings
+) -> Comparison:
+    """Train both models with each seed; what is finished is kept until all is.
+
+    Args:
+        dataset: Name or path.
+        names: Both models.
+        settings: For both.
+        seeds: Each is trained once with each.
+        kept: Where finished trainings are kept.
+
+    Returns:
+        The comparison.
+    """
+    from sasrec.comparison.compare import compare, run_settings
+    from sasrec.data.sources import load_corpus
+
     corpus = load_corpus(dataset, run_settings(names[0], settings, names).data, fetch_progress())
 
     def observer(model: str, seed: int) -> Observer:
         print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=True, loss_decimals=4)
 
-    found = compare(
-        corpus,
-        names,
-        settings=settings,
-        seeds=range(st_seed, st_seed + run_times),
-        observer=observer,
-    )
-    entries = {entry.model: entry for entry in found.entries}
-    ours, baseline = (entries[name] for name in names)
-    p_values = {
-        key: float(
-            ttest_rel(ours.by_seed[key], baseline.by_seed[key], alternative="greater").pvalue
-        )
-        for key in found.metrics
-    }
-    _print(ours, baseline, p_values)
+    return compare(corpus, names, settings=settings, seeds=seeds, observer=observer, kept=kept)
 
 
-def _print(ours: Entry, baseline: Entry, p_values: dict[str, float]) -> None:
+def _print(ours: Entry, baseline: Entry, keys: tuple[str, ...]) -> None:
     from rich.table import Table
+
+    from sasrec.evaluation.significance import one_sided_p_value
 
     table = Table(title=f"test, mean of {len(next(iter(ours.by_seed.values())))} seeds")
     for name in ("metric", ours.model, baseline.model, f"p ({ours.model} is better)"):
         table.add_column(name, justify="left" if name == "metric" else "right", no_wrap=True)
+    p_values = {key: one_sided_p_value(ours.by_seed[key], baseline.by_seed[key]) for key in keys}
     for key, p_value in p_values.items():
-        table.add_row(key, f"{ours.means[key]:.4f}", f"{baseline.means[key]:.4f}", f"{p_value:.2g}")
-    plain_console().print(table)
+        p_text = f"{p_value:.2g}" if p_value == p_value else "unknown"
+        table.add_row(key, f"{ours.means[key]:.4f}", f"{baseline.means[key]:.4f}", p_text)
+    console = plain_console()
+    console.print(table)
+    unknown = [key for key, p_value in p_values.items() if p_value != p_value]
+    if unknown:
+        console.print(
+            f"p of {', '.join(unknown)} is unknown: the difference is the same with every seed, so "
+            "there is no spread to test it against"
+        )

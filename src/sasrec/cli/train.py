@@ -113,7 +113,7 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         Interrupted: Training was stopped early; what there is was saved.
     """
     from sasrec.data.sources import load_corpus, save_events
-    from sasrec.experiment import fitted
+    from sasrec.experiment import HASHES, fitted
     from sasrec.model_folder import check_target
 
     run = job.run
@@ -132,7 +132,8 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
     outcome = _trained_and_saved(job, corpus, quiet=quiet)
     _save_curve(outcome.recommender.metrics, run.evaluation.valid_metric, job.folder)
     if as_json:
-        print(json.dumps({"folder": str(job.folder), **outcome.recommender.metrics}))
+        told = {k: v for k, v in outcome.recommender.metrics.items() if k != HASHES}
+        print(json.dumps({"folder": str(job.folder), **told}))
     else:
         print_reports(outcome.reports, run.evaluation.decimals)
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")

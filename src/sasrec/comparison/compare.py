@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sasrec.comparison.entries import Comparison, Course, Measured, course_of, entries_of
+from sasrec.comparison.entries import Comparison, Measured, course_of, entries_of, remarks_on
+from sasrec.comparison.kept import KeptTrainings
+from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.config_files import Layer
 from sasrec.configuration import RunSettings, adapted, known_keys, our_name, resolve_layers
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Split, make_split
-from sasrec.errors import DataError, ModelError, SettingsError
+from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
 from sasrec.evaluation.metrics import RANK_METRICS
 from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
-from sasrec.experiment import baseline_reports, evaluate, prepared_device, train_model
+from sasrec.experiment import baseline_reports, evaluate, prepared_device
 from sasrec.loading import load
-from sasrec.memory import forget_peak
+from sasrec.memory import forget_peak, peak_bytes
 from sasrec.presets import DEFAULT, facts_of
 from sasrec.recommender import Recommender
-from sasrec.registry import MODELS
+from sasrec.registry import BASELINES, MODELS
 from sasrec.settings import SPLIT_KEYS, DataSettings, EvaluationSettings, OutputSettings
 from sasrec.training.progress import Observer
+
+if TYPE_CHECKING:
+    import torch
 
 DEFAULT_MODEL = "SASRec"
 SHARED = (DataSettings, EvaluationSettings, OutputSettings)
@@ -37,6 +43,7 @@ def compare(
     seeds: Sequence[int],
     observer: Callable[[str, int], Observer],
     saved: Mapping[str, Recommender] | None = None,
+    kept: KeptTrainings | None = None,
 ) -> Comparison:
     """Train models on a data set, or load them, and rank the same test cases with each.
 
@@ -48,12 +55,16 @@ def compare(
         seeds: Each model is trained once with each.
         observer: From model and seed to somebody who watches.
         saved: Models trained before, by the names they shall have; from ``load_saved``.
+        kept: Where finished trainings are kept until the comparison is, and looked for first;
+            None keeps none.
 
     Returns:
         The comparison.
 
     Raises:
         SettingsError: A setting is unknown to every model, or a metric is not about ranks.
+        Interrupted: Somebody stopped it; there is no comparison of half-trained models.
+        ModelError: A training went wrong.
     """  # by run_settings and compared_metrics
     runs = [run_settings(name, settings, models) for name in models]
     first = protocol_of(settings, models)
@@ -61,37 +72,51 @@ def compare(
     split = tested_split(corpus, first)
     facts = facts_of(split, n_items=len(corpus.items))
     device = prepared_device(first)
+    work = Trainings(corpus, split, device, observer, kept)
     measured: dict[str, Measured] = {}
-    for run in (adapted(each, facts) for each in runs):
-        own = measured.setdefault(run.model_name, Measured(settings=run.given()))
-        for seed in seeds:
-            forget_peak()
-            model, trained = train_model(
-                corpus,
-                split,
-                _seeded(run, seed),
-                device=device,
-                observer=observer(run.model_name, seed),
-            )
-            own.add(model, evaluate(run.model_name, model, corpus, split, run=run, device=device))
-            seconds = [epoch.seconds for epoch in trained.epochs]
-            own.courses.append(Course(seconds, trained.best_epoch))
-    for name, known in (saved or {}).items():
-        forget_peak()
-        course = course_of(known.metrics)
-        own = measured.setdefault(name, Measured(saved=True))
-        own.courses += [] if course is None else [course]
-        data = first.data.model_copy(update={"max_history": known.max_history})
-        network = known.model.to(device)
-        run = replace(first, data=data)
-        own.add(network, evaluate(name, network, corpus, split, run=run, device=device))
-    for report in baseline_reports(corpus, split, first, device=device):
-        measured[report.model] = Measured([report.ranks["test"]])
+    try:
+        work.begin([adapted(each, facts) for each in runs], seeds)
+        for run in work.runs:
+            own = measured.setdefault(run.model_name, Measured(settings=run.given()))
+            for seed in seeds:
+                own.add(work.outcome(run, seed))
+        for name, known in (saved or {}).items():
+            measured[name] = _measured_again(name, known, corpus, split, first, device)
+        for report in baseline_reports(corpus, split, first, device=device):
+            measured[report.model] = Measured([report.ranks["test"]])
+    except (KeyboardInterrupt, Interrupted):
+        raise Interrupted(
+            f"the comparison was stopped, so there is no table; {work.left()}"
+        ) from None
     protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
     slices = slices_of(corpus, split)
     entries = entries_of(measured, keys, slices)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
-    return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes)
+    remarks = remarks_on(entries, keys[0], list(BASELINES))
+    return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)
+
+
+def _measured_again(
+    name: str,
+    known: Recommender,
+    corpus: Corpus,
+    split: Split,
+    first: RunSettings,
+    device: torch.device,
+) -> Measured:
+    """Return what a model that was trained before reaches on the test cases."""
+    forget_peak()
+    course = course_of(known.metrics)
+    data = first.data.model_copy(update={"max_history": known.max_history})
+    network, run = known.model.to(device), replace(first, data=data)
+    report = evaluate(name, network, corpus, split, run=run, device=device)
+    return Measured(
+        ranks=[report.ranks["test"]],
+        courses=[] if course is None else [course],
+        parameters=n_weights(network),
+        peak=peak_bytes() / 1e6,
+        saved=True,
+    )
 
 
 def compared_metrics(run: RunSettings) -> tuple[str, ...]:
@@ -199,7 +224,7 @@ def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
         The model.
 
     Raises:
-        ModelError: It is no model, or was trained on other data or another split.
+        ModelError: It is no model, holds NaN, or was trained on other data or another split.
     """
     recommender = load(path)
     reports = recommender.metrics.get("reports") or [{}]
@@ -209,7 +234,15 @@ def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
             f"{path} was not trained on {corpus.name} as it is read here; its targets may be among "
             "what the model has learned from"
         )
+    if not all(weight.isfinite().all() for weight in recommender.model.parameters()):
+        raise ModelError(f"{path} holds weights that are NaN or infinite; train it again")
     own, asked = recommender.settings["evaluation"], run.as_json()["evaluation"]
+    parts = recommender.settings["data"].get("split_files"), run.as_json()["data"]["split_files"]
+    if parts[0] != parts[1]:
+        raise ModelError(
+            f"{path} was trained with split_files {parts[0]!r}, not {parts[1]!r}, so it would be "
+            "tested on other cases; give --split_files as it was, or train it again"
+        )
     for key in SPLIT_KEYS:
         if own.get(key) != asked[key]:
             raise ModelError(
@@ -217,7 +250,3 @@ def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
                 f"--{key} as it was, or train it again"
             )
     return recommender
-
-
-def _seeded(run: RunSettings, seed: int) -> RunSettings:
-    return replace(run, training=run.training.model_copy(update={"seed": seed}))

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from sasrec.errors import DataError
 from sasrec.evaluation.metrics import RANK_METRICS, split_key
-from sasrec.evaluation.report import Report
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
-from sasrec.memory import peak_bytes
-from sasrec.models.contract import NextItemModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +76,7 @@ class Comparison:
         metrics: Keys compared; the first is tested and sliced.
         entries: Best first.
         slice_sizes: Slice to number of cases.
+        remarks: What a reader must know beside the figures, a sentence each.
     """
 
     dataset: dict[str, Any]
@@ -85,6 +85,7 @@ class Comparison:
     metrics: tuple[str, ...]
     entries: list[Entry]
     slice_sizes: dict[str, int]
+    remarks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return everything in types JSON has; what is no number is null."""
@@ -103,6 +104,23 @@ class Course:
 
     seconds: list[float]
     best_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What one training came to; not its weights.
+
+    Attributes:
+        ranks: int64 [M], of the targets of the test cases.
+        course: How long it took.
+        parameters: Weights.
+        peak: Megabytes of memory of the process at most.
+    """
+
+    ranks: np.ndarray
+    course: Course
+    parameters: int
+    peak: float
 
 
 def course_of(metrics: dict[str, Any]) -> Course | None:
@@ -141,16 +159,15 @@ class Measured:
     settings: dict[str, Any] = field(default_factory=dict)
     saved: bool = False
 
-    def add(self, model: NextItemModel, report: Report) -> None:
-        """Keep what there is to know of a model that has been tested.
+    def add(self, training: Training) -> None:
+        """Keep what there is to know of one more training.
 
         Args:
-            model: Of which weights are counted.
-            report: With its ranks.
+            training: With another seed than those before.
         """
-        self.ranks.append(report.ranks["test"])
-        self.parameters = sum(weight.numel() for weight in model.parameters())
-        self.peak = peak_bytes() / 1e6
+        self.ranks.append(training.ranks)
+        self.courses.append(training.course)
+        self.parameters, self.peak = training.parameters, training.peak
 
 
 def entries_of(
@@ -165,7 +182,16 @@ def entries_of(
 
     Returns:
         The entries.
+
+    Raises:
+        DataError: The models were measured on different cases.
     """
+    sizes = {len(ranks) for own in measured.values() for ranks in own.ranks}
+    if len(sizes) > 1:
+        raise DataError(
+            f"models were measured on different cases ({', '.join(map(str, sorted(sizes)))} of "
+            "them), so they cannot be compared; measure them on the same data and split"
+        )
     values = {
         name: {key: [_values(ranks, key) for ranks in own.ranks] for key in keys}
         for name, own in measured.items()
@@ -199,6 +225,34 @@ def entries_of(
         )
         for name in order
     ]
+
+
+def remarks_on(entries: list[Entry], key: str, baselines: Sequence[str]) -> tuple[str, ...]:
+    """Return what a reader must know beside the figures.
+
+    Args:
+        entries: Best first.
+        key: The first metric.
+        baselines: Names of the models that only count.
+
+    Returns:
+        A sentence for each model that ranks worse than counts, and one if there is no p-value.
+    """
+    counts = {e.model: e.means[key] for e in entries if e.model in baselines}
+    remarks = []
+    for entry in entries:
+        better = [
+            f"{name} ({mean:.4f})" for name, mean in counts.items() if mean > entry.means[key]
+        ]
+        if better and entry.model not in counts:
+            remarks.append(
+                f"{entry.model} ranks worse than plain counts: {key} is {entry.means[key]:.4f}, "
+                f"below that of {' and '.join(better)}"
+            )
+    unknown = [entry.model for entry in entries if math.isnan(entry.p_value)]
+    if unknown:
+        remarks.append(f"p of {', '.join(unknown)} is unknown: a test needs two test cases or more")
+    return tuple(remarks)
 
 
 def _costs(courses: list[Course]) -> dict[str, float]:

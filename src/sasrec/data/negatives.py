@@ -54,6 +54,41 @@ def popularity(
     return torch.where(drawn == targets[:, None], _other(targets, weights)[:, None], drawn)
 
 
+def uniform_outside(
+    owners: Tensor, excluded: Tensor, *, cases: int, n_items: int, count: int, seed: int
+) -> Tensor:
+    """Return items drawn evenly, with repetition, from those that a case does not exclude.
+
+    Nothing is drawn again: a draw is a place among the items left, and the excluded ones before it
+    are counted in.
+
+    Args:
+        owners: int64 [N], case of each excluded item, from 0.
+        excluded: int64 [N], item numbers from 1; may repeat.
+        cases: M.
+        n_items: Size of the catalogue, padding not counted; each case must leave one item.
+        count: Draws a case, K.
+        seed: Of the draws.
+
+    Returns:
+        int64 [M, K], item numbers from 1.
+    """
+    width = n_items + 1
+    pairs = torch.unique(owners * width + excluded)  # rising
+    own, items = pairs // width, pairs % width
+    taken = torch.bincount(own, minlength=cases)
+    begins = taken.cumsum(0) - taken
+    # How many items that are left stand before each excluded one.
+    before = items - 1 - (torch.arange(len(pairs)) - begins[own])
+    generator = torch.Generator().manual_seed(seed)
+    chance = torch.rand(cases, count, generator=generator, dtype=torch.float64)
+    left = (n_items - taken)[:, None]
+    place = (chance * left).long().minimum(left - 1)
+    rows = torch.arange(cases)[:, None] * width
+    passed = torch.searchsorted(own * width + before, rows + place, right=True) - begins[:, None]
+    return place + passed + 1
+
+
 def shared_uniform(
     *, n_items: int, count: int, generator: torch.Generator, device: torch.device
 ) -> Tensor:

@@ -176,9 +176,11 @@ def gini_index(lists: Lists, k: int) -> float:
         k: Length of the lists.
 
     Returns:
-        0 to 1.
+        0 to 1; 0 where nothing is recommended.
     """
     counts = np.sort(_recommended(lists, k)[1])
+    if not len(counts):
+        return 0.0  # nothing falls anywhere
     place = np.arange(lists.n_items - len(counts) + 1, lists.n_items + 1)
     total = counts.sum() * lists.n_items
     return float(((2 * place - lists.n_items - 1) * counts).sum() / total)
@@ -194,11 +196,13 @@ def shannon_entropy(lists: Lists, k: int) -> float:
         k: Length of the lists.
 
     Returns:
-        From 0.
+        From 0; 0 where nothing is recommended.
     """
-    counts = np.unique(lists.items[:, :k], return_counts=True)[1]
+    counts = _recommended(lists, k)[1]
+    if not len(counts):
+        return 0.0
     share = counts / counts.sum()
-    return float(-(share * np.log(share)).sum() / len(counts))
+    return abs(float((share * np.log(share)).sum() / len(counts)))  # 0.0, never -0.0
 
 
 def tail_percentage(lists: Lists, k: int) -> float:

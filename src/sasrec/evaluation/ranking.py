@@ -34,6 +34,13 @@ GPU_ROWS, GPU_ITEMS = 4096, 2**15
 """The same on a GPU, which wants few large products."""
 
 
+EVEN = 192
+"""A table is multiplied in pieces of one width, a multiple of this, filled up with zeros: at the
+edge of other widths a BLAS adds up in another order (for one column it has a routine of its own),
+so that equal vectors would differ in the last bit. Of MKL that was seen in float32 at widths that
+are no multiple of 4 and between pieces of different widths, in float64 at those not of 12."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
     """The outcome for M cases.
@@ -87,12 +94,12 @@ def rank_targets(
             found = ranks_by_product(states, targets, table, removed)
             ranks[order[which]] = found.cpu().numpy()
         return Ranking(ranks, top)
-    for which, batch, scores in last_scores(model, collator, windows, device):
+    for which, targets, scores in target_scores(model, collator, windows, device):
         if remove_seen:
             scores[_seen(sequences, cases, which, device)] = -torch.inf
         if top_k:
             top[which] = top_items(scores, top_k, some_removed=remove_seen).cpu().numpy()
-        ranks[which] = ranks_of_(scores, batch.targets[batch.last]).cpu().numpy()
+        ranks[which] = ranks_of_(scores, targets).cpu().numpy()
     return Ranking(ranks, top)
 
 
@@ -164,13 +171,62 @@ def rank_among_samples(
     windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
     collator = Collator(sequences, with_times=model.needs_times, device=device)
-    for which, batch, scores in last_scores(model, collator, windows, device):
-        own = scores.gather(1, batch.targets[batch.last][:, None])
+    for which, targets, scores in target_scores(model, collator, windows, device):
+        own = scores.gather(1, targets[:, None])
         drawn = torch.from_numpy(samples[which]).to(device).sort(1).values
         is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)
         better = ~(scores.gather(1, drawn) < own) & is_new
         ranks[which] = (1 + better.sum(1)).cpu().numpy()
     return ranks
+
+
+def target_scores(
+    model: NextItemModel, collator: Collator, windows: Windows, device: torch.device
+) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    """Score the whole catalogue after each window; items with equal vectors have equal scores.
+
+    Args:
+        model: On ``device``; put into evaluation mode and back.
+        collator: Over what the windows point into.
+        windows: The histories, with their targets.
+        device: Where to compute.
+
+    Yields:
+        Places of some windows, their targets, int64 [b], and float scores [b, V].
+    """
+    if model.item_table is None:
+        for which, batch, scores in last_scores(model, collator, windows, device):
+            yield which, batch.targets[batch.last], scores
+        return
+    table, n_entries = torch.empty(0), 0
+    for which, batch, states in last_states(model, collator, windows, device):
+        with torch.inference_mode():
+            if not n_entries:  # the table of a model in evaluation mode
+                table = model.item_table
+                n_entries = len(table)
+                [table] = even_chunks(table, n_entries)
+            targets, size = batch.targets[batch.last], max(1, SCORE_BYTES // (4 * len(table)))
+            for begin in range(0, len(which), size):
+                piece = slice(begin, begin + size)
+                scores = (states[piece] @ table.T)[:, :n_entries]
+                yield which[piece], targets[piece], scores
+
+
+def even_chunks(table: Tensor, largest: int) -> list[Tensor]:
+    """Return a table in pieces of one width, so that each product with them rounds alike.
+
+    Args:
+        table: float [V, d].
+        largest: Rows of a piece at most, before they are rounded up to a multiple of ``EVEN``.
+
+    Returns:
+        Tensors [W, d]; behind row V there are zeros.
+    """
+    pieces = -(-len(table) // max(largest, 1))
+    width = -(-len(table) // (pieces * EVEN)) * EVEN
+    *whole, last = torch.split(table, width)
+    missing = width - len(last)
+    return [*whole, F.pad(last, (0, 0, 0, missing)) if missing else last]
 
 
 def last_scores(
@@ -301,7 +357,7 @@ def ranks_by_product(
     """
     on_cpu = states.device.type == "cpu"
     piece_rows, chunk_items = (PIECE_ROWS, CHUNK_ITEMS) if on_cpu else (GPU_ROWS, GPU_ITEMS)
-    chunks = torch.split(table, chunk_items)
+    chunks = even_chunks(table, chunk_items)
     lower = torch.zeros(len(states), dtype=torch.int64, device=states.device)
     for begin in range(0, len(states), piece_rows):
         piece = slice(begin, begin + piece_rows)
@@ -319,14 +375,17 @@ def ranks_by_product(
                 scores[gone[0][here], items[here]] = -torch.inf
             if first == 0:
                 scores[:, 0] = torch.inf  # padding is never lower, and not counted either
+            scores[:, len(table) - first :] = (
+                torch.inf
+            )  # nor is what the last one is filled up with
             first += len(chunk)
             lower[piece] += scores.lt_(own).sum(1).long()
     return len(table) - 1 - lower
 
 
-def _own_scores(rows: Tensor, goals: Tensor, chunks: tuple[Tensor, ...]) -> Tensor:
+def _own_scores(rows: Tensor, goals: Tensor, chunks: list[Tensor]) -> Tensor:
     """Return the score [m, 1] of each row's target, from products of the chunks that hold them."""
-    size = len(chunks[0])  # the last may be shorter
+    size = len(chunks[0])
     holder = goals // size
     own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
     for number in torch.unique(holder).tolist():

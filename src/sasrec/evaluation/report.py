@@ -10,18 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from sasrec.data.negatives import popularity, uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Cases, Split
-from sasrec.errors import DataError
+from sasrec.evaluation.candidates import PAPER, ranks_among_candidates
+from sasrec.evaluation.candidates import sampled_candidates as sampled_candidates
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
-from sasrec.evaluation.ranking import rank_among_samples, rank_targets, removed_counts
+from sasrec.evaluation.ranking import rank_targets, removed_counts
 from sasrec.kernels import library
 from sasrec.models.contract import NextItemModel
 from sasrec.settings import EvaluationSettings
-
-CANDIDATE_SEED = 2018
-"""Sampled candidates are the same for every model and every run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +88,19 @@ def describe_protocol(
         split = "split as the files are"
     elif settings.split == "leave_one_out" and settings.leave_out != "valid_and_test":
         split += f" ({settings.leave_out.replace('_', ' ')})"
-    ranked = f"full ranking over {len(corpus.items):,} items"
-    if settings.candidates != "full":
+    ranked, ties = f"full ranking over {len(corpus.items):,} items", "ties count against the target"
+    if settings.candidates.startswith(PAPER):
+        ranked = (
+            f"ranking against {settings.candidates.removeprefix(PAPER)} items drawn evenly outside "
+            "the user's training events (one drawn twice counts twice, as in the code of 2018)"
+        )
+        ties = "ties count for the target"
+    elif settings.candidates != "full":
         kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
     seen = "" if max_history is None else f"last {max_history} events, "
     return (
-        f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}"
-        "ties count against the target"
+        f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}{ties}"
     )
 
 
@@ -175,7 +177,7 @@ def measure(
         counts: int64 [V], training events of each item.
         max_history: Longest history the model sees.
         device: Where to compute.
-        candidates: What targets are ranked against: ``full``, or such as ``uni100``.
+        candidates: What targets are ranked against: ``full``, ``uni100``, ``paper100`` …
 
     Returns:
         Key, such as ``ndcg@10``, to value; and ranks, int64 [M].
@@ -198,9 +200,8 @@ def measure(
         )
         ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items)
     else:
-        drawn = sampled_candidates(split, cases, candidates, n_items)
-        ranks = rank_among_samples(
-            model, split.sequences, cases, drawn, max_history=max_history, device=device
+        ranks = ranks_among_candidates(
+            *(model, split, cases, candidates, n_items), max_history=max_history, device=device
         )
     values: dict[str, float] = {}
     for name in settings.metrics:
@@ -217,36 +218,6 @@ def measure(
             elif lists is not None and name in LIST_METRICS:
                 values[f"{name}@{k}"] = LIST_METRICS[name](lists, k)
     return values, ranks
-
-
-def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
-    """Return items to rank each case's target against, the same at every call.
-
-    Args:
-        split: Whose events say how popular items are.
-        cases: M questions.
-        candidates: Such as ``uni100`` (drawn evenly) or ``pop100`` (by popularity).
-        n_items: Items in the catalogue, padding not counted.
-
-    Returns:
-        int64 [M, N], none of them the target.
-
-    Raises:
-        DataError: There is no second item to draw.
-    """
-    items = split.sequences.items
-    counts = np.bincount(items, minlength=n_items + 1)
-    if (counts > 0).sum() < 2:
-        raise DataError("candidates cannot be drawn from a catalogue of one item")
-    targets = torch.from_numpy(items[cases.stops].astype(np.int64))
-    generator = torch.Generator().manual_seed(CANDIDATE_SEED)
-    count = int(candidates[3:])
-    if candidates.startswith("uni"):
-        drawn = uniform(targets, n_items=n_items, count=count, generator=generator)
-    else:
-        weights = torch.from_numpy(counts).double()
-        drawn = popularity(targets, weights=weights, count=count, generator=generator)
-    return drawn.numpy()
 
 
 def environment() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -54,6 +54,24 @@ def paired_p_value(one: np.ndarray, other: np.ndarray) -> float:
     if np.array_equal(one, other):
         return 1.0
     return float(ttest_rel(one, other).pvalue)
+
+
+def one_sided_p_value(ours: Sequence[float], baseline: Sequence[float]) -> float:
+    """Return the p-value of a paired t-test whose alternative is that the first is larger.
+
+    Args:
+        ours: Two or more values, such as one a seed.
+        baseline: Of the other model, in the same order.
+
+    Returns:
+        From 0 to 1; NaN if all differences are equal, as their spread then says nothing.
+    """
+    from scipy.stats import ttest_rel
+
+    differences = np.asarray(ours) - np.asarray(baseline)
+    if len(differences) < 2 or (differences == differences[0]).all():
+        return float("nan")
+    return float(ttest_rel(ours, baseline, alternative="greater").pvalue)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

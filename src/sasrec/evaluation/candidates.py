@@ -1,0 +1,161 @@
+"""Candidates: ranking targets against items that are drawn, our way and that of 2018.
+
+Figures made so are not comparable with those of full ranking, and can put models in another order
+(Krichene & Rendle 2020).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from sasrec.data.batching import Collator
+from sasrec.data.negatives import popularity, uniform, uniform_outside
+from sasrec.data.sequences import Sequences
+from sasrec.data.splits import Cases, Split
+from sasrec.data.windows import case_windows
+from sasrec.errors import DataError
+from sasrec.evaluation.ranking import rank_among_samples, target_scores
+from sasrec.models.contract import NextItemModel
+
+PAPER = "paper"
+"""What candidates drawn as in the code of 2018 begin with, such as ``paper100``."""
+CANDIDATE_SEED = 2018
+"""Sampled candidates are the same for every model and every run."""
+
+
+def ranks_among_candidates(
+    model: NextItemModel,
+    split: Split,
+    cases: Cases,
+    candidates: str,
+    n_items: int,
+    *,
+    max_history: int,
+    device: torch.device,
+) -> np.ndarray:
+    """Return the rank of each case's target among items that are drawn.
+
+    Args:
+        model: On ``device``.
+        split: For its histories.
+        cases: M questions.
+        candidates: Such as ``uni100``, ``pop100`` or ``paper100``.
+        n_items: Items in the catalogue, padding not counted.
+        max_history: Longest history the model sees.
+        device: Where to compute.
+
+    Returns:
+        int64 [M].
+    """
+    rank, drawn = rank_among_samples, sampled_candidates
+    if candidates.startswith(PAPER):
+        rank, drawn = rank_as_in_2018, candidates_as_in_2018
+    samples = drawn(split, cases, candidates, n_items)
+    return rank(model, split.sequences, cases, samples, max_history=max_history, device=device)
+
+
+def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
+    """Return items to rank each case's target against, the same at every call.
+
+    Args:
+        split: Whose events say how popular items are.
+        cases: M questions.
+        candidates: Such as ``uni100`` (drawn evenly) or ``pop100`` (by popularity).
+        n_items: Items in the catalogue, padding not counted.
+
+    Returns:
+        int64 [M, N], none of them the target.
+
+    Raises:
+        DataError: There is no second item to draw.
+    """
+    items = split.sequences.items
+    counts = np.bincount(items, minlength=n_items + 1)
+    if (counts > 0).sum() < 2:
+        raise DataError("candidates cannot be drawn from a catalogue of one item")
+    targets = torch.from_numpy(items[cases.stops].astype(np.int64))
+    generator = torch.Generator().manual_seed(CANDIDATE_SEED)
+    count = int(candidates[3:])
+    if candidates.startswith("uni"):
+        drawn = uniform(targets, n_items=n_items, count=count, generator=generator)
+    else:
+        weights = torch.from_numpy(counts).double()
+        drawn = popularity(targets, weights=weights, count=count, generator=generator)
+    return drawn.numpy()
+
+
+def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
+    """Return items drawn as ``util.py`` of kang205/SASRec does, the same at every call.
+
+    They are drawn evenly, with repetition, from the items that are not among the user's training
+    events; so the target itself may be among them, and of the test the validation item.
+
+    Args:
+        split: Whose training events are left out.
+        cases: M questions.
+        candidates: Such as ``paper100``.
+        n_items: Items in the catalogue, padding not counted.
+
+    Returns:
+        int64 [M, N].
+
+    Raises:
+        DataError: A user has met the whole catalogue in training.
+    """
+    begins = split.sequences.offsets[cases.users - 1]
+    lengths = split.train_stops[cases.users - 1] - begins
+    owners = np.repeat(np.arange(len(cases)), lengths)
+    within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    items = split.sequences.items[begins[owners] + within].astype(np.int64)
+    met = np.bincount(np.unique(owners * (n_items + 1) + items) // (n_items + 1))
+    if met.max(initial=0) >= n_items:
+        raise DataError(
+            f"a user has met all {n_items:,} items in training, so that no candidates are left to "
+            f"draw for {candidates}; rank among all items (--candidates=full)"
+        )
+    drawn = uniform_outside(
+        torch.from_numpy(owners),
+        torch.from_numpy(items),
+        cases=len(cases),
+        n_items=n_items,
+        count=int(candidates.removeprefix(PAPER)),
+        seed=CANDIDATE_SEED,
+    )
+    return drawn.numpy()
+
+
+def rank_as_in_2018(
+    model: NextItemModel,
+    sequences: Sequences,
+    cases: Cases,
+    samples: np.ndarray,
+    *,
+    max_history: int,
+    device: torch.device,
+) -> np.ndarray:
+    """Rank each case's target by the rule of ``util.py`` of kang205/SASRec.
+
+    The rank is one more than the number of samples that score higher. An item drawn twice counts
+    twice, and equal scores do not count; the target may be among its own samples. What is NaN
+    still counts against the target, as everywhere here.
+
+    Args:
+        model: On ``device``; put into evaluation mode and back.
+        sequences: All histories.
+        cases: M questions.
+        samples: int64 [M, N], items to rank against.
+        max_history: Longest history the model sees.
+        device: Where to compute.
+
+    Returns:
+        int64 [M], 1 is the top, N + 1 the lowest possible.
+    """
+    windows = case_windows(sequences, cases, max_history)
+    ranks = np.zeros(len(cases), dtype=np.int64)
+    collator = Collator(sequences, with_times=model.needs_times, device=device)
+    for which, targets, scores in target_scores(model, collator, windows, device):
+        own = scores.gather(1, targets[:, None])
+        drawn = torch.from_numpy(samples[which]).to(device)
+        ranks[which] = (1 + (~(scores.gather(1, drawn) <= own)).sum(1)).cpu().numpy()
+    return ranks

@@ -1,0 +1,69 @@
+"""Verdict: whether a trained model is worth more than counting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sasrec.data.remarks import Remark
+from sasrec.evaluation.metrics import RANK_METRICS, split_key
+from sasrec.evaluation.report import Report
+
+
+def worse_than_counts(reports: Sequence[Report], watched: str) -> tuple[Remark, ...]:
+    """Return a remark if a model ranks worse than popularity or Markov counts on the same cases.
+
+    Args:
+        reports: The model's, then those of the baselines.
+        watched: Metric to compare, such as ``ndcg@20``; one that is not of ranks is replaced by
+            NDCG.
+
+    Returns:
+        One remark or none.
+    """
+    part = "test" if len(reports[0].ranks.get("test", ())) else "validation"
+    cases = len(reports[0].ranks.get(part, ()))
+    if not cases:
+        return ()
+    key = compared_by(watched)
+    own, *others = (mean_of(report, part, key) for report in reports)
+    better = [
+        f"{report.model} ({value:.4f})"
+        for report, value in zip(reports[1:], others, strict=True)
+        if not own >= value
+    ]
+    if not better:
+        return ()
+    text = (
+        f"{reports[0].model} ranks worse than plain counts: {key} on {part} is {own:.4f}, below "
+        f"that of {' and '.join(better)}; look at the data and settings, train longer, or use the "
+        "counts"
+    )
+    return (Remark("worse_than_counts", cases, text),)
+
+
+def compared_by(watched: str) -> str:
+    """Return the metric of ranks to compare by.
+
+    Args:
+        watched: Any metric, such as ``ndcg@20``, ``gauc`` or ``giniindex@10``.
+
+    Returns:
+        The same if it is of ranks, else NDCG at its cut-off.
+    """
+    name, k = split_key(watched)
+    return watched if name in RANK_METRICS else f"ndcg@{k or 10}"
+
+
+def mean_of(report: Report, part: str, key: str) -> float:
+    """Return the mean of a metric over cases.
+
+    Args:
+        report: With its ranks.
+        part: ``validation`` or ``test``.
+        key: Of a metric of ranks.
+
+    Returns:
+        The mean.
+    """
+    name, k = split_key(key)
+    return float(RANK_METRICS[name](report.ranks[part], k).mean())

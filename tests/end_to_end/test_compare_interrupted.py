@@ -1,0 +1,210 @@
+"""A comparison stopped by a signal or by kill -9 ends without a table, and goes on later."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DATA = "synthetic:users=60,items=30,length=8"
+SMALL = ("--hidden_size=8", "--inner_size=8", "--epochs=2", "--device=cpu")
+COMPARE = ("compare", "-d", DATA, "-m", "FPMC,SASRec", "--seeds", "2", "-o", "out", *SMALL)
+SIGNIFICANCE = ("significance", "-mo", "FPMC", "-mb", "BPR", "-d", DATA, "-rt", "2", *SMALL[2:])
+
+# Runs the command, and sends a signal to itself in the first epoch of the n-th training.
+STOPPED = """
+import os, sys
+import sasrec.training.trainer as trainer
+number, signal = int(sys.argv[1]), int(sys.argv[2])
+trainings = 0
+true_one = trainer.TrainingLoop.epoch
+def epoch(self, which):
+    global trainings
+    trainings += which == 1
+    if trainings == number and which == 2:  # there is something to keep: weights of half a training
+        os.kill(os.getpid(), signal)
+    return true_one(self, which)
+trainer.TrainingLoop.epoch = epoch
+from sasrec.cli.app import main
+sys.argv = ["sasrec", *sys.argv[3:]]
+main()
+"""
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def stopped(
+    *words: str, cwd: Path, training: int, by: signal.Signals
+) -> subprocess.CompletedProcess[str]:
+    program = ("-c", STOPPED, str(training), str(int(by)))
+    return subprocess.run(
+        [sys.executable, *program, *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    """Return everything of a comparison but what it cost."""
+    found: dict[str, Any] = json.loads((folder / "comparison.json").read_text())
+    for entry in found["entries"]:
+        for key in ("peak_megabytes", "seconds_per_epoch", "seconds_to_best"):
+            del entry[key]
+    return found
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("whole")
+    ended = run(*COMPARE, "-q", cwd=folder)
+    assert ended.returncode == 0, ended.stderr
+    return figures(folder / "out")
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_comparison_goes_on_where_it_was_stopped(
+    by: signal.Signals, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    ended = stopped(*COMPARE, cwd=tmp_path, training=3, by=by)
+    assert ended.returncode != 0
+    assert ended.stdout == ""
+    if by is not signal.SIGKILL:
+        assert "2 of 4 trainings are kept in out, and the same command goes on" in ended.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished"]
+    again = run(*COMPARE, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 4 trainings were finished before and are not repeated: FPMC (seed 2020), FPMC" in (
+        again.stderr
+    )
+    assert "FPMC, seed 2020\n" not in again.stderr
+    assert "SASRec, seed 2020\n" in again.stderr
+    assert figures(tmp_path / "out") == whole
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "comparison.json",
+        "comparison.csv",
+        "comparison.png",
+    }
+
+
+def test_what_is_of_other_settings_or_data_is_not_taken(tmp_path: Path) -> None:
+    stopped(*COMPARE, cwd=tmp_path, training=3, by=signal.SIGTERM)
+    other = ("--learning_rate=0.01", "-q")
+    ended = stopped(*COMPARE, *other, cwd=tmp_path, training=1, by=signal.SIGTERM)
+    assert ended.returncode != 0
+    assert "not repeated" not in ended.stderr
+    assert "2 trainings in out are of other settings, data or versions" in ended.stderr
+    elsewhere = [DATA.replace("60", "61") if word == DATA else word for word in COMPARE]
+    ended = stopped(*elsewhere, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
+    assert "not repeated" not in ended.stderr
+    assert "no training was finished" in ended.stderr
+    for path in (tmp_path / "out" / "unfinished").iterdir():
+        path.write_bytes(path.read_bytes()[:-8])  # damaged: trained again
+    ended = stopped(*COMPARE, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
+    assert "not repeated" not in ended.stderr
+
+
+def test_other_metrics_are_found_from_the_ranks_that_were_kept(tmp_path: Path) -> None:
+    stopped(*COMPARE, cwd=tmp_path, training=4, by=signal.SIGINT)
+    ended = run(*COMPARE, "--metrics=hit,mrr", "--topk=3", "-q", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "3 of 4 trainings were finished before" in ended.stderr
+    direct = run(
+        *COMPARE[: -len(SMALL) - 1],
+        "two",
+        *SMALL,
+        "--metrics=hit,mrr",
+        "--topk=3",
+        "-q",
+        cwd=tmp_path,
+    )
+    assert direct.returncode == 0, direct.stderr
+    assert figures(tmp_path / "out") == figures(tmp_path / "two")
+
+
+def test_stopped_before_anything_was_finished_leaves_nothing(tmp_path: Path) -> None:
+    ended = stopped(*COMPARE, cwd=tmp_path, training=1, by=signal.SIGTERM)
+    assert ended.returncode != 0
+    assert "no table; no training was finished" in ended.stderr
+    assert ended.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_older_result_is_replaced_only_if_asked(tmp_path: Path) -> None:
+    one = ("compare", "-d", DATA, "-m", "FMC", "-o", "out", "--epochs=1", "-q")
+    assert run(*one, cwd=tmp_path).returncode == 0
+    before = (tmp_path / "out" / "comparison.json").read_bytes()
+    refused = run(*one, "--seed=1", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "out already holds a comparison; choose another folder with --out" in refused.stderr
+    assert (tmp_path / "out" / "comparison.json").read_bytes() == before
+    assert run(*one, "--seed=1", "--overwrite", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "out" / "comparison.json").read_bytes() != before
+
+
+KILLED_WHILE_WRITING = """
+import os, sys
+import sasrec.comparison.report as report
+def deadly(comparison, path):
+    os.kill(os.getpid(), 9)
+report.draw_comparison = deadly
+from sasrec.cli.app import main
+sys.argv = ["sasrec", *sys.argv[1:]]
+main()
+"""
+
+
+def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
+    one = ("compare", "-d", DATA, "-m", "FMC", "-o", "out", "--epochs=1", "-q")
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, *one], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "out" / "comparison.csv").exists()
+    ended = run(*one, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "1 of 1 trainings were finished before" in ended.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"comparison.json", "comparison.csv", "comparison.png"}
+
+
+@contextmanager
+def taken(folder: Path) -> Iterator[None]:
+    """Hold a folder as another comparison would."""
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom sasrec.locks import alone_at\n"
+        "with alone_at(Path(sys.argv[1]), waits=False):\n    print('held', flush=True)\n    input()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline().startswith(b"held")
+    yield
+    holder.communicate(b"\n")
+
+
+def test_two_comparisons_do_not_write_into_one_folder(tmp_path: Path) -> None:
+    with taken(tmp_path / "out"):
+        refused = run("compare", "-d", DATA, "-m", "FMC", "-o", "out", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "another comparison writes to out; wait for it" in refused.stderr
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+def test_significance_goes_on_where_it_was_stopped(by: signal.Signals, tmp_path: Path) -> None:
+    ended = stopped(*SIGNIFICANCE, cwd=tmp_path, training=4, by=by)
+    assert ended.returncode != 0
+    assert ended.stdout == ""
+    again = run(*SIGNIFICANCE, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert "3 of 4 trainings were finished before and are not repeated" in again.stderr
+    fresh = tmp_path / "fresh"
+    os.mkdir(fresh)
+    assert run(*SIGNIFICANCE, cwd=fresh).stdout == again.stdout
+    assert list(tmp_path.glob("compared/*")) == []

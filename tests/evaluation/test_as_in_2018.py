@@ -1,0 +1,158 @@
+"""candidates=paper100: the sampling and the rank of util.py of kang205/SASRec."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sasrec.data.batching import Batch
+from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.splits import Split, leave_one_out
+from sasrec.data.synthetic import hidden_markov
+from sasrec.errors import DataError
+from sasrec.evaluation.candidates import (
+    candidates_as_in_2018,
+    rank_as_in_2018,
+    sampled_candidates,
+)
+from sasrec.evaluation.ranking import rank_among_samples
+from sasrec.evaluation.report import describe_protocol, evaluate_model
+from sasrec.models.contract import NextItemModel
+from sasrec.models.popularity import item_counts
+from sasrec.settings import EvaluationSettings
+
+CPU = torch.device("cpu")
+
+
+class Fixed(NextItemModel):
+    """Gives each item the same score after every history."""
+
+    def __init__(self, scores: Tensor) -> None:
+        super().__init__()
+        self._scores = scores
+
+    def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
+        return torch.zeros(len(batch.items if at is None else at), 1)
+
+    def score(self, hidden: Tensor, items: Tensor | None = None) -> Tensor:
+        return self._scores.expand(len(hidden), -1).clone()
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return build_corpus(hidden_markov(users=200, items=60, length=12), "small")
+
+
+@pytest.fixture(scope="module")
+def split(corpus: Corpus) -> Split:
+    return leave_one_out(corpus.sequences)
+
+
+def training_items(split: Split, user: int) -> set[int]:
+    begin = split.sequences.offsets[user - 1]
+    return set(split.sequences.items[begin : split.train_stops[user - 1]].tolist())
+
+
+@pytest.mark.parametrize("part", ["validation", "test"])
+def test_candidates_are_drawn_evenly_outside_the_training_events(
+    part: str, corpus: Corpus, split: Split
+) -> None:
+    cases, n_items = getattr(split, part), len(corpus.items)
+    drawn = candidates_as_in_2018(split, cases, "paper2000", n_items)
+    assert drawn.shape == (len(cases), 2000)
+    np.testing.assert_array_equal(drawn, candidates_as_in_2018(split, cases, "paper2000", n_items))
+    for user, row in zip(cases.users, drawn, strict=True):
+        allowed = set(range(1, n_items + 1)) - training_items(split, user)
+        assert set(row.tolist()) == allowed  # the target and, in the test, the validation item too
+        counts = np.bincount(row)[sorted(allowed)]
+        even = 2000 / len(allowed)
+        assert abs(counts - even).max() < 6 * math.sqrt(even)  # six standard deviations
+
+
+def test_the_rank_counts_what_scores_higher_as_often_as_it_was_drawn(split: Split) -> None:
+    n_items = int(split.sequences.items.max())
+    scores = torch.arange(n_items + 1).float()
+    scores[5] = scores[6] = 40.0
+    targets = split.sequences.items[split.test.stops].astype(np.int64)
+    samples = np.tile(np.array([40, 5, 6, 41, 41, 3]), (len(targets), 1))
+    samples[:, 5] = targets
+    rest = {"max_history": 50, "device": CPU}
+    found = rank_as_in_2018(Fixed(scores), split.sequences, split.test, samples, **rest)
+    numbers = scores.numpy()
+    for rank, target in zip(found, targets, strict=True):
+        assert rank == 1 + (numbers[samples[0, :5]] > numbers[target]).sum()
+    ours = rank_among_samples(Fixed(scores), split.sequences, split.test, samples[:, :5], **rest)
+    assert (found != ours).any()
+
+
+def test_what_is_nan_counts_against_the_target(split: Split) -> None:
+    n_items = int(split.sequences.items.max())
+    samples = np.ones((len(split.test), 4), dtype=np.int64)
+    nothing = Fixed(torch.full((n_items + 1,), torch.nan))
+    found = rank_as_in_2018(
+        nothing, split.sequences, split.test, samples, max_history=9, device=CPU
+    )
+    assert (found == 5).all()
+
+
+def by_the_rule_of_2018(
+    scores: np.ndarray, corpus: Corpus, split: Split, seed: int
+) -> tuple[float, float]:
+    """Return hit@10 and ndcg@10 as util.py's evaluate finds them, in its own loops."""
+    generator, hit, gain = np.random.default_rng(seed), 0, 0.0
+    for user, stop in zip(split.test.users, split.test.stops, strict=True):
+        rated = training_items(split, user)
+        candidates = [int(split.sequences.items[stop])]
+        for _ in range(100):
+            drawn = int(generator.integers(1, len(corpus.items) + 1))
+            while drawn in rated:
+                drawn = int(generator.integers(1, len(corpus.items) + 1))
+            candidates.append(drawn)
+        rank = int((scores[candidates[1:]] > scores[candidates[0]]).sum())
+        if rank < 10:
+            hit += 1
+            gain += 1 / math.log2(rank + 2)
+    return hit / len(split.test), gain / len(split.test)
+
+
+def test_figures_are_those_of_the_code_of_2018_within_the_noise_of_sampling() -> None:
+    corpus = build_corpus(hidden_markov(users=1500, items=400, length=30), "wide")
+    split = leave_one_out(corpus.sequences)
+    scores = torch.rand(len(corpus.items) + 1, generator=torch.Generator().manual_seed(0))
+    theirs = np.array(
+        [by_the_rule_of_2018(scores.numpy(), corpus, split, seed) for seed in range(3)]
+    )
+    settings = EvaluationSettings(metrics=("hit", "ndcg"), candidates="paper100")
+    report = evaluate_model(
+        "fixed",
+        Fixed(scores),
+        corpus,
+        split,
+        settings=settings,
+        counts=item_counts(split, len(corpus.items)),
+        max_history=50,
+        device=CPU,
+    )
+    ours = [report.test["hit@10"], report.test["ndcg@10"]]
+    # The samples of a case scatter; over 1,500 cases hit does by at most sqrt(0.1 * 0.9 / 1500).
+    assert ours == pytest.approx(theirs.mean(0), abs=4 * 0.0078)
+    assert "one drawn twice counts twice, as in the code of 2018" in report.protocol
+    assert report.protocol.endswith("ties count for the target")
+
+
+def test_our_own_way_is_as_before(corpus: Corpus, split: Split) -> None:
+    drawn = sampled_candidates(split, split.test, "uni100", len(corpus.items))
+    targets = corpus.sequences.items[split.test.stops]
+    assert (drawn != targets[:, None]).all()
+    told = describe_protocol(corpus, EvaluationSettings(candidates="uni100"))
+    assert "ranking against 100 items drawn evenly," in told
+    assert told.endswith("ties count against the target")
+
+
+def test_a_user_who_met_everything_is_refused() -> None:
+    corpus = build_corpus(hidden_markov(users=30, items=4, length=40), "tiny")
+    split = leave_one_out(corpus.sequences)
+    with pytest.raises(DataError, match="has met all 4 items in training, so that no candidates"):
+        candidates_as_in_2018(split, split.test, "paper100", len(corpus.items))

@@ -1,0 +1,31 @@
+"""A model that ranks worse than counting is told so."""
+
+import numpy as np
+
+from sasrec.evaluation.report import Report
+from sasrec.evaluation.verdict import worse_than_counts
+
+
+def report(model: str, ranks: list[int], part: str = "test") -> Report:
+    return Report(model, {}, {}, "", {}, {part: np.array(ranks)})
+
+
+def test_a_model_below_a_baseline_is_told_with_both_figures() -> None:
+    counts = [report("Popularity", [9, 9]), report("Markov", [1, 1])]
+    [remark] = worse_than_counts([report("SASRec", [2, 9]), *counts], "hit@1")
+    assert remark.kind == "worse_than_counts"
+    assert "SASRec ranks worse than plain counts: hit@1 on test is 0.0000" in remark.text
+    assert "below that of Markov (1.0000);" in remark.text
+    assert worse_than_counts([report("SASRec", [1, 1]), *counts], "hit@1") == ()
+
+
+def test_metrics_that_are_not_of_ranks_are_replaced() -> None:
+    both = [report("SASRec", [5]), report("Markov", [1])]
+    for watched, key in (("giniindex@5", "ndcg@5"), ("gauc", "ndcg@10")):
+        assert key in worse_than_counts(both, watched)[0].text
+
+
+def test_without_test_cases_validation_decides_and_without_any_nobody_does() -> None:
+    both = [report("SASRec", [5], "validation"), report("Markov", [1], "validation")]
+    assert "on validation" in worse_than_counts(both, "mrr@10")[0].text
+    assert worse_than_counts([report("SASRec", []), report("Markov", [])], "mrr@10") == ()
