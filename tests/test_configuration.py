@@ -252,7 +252,7 @@ def test_keys_without_effect_are_accepted_and_listed() -> None:
         ),
         ("gpu_id", (0, 1), {"gpu_id": "0,1"}),
         ("gpu_id", None, {"gpu_id": ""}),
-        ("normalize_all", None, {"rounded_times": False}),
+        ("normalize_all", None, {"rounded_times": "float32"}),
         ("state", "info", {"log_level": "INFO"}),
         ("learner", "AdamW", {"optimiser": "adamw"}),
         ("train_neg_sample_args", None, {"negatives": "none"}),
@@ -269,7 +269,8 @@ def test_keys_without_effect_are_accepted_and_listed() -> None:
         ("eval_step", 0, {"validate_every": 0}),
         ("load_col", {"inter": ["a", "b"]}, {"load_columns": {"inter": ("a", "b")}}),
         ("benchmark_filename", ["a", "b", "c"], {"split_files": ("a", "b", "c")}),
-        ("normalize_all", True, {"rounded_times": True}),
+        ("normalize_all", True, {"rounded_times": "scaled"}),
+        ("normalize_field", ["timestamp"], {"scaled_columns": ("timestamp",)}),
         ("loss_decimal_place", 2, {"loss_decimals": 2}),
     ],
 )

@@ -192,7 +192,7 @@ def resolve_layers(
         preset=preset,
     )
     given = {name: written[name] for name in _given(origins, model)}
-    unheard.update(idle(given, run.training, run.evaluation))
+    unheard.update(idle(given, run.data, run.training, run.evaluation))
     _check_evaluation(run)
     if model in WITHOUT_TABLE and run.training.loss == "CE":
         raise SettingsError(

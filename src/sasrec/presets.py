@@ -197,7 +197,7 @@ PRESETS: dict[str, Preset] = {
             "context": 0.5,
             "patience": 10,
             "valid_metric": "mrr@10",
-            "rounded_times": True,
+            "rounded_times": "recbole",
         },
     ),
     "paper": Preset(

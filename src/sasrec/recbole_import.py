@@ -106,7 +106,7 @@ def resolve_import(sizes: Mapping[str, Any], given: Mapping[str, Any]) -> RunSet
     Returns:
         The settings.
     """
-    return resolve_settings({"averaging": 0.0, "rounded_times": True, **sizes, **given})
+    return resolve_settings({"averaging": 0.0, "rounded_times": "recbole", **sizes, **given})
 
 
 def import_model(

@@ -130,6 +130,12 @@ def _repeatable(value: Any) -> dict[str, Any]:
     return {}
 
 
+def _normalize_all(value: Any) -> dict[str, Any]:
+    # Without it RecBole compares times as they are, but in float32; scaled is not exact either.
+    scaled = value is not None and _flag("normalize_all", value)
+    return {"rounded_times": "scaled" if scaled else "float32"}
+
+
 def _val_interval(value: Any) -> dict[str, Any]:
     return {"value_intervals": {} if value is None else value}
 
@@ -156,6 +162,7 @@ TRANSLATED: dict[str, Translation] = {
     "use_gpu": _use_gpu,
     "enable_amp": _enable_amp,
     "repeatable": _repeatable,
+    "normalize_all": _normalize_all,
     "val_interval": _val_interval,
 }
 
@@ -169,7 +176,7 @@ WITHOUT_EFFECT = frozenset(
         ITEM_LIST_LENGTH_FIELD POSITION_FIELD RATING_FIELD HEAD_ENTITY_ID_FIELD
         TAIL_ENTITY_ID_FIELD RELATION_ID_FIELD ENTITY_ID_FIELD kg_reverse_r
         entity_kg_num_interval relation_kg_num_interval unused_col alias_of_user_id
-        alias_of_item_id alias_of_entity_id alias_of_relation_id preload_weight normalize_field
+        alias_of_item_id alias_of_entity_id alias_of_relation_id preload_weight
         discretization additional_feat_suffix numerical_features
         MODEL_TYPE MODEL_INPUT_TYPE eval_type single_spec local_rank nproc world_size ip port
         embedding_size neg_sampling training_neg_sample_num

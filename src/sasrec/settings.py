@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from sasrec.errors import did_you_mean
+
 
 class Settings(BaseModel):
     """A closed, frozen group of settings: unknown keys are refused, values are checked."""
@@ -130,7 +132,22 @@ def _spelled(value: Any) -> Any:
     return value
 
 
+TimeRule = Literal["no", "float32", "scaled", "recbole"]
+"""How times are rounded before they are compared."""
+
+
+def _time_rule(value: Any) -> Any:
+    """Return the name of a rule; True and False stand in files of version 0.1."""
+    if value is None or isinstance(value, bool):
+        return "scaled" if value else "no"
+    return value
+
+
 IntervalText = Annotated[str, BeforeValidator(_spelled)]
+
+
+SCALED_IN_RECBOLE = "ml-100k"
+"""The one data set whose times RecBole scales unasked (``properties/dataset/ml-100k.yaml``)."""
 
 
 class DataSettings(Settings):
@@ -181,11 +198,16 @@ class DataSettings(Settings):
     )
     """Parts of a data set that is split already: ['train', 'valid', 'test'] reads NAME.train.inter
     and so on; nothing is filtered then."""
-    rounded_times: Annotated[
-        bool, BeforeValidator(lambda value: False if value is None else value)
-    ] = Field(False, json_schema_extra=recbole("normalize_all"))
-    """Compare times as RecBole does, scaled to 0..1 in float32: events about a second apart may
-    then count as simultaneous, and keep the order of the file."""
+    rounded_times: Annotated[TimeRule, BeforeValidator(_time_rule)] = "no"
+    """Compare times in float32, as RecBole does; events that become simultaneous keep the order of
+    the file. float32: as they are, so that times in seconds are 128 s apart; scaled: after scaling
+    them to 0..1; recbole: scaled for ml-100k, whose file in RecBole says so, otherwise as they are.
+    Splits by time compare them so, too."""
+    scaled_columns: tuple[Word, ...] | None = Field(
+        None, json_schema_extra=recbole("normalize_field")
+    )
+    """Columns to scale to 0..1, as RecBole does; only the time column is looked at here, and then
+    compared in float32."""
     list_suffix: Word = Field("_list", json_schema_extra=recbole("LIST_SUFFIX"))
     """End of the name of a column that holds a ready history, in files that are split already."""
 
@@ -198,10 +220,30 @@ class DataSettings(Settings):
                 f"user_column, item_column and time_column are three columns, not {twice[0]!r} "
                 "twice; name another"
             )
+        if self.scaled_columns is not None and self.rounded_times == "scaled":
+            raise ValueError("normalize_all scales every column; leave normalize_field out")
+        for name in self.scaled_columns or ():
+            if name != self.time_column and (meant := did_you_mean(name, [self.time_column])):
+                raise ValueError(f"normalize_field names {name!r}{meant}")
         both = set(self.load_columns or {}) & set(self.unload_columns or {})
         if both:
             raise ValueError(f"load_col and unload_col both name {min(both)!r}; keep one")
         return self
+
+    def times_of(self, name: str) -> Literal["no", "float32", "scaled"]:
+        """Return how the times of a data set are rounded before they are compared.
+
+        Args:
+            name: Of the data set.
+
+        Returns:
+            A rule.
+        """
+        if self.time_column in (self.scaled_columns or ()):
+            return "scaled"
+        if self.rounded_times == "recbole":
+            return "scaled" if name == SCALED_IN_RECBOLE else "float32"
+        return self.rounded_times
 
 
 class TrainingSettings(Settings):

@@ -216,7 +216,8 @@ def time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.
     owners, times = _targets(sequences)
     if not len(times):
         return np.zeros((sequences.n_users, 3), dtype=np.int64)
-    earlier = times <= np.percentile(times, 100 * (1 - test))
+    moment = np.percentile(times.astype(np.float64), 100 * (1 - test))
+    earlier = times <= moment.astype(times.dtype)  # it meets times in their own precision there
     before = np.bincount(owners[earlier], minlength=sequences.n_users)
     after = np.bincount(owners[~earlier], minlength=sequences.n_users)
     trained = (before * (train / (1 - test) if test < 1 else 0.0)).astype(np.int64)
@@ -230,17 +231,18 @@ def _targets(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         sequences: All histories.
 
     Returns:
-        int64 and float64, one each a target.
+        int64 and float, one each a target.
 
     Raises:
         DataError: The data have no times.
     """
-    if sequences.times is None:
+    times = sequences.compared
+    if times is None:
         raise DataError("a split by time needs a time column; name it with time_column")
     owners = np.repeat(np.arange(sequences.n_users), sequences.lengths())
     is_target = np.ones(sequences.n_events, dtype=bool)
     is_target[sequences.offsets[:-1][sequences.lengths() > 0]] = False
-    return owners[is_target], sequences.times[is_target]
+    return owners[is_target], times[is_target]
 
 
 def _shared_out(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:
