@@ -1,6 +1,6 @@
 """What RecBole itself makes of times: the order of events, and where each split cuts.
 
-Writes tests/golden/recbole_cases.json, which the tests compare with:
+Writes tests/golden/recbole_cases.json and recbole_sizes.json, which the tests compare with:
 
     make .venv-recbole/.ready && .venv-recbole/bin/python benchmarks/peer_cases.py
 
@@ -134,8 +134,62 @@ def outcome(name: str, folder: Path, values: dict) -> dict:
     }
 
 
+COUNTED = [
+    {},
+    {"item_inter_num_interval": "[0,inf)"},
+    {"item_inter_num_interval": "(0,inf)"},
+    {"item_inter_num_interval": "[0,12]"},
+    {"item_inter_num_interval": "[1,inf)"},
+    {"item_inter_num_interval": "[5,inf)"},
+    {"item_inter_num_interval": "[0,3];[6,30]"},
+    {"item_inter_num_interval": None, "user_inter_num_interval": None},
+    {"user_inter_num_interval": "[0,9]"},
+    {"user_inter_num_interval": "[7,inf)"},
+    {"user_inter_num_interval": "[7,inf)", "item_inter_num_interval": "[0,9]"},
+    {"filter_inter_by_user_or_item": False},
+]
+LISTS = [["item"], ["user"], ["item", "user"]]
+
+
+def counted(folder: Path) -> dict:
+    """Return how many users, items and events RecBole counts where files list users and items.
+
+    Args:
+        folder: Where the data set goes.
+
+    Returns:
+        The events, the lists, and each configuration with its outcome.
+    """
+    rows = generated("ties", 9)
+    written(rows, folder / "listed" / "listed.inter")
+    lists = {
+        "item": [f"i{number}" for number in range(1, 40) if number % 7],
+        "user": [f"u{number}" for number in range(3, 20)],
+    }
+    for name, tokens in lists.items():
+        path = folder / "listed" / f"listed.{name}"
+        path.write_text("\n".join([f"{name}_id:token", *tokens]) + "\n")
+    found = []
+    for chosen, more in itertools.product(LISTS, COUNTED):
+        columns = {"inter": ["user_id", "item_id", "timestamp"]}
+        values = {"load_col": columns | {name: [f"{name}_id"] for name in chosen}, **more}
+        base = {"train_neg_sample_args": None, "use_gpu": False, "state": "CRITICAL"}
+        try:
+            config = Config(
+                model="SASRec",
+                dataset="listed",
+                config_dict={**base, "data_path": str(folder), **values},
+            )
+            dataset = create_dataset(config)
+            sizes = [dataset.user_num - 1, dataset.item_num - 1, dataset.inter_num]
+        except ValueError:  # nothing is left
+            sizes = None
+        found.append({"config": values, "sizes": sizes})
+    return {"rows": [" ".join(map(str, row)) for row in rows], "lists": lists, "found": found}
+
+
 def main() -> None:
-    """Write the file."""
+    """Write the files."""
     found = []
     with tempfile.TemporaryDirectory() as place:
         kinds = ("seconds", "milliseconds", "ties", "fractions", "wide", "equal")
@@ -180,6 +234,8 @@ def main() -> None:
                 }
             )
             print(kind, len(configs), "configurations,", len(outcomes), "outcomes")
+        sizes = counted(Path(place))
+        TARGET.with_name("recbole_sizes.json").write_text(json.dumps(sizes) + "\n")
     lines = [json.dumps(each, separators=(",", ":")) for each in found]
     TARGET.write_text("[\n" + ",\n".join(lines) + "\n]\n")
 

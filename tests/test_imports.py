@@ -17,7 +17,7 @@ LAYERS = [
     {"training", "evaluation"},
     {"registry", "model_folder", "presets", "histories"},
     {"recommender", "configuration", "objective"},
-    {"experiment", "loading"},
+    {"experiment", "loading", "recbole_checkpoint"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
     {"recbole_data", "explanation_pictures"},
     {"explanation_page"},

@@ -14,10 +14,11 @@ from sasrec.configuration import resolve_settings
 from sasrec.data.sequences import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
-from sasrec.errors import SasrecError, SettingsError
-from sasrec.recbole import Config
+from sasrec.errors import DataError, SasrecError, SettingsError
+from sasrec.recbole import Config, create_dataset
 
 FOUND = json.loads((Path(__file__).parent / "golden" / "recbole_cases.json").read_text())
+SIZES = json.loads((Path(__file__).parent / "golden" / "recbole_sizes.json").read_text())
 CASES = [
     pytest.param(data, number, id=f"{data['kind']}-{number}")
     for data in FOUND
@@ -111,3 +112,18 @@ def test_our_own_training_compares_times_exactly() -> None:
     assert resolve_settings().data.times_of("ml-100k") == "no"
     for saved, rule in ((True, "scaled"), (False, "no"), ("float32", "float32")):
         assert resolve_settings({"rounded_times": saved}).data.times_of("x") == rule
+
+
+@pytest.mark.parametrize("number", range(len(SIZES["found"])))
+def test_listed_users_and_items_count_as_in_recbole(number: int, tmp_path: Path) -> None:
+    path = written({"kind": "listed", "rows": SIZES["rows"]}, tmp_path)
+    for name, tokens in SIZES["lists"].items():
+        path.with_suffix(f".{name}").write_text("\n".join([f"{name}_id:token", *tokens]) + "\n")
+    expected = SIZES["found"][number]
+    config = Config("SASRec", str(path), config_dict=expected["config"])
+    if expected["sizes"] is None:
+        with pytest.raises(DataError, match="leaves no interactions"):
+            load_corpus(config.dataset, config.run.data)
+        return
+    whole = create_dataset(config)
+    assert [whole.user_num - 1, whole.item_num - 1, whole.inter_num] == expected["sizes"]

@@ -84,6 +84,8 @@ class Corpus:
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, where the source is split already; else None.
         remarks: What is doubtful in the data.
+        unmet_users: Users that a loaded .user file lists and who have no event, String; RecBole
+            counts them. None if there are none.
     """
 
     name: str
@@ -94,6 +96,7 @@ class Corpus:
     source: str = ""
     target_counts: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
+    unmet_users: pl.Series | None = None
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items that are known here; the source may have more."""
@@ -129,14 +132,26 @@ def build_corpus(
     if len(unmet := interactions.unmet_items):
         # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
         items = pl.concat([items, unmet])
-    titles, remarks = interactions.titles, interactions.remarks
+    titles, remarks, unmet_users = (
+        interactions.titles,
+        interactions.remarks,
+        interactions.unmet_users,
+    )
     del interactions  # if nobody else holds them, columns can go one by one
     compared = columns.get("time")
     if compared is not None and times != "no":
         compared = _rounded(compared, scaled=times == "scaled")
     sequences = line_up(columns, compared)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
-    return Corpus(name, sequences, *vocabularies, titles, source, remarks=remarks)
+    return Corpus(
+        name,
+        sequences,
+        *vocabularies,
+        titles,
+        source,
+        remarks=remarks,
+        unmet_users=unmet_users if len(unmet_users) else None,
+    )
 
 
 def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:
