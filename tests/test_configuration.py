@@ -329,7 +329,7 @@ def test_negatives_of_recbole_become_ours() -> None:
             {"loss_type": "BPR", "train_neg_sample_args": {"dynamic": True}},
             "dynamic needs candidate_num",
         ),
-        ({"repeatable": False}, "leave it True"),
+        ({"repeatable": False}, "set remove_seen=True"),
         ({"use_gpu": "yes"}, "it is True or False"),
         ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),
         ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both name 'inter'"),

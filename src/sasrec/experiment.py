@@ -309,6 +309,7 @@ def validator(
         topk=(max(k, 1),),
         valid_metric=key,
         remove_seen=run.evaluation.remove_seen,
+        tail_ratio=run.evaluation.tail_ratio,
     )
 
     def score() -> float:

@@ -26,6 +26,7 @@ EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
     "ratios": lambda its: its.split != "leave_one_out",
     "ratio_by": lambda its: its.split == "ratio",
+    "tail_ratio": lambda its: "tailpercentage" in its.metrics,
 }
 DATA: dict[str, Callable[[DataSettings], bool]] = {
     "scaled_columns": lambda its: not its.scaled_columns or its.time_column in its.scaled_columns,

@@ -125,7 +125,8 @@ def _enable_amp(value: Any) -> dict[str, Any]:
 def _repeatable(value: Any) -> dict[str, Any]:
     if not _flag("repeatable", value):
         raise SettingsError(
-            "repeatable is False; a model of order recommends repeatably, so leave it True"
+            "repeatable is False; RecBole refuses it for models of order as well. To rank targets "
+            "among items their user has not met, leave it out and set remove_seen=True"
         )
     return {}
 
@@ -138,6 +139,24 @@ def _normalize_all(value: Any) -> dict[str, Any]:
 
 def _val_interval(value: Any) -> dict[str, Any]:
     return {"value_intervals": {} if value is None else value}
+
+
+def agreed(name: str, first: Any, second: Any) -> tuple[Any, ...]:
+    """Return the value that two keys for one setting agree on.
+
+    Args:
+        name: Of the setting.
+        first: What one key makes of it.
+        second: What the other one does.
+
+    Returns:
+        The value alone; nothing if they contradict each other.
+    """
+    if first == second:
+        return (first,)
+    if name == "device" and {first, second} == {"auto", "cuda"}:  # use_gpu leaves it open which
+        return ("cuda",)
+    return ()
 
 
 def _dict(key: str, value: Any, known: set[str]) -> dict[str, Any]:

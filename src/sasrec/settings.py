@@ -84,10 +84,34 @@ def _worded(value: Any) -> Any:
 
 
 def _gpu_numbers(value: Any) -> Any:
-    """Return ``0,1``, which a command line reads as a pair, as text again; None is no GPU."""
+    """Return ``0,1``, which a command line reads as a pair, as text again; None or ~ is no GPU."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    return "" if value is None else _worded(value)
+    return "" if value is None or value == "~" else _worded(value)
+
+
+def _device(value: Any) -> Any:
+    """Return the name of a device; say what is meant by other names for a GPU.
+
+    Args:
+        value: As given.
+
+    Returns:
+        The value, for pydantic to judge.
+
+    Raises:
+        ValueError: It is a name that others have for a GPU.
+    """
+    name, _, number = str(value).lower().partition(":")
+    if name in {"gpu", "cuda"} and value != "cuda":
+        chosen = f", and gpu_id to {number}" if number else ""
+        raise ValueError(f"for a GPU set device to 'cuda'{chosen}")
+    return value
+
+
+def _separator(value: Any) -> Any:
+    r"""Return a separator in which ``\t``, as a command line passes it on, is a tab."""
+    return value.replace("\\t", "\t") if isinstance(value, str) else value
 
 
 def _in_case(change: Callable[[str], str]) -> BeforeValidator:
@@ -107,7 +131,9 @@ def _loss_name(value: Any) -> Any:
 
 Word = Annotated[str, BeforeValidator(_worded), StringConstraints(min_length=1)]
 PartName = Annotated[str, BeforeValidator(_worded), StringConstraints(pattern=r"^[^/\\\x00]+$")]
-Separator = Annotated[str, StringConstraints(pattern=r"^[\x00-\x7f]$")]
+Separator = Annotated[
+    str, BeforeValidator(_separator), StringConstraints(pattern=r"^[\x00-\x7f]{1,4}$")
+]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
 
@@ -164,9 +190,9 @@ class DataSettings(Settings):
     time_column: Word = Field("timestamp", json_schema_extra=recbole("TIME_FIELD"))
     """Column with the time of the event; without it, events count in file order."""
     separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
-    """One character between the columns of an atomic file."""
+    r"""What stands between the columns of an atomic file: \t, or up to four characters such as ::."""
     sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
-    """One character between the tokens of a column that holds several."""
+    """What stands between the tokens of a column that holds several."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
     """Folder in which a data set is looked up by name, as NAME/NAME.inter."""
     load_columns: dict[str, Literal["*"] | tuple[Word, ...]] | None = Field(
@@ -316,7 +342,7 @@ class TrainingSettings(Settings):
     """Seed of every random number: weights, order, dropout, negatives."""
     deterministic: bool = Field(True, json_schema_extra=recbole("reproducibility"))
     """On a GPU, use only operations that give the same result again; a CPU always does."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_device)] = "auto"
     """Where to compute; auto takes the GPU if there is one."""
     gpu_id: Annotated[
         str,
@@ -383,6 +409,11 @@ class EvaluationSettings(Settings):
     remove_seen: bool = False
     """Rank a target among the items its user has not met; one met before counts as ranked last.
     Off, as in RecBole, all items are ranked. Figures of the two are not comparable."""
+    tail_ratio: Annotated[float, BeforeValidator(lambda value: 0.1 if value is None else value)] = (
+        Field(0.1, gt=0, allow_inf_nan=False)
+    )
+    """With tailpercentage: the share of the items, rarest first, that are the tail; above 1, the
+    most training events an item of the tail has."""
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""
 

@@ -195,7 +195,7 @@ def measure(
             top_k=top_k,
             remove_seen=settings.remove_seen,
         )
-        ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items)
+        ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items, settings.tail_ratio)
     else:
         drawn = sampled_candidates(split, cases, candidates, n_items)
         ranks = rank_among_samples(
