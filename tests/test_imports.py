@@ -11,7 +11,7 @@ SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     {"errors"},
     {"settings", "config_files", "memory", "locks", "lookup", "kernels"},
-    {"recbole_keys", "idle"},
+    {"recbole_keys", "recbole_models", "idle"},
     {"data"},
     {"models", "losses"},
     {"training", "evaluation"},
@@ -20,6 +20,7 @@ LAYERS = [
     {"experiment", "loading", "recbole_checkpoint"},
     {"recbole_config", "recbole_import", "tuning", "comparison", "explanation"},
     {"recbole_data", "explanation_pictures"},
+    {"recbole_run"},
     {"explanation_page"},
     {"recbole"},
     {"cli"},

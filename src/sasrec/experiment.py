@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sasrec.configuration import RunSettings, adapted, resolve_settings
 from sasrec.data.batching import CPU, Collator, TrainingBatches
@@ -98,6 +99,7 @@ def run_experiment(
     observer: Observer,
     keep: Keep | None = None,
     begin: TrainState | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Outcome:
     """Train a model on a data set and measure it beside the baselines.
 
@@ -109,6 +111,7 @@ def run_experiment(
         observer: Told how training goes.
         keep: Given the state of training after each epoch.
         begin: A state to go on from; of the same data and settings.
+        weights: Of the model, to begin with instead of fresh ones.
 
     Returns:
         The outcome; nothing is written.
@@ -117,7 +120,14 @@ def run_experiment(
     run = fitted(run, corpus, split)
     device = prepared_device(run)
     model, trained = train_model(
-        corpus, split, run, device=device, observer=observer, keep=keep, begin=begin
+        corpus,
+        split,
+        run,
+        device=device,
+        observer=observer,
+        keep=keep,
+        begin=begin,
+        weights=weights,
     )
     reports = [
         evaluate(run.model_name, model, corpus, split, run=run, device=device),
@@ -201,6 +211,7 @@ def train_model(
     observer: Observer,
     keep: Keep | None = None,
     begin: TrainState | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> tuple[NextItemModel, Trained]:
     """Train a model on the training targets, validating on the validation cases.
 
@@ -212,6 +223,7 @@ def train_model(
         observer: Told how training goes.
         keep: Given the state of training after each epoch.
         begin: A state to go on from.
+        weights: Of the model, to begin with instead of fresh ones.
 
     Returns:
         The model at its best weights, in evaluation mode, and how training went.
@@ -228,12 +240,9 @@ def train_model(
     counts = item_counts(split, n_items)
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
-        model: NextItemModel = resolve("model", MODELS, run.model_name)(
-            run.model,
-            n_items=n_items,
-            n_users=len(corpus.users),
-            max_history=run.data.max_history,
-        )
+        model = new_model(run, corpus)
+        if weights is not None:
+            model.load_state_dict(weights)
         model.to(device)
         if place.rank:  # the same weights everywhere, but dropout of its own
             torch.manual_seed(run.training.seed + place.rank)
@@ -252,6 +261,25 @@ def train_model(
             begin=begin,
         )
     return model.eval(), trained
+
+
+def new_model(run: RunSettings, corpus: Corpus) -> NextItemModel:
+    """Return a model with fresh weights.
+
+    Args:
+        run: All settings, adapted to the data.
+        corpus: How many items and users there are.
+
+    Returns:
+        The model, on the CPU; its weights come from torch's own generator.
+    """
+    model: NextItemModel = resolve("model", MODELS, run.model_name)(
+        run.model,
+        n_items=len(corpus.items),
+        n_users=len(corpus.users),
+        max_history=run.data.max_history,
+    )
+    return model
 
 
 def training_batches(

@@ -190,7 +190,7 @@ class DataSettings(Settings):
     time_column: Word = Field("timestamp", json_schema_extra=recbole("TIME_FIELD"))
     """Column with the time of the event; without it, events count in file order."""
     separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
-    r"""What stands between the columns of an atomic file: \t, or up to four characters such as ::."""
+    r"""What stands between columns of an atomic file: \t, or up to four characters such as ::."""
     sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
     """What stands between the tokens of a column that holds several."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
