@@ -192,3 +192,17 @@ def test_names_are_there_or_said_to_be_missing(line: str, text: str) -> None:
 def test_a_model_of_recboles_that_is_not_here_is_named_as_such(name: str, text: str) -> None:
     with pytest.raises(SettingsError, match=text):
         run_recbole(name, "shop")
+
+
+@pytest.mark.parametrize("split", [{"RS": [0.6, 0.2, 0.2]}, {"TS": [0.6, 0.2, 0.2]}])
+def test_sampled_ranking_of_several_cases_a_user_has_all_metrics(split: dict[str, object]) -> None:
+    values = {
+        **SMALL,
+        "eval_args": {"split": split, "order": "TO", "mode": "uni9"},
+        "metrics": ["Recall", "GAUC", "ItemCoverage"],
+        "valid_metric": "Recall@5",
+        "topk": [5],
+    }
+    result = run_recbole("SASRec", "shop", config_dict=values, saved=False)
+    assert set(result["test_result"]) == {"recall@5", "gauc", "itemcoverage@5"}
+    assert 0.5 < result["test_result"]["gauc"] <= 1

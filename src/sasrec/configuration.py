@@ -255,9 +255,10 @@ def _check_evaluation(run: RunSettings) -> None:
     sampled = {run.evaluation.candidates, run.evaluation.validated_against} != {"full"}
     whole = {*LIST_METRICS, *WHOLE_METRICS}
     odd = [name for name in (*run.evaluation.metrics, watched) if name in whole]
-    if sampled and odd:
+    if sampled and odd and run.evaluation.sampled_by == "case":
         raise SettingsError(
-            f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full'"
+            f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full' (or "
+            "sampled_by='user', which measures it among the candidates, as RecBole does)"
         )
 
 

@@ -338,6 +338,7 @@ def validator(
         valid_metric=key,
         remove_seen=run.evaluation.remove_seen,
         tail_ratio=run.evaluation.tail_ratio,
+        sampled_by=run.evaluation.sampled_by,
     )
 
     def score() -> float:

@@ -25,6 +25,7 @@ TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
 EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
     "ratios": lambda its: its.split != "leave_one_out",
+    "sampled_by": lambda its: {its.candidates, its.validated_against} != {"full"},
     "ratio_by": lambda its: its.split == "ratio",
     "tail_ratio": lambda its: "tailpercentage" in its.metrics,
 }

@@ -198,6 +198,7 @@ PRESETS: dict[str, Preset] = {
             "patience": 10,
             "valid_metric": "mrr@10",
             "rounded_times": "recbole",
+            "sampled_by": "user",
         },
     ),
     "paper": Preset(

@@ -34,7 +34,7 @@ def resolve_import(values: Mapping[str, Any], given: Mapping[str, Any]) -> RunSe
     Returns:
         The settings.
     """
-    begin = {"averaging": 0.0, "rounded_times": "recbole"}
+    begin = {"averaging": 0.0, "rounded_times": "recbole", "sampled_by": "user"}
     layers = [
         Layer("import-recbole", begin),
         Layer("the checkpoint", values),

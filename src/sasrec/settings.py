@@ -406,6 +406,9 @@ class EvaluationSettings(Settings):
     (100 drawn by popularity). Sampled figures are not comparable with full ones."""
     valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
     """The same for validation; None takes that of the test."""
+    sampled_by: Literal["case", "user"] = "case"
+    """With sampled candidates: rank each case by itself, or put all cases of a user into one list
+    with several targets, as RecBole does; the same where a user has one case."""
     remove_seen: bool = False
     """Rank a target among the items its user has not met; one met before counts as ranked last.
     Off, as in RecBole, all items are ranked. Figures of the two are not comparable."""

@@ -14,6 +14,7 @@ from sasrec.data.negatives import popularity, uniform
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
+from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.ranking import rank_among_samples, rank_targets, removed_counts
 from sasrec.kernels import library
@@ -94,6 +95,8 @@ def describe_protocol(
     if settings.candidates != "full":
         kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
+        if settings.sampled_by == "user":
+            ranked += " for each case, all cases of a user in one list"
     seen = "" if max_history is None else f"last {max_history} events, "
     return (
         f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}"
@@ -181,6 +184,42 @@ def measure(
     """
     if not len(cases):
         return {}, np.zeros(0, dtype=np.int64)
+    n_items = len(counts) - 1
+    if candidates != "full" and settings.sampled_by == "user":
+        return measure_by_user(
+            model,
+            split.sequences,
+            cases,
+            sampled_candidates(split, cases, candidates, n_items),
+            settings=settings,
+            counts=counts,
+            max_history=max_history,
+            device=device,
+        )
+    return _measure_cases(
+        model,
+        split,
+        cases,
+        settings=settings,
+        counts=counts,
+        max_history=max_history,
+        device=device,
+        candidates=candidates,
+    )
+
+
+def _measure_cases(
+    model: NextItemModel,
+    split: Split,
+    cases: Cases,
+    *,
+    settings: EvaluationSettings,
+    counts: np.ndarray,
+    max_history: int,
+    device: torch.device,
+    candidates: str,
+) -> tuple[dict[str, float], np.ndarray]:
+    """Return what ``measure`` does, each case by itself."""
     n_items = len(counts) - 1
     lists = None
     if candidates == "full":
