@@ -26,7 +26,8 @@ from sasrec.errors import SasrecError
 from sasrec.evaluation.metrics import LIST_METRICS, Lists
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel
-from sasrec.recbole_import import import_model, read_checkpoint, resolve_import
+from sasrec.recbole_checkpoint import read_checkpoint
+from sasrec.recbole_import import import_model, resolve_import
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
@@ -175,9 +176,10 @@ def ours(case: dict, weights: Path) -> dict:
     for name, cases in (("train", train), ("valid", split.validation), ("test", split.test)):
         found[name] = digest(corpus, cases, run.data.max_history)
     if case["metrics"]:
-        values, sizes = read_checkpoint(weights)
-        given = {key: value for key, value in config.items() if key not in sizes}
-        recommender, report = import_model(values, corpus, resolve_import(sizes, given))
+        checkpoint = read_checkpoint(weights)
+        given = {key: value for key, value in config.items() if key not in checkpoint.values}
+        run_there = resolve_import(checkpoint.values, given)
+        recommender, report = import_model(checkpoint, corpus, run_there)
         found["metrics"] = dict(report.test)
         if run.evaluation.candidates == "full":
             found["metrics"] |= counted_as_there(recommender.model, split, train, run)

@@ -124,8 +124,17 @@ def outcome(case: dict, number: int, folder: Path) -> dict:
         result = trainer.evaluate(parts[2], load_best_model=True, show_progress=False)
         found["metrics"] = {key: float(value) for key, value in result.items()}
         weights = torch.load(trainer.saved_model_file)["state_dict"]
+        tables = {
+            f"tokens/{kind}s": torch.frombuffer(
+                bytearray(
+                    json.dumps(list(map(str, dataset.field2id_token[f"{kind}_id"][1:]))).encode()
+                ),
+                dtype=torch.uint8,
+            )
+            for kind in ("user", "item")
+        }
         save_file(
-            {name: value.contiguous() for name, value in weights.items()},
+            {**{name: value.contiguous() for name, value in weights.items()}, **tables},
             str(folder / f"{number}.safetensors"),
             {"config": json.dumps({name: config[name] for name in SIZES})},
         )

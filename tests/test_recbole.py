@@ -297,7 +297,7 @@ def test_the_script_of_the_page_runs_as_it_stands(shop: Path, words: tuple[str, 
 
 def test_a_name_we_do_not_have_is_said(shop: Path) -> None:
     for line, text in (
-        ("from recbole.model.sequential_recommender import GRU4Rec", "has no recbole.model"),
+        ("from recbole.model.layers import FMEmbedding", "has no recbole.model.layers; it has"),
         ("from recbole.quick_start import run_everything", "no recbole.quick_start.run_everything"),
     ):
         (shop / "run.py").write_text(line + "\n")
@@ -382,7 +382,7 @@ def test_two_models_of_the_same_second_do_not_collide(
         def now(cls, tz: object = None) -> "Frozen":
             return cls(2026, 11, 24, 11, 18, 42)
 
-    monkeypatch.setattr("sasrec.recbole.datetime", Frozen)
+    monkeypatch.setattr("sasrec.recbole_run.datetime", Frozen)
     for _ in range(2):
         run_recbole("SASRec", "shop", config_dict={**SMALL, "epochs": 1})
     assert sorted(path.name for path in (shop / "saved").iterdir()) == [

@@ -18,7 +18,7 @@ from sasrec.errors import SettingsError, did_you_mean
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, check_names, split_key
 from sasrec.idle import idle
 from sasrec.presets import PRESETS, DataFacts, own_settings
-from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT
+from sasrec.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
 from sasrec.registry import MODEL_SETTINGS, WITHOUT_TABLE, resolve
 from sasrec.settings import (
     DataSettings,
@@ -167,6 +167,7 @@ def resolve_layers(
     names = _names(classes)
     preset, layers = _on_preset(layers, preset, model)
     layers = [Layer(f"{model} as in its paper", own_settings(model, preset)), *layers]
+    layers = _without_overridden(layers)
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     written: dict[str, str] = {}
@@ -192,7 +193,7 @@ def resolve_layers(
         preset=preset,
     )
     given = {name: written[name] for name in _given(origins, model)}
-    unheard.update(idle(given, run.training, run.evaluation))
+    unheard.update(idle(given, run.data, run.training, run.evaluation))
     _check_evaluation(run)
     if model in WITHOUT_TABLE and run.training.loss == "CE":
         raise SettingsError(
@@ -254,9 +255,10 @@ def _check_evaluation(run: RunSettings) -> None:
     sampled = {run.evaluation.candidates, run.evaluation.validated_against} != {"full"}
     whole = {*LIST_METRICS, *WHOLE_METRICS}
     odd = [name for name in (*run.evaluation.metrics, watched) if name in whole]
-    if sampled and odd:
+    if sampled and odd and run.evaluation.sampled_by == "case":
         raise SettingsError(
-            f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full'"
+            f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full' (or "
+            "sampled_by='user', which measures it among the candidates, as RecBole does)"
         )
 
 
@@ -302,6 +304,20 @@ def _on_preset(
     if model != "SASRec" and preset != "recbole":
         raise SettingsError(f"preset {preset!r} is for SASRec; {model} takes none, or 'recbole'")
     return preset, [Layer(f"preset {preset}", PRESETS[preset].values), *plain]
+
+
+def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers without keys of several settings that a later layer has as well.
+
+    As in RecBole, such a key is replaced as a whole; what it said before is not looked at.
+    """
+    kept: list[Layer] = []
+    replaced: set[str] = set()
+    for layer in reversed(layers):
+        values = {key: value for key, value in layer.values.items() if key not in replaced}
+        kept.append(replace(layer, values=values))
+        replaced |= TRANSLATED.keys() & values.keys()
+    return kept[::-1]
 
 
 def _names(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
@@ -351,11 +367,15 @@ def _renamed(
                 hint = did_you_mean(str(key), [*names, *TRANSLATED, *WITHOUT_EFFECT])
             raise SettingsError(f"unknown key {key!r}{place}{hint}")
         for name, each in pairs.items():
+            values: tuple[Any, ...] = (each,)
             if name in found:
+                earlier, other = found[name]
+                values = agreed(name, earlier, each) if {key, other} & TRANSLATED.keys() else ()
+            if not values:
                 raise SettingsError(
                     f"{at}{found[name][1]!r} and {key!r} are the same setting; keep one"
                 )
-            found[name] = (each, str(key))
+            found[name] = (values[0], str(key))
     return found
 
 

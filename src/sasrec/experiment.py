@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from sasrec.configuration import RunSettings, adapted, resolve_settings
 from sasrec.data.batching import CPU, Collator, TrainingBatches
@@ -104,6 +105,7 @@ def run_experiment(
     observer: Observer,
     keep: Keep | None = None,
     begin: TrainState | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Outcome:
     """Train a model on a data set and measure it beside the baselines.
 
@@ -115,6 +117,7 @@ def run_experiment(
         observer: Told how training goes.
         keep: Given the state of training after each epoch.
         begin: A state to go on from; of the same data and settings.
+        weights: Of the model, to begin with instead of fresh ones.
 
     Returns:
         The outcome; nothing is written.
@@ -123,7 +126,14 @@ def run_experiment(
     run = fitted(run, corpus, split)
     device = prepared_device(run)
     model, trained = train_model(
-        corpus, split, run, device=device, observer=observer, keep=keep, begin=begin
+        corpus,
+        split,
+        run,
+        device=device,
+        observer=observer,
+        keep=keep,
+        begin=begin,
+        weights=weights,
     )
     reports = [
         evaluate(run.model_name, model, corpus, split, run=run, device=device),
@@ -215,6 +225,7 @@ def train_model(
     observer: Observer,
     keep: Keep | None = None,
     begin: TrainState | None = None,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> tuple[NextItemModel, Trained]:
     """Train a model on the training targets, validating on the validation cases.
 
@@ -226,6 +237,7 @@ def train_model(
         observer: Told how training goes.
         keep: Given the state of training after each epoch.
         begin: A state to go on from.
+        weights: Of the model, to begin with instead of fresh ones.
 
     Returns:
         The model at its best weights, in evaluation mode, and how training went.
@@ -242,12 +254,9 @@ def train_model(
     counts = item_counts(split, n_items)
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
-        model: NextItemModel = resolve("model", MODELS, run.model_name)(
-            run.model,
-            n_items=n_items,
-            n_users=len(corpus.users),
-            max_history=run.data.max_history,
-        )
+        model = new_model(run, corpus)
+        if weights is not None:
+            model.load_state_dict(weights)
         model.to(device)
         if place.rank:  # the same weights everywhere, but dropout of its own
             torch.manual_seed(run.training.seed + place.rank)
@@ -266,6 +275,25 @@ def train_model(
             begin=begin,
         )
     return model.eval(), trained
+
+
+def new_model(run: RunSettings, corpus: Corpus) -> NextItemModel:
+    """Return a model with fresh weights.
+
+    Args:
+        run: All settings, adapted to the data.
+        corpus: How many items and users there are.
+
+    Returns:
+        The model, on the CPU; its weights come from torch's own generator.
+    """
+    model: NextItemModel = resolve("model", MODELS, run.model_name)(
+        run.model,
+        n_items=len(corpus.items),
+        n_users=len(corpus.users),
+        max_history=run.data.max_history,
+    )
+    return model
 
 
 def training_batches(
@@ -323,6 +351,8 @@ def validator(
         topk=(max(k, 1),),
         valid_metric=key,
         remove_seen=run.evaluation.remove_seen,
+        tail_ratio=run.evaluation.tail_ratio,
+        sampled_by=run.evaluation.sampled_by,
     )
 
     def score() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sasrec.settings import EvaluationSettings, TrainingSettings
+from sasrec.settings import DataSettings, EvaluationSettings, TrainingSettings
 
 TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
     "label_smoothing": lambda its: its.loss == "CE",
@@ -25,17 +25,26 @@ TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
 EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
     "ratios": lambda its: its.split != "leave_one_out",
+    "sampled_by": lambda its: {its.candidates, its.validated_against} != {"full"},
     "ratio_by": lambda its: its.split == "ratio",
+    "tail_ratio": lambda its: "tailpercentage" in its.metrics,
+}
+DATA: dict[str, Callable[[DataSettings], bool]] = {
+    "scaled_columns": lambda its: not its.scaled_columns or its.time_column in its.scaled_columns,
 }
 
 
 def idle(
-    written: Mapping[str, str], training: TrainingSettings, evaluation: EvaluationSettings
+    written: Mapping[str, str],
+    data: DataSettings,
+    training: TrainingSettings,
+    evaluation: EvaluationSettings,
 ) -> list[str]:
     """Return the settings that somebody has given and that others leave without effect.
 
     Args:
         written: Our name of each setting given to its name as written.
+        data: What is read, and how times are compared.
         training: How weights are learned.
         evaluation: What is measured.
 
@@ -45,5 +54,6 @@ def idle(
     """
     heard = {name: rule(training) for name, rule in TRAINING.items()}
     heard |= {name: rule(evaluation) for name, rule in EVALUATION.items()}
+    heard |= {name: rule(data) for name, rule in DATA.items()}
     kept = {key for name, key in written.items() if heard.get(name, True)}
     return [key for key in dict.fromkeys(written.values()) if key not in kept]

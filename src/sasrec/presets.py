@@ -197,7 +197,8 @@ PRESETS: dict[str, Preset] = {
             "context": 0.5,
             "patience": 10,
             "valid_metric": "mrr@10",
-            "rounded_times": True,
+            "rounded_times": "recbole",
+            "sampled_by": "user",
         },
     ),
     "paper": Preset(

@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.configuration import RunSettings
-from sasrec.data.sources import load_corpus, save_events
-from sasrec.errors import Interrupted, SettingsError
+from sasrec.data.sources import load_corpus
+from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import SMALLER_IS_BETTER, split_key
-from sasrec.experiment import Outcome, run_experiment
-from sasrec.model_folder import check_target
+from sasrec.experiment import Outcome
 from sasrec.recbole_config import Config as Config
 from sasrec.recbole_config import init_logger as init_logger
 from sasrec.recbole_config import init_seed as init_seed
@@ -25,8 +22,13 @@ from sasrec.recbole_config import log_to_stdout
 from sasrec.recbole_data import full_sort_scores as full_sort_scores
 from sasrec.recbole_data import full_sort_topk as full_sort_topk
 from sasrec.recbole_data import load_data_and_model as load_data_and_model
+from sasrec.recbole_run import Trainer as Trainer
+from sasrec.recbole_run import best_score, rounded, trained
+from sasrec.recbole_run import create_dataset as create_dataset
+from sasrec.recbole_run import data_preparation as data_preparation
+from sasrec.recbole_run import get_model as get_model
+from sasrec.recbole_run import get_trainer as get_trainer
 from sasrec.training.processes import Group, my_place, run_in_processes
-from sasrec.training.progress import LogObserver
 from sasrec.tuning.hyper import HyperTuning as HyperTuning
 
 if TYPE_CHECKING:
@@ -133,13 +135,7 @@ def objective_function(
 
 def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     run = config.run
-    first = my_place().rank == 0
-    saved = saved and first
-    level = run.output.log_level if first else "ERROR"
-    log_to_stdout(level)
-    folder = _new_folder(Path(run.output.checkpoint_dir), config.model)
-    if saved:
-        check_target(folder, overwrite=False)
+    log_to_stdout(run.output.log_level if my_place().rank == 0 else "ERROR")
     corpus = load_corpus(config.dataset, run.data)
     sizes = corpus.sequences
     logger.info(
@@ -150,48 +146,23 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
         f"{sizes.n_events:,}",
         config.model,
     )
-    if run.output.save_dataset and first:
-        path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
-        logger.info("events after filtering: %s", path)
-    outcome = run_experiment(corpus, run, observer=LogObserver(run.output.loss_decimals))
-    if saved:
-        outcome.recommender.save(folder)
-        logger.info("saved in %s", folder)
-    if outcome.trained.interrupted and first:
-        kept = f"; the best weights so far are in {folder}" if saved else ""
-        raise Interrupted(f"training was stopped early{kept}")
+    outcome, _ = trained(run, corpus, saved=saved)
     result = _result(outcome, run)
     logger.info("best valid: %s", result["best_valid_result"])
     logger.info("test result: %s", result["test_result"])
     for report in outcome.reports[1:]:
-        logger.info("for comparison, %s: %s", report.model, _rounded(report.test, run))
+        logger.info("for comparison, %s: %s", report.model, rounded(report.test, run))
     return result, outcome
-
-
-def _new_folder(parent: Path, model: str) -> Path:
-    """Return a folder named as RecBole names checkpoints, by the second, and not there yet."""
-    name = f"{model}-{datetime.now().astimezone():%b-%d-%Y_%H-%M-%S}"
-    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-    return next(parent / each for each in names if not (parent / each).exists())
 
 
 def _result(outcome: Outcome, run: RunSettings) -> dict[str, Any]:
     name, _ = split_key(run.evaluation.valid_metric)
-    best = next(
-        (e.score for e in outcome.trained.epochs if e.epoch == outcome.trained.best_epoch), None
-    )
-    bigger = name not in SMALLER_IS_BETTER
-    score = None if best is None else round(best, run.evaluation.decimals)
     return {
-        "best_valid_score": score,
-        "valid_score_bigger": bigger,
-        "best_valid_result": _rounded(outcome.reports[0].validation, run),
-        "test_result": _rounded(outcome.reports[0].test, run),
+        "best_valid_score": best_score(outcome, run),
+        "valid_score_bigger": name not in SMALLER_IS_BETTER,
+        "best_valid_result": rounded(outcome.reports[0].validation, run),
+        "test_result": rounded(outcome.reports[0].test, run),
     }
-
-
-def _rounded(values: Mapping[str, float], run: RunSettings) -> dict[str, float]:
-    return {key: round(value, run.evaluation.decimals) for key, value in values.items()}
 
 
 if __name__ == "__main__":

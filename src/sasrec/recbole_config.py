@@ -48,6 +48,7 @@ class Config(Mapping[str, Any]):
         Raises:
             SettingsError: A key or value is wrong, or model or data are not named.
         """
+        model = getattr(model, "__name__", model)  # RecBole takes a class, too
         if isinstance(config_file_list, str | Path):
             config_file_list = [config_file_list]
         layers = [yaml_file(path) for path in config_file_list or []]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from sasrec.data.batching import Collator
 from sasrec.data.sequences import Corpus, renumbered
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases, Split, make_split
+from sasrec.data.vocabulary import Vocabulary
 from sasrec.data.windows import case_windows
 from sasrec.errors import DataError, ModelError
 from sasrec.evaluation.ranking import last_scores
@@ -32,19 +34,21 @@ class Dataset:
 
     Attributes:
         corpus: The data set, in the model's numbers.
-        split: Its cases.
+        split: Its cases; None before the data are split.
         cases: Those of this part; all users' test cases for the whole.
         max_history: Longest history the model sees.
         uid_field: Name of the user column.
         iid_field: Name of the item column.
+        part: ``whole``, ``train``, ``valid`` or ``test``.
     """
 
     corpus: Corpus
-    split: Split
+    split: Split | None
     cases: Cases
     max_history: int
     uid_field: str
     iid_field: str
+    part: str = "whole"
 
     def __repr__(self) -> str:
         """Return name and sizes in one line."""
@@ -89,9 +93,14 @@ class Dataset:
         return self
 
     @property
+    def _dataset(self) -> Dataset:
+        """This, by the name that RecBole's own scripts use."""
+        return self
+
+    @property
     def user_num(self) -> int:
-        """Number of users, padding counted, as in RecBole."""
-        return len(self.corpus.users) + 1
+        """Number of users, padding and those without events counted, as in RecBole."""
+        return len(self._vocabulary(self.uid_field)) + 1
 
     @property
     def item_num(self) -> int:
@@ -146,7 +155,10 @@ class Dataset:
 
     def _vocabulary(self, field: str) -> Any:
         if field == self.uid_field:
-            return self.corpus.users
+            unmet = self.corpus.unmet_users
+            if unmet is None:
+                return self.corpus.users
+            return Vocabulary.of_distinct(pl.concat([self.corpus.users.entries, unmet]))
         if field == self.iid_field:
             return self.corpus.items
         raise DataError(f"no field {field!r} (fields: {self.uid_field}, {self.iid_field})")
@@ -178,14 +190,42 @@ def load_data_and_model(
     corpus = renumbered(original, recommender.items, recommender.users)
     split = make_split(corpus, run.evaluation)
     config = Config.of(run, source)
+    whole = whole_of(corpus, run)
+    train, valid, test = parts_of(whole, split)
+    return config, recommender.model, replace(test, part="whole"), train, valid, test
+
+
+def whole_of(corpus: Corpus, run: RunSettings) -> Dataset:
+    """Return RecBole's view of a data set that is not split yet.
+
+    Args:
+        corpus: The data set.
+        run: Names of the columns, longest history.
+
+    Returns:
+        The view.
+    """
+    none = Cases(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    columns = run.data.user_column, run.data.item_column
+    return Dataset(corpus, None, none, run.data.max_history, *columns)
+
+
+def parts_of(whole: Dataset, split: Split) -> tuple[Dataset, Dataset, Dataset]:
+    """Return RecBole's view of the three parts of a data set.
+
+    Args:
+        whole: The data set.
+        split: Of it.
+
+    Returns:
+        Training, validation and test part.
+    """
     none = Cases(split.test.users[:0], split.test.stops[:0])
     train, valid, test = (
-        Dataset(
-            corpus, split, cases, run.data.max_history, run.data.user_column, run.data.item_column
-        )
-        for cases in (none, split.validation, split.test)
+        replace(whole, split=split, cases=cases, part=part)
+        for part, cases in (("train", none), ("valid", split.validation), ("test", split.test))
     )
-    return config, recommender.model, test, train, valid, test
+    return train, valid, test
 
 
 def _saved_run(recommender: Recommender) -> tuple[RunSettings, str]:

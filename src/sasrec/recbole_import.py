@@ -1,140 +1,79 @@
-"""RecBole's trained SASRec as one of our models. Nothing of the checkpoint is executed.
-
-A RecBole checkpoint is a pickle that holds objects of RecBole's own, so it cannot be read safely
-as it is. ``SCRIPT``, run where RecBole is installed, writes weights and sizes into a plain
-safetensors file, and that is what is imported.
-"""
+"""RecBole's trained SASRec as one of our models. Nothing of the checkpoint is executed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.configuration import RunSettings, resolve_settings
-from sasrec.data.limits import json_within_limits
-from sasrec.data.sequences import Corpus
+from sasrec.config_files import Layer
+from sasrec.configuration import RunSettings, resolve_layers
+from sasrec.data.sequences import Corpus, renumbered
 from sasrec.data.splits import make_split
 from sasrec.errors import ModelError
 from sasrec.evaluation.report import Report, environment
 from sasrec.experiment import evaluate
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
+from sasrec.recbole_checkpoint import Checkpoint
 from sasrec.recommender import Recommender
 
-SIZES = (
-    "hidden_size",
-    "inner_size",
-    "n_layers",
-    "n_heads",
-    "hidden_dropout_prob",
-    "attn_dropout_prob",
-    "hidden_act",
-    "layer_norm_eps",
-    "initializer_range",
-    "loss_type",
-    "MAX_ITEM_LIST_LENGTH",
-)
 EMBEDDING_WEIGHTS, BLOCK_WEIGHTS = 4, 16
 """How many weights RecBole's SASRec has outside of its blocks, and in each."""
-SCRIPT = f"""\
-# Run this where RecBole and safetensors are installed:
-#     python convert.py saved/SASRec-….pth sasrec.safetensors
-import json, sys, torch
-from safetensors.torch import save_file
-
-checkpoint = torch.load(sys.argv[1], map_location="cpu", weights_only=False)
-names = {list(SIZES)}
-sizes = {{name: checkpoint["config"][name] for name in names}}
-weights = {{name: value.contiguous() for name, value in checkpoint["state_dict"].items()}}
-save_file(weights, sys.argv[2], {{"config": json.dumps(sizes)}})
-"""
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return weights and sizes of a checkpoint that ``SCRIPT`` has written.
-
-    Args:
-        path: The safetensors file.
-
-    Returns:
-        RecBole's names to weights; RecBole's keys to sizes.
-
-    Raises:
-        ModelError: It is missing, damaged, or a RecBole checkpoint as it is, which cannot be read
-            safely; the text holds the way out.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file")
-    if path.suffix != ".safetensors":
-        raise ModelError(
-            f"{path} is a pickle, which could execute anything; save the script that 'sasrec "
-            "import-recbole --script' prints as convert.py, run 'python convert.py "
-            f"{path} sasrec.safetensors' where RecBole is installed, and import that file"
-        )
-    try:
-        with safe_open(path, framework="pt") as file:
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            sizes = json_within_limits((file.metadata() or {})["config"])
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is damaged: {' '.join(str(error).split())}") from error
-    except KeyError as error:
-        raise ModelError(
-            f"{path} names no sizes; write it with the script that 'sasrec import-recbole "
-            "--script' prints"
-        ) from error
-    if not isinstance(sizes, dict):
-        raise ModelError(f"{path} names no sizes; its metadata 'config' is no JSON object")
-    for name, weight in weights.items():
-        if not weight.is_floating_point() or not weight.isfinite().all():
-            raise ModelError(f"{path}: the weight {name!r} holds what is no finite number")
-    return weights, sizes
-
-
-def resolve_import(sizes: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:
+def resolve_import(values: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:
     """Return the settings of a model to import.
 
     Args:
-        sizes: From ``read_checkpoint``.
-        given: The user's settings of the data, which RecBole was given too.
+        values: From ``read_checkpoint``.
+        given: The user's settings; they win over those of the checkpoint.
 
     Returns:
         The settings.
     """
-    return resolve_settings({"averaging": 0.0, "rounded_times": True, **sizes, **given})
+    begin = {"averaging": 0.0, "rounded_times": "recbole", "sampled_by": "user"}
+    layers = [
+        Layer("import-recbole", begin),
+        Layer("the checkpoint", values),
+        Layer("settings", given),
+    ]
+    return resolve_layers(layers)
 
 
 def import_model(
-    weights: Mapping[str, Tensor], corpus: Corpus, run: RunSettings
+    checkpoint: Checkpoint, corpus: Corpus, run: RunSettings
 ) -> tuple[Recommender, Report]:
     """Return a recommender with RecBole's weights, measured on its data.
 
+    Which vector belongs to which item is what RecBole's own table says, not the order of the data.
+
     Args:
-        weights: From ``read_checkpoint``.
-        corpus: The data it was trained on, filtered alike, so that item numbers agree.
+        checkpoint: From ``read_checkpoint``.
+        corpus: The data it was trained on, filtered alike.
         run: From ``resolve_import``.
 
     Returns:
         The recommender, and how it does.
 
     Raises:
-        ModelError: The weights are not those of a SASRec of these sizes, or there are more or fewer
-            items in the data.
+        ModelError: The weights are not those of a SASRec of these sizes, or the data hold other
+            users or items.
     """
-    n_items = len(corpus.items)
+    weights = checkpoint.weights
+    n_items = len(checkpoint.items)
     table = weights.get("item_embedding.weight", torch.empty(0))
     rows = len(table) if table.ndim else 0
     if rows != n_items + 1:
         raise ModelError(
-            f"the checkpoint has {max(rows - 1, 0):,} items and {corpus.name} has {n_items:,}; "
-            "give the data and the filters (--key=value) that RecBole was given"
+            f"the checkpoint has vectors of {max(rows - 1, 0):,} items and tokens of {n_items:,}; "
+            "convert it again"
         )
+    _check_tokens(checkpoint, corpus)
+    corpus = renumbered(corpus, checkpoint.items)
     model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history)  # type: ignore[arg-type]
     try:
         model.load_state_dict(renamed_weights(weights, n_layers=len(model.blocks)))
@@ -157,6 +96,34 @@ def import_model(
         learned=np.ones(n_items + 1, dtype=bool),  # which events RecBole trained on is not known
     )
     return recommender, report
+
+
+def _check_tokens(checkpoint: Checkpoint, corpus: Corpus) -> None:
+    """Refuse data whose items are not the checkpoint's, or that have users it does not know.
+
+    RecBole's table of users may hold more: those that only its .user file lists.
+
+    Raises:
+        ModelError: They are other data.
+    """
+    cure = "give the data and the settings (--key=value) that RecBole was given"
+    both = [("items", checkpoint.items.entries, corpus.items.entries)]
+    if corpus.target_counts is None:  # ready histories have no users but rows
+        both.append(("users", checkpoint.users.entries, corpus.users.entries))
+    for kind, known, here in both:
+        strange = here.filter(~here.is_in(known.implode()))
+        if len(strange):
+            raise ModelError(
+                f"{corpus.name} has {len(strange):,} {kind} that the checkpoint does not know, "
+                f"such as {strange[0]!r}; {cure}"
+            )
+    missing = checkpoint.items.entries
+    missing = missing.filter(~missing.is_in(corpus.items.entries.implode()))
+    if len(missing):
+        raise ModelError(
+            f"the checkpoint knows {len(missing):,} items that {corpus.name} does not have, such "
+            f"as {missing[0]!r}; {cure}"
+        )
 
 
 def renamed_weights(weights: Mapping[str, Tensor], *, n_layers: int) -> dict[str, Tensor]:

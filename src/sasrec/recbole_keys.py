@@ -125,13 +125,38 @@ def _enable_amp(value: Any) -> dict[str, Any]:
 def _repeatable(value: Any) -> dict[str, Any]:
     if not _flag("repeatable", value):
         raise SettingsError(
-            "repeatable is False; a model of order recommends repeatably, so leave it True"
+            "repeatable is False; RecBole refuses it for models of order as well. To rank targets "
+            "among items their user has not met, leave it out and set remove_seen=True"
         )
     return {}
 
 
+def _normalize_all(value: Any) -> dict[str, Any]:
+    # Without it RecBole compares times as they are, but in float32; scaled is not exact either.
+    scaled = value is not None and _flag("normalize_all", value)
+    return {"rounded_times": "scaled" if scaled else "float32"}
+
+
 def _val_interval(value: Any) -> dict[str, Any]:
     return {"value_intervals": {} if value is None else value}
+
+
+def agreed(name: str, first: Any, second: Any) -> tuple[Any, ...]:
+    """Return the value that two keys for one setting agree on.
+
+    Args:
+        name: Of the setting.
+        first: What one key makes of it.
+        second: What the other one does.
+
+    Returns:
+        The value alone; nothing if they contradict each other.
+    """
+    if first == second:
+        return (first,)
+    if name == "device" and {first, second} == {"auto", "cuda"}:  # use_gpu leaves it open which
+        return ("cuda",)
+    return ()
 
 
 def _dict(key: str, value: Any, known: set[str]) -> dict[str, Any]:
@@ -159,6 +184,7 @@ TRANSLATED: dict[str, Translation] = {
     "use_gpu": _use_gpu,
     "enable_amp": _enable_amp,
     "repeatable": _repeatable,
+    "normalize_all": _normalize_all,
     "val_interval": _val_interval,
 }
 
@@ -172,7 +198,7 @@ WITHOUT_EFFECT = frozenset(
         ITEM_LIST_LENGTH_FIELD POSITION_FIELD RATING_FIELD HEAD_ENTITY_ID_FIELD
         TAIL_ENTITY_ID_FIELD RELATION_ID_FIELD ENTITY_ID_FIELD kg_reverse_r
         entity_kg_num_interval relation_kg_num_interval unused_col alias_of_user_id
-        alias_of_item_id alias_of_entity_id alias_of_relation_id preload_weight normalize_field
+        alias_of_item_id alias_of_entity_id alias_of_relation_id preload_weight
         discretization additional_feat_suffix numerical_features
         MODEL_TYPE MODEL_INPUT_TYPE eval_type single_spec local_rank nproc world_size ip port
         embedding_size neg_sampling training_neg_sample_num

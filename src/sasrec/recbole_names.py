@@ -18,21 +18,43 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from sasrec.errors import SasrecError, SettingsError
+from sasrec.recbole_models import instead_of
+from sasrec.registry import MODELS
 
+PAIRS = ("BPR",)
+"""Models of users and items without order."""
+
+QUICK_START = ("run_recbole", "run", "objective_function", "load_data_and_model")
+DATA = ("create_dataset", "data_preparation")
+UTILS = ("init_seed", "init_logger", "get_model", "get_trainer")
 PROVIDED = {
     "recbole": (),
-    "recbole.quick_start": (
-        "run_recbole",
-        "run",
-        "objective_function",
-        "load_data_and_model",
-    ),
+    "recbole.quick_start": QUICK_START,
+    "recbole.quick_start.quick_start": QUICK_START,
     "recbole.config": ("Config",),
-    "recbole.trainer": ("HyperTuning",),
-    "recbole.utils": ("init_seed", "init_logger"),
+    "recbole.config.configurator": ("Config",),
+    "recbole.data": DATA,
+    "recbole.data.utils": DATA,
+    "recbole.trainer": ("HyperTuning", "Trainer"),
+    "recbole.trainer.trainer": ("Trainer",),
+    "recbole.trainer.hyper_tuning": ("HyperTuning",),
+    "recbole.utils": UTILS,
+    "recbole.utils.utils": ("init_seed", "get_model", "get_trainer"),
+    "recbole.utils.logger": ("init_logger",),
     "recbole.utils.case_study": ("full_sort_topk", "full_sort_scores"),
 }
 """Module to the names it has; each is defined in ``sasrec.recbole``."""
+OF_MODELS = {
+    "recbole.model.sequential_recommender": tuple(name for name in MODELS if name not in PAIRS),
+    "recbole.model.general_recommender": PAIRS,
+}
+"""Module to the models it has."""
+PROVIDED |= {"recbole.model": ()} | OF_MODELS
+PROVIDED |= {
+    f"{module}.{name.lower()}": (name,) for module, names in OF_MODELS.items() for name in names
+}
+VERSION = "1.2.1"
+"""Of RecBole, whose interface this is."""
 
 
 class RecboleNames(MetaPathFinder, Loader):
@@ -58,8 +80,8 @@ class RecboleNames(MetaPathFinder, Loader):
             return None
         if fullname not in PROVIDED:
             raise ModuleNotFoundError(
-                f"sasrec stands in for RecBole here and has no {fullname}; it has "
-                f"{', '.join(PROVIDED)}",
+                f"sasrec stands in for RecBole here and has no {fullname}"
+                f"{instead_of(fullname.rpartition('.')[2])}; it has {', '.join(PROVIDED)}",
                 name=fullname,
             )
         return ModuleSpec(fullname, self, is_package=True)
@@ -91,12 +113,19 @@ class _Module(ModuleType):
     __all__: list[str]
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__version__" and self.__name__ == "recbole":
+            return VERSION
         if name.startswith("__"):
             raise AttributeError(name)
         if name in PROVIDED[self.__name__]:
-            return getattr(import_module("sasrec.recbole"), name)
+            ours = import_module("sasrec.recbole")
+            is_model = self.__name__.startswith("recbole.model.")
+            return ours.get_model(name) if is_model else getattr(ours, name)
+        if f"{self.__name__}.{name}" in PROVIDED:  # import recbole; recbole.config.Config(...)
+            return import_module(f"{self.__name__}.{name}")
         raise ImportError(
-            f"sasrec stands in for RecBole here and has no {self.__name__}.{name}; this module has "
+            f"sasrec stands in for RecBole here and has no {self.__name__}.{name}"
+            f"{instead_of(name)}; this module has "
             f"{', '.join(PROVIDED[self.__name__]) or 'no names of its own'}"
         )
 

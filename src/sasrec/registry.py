@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from sasrec.errors import SettingsError, did_you_mean
+from sasrec.recbole_models import instead_of
 
 MODELS = {
     "SASRec": "sasrec.models.sasrec:SASRec",
@@ -64,9 +65,9 @@ def resolve(kind: str, table: dict[str, str], name: str) -> Any:
         SettingsError: The name is not in the table.
     """
     if name not in table:
-        raise SettingsError(
-            f"unknown {kind} {name!r}{did_you_mean(name, table)} (known: {', '.join(table)})"
-        )
+        hint = instead_of(name) if kind == "model" else ""
+        hint = hint or did_you_mean(name, table)
+        raise SettingsError(f"unknown {kind} {name!r}{hint} (known: {', '.join(table)})")
     module, _, attribute = table[name].partition(":")
     return getattr(import_module(module), attribute)
 

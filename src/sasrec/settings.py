@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from sasrec.errors import did_you_mean
 from sasrec.written import WrittenFloat, WrittenInt, spelling
 
 
@@ -91,10 +92,34 @@ def _worded(value: Any) -> Any:
 
 
 def _gpu_numbers(value: Any) -> Any:
-    """Return ``0,1``, which a command line reads as a pair, as text again; None is no GPU."""
+    """Return ``0,1``, which a command line reads as a pair, as text again; None or ~ is no GPU."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    return "" if value is None else _worded(value)
+    return "" if value is None or value == "~" else _worded(value)
+
+
+def _device(value: Any) -> Any:
+    """Return the name of a device; say what is meant by other names for a GPU.
+
+    Args:
+        value: As given.
+
+    Returns:
+        The value, for pydantic to judge.
+
+    Raises:
+        ValueError: It is a name that others have for a GPU.
+    """
+    name, _, number = str(value).lower().partition(":")
+    if name in {"gpu", "cuda"} and value != "cuda":
+        chosen = f", and gpu_id to {number}" if number else ""
+        raise ValueError(f"for a GPU set device to 'cuda'{chosen}")
+    return value
+
+
+def _separator(value: Any) -> Any:
+    r"""Return a separator in which ``\t``, as a command line passes it on, is a tab."""
+    return value.replace("\\t", "\t") if isinstance(value, str) else value
 
 
 def _in_case(change: Callable[[str], str]) -> BeforeValidator:
@@ -114,7 +139,9 @@ def _loss_name(value: Any) -> Any:
 
 Word = Annotated[str, BeforeValidator(_worded), StringConstraints(min_length=1)]
 PartName = Annotated[str, BeforeValidator(_worded), StringConstraints(pattern=r"^[^/\\\x00]+$")]
-Separator = Annotated[str, StringConstraints(pattern=r"^[\x00-\x7f]$")]
+Separator = Annotated[
+    str, BeforeValidator(_separator), StringConstraints(pattern=r"^[\x00-\x7f]{1,4}$")
+]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
 
@@ -136,6 +163,17 @@ def _spelled(value: Any) -> Any:
         return f"[{inside}]" if isinstance(value, list) else f"({inside})"
     if isinstance(value, int | float):
         raise ValueError(f"an interval is a text such as '[{value},inf)'")
+    return value
+
+
+TimeRule = Literal["no", "float32", "scaled", "recbole"]
+"""How times are rounded before they are compared."""
+
+
+def _time_rule(value: Any) -> Any:
+    """Return the name of a rule; True and False stand in files of version 0.1."""
+    if value is None or isinstance(value, bool):
+        return "scaled" if value else "no"
     return value
 
 
@@ -239,6 +277,10 @@ def _missing_texts(value: Any) -> Any:
     return tuple(texts)
 
 
+SCALED_IN_RECBOLE = "ml-100k"
+"""The one data set whose times RecBole scales unasked (``properties/dataset/ml-100k.yaml``)."""
+
+
 class DataSettings(Settings):
     """Which columns hold what, and how much history counts."""
 
@@ -265,9 +307,9 @@ class DataSettings(Settings):
     incomplete: Annotated[Literal["refuse", "drop"], _in_case(str.lower)] = "refuse"
     """What to do with rows without a user, item or time: refuse the data, or drop these rows."""
     separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
-    """One character between the columns of an atomic file."""
+    r"""What stands between columns of an atomic file: \t, or up to four characters such as ::."""
     sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
-    """One character between the tokens of a column that holds several."""
+    """What stands between the tokens of a column that holds several."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
     """Folder in which a data set is looked up by name, as NAME/NAME.inter."""
     load_columns: dict[str, Literal["*"] | tuple[Word, ...]] | None = Field(
@@ -303,11 +345,16 @@ class DataSettings(Settings):
     """Parts of a data set that is split already: ['train', 'valid', 'test'] reads NAME.train.inter
     and so on; nothing is filtered then. Of two, ['train', 'test'], validation is taken from the
     first: the last event of each user who has three there."""
-    rounded_times: Annotated[
-        bool, BeforeValidator(lambda value: False if value is None else value)
-    ] = Field(False, json_schema_extra=recbole("normalize_all"))
-    """Compare times as RecBole does, scaled to 0..1 in float32: events about a second apart may
-    then count as simultaneous, and keep the order of the file."""
+    rounded_times: Annotated[TimeRule, BeforeValidator(_time_rule)] = "no"
+    """Compare times in float32, as RecBole does; events that become simultaneous keep the order of
+    the file. float32: as they are, so that times in seconds are 128 s apart; scaled: after scaling
+    them to 0..1; recbole: scaled for ml-100k, whose file in RecBole says so, otherwise as they are.
+    Splits by time compare them so, too."""
+    scaled_columns: tuple[Word, ...] | None = Field(
+        None, json_schema_extra=recbole("normalize_field")
+    )
+    """Columns to scale to 0..1, as RecBole does; only the time column is looked at here, and then
+    compared in float32."""
     list_suffix: Word = Field("_list", json_schema_extra=recbole("LIST_SUFFIX"))
     """End of the name of a column that holds a ready history, in files that are split already."""
 
@@ -331,10 +378,30 @@ class DataSettings(Settings):
                 f"user_column, item_column and time_column are three columns, not {twice[0]!r} "
                 "twice; name another"
             )
+        if self.scaled_columns is not None and self.rounded_times == "scaled":
+            raise ValueError("normalize_all scales every column; leave normalize_field out")
+        for name in self.scaled_columns or ():
+            if name != self.time_column and (meant := did_you_mean(name, [self.time_column])):
+                raise ValueError(f"normalize_field names {name!r}{meant}")
         both = set(self.load_columns or {}) & set(self.unload_columns or {})
         if both:
             raise ValueError(f"load_col and unload_col both name {min(both)!r}; keep one")
         return self
+
+    def times_of(self, name: str) -> Literal["no", "float32", "scaled"]:
+        """Return how the times of a data set are rounded before they are compared.
+
+        Args:
+            name: Of the data set.
+
+        Returns:
+            A rule.
+        """
+        if self.time_column in (self.scaled_columns or ()):
+            return "scaled"
+        if self.rounded_times == "recbole":
+            return "scaled" if name == SCALED_IN_RECBOLE else "float32"
+        return self.rounded_times
 
 
 class TrainingSettings(Settings):
@@ -407,7 +474,7 @@ class TrainingSettings(Settings):
     """Seed of every random number: weights, order, dropout, negatives."""
     deterministic: bool = Field(True, json_schema_extra=recbole("reproducibility"))
     """On a GPU, use only operations that give the same result again; a CPU always does."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], BeforeValidator(_device)] = "auto"
     """Where to compute; auto takes the GPU if there is one."""
     gpu_id: Annotated[
         str,
@@ -476,9 +543,17 @@ class EvaluationSettings(Settings):
     with each other, least of all with full ones."""
     valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
     """The same for validation; None takes that of the test."""
+    sampled_by: Literal["case", "user"] = "case"
+    """With sampled candidates: rank each case by itself, or put all cases of a user into one list
+    with several targets, as RecBole does; the same where a user has one case."""
     remove_seen: bool = False
     """Rank a target among the items its user has not met; one met before counts as ranked last.
     Off, as in RecBole, all items are ranked. Figures of the two are not comparable."""
+    tail_ratio: Annotated[float, BeforeValidator(lambda value: 0.1 if value is None else value)] = (
+        Field(0.1, gt=0, allow_inf_nan=False)
+    )
+    """With tailpercentage: the share of the items, rarest first, that are the tail; above 1, the
+    most training events an item of the tail has."""
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""
 

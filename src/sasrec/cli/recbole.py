@@ -214,7 +214,8 @@ def import_recbole(
 ) -> None:
     """Turn RecBole's trained SASRec into a model folder; nothing of it is executed.
 
-    Filters of the data are given as --key=value, as RecBole was given them.
+    The converted file knows how RecBole was told to filter the data; other settings are given as
+    --key=value, and win.
     """
     from sasrec.cli.run import print_reports
     from sasrec.cli.watch import fetch_progress
@@ -222,7 +223,8 @@ def import_recbole(
     from sasrec.data.sources import load_corpus
     from sasrec.errors import SettingsError
     from sasrec.model_folder import check_target
-    from sasrec.recbole_import import SCRIPT, import_model, read_checkpoint, resolve_import
+    from sasrec.recbole_checkpoint import SCRIPT, read_checkpoint
+    from sasrec.recbole_import import import_model, resolve_import
 
     if script:
         print(SCRIPT, end="")
@@ -231,12 +233,13 @@ def import_recbole(
         raise SettingsError("give the checkpoint and, with --data, the data it was trained on")
     folder = out if out is not None else Path("saved") / checkpoint.stem
     check_target(folder, overwrite=overwrite)
-    weights, sizes = read_checkpoint(checkpoint)
+    found = read_checkpoint(checkpoint)
     given = [yaml_file(path).values for path in config_file or []]
     given.append(key_words(context.args).values)
-    run = resolve_import(sizes, {key: value for part in given for key, value in part.items()})
+    values = {key: value for part in given for key, value in part.items()}
+    run = resolve_import(found.values, values)
     corpus = load_corpus(data, run.data, fetch_progress())
-    recommender, report = import_model(weights, corpus, run)
+    recommender, report = import_model(found, corpus, run)
     recommender.save(folder, overwrite=overwrite)
     print_reports([report], run.evaluation.decimals)
     print(f"\nmodel saved in {folder}")

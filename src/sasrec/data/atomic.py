@@ -23,6 +23,8 @@ from sasrec.data.pieces import pieces
 from sasrec.data.rows import Rows
 from sasrec.errors import DataError, did_you_mean
 
+ONE_BYTE = b"\x1f"
+"""Stands for a separator of several characters; the sign that ASCII has for it."""
 TYPES = ("token", "token_seq", "float", "float_seq")
 
 
@@ -196,14 +198,18 @@ def _read_piece(piece: bytes, layout: Layout, numbers: type[pl.DataType]) -> pl.
         numbers: What to read numbers as. As text they take more memory, but may have spaces about
             them.
     """
-    names = layout.names
+    names, separator = layout.names, layout.separator
+    if len(separator) > 1:  # Polars takes one byte
+        if ONE_BYTE in piece:
+            return None
+        piece, separator = piece.replace(separator.encode(), ONE_BYTE), ONE_BYTE.decode()
     asked = {*layout.wanted, *layout.optional, names[-1]}
     if piece.startswith(BOM_UTF8):
         piece = BOM_UTF8 + piece  # Polars takes one away, and only a file begins with one
     try:
         return pl.read_csv(
             piece,
-            separator=layout.separator,
+            separator=separator,
             has_header=False,
             schema={n: numbers if n in layout.numbers else pl.String for n in names},
             columns=[place for place, name in enumerate(names) if name in asked],

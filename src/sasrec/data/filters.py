@@ -62,11 +62,15 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         frame = _unless_empty(
             _listed(frame, interactions), f"{where}: the lists of users and items"
         )
-    frame = within_counts(
-        frame,
-        users=_intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
-        items=_intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
-    )
+    rules = {
+        "user": _intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
+        "item": _intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
+    }
+    listed = {
+        name: _still_listed(tokens, _entries(interactions, name), frame[name], rules[name])
+        for name, tokens in interactions.listed.items()
+    }
+    frame = within_counts(frame, users=rules["user"], items=rules["item"])
     asked = {
         "user_inter_num_interval": settings.user_interactions,
         "item_inter_num_interval": settings.item_interactions,
@@ -74,8 +78,6 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     given = " and ".join(f"{key} {value!r}" for key, value in asked.items() if value is not None)
     frame = _unless_empty(frame, f"{where}: {given}")
     own = [name for name in frame.columns if not name.startswith(VALUE)]
-    # Items nobody met are kept only where no number of events is asked for, as in RecBole.
-    listed = interactions.listed if settings.item_interactions is None else {}
     return replace(
         interactions,
         frame=frame.select(own),
@@ -83,6 +85,35 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         elsewhere=(),
         remarks=tuple(remarks),
     )
+
+
+def _still_listed(
+    listed: pl.Series, entries: pl.Series, events: pl.Series, rule: tuple[Interval, ...]
+) -> pl.Series:
+    """Return the listed users or items that a rule for numbers of events leaves.
+
+    As in RecBole (``Dataset._get_illegal_ids_by_inter_num``), one without events stays where the
+    rule begins at 0, and one with events only where their number was allowed at first; further
+    rounds take events away, and with them users or items only where the rule begins above 0.
+
+    Args:
+        listed: Tokens of the .user or .item file, String.
+        entries: Tokens of those that events have.
+        events: User or item of each event before any was taken away by its number, Int32.
+        rule: Numbers of events allowed; empty allows all.
+
+    Returns:
+        Some of the listed tokens, in their order.
+    """
+    if not rule:
+        return listed
+    if rule[0].low > 0:
+        return listed.clear()
+    counts = occurrences(events.to_numpy(), len(entries))
+    counted = pl.DataFrame({"count": pl.Series(counts)}).select(_any(rule, pl.col("count")))
+    allowed = counted.to_series().to_numpy().copy()
+    allowed[counts == 0] = True  # number 0 is that of tokens without events
+    return listed.filter(pl.Series(allowed[Numbering.of_distinct(entries).find(listed)]))
 
 
 def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:

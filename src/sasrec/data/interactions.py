@@ -54,12 +54,20 @@ class Interactions:
     @property
     def unmet_items(self) -> pl.Series:
         """Items that the .item file lists and nobody met, in its order; String [n]."""
-        listed = self.listed.get("item", pl.Series([], dtype=pl.String))
+        return self._unmet("item", self.items)
+
+    @property
+    def unmet_users(self) -> pl.Series:
+        """Users that the .user file lists and who have no event, in its order; String [n]."""
+        return self._unmet("user", self.users)
+
+    def _unmet(self, name: str, entries: pl.Series) -> pl.Series:
+        listed = self.listed.get(name, pl.Series([], dtype=pl.String))
         if not len(listed):
             return listed
-        is_met = np.zeros(len(self.items) + 1, dtype=bool)
-        is_met[self.frame["item"].to_numpy()] = True
-        return listed.filter(~is_met[Numbering.of_distinct(self.items).find(listed)])
+        is_met = np.zeros(len(entries) + 1, dtype=bool)
+        is_met[self.frame[name].to_numpy()] = True
+        return listed.filter(~is_met[Numbering.of_distinct(entries).find(listed)])
 
     @property
     def has_times(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -33,12 +34,19 @@ class Sequences:
         offsets: int64 [U + 1]; user number u owns events ``offsets[u - 1]`` to ``offsets[u]``.
         known_as: int64 [U], the number by which a model knows each user, 0 for those it does not
             know; None where it knows them by these numbers.
+        rounded: float32 [N], the times by which events are compared where these are not ``times``.
     """
 
     items: np.ndarray
     times: np.ndarray | None
     offsets: np.ndarray
     known_as: np.ndarray | None = None
+    rounded: np.ndarray | None = None
+
+    @property
+    def compared(self) -> np.ndarray | None:
+        """Times by which events are before or after each other, float [N]; None without times."""
+        return self.times if self.rounded is None else self.rounded
 
     @property
     def n_users(self) -> int:
@@ -77,6 +85,8 @@ class Corpus:
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, where the source is split already; else None.
         remarks: What is doubtful in the data.
+        unmet_users: Users that a loaded .user file lists and who have no event, String; RecBole
+            counts them. None if there are none.
     """
 
     name: str
@@ -87,6 +97,7 @@ class Corpus:
     source: str = ""
     target_counts: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
+    unmet_users: pl.Series | None = None
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items that are known here; the source may have more."""
@@ -100,7 +111,7 @@ def build_corpus(
     name: str,
     source: str = "",
     *,
-    rounded_times: bool = False,
+    times: Literal["no", "float32", "scaled"] = "no",
 ) -> Corpus:
     """Number users and items and line up each user's events by time.
 
@@ -110,7 +121,8 @@ def build_corpus(
         interactions: Checked events.
         name: What to call the data set.
         source: Name or path the data can be found by again.
-        rounded_times: Order events by times scaled to 0..1 in float32, as RecBole does.
+        times: How times are rounded before they are compared, as RecBole does: in float32, or
+            after scaling to 0..1.
 
     Returns:
         The histories with their vocabularies.
@@ -121,16 +133,28 @@ def build_corpus(
     if len(unmet := interactions.unmet_items):
         # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
         items = pl.concat([items, unmet])
-    titles, remarks = interactions.titles, interactions.remarks
+    titles, remarks, unmet_users = (
+        interactions.titles,
+        interactions.remarks,
+        interactions.unmet_users,
+    )
     del interactions  # if nobody else holds them, columns can go one by one
     compared = columns.get("time")
-    if rounded_times and compared is not None:
-        compared = _scaled(compared)
+    if compared is not None and times != "no":
+        compared = _rounded(compared, scaled=times == "scaled")
     by_item = _is_grouped(columns["item"])
     sequences = line_up(columns, compared)
     remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
-    return Corpus(name, sequences, *vocabularies, titles, source, remarks=remarks)
+    return Corpus(
+        name,
+        sequences,
+        *vocabularies,
+        titles,
+        source,
+        remarks=remarks,
+        unmet_users=unmet_users if len(unmet_users) else None,
+    )
 
 
 def _is_grouped(items: np.ndarray) -> bool:
@@ -155,17 +179,27 @@ def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) 
     offsets = occurrences(users, int(users.max()))
     np.cumsum(offsets, out=offsets)
     order = by_user_then_time(users, offsets, compared)
-    del users, compared
+    del users
     items = taken(columns.pop("item"), order)
+    rounded = None
+    if compared is not None and compared.dtype == np.float32:
+        rounded = taken(compared, order)
     times = taken(columns.pop("time"), order) if "time" in columns else None
-    return Sequences(items, times, offsets)
+    return Sequences(items, times, offsets, rounded=rounded)
 
 
-def _scaled(times: np.ndarray) -> np.ndarray:
-    """Return times as RecBole compares them (``Dataset._normalize``, then float32 tensors)."""
-    low, high = times.min(), times.max()
-    scaled: np.ndarray = ((times - low) / (high - low if high > low else 1.0)).astype(np.float32)
-    return scaled
+def _rounded(times: np.ndarray, *, scaled: bool) -> np.ndarray:
+    """Return times as RecBole compares them, float32 [N].
+
+    Args:
+        times: float64 [N].
+        scaled: Whether they are scaled to 0..1 first (``Dataset._normalize``); all of its float
+            columns become float32 tensors.
+    """
+    if scaled:
+        low, high = times.min(), times.max()
+        times = (times - low) / (high - low if high > low else 1.0)
+    return times.astype(np.float32)
 
 
 def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = None) -> Corpus:
@@ -185,10 +219,11 @@ def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = Non
     numbers = number_of[corpus.sequences.items]
     known = numbers > 0
     before = np.concatenate(([0], np.cumsum(known, dtype=np.int64)))
-    times = corpus.sequences.times
+    times, rounded = corpus.sequences.times, corpus.sequences.rounded
     sequences = Sequences(
         items=numbers[known],
         times=None if times is None else times[known],
+        rounded=None if rounded is None else rounded[known],
         offsets=before[corpus.sequences.offsets],
         known_as=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
     )

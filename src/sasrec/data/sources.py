@@ -73,7 +73,7 @@ def load_corpus(
         where, read = str(path), partial(read_file, path, settings)
     # Not by a name of their own, so that events can go while they are lined up.
     corpus = build_corpus(
-        apply_filters(read(), settings, where), name, lasting, rounded_times=settings.rounded_times
+        apply_filters(read(), settings, where), name, lasting, times=settings.times_of(name)
     )
     tell(corpus.remarks, where)
     return corpus

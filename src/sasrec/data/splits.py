@@ -312,7 +312,8 @@ def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]
     owners, times = _targets(sequences)
     if not len(times):
         return np.zeros((sequences.n_users, 3), dtype=np.int64)
-    earlier = times <= np.percentile(times, 100 * (1 - test))
+    moment = np.percentile(times.astype(np.float64), 100 * (1 - test))
+    earlier = times <= moment.astype(times.dtype)  # it meets times in their own precision there
     before = np.bincount(owners[earlier], minlength=sequences.n_users)
     after = np.bincount(owners[~earlier], minlength=sequences.n_users)
     trained = (before * (train / (1 - test) if test < 1 else 0.0)).astype(np.int64)
@@ -326,7 +327,7 @@ def _targets(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
         sequences: All histories.
 
     Returns:
-        int64 and float64, one each a target.
+        int64 and float, one each a target.
 
     Raises:
         DataError: The data have no times.
@@ -347,9 +348,10 @@ def _first_times(sequences: Sequences) -> np.ndarray:
 
 
 def _times(sequences: Sequences) -> np.ndarray:
-    if sequences.times is None:
+    times = sequences.compared
+    if times is None:
         raise DataError("a split by time needs a time column; name it with time_column")
-    return sequences.times
+    return times
 
 
 def _shared_out(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:

@@ -132,11 +132,13 @@ class Lists:
         items: int64 [M, K], item numbers, best first; zeros behind them where fewer are left.
         counts: int64 [V], training events of each item; entry 0 is padding.
         n_items: Size of the catalogue that coverage and evenness refer to.
+        tail: Share of the items that are the tail; above 1, the most training events it has.
     """
 
     items: np.ndarray
     counts: np.ndarray
     n_items: int
+    tail: float = 0.1
 
 
 def item_coverage(lists: Lists, k: int) -> float:
@@ -208,7 +210,8 @@ def shannon_entropy(lists: Lists, k: int) -> float:
 def tail_percentage(lists: Lists, k: int) -> float:
     """Return the share of recommended items that belong to the least popular tenth.
 
-    The tenth is taken of the items with training events, ties by number, at least one item.
+    The tenth (``lists.tail``) is taken of the items with training events, ties by number, at least
+    one item; a tail above 1 is the most training events that an item of it has.
 
     Args:
         lists: What was recommended.
@@ -220,7 +223,9 @@ def tail_percentage(lists: Lists, k: int) -> float:
     known = np.flatnonzero(lists.counts[1:]) + 1
     rarest = known[np.lexsort((known, lists.counts[known]))]
     is_tail = np.zeros(len(lists.counts), dtype=bool)
-    is_tail[rarest[: max(int(len(known) * 0.1), 1)]] = True
+    rare = lists.counts[rarest] <= lists.tail
+    size = int(rare.sum()) if lists.tail > 1 else max(int(len(known) * lists.tail), 1)
+    is_tail[rarest[:size]] = True
     given = lists.items[:, :k]
     shares = is_tail[given].sum(1) / np.maximum((given > 0).sum(1), 1)
     return float(shares.mean())

@@ -12,6 +12,7 @@ import torch
 
 from sasrec.data.sequences import Corpus
 from sasrec.data.splits import Cases, Split
+from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.candidates import PAPER, ranks_among_candidates
 from sasrec.evaluation.candidates import sampled_candidates as sampled_candidates
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
@@ -98,6 +99,8 @@ def describe_protocol(
     elif settings.candidates != "full":
         kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
+        if settings.sampled_by == "user":
+            ranked += " for each case, all cases of a user in one list"
     seen = "" if max_history is None else f"last {max_history} events, "
     return (
         f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}{ties}"
@@ -185,6 +188,42 @@ def measure(
     if not len(cases):
         return {}, np.zeros(0, dtype=np.int64)
     n_items = len(counts) - 1
+    if candidates != "full" and settings.sampled_by == "user":
+        return measure_by_user(
+            model,
+            split.sequences,
+            cases,
+            sampled_candidates(split, cases, candidates, n_items),
+            settings=settings,
+            counts=counts,
+            max_history=max_history,
+            device=device,
+        )
+    return _measure_cases(
+        model,
+        split,
+        cases,
+        settings=settings,
+        counts=counts,
+        max_history=max_history,
+        device=device,
+        candidates=candidates,
+    )
+
+
+def _measure_cases(
+    model: NextItemModel,
+    split: Split,
+    cases: Cases,
+    *,
+    settings: EvaluationSettings,
+    counts: np.ndarray,
+    max_history: int,
+    device: torch.device,
+    candidates: str,
+) -> tuple[dict[str, float], np.ndarray]:
+    """Return what ``measure`` does, each case by itself."""
+    n_items = len(counts) - 1
     lists = None
     if candidates == "full":
         wants_lists = any(name in LIST_METRICS for name in settings.metrics)
@@ -198,7 +237,7 @@ def measure(
             top_k=top_k,
             remove_seen=settings.remove_seen,
         )
-        ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items)
+        ranks, lists = ranking.ranks, Lists(ranking.top, counts, n_items, settings.tail_ratio)
     else:
         ranks = ranks_among_candidates(
             *(model, split, cases, candidates, n_items), max_history=max_history, device=device
