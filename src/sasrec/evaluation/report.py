@@ -95,6 +95,8 @@ def describe_protocol(
         kind = "evenly" if settings.candidates.startswith("uni") else "by popularity"
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
     seen = "" if max_history is None else f"last {max_history} events, "
+    if corpus.sequences.times is None:
+        split += " in the order of the source, without times"
     return (
         f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}"
         "ties count against the target"
