@@ -45,7 +45,7 @@ def test_recbole_names_are_kept_as_metadata():
     [
         (DataSettings, "max_history", 0),
         (DataSettings, "user_column", ""),
-        (DataSettings, "separator", "||"),
+        (DataSettings, "separator", "a\nb"),
         (TrainingSettings, "loss", "hinge"),
         (TrainingSettings, "epochs", 0),
         (TrainingSettings, "batch_size", 0),

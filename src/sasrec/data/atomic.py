@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sasrec.data.changes import check_only_grown, seen
+from sasrec.data.changes import seen
 from sasrec.data.cleaning import without_missing
 from sasrec.data.layout import Layout, check_each_line, refuse
 from sasrec.data.limits import check_columns, check_lines, count_line_ends
@@ -78,13 +78,14 @@ def _first_line(path: Path) -> str:
 
 
 def read_numbered(
-    layout: Layout, numberings: Mapping[str, Numbering] | None = None
+    layout: Layout, numberings: Mapping[str, Numbering], end: int
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Return the columns asked for: text as String or numbers of tokens, numbers as Float64.
 
     Args:
         layout: The file and its columns.
-        numberings: Of the columns of tokens, to be added to; None for new ones.
+        numberings: Of the columns of tokens, to be added to.
+        end: Bytes of the file that count.
 
     Returns:
         A row a line, blank lines left out, 0 for no token and NaN for no number among those that
@@ -93,16 +94,12 @@ def read_numbered(
     Raises:
         DataError: As ``read_pieces`` does.
     """
-    if numberings is None:
-        numberings = {name: Numbering() for name in layout.tokens}
     whole = [name for name in layout.numbers if name in layout.wanted]
     kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
-    before = seen(layout.path)
-    rows = Rows(count_line_ends(layout.path, before.st_size) + 1, kinds)
-    for frame in read_pieces(layout, before.st_size):
+    rows = Rows(count_line_ends(layout.path, end) + 1, kinds)
+    for frame in read_pieces(layout, end):
         numbers = [each.add(frame[name]).fill_null(0) for name, each in numberings.items()]
         rows.append(frame.with_columns(*numbers, pl.col(whole).fill_null(float("nan"))))
-    check_only_grown(layout.path, before)
     tokens = {name: numbering.entries for name, numbering in numberings.items()}
     return rows.frame().select([*layout.wanted, *layout.optional]), tokens
 

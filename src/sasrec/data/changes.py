@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from sasrec.errors import DataError
 
+Result = TypeVar("Result")
 STEP = 2**16
 """Bytes looked at once, backwards, for the end of a line."""
 
@@ -27,12 +29,40 @@ def seen(path: Path) -> os.stat_result:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def check_only_grown(path: Path, before: os.stat_result) -> None:
-    """Refuse what was read of a text file that has been replaced or cut in the meantime.
+def read_once(path: Path, read: Callable[[int], Result]) -> Result:
+    """Return what is read of a text file to which lines may be added meanwhile.
 
     Args:
-        path: The file; lines added to its end do not matter.
-        before: What was seen of it before it was read.
+        path: The file.
+        read: Reads the whole lines among so many bytes.
+
+    Returns:
+        What ``read`` returns for the lines that were there at first. A last line that was written
+        in part then is left out, for which the file is read again.
+
+    Raises:
+        DataError: ``read`` does, or the file has been replaced or cut meanwhile.
+    """
+    before = seen(path)
+    found: list[Result] = []
+    problem = None
+    try:
+        found.append(read(before.st_size))
+    except DataError as error:  # maybe of the line that was written in part
+        problem = error
+    _check_only_grown(path, before)
+    with path.open("rb") as file:
+        end = end_of_lines(file, before.st_size)
+    if end < before.st_size:
+        found.clear()
+        return read(end)
+    if problem is not None:
+        raise problem
+    return found[0]
+
+
+def _check_only_grown(path: Path, before: os.stat_result) -> None:
+    """Refuse what was read of a text file that has been replaced or cut in the meantime.
 
     Raises:
         DataError: It is another file, or a shorter one.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.changes import check_only_grown, seen
+from sasrec.data.changes import read_once
 from sasrec.data.cleaning import numbering_for
 from sasrec.data.filters import loaded_columns
 from sasrec.data.interactions import Interactions, require_columns
@@ -26,7 +26,7 @@ from sasrec.settings import DataSettings
 
 VALUE = rb'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
 """Without quotation marks, or between a pair of them."""
-_BLANK_LINE = re.compile(rb"^\r?$", re.MULTILINE)
+_BLANK_LINE = re.compile(rb"^\r?\n|^\r\Z", re.MULTILINE)
 
 
 def read_csv(path: Path, columns: DataSettings) -> Interactions:
@@ -45,22 +45,24 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is broken or lacks a column.
     """
-    before = seen(path)
+    return read_once(path, partial(_read_csv, path, columns))
+
+
+def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
     separator = _separator_of(path)
     header, lines = _csv_header(path, separator)
     names = loaded_columns(header, "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
-    read = partial(_texts, path, separator, header, lines, before.st_size)
-    most = count_line_ends(path, before.st_size) + 1
+    read = partial(_texts, path, separator, header, lines, end)
+    most = count_line_ends(path, end) + 1
     zones = Zones()
     # Other columns stay texts, so that one of them does not change what a filter means.
     as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
     read_as = {name: as_moments for name in values if name == columns.time_column}
     numberings = {name: numbering_for(columns) for name in tokens}
     frame, entries = gathered(read, values, numberings, read_as=read_as, most=most)
-    check_only_grown(path, before)
     remarks = zones.remarks(columns.time_column)
     return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -18,6 +19,8 @@ EARLIEST = 1e8
 """Seconds since 1970 (in 1973). Below it, numbers are no moments, but counters, or zeros that
 stand for a missing moment."""
 A_DAY = 86_400
+NEAR = 20 * 365 * A_DAY
+"""Seconds about the other times within which a time must lie if it is in another unit."""
 MOST = 0.5
 """Share of times that look like moments before the others are said to be odd."""
 MOST_DATES = 0.9
@@ -44,51 +47,82 @@ def time_remarks(times: np.ndarray, column: str, where: str) -> tuple[Remark, ..
     latest = time.time() + 2 * A_DAY
     bounds = [(EARLIEST * scale, latest * scale) for scale in UNITS.values()]
     low, high = float(times.min()), float(times.max())
+    if bounds[0][0] <= low and high <= bounds[0][1]:
+        return ()
+    if found := _of_compact_dates(times, column, where):
+        return found
     if any(first <= low and high <= last for first, last in bounds):
         return ()
     counts = [_count(times, partial(_within, low=first, high=last)) for first, last in bounds]
-    if sum(counts) >= MOST * len(times):
-        return _of_moments(times, bounds, counts, column=column, where=where)
-    return _of_compact_dates(times, column, where)
+    main = int(np.argmax(counts))
+    if sum(counts) < MOST * len(times):
+        return ()
+    return _of_moments(times, bounds[main], list(UNITS)[main], column=column, where=where)
 
 
 def _of_moments(
-    times: np.ndarray,
-    bounds: list[tuple[float, float]],
-    counts: list[int],
-    *,
-    column: str,
-    where: str,
+    times: np.ndarray, bounds: tuple[float, float], unit: str, *, column: str, where: str
 ) -> tuple[Remark, ...]:
-    units = list(UNITS)
-    main = int(np.argmax(counts))
+    """Return what there is to say of times that are not the moments that most of them are.
+
+    Args:
+        times: float64 [n].
+        bounds: Lowest and highest plausible moment.
+        unit: In which most are plausible.
+        column: Name of the column.
+        where: What to call the source in an error text.
+
+    Raises:
+        DataError: Too many are of another unit.
+    """
     remarks = []
-    other = max((n for n in range(len(units)) if n != main), key=counts.__getitem__)
-    if counts[other]:
-        mixed = sum(counts) - counts[main]
-        text = (
-            f"{counts[main]:,} times of {column!r} look like {units[main]} since 1970, such as "
-            f"{_first(times, *bounds[main])}, and {mixed:,} like {units[other]}, such as "
-            f"{_first(times, *bounds[other])}"
+    is_moment = partial(_within, low=bounds[0], high=bounds[1])
+    moments = _count(times, is_moment)
+    earliest, latest = _ends(times, bounds)
+    known, mixed = [is_moment], 0
+    for other, scale in UNITS.items():
+        factor = scale / UNITS[unit]
+        near = partial(
+            _within,
+            low=(earliest - NEAR * UNITS[unit]) * factor,
+            high=(latest + NEAR * UNITS[unit]) * factor,
         )
-        if mixed > MOST_MIXED * len(times):
+        if other == unit or not (count := _count(times, near)):
+            continue
+        known.append(near)
+        mixed += count
+        text = (
+            f"{moments:,} times of {column!r} look like {unit} since 1970, such as "
+            f"{_shown(times, is_moment)}, and {count:,} like {other}, such as "
+            f"{_shown(times, near)}"
+        )
+        if count > MOST_MIXED * len(times):
             raise DataError(
                 f"{where}: {text}, so that they cannot be put in order; bring all to one unit"
             )
-        remarks.append(Remark("mixed_time_units", mixed, f"{text}; bring all to one unit"))
-    odd = len(times) - sum(counts)
-    if odd:
-        value = _odd_one(times, bounds)
+        remarks.append(Remark("mixed_time_units", count, f"{text}; bring all to one unit"))
+    if odd := len(times) - moments - mixed:
+        value = _other_than(times, known)
         remarks.append(
             Remark(
                 "implausible_times",
                 odd,
                 f"{odd:,} of {len(times):,} times of {column!r} lie before 1973 or in the future, "
-                f"such as {value:.15g} ({_moment(value / UNITS[units[main]])}), and the others do "
-                "not; mend these rows, or leave them out with a filter (val_interval)",
+                f"such as {value:.15g} ({_moment(value / UNITS[unit])}), and the others do not; "
+                "mend these rows, or leave them out with a filter (val_interval)",
             )
         )
     return tuple(remarks)
+
+
+def _ends(times: np.ndarray, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Return the lowest and the highest time within bounds; there is at least one."""
+    low, high = math.inf, -math.inf
+    for some in _blocks(times):
+        inside = some[_within(some, *bounds)]
+        if len(inside):
+            low, high = min(low, float(inside.min())), max(high, float(inside.max()))
+    return low, high
 
 
 def _of_compact_dates(times: np.ndarray, column: str, where: str) -> tuple[Remark, ...]:
@@ -169,16 +203,13 @@ def _shown(times: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> str:
     return f"{value:.15g}"
 
 
-def _first(times: np.ndarray, low: float, high: float) -> str:
-    return _shown(times, partial(_within, low=low, high=high))
-
-
-def _odd_one(times: np.ndarray, bounds: list[tuple[float, float]]) -> float:
+def _other_than(times: np.ndarray, rules: Sequence[Callable[[np.ndarray], np.ndarray]]) -> float:
+    """Return the first time that follows none of some rules."""
     for some in _blocks(times):
-        is_odd = ~np.logical_or.reduce([_within(some, *ends) for ends in bounds])
-        if is_odd.any():
-            return float(some[is_odd][0])
-    raise AssertionError("there is one")
+        others = some[~np.logical_or.reduce([rule(some) for rule in rules])]
+        if len(others):
+            return float(others[0])
+    return math.nan
 
 
 def _moment(seconds: float) -> str:

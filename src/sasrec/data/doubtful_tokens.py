@@ -118,12 +118,13 @@ def _repeated(entries: pl.Series, column: str) -> list[Remark]:
         return _spaced(entries, column, 0, None)
     del everything
     remarks: list[Remark] = []
-    before = _hashes(entries, ())
+    before, distinct = _hashes(entries, ()), len(entries)
     names = tuple(CLEANINGS)
     for place, name in enumerate(names):
         hashes = _hashes(entries, names[: place + 1])
-        count, pair = _joined(before, hashes)
-        examples = None if pair is None else entries.gather(pair).to_list()
+        left, pair = _joined(before, hashes)
+        count, distinct = distinct - left, left
+        examples = entries.gather(pair).to_list() if pair else None
         if name == "spaces":
             remarks += _spaced(entries, column, count, examples)
         elif examples is not None:
@@ -140,21 +141,27 @@ def _hashes(entries: pl.Series, asked: tuple[str, ...]) -> np.ndarray:
     return hashes
 
 
-def _joined(before: np.ndarray, after: np.ndarray) -> tuple[int, list[int] | None]:
-    """Return how many fewer tokens there are after a cleaning, and places of two it joins.
+def _joined(before: np.ndarray, after: np.ndarray) -> tuple[int, list[int]]:
+    """Return how many distinct tokens a cleaning leaves, and places of two that it joins, if any.
 
     Args:
         before: uint64 [n], hashes of what was told apart before.
         after: uint64 [n], those after it.
     """
-    order = np.argsort(after, kind="stable")
-    first, second = order[:-1], order[1:]
-    joins = (after[first] == after[second]) & (before[first] != before[second])
-    if not joins.any():
-        return 0, None
-    place = int(joins.argmax())
-    count = len(np.unique(before)) - len(np.unique(after))
-    return count, [int(first[place]), int(second[place])]
+    order = np.argsort(after)
+    left = min(len(after), 1)
+    pair: list[int] = []
+    for begin in range(0, len(order) - 1, BLOCK):
+        first, second = order[begin : begin + BLOCK], order[begin + 1 : begin + BLOCK + 1]
+        first = first[: len(second)]
+        is_alike = after[first] == after[second]
+        left += len(second) - int(is_alike.sum())
+        joins = np.flatnonzero(is_alike & (before[first] != before[second]))
+        if len(joins):
+            place = joins[np.minimum(first[joins], second[joins]).argmin()]
+            found = sorted((int(first[place]), int(second[place])))
+            pair = min(pair or found, found)  # the first in the source
+    return left, pair
 
 
 def _alike(entries: pl.Series, column: str, name: str, count: int, examples: list[str]) -> Remark:

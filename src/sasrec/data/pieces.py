@@ -39,21 +39,11 @@ def pieces(file: BinaryIO, *, quoted: bool, end: int | None = None) -> Iterator[
         if quoted and piece.count(b'"') % 2:
             piece += _rest_of_value(file)
         if (place := file.tell()) >= end:
-            piece = _until(piece, len(piece) - place + end_of_lines(file, end), quoted=quoted)
+            piece = piece[: max(len(piece) - place + end_of_lines(file, end), 0)]
             file.seek(place)
         blank = _BLANK_LINES.match(piece)
         if piece := piece[blank.end() :] if blank else piece:
             yield piece
-
-
-def _until(piece: bytes, length: int, *, quoted: bool) -> bytes:
-    """Return the lines of the last piece that were there when the file was first looked at."""
-    if length >= len(piece):
-        return piece
-    piece = piece[: max(length, 0)]
-    while quoted and piece.count(b'"') % 2:  # a value that is not written to its end yet
-        piece = piece[: piece.rfind(b"\n", 0, -1) + 1]
-    return piece
 
 
 _BLANK_LINES = re.compile(rb"(?:\r?\n)+")

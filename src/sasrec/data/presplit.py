@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.atomic import read_header, read_pieces
+from sasrec.data.cleaning import numbering_for
 from sasrec.data.interactions import require_columns
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering, by_appearance, occurrences, taken
@@ -131,7 +132,9 @@ def _joined(
         As ``_part`` does, of all parts; how many events each part has; the tokens of users and of
         items, String; and what is doubtful in a part.
     """
-    numberings = {settings.user_column: Numbering(), settings.item_column: Numbering()}
+    numberings = {
+        name: numbering_for(settings) for name in (settings.user_column, settings.item_column)
+    }
     remarks: list[Remark] = []
     parts = [_part(file, settings, numberings, remarks) for file in files]
     heights = [len(each["user"]) for each in parts]

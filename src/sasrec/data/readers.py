@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
 from sasrec.data.atomic import read_header, read_numbered, read_pieces
+from sasrec.data.changes import read_once
 from sasrec.data.cleaning import as_settings_ask, numbering_for
 from sasrec.data.csv_files import read_csv
 from sasrec.data.filters import loaded_columns, needed_columns
@@ -96,19 +98,7 @@ def read_atomic(
     )
     if numberings is None:
         numberings = {name: numbering_for(columns) for name in wanted[:2]}
-    frame, tokens = read_numbered(layout, numberings)
-    if frame.height == 0:
-        raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
-    events = from_frame(
-        frame,
-        user=wanted[0],
-        item=wanted[1],
-        time=time,
-        values=values,
-        tokens=tokens,
-        where=str(path),
-        settings=columns,
-    )
+    events = read_once(path, partial(_events, layout, numberings, columns))
     listed, rules = read_listed(path, columns)
     titles = read_titles(path.with_suffix(".item"), columns)
     return replace(
@@ -117,6 +107,36 @@ def read_atomic(
         listed=listed,
         elsewhere=tuple(rule.field for rule in rules),
         remarks=(*events.remarks, *(remark for rule in rules for remark in rule.remarks())),
+    )
+
+
+def _events(
+    layout: Layout, numberings: Mapping[str, Numbering], columns: DataSettings, end: int
+) -> Interactions:
+    """Return the events of an atomic file.
+
+    Args:
+        layout: The file; wanted are user, item and, if times are read, time.
+        numberings: Of the columns of tokens, to be added to.
+        columns: The settings.
+        end: Bytes of the file that count.
+
+    Raises:
+        DataError: As ``read_atomic`` does.
+    """
+    path, wanted = layout.path, layout.wanted
+    frame, tokens = read_numbered(layout, numberings, end)
+    if frame.height == 0:
+        raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
+    return from_frame(
+        frame,
+        user=wanted[0],
+        item=wanted[1],
+        time=wanted[2] if len(wanted) > 2 else None,
+        values=layout.optional,
+        tokens=tokens,
+        where=str(path),
+        settings=columns,
     )
 
 

@@ -102,6 +102,8 @@ def describe_protocol(
         if settings.sampled_by == "user":
             ranked += " for each case, all cases of a user in one list"
     seen = "" if max_history is None else f"last {max_history} events, "
+    if corpus.sequences.times is None:
+        split += " in the order of the source, without times"
     return (
         f"{split}, {ranked}, history {'' if settings.remove_seen else 'not '}removed, {seen}{ties}"
     )

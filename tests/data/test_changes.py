@@ -1,0 +1,153 @@
+"""Files that change while they are read give their whole lines of before, or say so in a line."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sasrec.data import atomic, csv_files, parquet
+from sasrec.data.sources import load_corpus
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+HEADS = {
+    "csv": "user_id,item_id,timestamp\n",
+    "tsv": "user_id\titem_id\ttimestamp\n",
+    "inter": "user_id:token\titem_id:token\ttimestamp:float\n",
+}
+FORMS = list(HEADS)
+
+
+def line(form: str, place: int) -> str:
+    """Return an event."""
+    mark = "," if form == "csv" else "\t"
+    return mark.join((f"u{place % 7}", f"i{place}", str(1_700_000_000 + place))) + "\n"
+
+
+def written(form: str, folder: Path, count: int = 50, more: str = "") -> Path:
+    """Return a file of some events."""
+    path = folder / f"log.{form}"
+    path.write_text(HEADS[form] + "".join(line(form, n) for n in range(count)) + more)
+    return path
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, form: str, change: object) -> None:
+    """Have something happen to a file once its lines have been counted."""
+    module = atomic if form == "inter" else csv_files
+    count = module.count_line_ends
+
+    def counted(path: Path, size: int | None = None) -> int:
+        found = count(path, size)
+        change(path)  # type: ignore[operator]
+        return found
+
+    monkeypatch.setattr(module, "count_line_ends", counted)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("tail", ["", "u1"], ids=["whole", "cut"])
+def test_lines_added_while_a_file_is_read_do_not_count(
+    form: str, tail: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(form, tmp_path, more=tail)
+
+    def grow(path: Path) -> None:
+        with path.open("a") as file:
+            file.write((tail and line(form, 98)[2:]) + line(form, 99) * 100 + "u3")
+
+    meanwhile(monkeypatch, form, grow)
+    corpus = load_corpus(path, DataSettings())
+    assert corpus.items.entries.to_list() == [f"i{place}" for place in range(50)]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_last_line_without_an_end_counts_in_a_file_that_stays(form: str, tmp_path: Path) -> None:
+    path = written(form, tmp_path, more=line(form, 50).rstrip("\n"))
+    assert len(load_corpus(path, DataSettings()).items) == 51
+
+
+def test_a_line_with_odd_marks_in_a_growing_file_is_read_to_the_same_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written("csv", tmp_path, more='u1,12",1700000099\nu1,"ab')
+
+    def grow(path: Path) -> None:
+        with path.open("a") as file:
+            file.write('c",1700000100\n' * 9)
+
+    meanwhile(monkeypatch, "csv", grow)
+    corpus = load_corpus(path, DataSettings())
+    assert corpus.items.entries.to_list() == [*(f"i{place}" for place in range(50)), '12"']
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kept", [0.5, 2.0], ids=["shorter", "longer"])
+def test_a_file_that_is_replaced_says_so(
+    form: str, kept: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(form, tmp_path)
+    (tmp_path / "new").mkdir()
+
+    def replace(path: Path) -> None:
+        os.replace(written(form, tmp_path / "new", int(50 * kept)), path)
+
+    meanwhile(monkeypatch, form, replace)
+    with pytest.raises(
+        DataError, match=r"log.* was replaced or cut while it was read; read it agai"
+    ):
+        load_corpus(path, DataSettings())
+
+
+def test_a_parquet_file_that_is_replaced_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pl.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "timestamp": [5, 6]})
+    path = tmp_path / "some.parquet"
+    frame.write_parquet(path)
+    check = parquet.check_rows
+
+    def replaced(path: Path, count: int) -> None:
+        check(path, count)
+        frame.reverse().write_parquet(tmp_path / "new.parquet")
+        os.replace(tmp_path / "new.parquet", path)
+
+    monkeypatch.setattr(parquet, "check_rows", replaced)
+    with pytest.raises(DataError, match=r"some\.parquet changed while it was read; read it again"):
+        load_corpus(path, DataSettings())
+
+
+@contextmanager
+def growing(path: Path, form: str) -> Iterator[None]:
+    """Append to a file all the time, some bytes of a line now and then."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with path.open("ab", buffering=0) as file:
+            for place in range(10**6):
+                text = line(form, place).encode()
+                file.write(text[:5])
+                file.write(text[5:])
+                if stop.is_set():
+                    return
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_live_log_can_be_read_again_and_again(form: str, tmp_path: Path) -> None:
+    path = written(form, tmp_path)
+    with growing(path, form):
+        for _ in range(15):
+            corpus = load_corpus(path, DataSettings())
+            assert corpus.sequences.times is not None
+            assert corpus.sequences.n_events >= 50

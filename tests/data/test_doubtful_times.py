@@ -1,0 +1,157 @@
+"""Times that cannot be what they look like are counted, or refused where their order is wrong."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sasrec.data.remarks import Remark
+from sasrec.data.sources import load_corpus
+from sasrec.errors import DataError
+from sasrec.settings import DataSettings
+
+NOW = 1_700_000_000
+
+
+def remarks(times: list[object], path: Path | None = None) -> tuple[Remark, ...]:
+    """Return what is said of events at some times, from a file of the name's kind if any."""
+    columns = {"user_id": ["u"] * len(times), "item_id": [f"i{n}" for n in range(len(times))]}
+    frame = pl.DataFrame(columns | {"timestamp": times}, strict=False)
+    if path is None:
+        return load_corpus(frame, DataSettings()).remarks
+    if path.suffix == ".parquet":
+        frame.write_parquet(path)
+    elif path.suffix == ".inter":
+        kinds = {"user_id": "token", "item_id": "token", "timestamp": "float"}
+        named = frame.rename({name: f"{name}:{kind}" for name, kind in kinds.items()})
+        named.write_csv(path, separator="\t", quote_style="never")
+    else:
+        frame.write_csv(path)
+    return load_corpus(path, DataSettings()).remarks
+
+
+FORMS = ["frame", "csv", "inter", "parquet"]
+
+
+@pytest.fixture(params=FORMS)
+def told(request: pytest.FixtureRequest, tmp_path: Path):
+    path = None if request.param == "frame" else tmp_path / f"some.{request.param}"
+    return lambda times: remarks(times, path)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [1, 2, 3, 700],
+        [NOW + n for n in range(9)],
+        [(NOW + n) * 1000 for n in range(9)],
+        [0.5, 0.25, 0.75],
+        [5, 5, 5],
+        [-3, 10**12, 5],
+    ],
+)
+def test_moments_of_one_unit_and_counters_are_not_remarked_on(told, times: list[float]) -> None:
+    assert told(times) == ()
+
+
+@pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])
+def test_two_units_in_one_column_are_refused(told, scale: int) -> None:
+    times = [NOW + n for n in range(6)] + [(NOW + n) * scale for n in range(4)]
+    with pytest.raises(DataError, match=r"6 times of 'timestamp' look like seconds since 1970, su"):
+        told(times)
+    with pytest.raises(DataError, match=r"and 4 like m|n.*cannot be put in order; bring all to on"):
+        told(times)
+
+
+def test_a_rare_other_unit_is_told(told) -> None:
+    [remark] = told([NOW + n for n in range(300)] + [NOW * 1000])
+    assert (remark.kind, remark.count) == ("mixed_time_units", 1)
+    assert (
+        "300 times of 'timestamp' look like seconds since 1970, such as 1700000000" in remark.text
+    )
+    assert "and 1 like milliseconds, such as 1700000000000; bring all to one unit" in remark.text
+
+
+@pytest.mark.parametrize("odd", [0, -1, -9_000_000, 32_503_680_000, 20_231_115])
+def test_times_far_from_all_others_are_told(told, odd: int) -> None:
+    [remark] = told([NOW + n for n in range(8)] + [odd, odd])
+    assert (remark.kind, remark.count) == ("implausible_times", 2)
+    assert f"2 of 10 times of 'timestamp' lie before 1973 or in the future, such as {odd} (" in (
+        remark.text
+    )
+
+
+def test_dates_far_from_all_others_are_told() -> None:
+    dates = [datetime(2023, 1, 1 + n, tzinfo=UTC) for n in range(9)]
+    for odd in (datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
+        [remark] = remarks([*dates, odd])
+        assert remark.kind == "implausible_times"
+        assert f"({odd:%Y-%m-%d})" in remark.text
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ([20231115, 20231116, 20240101], "(YYYYMMDD), such as 20231115"),
+        ([202311151030, 202311161030], "(YYYYMMDDhhmm), such as 202311151030"),
+        ([20231115103000, 20231116235959], "(YYYYMMDDhhmmss), such as 20231115103000"),
+    ],
+)
+def test_dates_written_as_numbers_are_told(told, times: list[int], said: str) -> None:
+    [remark] = told(times)
+    assert (remark.kind, remark.count) == ("compact_dates", len(times))
+    assert said in remark.text
+
+
+@pytest.mark.parametrize("times", [[15112023, 1122022], [11152023, 12312022], [1011970, 31122023]])
+def test_dates_with_the_day_first_have_no_order(told, times: list[int]) -> None:
+    with pytest.raises(DataError, match="2 of 2 times of 'timestamp' look like dates written as"):
+        told(times)
+
+
+@pytest.mark.parametrize("text", ["07-06-22", "7-6-22", "15.11.2023", "12023-01-01", "023-01-01"])
+@pytest.mark.parametrize("form", ["frame", "csv"])
+def test_a_year_has_four_digits(text: str, form: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"row 2: 'timestamp' is '{text}'; a time is a number or a"):
+        remarks(["2022-06-07", text], None if form == "frame" else tmp_path / "some.csv")
+
+
+@pytest.mark.parametrize("form", ["frame", "csv", "parquet"])
+def test_zoned_and_naive_dates_are_counted(form: str, tmp_path: Path) -> None:
+    times: list[object] = ["2024-05-02T10:00:00Z", "2024-05-01 09:30:00", "2024-05-01"]
+    path = None if form == "frame" else tmp_path / f"some.{form}"
+    [remark] = remarks(times, path)
+    assert (remark.kind, remark.count) == ("mixed_zones", 1)
+    assert remark.text.startswith(
+        "1 times of 'timestamp' name a time zone, such as '2024-05-02T10:00:00Z', and 2 do not, "
+        "such as '2024-05-01 09:30:00'; these are taken as UTC"
+    )
+    assert not remarks(times[1:], path)
+    assert not remarks([times[0], "2024-05-02T10:00:00+05:30"], path)
+
+
+def test_a_text_for_a_missing_time_names_the_setting(tmp_path: Path) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text("user_id,item_id,timestamp\nu,a,5\nu,b,NULL\nu,c,NULL\n")
+    with pytest.raises(
+        DataError, match=r"row 2: .*'NULL'.*\(2 values are not\); if .* missing_val"
+    ):
+        load_corpus(path, DataSettings())
+    for settings in ({"missing_values": "NULL"}, {"missing_values": "x,NULL"}):
+        with pytest.raises(DataError, match=r"row 2: 'timestamp' is empty; .*2 of 3 rows are inc"):
+            load_corpus(path, DataSettings(**settings))
+        corpus = load_corpus(path, DataSettings(incomplete="drop", **settings))
+        assert corpus.sequences.times is not None
+        assert corpus.sequences.times.tolist() == [5.0]
+
+
+def test_blocks_of_any_size_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sasrec.data import doubtful_times
+
+    times = np.array([NOW] * 200 + [0, NOW * 1000.0])
+    expected = doubtful_times.time_remarks(times, "t", "here")
+    monkeypatch.setattr(doubtful_times, "BLOCK", 7)
+    assert doubtful_times.time_remarks(times, "t", "here") == expected
+    assert [remark.kind for remark in expected] == ["mixed_time_units", "implausible_times"]

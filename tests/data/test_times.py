@@ -1,0 +1,95 @@
+"""The column of times is the one named; one that looks like it is not passed over."""
+
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from sasrec.data.sources import load_corpus
+from sasrec.data.times import likely_times
+from sasrec.errors import DataError
+from sasrec.evaluation.report import describe_protocol
+from sasrec.settings import DataSettings, EvaluationSettings
+
+SLIPS = ["Timestamp", "timestamp ", "timestmap", "time_stamp", "TIMESTAMP", "TimeStamp"]
+OTHERS = [
+    *("time", "Date", "datetime", "ts", "created_at", "createdAt", "event_time", "unixReviewTime"),
+    *("reviewtime", "order_date", "bought_on", "purchaseDate", "event_timestamp", "visited_at"),
+]
+INNOCENT = [
+    *("rating", "title", "release_date", "birth_date", "play_time", "watch_time", "runtime"),
+    *("timezone", "year", "duration", "rate", "at", "on", "start", "category", "format", "state"),
+]
+
+
+def source(form: str, column: str, folder: Path) -> object:
+    """Return events in some form, their times in a column of some name."""
+    columns = {"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"], column: [2, 1, 3]}
+    frame = pl.DataFrame(columns)
+    path = folder / f"some.{form}"
+    if form == "pandas":
+        return pd.DataFrame(columns)
+    if form == "frame":
+        return frame
+    if form == "parquet":
+        frame.write_parquet(path)
+    elif form == "inter":
+        kinds = {"user_id": "token", "item_id": "token", column: "float"}
+        named = frame.rename({name: f"{name}:{kind}" for name, kind in kinds.items()})
+        named.write_csv(path, separator="\t", quote_style="never")
+    else:
+        frame.write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("form", ["frame", "pandas", "csv", "inter", "parquet"])
+@pytest.mark.parametrize("column", [*SLIPS, "time", "created_at"])
+def test_a_column_that_looks_like_the_times_is_not_passed_over(
+    form: str, column: str, tmp_path: Path
+) -> None:
+    events = source(form, column, tmp_path)
+    with pytest.raises(DataError) as caught:
+        load_corpus(events, DataSettings())
+    assert str(caught.value).endswith(
+        f" has no column 'timestamp', but {column!r}; give time_column={column!r} if that holds "
+        "the times of events, or give time_column=none if the rows are in the order of events"
+    )
+    in_order = load_corpus(events, DataSettings(time_column="none"))
+    assert in_order.sequences.items.tolist() == [1, 2, 1]
+    [remark] = in_order.remarks
+    assert (
+        remark.text == "no times are read (time_column=none), so events count in the order they s"
+        "tand"
+    )
+    by_time = load_corpus(events, DataSettings(time_column=column))
+    assert by_time.sequences.items.tolist() == [2, 1, 1]
+    assert by_time.remarks == ()
+
+
+def test_the_likeliest_name_comes_first() -> None:
+    assert likely_times(["date", *INNOCENT, "timestmap"]) == ["timestmap", "date"]
+    assert likely_times(SLIPS + OTHERS) != []
+    assert sorted(likely_times(SLIPS + OTHERS)) == sorted(SLIPS + OTHERS)
+    assert likely_times(INNOCENT) == []
+
+
+@pytest.mark.parametrize("value", [None, "none", "None", "null"])
+def test_no_times_may_be_spelled_in_several_ways(value: str | None) -> None:
+    assert DataSettings(time_column=value).time_column == "none"  # type: ignore[arg-type]
+
+
+def test_a_named_column_that_is_missing_names_both_cures(tmp_path: Path) -> None:
+    events = source("csv", "bought", tmp_path)
+    with pytest.raises(
+        DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or give time"
+    ):
+        load_corpus(events, DataSettings(time_column="bougt"))
+
+
+@pytest.mark.parametrize(("column", "said"), [("timestamp", False), ("rank", True)])
+def test_the_protocol_says_when_there_are_no_times(column: str, said: bool, tmp_path: Path) -> None:
+    corpus = load_corpus(source("csv", column, tmp_path), DataSettings())
+    protocol = describe_protocol(corpus, EvaluationSettings())
+    assert ("leave-one-out in the order of the source, without times, full" in protocol) is said
+    assert ("no_times" in [remark.kind for remark in corpus.remarks]) is said
