@@ -31,9 +31,9 @@ def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
 
 
 def remarks(source: object, **settings: object) -> list[Remark]:
-    """Return what is said of a source beside its lack of times."""
+    """Return what is said of a source beside its lack of times, and items met twice in a row."""
     found = load_corpus(source, DataSettings(**settings)).remarks  # type: ignore[arg-type]
-    return [remark for remark in found if remark.kind != "no_times"]
+    return [each for each in found if each.kind not in {"no_times", "consecutive_repeats"}]
 
 
 @pytest.fixture(params=["csv", "tsv", "inter", "parquet", "frame", "pandas"])
