@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from sasrec.data.numbering import taken
 from sasrec.data.remarks import Remark
 from sasrec.data.repetition import BLOCK, blocks
 from sasrec.data.sequences import Sequences
@@ -37,42 +38,50 @@ def overlaps_of_events(
     users_before = 0
     for begin, owners, pair, order in blocks(sequences):
         users = int(owners[-1]) + 1
-        kinds = np.repeat(np.tile([0, 1, 2], users), _sizes(sizes, users_before, owners).ravel())
+        own = sizes[users_before : users_before + users]
+        kinds = np.repeat(np.tile(np.arange(3, dtype=np.int8), users), own.ravel())
         users_before += users
-        is_again = pair[1:] == pair[:-1]
-        met = np.zeros(len(pair), dtype=bool)
-        met[1:] |= is_again
-        met[:-1] |= is_again
-        pair, order = pair[met], order[met]
+        times = None
         if sequences.times is not None:
-            moments = sequences.times[begin + order]
-            by_time = np.lexsort((kinds[order], moments, pair))
-            pair, order, moments = pair[by_time], order[by_time], moments[by_time]
-            begins = (pair[1:] != pair[:-1]) | (moments[1:] != moments[:-1])
-        else:
-            begins = pair[1:] != pair[:-1]
-        _add_shared(shared, kinds[order], begins)
+            times = taken(sequences.times[begin : begin + len(order)], order)
+        _add_shared(shared, pair, times, taken(kinds, order))
     least = 1 / max(1, sequences.n_events) if sequences.times is not None else MOST
     return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, least)
 
 
-def _sizes(sizes: np.ndarray, first: int, owners: np.ndarray) -> np.ndarray:
-    return sizes[first : first + int(owners[-1]) + 1]
-
-
-def _add_shared(shared: np.ndarray, kinds: np.ndarray, begins: np.ndarray) -> None:
-    """Count events of a kind whose group begins with one of an earlier kind.
+def _add_shared(
+    shared: np.ndarray, pair: np.ndarray, times: np.ndarray | None, kinds: np.ndarray
+) -> None:
+    """Count events of a kind that an earlier kind has too.
 
     Args:
         shared: int64 [3, 3], earlier kind by later kind; is added to.
-        kinds: Of each event, ascending within its group.
-        begins: Whether each event after the first begins a group.
+        pair: User and item of each event, ascending.
+        times: Of each event; None if user and item make an event.
+        kinds: Of each event, ascending for each user and item, as are the times of a kind.
     """
-    if not len(kinds):
+    begins = np.ones(len(pair), dtype=bool)
+    begins[1:] = (pair[1:] != pair[:-1]) | (kinds[1:] != kinds[:-1])
+    if times is not None:
+        begins[1:] |= times[1:] != times[:-1]
+    starts = np.flatnonzero(begins)  # equal events of a kind count by their number from here on
+    weights = np.diff(starts, append=len(pair))
+    pair, kinds = pair[starts], kinds[starts]
+    is_again = pair[1:] == pair[:-1]
+    met = np.append(is_again, False) | np.append(False, is_again)
+    pair, kinds, weights = pair[met], kinds[met], weights[met]
+    if not len(pair):
         return
-    starts = np.concatenate(([0], np.flatnonzero(begins) + 1))
-    first = np.repeat(kinds[starts], np.diff(starts, append=len(kinds)))
-    np.add.at(shared, (first, kinds), 1)
+    differs = pair[1:] != pair[:-1]
+    if times is not None:
+        moments = times[starts][met]
+        by_time = np.lexsort((kinds, moments, pair))
+        pair, moments = pair[by_time], moments[by_time]
+        kinds, weights = kinds[by_time], weights[by_time]
+        differs = (pair[1:] != pair[:-1]) | (moments[1:] != moments[:-1])
+    groups = np.append(0, np.flatnonzero(differs) + 1)
+    first = np.repeat(kinds[groups], np.diff(groups, append=len(kinds)))
+    np.add.at(shared, (first, kinds), weights)
 
 
 def overlaps_of_histories(

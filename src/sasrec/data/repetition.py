@@ -22,8 +22,11 @@ BLOCK = 2**15
 """Events looked at at once: few enough to stay in a cache, many enough to be few blocks."""
 FEW = 0.001
 """Share of events that stand there twice from which on it is told."""
-SOME = 0.05
-"""Share of events with the item of the event before from which on it is told."""
+SOME = 0.1
+"""Share of events with the item of the event before, or at the time of another where these are
+sorted, from which on it is told."""
+LEAST = 5
+"""Events of which any kind must have so many to be told."""
 MANY = 0.9
 """Share of events that share user and time with another from which on it is told."""
 SORTED = 0.8
@@ -198,7 +201,7 @@ def repetition_remarks(
                 "what is there twice is easy to guess; duplicates=exact keeps one of each",
             )
         )
-    if found.consecutive >= max(SOME * events, 1):
+    if found.consecutive >= max(SOME * events, LEAST):
         remarks.append(
             Remark(
                 "consecutive_repeats",
