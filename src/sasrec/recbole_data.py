@@ -20,6 +20,7 @@ from sasrec.data.splits import Cases, Split, make_split
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.data.windows import case_windows
 from sasrec.errors import DataError, ModelError
+from sasrec.evaluation.leaders import highest
 from sasrec.evaluation.ranking import last_scores
 from sasrec.loading import load
 from sasrec.models.contract import NextItemModel
@@ -297,8 +298,8 @@ def full_sort_topk(
         device: Where to compute; None is the CPU.
 
     Returns:
-        Scores, float32 [cases, k], and item numbers, int64 [cases, k]; padding is never among them.
+        Scores, float32 [cases, k], and item numbers, int64 [cases, k], equal scores in the order of
+        the numbers; padding is never among them.
     """
     scores = full_sort_scores(uid_series, model, test_data, device)
-    best = torch.topk(scores, min(k, scores.shape[1] - 1), dim=1)
-    return best.values, best.indices
+    return highest(scores, min(k, scores.shape[1] - 1))

@@ -18,10 +18,10 @@ SPARE = 16
 """Items looked at beyond the k best before a whole row is searched for more."""
 PAIR_VALUES = 2**22
 """Numbers multiplied at a time in double precision."""
-NOISE = 2.0**-17
+NOISE = 2.0**-18
 """Differences between scores, as a share of the length of the state times that of the longest item
 vector, that rounding may turn round. Between a batch of one and one of hundreds the largest seen
-was 1.2e-6 (random networks of up to six layers); this is six times that."""
+was 1.2e-6 (random networks of up to six layers); this is three times that."""
 
 
 def top_items(scores: Tensor, k: int, *, some_removed: bool = False) -> Tensor:
