@@ -134,12 +134,8 @@ class Search:
         settings = {each.name: suggested(trial, each) for each in self.plan.space}
         optuna = optuna_here()
         watcher = _Watcher(trial, prunes=self.plan.prune != "none")
-        begun = time.monotonic()
         try:
-            try:
-                score = train(settings, watcher)
-            finally:  # the storage's own times jump with the clock
-                trial.set_user_attr("seconds", time.monotonic() - begun)
+            score = train(settings, watcher)
         except optuna.TrialPruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
         except Interrupted:
