@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import ModelError, SasrecError
 from sasrec.model_contents import Contents, read_folder
-from sasrec.model_folder import SETTINGS, VOCABULARY
+from sasrec.model_folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.models.contract import NextItemModel
 from sasrec.recommender import Recommender
 from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
@@ -127,16 +127,33 @@ def _optional(words: dict[str, Any], n_items: int) -> tuple[np.ndarray | None, n
 class _LeftBlank(TorchFunctionMode):
     """Leaves new weights as they are: they get their values from the file.
 
-    Random numbers on the meta device would load a compiler, which takes a second.
+    Random numbers on the meta device would load a compiler, which takes a second. And a network
+    with far more parts than the file has weights is given up on the way: it cannot fit, and may
+    have been made to take all memory and time.
     """
 
     FILLS = frozenset({"normal_", "uniform_", "zero_", "fill_"})
+    MAKES = frozenset({"empty", "zeros", "ones"})
+    MOST, A_WEIGHT = 100, 10
+    """Tensors made on the way; any model of ours makes less than 2 for each of its weights."""
+
+    def __init__(self, n_weights: int) -> None:
+        """Expect a network.
+
+        Args:
+            n_weights: How many tensors the file has.
+        """
+        super().__init__()
+        self._left = self.MOST + self.A_WEIGHT * n_weights
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        given = kwargs or {}
-        if getattr(func, "__name__", "") in self.FILLS:
+        given, name = kwargs or {}, getattr(func, "__name__", "")
+        self._left -= name in self.MAKES
+        if self._left < 0 and name in self.MAKES:  # elsewhere PyTorch may be tidying up
+            raise ModelError(f"{SETTINGS} asks for far more weights than {WEIGHTS} has")
+        if name in self.FILLS:
             return args[0] if args else given["tensor"]
         return func(*args, **given)
 
@@ -153,9 +170,10 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     name = settings["model_name"]
     group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
     data = DataSettings(**settings["data"])
+    settings["data"]["max_history"]  # is asked for later
     EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
     # Sizes that do not fit the weights shall cost no memory.
-    with torch.device("meta"), _LeftBlank():
+    with torch.device("meta"), _LeftBlank(len(contents.weights)):
         model: NextItemModel = resolve("model", MODELS, name)(
             group, n_items=n_items, n_users=n_users, max_history=data.max_history
         )

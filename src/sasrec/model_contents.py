@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from sasrec.data.manifest import Manifest, Together, is_there, read_together
 from sasrec.errors import ModelError, did_you_mean
 from sasrec.model_folder import (
@@ -35,6 +37,7 @@ class Contents:
         vocabulary: Item tokens, counts and titles.
         metrics: What was measured after training; may be empty.
         environment: Versions and machine; may be empty.
+        version: Of sasrec, that wrote it.
         manifest: What all this was compared with; None for a folder of 0.1.0, which had none.
     """
 
@@ -43,6 +46,7 @@ class Contents:
     vocabulary: dict[str, Any]
     metrics: dict[str, Any]
     environment: dict[str, Any]
+    version: str
     manifest: Manifest | None
 
 
@@ -98,18 +102,59 @@ def _understood(
         ModelError: They are no JSON, or come from a newer version.
     """
     texts = together.contents
+    metrics = parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {}
+    _check_metrics(path, metrics)
     settings = parsed_json(texts[SETTINGS], path / SETTINGS)
-    _check_format(path, settings)
+    version = _checked_format(path, settings)
     return Contents(
         weights=weights,
         settings=settings,
         vocabulary=parsed_json(texts[VOCABULARY], path / VOCABULARY, most_values),
-        metrics=parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {},
+        metrics=metrics,
         environment=parsed_json(texts[ENVIRONMENT], path / ENVIRONMENT)
         if ENVIRONMENT in texts
         else {},
+        version=version,
         manifest=together.manifest,
     )
+
+
+class _Report(BaseModel):
+    """What those who read ``metrics.json`` rely on in a report."""
+
+    model_config = ConfigDict(strict=True)
+    dataset: dict[str, Any] = {}
+    validation: dict[str, float] = {}
+    test: dict[str, float] = {}
+
+
+class _Metrics(BaseModel):
+    """What those who read ``metrics.json`` rely on."""
+
+    model_config = ConfigDict(strict=True)
+    reports: list[_Report] = []
+    epochs: list[dict[str, Any]] = []
+    remarks: list[dict[str, Any]] = []
+
+
+def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
+    """Refuse figures of a form that is not ours.
+
+    Args:
+        path: Of the model folder.
+        metrics: What ``metrics.json`` holds.
+
+    Raises:
+        ModelError: A value is of another kind.
+    """
+    try:
+        _Metrics(**{key: metrics[key] for key in _Metrics.model_fields if key in metrics})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(
+            f"{path / METRICS} is damaged or was edited: {where}: {first['msg']}"
+        ) from error
 
 
 def _meant(path: Path) -> str:
@@ -123,7 +168,12 @@ def _meant(path: Path) -> str:
     return f" (models in {path.parent}: {', '.join(there[:5])})" if there else ""
 
 
-def _check_format(path: Path, settings: dict[str, Any]) -> None:
+def _checked_format(path: Path, settings: dict[str, Any]) -> str:
+    """Return by which version a folder was written, and take that out of its settings.
+
+    Raises:
+        ModelError: It is of a newer format than this version reads, or of none.
+    """
     from importlib.metadata import version
 
     number, made_by = settings.pop("format", None), settings.pop("sasrec", "an unknown version")
@@ -137,6 +187,7 @@ def _check_format(path: Path, settings: dict[str, Any]) -> None:
             f"{version('sasrec')}, which reads up to format {FORMAT}: upgrade with "
             "'pip install --upgrade sasrec'"
         )
+    return str(made_by)[:40]
 
 
 def _parsed_weights(raw: bytes, path: Path) -> dict[str, Tensor]:

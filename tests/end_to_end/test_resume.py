@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from sasrec.cli.job import Keeper, cut_off
-from sasrec.training.checkpoint import TrainState, load_state
+from sasrec.training.checkpoint import TrainState, load_state, save_state
 
 DATA = "synthetic:users=200,items=40,length=14"
 WORDS = ("train", "-d", DATA, "--hidden_size=16", "--inner_size=16", "--epochs=25", "-o", "model")
@@ -245,3 +246,29 @@ def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
     ended = command("train", "--resume", "model", cwd=tmp_path)
     assert ended.returncode == 2
     assert "has changed since the training was cut off" in ended.stderr
+
+
+def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    words = [*WORDS, "--save_dataset=True", f"--dataset_save_path={elsewhere}"]
+    killed = [sys.executable, "-c", INTERRUPTED_AT, "sasrec.experiment:baseline_reports", *words]
+    assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
+    assert elsewhere.is_dir()  # as asked for
+    shutil.rmtree(elsewhere)
+    ended = command("train", "--resume", "model", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert not elsewhere.exists()
+
+
+def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
+    words = [*WORDS, "--epochs=2", "--keep_training=True"]
+    killed = [sys.executable, "-c", INTERRUPTED_AT, "sasrec.experiment:baseline_reports", *words]
+    assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
+    path = tmp_path / "model.training.safetensors"
+    state, about = load_state(path)
+    about["settings"]["output"] |= {"log_tensorboard": True, "checkpoint_dir": "planted"}
+    save_state(state, about, path)
+    ended = command("train", "--resume", "model", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "asks for TensorBoard logs in 'planted', which is not there" in ended.stderr
+    assert not (tmp_path / "planted").exists()

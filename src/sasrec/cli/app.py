@@ -17,6 +17,7 @@ import typer
 from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
+from sasrec.cli.info import info
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate
@@ -67,6 +68,7 @@ app.command(context_settings=FREE_KEYS)(evaluate)
 app.command(context_settings=FREE_KEYS)(compare)
 app.command(context_settings=FREE_KEYS)(significance)
 app.command(context_settings=FREE_KEYS)(tune)
+app.command()(info)
 app.command()(recommend)
 app.command()(explain)
 app.command(context_settings=FREE_KEYS)(config)

@@ -148,7 +148,32 @@ def cut_off(folder: Path, epochs: int | None = None) -> Job:
         job = Job(run, data, folder, True, begin, fingerprint)
     except (KeyError, TypeError, AttributeError, SettingsError) as error:
         raise ModelError(f"{path} is damaged or was edited: {error} is missing or odd") from error
+    _tell_of_trackers(job)
     return job if epochs is None else _shortened(job, epochs)
+
+
+def _tell_of_trackers(job: Job) -> None:
+    """Say whom a training that goes on tells of its epochs: the checkpoint says so, not the user.
+
+    Args:
+        job: As the checkpoint has it.
+
+    Raises:
+        ModelError: Files would be written to a folder that the training did not make.
+    """
+    output = job.run.output
+    if not output.trackers:
+        return
+    if output.log_tensorboard and not Path(output.checkpoint_dir).is_dir():
+        raise ModelError(
+            f"{job.checkpoint} asks for TensorBoard logs in {output.checkpoint_dir!r}, which is "
+            "not there; if you trust it, make that folder"
+        )
+    print(
+        f"as when the training began, {' and '.join(output.trackers)} is told of each epoch "
+        f"(project {printable(output.wandb_project)}, folder {printable(output.checkpoint_dir)})",
+        file=sys.stderr,
+    )
 
 
 def _shortened(job: Job, epochs: int) -> Job:

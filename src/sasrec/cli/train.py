@@ -125,7 +125,7 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
     check_same_data(job, corpus)
     run = fitted(run, corpus)
     job = replace(job, run=run)  # what is kept to go on from holds what the preset found
-    if run.output.save_dataset:
+    if run.output.save_dataset and job.begin is None:  # no checkpoint says where files are written
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         print(f"events after filtering: {path}", file=sys.stderr)
     quiet = quiet or as_json or not run.output.show_progress

@@ -82,7 +82,7 @@ class SASRecSettings(Settings):
     """Score with the item vectors of the input; otherwise with a table of their own."""
     similarity: Literal["dot", "cosine"] = "dot"
     """Score by product, or by the cosine of the angle (then set a temperature near 0.05)."""
-    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    temperature: float = Field(1.0, ge=1e-6, le=1e6)
     """What scores are divided by."""
 
     @model_validator(mode="after")

@@ -1,0 +1,110 @@
+"""info: what a model folder is, whether its files belong together, and how good the model is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sasrec.cli.places import expanded
+from sasrec.errors import ModelError, printable
+
+if TYPE_CHECKING:
+    from sasrec.model_contents import Contents
+
+VERSIONS = ("python", "torch", "numpy", "polars", "device", "precision")
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+) -> None:
+    """Check the files of a saved model, and print what it is and how good it was."""
+    from sasrec.model_contents import read_notes
+
+    path = expanded(model)
+    found = described(path, read_notes(path))
+    if as_json:
+        print(json.dumps(found))
+        return
+    for line in lines_of(found):
+        print(printable(line))
+
+
+def described(path: Path, contents: Contents) -> dict[str, Any]:
+    """Return what there is to say of a model folder.
+
+    Args:
+        path: The folder.
+        contents: What it holds, checked.
+
+    Returns:
+        Types JSON has; None for what is not known.
+
+    Raises:
+        ModelError: The vocabulary is damaged.
+    """
+    vocabulary, manifest = contents.vocabulary, contents.manifest
+    items, counts = vocabulary.get("items"), vocabulary.get("counts")
+    if not isinstance(items, list) or not isinstance(counts, list):
+        raise ModelError(f"{path} is damaged or was edited: it holds no list of items and counts")
+    reports = contents.metrics.get("reports", [])
+    users = vocabulary.get("users")
+    return {
+        "folder": str(path),
+        "model": contents.settings.get("model_name"),
+        "preset": contents.settings.get("preset"),
+        "trained_on": contents.settings.get("source"),
+        "dataset": reports[0].get("dataset", {}) if reports else {},
+        "items": len(items),
+        "untrained_items": sum(count == 0 for count in counts),
+        "users": len(users) if isinstance(users, list) else None,
+        "best_epoch": contents.metrics.get("best_epoch"),
+        "stopped_because": contents.metrics.get("stopped_because"),
+        "validation": reports[0].get("validation", {}) if reports else {},
+        "test": reports[0].get("test", {}) if reports else {},
+        "written": None if manifest is None else manifest.written,
+        "sasrec": contents.version if manifest is None else manifest.version,
+        "environment": contents.environment,
+        "digest": None if manifest is None else manifest.digest,
+        "files": None
+        if manifest is None
+        else {name: facts.size for name, facts in manifest.files.items()},
+    }
+
+
+def lines_of(found: dict[str, Any]) -> list[str]:
+    """Return what there is to say of a model folder as lines for people.
+
+    Args:
+        found: As ``described`` returns it.
+    """
+    untrained = f", {found['untrained_items']:,} of them never trained"
+    items = f"{found['items']:,}{untrained if found['untrained_items'] else ''}"
+    environment, epoch = found["environment"], found["best_epoch"]
+    versions = [f"{name} {environment[name]}" for name in VERSIONS if name in environment]
+    facts = {
+        "model": f"{found['model']}{_behind(found['preset'])}",
+        "trained on": found["trained_on"] or "a data frame",
+        "items": items,
+        "users known": None if found["users"] is None else f"{found['users']:,}",
+        "best epoch": None if epoch is None else f"{epoch}; {found['stopped_because']}",
+        "validation": _figures(found["validation"]),
+        "test": _figures(found["test"]),
+        "written": found["written"],
+        "versions": ", ".join([f"sasrec {found['sasrec']}", *versions]),
+        "digest": found["digest"] or "none (no manifest.json): its files were not checked",
+    }
+    lines = [f"{name + ':':13}{value}" for name, value in facts.items() if value is not None]
+    sizes = found["files"] or {}
+    return [*lines, *(f"{name:>24}: {size:,} bytes" for name, size in sizes.items())]
+
+
+def _behind(preset: object) -> str:
+    return f" (preset {preset})" if preset else ""
+
+
+def _figures(values: dict[str, float]) -> str | None:
+    return ", ".join(f"{key} {value:.4f}" for key, value in values.items()) or None
