@@ -382,7 +382,7 @@ def test_two_models_of_the_same_second_do_not_collide(
         def now(cls, tz: object = None) -> "Frozen":
             return cls(2026, 11, 24, 11, 18, 42)
 
-    monkeypatch.setattr("sasrec.recbole_run.datetime", Frozen)
+    monkeypatch.setattr("sasrec.recbole_training.datetime", Frozen)
     for _ in range(2):
         run_recbole("SASRec", "shop", config_dict={**SMALL, "epochs": 1})
     assert sorted(path.name for path in (shop / "saved").iterdir()) == [

@@ -19,15 +19,15 @@ from sasrec.recbole_config import Config as Config
 from sasrec.recbole_config import init_logger as init_logger
 from sasrec.recbole_config import init_seed as init_seed
 from sasrec.recbole_config import log_to_stdout
-from sasrec.recbole_data import full_sort_scores as full_sort_scores
-from sasrec.recbole_data import full_sort_topk as full_sort_topk
 from sasrec.recbole_data import load_data_and_model as load_data_and_model
 from sasrec.recbole_run import Trainer as Trainer
-from sasrec.recbole_run import best_score, rounded, trained
 from sasrec.recbole_run import create_dataset as create_dataset
 from sasrec.recbole_run import data_preparation as data_preparation
 from sasrec.recbole_run import get_model as get_model
 from sasrec.recbole_run import get_trainer as get_trainer
+from sasrec.recbole_scores import full_sort_scores as full_sort_scores
+from sasrec.recbole_scores import full_sort_topk as full_sort_topk
+from sasrec.recbole_training import best_score, rounded, trained
 from sasrec.training.processes import Group, my_place, run_in_processes
 from sasrec.tuning.hyper import HyperTuning as HyperTuning
 

@@ -140,7 +140,9 @@ def _loss_name(value: Any) -> Any:
 Word = Annotated[str, BeforeValidator(_worded), StringConstraints(min_length=1)]
 PartName = Annotated[str, BeforeValidator(_worded), StringConstraints(pattern=r"^[^/\\\x00]+$")]
 Separator = Annotated[
-    str, BeforeValidator(_separator), StringConstraints(pattern=r"^[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}$")
+    str,
+    BeforeValidator(_separator),
+    StringConstraints(pattern=r"^[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}$"),
 ]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
