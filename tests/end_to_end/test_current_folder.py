@@ -12,6 +12,8 @@ import pytest
 import sasrec
 
 SOURCE = Path(sasrec.__file__).parent
+COMMAND = ("../sasrec",)
+"""A script, as the installed command is one: Python looks for modules beside it, not here."""
 SMALL = ["--hidden_size=16", "--inner_size=16", "--n_layers=1", "--epochs=1", "--device=cpu"]
 DATA = "synthetic:users=60,items=20,length=8"
 MODULES = [
@@ -26,6 +28,7 @@ MODULES = [
 def place(tmp_path: Path) -> Path:
     """A folder full of modules that leave a mark when they are run."""
     evil = f"open({str(tmp_path / 'RAN')!r}, 'a').write(__name__ + ' ')\n"
+    (tmp_path / "sasrec").write_text("from sasrec.cli.app import main\nmain()\n")
     folder = tmp_path / "here"
     folder.mkdir()
     for name in MODULES:
@@ -50,10 +53,6 @@ def run(*words: str, place: Path, **variables: str) -> subprocess.CompletedProce
     ran = place.parent / "RAN"
     assert not ran.exists(), ran.read_text()
     return ended
-
-
-# As the installed command starts: without the current folder.
-COMMAND = ("-P", "-c", "import sasrec.cli.app as app; app.main()")
 
 
 def delta_encoded(path: Path) -> None:
