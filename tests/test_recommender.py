@@ -785,3 +785,21 @@ with mp.get_context("fork").Pool(1) as pool:
     assert ended.returncode == 0, ended.stderr
     [expected] = recommender.recommend([["i1", "i2"]], 3)
     assert ended.stdout.strip() == str([expected.items] * 2)
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_tokens_are_looked_up_as_they_were_cleaned(tmp_path, again):
+    rows = [(f" U{user}", f"Item {item % 4} ", item) for user in range(9) for item in range(8)]
+    frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+    settings = {"epochs": 1, "clean_tokens": "spaces,case"}
+    recommender = sasrec.train(frame, settings, model="FPMC", out=tmp_path / "model")
+    if again:
+        recommender = sasrec.load(tmp_path / "model")
+    [spelled] = recommender.recommend([["item 1", "item 2"]], 3, users=["u3"])
+    [raw] = recommender.recommend(
+        [[" ITEM 1", "Item 2 "]], 3, users=[" U3"], candidates=["ITEM 0", "item 3 "]
+    )
+    assert spelled.unknown == raw.unknown == []
+    assert set(raw.items) == {"item 0", "item 3"}
+    some = recommender.score([["item 1"]], ["ITEM 3 "], users=["U3"])
+    assert some == recommender.score([["item 1"]], ["item 3"], users=["u3"])

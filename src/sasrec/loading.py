@@ -59,9 +59,11 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
     except DAMAGE as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
     model.to(pick_device(device)).eval()
+    cleanings = DataSettings(**contents.settings["data"]).clean_tokens
+    users = users.cleaning(cleanings)
     return Recommender(
         model=model,
-        items=items,
+        items=items.cleaning(cleanings),
         counts=counts,
         titles=titles,
         users=users if model.uses_users else None,

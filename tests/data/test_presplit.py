@@ -253,3 +253,17 @@ def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
     corpus, _ = read(tmp_path, *texts)
     told = [remark.text for remark in corpus.remarks if remark.kind == "odd"]
     assert told == [f"shop.{part}.inter: 3 odd things" for part in PARTS]
+
+
+@pytest.mark.parametrize("setting", [{"incomplete": "drop"}, {"missing_values": ("NULL",)}])
+def test_ready_histories_leave_nothing_out_and_say_so(tmp_path, setting):
+    rows = LISTED + "u\ta b\tc\nv\ta\tb\nw\tb a\tc\n"
+    with pytest.raises(DataError, match=f"ready histories, of which {next(iter(setting))} can"):
+        read(tmp_path, rows, rows, **setting)
+
+
+def test_tokens_of_ready_histories_are_cleaned(tmp_path):
+    corpus, _ = read(
+        tmp_path, LISTED + "u\tA b\tc\n", LISTED + "v\ta\tB\n", clean_tokens=("case",)
+    )
+    assert corpus.items.entries.to_list() == ["a", "b", "c"]

@@ -214,7 +214,13 @@ def _target_counts(sizes: np.ndarray, parts: int) -> np.ndarray:
 
 
 def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
-    items = Numbering()
+    for key, value in (("incomplete", "drop"), ("missing_values", settings.missing_values)):
+        if value and getattr(settings, key) == value:
+            raise DataError(
+                f"{files[0]} holds ready histories, of which {key} can leave nothing out; clean "
+                f"the file, and take {key} away"
+            )
+    items = numbering_for(settings)
     size = sum(file.stat().st_size for file in files)
     events = Rows(size, {"item": np.int32})
     lengths = Rows(size // 5 + 1, {"length": np.int64})  # three values and two marks between them
@@ -280,7 +286,7 @@ def _histories(
         )
     header = read_header(file, settings.separator)
     require_columns(list(header), wanted, f"{file}, line 1")
-    users, owners = Numbering(), []
+    users, owners = numbering_for(settings), []
     row = 1
     for some in _slices(read_pieces(Layout(file, settings.separator, list(header), wanted)), lists):
         history = some[lists].str.strip_chars().str.split(settings.sequence_separator)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -68,15 +69,23 @@ def load_corpus(
         if settings.split_files is not None:
             found_by = path if path.exists() else path.parent  # NAME.inter itself need not exist
             corpus = read_parts(path, settings, str(found_by.resolve()))
-            tell(corpus.remarks, str(path))
-            return corpus
+            return _told(corpus, settings, str(path))
         where, read = str(path), partial(read_file, path, settings)
     # Not by a name of their own, so that events can go while they are lined up.
     corpus = build_corpus(
         apply_filters(read(), settings, where), name, lasting, times=settings.times_of(name)
     )
+    return _told(corpus, settings, where)
+
+
+def _told(corpus: Corpus, settings: DataSettings, where: str) -> Corpus:
+    """Return a data set in which tokens are looked up as they were read; and say its remarks."""
     tell(corpus.remarks, where)
-    return corpus
+    return replace(
+        corpus,
+        items=corpus.items.cleaning(settings.clean_tokens),
+        users=corpus.users.cleaning(settings.clean_tokens),
+    )
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:

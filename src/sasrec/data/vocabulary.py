@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
 import polars as pl
+
+from sasrec.data.cleaning import cleaned
 
 
 class Vocabulary:
@@ -20,6 +23,7 @@ class Vocabulary:
     """
 
     _make: Callable[[], pl.Series]
+    _cleanings: Collection[str] = ()
 
     def __init__(self, tokens: Iterable[str] | pl.Series) -> None:
         """Number the tokens in the order given.
@@ -61,6 +65,18 @@ class Vocabulary:
         vocabulary._count, vocabulary._make = count, make
         return vocabulary
 
+    def cleaning(self, asked: Collection[str]) -> Vocabulary:
+        """Return the same vocabulary, which cleans tokens before it looks them up.
+
+        Args:
+            asked: As ``clean_tokens`` names them; what its own tokens were cleaned by.
+        """
+        if not asked:
+            return self
+        vocabulary = copy.copy(self)
+        vocabulary._cleanings = tuple(asked)
+        return vocabulary
+
     @cached_property
     def entries(self) -> pl.Series:
         """The tokens (String, unique); the token numbered n stands at n - 1."""
@@ -76,7 +92,7 @@ class Vocabulary:
 
     def __contains__(self, token: str) -> bool:
         """Return whether the token has a number."""
-        return token in self._number_of
+        return bool(self.numbers([token])[0])
 
     def numbers(self, tokens: Iterable[str]) -> np.ndarray:
         """Return the numbers of some tokens.
@@ -88,6 +104,9 @@ class Vocabulary:
             int32 [n]; 0 where the vocabulary does not know the token.
         """
         number_of = self._number_of
+        if self._cleanings:
+            texts = pl.Series(list(tokens), dtype=pl.String)
+            tokens = cleaned(texts, self._cleanings).to_list()
         return np.array([number_of.get(token, 0) for token in tokens], dtype=np.int32)
 
     def tokens(self, numbers: Sequence[int] | np.ndarray) -> list[str]:
