@@ -106,6 +106,14 @@ def test_training_in_several_processes(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+def test_searching_on_ray(place: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    (place / "hyper.test").write_text("n_layers choice [1,2]\n")
+    words = ("run_hyper", "--tool=Ray", f"--dataset={DATA}", "--params_file=hyper.test")
+    ended = run(*COMMAND, *words, *(w for w in SMALL if "layers" not in w), place=place)
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_trackers(place: Path) -> None:
     ended = run(*COMMAND, "train", "-d", DATA, "-q", "--log_tensorboard=1", *SMALL, place=place)
     assert ended.returncode == 0, ended.stderr
@@ -130,7 +138,10 @@ def test_a_script_finds_the_modules_beside_it(place: Path) -> None:
     assert ended.stdout == "\x1b[1mfound\n"
 
 
-STARTERS = {"subprocess", "multiprocessing", "start_processes", "Popen", "system", "execv"}
+STARTERS = {"subprocess", "multiprocessing", "start_processes", "Popen", "system", "execv"} | {
+    "ray",
+    "TensorBoardTracker",
+}
 
 
 def test_every_place_that_starts_a_process_is_known() -> None:
@@ -152,5 +163,7 @@ def test_every_place_that_starts_a_process_is_known() -> None:
         "data/movielens.py",
         "data/parquet.py",
         "training/processes.py",
+        "training/trackers.py",
         "tuning/helpers.py",
+        "tuning/on_ray.py",
     }

@@ -6,10 +6,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import chdir, suppress
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from sasrec.children import safe_path
 from sasrec.errors import Interrupted, SasrecError, SettingsError
 from sasrec.tuning.hyper import SEED, HyperTuning, drawn, outcome_of, score_of
 from sasrec.tuning.space import Parameter
@@ -59,12 +62,15 @@ def run_on_ray(search: HyperTuning) -> None:
     search.begin()
     points = [] if search.algo == "bayes" else _points(search)
     listener = _listener(tune, search, points)
-    ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
-    try:
-        with tempfile.TemporaryDirectory(prefix="sasrec-ray-") as folder:
-            results = _tuner(tune, search, points, listener, folder).fit()
-    finally:
-        ray.shutdown()
+    tuner = partial(_tuner, tune, search, points, listener)
+    with tempfile.TemporaryDirectory(prefix="sasrec-ray-") as folder:
+        # Ray's workers look for modules in the folder it was started in, so that is an empty one.
+        with safe_path(), chdir(folder):
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
+        try:
+            results = tuner(folder).fit()
+        finally:
+            ray.shutdown()
     if results.errors:  # of a process, not of settings: no package on another machine, say
         *_, reason = str(results.errors[0]).strip().splitlines()
         raise SasrecError(f"{len(results.errors)} trials ended unexpectedly on Ray: {reason}")
@@ -135,9 +141,11 @@ def _tuner(
         Ray's tuner.
     """
     objective, files = search.objective_function, search.fixed_config_file_list
-    space = search.space
+    space, here = search.space, Path.cwd()
 
     def trial(config: Mapping[str, Any]) -> None:
+        with suppress(OSError):  # another machine may have no such folder
+            os.chdir(here)  # where paths in settings are meant from
         sys.argv = sys.argv[:1]  # the words of Ray's worker are no settings
         outcome = outcome_of(objective, _params(space, points, config), files)
         failed = isinstance(outcome, SasrecError)
