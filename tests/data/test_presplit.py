@@ -263,7 +263,5 @@ def test_ready_histories_leave_nothing_out_and_say_so(tmp_path, setting):
 
 
 def test_tokens_of_ready_histories_are_cleaned(tmp_path):
-    corpus, _ = read(
-        tmp_path, LISTED + "u\tA b\tc\n", LISTED + "v\ta\tB\n", clean_tokens=("case",)
-    )
+    corpus, _ = read(tmp_path, LISTED + "u\tA b\tc\n", LISTED + "v\ta\tB\n", clean_tokens=("case",))
     assert corpus.items.entries.to_list() == ["a", "b", "c"]
