@@ -27,7 +27,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.errors import SasrecError
 from sasrec.loading import load
 from sasrec.model_folder import SETTINGS, VOCABULARY, WEIGHTS
-from sasrec.recbole_import import read_checkpoint
+from sasrec.recbole_checkpoint import read_checkpoint
 from sasrec.settings import DataSettings
 from sasrec.training.checkpoint import load_state
 from sasrec.tuning.space import read_space

@@ -48,12 +48,16 @@ def told(request: pytest.FixtureRequest, tmp_path: Path):
         [NOW + n for n in range(9)],
         [(NOW + n) * 1000 for n in range(9)],
         [0.5, 0.25, 0.75],
-        [5, 5, 5],
+        [5, 5, 6],
         [-3, 10**12, 5],
     ],
 )
 def test_moments_of_one_unit_and_counters_are_not_remarked_on(told, times: list[float]) -> None:
     assert told(times) == ()
+
+
+def test_numbers_that_run_from_zero_are_not_of_two_units(told) -> None:
+    assert [each.kind for each in told(list(range(0, 10**9, 10**7)))] == ["implausible_times"]
 
 
 @pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])

@@ -191,7 +191,7 @@ def test_a_loss_above_that_of_random_weights_is_warned_of_once(
     )
     caplog.clear()
     run(board, preset="recbole", epochs=3)
-    assert not caplog.records
+    assert not [each for each in caplog.records if "diverges" in each.getMessage()]
 
 
 def test_weights_that_are_no_numbers_are_never_the_best() -> None:

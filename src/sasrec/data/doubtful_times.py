@@ -83,8 +83,8 @@ def _of_moments(
     for other, scale in UNITS.items():
         factor = scale / UNITS[unit]
         near = partial(
-            _within,
-            low=(earliest - NEAR * UNITS[unit]) * factor,
+            _within,  # numbers that run from 0 are of no unit, and must not seem to be of two
+            low=max((earliest - NEAR * UNITS[unit]) * factor, EARLIEST * scale),
             high=(latest + NEAR * UNITS[unit]) * factor,
         )
         if other == unit or not (count := _count(times, near)):
