@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sasrec.cli.terminal import plain_console
+from sasrec.cli.watch import BarObserver
 from sasrec.errors import printable, without_passwords
 from sasrec.streams import OutputError, ReaderGone, bare_streams, guarded_streams
 
@@ -72,6 +73,32 @@ def test_a_console_shows_what_stands_in_tables_and_titles() -> None:
     assert printed.count(SHOWN) == 4  # Rich itself takes some of them out of a Text
     assert "[red]:smile:" in printed
     assert printable(printed) == printed
+
+
+def test_a_bar_moves_and_what_is_printed_meanwhile_is_not_obeyed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "200")
+    out, err = Terminal(), Terminal()
+    with redirect_stdout(out), redirect_stderr(err), guarded_streams():
+        bar = BarObserver()
+        bar.started(2, 10)
+        bar.advanced(1, 5)
+        print(EVIL, file=sys.stderr)
+        bar.stopped("\x1b[2J")
+    shown = err.getvalue()
+    assert "\x1b[?25l" in shown  # the bar's own: no cursor while it moves
+    assert "\x1b[2J" not in shown
+    assert "\u202e" not in shown
+    assert "\x9b" not in shown
+    assert "\\x1b[?25l" not in shown
+    assert "\\x1b[0m" not in shown
+    assert r"training ended: \x1b[2J" in shown
 
 
 def test_a_scripts_own_colours_are_left_alone() -> None:

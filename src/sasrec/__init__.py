@@ -10,10 +10,21 @@ The names below are loaded on first use, so that importing the package is quick.
 
 from __future__ import annotations
 
-from importlib import import_module
+import sys
+from importlib import import_module  # there already, as Python itself needs it for -m
 
-# Not from typing: with ``python -m sasrec`` that could still be a file of the current folder.
-TYPE_CHECKING = False
+_as_program = " ".join(sys.orig_argv).partition(" -m ")[2].partition(" ")[0].partition(".")[0]
+if (
+    getattr(sys, "argv", [])[:1] == ["-m"]
+    and _as_program == "sasrec"
+    and not sys.flags.safe_path
+    and sys.path
+):
+    # Python is about to run us as ``python -m sasrec`` does, and has put the current folder first:
+    # modules that lie there beside somebody's data would be imported.
+    del sys.path[0]
+
+TYPE_CHECKING = False  # that of typing is no more than this, and takes an import
 if TYPE_CHECKING:
     from typing import Any
 

@@ -127,6 +127,20 @@ def test_python_m(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+def test_python_m_of_a_part(place: Path) -> None:
+    (place.parent / "run.py").write_text("from recbole.quick_start import run_recbole\nprint(1)\n")
+    ended = run("-m", "sasrec.recbole", "../run.py", place=place)
+    assert ended.stdout == "1\n", ended.stderr
+
+
+def test_another_program_keeps_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "__init__.py").write_text("import sasrec\n")
+    (tmp_path / "other" / "__main__.py").write_text("import beside\nprint(beside.x)\n")
+    (tmp_path / "beside.py").write_text("x = 3\n")
+    assert run("-m", "other", "sasrec", place=tmp_path).stdout == "3\n"
+
+
 def test_a_script_finds_the_modules_beside_it(place: Path) -> None:
     beside = place / "scripts"
     beside.mkdir()

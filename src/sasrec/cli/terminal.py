@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -36,4 +37,7 @@ def plain_console(*, stderr: bool = False) -> Console:
         def on_broken_pipe(self) -> None:
             raise ReaderGone
 
-    return PlainConsole(stderr=stderr, markup=False, emoji=False, highlight=False)
+    stream = sys.stderr if stderr else sys.stdout
+    # Rich looks beneath one guard only, and has one of its own while a bar is shown.
+    beneath: Any = getattr(stream, "rich_proxied_file", stream)
+    return PlainConsole(file=beneath, stderr=stderr, markup=False, emoji=False, highlight=False)
