@@ -21,7 +21,7 @@ from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
 from sasrec.tuning.storage import open_study, optuna_here, shown_storage
 from sasrec.tuning.suggestions import meant, suggested
-from sasrec.tuning.trials import check_trials
+from sasrec.tuning.trials import check_study
 
 if TYPE_CHECKING:
     import optuna
@@ -91,8 +91,7 @@ class Search:
             pruner=pruner_of(plan),
             points=points_of(plan) if plan.algorithm == "exhaustive" else (),
         )
-        trials = self.study.get_trials(deepcopy=False)
-        check_trials(trials, [each.name for each in plan.space], self._storage)
+        check_study(self.study, [each.name for each in plan.space], self._storage)
         # Processes of one study, and a search that is taken up again, must not draw what was drawn.
         self.study.sampler = sampler_of(plan, len(self.study.get_trials(deepcopy=False)))
         self._begun, self._done_before = time.monotonic(), len(self.done())

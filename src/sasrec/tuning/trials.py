@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sasrec.errors import SettingsError
@@ -16,20 +16,23 @@ OWNER = re.compile(r".*:\d{1,9}", re.DOTALL)
 """Name of a machine and number of a process."""
 
 
-def check_trials(
-    trials: Iterable[optuna.trial.FrozenTrial], names: Sequence[str], where: str
-) -> None:
-    """Refuse a study with a trial that is not as we write them.
+def check_study(study: optuna.Study, names: Sequence[str], where: str) -> None:
+    """Refuse a study that is not as we make them, or has such a trial.
 
     Args:
-        trials: All of the study.
+        study: As opened.
         names: Of the settings that are searched.
         where: What to call the storage.
 
     Raises:
-        SettingsError: There is such a trial.
+        SettingsError: It is.
     """
-    for trial in trials:
+    if [each.name for each in study.directions] != ["MAXIMIZE"]:
+        raise SettingsError(
+            f"the study in the storage {where} does not look for a highest score; choose another "
+            "--out, --study or --storage"
+        )
+    for trial in study.get_trials(deepcopy=False):
         if problem := _problem(trial, names):
             raise SettingsError(
                 f"the storage {where} is damaged or was edited: trial {trial.number} has {problem};"
