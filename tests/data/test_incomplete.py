@@ -112,3 +112,32 @@ def test_nan_in_an_atomic_file_is_no_time(tmp_path: Path) -> None:
     assert load_corpus(path, settings).items.entries.to_list() == ["x"]
     with pytest.raises(DataError, match="line 4: 'timestamp' is 'NULL'; it must be a number"):
         load_corpus(path, DataSettings(incomplete="drop"))
+
+
+@pytest.mark.parametrize("form", ["frame", "pandas", "nullable", "parquet", "csv", "inter"])
+def test_numbers_that_mean_no_time_are_named_as_texts(form: str, tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": "a", "item_id": ["x", "y", "z"], "timestamp": [-1, 5, 6]})
+    data: object = tmp_path / f"some.{form}"
+    if form == "frame":
+        data = frame
+    elif form in {"pandas", "nullable"}:
+        data = pd.DataFrame(frame.to_dict(as_series=False))
+        data = data.convert_dtypes() if form == "nullable" else data
+    elif form == "parquet":
+        frame.write_parquet(data)
+    elif form == "csv":
+        frame.write_csv(data)
+    else:
+        names = ["user_id:token", "item_id:token", "timestamp:float"]
+        frame.rename(dict(zip(NAMES, names, strict=True))).write_csv(data, separator="\t")
+    settings = DataSettings(incomplete="drop", missing_values="-1,0")
+    assert load_corpus(data, settings).items.entries.to_list() == ["y", "z"]
+
+
+@pytest.mark.parametrize("form", ["csv", "inter"])
+def test_a_header_in_the_middle_is_no_event(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"some.{form}"
+    head = {"csv": "user_id,item_id\n", "inter": "user_id:token,item_id:token\n"}[form]
+    path.write_text((head + "a,x\na,y\n") * 2)
+    with pytest.raises(DataError, match=r"row 3: 'user_id' is the name .* \(1 in all\)"):
+        load_corpus(path, DataSettings(separator=","))

@@ -203,3 +203,33 @@ def test_values_keep_the_spelling_they_were_written_in(text, tmp_path):
 def test_filters_that_cannot_be_meant_are_refused(wanted, text):
     with pytest.raises(SettingsError, match=text):
         resolve_layers([key_words([f"--value_intervals={wanted}"])])
+
+
+LARGE = 2**63
+
+
+@pytest.mark.parametrize("kind", [pl.UInt64, pl.String])
+@pytest.mark.parametrize(
+    ("wanted", "kept"),
+    [
+        ((LARGE + 1,), [1]),
+        ((LARGE + 1, LARGE + 3), [1, 3]),
+        (f"[{LARGE + 2},inf)", [2, 3]),
+        (f"({LARGE},{LARGE + 2})", [1]),
+        (f"(-inf,{LARGE}]", [0]),
+    ],
+)
+def test_long_numbers_are_compared_by_all_their_digits(kind, wanted, kept):
+    values = pl.Series([LARGE + n for n in range(4)], dtype=pl.UInt64).cast(kind)
+    assert np.flatnonzero(ValueFilter("order", wanted).keeps(values)).tolist() == kept
+
+
+def test_a_list_for_floats_that_stand_for_several_numbers_is_refused():
+    with pytest.raises(SettingsError, match="stands for several whole numbers; list no such"):
+        ValueFilter("order", (LARGE + 1,)).keeps(pl.Series([float(LARGE)]))
+
+
+def test_what_looks_like_an_interval_and_is_none_is_named():
+    rule = ValueFilter("day", "[2024-01-02,inf)")
+    assert not rule.keeps(pl.Series(["2024-01-01"])).any()
+    assert rule.hint.startswith("; '[2024-01-02,inf)' is no interval of two numbers")

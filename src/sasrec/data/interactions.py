@@ -16,7 +16,7 @@ from sasrec.data.moments import Zones
 from sasrec.data.numbering import Numbering
 from sasrec.data.remarks import Remark
 from sasrec.data.times import as_times
-from sasrec.data.tokens import spelled
+from sasrec.data.tokens import place_of, spelled
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings import NO_TIMES, DataSettings
 
@@ -121,7 +121,8 @@ def from_frame(
     Raises:
         DataError: A column is missing, there is no row, a user or item is a fraction or a float
             too large to be exact, or a time is no number or date, or not finite; or a user, item
-            or time is missing in some row and such rows are not left out.
+            or time is missing in some row and such rows are not left out; or a row repeats the
+            header.
     """
     require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
     if frame.height == 0:
@@ -146,6 +147,7 @@ def from_frame(
     columns += [
         _plain(frame[name], where).alias(VALUE + name) for name in values if name in frame.columns
     ]
+    _refuse_header(columns[:2], entries, (user, item), where)
     events, some = complete_rows(pl.DataFrame(columns), lacking, settings, where)
     remarks += some
     for name, own, texts in ((user, "user", entries[0]), (item, "item", entries[1])):
@@ -193,6 +195,33 @@ def _numbered(
     numbering = numbering_for(settings)
     numbers = numbering.add(spelled(values, where))
     return numbers, numbering.entries
+
+
+def _refuse_header(
+    numbers: Sequence[pl.Series], entries: Sequence[pl.Series], names: Sequence[str], where: str
+) -> None:
+    """Refuse a row that repeats the header, as where files were put one behind the other.
+
+    Args:
+        numbers: Number of the user and of the item of each row.
+        entries: Tokens of users and of items.
+        names: Of the two columns.
+        where: What to call the source in an error text.
+
+    Raises:
+        DataError: There is one.
+    """
+    found = []
+    for each, texts, name in zip(numbers, entries, names, strict=True):
+        places = [texts.index_of(text) for text in (name, f"{name}:token")]
+        found.append(each.is_in([place + 1 for place in places if place is not None]))
+    repeats = (found[0] & found[1]).fill_null(value=False)
+    if repeats.any():
+        raise DataError(
+            f"{place_of(repeats, names[0], where)} is the name of the column, and so is "
+            f"{names[1]!r}: the header stands there again, as where files were joined; drop that "
+            f"row ({int(repeats.sum()):,} in all)"
+        )
 
 
 def _without_token(numbers: pl.Series, entries: pl.Series) -> pl.Series:

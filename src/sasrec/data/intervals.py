@@ -9,6 +9,9 @@ import polars as pl
 
 from sasrec.errors import SettingsError
 
+FIRST_INEXACT, MOST = 2**53, 2**127
+"""From the first on floats stand for several whole numbers; from the second on Polars has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -62,9 +65,15 @@ def _interval(part: str, key: str) -> Interval:
     if len(part) < 2 or part[0] not in "[(" or part[-1] not in "])" or not comma:
         raise SettingsError(f"{key}: {part!r} is no interval; {how}")
     try:
-        low, high = float(low_text), float(high_text)
+        low, high = _end(low_text), _end(high_text)
     except ValueError:
         raise SettingsError(f"{key}: the ends of {part!r} are no two numbers; {how}") from None
     if math.isnan(low) or math.isnan(high) or low > high:
         raise SettingsError(f"{key}: nothing lies in {part!r}; the lower end comes first")
     return Interval(low, high, part[0] == "[", part[-1] == "]")
+
+
+def _end(text: str) -> float:
+    """Return an end: a whole number that no float is equal to as int, to be compared exactly."""
+    end = float(text)
+    return int(text) if FIRST_INEXACT <= abs(end) < MOST and text.strip("+- ").isdigit() else end

@@ -48,7 +48,7 @@ def as_times(
         values: The column: numbers, dates, or text that spells either.
         where: What to call the source in an error text.
         before: Rows of the source before these.
-        missing: Texts that mean there is no time.
+        missing: Texts that mean there is no time; of numbers, those that spell their value.
         zones: Counts dates with and without a zone.
 
     Returns:
@@ -64,9 +64,13 @@ def as_times(
         )
     if values.dtype == pl.String:
         values = numbers_or_moments(values, missing, zones)
+    is_number = values.dtype.is_numeric()
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     times = values.cast(pl.Float64, strict=False)
+    if missing and is_number:
+        none = pl.Series(list(missing), dtype=pl.String).cast(pl.Float64, strict=False)
+        times = times.set(times.is_in(none.drop_nulls().implode()), None)
     bad = odd_times(values) if values.dtype == pl.String else times.is_infinite()
     if bad.any():
         value = values.filter(bad)[0]

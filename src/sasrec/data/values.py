@@ -13,6 +13,7 @@ import polars as pl
 
 from sasrec.data.intervals import Interval, parse_intervals
 from sasrec.data.remarks import Remark
+from sasrec.data.tokens import FIRST_INEXACT, INEXACT
 from sasrec.errors import SettingsError
 from sasrec.settings import FilterValue
 
@@ -20,6 +21,7 @@ Wanted = str | tuple[FilterValue, ...]
 
 BLOCK = 2**16
 """Texts compared at once; each takes some 100 bytes meanwhile."""
+POINT_ZEROS = r"\.0*$"
 LED_BY_ZERO = r"^\s*[-+]?0[0-9]"
 """Texts such as 007, which is another item than 7."""
 TRUTHS: dict[object, bool] = {"true": True, "false": False, 1: True, 0: False}
@@ -74,7 +76,12 @@ class ValueFilter:
             return f"; {self._left_out:,} values are no numbers, such as {self._odd!r}"
         if self._seen is None:
             return ""
-        return f"; texts are compared as they are spelled, and one in the column is {self._seen!r}"
+        text = f"; texts are compared as they are spelled, and one in the column is {self._seen!r}"
+        if isinstance(self.wanted, str) and self.wanted.strip()[:1] in ("[", "("):
+            return (
+                f"; {self.wanted!r} is no interval of two numbers, so it is taken as a text{text}"
+            )
+        return text
 
     def remarks(self) -> tuple[Remark, ...]:
         """Return what a user should know of, after all rows were seen."""
@@ -112,10 +119,8 @@ class ValueFilter:
         truths = [str(each).lower() for each in self.wanted if isinstance(each, bool)]
         if truths:
             kept |= texts.str.to_lowercase().is_in(truths)
-        numbers = [_float(each) for each in self.wanted if _is_number(each)]
-        if numbers and not tokens:
-            alike = _as_numbers(texts).is_in(numbers)
-            kept |= alike & ~texts.str.contains(LED_BY_ZERO)
+        if not tokens:
+            kept |= _alike(texts, [each for each in self.wanted if _is_number(each)])
         return self._met(texts, kept)
 
     def _intervals(self) -> tuple[Interval, ...] | None:
@@ -131,7 +136,11 @@ class ValueFilter:
         if len(odd):
             self._odd = odd[0] if self._odd is None else self._odd
             self._left_out += len(odd)
-        return _within(intervals, numbers)
+        kept = _within(intervals, numbers)
+        if not any(isinstance(end, int) for each in intervals for end in (each.low, each.high)):
+            return kept
+        whole = texts.str.strip_chars().cast(pl.Int128, strict=False)
+        return pl.select(pl.coalesce(_within(intervals, whole), kept)).to_series()
 
     def _ends(self) -> tuple[float, float] | None:
         """Return the two numbers that might as well be the ends of an interval, if it is two."""
@@ -147,11 +156,17 @@ class ValueFilter:
             kind: The type of the column.
 
         Raises:
-            SettingsError: One is no number.
+            SettingsError: One is no number, or too large a one for the column to tell from others.
         """
         numbers = [self._number(each) for each in self.wanted]
         if not kind.is_integer():
-            return pl.Series(map(_float, numbers), dtype=pl.Float64).cast(kind, strict=False)
+            floats = pl.Series(map(_float, numbers), dtype=pl.Float64)
+            if kind.is_float() and (floats.abs() >= FIRST_INEXACT[type(kind)]).any():
+                raise SettingsError(
+                    f"{self.key}: the column holds floats, and {INEXACT}; list no such value, or "
+                    "make texts of the column"
+                )
+            return floats.cast(kind, strict=False)
         whole = [int(each) for each in numbers if each == each // 1]
         return pl.Series(whole, dtype=kind, strict=False).drop_nulls()
 
@@ -224,6 +239,17 @@ def _as_numbers(texts: pl.Series) -> pl.Series:
     return texts.str.strip_chars().cast(pl.Float64, strict=False)
 
 
+def _alike(texts: pl.Series, numbers: list[FilterValue]) -> pl.Series:
+    """Return which texts spell one of some numbers, but not with zeros before it; Boolean [n]."""
+    floats = [each for each in map(_float, numbers) if abs(each) < FIRST_INEXACT[pl.Float64]]
+    kept = _as_numbers(texts).is_in(floats)
+    large = [each for each in numbers if FIRST_INEXACT[pl.Float64] <= abs(_float(each)) < math.inf]
+    if large:  # by their digits, since a float stands for several of them
+        digits = pl.Series([str(int(each)) for each in large]).implode()
+        kept |= texts.str.strip_chars().str.replace(POINT_ZEROS, "").is_in(digits)
+    return kept & ~texts.str.contains(LED_BY_ZERO)
+
+
 def _float(number: FilterValue) -> float:
     try:
         return float(number)
@@ -246,7 +272,10 @@ def _number_or_text(value: object) -> object:
     """Return the number that a text spells, so that 8 and "8.0" are found to be alike."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int):
+        return value
     try:
-        return float(value)  # type: ignore[arg-type]  # dates and the like are told by their text
+        number = float(value)  # type: ignore[arg-type]  # dates and the like are told by their text
+        return number if abs(number) < FIRST_INEXACT[pl.Float64] else str(value).lower()
     except (TypeError, ValueError, OverflowError):
         return str(value).lower()
