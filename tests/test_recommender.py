@@ -621,6 +621,25 @@ def test_people_a_model_does_not_know_get_lists_that_say_what_they_are(name: str
         assert found.scores == sorted(found.scores, reverse=True)
 
 
+@pytest.mark.parametrize("name", ["BPR", "FPMC", "TransRec", "Caser"])
+def test_people_without_a_training_target_are_nobody_in_particular(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [(f"u{n}", f"i{n * step % 7}", step) for n in range(20) for step in range(8)]
+    late = [(f"late{n}", f"i{(n + step) % 7}", 100 + step) for n in range(3) for step in range(5)]
+    data = pl.DataFrame(rows + late, schema=["user_id", "item_id", "timestamp"], orient="row")
+    trained = sasrec.train(data, {"epochs": 1, "split": "time"}, model=name, out=tmp_path / "model")
+    assert "3 of 23 people have no training target, such as 'late0'" in caplog.text
+    for model in (trained, load(tmp_path / "model")):
+        asked = ["late1", None, "u1"]
+        late1, nobody, known = model.recommend([["i1"]] * 3, 5, users=asked)  # type: ignore[list-item]
+        assert late1 == nobody
+        assert nobody.scores != known.scores
+        assert late1.by_popularity == (name == "BPR")
+        scores = model.score([["i1"]] * 3, ["i2", "i3"], users=asked)  # type: ignore[list-item]
+        assert scores[0].tolist() == scores[1].tolist() != scores[2].tolist()
+
+
 @pytest.mark.parametrize("name", ["SASRec", "FPMC", "GRU4Rec", "BPR"])
 @pytest.mark.parametrize(
     ("given", "message"),

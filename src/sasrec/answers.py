@@ -58,6 +58,7 @@ class Answerer:
         scorer: The model, ready to answer.
         items: Item tokens by number.
         users: User tokens by number, if the model knows people.
+        people: bool [U + 1], those of them something was learned of; None takes all.
         trained: bool [V], items that occur in training events.
         popularity: int64 [V], what the most popular items are chosen by.
     """
@@ -65,6 +66,7 @@ class Answerer:
     scorer: Scorer
     items: Vocabulary
     users: Vocabulary | None
+    people: np.ndarray | None
     trained: np.ndarray
     popularity: np.ndarray
 
@@ -102,11 +104,14 @@ class Answerer:
         return places, Questions(some, [times[place] for place in places], people[places])
 
     def _people(self, users: list[str | None]) -> np.ndarray:
-        """Return the numbers of people, int64; 0 for those the model does not know."""
+        """Return the numbers of people, int64; 0 for those the model has learned nothing of."""
         if self.users is None:
             return np.zeros(len(users), dtype=np.int64)
         numbers = self.users.numbers("" if user is None else user for user in users)
-        return np.where([user is None for user in users], 0, numbers).astype(np.int64)
+        strange = np.array([user is None for user in users], dtype=bool)
+        if self.people is not None:
+            strange |= ~self.people[numbers]
+        return np.where(strange, 0, numbers).astype(np.int64)
 
     def scores(self, chunk: Chunk, items: np.ndarray) -> np.ndarray:
         """Return the scores of some items after each history.

@@ -142,6 +142,7 @@ def run_experiment(
     counts = item_counts(split, len(corpus.items))
     remarks = [
         *untrained_items(corpus, counts),
+        *(untrained_users(corpus, split) if model.uses_users else []),
         *worse_than_counts(reports, run.evaluation.valid_metric),
     ]
     hashes = sketch_of(corpus, split).as_json()
@@ -160,6 +161,7 @@ def run_experiment(
             "precision": pick_precision(run.training.precision, device),
         },
         recent=recent_counts(split, len(corpus.items), run.output.popularity_window),
+        people=np.append(False, split.train_users()) if model.uses_users else None,
     )
     return Outcome(recommender, reports, trained)
 
@@ -425,6 +427,27 @@ def untrained_items(corpus: Corpus, counts: np.ndarray) -> list[Remark]:
         "leaves rare items out)"
     )
     return [Remark("untrained_items", len(found), text)]
+
+
+def untrained_users(corpus: Corpus, split: Split) -> list[Remark]:
+    """Return a remark if a model that learns of people has learned nothing of some.
+
+    Args:
+        corpus: The data set.
+        split: What trains.
+
+    Returns:
+        One, or none.
+    """
+    found = np.flatnonzero(~split.train_users()) + 1
+    if not len(found):
+        return []
+    text = (
+        f"{len(found):,} of {len(corpus.users):,} people have no training target, such as "
+        f"{corpus.users.tokens(found[:1])[0]!r}, so nothing was learned of them; for "
+        "recommendations they are nobody in particular"
+    )
+    return [Remark("untrained_users", len(found), text)]
 
 
 def only(run: RunSettings, key: str) -> RunSettings:

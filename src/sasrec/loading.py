@@ -55,6 +55,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
         items, counts, titles = _vocabulary(contents.vocabulary)
         recent, learned = _optional(contents.vocabulary, len(items))
         users = _users(contents.vocabulary)
+        people = _flags(contents.vocabulary, "learned_users", len(users), "users")
         model = _build(contents, n_items=len(items), n_users=len(users))
     except DAMAGE as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
@@ -72,6 +73,7 @@ def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
         environment=contents.environment,
         recent=recent,
         learned=learned,
+        people=people if model.uses_users else None,
     )
 
 
@@ -116,14 +118,23 @@ def _optional(words: dict[str, Any], n_items: int) -> tuple[np.ndarray | None, n
         ModelError: They are not of the right kind, or not as many as there are items.
     """
     recent = _counts(words["recent"], "recent", n_items) if "recent" in words else None
-    if "learned" not in words:
-        return recent, None
-    learned = words["learned"]
-    if not isinstance(learned, list) or not all(type(each) is bool for each in learned):
-        raise ModelError("'learned' is no list of true and false")
-    if len(learned) != n_items:
-        raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(learned)} of 'learned'")
-    return recent, np.array([False, *learned])
+    return recent, _flags(words, "learned", n_items, "items")
+
+
+def _flags(words: dict[str, Any], name: str, count: int, whose: str) -> np.ndarray | None:
+    """Return which entries of a vocabulary something was learned of, bool [count + 1], if told.
+
+    Raises:
+        ModelError: They are not of the right kind, or not as many as there are entries.
+    """
+    if name not in words:
+        return None
+    flags = words[name]
+    if not isinstance(flags, list) or not all(type(each) is bool for each in flags):
+        raise ModelError(f"{name!r} is no list of true and false")
+    if len(flags) != count:
+        raise ModelError(f"{VOCABULARY} holds {count} {whose} and {len(flags)} of {name!r}")
+    return np.array([False, *flags])
 
 
 class _LeftBlank(TorchFunctionMode):

@@ -53,6 +53,8 @@ class Recommender:
             histories the model can say nothing of; None takes ``counts``.
         learned: bool [V], items something was learned of, where that is known otherwise; None
             takes those with a training event.
+        people: bool [U + 1], users something was learned of, the others being nobody in
+            particular; None takes all.
     """
 
     model: NextItemModel
@@ -65,6 +67,7 @@ class Recommender:
     environment: dict[str, str] = field(default_factory=dict)
     recent: np.ndarray | None = None
     learned: np.ndarray | None = None
+    people: np.ndarray | None = None
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -108,8 +111,8 @@ class Recommender:
                 that look at it (``relative_bias`` by time) do without if there are none, or None
                 for a history.
             users: Token of the person behind each history, where a model knows people (FPMC,
-                Caser, TransRec, BPR); None, or one it does not know, is nobody in particular. Of
-                these BPR says nothing, and the most popular items come.
+                Caser, TransRec, BPR); None, or one it does not know or who had no training target,
+                is nobody in particular. Of these BPR says nothing, and the most popular items come.
 
         Returns:
             One recommendation a history, in the same order.
@@ -260,6 +263,7 @@ class Recommender:
             scorer=Scorer(self.model, table, len(self.items), self.max_history),
             items=self.items,
             users=self.users,
+            people=self.people,
             trained=self._trained,
             popularity=self.counts if self.recent is None else self.recent,
         )
@@ -287,6 +291,7 @@ class Recommender:
                 **({} if self.learned is None else {"learned": self.learned[1:].tolist()}),
                 "titles": {item: self.titles[item] for item in items if item in self.titles},
                 **({} if self.users is None else {"users": self.users.entries.to_list()}),
+                **({} if self.people is None else {"learned_users": self.people[1:].tolist()}),
             },
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,

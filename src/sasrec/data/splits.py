@@ -77,6 +77,11 @@ class Split:
         found: np.ndarray = self.sequences.items[self.trains()]
         return found
 
+    def train_users(self) -> np.ndarray:
+        """Return which users have a training target, bool [U]; of others nothing is learned."""
+        found: np.ndarray = self.train_stops > self.train_starts
+        return found
+
     def trains(self) -> np.ndarray:
         """Return which events are training events, bool [N].
 
