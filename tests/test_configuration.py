@@ -448,3 +448,18 @@ def test_infinity_survives_json() -> None:
 def test_a_loss_a_model_cannot_have_is_refused_before_anything_is_trained() -> None:
     with pytest.raises(SettingsError, match="the scores of TransRec are no products"):
         resolve_settings({"loss": "CE"}, "TransRec")
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"ratios": [0.8, 0.2]}, r"ratios is \[0.8, 0.2\]: it lacks a value"),
+        ({"split_files": ["train"]}, "it needs at least 2 values, not 1"),
+        ({"split_files": list("abcd")}, "it takes at most 3 values, not 4"),
+        ({"split_files": "train"}, "it needs a list, in square brackets"),
+        ({"value_intervals": {"rating": {"min": 2}}}, "it needs a text"),
+    ],
+)
+def test_values_of_a_wrong_form_are_told_in_words(settings, text):
+    with pytest.raises(SettingsError, match=text):
+        resolve_settings(settings)

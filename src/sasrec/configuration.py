@@ -28,6 +28,14 @@ from sasrec.settings import (
     TrainingSettings,
 )
 
+IN_WORDS = {
+    "missing": "it lacks a value",
+    "string_type": "it needs a text",
+    "too_long": "it takes at most {max_length} values, not {actual_length}",
+    "too_short": "it needs at least {min_length} values, not {actual_length}",
+    "tuple_type": "it needs a list, in square brackets",
+}
+"""Kind of pydantic's error to what to say of it, where its own words are those of programmers."""
 ELSEWHERE = {
     "model": "; models are named by --model, and 'sasrec run_recbole' takes RecBole's files as is",
     "dataset": "; data are named by --data, and 'sasrec run_recbole' takes RecBole's files as is",
@@ -390,6 +398,8 @@ def _validated(
     except ValidationError as error:
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")
+        if first["type"] in IN_WORDS:
+            message = IN_WORDS[first["type"]].format_map(first.get("ctx", {}))
         if not first["loc"]:
             raise SettingsError(message) from None
         name = str(first["loc"][0])

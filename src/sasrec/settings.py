@@ -275,7 +275,7 @@ def _missing_texts(value: Any) -> Any:
     for each in given if isinstance(given, list | tuple) else [given]:
         if isinstance(each, bool):
             raise ValueError("true and false must stand in quotation marks to be texts")
-        texts += READ_AS_NONE if each is None else [str(each).strip()]
+        texts += READ_AS_NONE if each is None else [spelling(each).strip()]
     return tuple(texts)
 
 

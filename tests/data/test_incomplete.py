@@ -6,6 +6,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from sasrec.config_files import key_words, yaml_file
+from sasrec.configuration import resolve_layers
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
 from sasrec.settings import DataSettings
@@ -141,3 +143,15 @@ def test_a_header_in_the_middle_is_no_event(form: str, tmp_path: Path) -> None:
     path.write_text((head + "a,x\na,y\n") * 2)
     with pytest.raises(DataError, match=r"row 3: 'user_id' is the name .* \(1 in all\)"):
         load_corpus(path, DataSettings(separator=","))
+
+
+@pytest.mark.parametrize("text", ["0000", "010", "1_0", "9.0", "1e3"])
+def test_missing_values_keep_the_spelling_they_have_on_the_command_line(text: str) -> None:
+    assert resolve_layers([key_words([f"--missing_values={text}"])]).data.missing_values == (text,)
+
+
+def test_missing_values_keep_the_spelling_they_have_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("missing_values: [010, 9.0, 0x1F]\n")
+    settings = resolve_layers([yaml_file(path)]).data
+    assert settings.missing_values == ("010", "9.0", "0x1F")

@@ -265,3 +265,53 @@ def test_ready_histories_leave_nothing_out_and_say_so(tmp_path, setting):
 def test_tokens_of_ready_histories_are_cleaned(tmp_path):
     corpus, _ = read(tmp_path, LISTED + "u\tA b\tc\n", LISTED + "v\ta\tB\n", clean_tokens=("case",))
     assert corpus.items.entries.to_list() == ["a", "b", "c"]
+
+
+def kinds(corpus):
+    return [each.kind for each in corpus.remarks]
+
+
+def test_parts_whose_order_is_not_that_of_time_are_told(tmp_path):
+    early, late = "".join(f"u{n}\ta\t1\nu{n}\tb\t2\n" for n in range(3)), "u1\tc\t3\nu2\tc\t4\n"
+    corpus, _ = read(tmp_path, HEADER + early.replace("\t2", "\t5"), HEADER + late)
+    [remark] = [each for each in corpus.remarks if each.kind == "parts_out_of_order"]
+    assert remark.count == 2
+    assert remark.text.startswith("2 of 2 users in several parts have events in a later part")
+
+
+def test_parts_in_the_order_of_time_are_not_remarked_on(tmp_path):
+    corpus, _ = read(tmp_path, HEADER + "u\ta\t1\nu\tb\t2\nv\ta\t9\n", HEADER + "u\tc\t2\n")
+    assert kinds(corpus) == []
+
+
+def test_parts_in_two_units_of_time_are_refused(tmp_path):
+    first = "".join(f"u\ti{n}\t{1_700_000_000 + n}\n" for n in range(9))
+    with pytest.raises(DataError, match=r"9 times .* look like seconds .* and 1 like milliseconds"):
+        read(tmp_path, HEADER + first, HEADER + "u\tx\t1700000010000\n")
+
+
+def test_no_remark_on_parts_sends_to_a_filter_without_a_word(tmp_path):
+    corpus, _ = read(tmp_path, HEADER + "u\ta\t1\nu\ta\t1\nu\tb\t2\n", HEADER + "u\tc\t3\n")
+    [remark] = corpus.remarks
+    assert remark.text.endswith(
+        "duplicates=exact keeps one of each (of a data set in one file; parts are not filtered)"
+    )
+
+
+@pytest.mark.parametrize("join", [",".join, "|".join, ";".join, str])
+def test_histories_cut_at_another_mark_are_told(tmp_path, join):
+    items = [f"i{n}" for n in range(9)]
+    rows = "".join(f"u{n}\t{join([items[n - 2], items[n - 1]])}\t{items[n]}\n" for n in range(9))
+    corpus, _ = read(tmp_path, LISTED + rows, LISTED + "v\ti1\ti2\n")
+    [remark] = [each for each in corpus.remarks if each.kind == "joined_tokens"]
+    assert "'item_id_list' seem to be several in one" in remark.text
+    assert "sequence_separator" in remark.text
+
+
+def test_doubtful_items_of_ready_histories_are_told(tmp_path):
+    corpus, _ = read(
+        tmp_path, LISTED + "u\ta b [PAD]\tc\nv\tA b [PAD]\tc\n", LISTED + "u\ta c\tb\n"
+    )
+    assert kinds(corpus) == ["null_like_tokens", "tokens_alike_but_case"]
+    assert corpus.remarks[0].text.startswith("2 of 11 events have '[PAD]' (2) as 'item_id'")
+    assert corpus.remarks[0].text.endswith("take it out of the histories")

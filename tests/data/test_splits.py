@@ -204,3 +204,25 @@ def test_shared_out_targets_are_all_there(lengths, ratios):
     counts = ratio_counts(sequences(lengths), ratios)
     assert (counts >= 0).all()
     assert (counts.sum(1) == np.array(lengths) - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"ratios": (0.5, 0.25, 0.25)}, "ratios has no effect on split=leave_one_out"),
+        ({"split": "ratio", "leave_out": "test_only"}, "leave_out has no effect on split=ratio"),
+    ],
+)
+def test_settings_that_a_split_does_not_hear_are_told(settings, text):
+    frame = pl.DataFrame({"user": ["a"] * 30, "item": ["x"] * 30, "time": range(30)})
+    corpus = build_corpus(from_frame(frame, time="time"), "d")
+    split = make_split(corpus, EvaluationSettings(**settings))
+    assert text in [remark.text for remark in split.remarks]
+
+
+def test_a_split_by_all_targets_is_not_sent_to_itself():
+    frame = pl.DataFrame({"user": ["a"] * 50, "item": ["x"] * 50, "time": range(50)})
+    corpus = build_corpus(from_frame(frame, time="time"), "d")
+    split = make_split(corpus, EvaluationSettings(split="ratio", ratio_by="all"))
+    [remark] = split.remarks
+    assert remark.text.endswith("parts are rounded down to whole targets, but not to nothing")

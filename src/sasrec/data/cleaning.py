@@ -21,6 +21,7 @@ POINT_ZERO = r"^(-?[1-9]\d{0,14}|0)\.0+$"
 NULL_LIKE = frozenset(
     {"null", "(null)", "<null>", "nil", "none", "nan", "-nan", "nat", "undefined", "\\n"}
     | {"na", "n/a", "n.a.", "<na>", "#n/a", "#na", "-", "--", "?"}
+    | {"[pad]", "<pad>"}
 )
 """Texts that programs write for a missing value, in lower case."""
 

@@ -7,6 +7,7 @@ length; rows are only counted.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,12 @@ from sasrec.data.remarks import Remark
 ROUNDED = r"^-?\d(\.\d+)?[eE]\+\d+$|^-?\d{16,}\.0+$"
 """A long number as a spreadsheet or a column of floats writes it, with fewer digits than it had."""
 MOST_EXAMPLES = 5
+JOINING = ",;| "
+"""Marks that may stand between the items of a history."""
+BRACKETS = "[]()\"'"
+FEW_JOINED, MOST_JOINED = 0.05, 0.5
+"""Share of items that hold such a mark, and share of their parts that are items, from which on
+they are said to be several in one."""
 DIFFERENCES = {
     "spaces": "spaces around them",
     "unicode": "the Unicode form of a letter (NFC or NFD)",
@@ -27,16 +34,20 @@ DIFFERENCES = {
 """What each of ``CLEANINGS`` takes away, in words."""
 
 
-def token_remarks(entries: pl.Series, numbers: np.ndarray, column: str) -> tuple[Remark, ...]:
+def token_remarks(
+    entries: pl.Series, numbers: np.ndarray, column: str, *, what: str = "rows"
+) -> tuple[Remark, ...]:
     """Return what is doubtful about the tokens of a column.
 
     Args:
         entries: The tokens, each once, String.
         numbers: int32 [n], the number of each row's token, from 1; 0 for none.
         column: Name of the column.
+        what: What the numbers are of: rows, or events of ready histories, none of which can be
+            left out by a setting.
     """
     null_like = _where(entries, _is_null_like)
-    remarks = [_null_like(entries, null_like, numbers, column)] if len(null_like) else []
+    remarks = [_null_like(entries, null_like, numbers, column, what)] if len(null_like) else []
     rounded = _where(entries, lambda block: block.str.contains(ROUNDED))
     if len(rounded):
         remarks.append(_rounded(entries, rounded, column))
@@ -45,6 +56,35 @@ def token_remarks(entries: pl.Series, numbers: np.ndarray, column: str) -> tuple
     if not any(remark.kind == "tokens_alike_but_numbers" for remark in repeated):
         remarks += _point_zero(entries, column)
     return tuple(remarks)
+
+
+def joined_tokens(entries: pl.Series, column: str, separator: str) -> tuple[Remark, ...]:
+    """Return a remark if tokens of ready histories are several items in one.
+
+    Args:
+        entries: The items, each once, String.
+        column: Name of the column with the histories.
+        separator: At which they were cut.
+    """
+    for mark in JOINING.replace(separator, ""):
+        places = _where(entries, partial(_contains, mark=mark))
+        if len(places) < max(1, FEW_JOINED * len(entries)):
+            continue
+        some = entries.gather(places[:BLOCK])
+        parts = some.str.split(mark).explode().str.strip_chars(SPACES + BRACKETS)
+        parts = parts.filter(parts != "")
+        if len(parts) and parts.is_in(entries.implode()).mean() >= MOST_JOINED:  # type: ignore[operator]
+            text = (
+                f"{len(places):,} of {len(entries):,} items of {column!r} seem to be several "
+                f"in one, such as {some[0]!r}; items are written with {separator!r} between them, "
+                "and sequence_separator names another mark"
+            )
+            return (Remark("joined_tokens", len(places), text),)
+    return ()
+
+
+def _contains(block: pl.Series, mark: str) -> pl.Series:
+    return block.str.contains(mark, literal=True)
 
 
 def _blocks(entries: pl.Series) -> Iterator[pl.Series]:
@@ -67,7 +107,9 @@ def _is_null_like(block: pl.Series) -> pl.Series:
     return block.str.strip_chars(SPACES).str.to_lowercase().is_in(known) & ~is_empty
 
 
-def _null_like(entries: pl.Series, places: np.ndarray, numbers: np.ndarray, column: str) -> Remark:
+def _null_like(
+    entries: pl.Series, places: np.ndarray, numbers: np.ndarray, column: str, what: str
+) -> Remark:
     """Return how many rows have a token that probably means that there is none."""
     counts = _row_counts(numbers, places, len(entries))
     order = np.argsort(-counts, kind="stable")[:MOST_EXAMPLES]
@@ -76,12 +118,16 @@ def _null_like(entries: pl.Series, places: np.ndarray, numbers: np.ndarray, colu
         f"{text!r} ({count:,})" for text, count in zip(texts, counts[order], strict=True)
     )
     total = int(counts.sum())
+    cure = "take it out of the histories"
+    if what == "rows":
+        names = ",".join(text.strip(SPACES) for text in texts)
+        cure = f'give missing_values="{names}" and incomplete=drop'
     return Remark(
         "null_like_tokens",
         total,
-        f"{total:,} of {len(numbers):,} rows have {named} as {column!r}, which is taken as a name "
-        "like any other, as if all of them were the same; if it means that there is none, give "
-        f'missing_values="{",".join(text.strip(SPACES) for text in texts)}" and incomplete=drop',
+        f"{total:,} of {len(numbers):,} {what} have {named} as {column!r}, which is taken as a "
+        "name like any other, as if all of them were the same; if it means that there is none, "
+        f"{cure}",
     )
 
 

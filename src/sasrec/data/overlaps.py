@@ -18,6 +18,8 @@ from sasrec.data.sequences import Sequences
 
 MOST = 0.9
 """Share of a part, without times, from which on it is told; below it, people buy again."""
+FEW = 0.01
+"""Share of users from which on it is told that their events are not in order."""
 
 
 def overlaps_of_events(
@@ -47,6 +49,40 @@ def overlaps_of_events(
         _add_shared(shared, pair, times, taken(kinds, order))
     least = 1 / max(1, sequences.n_events) if sequences.times is not None else MOST
     return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, least)
+
+
+def out_of_order(
+    sequences: Sequences, sizes: np.ndarray, names: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a remark on events of a user that are earlier than one of theirs in a part before.
+
+    Args:
+        sequences: All histories; a user's events run on from part to part, in each by time.
+        sizes: Integers [U, 3], events of each user in the parts for training, validation and test.
+        names: Of the two or three parts.
+
+    Returns:
+        The remark, or nothing if there are few such events or no times.
+    """
+    times = sequences.times
+    if times is None or len(times) < 2:
+        return ()
+    falls = times[1:] < times[:-1]
+    falls[sequences.offsets[1:-1] - 1] = False  # another user's events begin there
+    users = np.searchsorted(sequences.offsets, np.flatnonzero(falls), side="right") - 1
+    count, several = len(np.unique(users)), int(((sizes > 0).sum(axis=1) > 1).sum())
+    if not count or count < FEW * several:
+        return ()
+    return (
+        Remark(
+            "parts_out_of_order",
+            count,
+            f"{count:,} of {several:,} users in several parts have events in a later part that are "
+            f"earlier than theirs in one before, so that the past is guessed from the future; "
+            f"split_files names the parts in the order training, validation, test, and is "
+            f"{list(names)!r} here",
+        ),
+    )
 
 
 def _add_shared(

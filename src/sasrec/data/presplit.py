@@ -18,10 +18,12 @@ import polars as pl
 
 from sasrec.data.atomic import read_header, read_pieces
 from sasrec.data.cleaning import numbering_for
+from sasrec.data.doubtful_times import time_remarks
+from sasrec.data.doubtful_tokens import joined_tokens, token_remarks
 from sasrec.data.interactions import require_columns
 from sasrec.data.layout import Layout
 from sasrec.data.numbering import Numbering, by_appearance, occurrences, taken
-from sasrec.data.overlaps import overlaps_of_events, overlaps_of_histories
+from sasrec.data.overlaps import out_of_order, overlaps_of_events, overlaps_of_histories
 from sasrec.data.readers import read_atomic, read_titles
 from sasrec.data.remarks import Remark
 from sasrec.data.repetition import repetition, repetition_remarks
@@ -41,6 +43,7 @@ PLACES = {2: (0, 2), 3: (0, 1, 2)}
 """Number of parts to the kind of target each has: training, validation or test."""
 FILTERS = ("duplicates", "value_intervals", "user_interactions", "item_interactions")
 """Settings that have no effect on parts."""
+UNFILTERED = " (of a data set in one file; parts are not filtered)"
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
@@ -101,12 +104,22 @@ def _unheard(settings: DataSettings) -> list[Remark]:
 
 def _from_events(files: list[Path], path: Path, settings: DataSettings, source: str) -> Corpus:
     columns, heights, (users, items), remarks = _joined(files, settings)
+    if "time" in columns:
+        remarks += [
+            each
+            for each in time_remarks(columns["time"], settings.time_column, str(path))
+            if each.kind == "mixed_time_units" and not any(each.kind == own.kind for own in remarks)
+        ]
     columns["user"], users = by_appearance(columns["user"], users)
     sizes = _part_sizes(columns["user"], heights, len(users))
     columns["item"], items = by_appearance(columns["item"], items)
     sequences = line_up(columns)
     remarks += overlaps_of_events(sequences, sizes, settings.split_files or ())
-    remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=False)
+    remarks += out_of_order(sequences, sizes, settings.split_files or ())
+    found = repetition_remarks(repetition(sequences), sequences, items, by_item=False)
+    remarks += [
+        replace(each, text=each.text + UNFILTERED * ("duplicates=" in each.text)) for each in found
+    ]
     return Corpus(
         name=path.stem,
         sequences=sequences,
@@ -232,6 +245,10 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
     offsets = lengths.take("length")
     np.cumsum(offsets, out=offsets)
     sequences = Sequences(events.take("item"), None, offsets)
+    lists = settings.item_column + settings.list_suffix
+    remarks = joined_tokens(items.entries, lists, settings.sequence_separator)
+    remarks += token_remarks(items.entries, sequences.items, settings.item_column, what="events")
+    remarks += overlaps_of_histories(sequences, owners, settings.split_files or ())
     return Corpus(
         name=path.stem,
         sequences=sequences,
@@ -240,7 +257,7 @@ def _from_lists(files: list[Path], path: Path, settings: DataSettings, source: s
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
         target_counts=_row_counts(heights, owners[0][0]),
-        remarks=overlaps_of_histories(sequences, owners, settings.split_files or ()),
+        remarks=remarks,
     )
 
 

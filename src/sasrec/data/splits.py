@@ -19,6 +19,7 @@ TOLERANCE = 0.01
 """How far a share may be from the one asked for before it is told."""
 WHY = {
     "ratio": "parts of a user's targets are rounded, but not to nothing; ratio_by=all rounds once",
+    "ratio of all": "parts are rounded down to whole targets, but not to nothing",
     "time": "targets of one moment stay together",
     "recbole_time": "RecBole's split by time cuts what is earlier than the test user by user; "
     "split=time cuts all users at the same moments",
@@ -56,7 +57,7 @@ class Split:
         test: Cases looked at once, at the end.
         first_trains: bool [U], whether a user's first event is one of training; None where all
             are.
-        remarks: How the shares differ from those that were asked for.
+        remarks: How the shares differ from those that were asked for, and what has no effect.
     """
 
     sequences: Sequences
@@ -115,10 +116,12 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
             asked for and the data have no times.
     """
     sequences, shares = corpus.sequences, settings.ratios
+    unheard = _unheard(settings, ready=corpus.target_counts is not None)
+    tell(unheard, corpus.name)
     if corpus.target_counts is not None:
-        return split_by_counts(sequences, corpus.target_counts)
+        return replace(split_by_counts(sequences, corpus.target_counts), remarks=unheard)
     if settings.split == "leave_one_out":
-        return leave_one_out(sequences, settings.leave_out)
+        return replace(leave_one_out(sequences, settings.leave_out), remarks=unheard)
     if settings.split == "time":
         split = split_by_time(sequences, shares)
     elif settings.split == "recbole_time":
@@ -129,7 +132,32 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
         split = split_by_counts(sequences, global_ratio_counts(sequences, shares))
     remarks = _shares_obtained(split, settings)
     tell(remarks, corpus.name)
-    return replace(split, remarks=remarks)
+    return replace(split, remarks=unheard + remarks)
+
+
+def _unheard(settings: EvaluationSettings, *, ready: bool) -> tuple[Remark, ...]:
+    """Return a remark on settings of a split that were changed and have no effect on this one.
+
+    Args:
+        settings: The protocol.
+        ready: Whether the data are split already.
+    """
+    usual = EvaluationSettings()
+    heard_by = {
+        "split": not ready,
+        "leave_out": not ready and settings.split == "leave_one_out",
+        "ratios": not ready and settings.split != "leave_one_out",
+    }
+    names = [
+        name
+        for name, is_heard in heard_by.items()
+        if not is_heard and getattr(settings, name) != getattr(usual, name)
+    ]
+    if not names:
+        return ()
+    why = "data that are split already" if ready else f"split={settings.split}"
+    text = f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no effect on {why}"
+    return (Remark("split_settings_unheard", len(names), text),)
 
 
 def _shares_obtained(split: Split, settings: EvaluationSettings) -> tuple[Remark, ...]:
@@ -139,13 +167,15 @@ def _shares_obtained(split: Split, settings: EvaluationSettings) -> tuple[Remark
     obtained = given / given.sum()
     if (abs(obtained - asked) <= max(TOLERANCE, 1 / given.sum())).all():
         return ()
+    by_all = settings.split == "ratio" and settings.ratio_by == "all"
+    why = WHY["ratio of all" if by_all else settings.split]
     shown = ["/".join(f"{share:.2f}" for share in shares) for shares in (asked, obtained)]
     return (
         Remark(
             "shares",
             int(abs(given - asked * given.sum()).sum() / 2),
             f"the targets are split {shown[1]} into training, validation and test, where "
-            f"{shown[0]} was asked for: {WHY[settings.split]}",
+            f"{shown[0]} was asked for: {why}",
         ),
     )
 
@@ -169,7 +199,9 @@ def split_by_counts(sequences: Sequences, counts: np.ndarray) -> Split:
     if not counts[:, 0].any():
         raise DataError("the split leaves no target to train on; give training a larger share")
     if not counts[:, 1:].any():
-        raise DataError("the split leaves no target to validate or test on; give them a share")
+        raise DataError(
+            "the split leaves no target to validate or test on; give them a larger share"
+        )
     return Split(
         sequences=sequences,
         train_starts=starts,
