@@ -468,8 +468,30 @@ def test_moments_of_any_kind_are_the_seconds_of_the_data(by_time: Recommender) -
     expected = by_time.score([tokens], tokens, times=[seconds])
     days = np.array(seconds).astype("datetime64[s]").astype("datetime64[D]")
     moments = [datetime.fromtimestamp(each, UTC) for each in seconds]
-    for given in (days, days.astype("datetime64[ns]"), moments):
+    dates = [each.date() for each in moments]
+    for given in (days, days.astype("datetime64[ns]"), moments, dates):
         np.testing.assert_array_equal(by_time.score([tokens], tokens, times=[given]), expected)
+
+
+@pytest.mark.parametrize(
+    ("histories", "message"),
+    [
+        ([b"i1"], "a history is a list of item tokens, not b'i1'"),
+        ([bytearray(b"i1")], "a history is a list of item tokens"),
+        ([{"i1", "i2"}], "a set has no order"),
+        (frozenset([("i1", "i2"), ("i3",)]), "a set has no order"),
+        (pl.DataFrame({"history": ["i1", "i2"]}), "not a data frame"),
+        (b"i1", "histories are a list of lists of item tokens"),
+    ],
+)
+def test_what_is_no_list_or_has_no_order_is_no_history(
+    by_time: Recommender, histories: object, message: str
+) -> None:
+    for ask in (by_time.recommend, lambda given: by_time.score(given, ["i1"])):
+        with pytest.raises(DataError, match=message):
+            ask(histories)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="candidates are a list of item tokens"):
+        by_time.recommend([["i1"]], candidates=b"i1")  # type: ignore[arg-type]
 
 
 def test_people_are_a_list() -> None:
@@ -644,14 +666,19 @@ def test_people_without_a_training_target_are_nobody_in_particular(
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"times": [[1.0, 2.0]]}, "there are 1 lists of times for 2 histories"),
+        ({"times": [[1.0, 2.0]]}, "histories: 2, lists of times: 1; give one"),
         ({"times": [[1.0], [2.0]]}, "one for each event"),
         ({"times": [["a", "b"], [1.0]]}, "a list of lists of numbers"),
         ({"times": [[1.0, float("nan")], [1.0]]}, "no finite number"),
         ({"times": [np.array(["2024-01-01", "NaT"], "M8[D]"), [1.0]]}, "no finite number"),
         ({"times": 3}, "a list of lists of numbers"),
-        ({"users": ["u1"]}, "there are 1 users for 2 histories"),
-        ({"users": ["u1", "u2", "u3"]}, "there are 3 users for 2 histories"),
+        ({"times": [[10**400, 1.0], [1.0]]}, "a list of lists of numbers"),
+        ({"times": [[1j, 1.0], [1.0]]}, "a list of lists of numbers"),
+        ({"times": [np.array([1, 2], "m8[s]"), [1.0]]}, "a list of lists of numbers"),
+        ({"users": {"u1", "u2"}}, "a set has no order"),
+        ({"users": b"u1"}, "users are a list of user tokens"),
+        ({"users": ["u1"]}, "histories: 2, users: 1; give one"),
+        ({"users": ["u1", "u2", "u3"]}, "histories: 2, users: 3; give one"),
         ({"users": "u1"}, "a list of user tokens"),
         ({"users": 7}, "a list of user tokens"),
         ({"users": [["u1"], None]}, "users are a list of texts"),
@@ -733,7 +760,9 @@ def test_an_iterator_of_the_wrong_length_is_refused(
 ) -> None:
     monkeypatch.setattr("sasrec.histories.CHUNK", 4)
     for count in (3, 6, 9):
-        with pytest.raises(DataError, match=r"for (4|8) histories|more users than the 8 histories"):
+        with pytest.raises(
+            DataError, match=r"histories: (4|8), users|more users than the 8 histories"
+        ):
             list(recommender.recommend_iter(iter([["i1"]] * 8), 3, users=iter(["u1"] * count)))
     with pytest.raises(DataError, match="k is 0"):
         recommender.recommend_iter([["i1"]], 0)

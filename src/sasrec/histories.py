@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date
 from itertools import islice
 
 import numpy as np
@@ -14,6 +14,8 @@ from sasrec.errors import DataError
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
 """Histories held at a time, and events of theirs: enough for batches of like length."""
+TEXTS = str | bytes | bytearray | memoryview
+"""What Python goes through letter by letter, or as numbers, though it is no list of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,38 @@ def in_chunks(
         DataError: They are no lists of the right kind, or differ in length; the latter and what is
             inside of them is looked at as they are read.
     """
-    if isinstance(histories, str) or not isinstance(histories, Iterable):
-        raise DataError(f"histories are a list of lists of item tokens, not {histories!r}")
-    if times is not None and (isinstance(times, str) or not isinstance(times, Iterable)):
-        raise DataError(
-            f"times are a list of lists of numbers, one for each history, not {times!r}"
-        )
-    if users is not None and (isinstance(users, str) or not isinstance(users, Iterable)):
-        raise DataError(f"users are a list of user tokens, one for each history, not {users!r}")
+    _check_in_order(histories, "histories are a list of lists of item tokens")
+    if times is not None:
+        _check_in_order(times, "times are a list of lists of numbers, one for each history")
+    if users is not None:
+        _check_in_order(users, "users are a list of user tokens, one for each history")
     for given, name in ((times, "lists of times"), (users, "users")):
         if isinstance(given, Sized) and isinstance(histories, Sized):
             _check_count(name, len(given), len(histories))
     return _chunks(iter(histories), times, users)
 
 
+def _check_in_order(values: object, what: str) -> None:
+    """Refuse what is no list of values, or has them in no order, or would yield something else.
+
+    Args:
+        values: As handed in.
+        what: Subject and predicate of the error text.
+
+    Raises:
+        DataError: It is a text, bytes, a set or a data frame, or cannot be gone through.
+    """
+    if isinstance(values, TEXTS) or not isinstance(values, Iterable):
+        raise DataError(f"{what}, not {values!r}")
+    if isinstance(values, set | frozenset):
+        raise DataError(f"{what}; a set has no order")
+    if hasattr(values, "columns"):  # going through a frame yields its columns, or their names
+        raise DataError(f"{what}, not a data frame; give one of its columns, such as a list of it")
+
+
 def _check_count(name: str, count: int, wanted: int) -> None:
     if count != wanted:
-        raise DataError(f"there are {count} {name} for {wanted} histories; give one for each")
+        raise DataError(f"histories: {wanted}, {name}: {count}; give one for each history")
 
 
 def _chunks(
@@ -100,6 +117,7 @@ def _some(histories: Iterator[Sequence[str]]) -> list[list[str]]:
     some: list[list[str]] = []
     events = 0
     for history in histories:
+        _check_in_order(history, "a history is a list of item tokens")
         some.append(tokens_of(history, "a history is"))
         events += len(some[-1])
         if len(some) == CHUNK or events >= CHUNK_EVENTS:
@@ -144,7 +162,7 @@ def moments_of(
             continue
         try:
             moments = _seconds(np.asarray(each)).astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise DataError(f"times are a list of lists of numbers ({error})") from error
         if moments.shape != (length,):
             raise DataError("times do not fit the histories; there must be one for each event")
@@ -160,15 +178,17 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     Moments without a zone are in UTC, as there.
 
     Raises:
-        TypeError: They are texts or truth values.
+        TypeError: They are texts, truth values, complex numbers or spans of time.
     """
     if times.dtype.kind == "O" and len(times) and all(hasattr(each, "timestamp") for each in times):
         zoned = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in times]
         return np.array([each.timestamp() for each in zoned])
+    if times.dtype.kind == "O" and len(times) and all(type(each) is date for each in times):
+        times = times.astype("datetime64[D]")
     if times.dtype.kind == "M":
         seconds = times.astype("datetime64[us]").astype(np.int64) / 1e6
         return np.where(np.isnat(times), np.nan, seconds)
-    if times.dtype.kind in "USb":
+    if times.dtype.kind in "USbcm":
         raise TypeError(f"{times.flat[0].item()!r} is none")
     return times
 
@@ -186,7 +206,7 @@ def tokens_of(items: Iterable[str], what: str) -> list[str]:
     Raises:
         DataError: It is no list, or holds something else.
     """
-    if isinstance(items, str) or not isinstance(items, Iterable):
+    if isinstance(items, TEXTS) or not isinstance(items, Iterable):
         kind = "the text " if isinstance(items, str) else ""
         raise DataError(f"{what} a list of item tokens, not {kind}{items!r}")
     tokens: list[str] = []

@@ -1,6 +1,8 @@
 """Recommend as a command: what files it takes, what it writes, and how much memory it needs."""
 
+import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,7 +75,7 @@ def test_a_file_of_which_hardly_an_item_is_known_is_refused(
 ) -> None:
     path = tmp_path / "asked.txt"
     path.write_text(lines)
-    with pytest.raises(DataError, match=r"asked\.txt: the model knows .* such as 'i") as refused:
+    with pytest.raises(DataError, match=r"asked\.txt: the model knows .* knows is 'i") as refused:
         list(file_histories(path, KNOWN, allow_unknown=False))
     assert (f"is {separator} the separator?" in str(refused.value)) == bool(separator)
     found = list(file_histories(path, KNOWN, allow_unknown=True))
@@ -84,7 +86,7 @@ def test_the_command_stops_at_such_a_file_unless_told_to_go_on(place: Path, aske
     (place / "commas.txt").write_text("i1,i2,i3\n")
     words = ("-f", "commas.txt", "--out", "commas.jsonl")
     refused = asked(*words, code=2)
-    assert "none of 1 item token, not 'i1,i2,i3' (commas.txt, line 1)" in refused.stderr
+    assert "none of 1 item token and not 'i1,i2,i3' (commas.txt, line 1), for one" in refused.stderr
     assert "or go on with --allow-unknown" in refused.stderr
     assert not (place / "commas.jsonl").exists()
     asked(*words, "--allow-unknown")
@@ -99,7 +101,7 @@ def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(place: Path, ask
     assert len(lines) == 5000
     assert json.loads(lines[-1])["by_popularity"]
     told = asked("--history", "i1 i2 i3", "--json").stderr
-    assert "knows none of 1 item token, not 'i1 i2 i3'" in told
+    assert "knows none of 1 item token and not 'i1 i2 i3'" in told
     assert "is a space the separator?" in told
 
 
@@ -132,6 +134,25 @@ def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> 
     assert "x.xlsx: unknown kind of file '.xlsx'; use .jsonl" in refused.stderr
     leftovers = {path.name for path in place.iterdir() if path.name.startswith(".")}
     assert leftovers == set()
+
+
+def test_a_parquet_file_for_a_pipe_leaves_nothing_beside_it(
+    place: Path, asked, tmp_path: Path
+) -> None:
+    pipe, neighbour = tmp_path / "x.parquet", tmp_path / "part-0.arrow"
+    neighbour.write_text("somebody else's")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        asked("--history", "i1", "-k", "3", "--out", str(pipe))
+        read, _ = reader.communicate(timeout=30)
+    assert pl.read_parquet(io.BytesIO(read)).height == 3
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["part-0.arrow", "x.parquet"]
+    assert neighbour.read_text() == "somebody else's"
+
+
+def test_an_empty_file_is_told_by_its_name(place: Path, asked) -> None:
+    (place / "empty.txt").write_text("")
+    assert "empty.txt is empty; a history is a line" in asked("-f", "empty.txt", code=2).stderr
 
 
 def test_a_parquet_file_is_written_part_by_part(

@@ -150,9 +150,9 @@ def file_histories(path: Path, items: Vocabulary, *, allow_unknown: bool) -> Ite
     """
     path = expanded(path)
     met = Acquaintance(items)
+    number = 0
     try:
         with path.open(encoding="utf-8-sig") as file:
-            number = 0
             while line := file.readline(LONGEST_LINE):
                 number += 1
                 where = f"{path}, line {number}"
@@ -169,6 +169,8 @@ def file_histories(path: Path, items: Vocabulary, *, allow_unknown: bool) -> Ite
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    if not number:
+        raise DataError(f"{path} is empty; a history is a line, and an empty one a blank line")
     met.check(path)
 
 
@@ -231,10 +233,10 @@ class Acquaintance:
         [one] = self.items.tokens([1])
         likely = f"; is {SEPARATORS[self.separator]} the separator?" if self.separator else ""
         share = "none" if not self.known else f"only {self.known:,}"
-        tokens = "1 item token" if self.total == 1 else f"{self.total:,} item tokens"
+        tokens = "token" if self.total == 1 else "tokens"
         return (
-            f"the model knows {share} of {tokens}, not {self.example}; it knows such as "
-            f"{one!r}{likely}"
+            f"the model knows {share} of {self.total:,} item {tokens} and not {self.example}, for "
+            f"one; among those it knows is {one!r}{likely}"
         )
 
     def check(self, path: Path) -> None:
@@ -248,6 +250,7 @@ class Acquaintance:
         """
         if self.is_strange():
             raise DataError(
-                f"{path}: {self.told()} A history a line is read as tokens with spaces between "
-                "them, or as a JSON list; write it so, or go on with --allow-unknown"
+                f"{path}: {self.told()}{'' if self.separator else '.'} A line is a history, read "
+                "as tokens with spaces between them, or as a JSON list; write it so, or go on "
+                "with --allow-unknown"
             )

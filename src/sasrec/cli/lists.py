@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -136,23 +137,25 @@ def _write_parquet(answers: _Counted, path: Path) -> None:
 
     kinds = (pl.String, pl.Int32, pl.String, pl.Float32, pl.Boolean)
     schema = dict(zip(COLUMNS, kinds, strict=True))
-    folder = path.parent
     parts: list[Path] = []
     rows: list[tuple[Any, ...]] = []
+    # Beside a file, where there is room for it; beside a pipe is somebody else's folder.
+    beside = path.parent if path.is_file() else None
+    with tempfile.TemporaryDirectory(prefix="sasrec-", dir=beside) as folder:
 
-    def flush() -> None:
-        part = folder / f"part-{len(parts)}.arrow"
-        pl.DataFrame(rows, schema=schema, orient="row").write_ipc(part)
-        parts.append(part)
-        rows.clear()
+        def flush() -> None:
+            part = Path(folder) / f"part-{len(parts)}.arrow"
+            pl.DataFrame(rows, schema=schema, orient="row").write_ipc(part)
+            parts.append(part)
+            rows.clear()
 
-    for row in answers.rows():
-        rows.append(row)
-        if len(rows) == PART_ROWS:
+        for row in answers.rows():
+            rows.append(row)
+            if len(rows) == PART_ROWS:
+                flush()
+        if rows or not parts:
             flush()
-    if rows or not parts:
-        flush()
-    pl.scan_ipc(parts).sink_parquet(path)
+        pl.scan_ipc(parts).sink_parquet(path)
 
 
 TABLES: dict[str, Callable[[_Counted, Path], None]] = {
