@@ -5,6 +5,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -106,3 +107,28 @@ def test_a_history_length_that_is_missing_is_told(folders: dict[str, Path], tmp_
     (place / "settings.json").write_text(json.dumps({**settings, "data": {}}))
     with pytest.raises(ModelError, match="'max_history' is missing"):
         load(place)
+
+
+def test_dilations_beyond_the_history_take_no_memory(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    settings = json.loads((folders["NextItNet"] / "settings.json").read_text())
+    n_dilations = len(settings["model"]["dilations"])
+    found = []
+    for dilation in (60, 65_536):  # histories have 50 events at most
+        changes = {"dilations": [dilation] * n_dilations}
+        model = load(edited(folders["NextItNet"], tmp_path / "x", "model", changes))
+        before = highest_megabytes()
+        found.append(model.score([["i1", "i2", "i3"]] * 200, ["i4", "i5"]))
+        assert highest_megabytes() - before < 200
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
+def test_a_file_that_has_grown_is_refused_before_it_is_read(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = load(folders["BPR"]).save(tmp_path / "model")
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.truncate(2**40)  # of no size on the disk
+    with pytest.raises(ModelError, match=r"model\.safetensors is not the file"):
+        load(folder)

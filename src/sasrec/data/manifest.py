@@ -182,6 +182,9 @@ def _checked(
         _check_names(folder, manifest, files)
     contents = {}
     for name, file in files.items():
+        # Before any of it is read: a file may have been made to take all memory.
+        if manifest is not None and os.fstat(file.fileno()).st_size != manifest.files[name].size:
+            raise ModelError(_changed(folder, name))
         content, facts = _content(file, kept=name in kept)
         if manifest is not None and facts != manifest.files[name]:
             raise ModelError(_changed(folder, name))

@@ -130,7 +130,11 @@ class ResidualBlock(nn.Module):
 
 
 def _causal(convolution: nn.Conv1d, hidden: Tensor) -> Tensor:
-    """Return a convolution that looks backwards only, [B, L, d]."""
-    reach = (convolution.kernel_size[0] - 1) * convolution.dilation[0]
-    result: Tensor = convolution(F.pad(hidden.mT, (reach, 0))).mT
+    """Return a convolution that looks backwards only, [B, L, d].
+
+    Whatever is L events back and more is before the window, however far: it need not be padded for.
+    """
+    dilation = min(convolution.dilation[0], hidden.shape[1])
+    padded = F.pad(hidden.mT, ((convolution.kernel_size[0] - 1) * dilation, 0))
+    result: Tensor = F.conv1d(padded, convolution.weight, convolution.bias, dilation=dilation).mT
     return result
