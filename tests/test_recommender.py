@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -802,10 +803,13 @@ def test_the_item_table_is_prepared_once_and_anew_when_weights_change() -> None:
 def test_a_forked_process_answers(
     recommender: Recommender, tmp_path: Path, threads: int, warm: bool
 ) -> None:
-    folder = recommender.save(tmp_path / "model")
+    data = {**recommender.settings["data"], "clean_tokens": ["spaces", "unicode", "case"]}
+    cleaning = replace(recommender, settings={**recommender.settings, "data": data})
+    folder = cleaning.save(tmp_path / "model")
     code = f"""
-import multiprocessing as mp, threading, numpy as np, torch, sasrec
+import multiprocessing as mp, threading, numpy as np, polars as pl, torch, sasrec
 model = sasrec.load({str(folder)!r})
+pl.DataFrame({{"a": ["X"] * 9}}).lazy().select(pl.col("a").str.to_lowercase()).collect()
 with torch.no_grad():
     model.model.item_embedding.weight.repeat(3000, 1)  # as large as a catalogue may be
 if {warm}:

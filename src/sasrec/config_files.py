@@ -152,7 +152,8 @@ def key_words(words: Sequence[str]) -> Layer:
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
-            raise SettingsError(f"{word!r} is no setting; write --key=value")
+            meant = f"; did you mean --{word}?" if "=" in word else "; write --key=value"
+            raise SettingsError(f"{word!r} is not an option{meant}")
         key, equals, text = word[2:].partition("=")
         if not equals:
             if not rest or rest[0].startswith("--"):

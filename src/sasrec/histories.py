@@ -74,7 +74,8 @@ def _check_in_order(values: object, what: str) -> None:
         DataError: It is a text, bytes, a set or a data frame, or cannot be gone through.
     """
     if isinstance(values, TEXTS) or not isinstance(values, Iterable):
-        raise DataError(f"{what}, not {values!r}")
+        kind = "the text " if isinstance(values, str) else ""
+        raise DataError(f"{what}, not {kind}{values!r}")
     if isinstance(values, set | frozenset):
         raise DataError(f"{what}; a set has no order")
     if hasattr(values, "columns"):  # going through a frame yields its columns, or their names

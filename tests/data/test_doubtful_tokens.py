@@ -73,9 +73,11 @@ def test_tokens_alike_are_counted_and_cleaned_if_asked(
     assert len(load_corpus(source, DataSettings()).items) == len(items)
     [remark] = remarks(source)
     assert (remark.kind, remark.count) == (f"tokens_alike_but_{kind}", count)
-    assert remark.text.startswith(f"{count} of {len(items)} tokens of 'item_id' are another one")
+    assert remark.text.startswith(
+        f"{count} of {len(items)} tokens of 'item_id' differ from another only in"
+    )
     assert example in remark.text
-    assert remark.text.endswith(f"clean_tokens={kind} makes one of them")
+    assert remark.text.endswith(f"clean_tokens={kind} merges them")
     settings = DataSettings(clean_tokens=kind)
     assert len(load_corpus(source, settings).items) == len(items) - count
     assert not remarks(source, clean_tokens=kind)
@@ -178,3 +180,19 @@ def test_blocks_of_any_size_tell_the_same(
 )
 def test_texts_that_mean_missing_keep_their_spelling(given: object, texts: tuple[str, ...]) -> None:
     assert DataSettings(missing_values=given).missing_values == texts  # type: ignore[arg-type]
+
+
+def test_what_is_to_be_given_holds_what_was_given() -> None:
+    frame = pl.DataFrame({"user_id": ["u"] * 5, "item_id": ["a", "NULL", " NULL", "nan", "NA"]})
+    dropped, left = remarks(frame, missing_values="NULL", incomplete="drop")
+    assert (dropped.kind, dropped.count) == ("incomplete_rows", 2)
+    assert (left.kind, left.count) == ("null_like_tokens", 2)
+    assert 'missing_values="NULL,nan,NA"' in left.text
+    [dropped] = remarks(frame, missing_values="NULL,nan,NA", incomplete="drop")
+    assert (dropped.kind, dropped.count) == ("incomplete_rows", 4)
+
+
+def test_what_means_a_missing_value_does_so_after_cleaning_too() -> None:
+    frame = pl.DataFrame({"user_id": ["u"] * 4, "item_id": ["a", "B", "NAN", "Nan "]})
+    settings = DataSettings(missing_values="nan", clean_tokens="spaces,case", incomplete="drop")
+    assert load_corpus(frame, settings).items.entries.to_list() == ["a", "b"]

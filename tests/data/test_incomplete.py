@@ -65,8 +65,8 @@ def test_incomplete_rows_are_left_out_if_asked(form: str, tmp_path: Path) -> Non
     [remark] = corpus.remarks
     assert (remark.kind, remark.count) == ("incomplete_rows", 4)
     assert remark.text == (
-        "4 of 7 rows are left out (incomplete=drop), since they lack 'user_id' in 2, 'item_id' in "
-        "2, 'timestamp' in 2"
+        "4 of 7 rows were dropped (incomplete=drop): missing 'user_id' in 2, 'item_id' in 2, "
+        "'timestamp' in 2"
     )
 
 

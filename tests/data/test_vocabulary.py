@@ -1,6 +1,12 @@
-import numpy as np
-import pytest
+from itertools import combinations
 
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data.cleaning import CLEANINGS, cleaned, cleaned_token
 from sasrec.data.vocabulary import Vocabulary
 
 
@@ -31,3 +37,11 @@ def test_no_numbers_are_no_tokens():
 def test_a_token_held_twice_is_refused():
     with pytest.raises(ValueError, match="holds each token once"):
         Vocabulary(["a", "b", "a"])
+
+
+@given(st.lists(st.text(max_size=9) | st.from_regex(r"\A ?-?[0-9]{1,4}(\.0+)? ?\n?\Z"), max_size=9))
+def test_one_token_is_cleaned_as_a_column_of_them_is(tokens):
+    for count in range(len(CLEANINGS) + 1):
+        for asked in combinations(CLEANINGS, count):
+            column = cleaned(pl.Series(tokens, dtype=pl.String), asked).to_list()
+            assert [cleaned_token(token, asked) for token in tokens] == column

@@ -13,7 +13,7 @@ import typer
 from sasrec.cli.places import expanded
 from sasrec.cli.watch import fetch_progress
 from sasrec.data.limits import json_within_limits
-from sasrec.errors import DataError
+from sasrec.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
     from sasrec.data.sequences import Corpus
@@ -30,6 +30,8 @@ Users = Annotated[
 ]
 LONGEST_LINE = 2**24
 """Characters."""
+MOST_COMPARED = 10_000
+"""Users among whom one of nearly the same name is looked for."""
 LOOKED_AT = 1000
 """Tokens of a file after which it is judged for the first time."""
 HARDLY_ANY = 0.05
@@ -125,7 +127,8 @@ def _user_histories(
     histories: list[Asked] = []
     for token, number in zip(users, corpus.users.numbers(users), strict=True):
         if number == 0:
-            raise DataError(f"no user {token!r} in {source}")
+            near = did_you_mean(token, corpus.users.entries[:MOST_COMPARED].to_list())
+            raise DataError(f"no user {token!r} in {source}{near}")
         begin, end = corpus.sequences.offsets[number - 1 : number + 1]
         events = corpus.items.tokens(corpus.sequences.items[begin:end])
         times = corpus.sequences.times

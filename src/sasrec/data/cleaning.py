@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Collection
 from functools import partial
 
@@ -15,7 +17,7 @@ SPACES = (
     "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
 """Unicode's, and those without width, as copied from web pages and written before a file."""
-POINT_ZERO = r"^(-?[1-9]\d{0,14}|0)\.0+$"
+POINT_ZERO = r"^(-?[1-9][0-9]{0,14}|0)\.0+$"
 """A whole number as a column of floats is written, short enough that no digit was lost."""
 
 NULL_LIKE = frozenset(
@@ -81,6 +83,24 @@ def cleaned(texts: pl.Series, asked: Collection[str]) -> pl.Series:
     return texts
 
 
+def cleaned_token(token: str, asked: Collection[str]) -> str:
+    """Return one token after some cleanings, as ``cleaned`` gives it.
+
+    In Python alone, since Polars' threads stay behind in the parent of a forked process.
+
+    Args:
+        token: Any text.
+        asked: Names in ``CLEANINGS``.
+    """
+    if "spaces" in asked:
+        token = token.strip(SPACES)
+    if "unicode" in asked:
+        token = unicodedata.normalize("NFC", token)
+    if "numbers" in asked:
+        token = re.sub(POINT_ZERO.replace("$", r"\Z"), r"\1", token)
+    return token.lower() if "case" in asked else token
+
+
 def without_missing(texts: pl.Series, missing: Collection[str]) -> pl.Series:
     """Return texts, null where one means that there is none.
 
@@ -107,7 +127,12 @@ def as_settings_ask(texts: pl.Series, settings: DataSettings) -> pl.Series:
     Returns:
         String [n], null where there is no token.
     """
-    return cleaned(without_missing(texts, settings.missing_values), settings.clean_tokens)
+    missing = settings.missing_values
+    texts = cleaned(without_missing(texts, missing), settings.clean_tokens)
+    if missing and settings.clean_tokens:  # what has become one of them by being cleaned
+        alike = {cleaned_token(text, settings.clean_tokens) for text in missing}
+        texts = without_missing(texts, alike)
+    return texts
 
 
 def numbering_for(settings: DataSettings) -> Numbering:

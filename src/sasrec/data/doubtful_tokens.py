@@ -6,7 +6,7 @@ length; rows are only counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -35,7 +35,12 @@ DIFFERENCES = {
 
 
 def token_remarks(
-    entries: pl.Series, numbers: np.ndarray, column: str, *, what: str = "rows"
+    entries: pl.Series,
+    numbers: np.ndarray,
+    column: str,
+    *,
+    what: str = "rows",
+    missing: Sequence[str] = (),
 ) -> tuple[Remark, ...]:
     """Return what is doubtful about the tokens of a column.
 
@@ -45,9 +50,20 @@ def token_remarks(
         column: Name of the column.
         what: What the numbers are of: rows, or events of ready histories, none of which can be
             left out by a setting.
+        missing: What ``missing_values`` names already.
     """
     null_like = _where(entries, _is_null_like)
-    remarks = [_null_like(entries, null_like, numbers, column, what)] if len(null_like) else []
+    counts = _row_counts(numbers, null_like, len(entries))
+    null_like, counts = null_like[counts > 0], counts[counts > 0]  # rows may have been dropped
+    remarks: list[Remark] = []
+    if len(null_like):
+        cure = "take it out of the histories"
+        if what == "rows":
+            names = [*missing, *(text.strip(SPACES) for text in entries.gather(null_like))]
+            named = ",".join(dict.fromkeys(names))
+            cure = f'give missing_values="{named}" and incomplete=drop'
+        total = f"{int(counts.sum()):,} of {len(numbers):,} {what}"
+        remarks.append(_null_like(entries, null_like, counts, column, total=total, cure=cure))
     rounded = _where(entries, lambda block: block.str.contains(ROUNDED))
     if len(rounded):
         remarks.append(_rounded(entries, rounded, column))
@@ -108,26 +124,34 @@ def _is_null_like(block: pl.Series) -> pl.Series:
 
 
 def _null_like(
-    entries: pl.Series, places: np.ndarray, numbers: np.ndarray, column: str, what: str
+    entries: pl.Series,
+    places: np.ndarray,
+    counts: np.ndarray,
+    column: str,
+    *,
+    total: str,
+    cure: str,
 ) -> Remark:
-    """Return how many rows have a token that probably means that there is none."""
-    counts = _row_counts(numbers, places, len(entries))
+    """Return how many rows have a token that probably means that there is none.
+
+    Args:
+        entries: All tokens of the column, String.
+        places: int64 [m], where those tokens stand among them.
+        counts: int64 [m], rows with each.
+        column: Its name.
+        total: How many rows of how many that is, in words.
+        cure: What to do.
+    """
     order = np.argsort(-counts, kind="stable")[:MOST_EXAMPLES]
     texts = entries.gather(places[order]).to_list()
     named = " or ".join(
         f"{text!r} ({count:,})" for text, count in zip(texts, counts[order], strict=True)
     )
-    total = int(counts.sum())
-    cure = "take it out of the histories"
-    if what == "rows":
-        names = ",".join(text.strip(SPACES) for text in texts)
-        cure = f'give missing_values="{names}" and incomplete=drop'
     return Remark(
         "null_like_tokens",
-        total,
-        f"{total:,} of {len(numbers):,} {what} have {named} as {column!r}, which is taken as a "
-        "name like any other, as if all of them were the same; if it means that there is none, "
-        f"{cure}",
+        int(counts.sum()),
+        f"{total} have {named} as {column!r}, which counts as one ordinary name; if it stands for "
+        f"a missing value, {cure}",
     )
 
 
@@ -152,7 +176,7 @@ def _rounded(entries: pl.Series, places: np.ndarray, column: str) -> Remark:
 
 
 def _repeated(entries: pl.Series, column: str) -> list[Remark]:
-    """Return how many tokens are another one but for something no person would see.
+    """Return how many tokens differ from another only in something no person would see.
 
     What each cleaning joins is counted beyond what those before it do, by hashes: two of a million
     tokens meet in one by chance in one of ten million data sets.
@@ -214,9 +238,9 @@ def _alike(entries: pl.Series, column: str, name: str, count: int, examples: lis
     return Remark(
         f"tokens_alike_but_{name}",
         count,
-        f"{count:,} of {len(entries):,} tokens of {column!r} are another one but for "
+        f"{count:,} of {len(entries):,} tokens of {column!r} differ from another only in "
         f"{DIFFERENCES[name]}, such as {examples[0]!r} and {examples[1]!r}; clean_tokens={name} "
-        "makes one of them",
+        "merges them",
     )
 
 

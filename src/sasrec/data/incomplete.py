@@ -43,7 +43,8 @@ def complete_rows(
         )
     if count == height:
         raise DataError(f"{where} holds no complete row, with a user, an item and a time if asked")
-    text = f"{_rows(count, height)} left out (incomplete=drop), since they lack {by_column}"
+    were = "was" if count == 1 else "were"
+    text = f"{count:,} of {height:,} rows {were} dropped (incomplete=drop): missing {by_column}"
     return frame.filter(~is_incomplete), (Remark("incomplete_rows", count, text),)
 
 

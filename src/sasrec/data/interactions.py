@@ -151,7 +151,9 @@ def from_frame(
     events, some = complete_rows(pl.DataFrame(columns), lacking, settings, where)
     remarks += some
     for name, own, texts in ((user, "user", entries[0]), (item, "item", entries[1])):
-        remarks += token_remarks(texts, events[own].to_numpy(), name)
+        remarks += token_remarks(
+            texts, events[own].to_numpy(), name, missing=settings.missing_values
+        )
     if time is not None:
         remarks += time_remarks(events["time"].to_numpy(), time, where)
     return Interactions(events, entries[0], entries[1], remarks=remarks)

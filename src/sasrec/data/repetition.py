@@ -198,7 +198,8 @@ def repetition_remarks(
                 "exact_duplicates",
                 found.exact,
                 f"{found.exact:,} of {events:,} events repeat user, item and time of another, and "
-                "what is there twice is easy to guess; duplicates=exact keeps one of each",
+                "repeated events are easy to predict and inflate the metrics; duplicates=exact "
+                "keeps one of each",
             )
         )
     if found.consecutive >= max(SOME * events, LEAST):
@@ -233,7 +234,7 @@ def _of_ties(
     if sequences.times is not None and (sequences.times == sequences.times[0]).all():
         what = f"all {events:,} events have the same time"
     else:
-        what = f"{count:,} of {events:,} events share their time with another of the same user"
+        what = f"{count:,} of {events:,} events have the same time as another event of that user"
     share = 1.0 if by_item else _in_order(found.tied, sequences, entries)
     if share >= SORTED and count >= SOME * events and len(found.tied) >= FEWEST:
         return [
@@ -241,8 +242,8 @@ def _of_ties(
                 "ties_sorted_by_item",
                 count,
                 f"{what}, and in the file such events are sorted by item ({share:.0%} of "
-                "neighbours), which makes the next item easy to guess; bring finer times, or "
-                "shuffle the rows",
+                "neighbours), which makes the next item easy to guess; use a more precise time "
+                "column, or shuffle the rows",
             )
         ]
     if count < MANY * events:
@@ -251,7 +252,8 @@ def _of_ties(
         Remark(
             "simultaneous_events",
             count,
-            f"{what}, so their order is that of the file; bring finer times if there are any",
+            f"{what}, so they keep the order of the file; use a more precise time column if you "
+            "have one",
         )
     ]
 

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from sasrec.data.cleaning import cleaned
+from sasrec.data.cleaning import cleaned_token
 
 
 class Vocabulary:
@@ -105,8 +105,7 @@ class Vocabulary:
         """
         number_of = self._number_of
         if self._cleanings:
-            texts = pl.Series(list(tokens), dtype=pl.String)
-            tokens = cleaned(texts, self._cleanings).to_list()
+            tokens = [cleaned_token(token, self._cleanings) for token in tokens]
         return np.array([number_of.get(token, 0) for token in tokens], dtype=np.int32)
 
     def tokens(self, numbers: Sequence[int] | np.ndarray) -> list[str]:
