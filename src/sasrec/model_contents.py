@@ -64,10 +64,11 @@ def read_folder(path: Path) -> Contents:
             comes from a newer version.
     """
     together = _together(path, (*PARTS, *NOTES))
+    settings, version = _settings(path, together)  # first: a newer version may have other weights
     weights = _parsed_weights(together.contents.pop(WEIGHTS), path / WEIGHTS)
     # Any model has at least one weight for each item, and an item three values there.
     most = 4 * sum(value.numel() for value in weights.values())
-    return _understood(path, together, weights, most)
+    return _understood(path, together, settings, version, weights=weights, most_values=most)
 
 
 def read_notes(path: Path) -> Contents:
@@ -83,8 +84,9 @@ def read_notes(path: Path) -> Contents:
         ModelError: As ``read_folder``, but for weights that cannot be understood.
     """
     together = _together(path, (SETTINGS, VOCABULARY, *NOTES))
+    settings, version = _settings(path, together)
     most = (path / WEIGHTS).stat().st_size  # four bytes a weight
-    return _understood(path, together, {}, most)
+    return _understood(path, together, settings, version, weights={}, most_values=most)
 
 
 def _together(path: Path, kept: Collection[str]) -> Together:
@@ -93,19 +95,33 @@ def _together(path: Path, kept: Collection[str]) -> Together:
     return read_together(path, PARTS, NOTES, kept=kept)
 
 
-def _understood(
-    path: Path, together: Together, weights: dict[str, Tensor], most_values: int
-) -> Contents:
-    """Return what the texts of a model folder hold.
+def _settings(path: Path, together: Together) -> tuple[dict[str, Any], str]:
+    """Return the settings of a run and the version of sasrec that wrote them.
 
     Raises:
         ModelError: They are no JSON, or come from a newer version.
     """
+    settings = parsed_json(together.contents[SETTINGS], path / SETTINGS)
+    return settings, _checked_format(path, settings)
+
+
+def _understood(
+    path: Path,
+    together: Together,
+    settings: dict[str, Any],
+    version: str,
+    *,
+    weights: dict[str, Tensor],
+    most_values: int,
+) -> Contents:
+    """Return what the texts of a model folder hold.
+
+    Raises:
+        ModelError: They are no JSON.
+    """
     texts = together.contents
     metrics = parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {}
     _check_metrics(path, metrics)
-    settings = parsed_json(texts[SETTINGS], path / SETTINGS)
-    version = _checked_format(path, settings)
     return Contents(
         weights=weights,
         settings=settings,

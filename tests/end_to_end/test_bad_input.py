@@ -37,7 +37,7 @@ MISTAKES = [
     ("train -d good.inter --learning_rate=-1", "learning_rate is -1"),
     ("train -d good.inter --learnign_rate=1", "did you mean 'learning_rate'?"),
     ("train -d good.inter --batch_size=5 --train_batch_size=5", "are the same setting"),
-    ("train -d good.inter --seed=1 n_layers=1", "is not an option; write --key=value"),
+    ("train -d good.inter --seed=1 n_layers=1", "is not an option; did you mean --n_layers=1?"),
     ("train -d good.inter --n_layers", "has no value"),
     ("train -d good.inter --n_layers=1 --n_layers=2", "is given twice"),
     ("train -d good.inter --metrics=ndgc", "did you mean 'ndcg'?"),
