@@ -35,6 +35,8 @@ FORMAT = 1
 """Version of the manifest; a reader refuses a higher one."""
 PATIENCE_SECONDS = 5.0
 """How long to go on reading a folder that is replaced again and again."""
+LOOKS = 5
+"""Times in a row that a folder and what it may have been moved to are missing before it is gone."""
 PAUSE_SECONDS = 0.01
 HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -113,8 +115,11 @@ def is_there(folder: Path) -> bool:
         Whether it can be.
     """
     patience = time.monotonic() + PATIENCE_SECONDS
+    looks = 0
     while not folder.is_dir():
-        if time.monotonic() > patience or not _is_aside(folder):
+        # A replacement may have ended, and another begun, between these two looks.
+        looks = 0 if _is_aside(folder) else looks + 1
+        if time.monotonic() > patience or looks == LOOKS:
             return False
         time.sleep(PAUSE_SECONDS)
     return True
