@@ -57,8 +57,30 @@ def read_once(path: Path, read: Callable[[int], Result]) -> Result:
         found.clear()
         return read(end)
     if problem is not None:
+        problem = _told_of_the_end(path, before.st_size, read, problem)
         raise problem
     return found[0]
+
+
+def _told_of_the_end(
+    path: Path, size: int, read: Callable[[int], Result], problem: DataError
+) -> DataError:
+    """Return an error that says so if only the last line is wrong, and has no line end.
+
+    Such a line may be one that is just being written, without the file having grown meanwhile.
+    """
+    with path.open("rb") as file:
+        end = _last_line_end(file, size)
+    if end == size:
+        return problem
+    try:
+        read(end)
+    except DataError:
+        return problem
+    return DataError(
+        f"{problem}; the file ends in the middle of this line: if it is still being written, "
+        "try again, otherwise complete or delete the line"
+    )
 
 
 def _check_only_grown(path: Path, before: os.stat_result) -> None:
@@ -101,6 +123,11 @@ def end_of_lines(file: BinaryIO, end: int) -> int:
     """
     if file.seek(0, os.SEEK_END) <= end:
         return end
+    return _last_line_end(file, end)
+
+
+def _last_line_end(file: BinaryIO, end: int) -> int:
+    """Return where the last whole line among the first bytes of a file ends."""
     stop = end
     while stop > 0:
         begin = max(0, stop - STEP)
