@@ -24,12 +24,13 @@ from pathlib import Path
 import polars as pl
 import torch
 
-from sasrec.cli.watch import observer_for
-from sasrec.configuration import resolve_settings
+from sasrec.cli.progress import observer_for
 from sasrec.data.sources import load_corpus
-from sasrec.evaluation.metrics import RANK_METRICS, split_key
+from sasrec.evaluation.metrics import RANK_METRICS
 from sasrec.evaluation.significance import bootstrap_interval
-from sasrec.experiment import run_experiment
+from sasrec.experiment.run import run_experiment
+from sasrec.settings.metric_names import split_key
+from sasrec.settings.resolve import resolve_settings
 
 REMOVED = {"remove_seen": True}
 PROTOCOLS = {

@@ -8,15 +8,15 @@ import time
 import numpy as np
 import torch
 
-from sasrec.configuration import RunSettings
-from sasrec.data.batching import CPU
+from sasrec.data.batches.batching import CPU
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
-from sasrec.experiment import training_batches
+from sasrec.experiment.run import training_batches
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
-from sasrec.objective import training_loss
-from sasrec.training.device import pick_precision
+from sasrec.settings.resolve import RunSettings
+from sasrec.system.device import pick_precision
+from sasrec.training.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 from sasrec.tuning.study import Standing

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.evaluation.ranking import rank_targets

@@ -20,12 +20,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nested import nested_tensor_from_jagged
 
-import sasrec.models.attention as attention
+import sasrec.models.parts.attention as attention
 from common import random_split, training_loop, useful_flop
-from sasrec.configuration import RunSettings, resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.settings.resolve import RunSettings, resolve_settings
 
 GPU = torch.device("cuda", 0)
 Rows = list[dict]

@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from common import random_split, training_loop
-from sasrec.configuration import resolve_settings
+from sasrec.settings.resolve import resolve_settings
 
 HERE = Path(__file__).resolve().parent
 AXES = {

@@ -8,10 +8,10 @@ import resource
 import sys
 import time
 
-from sasrec.config_files import key_words
-from sasrec.configuration import resolve_layers
 from sasrec.data.sources import load_corpus
-from sasrec.experiment import run_experiment
+from sasrec.experiment.run import run_experiment
+from sasrec.settings.files import key_words
+from sasrec.settings.resolve import resolve_layers
 from sasrec.training.progress import EpochResult, LogObserver
 
 

@@ -11,9 +11,9 @@ import sys
 import torch
 
 from common import peak, precisions, training_loop, useful_flop
-from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
+from sasrec.settings.resolve import resolve_settings
 
 
 def main(epochs: int, precision: str) -> None:

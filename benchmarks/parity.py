@@ -16,18 +16,18 @@ import numpy as np
 import polars as pl
 import torch
 
-from sasrec.config_files import Layer
-from sasrec.configuration import RunSettings, resolve_layers
 from sasrec.data.catalogue import fetch
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases, Split, make_split
 from sasrec.errors import SasrecError
 from sasrec.evaluation.metrics import LIST_METRICS, Lists
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel
-from sasrec.recbole_checkpoint import read_checkpoint
-from sasrec.recbole_import import import_model, resolve_import
+from sasrec.recbole.checkpoint import read_checkpoint
+from sasrec.recbole.importing import import_model, resolve_import
+from sasrec.settings.files import Layer
+from sasrec.settings.resolve import RunSettings, resolve_layers
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from common import timed
 from sasrec.data.sources import locate
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 HERE = Path(__file__).resolve().parent
 NEWEST = 53

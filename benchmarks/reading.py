@@ -15,7 +15,7 @@ import resource, sys, time
 started = time.perf_counter()
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 corpus = load_corpus(sys.argv[1], DataSettings())
 split = leave_one_out(corpus.sequences)
 seconds = time.perf_counter() - started

@@ -16,10 +16,10 @@ import tempfile
 from pathlib import Path
 
 from common import timed
-from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.experiment import train_model
+from sasrec.experiment.run import train_model
+from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
 HERE = Path(__file__).resolve().parent

@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from common import peak, precisions, random_split, timed, training_loop, useful_flop
-from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
-from sasrec.memory import keep_freed_memory
-from sasrec.training.device import pick_precision
+from sasrec.settings.resolve import resolve_settings
+from sasrec.system.device import pick_precision
+from sasrec.system.memory import keep_freed_memory
 
 WIDTH = 64
 

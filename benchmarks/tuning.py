@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from common import tell, timed
-from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
+from sasrec.settings.resolve import resolve_settings
 from sasrec.tuning.experiments import trainer_of
 from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.plan import SearchPlan

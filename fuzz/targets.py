@@ -19,16 +19,16 @@ from unittest import mock
 
 import polars as pl
 
-from sasrec.config_files import Layer, key_words, yaml_file
-from sasrec.configuration import resolve_layers
-from sasrec.data import pieces
-from sasrec.data.manifest import MANIFEST
+from sasrec.data.formats import pieces
 from sasrec.data.sources import load_corpus
 from sasrec.errors import SasrecError
-from sasrec.loading import load
-from sasrec.model_folder import SETTINGS, VOCABULARY, WEIGHTS
-from sasrec.recbole_checkpoint import read_checkpoint
-from sasrec.settings import DataSettings
+from sasrec.recbole.checkpoint import read_checkpoint
+from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
+from sasrec.recommender.loading import load
+from sasrec.recommender.manifest import MANIFEST
+from sasrec.settings.data import DataSettings
+from sasrec.settings.files import Layer, key_words, yaml_file
+from sasrec.settings.resolve import resolve_layers
 from sasrec.training.checkpoint import load_state
 from sasrec.tuning.space import read_space
 
@@ -101,8 +101,8 @@ def prepared(folder: Path) -> None:
     Args:
         folder: An empty one.
     """
-    from sasrec.configuration import resolve_settings
-    from sasrec.experiment import run_experiment
+    from sasrec.experiment.run import run_experiment
+    from sasrec.settings.resolve import resolve_settings
     from sasrec.training.checkpoint import save_state
     from sasrec.training.progress import LogObserver
 

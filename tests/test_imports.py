@@ -9,45 +9,26 @@ import sasrec
 
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
-    {"errors", "written"},
-    {"core_schema"},
-    {
-        "settings",
-        "config_files",
-        "memory",
-        "locks",
-        "lookup",
-        "kernels",
-        "forking",
-        "children",
-        "streams",
-        "pictures",
-    },
-    {"recbole_keys", "recbole_models", "idle"},
-    {"data"},
-    {"models", "losses", "histories"},
-    {"training", "evaluation"},
-    {"registry", "model_folder", "presets", "answers"},
-    {"recommender", "model_contents", "configuration", "objective"},
-    {"experiment", "loading", "recbole_checkpoint", "recbole_view"},
-    {
-        "recbole_config",
-        "recbole_import",
-        "recbole_training",
-        "tuning",
-        "comparison",
-        "explanation",
-        "familiar",
-    },
-    {"recbole_data", "explanation_pictures"},
-    {"recbole_run", "recbole_scores"},
-    {"explanation_page"},
-    {"recbole"},
-    {"cli"},
+    "errors",
+    "system",
+    "settings",
+    "kernels",
+    "data",
+    "models",
+    "losses",
+    "training",
+    "evaluation",
+    "recommender",
+    "experiment",
+    "comparison",
+    "explanation",
+    "tuning",
+    "recbole",
+    "cli",
 ]
-DOORS = {"__init__", "__main__", "recbole_names"}
+DOORS = {"__init__", "__main__"}
 """What loads, when called, the things behind it."""
-LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+LEVEL = {room: level for level, room in enumerate(LAYERS)}
 
 
 def imported_rooms(path: Path) -> set[str]:

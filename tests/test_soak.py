@@ -11,13 +11,13 @@ pytestmark = pytest.mark.soak
 LARGE = """
 import json, resource, time
 import torch
-from sasrec.configuration import resolve_settings
+from sasrec.settings.resolve import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.experiment import training_batches
+from sasrec.experiment.run import training_batches
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
-from sasrec.objective import training_loss
+from sasrec.training.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 

@@ -28,16 +28,16 @@ TYPE_CHECKING = False  # that of typing is no more than this, and takes an impor
 if TYPE_CHECKING:
     from typing import Any
 
-    from sasrec.experiment import train as train
-    from sasrec.loading import load as load
-    from sasrec.recommender import Recommendation as Recommendation
-    from sasrec.recommender import Recommender as Recommender
+    from sasrec.experiment.run import train as train
+    from sasrec.recommender.loading import load as load
+    from sasrec.recommender.recommender import Recommendation as Recommendation
+    from sasrec.recommender.recommender import Recommender as Recommender
 
 _HOMES = {
-    "train": "sasrec.experiment",
-    "load": "sasrec.loading",
-    "Recommender": "sasrec.recommender",
-    "Recommendation": "sasrec.recommender",
+    "train": "sasrec.experiment.run",
+    "load": "sasrec.recommender.loading",
+    "Recommender": "sasrec.recommender.recommender",
+    "Recommendation": "sasrec.recommender.recommender",
 }
 
 __version__ = "0.1.0"

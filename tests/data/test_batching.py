@@ -7,15 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.batching import (
-    Collator,
-    TrainingBatches,
-    rounded_up,
-)
-from sasrec.data.grouping import shuffled_groups, sorted_groups
+from sasrec.data.batches.batching import Collator, TrainingBatches, rounded_up
+from sasrec.data.batches.grouping import shuffled_groups, sorted_groups
+from sasrec.data.batches.windows import Windows, case_windows, training_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
-from sasrec.data.windows import Windows, case_windows, training_windows
 
 
 def sequences(lengths):

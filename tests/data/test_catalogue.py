@@ -14,10 +14,10 @@ import pytest
 
 from sasrec.data import catalogue, movielens
 from sasrec.data.catalogue import ENTRIES, cache_folder, cached, fetch
-from sasrec.data.readers import read_atomic, read_notes
-from sasrec.data.writing import working_prefix
+from sasrec.data.formats.readers import read_atomic, read_notes
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
+from sasrec.system.writing import working_prefix
 
 RATINGS = b"196\t242\t3\t881250949\n186\t302\t3\t891717742\n"
 INTER = movielens.RATINGS_HEADER + RATINGS

@@ -9,10 +9,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sasrec.data import atomic, csv_files, parquet
+from sasrec.data.formats import atomic, csv_files, parquet
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 HEADS = {
     "csv": "user_id,item_id,timestamp\n",

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sasrec.data.remarks import Remark
+from sasrec.data.checks.remarks import Remark
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 NOW = 1_700_000_000
 
@@ -152,7 +152,7 @@ def test_a_text_for_a_missing_time_names_the_setting(tmp_path: Path) -> None:
 
 
 def test_blocks_of_any_size_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    from sasrec.data import doubtful_times
+    from sasrec.data.checks import doubtful_times
 
     times = np.array([NOW] * 200 + [0, NOW * 1000.0])
     expected = doubtful_times.time_remarks(times, "t", "here")

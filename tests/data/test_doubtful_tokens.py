@@ -7,11 +7,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sasrec.data import doubtful_tokens
-from sasrec.data.remarks import Remark
+from sasrec.data.checks import doubtful_tokens
+from sasrec.data.checks.remarks import Remark
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 HEAD = "user_id\titem_id\ttimestamp\n"
 

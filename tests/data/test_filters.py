@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from sasrec.data.filters import apply_filters, within_counts
 from sasrec.data.interactions import from_frame
-from sasrec.data.intervals import Interval, parse_intervals
+from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.errors import DataError, SettingsError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 EVENTS = [("a", "x", 1.0, 5.0), ("a", "y", 2.0, 1.0), ("b", "x", 3.0, 4.0), ("a", "x", 4.0, 3.0)]
 

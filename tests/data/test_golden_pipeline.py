@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec.config_files import Layer
-from sasrec.configuration import resolve_layers
-from sasrec.data.batching import Collator, TrainingBatches
-from sasrec.data.sequences import Corpus
+from sasrec.data.batches.batching import Collator, TrainingBatches
+from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
+from sasrec.settings.files import Layer
+from sasrec.settings.resolve import resolve_layers
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "data_pipeline.json").read_text())
 UNSTABLE = {"rm_dup"}

@@ -6,11 +6,11 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sasrec.config_files import key_words, yaml_file
-from sasrec.configuration import resolve_layers
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.resolve import resolve_layers
 
 ROWS = [
     ("a", "x", 1),

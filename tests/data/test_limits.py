@@ -11,11 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sasrec.config_files import LONGEST_LITERAL, MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
-from sasrec.data.limits import FEW_ROWS, LONGEST_LINE, MOST_COLUMNS, MOST_NESTED, json_within_limits
-from sasrec.data.readers import read_file
+from sasrec.data.formats.limits import FEW_ROWS, LONGEST_LINE, MOST_COLUMNS
+from sasrec.data.formats.readers import read_file
 from sasrec.errors import DataError, SettingsError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.files import LONGEST_LITERAL, MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
+from sasrec.system.json_limits import MOST_NESTED, json_within_limits
 from sasrec.tuning.space import read_space
 
 HEAD = b"user_id:token\titem_id:token\ttimestamp:float\n"
@@ -35,7 +36,7 @@ from sasrec.errors import SasrecError
 
 def table(path, **settings):
     from sasrec.data.sources import load_corpus
-    from sasrec.settings import DataSettings
+    from sasrec.settings.data import DataSettings
     load_corpus(path, DataSettings(**settings))
 
 def space(path):
@@ -43,11 +44,11 @@ def space(path):
     read_space(path)
 
 def settings(path):
-    from sasrec.config_files import yaml_file
+    from sasrec.settings.files import yaml_file
     yaml_file(path)
 
 def json(path):
-    from sasrec.model_folder import read_json
+    from sasrec.recommender.folder import read_json
     read_json(Path(path))
 
 def most():

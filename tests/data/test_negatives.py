@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from sasrec.data.negatives import popularity, uniform
+from sasrec.data.batches.negatives import popularity, uniform
 
 
 def draw(targets, n_items, count, seed=0):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data import numbering
-from sasrec.data.numbering import Numbering, by_appearance, occurrences
+from sasrec.data.values import numbering
+from sasrec.data.values.numbering import Numbering, by_appearance, occurrences
 
 TOKENS = st.none() | st.text(st.characters(codec="utf-8"), max_size=2)
 

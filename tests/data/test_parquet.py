@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data import parquet
+from sasrec.data.formats import parquet
+from sasrec.data.formats.readers import read_file
 from sasrec.data.interactions import from_frame
-from sasrec.data.readers import read_file
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 TIMES = {
     "numbers": st.integers(-9, 9),

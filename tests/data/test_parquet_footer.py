@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data import parquet_footer
-from sasrec.data.parquet_footer import COLUMN, check_sizes
-from sasrec.data.readers import read_file
-from sasrec.data.thrift import BINARY, BYTE, DOUBLE, I64, LIST, MAP, STRUCT, TRUE, walk_struct
+from sasrec.data.formats import parquet_footer
+from sasrec.data.formats.parquet_footer import COLUMN, check_sizes
+from sasrec.data.formats.readers import read_file
+from sasrec.data.formats.thrift import (
+    BINARY,
+    BYTE,
+    DOUBLE,
+    I64,
+    LIST,
+    MAP,
+    STRUCT,
+    TRUE,
+    walk_struct,
+)
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 COLUMNS = ("user_id", "item_id", "timestamp")
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data import pieces
-from sasrec.data.readers import read_file
+from sasrec.data.formats import pieces
+from sasrec.data.formats.readers import read_file
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 TOKEN = st.text(st.sampled_from("ab'é\U0001f600 "), min_size=1, max_size=4)
 ROWS = st.lists(st.tuples(TOKEN, TOKEN, st.integers(-9, 9)), min_size=1, max_size=30)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings, EvaluationSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 EVENTS = st.lists(
     st.tuples(st.integers(0, 5), st.integers(0, 6), st.integers(1, 5), st.integers(0, 9)),

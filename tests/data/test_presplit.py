@@ -3,14 +3,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sasrec.configuration import resolve_settings
 from sasrec.data import presplit
-from sasrec.data.remarks import Remark
+from sasrec.data.batches.windows import training_windows
+from sasrec.data.checks.remarks import Remark
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
-from sasrec.data.windows import training_windows
 from sasrec.errors import DataError, SettingsError
-from sasrec.settings import DataSettings, EvaluationSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.resolve import resolve_settings
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 LISTED = "user_id:token\titem_id_list:token_seq\titem_id:token\n"

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data import pieces
-from sasrec.data.csv_files import read_csv
+from sasrec.data.formats import pieces
+from sasrec.data.formats.csv_files import read_csv
+from sasrec.data.formats.readers import read_atomic, read_file, read_groups, read_titles
 from sasrec.data.interactions import VALUE, Interactions, from_frame
-from sasrec.data.readers import read_atomic, read_file, read_groups, read_titles
 from sasrec.data.sources import load_corpus, write_atomic
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 RATED = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.cli.data import describe_facts
-from sasrec.data import repetition as counting
+from sasrec.data.checks import repetition as counting
+from sasrec.data.checks.repetition import repetition
+from sasrec.data.corpus import build_corpus
 from sasrec.data.interactions import from_frame
-from sasrec.data.repetition import repetition
-from sasrec.data.sequences import build_corpus
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 NAMES = ["user_id", "item_id", "timestamp"]
 

@@ -5,8 +5,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sasrec.data.corpus import build_corpus
 from sasrec.data.interactions import from_frame
-from sasrec.data.sequences import build_corpus
 
 
 def corpus(events):

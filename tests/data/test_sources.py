@@ -9,7 +9,7 @@ import pytest
 from sasrec.data import sources
 from sasrec.data.sources import generate, load_corpus
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 TEXT = "user_id:token\titem_id:token\ttimestamp:float\na\tx\t2\na\ty\t1\nb\tx\t3\n"
 

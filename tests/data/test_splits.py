@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sasrec.data.corpus import build_corpus
 from sasrec.data.interactions import from_frame
-from sasrec.data.sequences import Sequences, build_corpus
+from sasrec.data.sequences import Sequences
 from sasrec.data.splits import (
     global_ratio_counts,
     leave_one_out,
@@ -18,7 +19,7 @@ from sasrec.data.splits import (
     split_by_time,
 )
 from sasrec.errors import DataError
-from sasrec.settings import EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 
 def sequences(lengths):

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sasrec.data.sequences import build_corpus
+from sasrec.data.corpus import build_corpus
 from sasrec.data.synthetic import checkerboard, hidden_markov
 
 

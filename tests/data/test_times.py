@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from sasrec.data.sources import load_corpus
-from sasrec.data.times import likely_times
+from sasrec.data.values.times import likely_times
 from sasrec.errors import DataError
 from sasrec.evaluation.report import describe_protocol
-from sasrec.settings import DataSettings, EvaluationSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 SLIPS = ["Timestamp", "timestamp ", "timestmap", "time_stamp", "TIMESTAMP", "TimeStamp"]
 OTHERS = [

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from sasrec.data.interactions import from_frame
 from sasrec.data.sources import load_corpus
-from sasrec.data.tokens import spelled, token_of
+from sasrec.data.values.tokens import spelled, token_of
 from sasrec.errors import DataError
-from sasrec.histories import tokens_of
-from sasrec.settings import DataSettings
+from sasrec.recommender.histories import tokens_of
+from sasrec.settings.data import DataSettings
 
 LONG = 1_730_000_000_000_000_001
 WHOLE = [

@@ -5,12 +5,12 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sasrec.config_files import key_words, yaml_file
-from sasrec.configuration import resolve_layers
 from sasrec.data.sources import load_corpus
-from sasrec.data.values import ValueFilter
+from sasrec.data.values.comparable import ValueFilter
 from sasrec.errors import DataError, SettingsError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.resolve import resolve_layers
 
 CODES = ["01234", "1234", "5", "n/a", "7.0", "7"]
 NAMES = ["user_id", "item_id", "timestamp", "code", "price", "category", "flag", "word"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.cleaning import CLEANINGS, cleaned, cleaned_token
+from sasrec.data.values.cleaning import CLEANINGS, cleaned, cleaned_token
 from sasrec.data.vocabulary import Vocabulary
 
 

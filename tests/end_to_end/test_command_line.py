@@ -11,7 +11,9 @@ import pytest
 
 import sasrec
 from sasrec.cli.app import main
-from sasrec.settings import DataSettings, EvaluationSettings, TrainingSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.training import TrainingSettings
 
 SMALL = "--hidden_size=16 --inner_size=16 --n_layers=1 --n_heads=1"
 

@@ -75,7 +75,7 @@ def test_reading_parquet(place: Path) -> None:
 def test_a_trial_of_parquet_reads_without_the_current_folder(place: Path) -> None:
     pl.DataFrame({"a": ["x"]}).write_parquet(place / "x.parquet")
     code = (
-        "from pathlib import Path\nfrom sasrec.data.parquet import _try_elsewhere\n"
+        "from pathlib import Path\nfrom sasrec.data.formats.parquet import _try_elsewhere\n"
         "_try_elsewhere(Path('x.parquet'), ['a'])"
     )
     ended = run("-P", "-c", code, place=place)
@@ -159,7 +159,7 @@ STARTERS = {"subprocess", "multiprocessing", "start_processes", "Popen", "system
 
 
 def test_every_place_that_starts_a_process_is_known() -> None:
-    """A new one needs ``sasrec.children`` and a test above."""
+    """A new one needs ``sasrec.system.children`` and a test above."""
     found = set()
     for path in SOURCE.rglob("*.py"):
         names: set[str] = set()
@@ -172,7 +172,7 @@ def test_every_place_that_starts_a_process_is_known() -> None:
                 names.add(node.attr)
         if names & STARTERS and path.name != "recbole.py":  # it names the type of a queue
             found.add(path.relative_to(SOURCE).as_posix())
-            assert "sasrec.children" in path.read_text(), path
+            assert "sasrec.system.children" in path.read_text(), path
     assert found == {
         "data/movielens.py",
         "data/parquet.py",

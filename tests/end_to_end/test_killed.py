@@ -128,8 +128,8 @@ def test_killed_within_a_library(whole: tuple[bytes, dict[str, Any]], tmp_path: 
 
 # As on systems that take two steps to put a folder in the place of another.
 TWO_STEPS = """
-import sasrec.model_folder
-sasrec.model_folder.exchanged = lambda first, second: False
+import sasrec.recommender.folder
+sasrec.recommender.folder.exchanged = lambda first, second: False
 """
 
 
@@ -149,12 +149,12 @@ def test_killed_between_the_old_model_and_the_new(
 # gone yet.
 EXCHANGED = """
 import os, sys
-import sasrec.model_folder
-true_one = sasrec.model_folder.exchanged
+import sasrec.recommender.folder
+true_one = sasrec.recommender.folder.exchanged
 def deadly(first, second):
     assert true_one(first, second)
     os.kill(os.getpid(), 9)
-sasrec.model_folder.exchanged = deadly
+sasrec.recommender.folder.exchanged = deadly
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[1:]]
 main()

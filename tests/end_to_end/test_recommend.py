@@ -11,12 +11,12 @@ import polars as pl
 import pytest
 
 import sasrec
-from sasrec.answers import Recommendation
 from sasrec.cli import lists
 from sasrec.cli.app import main
 from sasrec.cli.asked import file_histories
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
+from sasrec.recommender.answers import Recommendation
 
 SMALL = {"epochs": 1, "hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1}
 KNOWN = Vocabulary([f"i{number}" for number in range(11)])
@@ -191,7 +191,7 @@ def test_memory_does_not_grow_with_the_histories(tmp_path: Path) -> None:
     )
     sasrec.train(frame, SMALL, out=tmp_path / "model")
     code = (
-        "import sys\nfrom sasrec.cli.app import main\nfrom sasrec.memory import peak_bytes\n"
+        "import sys\nfrom sasrec.cli.app import main\nfrom sasrec.system.memory import peak_bytes\n"
         "try: main()\nfinally: print(peak_bytes(), file=sys.stderr)"
     )
     peaks = []

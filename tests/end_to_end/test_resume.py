@@ -111,12 +111,12 @@ main()
             ["model"],
         ),
         (
-            "sasrec.experiment:baseline_reports",
+            "sasrec.experiment.run:baseline_reports",
             "interrupted before the model was saved; 'sasrec train --resume model' goes on from "
             "the last epoch",
             ["model.training.safetensors"],
         ),
-        ("sasrec.experiment:make_split", "interrupted; nothing was saved", []),
+        ("sasrec.experiment.run:make_split", "interrupted; nothing was saved", []),
     ],
 )
 def test_a_signal_outside_of_training_says_what_is_saved(
@@ -251,7 +251,13 @@ def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
 def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     words = [*WORDS, "--save_dataset=True", f"--dataset_save_path={elsewhere}"]
-    killed = [sys.executable, "-c", INTERRUPTED_AT, "sasrec.experiment:baseline_reports", *words]
+    killed = [
+        sys.executable,
+        "-c",
+        INTERRUPTED_AT,
+        "sasrec.experiment.run:baseline_reports",
+        *words,
+    ]
     assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
     assert elsewhere.is_dir()  # as asked for
     shutil.rmtree(elsewhere)
@@ -262,7 +268,13 @@ def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> No
 
 def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
     words = [*WORDS, "--epochs=2", "--keep_training=True"]
-    killed = [sys.executable, "-c", INTERRUPTED_AT, "sasrec.experiment:baseline_reports", *words]
+    killed = [
+        sys.executable,
+        "-c",
+        INTERRUPTED_AT,
+        "sasrec.experiment.run:baseline_reports",
+        *words,
+    ]
     assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
     path = tmp_path / "model.training.safetensors"
     state, about = load_state(path)

@@ -13,7 +13,7 @@ import hashlib, json, sys
 import torch
 torch.set_num_threads(int(sys.argv[1]))
 import sasrec
-from sasrec.registry import MODELS
+from sasrec.settings.registry import MODELS
 found = {}
 for name in MODELS:
     values = {"epochs": 2, "batch_size": 512, "device": "cpu"}

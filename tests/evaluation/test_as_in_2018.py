@@ -7,21 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from sasrec.data.batching import Batch
-from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.batches.batching import Batch
+from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError
-from sasrec.evaluation.candidates import (
-    candidates_as_in_2018,
-    rank_as_in_2018,
-    sampled_candidates,
-)
+from sasrec.evaluation.candidates import candidates_as_in_2018, rank_as_in_2018, sampled_candidates
 from sasrec.evaluation.ranking import rank_among_samples
 from sasrec.evaluation.report import describe_protocol, evaluate_model
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.settings import EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 CPU = torch.device("cpu")
 

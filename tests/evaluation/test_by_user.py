@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec.configuration import resolve_settings
 from sasrec.errors import SettingsError
 from sasrec.evaluation.by_user import merged
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, Lists, gauc
+from sasrec.settings.resolve import resolve_settings
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "recbole_sampled.json"
 

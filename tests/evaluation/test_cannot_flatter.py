@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from sasrec.data.batching import Batch
-from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.batches.batching import Batch
+from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
 from sasrec.evaluation.report import evaluate_model
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.settings import EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 ITEMS = 20
 METRICS = ("recall", "mrr", "ndcg", "hit", "precision", "map")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.evaluation.ranking import (

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, Lists, split_key
+from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, Lists
+from sasrec.settings.metric_names import split_key
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 REFERENCE = json.loads((GOLDEN / "metrics.json").read_text())

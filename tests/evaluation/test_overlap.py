@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.interactions import from_frame
-from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.evaluation import overlap as overlap_file
 from sasrec.evaluation.overlap import (

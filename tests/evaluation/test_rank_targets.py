@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sasrec.data.sequences import build_corpus
+from sasrec.data.corpus import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import ranking

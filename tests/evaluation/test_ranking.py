@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sasrec.data.batching import Collator
-from sasrec.data.sequences import Corpus, Sequences, build_corpus
+from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.windows import Windows
+from sasrec.data.corpus import Corpus, build_corpus
+from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
-from sasrec.data.windows import Windows
 from sasrec.evaluation import ranking
 from sasrec.evaluation.ranking import (
     Ranking,

@@ -14,9 +14,9 @@ from sasrec.kernels.attention import (
     kept_mask,
     takes,
 )
-from sasrec.models.attention import SelfAttention, dropped_attention_plain
-from sasrec.models.layers import Layout
-from sasrec.models.positions import UNKNOWN, Distances, RelativeBias, gap_buckets
+from sasrec.models.parts.attention import SelfAttention, dropped_attention_plain
+from sasrec.models.parts.layers import Layout
+from sasrec.models.parts.positions import UNKNOWN, Distances, RelativeBias, gap_buckets
 
 
 def both(projected, bits, kept):

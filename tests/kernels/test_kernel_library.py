@@ -10,13 +10,13 @@ import pytest
 import torch
 from kernel_inputs import error
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.errors import SettingsError
 from sasrec.kernels import attention as kernel
 from sasrec.kernels import library
 from sasrec.kernels.attention import kept_mask
 from sasrec.losses.full import softmax_cross_entropy
-from sasrec.models.attention import dropped_attention_plain
+from sasrec.models.parts.attention import dropped_attention_plain
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 

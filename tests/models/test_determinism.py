@@ -9,8 +9,8 @@ from torch import Tensor
 from sasrec.losses.full import smoothed
 from sasrec.losses.sampled import bce
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import Layout
-from sasrec.models.positions import GAP_BUCKETS, Distances, RelativeBias
+from sasrec.models.parts.layers import Layout
+from sasrec.models.parts.positions import GAP_BUCKETS, Distances, RelativeBias
 
 
 def relative_bias() -> Tensor:

@@ -5,15 +5,11 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.batching import Batch
-from sasrec.models.attention import (
-    SelfAttention,
-    dropped_attention,
-    dropped_attention_plain,
-)
-from sasrec.models.dropout import Dropout, keep_mask
-from sasrec.models.feed_forward import ACTIVATIONS, FeedForward
-from sasrec.models.layers import layout_of, pad, unpad
+from sasrec.data.batches.batching import Batch
+from sasrec.models.parts.attention import SelfAttention, dropped_attention, dropped_attention_plain
+from sasrec.models.parts.dropout import Dropout, keep_mask
+from sasrec.models.parts.feed_forward import ACTIVATIONS, FeedForward
+from sasrec.models.parts.layers import layout_of, pad, unpad
 
 
 def batch_of(lengths):

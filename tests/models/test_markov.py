@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.batching import Collator
+from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.windows import case_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import leave_one_out
-from sasrec.data.windows import case_windows
 from sasrec.models.markov import count_transitions
 
 N_ITEMS = 6

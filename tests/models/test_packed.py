@@ -3,10 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.batching import Batch
-from sasrec.models.attention import SelfAttention
-from sasrec.models.layers import layout_of
-from sasrec.models.packed import packed_attention, packed_attention_plain
+from sasrec.data.batches.batching import Batch
+from sasrec.models.parts.attention import SelfAttention
+from sasrec.models.parts.layers import layout_of
+from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 
 
 def batch_of(lengths: list[int]) -> Batch:

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.models.attention import dropped_attention, dropped_attention_plain
-from sasrec.models.dropout import drop_rows
-from sasrec.models.positions import GAP_BUCKETS, gap_buckets, rotated
+from sasrec.models.parts.attention import dropped_attention, dropped_attention_plain
+from sasrec.models.parts.dropout import drop_rows
+from sasrec.models.parts.positions import GAP_BUCKETS, gap_buckets, rotated
 
 
 @pytest.mark.parametrize(

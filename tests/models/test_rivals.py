@@ -8,18 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.configuration import resolve_settings
-from sasrec.data.batching import Batch
-from sasrec.data.sequences import build_corpus
+from sasrec.data.batches.batching import Batch
+from sasrec.data.corpus import build_corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.synthetic import checkerboard
-from sasrec.experiment import run_experiment
+from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.bert4rec import BERT4Rec
 from sasrec.models.contract import NextItemModel
 from sasrec.models.transrec import distances
-from sasrec.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 from torch import nn
 from torch.nn import LayerNorm
 
-from sasrec.data.batching import Batch, Collator
+from sasrec.data.batches.batching import Batch, Collator
+from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
-from sasrec.data.windows import Windows
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
-from sasrec.models.layers import layout_of
+from sasrec.models.parts.layers import layout_of
 from sasrec.models.sasrec import SASRec, SASRecSettings
-from sasrec.recbole_import import renamed_weights
+from sasrec.recbole.importing import renamed_weights
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SMALL = {"hidden_size": 16, "inner_size": 32}

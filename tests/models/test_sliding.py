@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.models.caser import Caser, CaserSettings
-from sasrec.models.sliding import largest_found
+from sasrec.models.parts.sliding import largest_found
 
 
 def one_by_one(padded: Tensor, filters: Tensor) -> Tensor:

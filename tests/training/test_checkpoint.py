@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import torch
 
-from sasrec.configuration import resolve_settings
-from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import ModelError
-from sasrec.experiment import Outcome, run_experiment
+from sasrec.experiment.run import Outcome, run_experiment
+from sasrec.settings.resolve import resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state, save_state
 from sasrec.training.progress import LogObserver
 
@@ -180,7 +180,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
     def full(*words: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("sasrec.data.writing.os.replace", full)
+    monkeypatch.setattr("sasrec.system.writing.os.replace", full)
     with pytest.raises(ModelError, match=r"could not be kept.*No space left on device"):
         trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {"n": 2}, path))
     assert path.read_bytes() == before

@@ -7,21 +7,21 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sasrec.configuration import resolve_settings
-from sasrec.data.batching import Batch
-from sasrec.data.sequences import build_corpus
+from sasrec.data.batches.batching import Batch
+from sasrec.data.corpus import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
-from sasrec.experiment import training_batches
+from sasrec.experiment.run import training_batches
 from sasrec.kernels import library
 from sasrec.kernels import pairs as kernel
 from sasrec.losses.sampled import bpr
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.objective import training_loss
-from sasrec.registry import MODELS, resolve
+from sasrec.settings.registry import MODELS, resolve
+from sasrec.settings.resolve import resolve_settings
 from sasrec.training import flat
 from sasrec.training.averaging import WeightAverage
+from sasrec.training.objective import training_loss
 from sasrec.training.trainer import TrainingLoop
 
 CPU = torch.device("cpu")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from sasrec.configuration import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.errors import DataError, SasrecError, SettingsError
-from sasrec.experiment import run_experiment, training_batches
-from sasrec.training.processes import Group, my_place, run_in_processes
+from sasrec.experiment.run import run_experiment, training_batches
+from sasrec.settings.resolve import resolve_settings
+from sasrec.system.processes import Group, my_place, run_in_processes
 from sasrec.training.progress import LogObserver
 
 SETTINGS = {

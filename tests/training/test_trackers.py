@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from sasrec.configuration import resolve_settings
-from sasrec.data.sequences import build_corpus
+from sasrec.data.corpus import build_corpus
 from sasrec.data.synthetic import checkerboard
 from sasrec.errors import SettingsError
-from sasrec.experiment import run_experiment
+from sasrec.experiment.run import run_experiment
+from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 from sasrec.training.trackers import TrackedObserver
 

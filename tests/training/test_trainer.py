@@ -6,24 +6,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sasrec.configuration import resolve_settings
-from sasrec.data.sequences import Corpus, build_corpus
+from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
 from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
-from sasrec.experiment import (
-    Outcome,
-    run_experiment,
-    training_batches,
-)
+from sasrec.experiment.run import Outcome, run_experiment, training_batches
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
-from sasrec.objective import training_loss
-from sasrec.registry import LOSSES
-from sasrec.settings import TrainingSettings
+from sasrec.settings.registry import LOSSES
+from sasrec.settings.resolve import resolve_settings
+from sasrec.settings.training import TrainingSettings
+from sasrec.system.device import pick_device, pick_precision
 from sasrec.training.best import Best
-from sasrec.training.device import pick_device, pick_precision
+from sasrec.training.objective import training_loss
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
 from sasrec.training.trainer import Trained, fit

@@ -249,7 +249,7 @@ def test_a_lock_of_a_killed_process_stops_nobody(
     holding = """
 import os, sys
 from pathlib import Path
-from sasrec.locks import KernelLock
+from sasrec.system.locks import KernelLock
 lock = KernelLock(Path("out/s.journal"))
 lock.acquire()
 os.kill(os.getpid(), 9)

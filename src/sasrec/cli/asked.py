@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.places import expanded
-from sasrec.cli.watch import fetch_progress
-from sasrec.data.limits import json_within_limits
+from sasrec.cli.output_paths import expanded
+from sasrec.cli.progress import fetch_progress
 from sasrec.errors import DataError, did_you_mean
+from sasrec.system.json_limits import json_within_limits
 
 if TYPE_CHECKING:
-    from sasrec.data.sequences import Corpus
+    from sasrec.data.corpus import Corpus
     from sasrec.data.vocabulary import Vocabulary
-    from sasrec.recommender import Recommender
+    from sasrec.recommender.recommender import Recommender
 
 Histories = Annotated[
     list[str] | None,
@@ -117,7 +117,7 @@ def _user_histories(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Asked]:
     from sasrec.data.sources import load_corpus, user_notes
-    from sasrec.settings import DataSettings
+    from sasrec.settings.data import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
     source = data if data is not None else trained_on(recommender)

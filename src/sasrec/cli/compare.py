@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.places import expanded, folder_name
+from sasrec.cli.output_paths import expanded, folder_name
+from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.run import ConfigFiles, Data
 from sasrec.cli.terminal import plain_console
-from sasrec.cli.watch import fetch_progress, observer_for
-from sasrec.data.writing import remove_leftovers, write_whole
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.locks import alone_at
-from sasrec.pictures import attempted
+from sasrec.system.locks import alone_at
+from sasrec.system.pictures import attempted
+from sasrec.system.writing import remove_leftovers, write_whole
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
-    from sasrec.config_files import Layer
+    from sasrec.settings.files import Layer
     from sasrec.training.progress import Observer
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
@@ -83,7 +83,7 @@ def compare(
     goes to the models that have it; a saved model keeps its own. After an interruption the same
     command goes on with the trainings that are not finished.
     """
-    from sasrec.config_files import Layer, key_words, yaml_file
+    from sasrec.settings.files import Layer, key_words, yaml_file
 
     if protocol not in PROTOCOLS:
         raise SettingsError(
@@ -234,7 +234,7 @@ def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:
     Raises:
         SettingsError: A name is unknown, or there is none.
     """
-    from sasrec.registry import BASELINES, MODELS, model_called
+    from sasrec.settings.registry import BASELINES, MODELS, model_called
 
     if models.strip().lower() == "all":
         return list(MODELS), []

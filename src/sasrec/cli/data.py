@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.places import expanded
-from sasrec.cli.watch import fetch_progress
+from sasrec.cli.output_paths import expanded
+from sasrec.cli.progress import fetch_progress
 
 if TYPE_CHECKING:
-    from sasrec.data.sequences import Corpus
+    from sasrec.data.corpus import Corpus
 
 data_app = typer.Typer(help="List, fetch and describe data sets.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
@@ -78,9 +78,9 @@ def describe(
 
     Settings of the data are given as --key=value, such as --user_column=customer.
     """
-    from sasrec.config_files import key_words
-    from sasrec.configuration import resolve_layers
     from sasrec.data.sources import load_corpus
+    from sasrec.settings.files import key_words
+    from sasrec.settings.resolve import resolve_layers
 
     settings = resolve_layers([key_words(context.args)]).data
     facts = describe_facts(load_corpus(data, settings, fetch_progress()))
@@ -105,7 +105,7 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
     """
     import numpy as np
 
-    from sasrec.data.repetition import repetition
+    from sasrec.data.checks.repetition import repetition
 
     lengths = corpus.sequences.lengths()
     users, items, events = len(corpus.users), len(corpus.items), corpus.sequences.n_events

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sasrec.cli.asked import Asked, Histories, Users, asked_histories, trained_on
-from sasrec.cli.places import expanded
-from sasrec.cli.watch import fetch_progress
-from sasrec.data.writing import write_whole
+from sasrec.cli.output_paths import expanded
+from sasrec.cli.progress import fetch_progress
 from sasrec.errors import printable
-from sasrec.pictures import attempted
+from sasrec.system.pictures import attempted
+from sasrec.system.writing import write_whole
 
 if TYPE_CHECKING:
-    from sasrec.data.sequences import Corpus
-    from sasrec.explanation import AverageAttention
-    from sasrec.explanation_pictures import Person
-    from sasrec.recommender import Recommender
-    from sasrec.settings import DataSettings
+    from sasrec.data.corpus import Corpus
+    from sasrec.explanation.explain import AverageAttention
+    from sasrec.explanation.pictures import Person
+    from sasrec.recommender.recommender import Recommender
+    from sasrec.settings.data import DataSettings
 
 
 PAGE = "explanation.html"
@@ -47,10 +47,10 @@ def explain(
     Without --user and --history, the first user of the data is taken.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.explanation_page import explanation_page
-    from sasrec.explanation_pictures import pictures_of
-    from sasrec.loading import load
-    from sasrec.settings import DataSettings
+    from sasrec.explanation.page import explanation_page
+    from sasrec.explanation.pictures import pictures_of
+    from sasrec.recommender.loading import load
+    from sasrec.settings.data import DataSettings
 
     recommender = load(model)
     settings = DataSettings(**recommender.settings["data"])
@@ -82,9 +82,9 @@ def explain(
 def _averages(
     recommender: Recommender, corpus: Corpus, source: str, settings: DataSettings
 ) -> AverageAttention:
-    from sasrec.data.sequences import renumbered
+    from sasrec.data.corpus import renumbered
     from sasrec.data.sources import item_groups
-    from sasrec.explanation import average_attention
+    from sasrec.explanation.explain import average_attention
 
     known = renumbered(corpus, recommender.items)
     groups = item_groups(source, settings, recommender.items.entries)
@@ -92,8 +92,8 @@ def _averages(
 
 
 def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
-    from sasrec.explanation import effects
-    from sasrec.explanation_pictures import Person
+    from sasrec.explanation.explain import effects
+    from sasrec.explanation.pictures import Person
 
     times = asked.times
     looked_at, maps = recommender.attention(asked.tokens, times=times)

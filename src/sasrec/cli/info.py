@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.places import expanded
+from sasrec.cli.output_paths import expanded
 from sasrec.errors import ModelError, printable
 
 if TYPE_CHECKING:
-    from sasrec.model_contents import Contents
+    from sasrec.recommender.contents import Contents
 
 VERSIONS = ("python", "torch", "numpy", "polars", "device", "precision")
 
@@ -22,7 +22,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
 ) -> None:
     """Check the files of a saved model, and print what it is and how good it was."""
-    from sasrec.model_contents import read_notes
+    from sasrec.recommender.contents import read_notes
 
     path = expanded(model)
     found = described(path, read_notes(path))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sasrec.errors import DataError, ModelError, SettingsError, printable
 
 if TYPE_CHECKING:
-    from sasrec.configuration import RunSettings
-    from sasrec.data.sequences import Corpus
+    from sasrec.data.corpus import Corpus
+    from sasrec.settings.resolve import RunSettings
     from sasrec.training.checkpoint import TrainState
 
 CHECKPOINT = ".training.safetensors"
@@ -124,8 +124,8 @@ def cut_off(folder: Path, epochs: int | None = None) -> Job:
         ModelError: There is no checkpoint, or it is damaged.
         SettingsError: There would be more epochs than there were to be.
     """
-    from sasrec.configuration import resolve_settings
-    from sasrec.model_folder import WEIGHTS
+    from sasrec.recommender.folder import WEIGHTS
+    from sasrec.settings.resolve import resolve_settings
     from sasrec.training.checkpoint import load_state
 
     if folder.name.endswith(CHECKPOINT):  # the file itself was named

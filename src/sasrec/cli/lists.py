@@ -11,12 +11,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sasrec.cli.places import expanded
-from sasrec.data.writing import check_writable, written_whole
+from sasrec.cli.output_paths import expanded
 from sasrec.errors import DataError
+from sasrec.system.writing import check_writable, written_whole
 
 if TYPE_CHECKING:
-    from sasrec.answers import Recommendation
+    from sasrec.recommender.answers import Recommendation
 
     Answers = Iterator[tuple[str, Recommendation]]
 

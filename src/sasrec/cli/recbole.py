@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from sasrec.cli.run import ConfigFiles
-from sasrec.streams import bare_streams
+from sasrec.system.streams import bare_streams
 
 
 def execute(
@@ -21,7 +21,7 @@ def execute(
 
     What follows the script is passed on to it.
     """
-    from sasrec.recbole_names import run_script
+    from sasrec.recbole.names import run_script
 
     with bare_streams():  # a script prints what it likes, as under python itself
         run_script(script, context.args)
@@ -48,8 +48,8 @@ def run_recbole(
     ] = 0,
 ) -> None:
     """Train and evaluate as RecBole's run_recbole.py; other settings as --key=value."""
-    from sasrec.config_files import key_words, yaml_file
-    from sasrec.recbole import run
+    from sasrec.recbole.quick_start import run
+    from sasrec.settings.files import key_words, yaml_file
 
     files = (config_files or "").replace(",", " ").split()
     in_files = {key for path in files for key in yaml_file(path).values}
@@ -103,11 +103,11 @@ def run_hyper(
 
     'sasrec tune' does more: it resumes, is shared by processes, and ends hopeless trials early.
     """
-    from sasrec.config_files import key_words
-    from sasrec.data.writing import check_writable
     from sasrec.errors import Interrupted
     from sasrec.recbole import HyperTuning, objective_function
-    from sasrec.recbole_config import Config
+    from sasrec.recbole.config import Config
+    from sasrec.settings.files import key_words
+    from sasrec.system.writing import check_writable
 
     tool = _known_tool(tool)
     fixed = {**key_words(context.args).values}
@@ -134,7 +134,7 @@ def run_hyper(
     )
     try:
         if tool == "Ray":
-            from sasrec.tuning.on_ray import run_on_ray
+            from sasrec.recbole.on_ray import run_on_ray
 
             run_on_ray(search)
         else:
@@ -176,7 +176,7 @@ def _known_tool(tool: str) -> str:
         meant = did_you_mean(tool, TOOLS)
         raise SettingsError(f"--tool is {tool!r}{meant} (known: {', '.join(TOOLS)})")
     if name == "Ray":
-        from sasrec.tuning.on_ray import ray_here
+        from sasrec.recbole.on_ray import ray_here
 
         ray_here()
     if name == "Hyperopt":
@@ -217,14 +217,14 @@ def import_recbole(
     The converted file knows how RecBole was told to filter the data; other settings are given as
     --key=value, and win.
     """
+    from sasrec.cli.progress import fetch_progress
     from sasrec.cli.run import print_reports
-    from sasrec.cli.watch import fetch_progress
-    from sasrec.config_files import key_words, yaml_file
     from sasrec.data.sources import load_corpus
     from sasrec.errors import SettingsError
-    from sasrec.model_folder import check_target
-    from sasrec.recbole_checkpoint import SCRIPT, read_checkpoint
-    from sasrec.recbole_import import import_model, resolve_import
+    from sasrec.recbole.checkpoint import SCRIPT, read_checkpoint
+    from sasrec.recbole.importing import import_model, resolve_import
+    from sasrec.recommender.folder import check_target
+    from sasrec.settings.files import key_words, yaml_file
 
     if script:
         print(SCRIPT, end="")

@@ -24,8 +24,8 @@ from sasrec.cli.terminal import plain_console
 from sasrec.errors import DataError, printable
 
 if TYPE_CHECKING:
-    from sasrec.answers import Recommendation
-    from sasrec.recommender import Recommender
+    from sasrec.recommender.answers import Recommendation
+    from sasrec.recommender.recommender import Recommender
 
 
 def recommend(
@@ -61,7 +61,7 @@ def recommend(
     ] = False,
 ) -> None:
     """Recommend what comes next for histories of anybody, known in training or not."""
-    from sasrec.loading import load
+    from sasrec.recommender.loading import load
 
     path = None if out is None else checked_target(out)
     recommender = load(model)

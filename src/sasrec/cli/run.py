@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sasrec.cli.asked import trained_on
+from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.cli.watch import fetch_progress
 from sasrec.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from sasrec.configuration import RunSettings
     from sasrec.evaluation.report import Report
+    from sasrec.settings.resolve import RunSettings
 
 Data = Annotated[
     str,
@@ -56,17 +56,17 @@ def evaluate(
     """
     import torch
 
-    from sasrec.config_files import Layer, key_words
-    from sasrec.configuration import resolve_layers
-    from sasrec.data.remarks import tell
-    from sasrec.data.sequences import renumbered
+    from sasrec.data.checks.remarks import tell
+    from sasrec.data.corpus import renumbered
     from sasrec.data.sources import load_corpus
     from sasrec.data.splits import make_split
     from sasrec.evaluation.report import evaluate_model
     from sasrec.evaluation.verdict import compared_by, worse_than_counts
-    from sasrec.experiment import baseline_reports, only
-    from sasrec.familiar import familiar
-    from sasrec.loading import load
+    from sasrec.experiment.familiar import familiar
+    from sasrec.experiment.run import baseline_reports, only
+    from sasrec.recommender.loading import load
+    from sasrec.settings.files import Layer, key_words
+    from sasrec.settings.resolve import resolve_layers
 
     recommender = load(model)
     saved = recommender.settings
@@ -171,7 +171,7 @@ def config(
 def _adapted_to(run: RunSettings, data: str) -> RunSettings:
     """Return the settings with what their preset makes of a data set."""
     from sasrec.data.sources import load_corpus
-    from sasrec.experiment import fitted
+    from sasrec.experiment.run import fitted
 
     return fitted(run, load_corpus(data, run.data, fetch_progress()))
 
@@ -195,10 +195,10 @@ def settings_from(
     Returns:
         The settings; keys without effect are mentioned on standard error.
     """
-    from sasrec.config_files import Layer, key_words, yaml_file
-    from sasrec.configuration import resolve_layers
-    from sasrec.presets import DEFAULT
-    from sasrec.registry import model_called
+    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.settings.presets import DEFAULT
+    from sasrec.settings.registry import model_called
+    from sasrec.settings.resolve import resolve_layers
 
     line = key_words(words)
     asked = {**given, "preset": preset}

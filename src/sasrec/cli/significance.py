@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sasrec.cli.compare import alone_in
-from sasrec.cli.places import expanded, folder_name
+from sasrec.cli.output_paths import expanded, folder_name
+from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.terminal import plain_console
-from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
     from sasrec.comparison.kept import KeptTrainings
-    from sasrec.config_files import Layer
+    from sasrec.settings.files import Layer
     from sasrec.training.progress import Observer
 
 
@@ -55,8 +55,8 @@ def significance(
     trainings that are not finished.
     """
     from sasrec.comparison.kept import KeptTrainings
-    from sasrec.config_files import Layer, key_words, yaml_file
-    from sasrec.registry import MODELS, model_called, resolve
+    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.settings.registry import MODELS, model_called, resolve
 
     names = [model_called(model_ours), model_called(model_baseline)]
     for name in names:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import printable
-from sasrec.streams import ReaderGone
+from sasrec.system.streams import ReaderGone
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sasrec.cli.job import Job, Keeper, check_same_data, cut_off
-from sasrec.cli.places import expanded, model_folder_name
+from sasrec.cli.output_paths import expanded, model_folder_name
+from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
-from sasrec.cli.watch import fetch_progress, observer_for
 from sasrec.errors import Interrupted, ModelError, SettingsError
-from sasrec.locks import alone_at
-from sasrec.pictures import attempted
+from sasrec.system.locks import alone_at
+from sasrec.system.pictures import attempted
 
 if TYPE_CHECKING:
-    from sasrec.data.sequences import Corpus
-    from sasrec.experiment import Outcome
+    from sasrec.data.corpus import Corpus
+    from sasrec.experiment.run import Outcome
 
 SEVERAL = "another training writes to {}; wait for it, or choose another place with --out"
 
@@ -85,7 +85,7 @@ def train(
         folder = expanded(Path(run.output.checkpoint_dir) / name if out is None else out)
         job = Job(run, data, folder, replaces=overwrite or out is None)
     may_be_other = out is not None or overwrite or resume is not None
-    from sasrec.data.writing import remove_leftovers
+    from sasrec.system.writing import remove_leftovers
 
     with _alone(job):
         for place in (job.folder, job.checkpoint):
@@ -113,8 +113,8 @@ def _work(job: Job, *, may_be_other: bool, as_json: bool, quiet: bool) -> None:
         Interrupted: Training was stopped early; what there is was saved.
     """
     from sasrec.data.sources import load_corpus, save_events
-    from sasrec.experiment import HASHES, fitted
-    from sasrec.model_folder import check_target
+    from sasrec.experiment.run import HASHES, fitted
+    from sasrec.recommender.folder import check_target
 
     run = job.run
     logging.getLogger("sasrec").setLevel(run.output.log_level)
@@ -160,7 +160,7 @@ def _trained_and_saved(job: Job, corpus: Corpus, *, quiet: bool) -> Outcome:
     Raises:
         ModelError: The loss was no longer a finite number, or something cannot be written.
     """
-    from sasrec.experiment import run_experiment
+    from sasrec.experiment.run import run_experiment
 
     keeper = _keeper(job, corpus)
     try:
@@ -247,7 +247,7 @@ def _alone(job: Job) -> Iterator[None]:
     Raises:
         ModelError: There is another training, or nothing can be written there.
     """
-    from sasrec.model_folder import check_target
+    from sasrec.recommender.folder import check_target
 
     check_target(job.folder, overwrite=True)
     with ExitStack() as stack:
@@ -265,7 +265,7 @@ def _alone(job: Job) -> Iterator[None]:
 
 def _refuse_other_source(folder: Path, source: str) -> None:
     """Refuse to replace, unasked, a model that was trained on other data of the same name."""
-    from sasrec.model_folder import SETTINGS, read_json
+    from sasrec.recommender.folder import SETTINGS, read_json
 
     if not (folder / SETTINGS).is_file():
         return
@@ -278,7 +278,7 @@ def _refuse_other_source(folder: Path, source: str) -> None:
 
 
 def _save_curve(metrics: dict[str, Any], watched: str, folder: Path) -> None:
-    from sasrec.model_folder import CURVE
+    from sasrec.recommender.folder import CURVE
     from sasrec.training.curve import draw_curve
 
     path = folder / CURVE

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.places import made_folder, model_folder_name
+from sasrec.cli.output_paths import made_folder, model_folder_name
+from sasrec.cli.progress import fetch_progress
 from sasrec.cli.run import AsJson, ConfigFiles, Data, Preset, Quiet, settings_from
 from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, write_settings
-from sasrec.cli.watch import fetch_progress
 from sasrec.errors import Interrupted, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def tune(
     that all trials share are given as --key=value.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.evaluation.metrics import smaller_is_better
-    from sasrec.registry import model_called
+    from sasrec.settings.metric_names import smaller_is_better
+    from sasrec.settings.registry import model_called
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
     from sasrec.tuning.helpers import Task, search_together
     from sasrec.tuning.plan import SearchPlan
@@ -154,7 +154,7 @@ def _known(option: str, value: str, known: tuple[str, ...]) -> None:
 
 
 def _space(path: Path) -> list[Parameter]:
-    from sasrec.config_files import yaml_file
+    from sasrec.settings.files import yaml_file
     from sasrec.tuning.space import read_space, space_of
 
     if path.suffix in {".yaml", ".yml"}:

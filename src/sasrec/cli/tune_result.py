@@ -11,12 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sasrec.data.writing import write_whole
 from sasrec.errors import SasrecError
-from sasrec.pictures import attempted
+from sasrec.system.pictures import attempted
+from sasrec.system.writing import write_whole
 
 if TYPE_CHECKING:
-    from sasrec.data.sequences import Corpus
+    from sasrec.data.corpus import Corpus
     from sasrec.tuning.study import Search
 
 
@@ -69,7 +69,7 @@ class Chosen:
         Raises:
             SasrecError: No trial finished.
         """
-        from sasrec.evaluation.metrics import smaller_is_better
+        from sasrec.settings.metric_names import smaller_is_better
 
         best, failed = search.best(), search.failed()
         if best is None:
@@ -105,8 +105,8 @@ def tested(
     Returns:
         Metric to value, for each seed.
     """
-    from sasrec.configuration import resolve_settings
-    from sasrec.experiment import run_experiment
+    from sasrec.experiment.run import run_experiment
+    from sasrec.settings.resolve import resolve_settings
     from sasrec.training.progress import LogObserver
 
     tests: list[dict[str, float]] = []
@@ -176,7 +176,7 @@ def write_report(
         folder: Where to.
         title: Of the report.
     """
-    from sasrec.evaluation.metrics import smaller_is_better
+    from sasrec.settings.metric_names import smaller_is_better
     from sasrec.tuning.report import search_figures, search_report, write_figures
 
     # A search looks for the highest, and its pictures show what it saw.

@@ -10,21 +10,24 @@ from typing import TYPE_CHECKING
 from sasrec.comparison.entries import Comparison, Measured, course_of, entries_of, remarks_on
 from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.trainings import Trainings, n_weights
-from sasrec.config_files import Layer
-from sasrec.configuration import RunSettings, adapted, known_keys, our_name, resolve_layers
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
 from sasrec.evaluation.metrics import RANK_METRICS
 from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
-from sasrec.experiment import baseline_reports, evaluate, prepared_device
-from sasrec.loading import load
-from sasrec.memory import forget_peak, peak_bytes
-from sasrec.presets import DEFAULT, facts_of
-from sasrec.recommender import Recommender
-from sasrec.registry import BASELINES, MODELS
-from sasrec.settings import SPLIT_KEYS, DataSettings, EvaluationSettings, OutputSettings
+from sasrec.experiment.facts import facts_of
+from sasrec.experiment.run import baseline_reports, evaluate, prepared_device
+from sasrec.recommender.loading import load
+from sasrec.recommender.recommender import Recommender
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import SPLIT_KEYS, EvaluationSettings
+from sasrec.settings.files import Layer
+from sasrec.settings.output import OutputSettings
+from sasrec.settings.presets import DEFAULT
+from sasrec.settings.registry import BASELINES, MODELS
+from sasrec.settings.resolve import RunSettings, adapted, known_keys, our_name, resolve_layers
+from sasrec.system.memory import forget_peak, peak_bytes
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from sasrec.errors import DataError
-from sasrec.evaluation.metrics import RANK_METRICS, split_key
+from sasrec.evaluation.metrics import RANK_METRICS
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
+from sasrec.settings.metric_names import split_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sasrec.comparison.entries import Course, Training
-from sasrec.configuration import RunSettings
-from sasrec.data.limits import json_within_limits
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split
-from sasrec.data.writing import remove_leftovers, written_whole
 from sasrec.errors import DataError, SettingsError
 from sasrec.evaluation.report import environment
+from sasrec.settings.resolve import RunSettings
+from sasrec.system.json_limits import json_within_limits
+from sasrec.system.writing import remove_leftovers, written_whole
 
 if TYPE_CHECKING:
     import torch

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.comparison.entries import Comparison
-from sasrec.data.writing import write_whole
-from sasrec.pictures import drawn, new_figure, plain_logarithmic, plain_texts
-from sasrec.registry import BASELINES
+from sasrec.settings.registry import BASELINES
+from sasrec.system.pictures import drawn, new_figure, plain_logarithmic, plain_texts
+from sasrec.system.writing import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

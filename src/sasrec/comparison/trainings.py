@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec.comparison.entries import Course, Training
 from sasrec.comparison.kept import KeptTrainings, dependencies
-from sasrec.configuration import RunSettings
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split
 from sasrec.errors import Interrupted, ModelError
-from sasrec.experiment import evaluate, train_model
-from sasrec.memory import forget_peak, peak_bytes
+from sasrec.experiment.run import evaluate, train_model
 from sasrec.models.contract import NextItemModel
+from sasrec.settings.resolve import RunSettings
+from sasrec.system.memory import forget_peak, peak_bytes
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sasrec.data.limits import json_within_limits
 from sasrec.data.movielens import (
     Progress,
     movielens_1m,
@@ -24,9 +23,10 @@ from sasrec.data.movielens import (
     movielens_100k_from_wheel,
     sha256_of,
 )
-from sasrec.data.writing import remove_leftovers, settle, working_prefix
 from sasrec.errors import DataError, did_you_mean
-from sasrec.locks import alone_at
+from sasrec.system.json_limits import json_within_limits
+from sasrec.system.locks import alone_at
+from sasrec.system.writing import remove_leftovers, settle, working_prefix
 
 CHECKSUMS = "checksums.json"
 """Beside the files of a data set: what was fetched, name to SHA-256."""

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.intervals import Interval, parse_intervals
-from sasrec.data.numbering import Numbering, occurrences, taken
-from sasrec.data.values import ValueFilter
+from sasrec.data.values.comparable import ValueFilter
+from sasrec.data.values.intervals import Interval, parse_intervals
+from sasrec.data.values.numbering import Numbering, occurrences, taken
 from sasrec.errors import DataError, did_you_mean
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 NUMBERED = ("user", "item")
 """Columns of numbers of tokens."""

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from sasrec.data.cleaning import numbering_for
-from sasrec.data.doubtful_times import time_remarks
-from sasrec.data.doubtful_tokens import token_remarks
-from sasrec.data.incomplete import complete_rows
-from sasrec.data.moments import Zones
-from sasrec.data.numbering import Numbering
-from sasrec.data.remarks import Remark
-from sasrec.data.times import as_times
-from sasrec.data.tokens import place_of, spelled
+from sasrec.data.checks.doubtful_times import time_remarks
+from sasrec.data.checks.doubtful_tokens import token_remarks
+from sasrec.data.checks.incomplete import complete_rows
+from sasrec.data.checks.remarks import Remark
+from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.numbering import Numbering
+from sasrec.data.values.times import as_times
+from sasrec.data.values.timestamps import Zones
+from sasrec.data.values.tokens import place_of, spelled
 from sasrec.errors import DataError, did_you_mean
-from sasrec.settings import NO_TIMES, DataSettings
+from sasrec.settings.data import NO_TIMES, DataSettings
 
 VALUE = "value:"
 """What the names of further columns in a frame of events begin with."""

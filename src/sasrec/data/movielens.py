@@ -15,8 +15,8 @@ from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
 
-from sasrec.children import python_command
 from sasrec.errors import DataError
+from sasrec.system.children import python_command
 
 Progress = Callable[[int, int], None]
 """Told bytes so far and bytes in all (0 if unknown)."""

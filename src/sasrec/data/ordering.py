@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.numbering import taken
+from sasrec.data.values.numbering import taken
 
 BLOCK = 2**15
 """Events sorted by time at once: few enough to stay in a cache, many enough to be few blocks."""

@@ -16,22 +16,23 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sasrec.data.atomic import read_header, read_pieces
-from sasrec.data.cleaning import numbering_for
-from sasrec.data.doubtful_times import time_remarks
-from sasrec.data.doubtful_tokens import joined_tokens, token_remarks
+from sasrec.data.checks.doubtful_times import time_remarks
+from sasrec.data.checks.doubtful_tokens import joined_tokens, token_remarks
+from sasrec.data.checks.overlaps import out_of_order, overlaps_of_events, overlaps_of_histories
+from sasrec.data.checks.remarks import Remark
+from sasrec.data.checks.repetition import repetition, repetition_remarks
+from sasrec.data.corpus import Corpus
+from sasrec.data.formats.atomic import read_header, read_pieces
+from sasrec.data.formats.layout import Layout
+from sasrec.data.formats.readers import read_atomic, read_titles
+from sasrec.data.formats.rows import Rows
 from sasrec.data.interactions import require_columns
-from sasrec.data.layout import Layout
-from sasrec.data.numbering import Numbering, by_appearance, occurrences, taken
-from sasrec.data.overlaps import out_of_order, overlaps_of_events, overlaps_of_histories
-from sasrec.data.readers import read_atomic, read_titles
-from sasrec.data.remarks import Remark
-from sasrec.data.repetition import repetition, repetition_remarks
-from sasrec.data.rows import Rows
-from sasrec.data.sequences import Corpus, Sequences, line_up
+from sasrec.data.sequences import Sequences, line_up
+from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.numbering import Numbering, by_appearance, occurrences, taken
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
 
 SLICE = 2**20
 """Bytes of ready histories whose items are spelled out at once, in some ten times as many."""

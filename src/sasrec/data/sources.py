@@ -17,19 +17,19 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
+from sasrec.data.checks.remarks import tell
+from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters, needed_columns
+from sasrec.data.formats.readers import read_file, read_groups, read_notes
 from sasrec.data.interactions import Interactions, from_frame, require_columns
 from sasrec.data.movielens import Progress
 from sasrec.data.presplit import read_parts
-from sasrec.data.readers import read_file, read_groups, read_notes
-from sasrec.data.remarks import tell
-from sasrec.data.sequences import Corpus, build_corpus
 from sasrec.data.synthetic import hidden_markov
-from sasrec.data.times import time_column
-from sasrec.data.tokens import spelled
-from sasrec.data.writing import write_whole
+from sasrec.data.values.times import time_column
+from sasrec.data.values.tokens import spelled
 from sasrec.errors import DataError, did_you_mean
-from sasrec.settings import DataSettings
+from sasrec.settings.data import DataSettings
+from sasrec.system.writing import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sasrec.data.remarks import Remark, tell
-from sasrec.data.sequences import Corpus, Sequences
+from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.corpus import Corpus
+from sasrec.data.sequences import Sequences
 from sasrec.errors import DataError
-from sasrec.settings import EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 TOLERANCE = 0.01
 """How far a share may be from the one asked for before it is told."""

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from sasrec.data.cleaning import cleaned_token
+from sasrec.data.values.cleaning import cleaned_token
 
 
 class Vocabulary:

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sasrec.data.batching import Collator
+from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.windows import case_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
-from sasrec.data.windows import case_windows
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.ranking import last_scores
 from sasrec.models.contract import NextItemModel
-from sasrec.settings import EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from sasrec.data.batching import Collator
-from sasrec.data.negatives import popularity, uniform, uniform_outside
+from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.negatives import popularity, uniform, uniform_outside
+from sasrec.data.batches.windows import case_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases, Split
-from sasrec.data.windows import case_windows
 from sasrec.errors import DataError
 from sasrec.evaluation.ranking import rank_among_samples, target_scores
 from sasrec.models.contract import NextItemModel

@@ -6,12 +6,10 @@ has fewer. Rank 1 is the top. Definitions are RecBole's (``recbole/evaluator/met
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from sasrec.errors import SettingsError, did_you_mean
 
 
 def recall(ranks: np.ndarray, k: int) -> np.ndarray:
@@ -259,61 +257,6 @@ LIST_METRICS: dict[str, ListMetric] = {
     "shannonentropy": shannon_entropy,
     "tailpercentage": tail_percentage,
 }
-SMALLER_IS_BETTER = frozenset({"averagepopularity", "giniindex"})
-
-
-def check_names(names: Iterable[str]) -> None:
-    """Refuse names of metrics that do not exist.
-
-    Args:
-        names: Lower-case names without a cut-off.
-
-    Raises:
-        SettingsError: A name is unknown.
-    """
-    known = [*RANK_METRICS, *WHOLE_METRICS, *LIST_METRICS]
-    for name in names:
-        if name not in known:
-            raise SettingsError(
-                f"unknown metric {name!r}{did_you_mean(name, known)} (metrics: {', '.join(known)})"
-            )
-
-
-def split_key(key: str) -> tuple[str, int]:
-    """Return name and cut-off of a key such as ``ndcg@10``, or ``gauc``, which has none.
-
-    Args:
-        key: Lower case, as in settings.
-
-    Returns:
-        ``("ndcg", 10)``; ``("gauc", 0)``.
-
-    Raises:
-        SettingsError: The name is unknown, or what follows ``@`` is no number from 1.
-    """
-    name, _, cut = key.partition("@")
-    check_names([name])
-    if name in WHOLE_METRICS:
-        if "@" in key:
-            raise SettingsError(f"{key!r} has a cut-off, and {name} is of whole rankings; drop it")
-        return name, 0
-    if cut.startswith("0") or not cut.isdecimal() or len(cut) > 5 or int(cut) < 1:
-        raise SettingsError(
-            f"{key!r} names no cut-off from 1 to 99999; write a metric as NAME@K, such as ndcg@10"
-        )
-    return name, int(cut)
-
-
-def smaller_is_better(key: str) -> bool:
-    """Return whether a lower value of a metric is better.
-
-    Args:
-        key: Such as ``giniindex@10``.
-
-    Returns:
-        Whether it is.
-    """
-    return split_key(key)[0] in SMALLER_IS_BETTER
 
 
 def _table(ranks: np.ndarray) -> np.ndarray:

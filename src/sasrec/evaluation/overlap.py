@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
 
 SAMPLE = 10_000

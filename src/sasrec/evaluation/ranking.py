@@ -15,14 +15,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.data.batching import Batch, Collator
-from sasrec.data.grouping import sorted_groups
+from sasrec.data.batches.batching import Batch, Collator
+from sasrec.data.batches.grouping import sorted_groups
+from sasrec.data.batches.windows import Windows, case_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
-from sasrec.data.windows import Windows, case_windows
 from sasrec.evaluation.leaders import top_items as top_items
-from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
+from sasrec.system.memory import keep_freed_memory
 
 SCORE_BYTES = 2**26
 """Scores held at a time where whole lists are wanted."""

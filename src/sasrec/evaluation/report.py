@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
 from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.candidates import PAPER, ranks_among_candidates
@@ -19,7 +19,7 @@ from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS,
 from sasrec.evaluation.ranking import rank_targets, removed_counts
 from sasrec.kernels import library
 from sasrec.models.contract import NextItemModel
-from sasrec.settings import EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings
 
 
 @dataclass(frozen=True, slots=True)

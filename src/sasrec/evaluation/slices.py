@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split
 from sasrec.models.popularity import item_counts
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sasrec.data.remarks import Remark
-from sasrec.evaluation.metrics import RANK_METRICS, split_key
+from sasrec.data.checks.remarks import Remark
+from sasrec.evaluation.metrics import RANK_METRICS
 from sasrec.evaluation.report import Report
+from sasrec.settings.metric_names import split_key
 
 
 def worse_than_counts(reports: Sequence[Report], watched: str) -> tuple[Remark, ...]:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from sasrec.kernels import softmax as kernel
-from sasrec.lookup import rows_of
+from sasrec.kernels.lookup import rows_of
 
 SAFE_SUM = 1e30
 """Exponentials that add up to less than this, and to more than one part of it, are neither near

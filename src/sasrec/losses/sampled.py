@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.lookup import rows_of
+from sasrec.kernels.lookup import rows_of
 
 Table = Tensor | Callable[[Tensor, Tensor], Tensor]
 """Item vectors [V, d], or how candidates are scored without them."""

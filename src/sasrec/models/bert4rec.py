@@ -20,15 +20,15 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
-from sasrec.lookup import VectorTable
-from sasrec.models.attention import SelfAttention
-from sasrec.models.blocks import Block
+from sasrec.data.batches.batching import Batch
+from sasrec.kernels.lookup import VectorTable
 from sasrec.models.contract import NextItemModel
-from sasrec.models.dropout import Dropout
-from sasrec.models.feed_forward import FeedForward
-from sasrec.models.layers import layout_of, narrowed
-from sasrec.settings import Activation, Settings, check_heads
+from sasrec.models.parts.attention import SelfAttention
+from sasrec.models.parts.blocks import Block
+from sasrec.models.parts.dropout import Dropout
+from sasrec.models.parts.feed_forward import FeedForward
+from sasrec.models.parts.layers import layout_of, narrowed
+from sasrec.settings.fields import Activation, Settings, check_heads
 
 
 class BERT4RecSettings(Settings):

@@ -19,12 +19,12 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.models.contract import NextItemModel
-from sasrec.models.dropout import Dropout
-from sasrec.models.layers import latest_events, layout_of, pad, unpad, users_of, vectors
-from sasrec.models.sliding import largest_found
-from sasrec.settings import Settings
+from sasrec.models.parts.dropout import Dropout
+from sasrec.models.parts.layers import latest_events, layout_of, pad, unpad, users_of, vectors
+from sasrec.models.parts.sliding import largest_found
+from sasrec.settings.fields import Settings
 
 FEW = 2
 """Positions of a window that are done sooner each on its own than with all the others."""

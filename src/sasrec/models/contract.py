@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
+from sasrec.kernels.lookup import rows_of
 from sasrec.kernels.pairs import Form
-from sasrec.lookup import rows_of
 
 
 class NextItemModel(nn.Module):

@@ -13,11 +13,11 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.models.contract import NextItemModel
-from sasrec.models.dropout import Dropout
-from sasrec.models.layers import layout_of, pad, unpad, vectors
-from sasrec.settings import Settings
+from sasrec.models.parts.dropout import Dropout
+from sasrec.models.parts.layers import layout_of, pad, unpad, vectors
+from sasrec.settings.fields import Settings
 
 
 class GRU4RecSettings(Settings):

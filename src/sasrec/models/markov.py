@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.data.splits import Split
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts

@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import layout_of, pad, unpad, vectors
-from sasrec.settings import Settings
+from sasrec.models.parts.layers import layout_of, pad, unpad, vectors
+from sasrec.settings.fields import Settings
 
 
 class NextItNetSettings(Settings):

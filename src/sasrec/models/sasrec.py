@@ -18,16 +18,16 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
-from sasrec.lookup import VectorTable
-from sasrec.models.attention import SelfAttention
-from sasrec.models.blocks import Block, Form
+from sasrec.data.batches.batching import Batch
+from sasrec.kernels.lookup import VectorTable
 from sasrec.models.contract import NextItemModel
-from sasrec.models.dropout import Dropout, drop_rows
-from sasrec.models.feed_forward import FeedForward, SwiGLU, make_norm
-from sasrec.models.layers import Layout, layout_of, narrowed, places_from_the_end
-from sasrec.models.positions import RelativeBias, RelativeKind, distances_of
-from sasrec.settings import Activation, Norm, Settings, check_heads
+from sasrec.models.parts.attention import SelfAttention
+from sasrec.models.parts.blocks import Block, Form
+from sasrec.models.parts.dropout import Dropout, drop_rows
+from sasrec.models.parts.feed_forward import FeedForward, SwiGLU, make_norm
+from sasrec.models.parts.layers import Layout, layout_of, narrowed, places_from_the_end
+from sasrec.models.parts.positions import RelativeBias, RelativeKind, distances_of
+from sasrec.settings.fields import Activation, Norm, Settings, check_heads
 
 
 class SASRecSettings(Settings):

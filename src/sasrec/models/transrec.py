@@ -11,11 +11,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch
+from sasrec.data.batches.batching import Batch
 from sasrec.kernels.pairs import Form
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import users_of, vectors
-from sasrec.settings import Settings
+from sasrec.models.parts.layers import users_of, vectors
+from sasrec.settings.fields import Settings
 
 TINY = 1e-12
 """Added under the root, whose slope is infinite at 0."""

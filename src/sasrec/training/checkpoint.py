@@ -11,19 +11,20 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.data.limits import json_within_limits
-from sasrec.data.writing import written_whole
 from sasrec.errors import DataError, ModelError
+from sasrec.models.contract import NextItemModel
+from sasrec.system.json_limits import json_within_limits
+from sasrec.system.writing import written_whole
+from sasrec.training.averaging import WeightAverage
+from sasrec.training.best import Best
+from sasrec.training.flat import FlatWeights
 from sasrec.training.progress import EpochResult
-
-if TYPE_CHECKING:
-    from sasrec.training.best import Best
-    from sasrec.training.trainer import TrainingLoop
 
 FORMAT = 1
 """Raised when older versions could not read a file any more."""
@@ -47,12 +48,34 @@ class TrainState:
         return [EpochResult(**each) for each in self.facts["epochs"]]
 
 
+class InProgress(Protocol):
+    """What lasts from one epoch to the next, as the trainer holds it.
+
+    Attributes:
+        model: Being trained.
+        flat: Its weights, and those alone that are trained.
+        average: Of the weights.
+        optimiser: With what it remembers.
+        schedule: Of the learning rate; None where it is constant.
+        order: Source of the order of windows.
+        device: Where the model is.
+    """
+
+    model: NextItemModel
+    flat: FlatWeights
+    average: WeightAverage
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LambdaLR | None
+    order: np.random.Generator
+    device: torch.device
+
+
 Keep = Callable[[TrainState], None]
 """What to do with the state after each epoch."""
 
 
 def captured(
-    run: TrainingLoop,
+    run: InProgress,
     best: Best,
     epochs: Sequence[EpochResult],
     generators: Sequence[torch.Generator],
@@ -95,7 +118,7 @@ def captured(
 
 @torch.no_grad()
 def restore(
-    state: TrainState, run: TrainingLoop, best: Best, generators: Sequence[torch.Generator]
+    state: TrainState, run: InProgress, best: Best, generators: Sequence[torch.Generator]
 ) -> list[EpochResult]:
     """Bring training into a state that was captured before.
 
@@ -148,7 +171,7 @@ def restore(
         raise ModelError(f"the checkpoint does not fit this training: {reason}") from error
 
 
-def _check(state: TrainState, run: TrainingLoop) -> None:
+def _check(state: TrainState, run: InProgress) -> None:
     """Refuse a state that was edited or is of something else, though it might be taken.
 
     Args:

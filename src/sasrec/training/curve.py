@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sasrec.data.writing import write_whole
-from sasrec.pictures import drawn, new_figure, plain_texts
+from sasrec.system.pictures import drawn, new_figure, plain_texts
+from sasrec.system.writing import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from sasrec.settings import TrainingSettings
+from sasrec.settings.training import TrainingSettings
 
 
 def decay_groups(

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.optim import Adam, Optimizer
 
-from sasrec.data.batching import TrainingBatches
-from sasrec.data.windows import training_windows
+from sasrec.data.batches.batching import TrainingBatches
+from sasrec.data.batches.windows import training_windows
 from sasrec.kernels import pairs as kernel
 from sasrec.models.contract import NextItemModel
-from sasrec.models.layers import users_of
+from sasrec.models.parts.layers import users_of
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.flat import FlatWeights
 

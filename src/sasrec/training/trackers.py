@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sasrec.children import safe_path
 from sasrec.errors import SettingsError
+from sasrec.system.children import safe_path
 from sasrec.training.progress import EpochResult, Observer
 
 

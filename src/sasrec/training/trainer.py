@@ -14,20 +14,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sasrec.data.batching import Batch, TrainingBatches
+from sasrec.data.batches.batching import Batch, TrainingBatches
 from sasrec.errors import Interrupted, ModelError
-from sasrec.memory import keep_freed_memory
 from sasrec.models.contract import NextItemModel
-from sasrec.settings import TrainingSettings
+from sasrec.settings.training import TrainingSettings
+from sasrec.system.device import pick_precision
+from sasrec.system.memory import keep_freed_memory
+from sasrec.system.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
 from sasrec.training.checkpoint import Keep, TrainState, captured, restore
-from sasrec.training.device import pick_precision
 from sasrec.training.divergence import gone_wrong, warn_of_rise
 from sasrec.training.flat import FlatWeights
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.pairs import pair_epochs
-from sasrec.training.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.progress import EpochResult, Observer
 
 ROUND_ROWS = 64

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sasrec.configuration import adapted, known_keys, our_name, resolve_settings
-from sasrec.data.sequences import Corpus
+from sasrec.data.corpus import Corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import ModelError, SettingsError, did_you_mean
-from sasrec.experiment import prepared_device, train_model
-from sasrec.presets import DEFAULT, facts_of
-from sasrec.recbole_keys import WITHOUT_EFFECT
+from sasrec.experiment.facts import facts_of
+from sasrec.experiment.run import prepared_device, train_model
+from sasrec.settings.presets import DEFAULT
+from sasrec.settings.recbole_keys import WITHOUT_EFFECT
+from sasrec.settings.resolve import adapted, known_keys, our_name, resolve_settings
 from sasrec.training.progress import Observer
 from sasrec.tuning.space import Parameter, parameter
 from sasrec.tuning.study import Train

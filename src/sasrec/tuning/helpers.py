@@ -17,11 +17,11 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from sasrec.children import safe_path
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SasrecError
-from sasrec.streams import guard_streams
-from sasrec.training.processes import deaf_to_interrupts, nameless_main
+from sasrec.system.children import safe_path
+from sasrec.system.processes import deaf_to_interrupts, nameless_main
+from sasrec.system.streams import guard_streams
 from sasrec.tuning.experiments import trainer_of
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.study import Search, Standing, Train
@@ -167,7 +167,7 @@ def _helpers(
 
 def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
     """Take part in a search; run in a process of its own."""
-    from sasrec.configuration import resolve_settings
+    from sasrec.settings.resolve import resolve_settings
 
     guard_streams()
     signal.signal(signal.SIGTERM, signal.default_int_handler)

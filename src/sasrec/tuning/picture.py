@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from sasrec.pictures import attempted, new_figure, plain_texts, svg_element
+from sasrec.system.pictures import attempted, new_figure, plain_texts, svg_element
 
 
 def search_page(trials: Sequence[str], scores: Sequence[float], *, bigger: bool) -> str:

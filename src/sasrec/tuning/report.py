@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec.data.writing import write_whole
-from sasrec.pictures import attempted, drawn, new_figure, plain_texts, svg_element
+from sasrec.system.pictures import attempted, drawn, new_figure, plain_texts, svg_element
+from sasrec.system.writing import write_whole
 from sasrec.tuning.storage import optuna_here
 from sasrec.tuning.study import Search, seconds_of
 

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.config_files import literal, settings_text
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.written import plain
+from sasrec.settings.files import literal, settings_text
+from sasrec.settings.written import plain
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sasrec.data.limits import json_within_limits
 from sasrec.errors import SettingsError, without_passwords
-from sasrec.locks import lock_of
+from sasrec.system.json_limits import json_within_limits
+from sasrec.system.locks import lock_of
 
 if TYPE_CHECKING:
     import optuna

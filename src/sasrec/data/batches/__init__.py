@@ -1,0 +1,1 @@
+"""From histories to batches: windows, groups of equal length, and padding."""

@@ -1,0 +1,1 @@
+"""What is doubtful in data: counted and told, never changed."""

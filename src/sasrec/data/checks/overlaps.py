@@ -1,0 +1,189 @@
+"""Overlaps: events that stand in two parts of data that are split already.
+
+A test event that stands in the training part too is in its own history, and no figure made from it
+means anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.checks.remarks import Remark
+from sasrec.data.checks.repetition import BLOCK, blocks
+from sasrec.data.sequences import Sequences
+from sasrec.data.values.numbering import taken
+
+MOST = 0.9
+"""Share of a part, without times, from which on it is told; below it, people buy again."""
+FEW = 0.01
+"""Share of users from which on it is told that their events are not in order."""
+
+
+def overlaps_of_events(
+    sequences: Sequences, sizes: np.ndarray, names: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a remark for each two parts that share events.
+
+    Args:
+        sequences: All histories; a user's events run on from part to part.
+        sizes: Integers [U, 3], events of each user in the parts for training, validation and test.
+        names: Of the two or three parts.
+
+    Returns:
+        The remarks. Without times, user and item make an event, and parts that share some are
+        taken for people who buy again.
+    """
+    shared = np.zeros((3, 3), dtype=np.int64)
+    users_before = 0
+    for begin, owners, pair, order in blocks(sequences):
+        users = int(owners[-1]) + 1
+        own = sizes[users_before : users_before + users]
+        kinds = np.repeat(np.tile(np.arange(3, dtype=np.int8), users), own.ravel())
+        users_before += users
+        times = None
+        if sequences.times is not None:
+            times = taken(sequences.times[begin : begin + len(order)], order)
+        _add_shared(shared, pair, times, taken(kinds, order))
+    least = 1 / max(1, sequences.n_events) if sequences.times is not None else MOST
+    return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, least)
+
+
+def out_of_order(
+    sequences: Sequences, sizes: np.ndarray, names: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a remark on events of a user that are earlier than one of theirs in a part before.
+
+    Args:
+        sequences: All histories; a user's events run on from part to part, in each by time.
+        sizes: Integers [U, 3], events of each user in the parts for training, validation and test.
+        names: Of the two or three parts.
+
+    Returns:
+        The remark, or nothing if there are few such events or no times.
+    """
+    times = sequences.times
+    if times is None or len(times) < 2:
+        return ()
+    falls = times[1:] < times[:-1]
+    falls[sequences.offsets[1:-1] - 1] = False  # another user's events begin there
+    users = np.searchsorted(sequences.offsets, np.flatnonzero(falls), side="right") - 1
+    count, several = len(np.unique(users)), int(((sizes > 0).sum(axis=1) > 1).sum())
+    if not count or count < FEW * several:
+        return ()
+    return (
+        Remark(
+            "parts_out_of_order",
+            count,
+            f"{count:,} of {several:,} users in several parts have events in a later part that are "
+            f"earlier than theirs in one before, so that the past is guessed from the future; "
+            f"split_files names the parts in the order training, validation, test, and is "
+            f"{list(names)!r} here",
+        ),
+    )
+
+
+def _add_shared(
+    shared: np.ndarray, pair: np.ndarray, times: np.ndarray | None, kinds: np.ndarray
+) -> None:
+    """Count events of a kind that an earlier kind has too.
+
+    Args:
+        shared: int64 [3, 3], earlier kind by later kind; is added to.
+        pair: User and item of each event, ascending.
+        times: Of each event; None if user and item make an event.
+        kinds: Of each event, ascending for each user and item, as are the times of a kind.
+    """
+    begins = np.ones(len(pair), dtype=bool)
+    begins[1:] = (pair[1:] != pair[:-1]) | (kinds[1:] != kinds[:-1])
+    if times is not None:
+        begins[1:] |= times[1:] != times[:-1]
+    starts = np.flatnonzero(begins)  # equal events of a kind count by their number from here on
+    weights = np.diff(starts, append=len(pair))
+    pair, kinds = pair[starts], kinds[starts]
+    is_again = pair[1:] == pair[:-1]
+    met = np.append(is_again, False) | np.append(False, is_again)
+    pair, kinds, weights = pair[met], kinds[met], weights[met]
+    if not len(pair):
+        return
+    differs = pair[1:] != pair[:-1]
+    if times is not None:
+        moments = times[starts][met]
+        by_time = np.lexsort((kinds, moments, pair))
+        pair, moments = pair[by_time], moments[by_time]
+        kinds, weights = kinds[by_time], weights[by_time]
+        differs = (pair[1:] != pair[:-1]) | (moments[1:] != moments[:-1])
+    groups = np.append(0, np.flatnonzero(differs) + 1)
+    first = np.repeat(kinds[groups], np.diff(groups, append=len(kinds)))
+    np.add.at(shared, (first, kinds), weights)
+
+
+def overlaps_of_histories(
+    sequences: Sequences, owners: Sequence[tuple[pl.Series, pl.Series]], names: Sequence[str]
+) -> tuple[Remark, ...]:
+    """Return a remark for each two parts that share rows: the same user, history and target.
+
+    Args:
+        sequences: Ready histories, one part after the other.
+        owners: Of each part, the number of each row's user, and those users' tokens.
+        names: Of the parts.
+
+    Returns:
+        The remarks.
+    """
+    hashes = _row_hashes(sequences)
+    sizes = np.array([len(numbers) for numbers, _ in owners])
+    parts = np.split(hashes, np.cumsum(sizes)[:-1])
+    for part, (numbers, tokens) in zip(parts, owners, strict=True):
+        part ^= tokens.hash(7).to_numpy()[numbers.to_numpy() - 1]
+        part.sort()
+    places = (0, 2) if len(parts) == 2 else (0, 1, 2)
+    shared, heights = np.zeros((3, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
+    heights[list(places)] = sizes
+    for later in range(1, len(parts)):
+        for earlier in range(later):
+            if len(parts[earlier]):
+                place = parts[earlier].searchsorted(parts[later])
+                found = parts[earlier][np.minimum(place, len(parts[earlier]) - 1)] == parts[later]
+                shared[places[earlier], places[later]] = int(found.sum())
+    return _remarks(shared, heights, names, 1 / max(1, len(hashes)))
+
+
+def _row_hashes(sequences: Sequences) -> np.ndarray:
+    """Return a number for the items of each history in their order, uint64 [U]."""
+    hashes = np.empty(sequences.n_users, dtype=np.uint64)
+    first = 0
+    while first < sequences.n_users:
+        begin = int(sequences.offsets[first])
+        ends = sequences.offsets.searchsorted(begin + BLOCK, side="right")
+        last = max(first + 1, int(ends) - 1)
+        starts = sequences.offsets[first:last] - begin
+        items = sequences.items[begin : int(sequences.offsets[last])].astype(np.uint64)
+        lengths = np.diff(sequences.offsets[first : last + 1])
+        within = (np.arange(len(items)) - np.repeat(starts, lengths)).astype(np.uint64)
+        mixed = (items + within * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0x94D049BB133111EB)
+        hashes[first:last] = np.add.reduceat(mixed, starts)  # no history is empty
+        first = last
+    return hashes
+
+
+def _remarks(
+    shared: np.ndarray, heights: np.ndarray, names: Sequence[str], least: float
+) -> tuple[Remark, ...]:
+    named = dict(zip((0, 2) if len(names) == 2 else (0, 1, 2), names, strict=True))
+    return tuple(
+        Remark(
+            "parts_overlap",
+            int(shared[earlier, later]),
+            f"{shared[earlier, later]:,} of {heights[later]:,} events of part {named[later]!r} "
+            f"stand in part {named[earlier]!r} too, so they are in their own history and figures "
+            "are too good; take them out of one of the two",
+        )
+        for later in named
+        for earlier in named
+        if earlier < later and shared[earlier, later] >= max(1, least * heights[later])
+    )

@@ -1,0 +1,155 @@
+"""Corpus: a data set ready for models, users and items numbered, histories lined up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.checks.remarks import Remark
+from sasrec.data.checks.repetition import repetition, repetition_remarks
+from sasrec.data.interactions import Interactions
+from sasrec.data.sequences import Sequences, line_up
+from sasrec.data.titles import Titles
+from sasrec.data.values.numbering import by_appearance
+from sasrec.data.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A data set ready for models: histories, and what their numbers mean.
+
+    Attributes:
+        name: What to call the data set.
+        sequences: All histories.
+        users: Token of user number u; row u - 1 of the offsets.
+        items: Token of each item number.
+        titles: Item token to the text a person knows it by; may be empty.
+        source: Name or absolute path the data can be found by again; empty for a data frame.
+        target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
+            validation and test targets, where the source is split already; else None.
+        remarks: What is doubtful in the data.
+        unmet_users: Users that a loaded .user file lists and who have no event, String; RecBole
+            counts them. None if there are none.
+    """
+
+    name: str
+    sequences: Sequences
+    users: Vocabulary
+    items: Vocabulary
+    titles: Mapping[str, str]
+    source: str = ""
+    target_counts: np.ndarray | None = None
+    remarks: tuple[Remark, ...] = ()
+    unmet_users: pl.Series | None = None
+
+    def item_titles(self) -> dict[str, str]:
+        """Return the titles of the items that are known here; the source may have more."""
+        if isinstance(self.titles, Titles):
+            return self.titles.of(self.items.entries)
+        return {item: title for item, title in self.titles.items() if item in self.items}
+
+
+def build_corpus(
+    interactions: Interactions,
+    name: str,
+    source: str = "",
+    *,
+    times: Literal["no", "float32", "scaled"] = "no",
+) -> Corpus:
+    """Number users and items and line up each user's events by time.
+
+    Events at the same time keep the order of the source.
+
+    Args:
+        interactions: Checked events.
+        name: What to call the data set.
+        source: Name or path the data can be found by again.
+        times: How times are rounded before they are compared, as RecBole does: in float32, or
+            after scaling to 0..1.
+
+    Returns:
+        The histories with their vocabularies.
+    """
+    columns = {column.name: column.to_numpy() for column in interactions.frame}
+    columns["user"], users = by_appearance(columns["user"], interactions.users)
+    columns["item"], items = by_appearance(columns["item"], interactions.items)
+    if len(unmet := interactions.unmet_items):
+        # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
+        items = pl.concat([items, unmet])
+    titles, remarks, unmet_users = (
+        interactions.titles,
+        interactions.remarks,
+        interactions.unmet_users,
+    )
+    del interactions  # if nobody else holds them, columns can go one by one
+    compared = columns.get("time")
+    if compared is not None and times != "no":
+        compared = _rounded(compared, scaled=times == "scaled")
+    by_item = _is_grouped(columns["item"])
+    sequences = line_up(columns, compared)
+    remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
+    vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
+    return Corpus(
+        name,
+        sequences,
+        *vocabularies,
+        titles,
+        source,
+        remarks=remarks,
+        unmet_users=unmet_users if len(unmet_users) else None,
+    )
+
+
+def _is_grouped(items: np.ndarray) -> bool:
+    """Return whether all events of an item stand one after the other, as in a sorted file.
+
+    Args:
+        items: int32 [N], numbers in the order of first appearance.
+    """
+    return bool(2 * items[-1] <= len(items) and (items[1:] >= items[:-1]).all())
+
+
+def _rounded(times: np.ndarray, *, scaled: bool) -> np.ndarray:
+    """Return times as RecBole compares them, float32 [N].
+
+    Args:
+        times: float64 [N].
+        scaled: Whether they are scaled to 0..1 first (``Dataset._normalize``); all of its float
+            columns become float32 tensors.
+    """
+    if scaled:
+        low, high = times.min(), times.max()
+        times = (times - low) / (high - low if high > low else 1.0)
+    return times.astype(np.float32)
+
+
+def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = None) -> Corpus:
+    """Return a data set in another vocabulary's numbers, such as a trained model's.
+
+    Events of items the vocabulary does not know are left out.
+
+    Args:
+        corpus: The data set.
+        items: The vocabulary to use.
+        users: Those the model knows; None if it knows none.
+
+    Returns:
+        The same users; the same events or fewer.
+    """
+    number_of = np.concatenate(([0], items.numbers(corpus.items.entries))).astype(np.int32)
+    numbers = number_of[corpus.sequences.items]
+    known = numbers > 0
+    before = np.concatenate(([0], np.cumsum(known, dtype=np.int64)))
+    times, rounded = corpus.sequences.times, corpus.sequences.rounded
+    sequences = Sequences(
+        items=numbers[known],
+        times=None if times is None else times[known],
+        rounded=None if rounded is None else rounded[known],
+        offsets=before[corpus.sequences.offsets],
+        known_as=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
+    )
+    return replace(corpus, sequences=sequences, items=items)

@@ -1,0 +1,149 @@
+"""Cleaning: tokens that differ in nothing a person would see, spelled alike if that is asked."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from functools import partial
+
+import polars as pl
+
+from sasrec.data.values.numbering import Numbering
+from sasrec.settings.data import DataSettings
+
+SPACES = (
+    " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
+"""Unicode's, and those without width, as copied from web pages and written before a file."""
+POINT_ZERO = r"^(-?[1-9][0-9]{0,14}|0)\.0+$"
+"""A whole number as a column of floats is written, short enough that no digit was lost."""
+
+NULL_LIKE = frozenset(
+    {"null", "(null)", "<null>", "nil", "none", "nan", "-nan", "nat", "undefined", "\\n"}
+    | {"na", "n/a", "n.a.", "<na>", "#n/a", "#na", "-", "--", "?"}
+    | {"[pad]", "<pad>"}
+)
+"""Texts that programs write for a missing value, in lower case."""
+
+
+def means_nothing(text: str) -> bool:
+    """Return whether a text is one that programs write for a missing value, or blank.
+
+    Args:
+        text: Any.
+    """
+    stripped = text.strip(SPACES).lower()
+    return not stripped or stripped in NULL_LIKE
+
+
+def _without_spaces(texts: pl.Series) -> pl.Series:
+    return texts.str.strip_chars(SPACES)
+
+
+def _composed(texts: pl.Series) -> pl.Series:
+    if (texts.str.len_bytes() == texts.str.len_chars()).all():
+        return texts  # ASCII has one form
+    return texts.str.normalize("NFC")
+
+
+def _without_point(texts: pl.Series) -> pl.Series:
+    if not texts.str.contains(".0", literal=True).any():
+        return texts
+    return texts.str.replace(POINT_ZERO, "$1")
+
+
+def _lower(texts: pl.Series) -> pl.Series:
+    return texts.str.to_lowercase()
+
+
+CLEANINGS: dict[str, Callable[[pl.Series], pl.Series]] = {
+    "spaces": _without_spaces,
+    "unicode": _composed,
+    "numbers": _without_point,
+    "case": _lower,
+}
+"""What makes tokens alike, String to String, in the order in which it is done."""
+
+
+def cleaned(texts: pl.Series, asked: Collection[str]) -> pl.Series:
+    """Return tokens after some cleanings.
+
+    Args:
+        texts: String [n].
+        asked: Names in ``CLEANINGS``.
+
+    Returns:
+        String [n].
+    """
+    for name, clean in CLEANINGS.items():
+        if name in asked:
+            texts = clean(texts)
+    return texts
+
+
+def cleaned_token(token: str, asked: Collection[str]) -> str:
+    """Return one token after some cleanings, as ``cleaned`` gives it.
+
+    In Python alone, since Polars' threads stay behind in the parent of a forked process.
+
+    Args:
+        token: Any text.
+        asked: Names in ``CLEANINGS``.
+    """
+    if "spaces" in asked:
+        token = token.strip(SPACES)
+    if "unicode" in asked:
+        token = unicodedata.normalize("NFC", token)
+    if "numbers" in asked:
+        token = re.sub(POINT_ZERO.replace("$", r"\Z"), r"\1", token)
+    return token.lower() if "case" in asked else token
+
+
+def without_missing(texts: pl.Series, missing: Collection[str]) -> pl.Series:
+    """Return texts, null where one means that there is none.
+
+    Args:
+        texts: String [n].
+        missing: Those that mean it, with or without spaces around them.
+
+    Returns:
+        String [n].
+    """
+    if not missing:
+        return texts
+    is_missing = _without_spaces(texts).is_in(pl.Series(list(missing), dtype=pl.String).implode())
+    return texts.set(is_missing.fill_null(value=False), None)
+
+
+def as_settings_ask(texts: pl.Series, settings: DataSettings) -> pl.Series:
+    """Return tokens as ``clean_tokens`` and ``missing_values`` ask for.
+
+    Args:
+        texts: String [n].
+        settings: The two.
+
+    Returns:
+        String [n], null where there is no token.
+    """
+    missing = settings.missing_values
+    texts = cleaned(without_missing(texts, missing), settings.clean_tokens)
+    if missing and settings.clean_tokens:  # what has become one of them by being cleaned
+        alike = {cleaned_token(text, settings.clean_tokens) for text in missing}
+        texts = without_missing(texts, alike)
+    return texts
+
+
+def numbering_for(settings: DataSettings) -> Numbering:
+    """Return an empty numbering that spells tokens as the settings ask for.
+
+    Args:
+        settings: ``clean_tokens`` and ``missing_values``.
+
+    Returns:
+        The numbering.
+    """
+    if not settings.clean_tokens and not settings.missing_values:
+        return Numbering()
+    return Numbering(partial(as_settings_ask, settings=settings))

@@ -1,0 +1,1 @@
+"""Train and evaluate: settings and data in; a recommender and reports out."""

@@ -1,0 +1,28 @@
+"""``python -m sasrec.recbole run.py --key=value`` is ``sasrec exec run.py --key=value``."""
+
+import sys
+
+from sasrec.recbole.names import run_script
+from sasrec.system.exits import leave_after
+from sasrec.system.streams import bare_streams
+
+
+def main() -> None:
+    """Run the script named first on the command line, with errors told as the command tells them.
+
+    Raises:
+        SystemExit: Always.
+    """
+    if len(sys.argv) < 2:
+        print("error: name a script; python -m sasrec.recbole run.py --key=value", file=sys.stderr)
+        sys.exit(2)
+    leave_after(_run)
+
+
+def _run() -> None:
+    with bare_streams():  # a script prints what it likes, as under python itself
+        run_script(sys.argv[1], sys.argv[2:])
+
+
+if __name__ == "__main__":
+    main()

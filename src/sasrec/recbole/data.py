@@ -1,0 +1,235 @@
+"""What RecBole's users do with a trained model: its data, scores and lists by user number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.corpus import Corpus, renumbered
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import Cases, Split, make_split
+from sasrec.data.vocabulary import Vocabulary
+from sasrec.errors import DataError, ModelError
+from sasrec.models.contract import NextItemModel
+from sasrec.recbole.config import Config
+from sasrec.recommender.loading import load
+from sasrec.recommender.recommender import Recommender
+from sasrec.settings.resolve import RunSettings, resolve_settings
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dataset:
+    """What RecBole's dataset object is asked for: numbers of tokens, tokens of numbers, sizes.
+
+    Attributes:
+        corpus: The data set, in the model's numbers.
+        split: Its cases; None before the data are split.
+        cases: Those of this part; all users' test cases for the whole.
+        max_history: Longest history the model sees.
+        uid_field: Name of the user column.
+        iid_field: Name of the item column.
+        part: ``whole``, ``train``, ``valid`` or ``test``.
+    """
+
+    corpus: Corpus
+    split: Split | None
+    cases: Cases
+    max_history: int
+    uid_field: str
+    iid_field: str
+    part: str = "whole"
+
+    def __repr__(self) -> str:
+        """Return name and sizes in one line."""
+        return (
+            f"<Dataset {self.corpus.name}: {self.user_num - 1:,} users, {self.item_num - 1:,} "
+            f"items, {self.inter_num:,} events, {len(self.cases):,} cases>"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        """Say what there is instead of a name that is not there.
+
+        Args:
+            name: Of an attribute.
+
+        Raises:
+            AttributeError: Always.
+        """
+        raise AttributeError(
+            f"sasrec stands in for RecBole here, and its data set has no {name!r}; it has "
+            "user_num, item_num, inter_num, sparsity, num, token2id, id2token, uid_field, iid_field"
+        )
+
+    @property
+    def sparsity(self) -> float:
+        """Share of pairs of user and item without an event."""
+        return 1 - self.inter_num / ((self.user_num - 1) * (self.item_num - 1))
+
+    def num(self, field: str) -> int:
+        """Return the number of tokens of a field, padding counted.
+
+        Args:
+            field: The user or the item column.
+
+        Returns:
+            The number.
+        """
+        return len(self._vocabulary(field)) + 1
+
+    @property
+    def dataset(self) -> Dataset:
+        """This; RecBole's loaders have their data set under this name."""
+        return self
+
+    @property
+    def _dataset(self) -> Dataset:
+        """This, by the name that RecBole's own scripts use."""
+        return self
+
+    @property
+    def user_num(self) -> int:
+        """Number of users, padding and those without events counted, as in RecBole."""
+        return len(self._vocabulary(self.uid_field)) + 1
+
+    @property
+    def item_num(self) -> int:
+        """Number of items, padding counted, as in RecBole."""
+        return len(self.corpus.items) + 1
+
+    @property
+    def inter_num(self) -> int:
+        """Number of events."""
+        return self.corpus.sequences.n_events
+
+    def token2id(self, field: str, tokens: str | Sequence[str]) -> Any:
+        """Return the numbers of tokens.
+
+        Args:
+            field: The user or the item column.
+            tokens: One token or several.
+
+        Returns:
+            A number, or int64 [n].
+
+        Raises:
+            DataError: A token is unknown.
+        """
+        names = self._vocabulary(field)
+        several = [tokens] if isinstance(tokens, str) else [str(token) for token in tokens]
+        numbers = names.numbers(several).astype(np.int64)
+        if (numbers == 0).any():
+            missing = several[int((numbers == 0).argmax())]
+            raise DataError(f"{field}: no token {missing!r} in {self.corpus.name}")
+        return int(numbers[0]) if isinstance(tokens, str) else numbers
+
+    def id2token(self, field: str, ids: Any) -> Any:
+        """Return the tokens of numbers; padding, 0, is ``[PAD]``.
+
+        Args:
+            field: The user or the item column.
+            ids: One number, or an array of any shape.
+
+        Returns:
+            A token, or an array of tokens of the same shape.
+
+        Raises:
+            DataError: A number is none of this field's.
+        """
+        names = np.array(["[PAD]", *self._vocabulary(field).entries.to_list()], dtype=object)
+        numbers = np.asarray(ids)
+        if numbers.dtype.kind not in "iu" or (numbers < 0).any() or (numbers >= len(names)).any():
+            raise DataError(f"{field}: ids are whole numbers from 0 to {len(names) - 1}")
+        found = names[numbers]
+        return found if isinstance(found, np.ndarray) else str(found)
+
+    def _vocabulary(self, field: str) -> Any:
+        if field == self.uid_field:
+            unmet = self.corpus.unmet_users
+            if unmet is None:
+                return self.corpus.users
+            return Vocabulary.of_distinct(pl.concat([self.corpus.users.entries, unmet]))
+        if field == self.iid_field:
+            return self.corpus.items
+        raise DataError(f"no field {field!r} (fields: {self.uid_field}, {self.iid_field})")
+
+
+def load_data_and_model(
+    model_file: str | Path,
+) -> tuple[Config, NextItemModel, Dataset, Dataset, Dataset, Dataset]:
+    """Return a trained model with its settings and data, as RecBole's function of this name.
+
+    Args:
+        model_file: A model folder.
+
+    Returns:
+        Settings, model, whole data set, training, validation and test part.
+
+    Raises:
+        ModelError: The file is a checkpoint of RecBole's.
+    """
+    file = Path(model_file)
+    if file.is_file() and file.suffix == ".pth":
+        raise ModelError(
+            f"{file} is a pickle, which could execute anything; 'sasrec import-recbole --script' "
+            "prints what brings it over, and 'sasrec import-recbole --help' says how"
+        )
+    recommender = load(file)
+    run, source = _saved_run(recommender)
+    original = load_corpus(source, run.data)
+    corpus = renumbered(original, recommender.items, recommender.users)
+    split = make_split(corpus, run.evaluation)
+    config = Config.of(run, source)
+    whole = whole_of(corpus, run)
+    train, valid, test = parts_of(whole, split)
+    return config, recommender.model, replace(test, part="whole"), train, valid, test
+
+
+def whole_of(corpus: Corpus, run: RunSettings) -> Dataset:
+    """Return RecBole's view of a data set that is not split yet.
+
+    Args:
+        corpus: The data set.
+        run: Names of the columns, longest history.
+
+    Returns:
+        The view.
+    """
+    none = Cases(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    columns = run.data.user_column, run.data.item_column
+    return Dataset(corpus, None, none, run.data.max_history, *columns)
+
+
+def parts_of(whole: Dataset, split: Split) -> tuple[Dataset, Dataset, Dataset]:
+    """Return RecBole's view of the three parts of a data set.
+
+    Args:
+        whole: The data set.
+        split: Of it.
+
+    Returns:
+        Training, validation and test part.
+    """
+    none = Cases(split.test.users[:0], split.test.stops[:0])
+    train, valid, test = (
+        replace(whole, split=split, cases=cases, part=part)
+        for part, cases in (("train", none), ("valid", split.validation), ("test", split.test))
+    )
+    return train, valid, test
+
+
+def _saved_run(recommender: Recommender) -> tuple[RunSettings, str]:
+    saved = recommender.settings
+    groups = ("data", "model", "training", "evaluation", "output")
+    parts = [saved.get(group, {}) for group in groups]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ModelError("settings.json of the model is damaged or was edited")
+    values = {key: value for part in parts for key, value in part.items()}
+    source = str(saved.get("source") or "")
+    if not source:
+        raise DataError("the model was trained on a data frame, which cannot be found again")
+    return resolve_settings(values, saved["model_name"]), source

@@ -1,0 +1,181 @@
+"""The names a script written for RecBole imports, provided by this package.
+
+``from recbole.quick_start import run_recbole`` then finds ours. A name that we do not have fails
+with a message that says so, instead of as a missing package.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NoReturn
+
+from sasrec.errors import SasrecError, SettingsError
+from sasrec.settings.recbole_models import instead_of
+from sasrec.settings.registry import MODELS
+
+PAIRS = ("BPR",)
+"""Models of users and items without order."""
+
+QUICK_START = ("run_recbole", "run", "objective_function", "load_data_and_model")
+DATA = ("create_dataset", "data_preparation")
+UTILS = ("init_seed", "init_logger", "get_model", "get_trainer")
+PROVIDED = {
+    "recbole": (),
+    "recbole.quick_start": QUICK_START,
+    "recbole.quick_start.quick_start": QUICK_START,
+    "recbole.config": ("Config",),
+    "recbole.config.configurator": ("Config",),
+    "recbole.data": DATA,
+    "recbole.data.utils": DATA,
+    "recbole.trainer": ("HyperTuning", "Trainer"),
+    "recbole.trainer.trainer": ("Trainer",),
+    "recbole.trainer.hyper_tuning": ("HyperTuning",),
+    "recbole.utils": UTILS,
+    "recbole.utils.utils": ("init_seed", "get_model", "get_trainer"),
+    "recbole.utils.logger": ("init_logger",),
+    "recbole.utils.case_study": ("full_sort_topk", "full_sort_scores"),
+}
+"""Module to the names it has; each is defined in ``sasrec.recbole``."""
+OF_MODELS = {
+    "recbole.model.sequential_recommender": tuple(name for name in MODELS if name not in PAIRS),
+    "recbole.model.general_recommender": PAIRS,
+}
+"""Module to the models it has."""
+PROVIDED |= {"recbole.model": ()} | OF_MODELS
+PROVIDED |= {
+    f"{module}.{name.lower()}": (name,) for module, names in OF_MODELS.items() for name in names
+}
+VERSION = "1.2.1"
+"""Of RecBole, whose interface this is."""
+
+
+class RecboleNames(MetaPathFinder, Loader):
+    """Finds the modules of ``PROVIDED`` and refuses others of that package in words."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return where a module comes from, None for those that are not RecBole's.
+
+        Args:
+            fullname: Its dotted name.
+            path: Not used.
+            target: Not used.
+
+        Returns:
+            A specification with this object as the loader.
+
+        Raises:
+            ModuleNotFoundError: It is one of RecBole's that we do not have.
+        """
+        if fullname.partition(".")[0] != "recbole":
+            return None
+        if fullname not in PROVIDED:
+            raise ModuleNotFoundError(
+                f"sasrec stands in for RecBole here and has no {fullname}"
+                f"{instead_of(fullname.rpartition('.')[2])}; it has {', '.join(PROVIDED)}",
+                name=fullname,
+            )
+        return ModuleSpec(fullname, self, is_package=True)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module.
+
+        Args:
+            spec: From ``find_spec``.
+
+        Returns:
+            An empty module whose names are looked up when used.
+        """
+        module = _Module(spec.name)
+        module.__all__ = list(PROVIDED[spec.name])
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing; names are looked up when used.
+
+        Args:
+            module: From ``create_module``.
+        """
+
+
+class _Module(ModuleType):
+    """A module whose names come from ``sasrec.recbole``."""
+
+    __all__: list[str]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__version__" and self.__name__ == "recbole":
+            return VERSION
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if name in PROVIDED[self.__name__]:
+            ours = import_module("sasrec.recbole")
+            is_model = self.__name__.startswith("recbole.model.")
+            return ours.get_model(name) if is_model else getattr(ours, name)
+        if f"{self.__name__}.{name}" in PROVIDED:  # import recbole; recbole.config.Config(...)
+            return import_module(f"{self.__name__}.{name}")
+        raise ImportError(
+            f"sasrec stands in for RecBole here and has no {self.__name__}.{name}"
+            f"{instead_of(name)}; this module has "
+            f"{', '.join(PROVIDED[self.__name__]) or 'no names of its own'}"
+        )
+
+
+def run_script(path: str | Path, arguments: Sequence[str]) -> None:
+    """Run a script as ``python path arguments`` would, with RecBole's names provided by us.
+
+    Args:
+        path: The script.
+        arguments: What it finds in ``sys.argv[1:]``.
+
+    Raises:
+        SettingsError: There is no such script, or it imports something of RecBole we do not have.
+        SasrecError: A call of ours cannot be done.
+        SystemExit: The script failed by itself; its trace is printed.
+    """  # SystemExit by _show
+    script = Path(path)
+    if not script.is_file():
+        raise SettingsError(f"{script}: no such script")
+    finder = RecboleNames()
+    before, place = sys.argv, sys.path[:]
+    sys.meta_path.insert(0, finder)
+    sys.argv = [str(script), *arguments]
+    sys.path.insert(0, str(script.resolve().parent))
+    try:
+        compile(script.read_bytes(), str(script), "exec")
+    except (SyntaxError, ValueError) as error:
+        traceback.print_exception(type(error), error, None)
+        sys.exit(1)
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SasrecError:
+        raise
+    except ImportError as error:
+        if "stands in for RecBole" in str(error):
+            raise SettingsError(f"{script}: {error}") from error
+        _show(error, script)
+    except Exception as error:  # the script's own, so its trace is what its author needs
+        _show(error, script)
+    finally:
+        sys.argv, sys.path[:] = before, place
+        sys.meta_path.remove(finder)
+        for name in [each for each in sys.modules if each.partition(".")[0] == "recbole"]:
+            del sys.modules[name]
+
+
+def _show(error: Exception, script: Path) -> NoReturn:
+    """Print the trace of a script's own error, from the script on, and leave as Python does."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename != str(script):
+        frames = frames.tb_next
+    traceback.print_exception(type(error), error, frames or error.__traceback__)
+    sys.exit(1)

@@ -1,0 +1,207 @@
+"""Loading: a model folder becomes a ``Recommender`` again. Nothing in it is executed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch.overrides import TorchFunctionMode
+
+from sasrec.data.vocabulary import Vocabulary
+from sasrec.errors import ModelError, SasrecError
+from sasrec.models.contract import NextItemModel
+from sasrec.recommender.contents import Contents, read_folder
+from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
+from sasrec.recommender.recommender import Recommender
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.system.device import pick_device
+
+DAMAGE = (
+    SasrecError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RuntimeError,
+)
+"""What understanding the contents of an edited folder may raise."""
+
+
+def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
+    """Read a model folder.
+
+    Args:
+        folder: Written by ``Recommender.save``.
+        device: Where the model shall compute, ``cpu``, ``cuda`` or ``auto``.
+
+    Returns:
+        The recommender.
+
+    Raises:
+        ModelError: The folder is no model, is damaged, or comes from a newer version.
+        DeviceError: A GPU was asked for and there is none.
+    """  # DeviceError by pick_device
+    if not isinstance(folder, str | os.PathLike):
+        raise ModelError(f"{folder!r} names no model folder; give its path as text or Path")
+    path = Path(folder).expanduser()
+    contents = read_folder(path)
+    try:
+        items, counts, titles = _vocabulary(contents.vocabulary)
+        recent, learned = _optional(contents.vocabulary, len(items))
+        users = _users(contents.vocabulary)
+        people = _flags(contents.vocabulary, "learned_users", len(users), "users")
+        model = _build(contents, n_items=len(items), n_users=len(users))
+    except DAMAGE as error:
+        raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
+    model.to(pick_device(device)).eval()
+    cleanings = DataSettings(**contents.settings["data"]).clean_tokens
+    users = users.cleaning(cleanings)
+    return Recommender(
+        model=model,
+        items=items.cleaning(cleanings),
+        counts=counts,
+        titles=titles,
+        users=users if model.uses_users else None,
+        settings=contents.settings,
+        metrics=contents.metrics,
+        environment=contents.environment,
+        recent=recent,
+        learned=learned,
+        people=people if model.uses_users else None,
+    )
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return " ".join(str(error).split())[:300]
+
+
+def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str, str]]:
+    items, counts, titles = words["items"], words["counts"], words["titles"]
+    if not isinstance(items, list) or not all(isinstance(token, str) for token in items):
+        raise ModelError("'items' is no list of tokens")
+    numbers = _counts(counts, "counts", len(items))
+    if not all(isinstance(title, str) for title in titles.values()):
+        raise ModelError("'titles' holds something that is no text")
+    for text in (*items, *titles.values()):
+        text.encode()  # half a surrogate pair is no text, and could not be shown
+    return Vocabulary(items), numbers, dict(titles)
+
+
+def _counts(counts: Any, name: str, n_items: int) -> np.ndarray:
+    """Return the counts of a vocabulary file, int64 [V].
+
+    Raises:
+        ModelError: They are no counts, or not as many as there are items.
+    """
+    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
+        raise ModelError(f"{name!r} is no list of whole numbers")
+    if len(counts) != n_items:
+        raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(counts)} {name}")
+    return np.array([0, *counts], dtype=np.int64)
+
+
+def _optional(words: dict[str, Any], n_items: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return what not every folder holds: the counts of late, and which items were learned.
+
+    Raises:
+        ModelError: They are not of the right kind, or not as many as there are items.
+    """
+    recent = _counts(words["recent"], "recent", n_items) if "recent" in words else None
+    return recent, _flags(words, "learned", n_items, "items")
+
+
+def _flags(words: dict[str, Any], name: str, count: int, whose: str) -> np.ndarray | None:
+    """Return which entries of a vocabulary something was learned of, bool [count + 1], if told.
+
+    Raises:
+        ModelError: They are not of the right kind, or not as many as there are entries.
+    """
+    if name not in words:
+        return None
+    flags = words[name]
+    if not isinstance(flags, list) or not all(type(each) is bool for each in flags):
+        raise ModelError(f"{name!r} is no list of true and false")
+    if len(flags) != count:
+        raise ModelError(f"{VOCABULARY} holds {count} {whose} and {len(flags)} of {name!r}")
+    return np.array([False, *flags])
+
+
+class _LeftBlank(TorchFunctionMode):
+    """Leaves new weights as they are: they get their values from the file.
+
+    Random numbers on the meta device would load a compiler, which takes a second. And a network
+    with far more parts than the file has weights is given up on the way: it cannot fit, and may
+    have been made to take all memory and time.
+    """
+
+    FILLS = frozenset({"normal_", "uniform_", "zero_", "fill_"})
+    MAKES = frozenset({"empty", "zeros", "ones"})
+    MOST, A_WEIGHT = 100, 10
+    """Tensors made on the way; any model of ours makes less than 2 for each of its weights."""
+
+    def __init__(self, n_weights: int) -> None:
+        """Expect a network.
+
+        Args:
+            n_weights: How many tensors the file has.
+        """
+        super().__init__()
+        self._left = self.MOST + self.A_WEIGHT * n_weights
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given, name = kwargs or {}, getattr(func, "__name__", "")
+        self._left -= name in self.MAKES
+        if self._left < 0 and name in self.MAKES:  # elsewhere PyTorch may be tidying up
+            raise ModelError(f"{SETTINGS} asks for far more weights than {WEIGHTS} has")
+        if name in self.FILLS:
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def _users(words: dict[str, Any]) -> Vocabulary:
+    users = words.get("users", [])
+    if not isinstance(users, list) or not all(isinstance(token, str) for token in users):
+        raise ModelError("'users' is no list of tokens")
+    return Vocabulary(users)
+
+
+def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
+    settings = contents.settings
+    name = settings["model_name"]
+    group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
+    data = DataSettings(**settings["data"])
+    settings["data"]["max_history"]  # is asked for later
+    EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
+    # Sizes that do not fit the weights shall cost no memory.
+    with torch.device("meta"), _LeftBlank(len(contents.weights)):
+        model: NextItemModel = resolve("model", MODELS, name)(
+            group, n_items=n_items, n_users=n_users, max_history=data.max_history
+        )
+    for key, expected in model.state_dict().items():
+        found = contents.weights.get(key)
+        if found is None or found.shape != expected.shape:
+            shape = "is missing" if found is None else f"has shape {list(found.shape)}"
+            raise ModelError(
+                f"the weight {key!r} {shape}, where {SETTINGS} asks for {list(expected.shape)}"
+            )
+        if found.dtype != expected.dtype:
+            raise ModelError(f"the weight {key!r} is of type {found.dtype}, not {expected.dtype}")
+        # NumPy looks alone; PyTorch would start threads, which a forked process does without.
+        if found.is_floating_point() and not np.isfinite(found.numpy()).all():
+            raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
+    model.load_state_dict(contents.weights, assign=True)
+    return model

@@ -1,0 +1,1 @@
+"""Settings: what a user may set, where values come from, and what a name stands for."""

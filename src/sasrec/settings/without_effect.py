@@ -1,0 +1,61 @@
+"""Idle settings: those that others leave without effect, as negatives beside a full softmax."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.training import TrainingSettings
+
+TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
+    "label_smoothing": lambda its: its.loss == "CE",
+    "gbce_calibration": lambda its: its.loss == "gBCE",
+    "score_penalty": lambda its: its.loss == "BPRmax",
+    "correct_sampling": lambda its: its.loss == "SSM",
+    "negatives": lambda its: its.loss != "CE" or its.negatives in {"auto", "none"},
+    "negative_count": lambda its: its.loss != "CE" and its.negatives != "in_batch",
+    "shared_negatives": lambda its: its.loss != "CE" and its.negatives != "in_batch",
+    "negative_alpha": lambda its: its.loss != "CE" and its.negatives == "popularity",
+    "negative_candidates": lambda its: its.loss != "CE",
+    "adam_beta2": lambda its: its.optimiser in {"adam", "adamw", "sparse_adam"},
+    "decay_matrices_only": lambda its: its.weight_decay > 0,
+    "clip_norm_type": lambda its: its.clip_norm is not None,
+    "patience": lambda its: its.validate_every > 0,
+}
+"""Setting to whether the others let it have an effect."""
+EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
+    "leave_out": lambda its: its.split == "leave_one_out",
+    "ratios": lambda its: its.split != "leave_one_out",
+    "sampled_by": lambda its: {its.candidates, its.validated_against} != {"full"},
+    "ratio_by": lambda its: its.split == "ratio",
+    "tail_ratio": lambda its: "tailpercentage" in its.metrics,
+}
+DATA: dict[str, Callable[[DataSettings], bool]] = {
+    "scaled_columns": lambda its: not its.scaled_columns or its.time_column in its.scaled_columns,
+}
+
+
+def idle(
+    written: Mapping[str, str],
+    data: DataSettings,
+    training: TrainingSettings,
+    evaluation: EvaluationSettings,
+) -> list[str]:
+    """Return the settings that somebody has given and that others leave without effect.
+
+    Args:
+        written: Our name of each setting given to its name as written.
+        data: What is read, and how times are compared.
+        training: How weights are learned.
+        evaluation: What is measured.
+
+    Returns:
+        Names as written, of which none of the settings they stand for has an effect: RecBole's
+        ``eval_args`` stands for several.
+    """
+    heard = {name: rule(training) for name, rule in TRAINING.items()}
+    heard |= {name: rule(evaluation) for name, rule in EVALUATION.items()}
+    heard |= {name: rule(data) for name, rule in DATA.items()}
+    kept = {key for name, key in written.items() if heard.get(name, True)}
+    return [key for key in dict.fromkeys(written.values()) if key not in kept]

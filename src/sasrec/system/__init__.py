@@ -1,0 +1,1 @@
+"""The machine: files that are written whole, locks, memory, devices, processes and streams."""

@@ -1,0 +1,213 @@
+"""Comparisons: the statistics against other libraries, the table against its parts."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from sasrec.comparison.compare import compare, run_settings
+from sasrec.comparison.entries import Course, Measured, course_of, entries_of, remarks_on
+from sasrec.comparison.report import as_csv, draw_comparison
+from sasrec.data.corpus import Corpus
+from sasrec.data.sources import load_corpus
+from sasrec.data.splits import leave_one_out
+from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.evaluation.significance import (
+    bootstrap_interval,
+    holm,
+    one_sided_p_value,
+    paired_p_value,
+)
+from sasrec.evaluation.slices import _thirds, slices_of
+from sasrec.settings.files import Layer
+from sasrec.settings.resolve import resolve_settings
+from sasrec.training.progress import LogObserver
+
+FAST = {"epochs": 2, "metrics": ("ndcg", "hit"), "topk": (5,), "valid_metric": "ndcg@5"}
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return load_corpus("synthetic:users=120,items=40", resolve_settings().data)
+
+
+def test_the_bootstrap_is_scipys() -> None:
+    values = np.random.default_rng(0).exponential(size=300)
+    ours = bootstrap_interval(values, draws=5000)
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=5000, method="percentile", rng=1
+    ).confidence_interval
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=0.02)
+    assert bootstrap_interval(values) == bootstrap_interval(values)
+    assert all(np.isnan(bootstrap_interval(np.zeros(0))))
+
+
+def test_about_the_stated_share_of_intervals_holds_the_true_mean() -> None:
+    generator = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        low, high = bootstrap_interval(generator.normal(size=60), draws=300)
+        held += low <= 0 <= high
+    assert 175 <= held <= 199  # 190 of 200, give or take five standard errors
+
+
+def test_the_paired_test_sees_what_an_unpaired_one_would_not() -> None:
+    generator = np.random.default_rng(0)
+    one = generator.random(100)
+    other = one + 0.01 + generator.normal(scale=0.01, size=100)
+    assert paired_p_value(one, other) < 1e-6
+    assert stats.ttest_ind(one, other).pvalue > 0.5
+    assert paired_p_value(one, one) == 1
+    assert np.isnan(paired_p_value(one[:1], other[:1]))
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    found = holm({"a": float("nan"), "b": 0.04, "c": 0.03})
+    assert np.isnan(found["a"])
+    assert (found["b"], found["c"]) == (0.06, 0.06)
+
+
+def test_holm_by_hand() -> None:
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.5})
+    assert found == pytest.approx({"a": 0.04, "c": 0.09, "b": 0.09, "d": 0.5})
+    assert list(found) == ["a", "b", "c", "d"]
+    assert holm({}) == {}
+
+
+def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -> None:
+    found = compare(
+        corpus,
+        ["SASRec", "FPMC"],
+        settings=[Layer("here", FAST)],
+        seeds=[1, 2],
+        observer=lambda model, seed: LogObserver(),
+    )
+    assert {entry.model for entry in found.entries} == {"SASRec", "FPMC", "Popularity", "Markov"}
+    means = [entry.means["ndcg@5"] for entry in found.entries]
+    assert means == sorted(means, reverse=True)
+    for entry in found.entries:
+        low, high = entry.intervals["ndcg@5"]
+        assert low <= entry.means["ndcg@5"] <= high
+        trained = entry.model in {"SASRec", "FPMC"}
+        assert (entry.parameters > 0) == trained
+        assert np.isfinite(entry.spread["ndcg@5"]) == trained
+        whole = [part for part in entry.slices if part.startswith("history")]
+        mean = sum(entry.slices[part] * found.slice_sizes[part] for part in whole) / 120
+        assert mean == pytest.approx(entry.means["ndcg@5"])
+    assert found.entries[0].p_value == 1
+    rows = list(csv.DictReader(io.StringIO(as_csv(found))))
+    assert [row["model"] for row in rows] == [entry.model for entry in found.entries]
+    assert float(rows[0]["ndcg@5"]) == means[0]
+    assert json.loads(json.dumps(found.as_json(), allow_nan=False))["seeds"] == [1, 2]
+    draw_comparison(found, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_setting_goes_to_the_models_that_have_it() -> None:
+    models = ["SASRec", "GRU4Rec"]
+    settings = [Layer("a.yaml", {"num_layers": 2, "epochs": 9}), Layer("line", {"n_layers": 3})]
+    settings.append(Layer("line", {"epochs": 4}))
+    sasrec, gru = (run_settings(name, settings, models) for name in models)
+    assert (sasrec.model.n_layers, gru.model.num_layers) == (3, 2)  # type: ignore[attr-defined]
+    assert sasrec.training.epochs == gru.training.epochs == 4
+    assert (sasrec.preset, gru.preset) == ("best", None)
+    with pytest.raises(SettingsError, match="unknown key 'num_layer'; did you mean 'num_layers'"):
+        run_settings("GRU4Rec", [Layer("settings", {"num_layer": 2})], models)
+    with pytest.raises(SettingsError, match=r"unknown key 'num_layer' in a.yaml, line 3; did"):
+        run_settings("GRU4Rec", [Layer("a.yaml", {"num_layer": 2}, {"num_layer": 3})], models)
+
+
+def test_slices_part_the_cases(corpus: Corpus) -> None:
+    split = leave_one_out(corpus.sequences)
+    slices = slices_of(corpus, split)
+    for what in {name.split()[0] for name in slices} - {"target"}:
+        parts = np.stack([mask for name, mask in slices.items() if name.startswith(what)])
+        assert (parts.sum(0) == 1).all()
+    targets = np.stack([mask for name, mask in slices.items() if name.startswith("target")])
+    assert (targets.sum(0) == 1).all()
+
+
+def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
+    with pytest.raises(SettingsError, match="giniindex is no mean over cases"):
+        compare(
+            corpus,
+            ["FPMC"],
+            settings=[Layer("here", {**FAST, "metrics": ("giniindex",)})],
+            seeds=[1],
+            observer=lambda model, seed: LogObserver(),
+        )
+
+
+def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
+    epochs = [{"epoch": 1, "seconds": 2.0}, {"epoch": 2, "seconds": 3}]
+    known = {"epochs": epochs, "best_epoch": 1}
+    assert course_of(known) == Course([2.0, 3.0], 1)
+    odd = [
+        {},
+        known | {"best_epoch": 3},
+        known | {"best_epoch": None},
+        known | {"epochs": None},
+        known | {"epochs": [{"seconds": "long"}]},
+        known | {"epochs": [{"seconds": float("nan")}]},
+        known | {"epochs": [[1]]},
+        known | {"epochs": []},
+    ]
+    assert [course_of(each) for each in odd] == [None] * len(odd)
+
+
+def test_parts_of_counts_have_whole_numbers():
+    parts = _thirds("history", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
+    assert list(parts) == [
+        "history up to 4 events",
+        "history to 20,000 events",
+        "history above 20,000 events",
+    ]
+    shares = _thirds("activity", np.array([0.5, 1.25, 3.0, 8.0]), "events a day")
+    assert next(iter(shares)) == "activity up to 1.25 events a day"
+
+
+def test_models_measured_on_different_cases_are_refused() -> None:
+    measured = {"A": Measured([np.array([1, 2, 3])]), "B": Measured([np.array([1, 2])])}
+    with pytest.raises(DataError, match=r"different cases \(2, 3 of them\)"):
+        entries_of(measured, ("ndcg@5",), {})
+
+
+def test_what_counts_do_better_and_what_is_unknown_is_remarked() -> None:
+    one = {
+        "SASRec": Measured([np.array([9])]),
+        "FPMC": Measured([np.array([1])]),
+        "Markov": Measured([np.array([2])]),
+    }
+    found = remarks_on(entries_of(one, ("ndcg@5",), {}), "ndcg@5", ["Popularity", "Markov"])
+    assert found[0].startswith("SASRec ranks worse than plain counts: ndcg@5 is 0.0000, below")
+    assert found[1].startswith("p of Markov, SASRec is unknown")
+    assert len(found) == 2
+
+
+def test_one_sided_p_values_are_scipys_and_unknown_without_spread() -> None:
+    ours, baseline = [0.3, 0.5, 0.4], [0.2, 0.1, 0.35]
+    expected = stats.ttest_rel(ours, baseline, alternative="greater").pvalue
+    assert one_sided_p_value(ours, baseline) == pytest.approx(expected)
+    assert np.isnan(one_sided_p_value(ours, ours))
+    assert np.isnan(one_sided_p_value([1.0], [0.0]))
+
+
+def test_ctrl_c_in_python_ends_without_a_comparison(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*given: object, **named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sasrec.comparison.trainings.train_model", stop)
+    with pytest.raises(Interrupted, match="no table; no training was finished"):
+        compare(
+            corpus,
+            ["FPMC"],
+            settings=[Layer("here", FAST)],
+            seeds=[1],
+            observer=lambda model, seed: LogObserver(),
+        )

@@ -1,0 +1,130 @@
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pytest
+from matplotlib.font_manager import findfont
+
+from sasrec.system import pictures
+from sasrec.system.pictures import (
+    attempted,
+    drawn,
+    new_figure,
+    plain_logarithmic,
+    plain_texts,
+    svg_element,
+)
+
+ODD = ["a $ b", "$", "$x^", "$\\frac{", r"\$5 and $6", "{\\bf", "$\\alpha$ & <b>", "100 %", "a_b^c"]
+"""Names that are no formulas, or would be others."""
+
+
+def figure_of(text: str) -> Any:
+    figure = new_figure(3, 2)
+    axes = figure.add_subplot()
+    axes.plot([1, 10, 100], [1, 2, 3], label=text)
+    axes.set_title(text)
+    axes.set(xlabel=text, xscale="log")
+    axes.set_yticks([1, 2], [text, text])
+    plain_logarithmic(axes.xaxis)
+    axes.legend()
+    return figure
+
+
+@pytest.fixture(autouse=True)
+def _forgotten() -> Iterator[None]:
+    pictures._say_missing.cache_clear()
+    yield
+    pictures._say_missing.cache_clear()
+
+
+@pytest.mark.parametrize("text", ODD)
+@pytest.mark.parametrize(
+    "style", [{}, {"text.usetex": True}, {"axes.formatter.use_mathtext": True}]
+)
+def test_a_text_is_never_a_formula(text: str, style: dict[str, Any]) -> None:
+    with mpl.rc_context(style):
+        with plain_texts():
+            figure = figure_of(text)
+        assert drawn(figure, "png").startswith(b"\x89PNG")
+        assert svg_element(figure).startswith("<svg")
+    axes = figure.axes[0]
+    shown = [axes.get_title(), axes.get_xlabel(), axes.get_legend().get_texts()[0].get_text()]
+    assert shown == [text] * 3
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"1", "10", "100"} <= set(ticks)
+    assert not any("$" in label for label in ticks)
+
+
+def test_letters_no_font_has_are_told_once_and_not_one_by_one(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "_installed", list)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            with plain_texts():
+                figure = figure_of("漢字 🎉 e")
+            drawn(figure, "png")
+    assert [str(each.message) for each in warned] == []
+    [record] = caplog.records
+    assert "no installed font has 3 of the letters in a picture, such as 字" in record.getMessage()
+
+
+def test_a_font_that_has_the_letters_is_taken(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    font = findfont("DejaVu Sans")
+    monkeypatch.setattr(pictures, "_installed", lambda: [("DejaVu Sans", font)])
+    with mpl.rc_context({"font.family": ["STIXSizeOneSym"]}):
+        with plain_texts():
+            figure = figure_of("Жук")
+        drawn(figure, "png")
+    assert figure.axes[0].title.get_fontfamily() == ["STIXSizeOneSym", "DejaVu Sans"]
+    assert figure.axes[0].get_yticklabels()[0].get_fontfamily() == ["STIXSizeOneSym", "DejaVu Sans"]
+    assert caplog.records == []
+
+
+def test_control_characters_are_shown_not_drawn(caplog: pytest.LogCaptureFixture) -> None:
+    with plain_texts():
+        figure = figure_of("a\x1b[31mb\u202e")
+    drawn(figure, "png")
+    assert figure.axes[0].get_title() == r"a\x1b[31mb\u202e"
+    assert caplog.records == []
+
+
+def test_fonts_that_are_damaged_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "f.ttf").write_bytes(b"no font")
+    assert pictures._letters(str(tmp_path / "f.ttf")) == frozenset()
+    assert pictures._letters(str(tmp_path / "absent.ttf")) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("a\nb\x1b"), r"no picture of the search: a b\x1b"),
+        (
+            OSError(28, "No space left on device"),
+            "no picture of the search: No space left on device",
+        ),
+        (RuntimeError("x " * 500), "no picture of the search: x x"),
+        (KeyError(), "no picture of the search: KeyError"),
+    ],
+)
+def test_a_picture_that_fails_is_a_line_and_no_more(
+    error: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def draw() -> None:
+        raise error
+
+    assert attempted("the search", draw) is None
+    [record] = caplog.records
+    assert record.getMessage().startswith(said)
+    assert len(record.getMessage()) < 250
+
+
+def test_what_is_drawn_is_returned() -> None:
+    assert attempted("the search", io.BytesIO) is not None

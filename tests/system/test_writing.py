@@ -1,0 +1,87 @@
+import os
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from sasrec.errors import DataError
+from sasrec.system.writing import (
+    ASIDE,
+    remove_leftovers,
+    working_prefix,
+    write_whole,
+    written_whole,
+)
+
+
+def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "report.json"
+    write_whole(path, "first")
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match=r"report\.json cannot be written: No space left on device"):
+        write_whole(path, "second")
+    assert path.read_text() == "first"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_library_leaves_beside_its_file_goes_too(tmp_path: Path, fails: bool) -> None:
+    path = tmp_path / "weights"
+
+    def write(place: Path) -> None:
+        (place.parent / ".tmpAbCdEf").write_text("of the library")
+        if fails:
+            raise KeyboardInterrupt
+        place.write_text("whole")
+
+    with pytest.raises(KeyboardInterrupt) if fails else nullcontext():
+        written_whole(path, write)
+    assert [each.name for each in tmp_path.iterdir()] == ([] if fails else ["weights"])
+
+
+def test_leftovers_of_this_name_go_and_others_stay(tmp_path: Path) -> None:
+    model, other = tmp_path / "model", tmp_path / ".model-of-mine"
+    left = tmp_path / f"{working_prefix(model)}abc"
+    file = tmp_path / f"{working_prefix(model)}def"
+    for folder in (model, other, left):
+        folder.mkdir()
+        (folder / "inside").touch()
+    file.touch()
+    remove_leftovers(model)
+    assert sorted(tmp_path.iterdir()) == [other, model]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_there: bool) -> None:
+    model = tmp_path / "model[1]"
+    aside = tmp_path / f"{working_prefix(model)}abc{ASIDE}"
+    aside.mkdir()
+    (aside / "old").touch()
+    if is_there:
+        model.mkdir()
+    remove_leftovers(model)
+    assert [each.name for each in tmp_path.iterdir()] == ["model[1]"]
+    assert (model / "old").exists() is not is_there
+
+
+def test_leftovers_of_a_name_that_begins_alike_are_no_ones_else(tmp_path: Path) -> None:
+    long = "a" * 60
+    mine, other = tmp_path / f"{long}-1", tmp_path / f"{long}-2"
+    aside = tmp_path / f"{working_prefix(other)}abc{ASIDE}"
+    aside.mkdir()
+    being_written = tmp_path / f"{working_prefix(other)}def"
+    being_written.touch()
+    remove_leftovers(mine)
+    assert sorted(tmp_path.iterdir()) == sorted([aside, being_written])
+
+
+def test_a_link_left_behind_goes_and_its_target_stays(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (tmp_path / f"{working_prefix(tmp_path / 'model')}x").symlink_to(target)
+    remove_leftovers(tmp_path / "model")
+    assert [each.name for each in tmp_path.iterdir()] == ["target"]

@@ -1,0 +1,113 @@
+"""The loss of a run: how often each way of drawing says an item is drawn, is how often it is."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from sasrec.errors import SettingsError
+from sasrec.settings.training import TrainingSettings
+from sasrec.training.objective import negative_sampler, training_loss
+
+COUNTS = np.array([0, 9, 4, 1, 16])
+CPU = torch.device("cpu")
+SOURCE = torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("distribution", ["uniform", "popularity"])
+@pytest.mark.parametrize("alpha", [1.0, 0.5])
+def test_items_are_drawn_as_often_as_is_said(shared, distribution, alpha):
+    settings = TrainingSettings(
+        loss="SSM", negatives=distribution, shared_negatives=shared, negative_alpha=alpha
+    )
+    draw = negative_sampler(settings, counts=COUNTS, device=CPU, generator=SOURCE)
+    count = 100_000
+    negatives, log_expected = draw(torch.tensor([1, 4]), count)
+    assert negatives.shape == ((count,) if shared else (2, count))
+    rows = negatives[None] if shared else negatives
+    expected = torch.as_tensor(log_expected).expand(negatives.shape).reshape(rows.shape)
+    for target, drawn, said in zip((1, 4), rows, expected, strict=False):
+        found = torch.bincount(drawn, minlength=5)
+        assert found[0] == 0
+        assert shared or found[target] == 0
+        for item in drawn.unique().tolist():
+            # The logarithm of a count n scatters by 1 / sqrt(n), here at most 0.02.
+            assert found[item].log().item() == pytest.approx(
+                said[drawn == item][0].item(), abs=0.08
+            )
+
+
+def test_the_other_targets_of_the_batch_are_negatives():
+    settings = TrainingSettings(loss="SSM", negatives="in_batch")
+    targets = torch.tensor([1, 4, 4, 2])
+    negatives, log_expected = negative_sampler(
+        settings, counts=COUNTS, device=CPU, generator=SOURCE
+    )(targets, 1)
+    assert torch.equal(negatives, targets)
+    assert log_expected.exp().tolist() == pytest.approx([9 * 4 / 30, 64 / 30, 64 / 30, 16 / 30])
+
+
+def test_a_sampled_softmax_without_correction_is_another():
+    generator = torch.Generator().manual_seed(0)
+    hidden, table = torch.randn(3, 4, generator=generator), torch.randn(5, 4, generator=generator)
+    values = [
+        training_loss(
+            TrainingSettings(loss="SSM", negative_count=5, correct_sampling=correct),
+            counts=COUNTS,
+            device=CPU,
+        )(hidden, torch.tensor([1, 2, 4]), table).item()
+        for correct in (True, False)
+    ]
+    assert values[0] != pytest.approx(values[1], rel=0.01)
+
+
+def test_calibration_changes_gbce():
+    hidden, table = torch.ones(1, 2), torch.ones(5, 2)
+    values = [
+        training_loss(TrainingSettings(loss="gBCE", gbce_calibration=t), counts=COUNTS, device=CPU)(
+            hidden, torch.tensor([1]), table
+        ).item()
+        for t in (0.0, 1.0)
+    ]
+    # beta falls from 1 to K / (V - 1) = 1/3, and -log sigmoid(2) = 0.1269.
+    assert values[0] - values[1] == pytest.approx(0.126928 * 2 / 3, rel=1e-4)
+
+
+def test_the_penalty_of_scores_counts():
+    hidden, table = torch.ones(1, 2), torch.ones(5, 2)
+    values = [
+        training_loss(
+            TrainingSettings(loss="BPRmax", score_penalty=weight), counts=COUNTS, device=CPU
+        )(hidden, torch.tensor([1]), table).item()
+        for weight in (0.0, 1.0)
+    ]
+    assert values[1] - values[0] == pytest.approx(4, rel=1e-5)  # every score is 2
+
+
+@pytest.mark.parametrize("loss", ["BPR", "BCE", "gBCE", "SSM", "BPRmax", "TOP1max"])
+def test_one_item_has_no_negatives(loss):
+    with pytest.raises(SettingsError, match=f"loss {loss} needs at least two items"):
+        training_loss(TrainingSettings(loss=loss), counts=np.array([0, 3]), device=CPU)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"loss": "CE", "negatives": "in_batch"}, "takes no negatives"),
+        ({"loss": "gBCE", "negatives": "none"}, "loss_type gBCE needs negatives"),
+        ({"loss": "BCE", "label_smoothing": 0.1}, "label_smoothing goes with loss CE"),
+        (
+            {"loss": "BCE", "negative_candidates": 2, "shared_negatives": True},
+            "cannot be shared",
+        ),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(values, message):
+    with pytest.raises(ValidationError, match=message):
+        TrainingSettings(**values)
+
+
+@pytest.mark.parametrize(("written", "name"), [("ce", "CE"), ("GBCE", "gBCE"), ("bce", "BCE")])
+def test_case_of_a_loss_does_not_matter(written, name):
+    assert TrainingSettings(loss=written).loss == name
