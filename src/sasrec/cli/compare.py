@@ -83,15 +83,18 @@ def compare(
     goes to the models that have it; a saved model keeps its own. After an interruption the same
     command goes on with the trainings that are not finished.
     """
-    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.settings.files import Layer, given_layers
+    from sasrec.settings.origin import Origin
 
     if protocol not in PROTOCOLS:
         raise SettingsError(
             f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
         )
     names, saved = _names_and_folders(models)
-    shown = Layer("compare", {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]})
-    settings = [shown, *map(yaml_file, config_file or []), key_words(context.args)]
+    shown = Layer(
+        Origin("python", "compare"), {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
+    )
+    settings = [shown, *given_layers(config_file or [], context.args)]
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
     with alone_in(folder, overwrite=overwrite):
         found = _measured(data, names, saved, settings, seeds, folder, quiet=quiet or as_json)
@@ -173,14 +176,13 @@ def _measured(
         compared_metrics,
         load_saved,
         protocol_of,
-        run_settings,
+        settings_of_all,
     )
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.data.sources import load_corpus
 
     check_given(settings, names)
-    for name in names:  # mistakes are told before hours of training, not after
-        run_settings(name, settings, names)
+    settings_of_all(settings, names)  # mistakes are told before hours of training, not after
     first = protocol_of(settings, names)
     compared_metrics(first)
     corpus = load_corpus(data, first.data, fetch_progress())

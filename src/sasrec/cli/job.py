@@ -125,6 +125,7 @@ def cut_off(folder: Path, epochs: int | None = None) -> Job:
         SettingsError: There would be more epochs than there were to be.
     """
     from sasrec.recommender.folder import WEIGHTS
+    from sasrec.settings.origin import Origin
     from sasrec.settings.resolve import resolve_settings
     from sasrec.training.checkpoint import load_state
 
@@ -141,7 +142,9 @@ def cut_off(folder: Path, epochs: int | None = None) -> Job:
         values = {key: value for group in saved.values() for key, value in group.items()}
         run = resolve_settings(values, name)
         # Every value counts as the user's own, so that the preset changes none.
-        run = replace(run, preset=preset, origins=dict.fromkeys(values, str(path)))
+        run = replace(
+            run, preset=preset, origins=dict.fromkeys(values, Origin("checkpoint", str(path)))
+        )
         data, fingerprint = about["data"], about["fingerprint"]
         if not (isinstance(data, str) and isinstance(fingerprint, str) and data and fingerprint):
             raise TypeError("what it says of its data")

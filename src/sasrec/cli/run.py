@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,6 +67,7 @@ def evaluate(
     from sasrec.experiment.run import baseline_reports, only
     from sasrec.recommender.loading import load
     from sasrec.settings.files import Layer, key_words
+    from sasrec.settings.origin import Origin
     from sasrec.settings.resolve import resolve_layers
 
     recommender = load(model)
@@ -77,7 +79,8 @@ def evaluate(
     if topk is not None:
         options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
-    layers = [Layer("the model's settings.json", before), Layer(line.where, options)]
+    saved_origin = Origin("model", "the model's settings.json")
+    layers = [Layer(saved_origin, before), replace(line, values=options)]
     run = resolve_layers(layers, saved["model_name"])
     _only_protocol(run, recommender.max_history)
     source = data if data is not None else trained_on(recommender)
@@ -124,7 +127,7 @@ def _only_protocol(run: RunSettings, max_history: int) -> None:
     Raises:
         SettingsError: There is one.
     """
-    given = [key for key, origin in run.origins.items() if origin.startswith("command line")]
+    given = [key for key, origin in run.origins.items() if origin.kind == "command line"]
     for key in given:
         if key not in {**dict(run.data), **dict(run.evaluation)}:
             raise SettingsError(
@@ -155,7 +158,14 @@ def config(
     if data is not None:
         run = _adapted_to(run, data)
     if as_json:
-        print(json.dumps({**run.as_json(), "origins": run.origins}))
+        print(
+            json.dumps(
+                {
+                    **run.as_json(),
+                    "origins": {key: str(origin) for key, origin in run.origins.items()},
+                }
+            )
+        )
         return
     for name, group in run.groups().items():
         print(f"{name}:")
@@ -195,16 +205,15 @@ def settings_from(
     Returns:
         The settings; keys without effect are mentioned on standard error.
     """
-    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.settings.files import given_layers
     from sasrec.settings.presets import DEFAULT
     from sasrec.settings.registry import model_called
     from sasrec.settings.resolve import resolve_layers
 
-    line = key_words(words)
+    *files, line = given_layers(config_file or [], words)
     asked = {**given, "preset": preset}
     options = {key: value for key, value in asked.items() if value is not None}
-    files = [yaml_file(path) for path in config_file or []]
-    layers = [*files, Layer(line.where, {**line.values, **options})]
+    layers = [*files, replace(line, values={**line.values, **options})]
     name = model_called(model)
     run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
     if run.without_effect:
