@@ -65,9 +65,9 @@ def compare(
     command goes on with the trainings that are not finished.
     """
     from sasrec.comparison.start import Task, alone_in, compare_in, names_and_folders, shown_by
-    from sasrec.settings.files import key_words, yaml_file
+    from sasrec.settings.files import given_layers
 
-    layers = [shown_by(protocol), *map(yaml_file, config_file or []), key_words(context.args)]
+    layers = [shown_by(protocol), *given_layers(config_file or [], context.args)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
     decimals = task.first.output.loss_decimals

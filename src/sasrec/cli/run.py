@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,7 +58,7 @@ def evaluate(
     """
     from sasrec.experiment.evaluate import evaluate_with
     from sasrec.recommender.loading import load
-    from sasrec.settings.files import Layer, key_words
+    from sasrec.settings.files import key_words
 
     line = key_words(context.args)
     options: dict[str, Any] = dict(line.values)
@@ -66,7 +67,7 @@ def evaluate(
     if topk is not None:
         options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
     found = evaluate_with(
-        load(model), data, [Layer(line.where, options)], fetching=fetch_progress()
+        load(model), data, [replace(line, values=options)], fetching=fetch_progress()
     )
     for remark in found.remarks:
         if remark.kind in TOLD:
@@ -92,7 +93,14 @@ def config(
     if data is not None:
         run = _adapted_to(run, data)
     if as_json:
-        print(json.dumps({**run.as_json(), "origins": run.origins}))
+        print(
+            json.dumps(
+                {
+                    **run.as_json(),
+                    "origins": {key: str(origin) for key, origin in run.origins.items()},
+                }
+            )
+        )
         return
     for name, group in run.groups().items():
         print(f"{name}:")
@@ -132,16 +140,15 @@ def settings_from(
     Returns:
         The settings; keys without effect are mentioned on standard error.
     """
-    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.settings.files import given_layers
     from sasrec.settings.presets import DEFAULT
     from sasrec.settings.registry import model_called
     from sasrec.settings.resolve import resolve_layers
 
-    line = key_words(words)
+    *files, line = given_layers(config_file or [], words)
     asked = {**given, "preset": preset}
     options = {key: value for key, value in asked.items() if value is not None}
-    files = [yaml_file(path) for path in config_file or []]
-    layers = [*files, Layer(line.where, {**line.values, **options})]
+    layers = [*files, replace(line, values={**line.values, **options})]
     name = model_called(model)
     run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
     if run.without_effect:

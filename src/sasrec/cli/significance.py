@@ -55,7 +55,8 @@ def significance(
     """
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.comparison.start import alone_in
-    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.settings.files import Layer, given_layers
+    from sasrec.settings.origin import Origin
     from sasrec.settings.registry import MODELS, model_called, resolve
 
     names = [model_called(model_ours), model_called(model_baseline)]
@@ -63,8 +64,8 @@ def significance(
         resolve("model", MODELS, name)
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
-    files = [yaml_file(Path(part)) for part in config_files.split()]
-    settings = [Layer("RecBole", {"preset": "recbole"}), *files, key_words(context.args)]
+    begin = Layer(Origin("python", "RecBole"), {"preset": "recbole"})
+    settings = [begin, *given_layers(config_files.split(), context.args)]
     pair = f"{folder_name(dataset)}-{names[0]}-{names[1]}"
     folder = expanded(Path("compared") / pair if out is None else out)
     kept = KeptTrainings(folder)

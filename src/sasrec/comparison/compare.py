@@ -21,6 +21,7 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import SPLIT_KEYS, EvaluationSettings
 from sasrec.settings.files import Layer
+from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import BASELINES, MODELS
@@ -63,8 +64,8 @@ def compare_models(
         SettingsError: A setting is unknown to every model, or a metric is not about ranks.
         Interrupted: Somebody stopped it; there is no comparison of half-trained models.
         ModelError: A training went wrong.
-    """  # by run_settings and compared_metrics
-    runs = [run_settings(name, settings, models) for name in models]
+    """  # by settings_of_all and compared_metrics
+    runs = settings_of_all(settings, models)
     first = protocol_of(settings, models)
     keys = compared_metrics(first)
     prepared = tested(prepare(corpus, first))
@@ -177,6 +178,28 @@ def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) ->
     return resolve_layers(layers, name, DEFAULT if name == DEFAULT_MODEL else None)
 
 
+def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[RunSettings]:
+    """Return the settings of each model that is compared.
+
+    Args:
+        settings: For all models, from the weakest to the strongest.
+        models: To be trained.
+
+    Returns:
+        Settings in the order of the models.
+
+    Raises:
+        SettingsError: A setting of any model is wrong; the mistakes of all are told together.
+    """  # by Mistakes.tell
+    mistakes = Mistakes()
+    runs = []
+    for name in models:
+        with mistakes.collected():
+            runs.append(run_settings(name, settings, models))
+    mistakes.tell()
+    return runs
+
+
 def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
     """Refuse a setting of models or training that none of the trained models has.
 
@@ -186,18 +209,21 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
 
     Raises:
         SettingsError: There is such a setting.
-    """
+    """  # by Mistakes.tell
     shared = {key for group in SHARED for key in group.model_fields}
     everything = {key for model in MODELS for key in known_keys(model)}
     having = {key for model in models for key in known_keys(model)}
+    mistakes = Mistakes()
     for layer in settings:
         for key in layer.values:
             if key in everything - having and our_name(key, DEFAULT_MODEL) not in shared:
                 trained = ", ".join(models) or "none"
-                raise SettingsError(
-                    f"{key!r} in {layer.place_of(key)} has no effect: none of the models that are "
-                    f"trained ({trained}) has it, and saved ones keep their own"
+                where = layer.origin_of(key).where
+                mistakes.add(
+                    f"{key!r} in {where} has no effect: none of the models that are trained "
+                    f"({trained}) has it, and saved ones keep their own"
                 )
+    mistakes.tell()
 
 
 def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:

@@ -16,7 +16,7 @@ from sasrec.comparison.compare import (
     compared_metrics,
     load_saved,
     protocol_of,
-    run_settings,
+    settings_of_all,
 )
 from sasrec.comparison.entries import Comparison
 from sasrec.comparison.kept import UNFINISHED, KeptTrainings
@@ -28,6 +28,7 @@ from sasrec.errors import SettingsError, did_you_mean
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.origin import Origin
 from sasrec.settings.registry import BASELINES, MODELS, model_called
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.locks import alone_at
@@ -109,7 +110,10 @@ def compare(
         SasrecError: A setting, the data or a saved model cannot be used.
         Interrupted: It was stopped; there is no comparison of half-trained models.
     """  # raised by the parts
-    layers = [shown_by(protocol), Layer("the settings given", merged(settings, keywords))]
+    layers = [
+        shown_by(protocol),
+        Layer(Origin("python", "the settings given"), merged(settings, keywords)),
+    ]
     asked = models.split(",") if isinstance(models, str) else models
     task = Task(*names_and_folders(asked), layers, seeds)
     folder = None if out is None else Path(out).expanduser()
@@ -135,7 +139,8 @@ def shown_by(protocol: str) -> Layer:
         raise SettingsError(
             f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
         )
-    return Layer("compare", {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]})
+    shown = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
+    return Layer(Origin("python", "compare"), shown)
 
 
 def compare_in(
@@ -158,8 +163,7 @@ def compare_in(
         The comparison.
     """
     check_given(task.settings, task.names)
-    for name in task.names:
-        run_settings(name, task.settings, task.names)
+    settings_of_all(task.settings, task.names)
     first = task.first
     compared_metrics(first)
     corpus = load_corpus(data, first.data, fetching)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,15 +22,18 @@ from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.origin import NOT_GIVEN, Origin
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
 
-SAVED = "the model's settings.json"
+logger = logging.getLogger(__name__)
+SAVED = Origin("model", "the model's settings.json")
 """Where the settings come from that a saved model was trained with."""
 
 
+GIVEN = Origin("python", "the settings given")
 ELSEWHERE = ("device", "gpu_id", "deterministic", "decimals")
 """Settings of other groups that evaluation uses too."""
 
@@ -93,7 +97,7 @@ def evaluate(
         SasrecError: Settings, data or the model cannot be used.
     """  # raised by the parts
     recommender = model if isinstance(model, Recommender) else load(model)
-    layer = Layer("the settings given", merged(settings, keywords))
+    layer = Layer(GIVEN, merged(settings, keywords))
     return evaluate_with(recommender, data, [layer])
 
 
@@ -118,7 +122,7 @@ def evaluate_with(
     saved = recommender.settings
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
-    _check_protocol(run, recommender.max_history, layers)
+    _check_protocol(run, recommender.max_history)
     source = trained_on(recommender) if data is None else data
     original = load_corpus(source, run.data, fetching)
     corpus, lost = _in_its_numbers(original, recommender, source)
@@ -192,16 +196,15 @@ def _in_its_numbers(
     return corpus, [Remark("unknown_items", lost, text)]
 
 
-def _check_protocol(run: RunSettings, max_history: int, layers: Sequence[Layer]) -> None:
+def _check_protocol(run: RunSettings, max_history: int) -> None:
     """Refuse settings that a trained model has no more use for.
 
     Raises:
         SettingsError: There is one.
     """
     of_use = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(ELSEWHERE)}
-    given = {layer.where for layer in layers}
     for key, origin in run.origins.items():
-        if key not in of_use and any(origin.startswith(where) for where in given):
+        if key not in of_use and origin.kind not in NOT_GIVEN:
             raise SettingsError(
                 f"{key} in {origin} only changes training; a saved model accepts settings of data "
                 "and evaluation"
@@ -211,3 +214,5 @@ def _check_protocol(run: RunSettings, max_history: int, layers: Sequence[Layer])
             f"max_history is {max_history} in this model, and cannot be changed; train another "
             "with it"
         )
+    if run.without_effect:
+        logger.warning("without effect here: %s", ", ".join(run.without_effect))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sasrec.errors import DataError, ModelError, SettingsError, printable
 from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, tell_of_changes
 from sasrec.recommender.folder import WEIGHTS
+from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state
 
@@ -117,7 +118,9 @@ def _saved_settings(about: dict[str, Any], path: Path) -> RunSettings:
     name, preset = saved.pop("model_name"), saved.pop("preset")
     values = {key: value for group in saved.values() for key, value in group.items()}
     run = resolve_settings(values, name)
-    return replace(run, preset=preset, origins=dict.fromkeys(values, str(path)))
+    return replace(
+        run, preset=preset, origins=dict.fromkeys(values, Origin("checkpoint", str(path)))
+    )
 
 
 def _tell_of_trackers(job: Job) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,27 +18,29 @@ from sasrec.models.sasrec import SASRec
 from sasrec.recbole.checkpoint import Checkpoint
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
+from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 EMBEDDING_WEIGHTS, BLOCK_WEIGHTS = 4, 16
 """How many weights RecBole's SASRec has outside of its blocks, and in each."""
 
 
-def resolve_import(values: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:
+def resolve_import(values: Mapping[str, Any], given: Sequence[Layer]) -> RunSettings:
     """Return the settings of a model to import.
 
     Args:
         values: From ``read_checkpoint``.
-        given: The user's settings; they win over those of the checkpoint.
+        given: The user's settings, from the weakest to the strongest; they win over those of the
+            checkpoint.
 
     Returns:
         The settings.
     """
     begin = {"averaging": 0.0, "rounded_times": "recbole", "sampled_by": "user"}
     layers = [
-        Layer("import-recbole", begin),
-        Layer("the checkpoint", values),
-        Layer("settings", given),
+        Layer(Origin("python", "import-recbole"), begin),
+        Layer(Origin("model", "the checkpoint"), values),
+        *given,
     ]
     return resolve_layers(layers)
 
