@@ -14,6 +14,7 @@ from sasrec.data.synthetic import checkerboard
 from sasrec.experiment.run import training_batches
 from sasrec.kernels import library
 from sasrec.kernels import pairs as kernel
+from sasrec.losses.objective import training_loss
 from sasrec.losses.sampled import bpr
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
@@ -21,7 +22,6 @@ from sasrec.settings.registry import MODELS, resolve
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training import flat
 from sasrec.training.averaging import WeightAverage
-from sasrec.training.objective import training_loss
 from sasrec.training.trainer import TrainingLoop
 
 CPU = torch.device("cpu")

@@ -9,8 +9,7 @@ shuffled, and not pairs one by one: on MovieLens-100K FPMC's validation NDCG@10 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch.optim import Adam, Optimizer
 from sasrec.data.batches.batching import TrainingBatches
 from sasrec.data.batches.windows import training_windows
 from sasrec.kernels import pairs as kernel
+from sasrec.losses.contract import PairObjective
 from sasrec.models.contract import NextItemModel
 from sasrec.models.parts.layers import users_of
 from sasrec.training.averaging import WeightAverage
@@ -29,23 +29,6 @@ TARGET, NEGATIVE = 2, 3
 """Columns of events."""
 AT_ONCE = 2**18
 """Pairs after which progress is told, and Ctrl-C is heard; a tenth of a second's."""
-
-
-@dataclass(frozen=True, slots=True)
-class PairLoss:
-    """Bayesian personalised ranking's loss with one negative a target.
-
-    Attributes:
-        plain: From states, targets and item table (or scorer) to a scalar.
-        draw: From targets [P] to their negatives [P], the same draws as ``plain`` makes.
-    """
-
-    plain: Callable[[Tensor, Tensor, object], Tensor]
-    draw: Callable[[Tensor], Tensor]
-
-    def __call__(self, hidden: Tensor, targets: Tensor, table: object) -> Tensor:
-        """Return what ``plain`` returns."""
-        return self.plain(hidden, targets, table)
 
 
 def pair_epochs(
@@ -71,7 +54,7 @@ def pair_epochs(
     plain_adam = type(optimiser) is Adam and not any(
         group["weight_decay"] for group in optimiser.param_groups
     )
-    if form is None or not isinstance(loss, PairLoss) or not plain_adam:
+    if form is None or not isinstance(loss, PairObjective) or not plain_adam:
         return None
     if not kernel.takes(form.tables):
         return None
@@ -85,7 +68,7 @@ class PairEpochs:
         self,
         form: kernel.Form,
         batches: TrainingBatches,
-        loss: PairLoss,
+        loss: PairObjective,
         optimiser: Optimizer,
         flat: FlatWeights,
         average: WeightAverage,

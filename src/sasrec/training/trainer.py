@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch, TrainingBatches
 from sasrec.errors import Interrupted, ModelError
+from sasrec.losses.contract import Objective
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
@@ -32,9 +32,6 @@ from sasrec.training.progress import EpochResult, Observer
 
 ROUND_ROWS = 64
 """States are computed for a multiple of so many positions."""
-Loss = Callable[[Tensor, Tensor, Any], Tensor]
-"""From supervised states [S, d], their targets [S] and the item table [V, d] to a scalar; where
-there is no table, the third is a function from states and candidates [S, K] to scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Trained:
 def fit(
     model: NextItemModel,
     batches: TrainingBatches,
-    loss: Loss,
+    loss: Objective,
     *,
     validate: Callable[[], float] | None,
     settings: TrainingSettings,
@@ -154,7 +151,7 @@ class TrainingLoop:
         self,
         model: NextItemModel,
         batches: TrainingBatches,
-        loss: Loss,
+        loss: Objective,
         *,
         settings: TrainingSettings,
         observer: Observer,
