@@ -13,6 +13,8 @@ from sasrec.data.batches.batching import CPU, Collator, TrainingBatches
 from sasrec.data.splits import Split
 from sasrec.evaluation.report import measure
 from sasrec.experiment.prepared import Prepared
+from sasrec.losses.drawing import negatives_generator
+from sasrec.losses.objective import training_loss
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import smaller_is_better, split_key
@@ -20,7 +22,6 @@ from sasrec.settings.registry import MODELS, resolve
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.processes import my_place
 from sasrec.training.checkpoint import Keep, TrainState
-from sasrec.training.objective import negatives_generator, training_loss
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
 from sasrec.training.trainer import Trained, fit

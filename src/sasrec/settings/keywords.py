@@ -34,7 +34,7 @@ class Keywords(TypedDict, total=False):
     rounded_times: Literal["no", "float32", "scaled", "recbole"]
     scaled_columns: Sequence[str] | None
     list_suffix: str
-    loss: Literal["CE", "BPR", "BCE", "gBCE", "SSM", "BPRmax", "TOP1max"]
+    loss: str
     label_smoothing: float
     gbce_calibration: float
     score_penalty: float
@@ -127,7 +127,7 @@ class Keywords(TypedDict, total=False):
     weight_of_length: float
 
 
-def merged(settings: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
+def merged(settings: Mapping[str, Any] | None, keywords: Keywords) -> dict[str, Any]:
     """Return settings from a mapping and from keywords, of which the latter win.
 
     Args:

@@ -25,7 +25,7 @@ from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import WITHOUT_TABLE
-from sasrec.settings.training import TrainingSettings
+from sasrec.settings.training import TrainingSettings, no_item_vectors
 from sasrec.settings.validate import Checks, validated
 from sasrec.settings.without_effect import idle
 
@@ -242,11 +242,8 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks: Where mistakes go.
     """
     _check_metrics(run, checks)
-    if run.model_name in WITHOUT_TABLE and run.training.loss == "CE":
-        checks.contradiction(
-            f"the scores of {run.model_name} are no products with item vectors, which loss CE "
-            "needs; choose BPR, BCE, gBCE or SSM"
-        )
+    if run.model_name in WITHOUT_TABLE and run.training.loss_traits.needs_item_vectors:
+        checks.contradiction(no_item_vectors(run.model_name, run.training.loss))
 
 
 def _check_metrics(run: RunSettings, checks: Checks) -> None:
