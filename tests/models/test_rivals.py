@@ -16,7 +16,7 @@ from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.bert4rec import BERT4Rec
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.transrec import distances
 from sasrec.settings.registry import MODEL_SETTINGS, MODELS, resolve
 from sasrec.settings.resolve import resolve_settings
@@ -73,7 +73,7 @@ def build(
 ) -> NextItemModel:
     settings = resolve("model", MODEL_SETTINGS, name)(**values)
     model: NextItemModel = resolve("model", MODELS, name)(
-        settings, n_items=n_items, n_users=n_users, max_history=longest
+        settings, Catalogue(n_items, n_users, longest)
     )
     return model
 
@@ -241,7 +241,7 @@ def test_every_rival_learns_what_follows(name: str) -> None:
 
 def test_bert4rec_is_asked_about_masked_events_only() -> None:
     torch.manual_seed(0)
-    model = BERT4Rec(resolve("model", MODEL_SETTINGS, "BERT4Rec")(), n_items=30, max_history=8)
+    model = BERT4Rec(resolve("model", MODEL_SETTINGS, "BERT4Rec")(), Catalogue(30, 0, 8))
     whole = Batch(
         items=torch.tensor([3, 1, 4, 0, 9, 0, 0, 0, 0, 0, 0, 0]),  # two windows, one of padding
         offsets=torch.tensor([0, 4, 8, 12]),

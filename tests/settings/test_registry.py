@@ -5,6 +5,7 @@ import pytest
 
 import sasrec
 from sasrec.errors import SettingsError
+from sasrec.models.contract import Catalogue
 from sasrec.settings.registry import (
     BASELINES,
     LOSSES,
@@ -35,5 +36,5 @@ def test_version_is_the_same_everywhere() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_models_without_an_item_table_are_known(name: str) -> None:
     settings = resolve("model", MODEL_SETTINGS, name)()
-    model = resolve("model", MODELS, name)(settings, n_items=5, max_history=4, n_users=3)
+    model = resolve("model", MODELS, name)(settings, Catalogue(5, 3, 4))
     assert (model.item_table is None) == (name in WITHOUT_TABLE)

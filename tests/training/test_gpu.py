@@ -11,6 +11,7 @@ from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation.ranking import rank_targets, ranks_by_product
 from sasrec.experiment.run import run_experiment, training_batches
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.models.contract import Catalogue
 from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
@@ -96,7 +97,7 @@ def loop_of(corpus: Corpus, device: torch.device, **values: object) -> TrainingL
     )
     split = leave_one_out(corpus.sequences)
     torch.manual_seed(0)
-    model = SASRec(run.model, n_items=len(corpus.items), max_history=run.data.max_history)  # type: ignore[arg-type]
+    model = SASRec(run.model, Catalogue(len(corpus.items), 0, run.data.max_history))  # type: ignore[arg-type]
     model.to(device)
     return TrainingLoop(
         model,

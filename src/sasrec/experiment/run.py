@@ -22,7 +22,7 @@ from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
 from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.facts import facts_of
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.popularity import item_counts, recent_counts
 from sasrec.recommender.folder import check_target
 from sasrec.recommender.recommender import Recommender
@@ -291,10 +291,7 @@ def new_model(run: RunSettings, corpus: Corpus) -> NextItemModel:
         The model, on the CPU; its weights come from torch's own generator.
     """
     model: NextItemModel = resolve("model", MODELS, run.model_name)(
-        run.model,
-        n_items=len(corpus.items),
-        n_users=len(corpus.users),
-        max_history=run.data.max_history,
+        run.model, Catalogue(len(corpus.items), len(corpus.users), run.data.max_history)
     )
     return model
 

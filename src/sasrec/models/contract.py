@@ -7,11 +7,28 @@ N events, U users.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.lookup import rows_of
 from sasrec.kernels.pairs import Form
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What a model is made for, beside its settings.
+
+    Attributes:
+        n_items: Items, padding not counted; a table of them has one row more.
+        n_users: Users in the training data, 0 if they do not matter; number 0 is everybody else.
+        max_history: Longest window the model will be given.
+    """
+
+    n_items: int
+    n_users: int
+    max_history: int
 
 
 class NextItemModel(nn.Module):

@@ -14,6 +14,7 @@ from sasrec.data.splits import make_split
 from sasrec.errors import ModelError
 from sasrec.evaluation.report import Report, environment
 from sasrec.experiment.run import evaluate
+from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.recbole.checkpoint import Checkpoint
@@ -74,7 +75,7 @@ def import_model(
         )
     _check_tokens(checkpoint, corpus)
     corpus = renumbered(corpus, checkpoint.items)
-    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history)  # type: ignore[arg-type]
+    model = SASRec(run.model, Catalogue(n_items, 0, run.data.max_history))  # type: ignore[arg-type]
     try:
         model.load_state_dict(renamed_weights(weights, n_layers=len(model.blocks)))
     except (KeyError, RuntimeError) as error:

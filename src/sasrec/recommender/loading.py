@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import ModelError, SasrecError
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.recommender.contents import Contents, read_folder
 from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
@@ -189,7 +189,7 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     # Sizes that do not fit the weights shall cost no memory.
     with torch.device("meta"), _LeftBlank(len(contents.weights)):
         model: NextItemModel = resolve("model", MODELS, name)(
-            group, n_items=n_items, n_users=n_users, max_history=data.max_history
+            group, Catalogue(n_items, n_users, data.max_history)
         )
     for key, expected in model.state_dict().items():
         found = contents.weights.get(key)
