@@ -28,20 +28,44 @@ TYPE_CHECKING = False  # that of typing is no more than this, and takes an impor
 if TYPE_CHECKING:
     from typing import Any
 
+    from sasrec.data.batches.batching import Batch as Batch
     from sasrec.experiment.run import train as train
+    from sasrec.models.contract import Catalogue as Catalogue
+    from sasrec.models.contract import NextItemModel as NextItemModel
+    from sasrec.models.registration import register_model as register_model
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.settings.fields import Settings as Settings
+    from sasrec.settings.plugins import load_plugin as load_plugin
 
 _HOMES = {
     "train": "sasrec.experiment.run",
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    # What a plug-in is made of, and how it is made known:
+    "Batch": "sasrec.data.batches.batching",
+    "Catalogue": "sasrec.models.contract",
+    "NextItemModel": "sasrec.models.contract",
+    "Settings": "sasrec.settings.fields",
+    "load_plugin": "sasrec.settings.plugins",
+    "register_model": "sasrec.models.registration",
 }
 
 __version__ = "0.1.0"
-__all__ = ["Recommendation", "Recommender", "load", "train"]  # loaded on first use
+__all__ = [  # loaded on first use
+    "Batch",
+    "Catalogue",
+    "NextItemModel",
+    "Recommendation",
+    "Recommender",
+    "Settings",
+    "load",
+    "load_plugin",
+    "register_model",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

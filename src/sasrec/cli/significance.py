@@ -56,11 +56,11 @@ def significance(
     """
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.settings.files import Layer, key_words, yaml_file
-    from sasrec.settings.registry import MODELS, model_called, resolve
+    from sasrec.settings.registry import MODELS, model_called
 
     names = [model_called(model_ours), model_called(model_baseline)]
     for name in names:
-        resolve("model", MODELS, name)
+        MODELS[name]  # refuses one that is not known
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
     files = [yaml_file(Path(part)) for part in config_files.split()]

@@ -29,7 +29,7 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import smaller_is_better, split_key
 from sasrec.settings.presets import DEFAULT
-from sasrec.settings.registry import BASELINES, MODELS, model_called, resolve
+from sasrec.settings.registry import BASELINES, MODELS, model_called
 from sasrec.settings.resolve import RunSettings, adapted, resolve_settings
 from sasrec.system.device import pick_device, pick_precision
 from sasrec.system.processes import my_place
@@ -198,7 +198,7 @@ def baseline_reports(
     """
     reports = []
     for name in BASELINES:
-        fitted: NextItemModel = resolve("baseline", BASELINES, name)(split, len(corpus.items))
+        fitted: NextItemModel = BASELINES[name](split, len(corpus.items))
         reports.append(evaluate(name, fitted.to(device), corpus, split, run=run, device=device))
     return reports
 
@@ -290,7 +290,7 @@ def new_model(run: RunSettings, corpus: Corpus) -> NextItemModel:
     Returns:
         The model, on the CPU; its weights come from torch's own generator.
     """
-    model: NextItemModel = resolve("model", MODELS, run.model_name)(
+    model: NextItemModel = MODELS[run.model_name](
         run.model, Catalogue(len(corpus.items), len(corpus.users), run.data.max_history)
     )
     return model

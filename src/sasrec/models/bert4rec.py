@@ -66,6 +66,8 @@ class BERT4RecSettings(Settings):
 class BERT4Rec(NextItemModel):
     """The network."""
 
+    Settings = BERT4RecSettings
+
     def __init__(self, settings: BERT4RecSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 

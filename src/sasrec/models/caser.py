@@ -12,7 +12,9 @@ its own. Where L takes in whole windows, as in RecBole, positions share most of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -50,6 +52,8 @@ class CaserSettings(Settings):
 class Caser(NextItemModel):
     """The network."""
 
+    Settings = CaserSettings
+    defaults: ClassVar[Mapping[str, object]] = {"order": 5}  # 0, as RecBole has it, is very slow
     uses_users = True
 
     def __init__(self, settings: CaserSettings, catalogue: Catalogue) -> None:

@@ -9,6 +9,8 @@ State and item table are the two vectors side by side, so that the sum is one pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -27,9 +29,15 @@ class FactorSettings(Settings):
     """Width of each vector."""
 
 
+PAIRWISE: Mapping[str, object] = {"loss": "BPR"}
+"""What these models were proposed with: pairs of a target and a negative."""
+
+
 class FPMC(NextItemModel):
     """The user's taste, and what follows the last item."""
 
+    Settings = FactorSettings
+    defaults = PAIRWISE
     uses_users = True
 
     def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
@@ -77,6 +85,9 @@ class FPMC(NextItemModel):
 class FMC(NextItemModel):
     """What follows the last item, whoever the user is."""
 
+    Settings = FactorSettings
+    defaults = PAIRWISE
+
     def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
         """Make the tables with random values from torch's default generator.
 
@@ -119,6 +130,8 @@ class FMC(NextItemModel):
 class BPRMF(NextItemModel):
     """The user's taste, whatever came last."""
 
+    Settings = FactorSettings
+    defaults = PAIRWISE
     uses_users = True
     needs_users = True
 

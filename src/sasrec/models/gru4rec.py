@@ -36,6 +36,8 @@ class GRU4RecSettings(Settings):
 class GRU4Rec(NextItemModel):
     """The network."""
 
+    Settings = GRU4RecSettings
+
     def __init__(self, settings: GRU4RecSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 

@@ -40,6 +40,8 @@ class NextItNetSettings(Settings):
 class NextItNet(NextItemModel):
     """The network."""
 
+    Settings = NextItNetSettings
+
     def __init__(self, settings: NextItNetSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 

@@ -100,6 +100,8 @@ class SASRecSettings(Settings):
 class SASRec(NextItemModel):
     """The network."""
 
+    Settings = SASRecSettings
+
     def __init__(self, settings: SASRecSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 

@@ -7,6 +7,9 @@ The score is a distance and no product, so there is no item table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -33,6 +36,8 @@ class TransRecSettings(Settings):
 class TransRec(NextItemModel):
     """The model."""
 
+    Settings = TransRecSettings
+    defaults: ClassVar[Mapping[str, object]] = {"loss": "BPR"}
     uses_users = True
 
     def __init__(self, settings: TransRecSettings, catalogue: Catalogue) -> None:

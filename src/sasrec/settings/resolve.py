@@ -20,9 +20,10 @@ from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
 from sasrec.settings.metric_names import OF_LISTS, OF_WHOLE_RANKINGS, check_names, split_key
 from sasrec.settings.output import OutputSettings
+from sasrec.settings.plugins import KEY, parts_from_outside
 from sasrec.settings.presets import PRESETS, DataFacts, own_settings
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
-from sasrec.settings.registry import MODEL_SETTINGS, WITHOUT_TABLE, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 from sasrec.settings.without_effect import idle
 
@@ -80,7 +81,18 @@ class RunSettings:
     def as_json(self) -> dict[str, Any]:
         """Return everything in types JSON has."""
         groups = {name: _plain(group) for name, group in self.groups().items()}
-        return {"model_name": self.model_name, "preset": self.preset, **groups}
+        parts = parts_from_outside(self.parts())
+        named = {"model_name": self.model_name, "preset": self.preset}
+        return {**named, **({KEY: parts} if parts else {}), **groups}
+
+    def parts(self) -> dict[str, list[str]]:
+        """Return the names of the parts that a plug-in may have brought, by kind."""
+        watched = self.evaluation.valid_metric.partition("@")[0]
+        return {
+            "model": [self.model_name],
+            "loss": [self.training.loss],
+            "metric": [*self.evaluation.metrics, watched],
+        }
 
     def given(self) -> dict[str, Any]:
         """Return the settings somebody has given, by our names and in types JSON has."""
@@ -201,7 +213,7 @@ def resolve_layers(
     given = {name: written[name] for name in _given(origins, model)}
     unheard.update(idle(given, run.data, run.training, run.evaluation))
     _check_evaluation(run)
-    if model in WITHOUT_TABLE and run.training.loss == "CE":
+    if run.training.loss == "CE" and not MODELS[model].has_item_table():
         raise SettingsError(
             f"the scores of {model} are no products with item vectors, which loss CE needs; choose "
             "BPR, BCE, gBCE or SSM"
@@ -271,7 +283,7 @@ def _check_evaluation(run: RunSettings) -> None:
 def _classes(model: str) -> dict[str, type[Settings]]:
     return {
         "data": DataSettings,
-        "model": resolve("model", MODEL_SETTINGS, model),
+        "model": MODELS[model].Settings,
         "training": TrainingSettings,
         "evaluation": EvaluationSettings,
         "output": OutputSettings,

@@ -15,7 +15,7 @@ from sasrec.data.batches.negatives import popularity, shared_popularity, shared_
 from sasrec.errors import SettingsError
 from sasrec.losses.full import smoothed
 from sasrec.losses.sampled import gbce_beta, hardest
-from sasrec.settings.registry import LOSSES, resolve
+from sasrec.settings.registry import LOSSES
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.processes import my_place
 from sasrec.training.pairs import PairLoss
@@ -60,7 +60,7 @@ def training_loss(
     Raises:
         SettingsError: The loss needs a second item and there is none.
     """
-    loss: Callable[..., Tensor] = resolve("loss", LOSSES, settings.loss)
+    loss: Callable[..., Tensor] = LOSSES[settings.loss]
     if settings.loss == "CE":
         return _over_all(loss, settings.label_smoothing)
     if (counts[1:] > 0).sum() < 2:
