@@ -18,7 +18,7 @@ from sasrec.experiment.run import training_batches
 from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
-from sasrec.training.objective import training_loss
+from sasrec.losses.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 

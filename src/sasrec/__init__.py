@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from sasrec.data.batches.batching import Batch as Batch
     from sasrec.experiment.run import train as train
+    from sasrec.losses.contract import FullLoss as FullLoss
+    from sasrec.losses.contract import SampledLoss as SampledLoss
+    from sasrec.losses.registration import register_loss as register_loss
     from sasrec.models.contract import Catalogue as Catalogue
     from sasrec.models.contract import NextItemModel as NextItemModel
     from sasrec.models.registration import register_model as register_model
@@ -47,9 +50,12 @@ _HOMES = {
     # What a plug-in is made of, and how it is made known:
     "Batch": "sasrec.data.batches.batching",
     "Catalogue": "sasrec.models.contract",
+    "FullLoss": "sasrec.losses.contract",
     "NextItemModel": "sasrec.models.contract",
+    "SampledLoss": "sasrec.losses.contract",
     "Settings": "sasrec.settings.fields",
     "load_plugin": "sasrec.settings.plugins",
+    "register_loss": "sasrec.losses.registration",
     "register_model": "sasrec.models.registration",
 }
 
@@ -57,12 +63,15 @@ __version__ = "0.1.0"
 __all__ = [  # loaded on first use
     "Batch",
     "Catalogue",
+    "FullLoss",
     "NextItemModel",
     "Recommendation",
     "Recommender",
+    "SampledLoss",
     "Settings",
     "load",
     "load_plugin",
+    "register_loss",
     "register_model",
     "train",
 ]

@@ -10,10 +10,15 @@ from sasrec.models.registration import check_model
 from sasrec.settings.registry import BASELINES, LOSSES, MODELS, READERS, Parts
 
 
-@pytest.mark.parametrize("table", [MODELS, BASELINES, LOSSES, READERS])
+@pytest.mark.parametrize("table", [MODELS, BASELINES, READERS])
 def test_every_line_resolves(table: Parts) -> None:
     for name in table:
         assert callable(table[name])
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_an_object_of_its_name(name: str) -> None:
+    assert LOSSES[name].name == name
 
 
 def test_unknown_name_suggests_the_nearest() -> None:

@@ -22,6 +22,8 @@ from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment, evaluate_model, measure
 from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.facts import facts_of
+from sasrec.losses.drawing import negatives_generator
+from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.popularity import item_counts, recent_counts
 from sasrec.recommender.folder import check_target
@@ -34,7 +36,6 @@ from sasrec.settings.resolve import RunSettings, adapted, resolve_settings
 from sasrec.system.device import pick_device, pick_precision
 from sasrec.system.processes import my_place
 from sasrec.training.checkpoint import Keep, TrainState
-from sasrec.training.objective import negatives_generator, training_loss
 from sasrec.training.progress import LogObserver, Observer
 from sasrec.training.trackers import TrackedObserver
 from sasrec.training.trainer import Trained, fit

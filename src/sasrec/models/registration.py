@@ -37,7 +37,7 @@ def register_model(model: type[NextItemModel]) -> type[NextItemModel]:
         SettingsError: The class lacks something, or its name is taken.
     """
     check_model(model, getattr(model, "__name__", repr(model)))
-    MODELS.add(model.__name__, model)
+    MODELS.add(model.__name__, model, model.__module__)
     return model
 
 

@@ -53,7 +53,9 @@ def load_plugin(path: str | Path) -> None:
 def _added_parts() -> list[tuple[str, str, int]]:
     """Return what is registered, in a form that can be compared."""
     return [
-        (kind, name, id(part)) for kind, table in TABLES.items() for name, part in table.added()
+        (kind, name, id(each.part))
+        for kind, table in TABLES.items()
+        for name, each in table.added().items()
     ]
 
 
@@ -138,16 +140,15 @@ def plugins_here() -> Plugins:
     """
     modules = []
     for kind, table in TABLES.items():
-        for name, part in table.added():
-            provider = table.provider(name)
-            if provider is None or provider.kind != "module":
+        for name, each in table.added().items():
+            if each.provider.kind != "module":
                 continue
-            if part.__module__ == "__main__":
+            if each.module == "__main__":
                 raise SettingsError(
                     f"{kind} {name!r} is defined in the script itself, and other processes cannot "
                     "take it from there; put it into a file of its own and import that"
                 )
-            modules.append(part.__module__)
+            modules.append(each.module)
     return Plugins(tuple(_loaded), tuple(dict.fromkeys(modules)))
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -44,19 +44,11 @@ class Provider:
 
 
 _at_work: ContextVar[Provider | None] = ContextVar("provider", default=None)
-"""Whose code is being loaded; None while a program registers parts of its own."""
 
 
-def providing(part: Any) -> Provider:
-    """Return where a part that is being registered comes from.
-
-    Args:
-        part: A class or function.
-
-    Returns:
-        The file or package being loaded, or else the module that defines the part.
-    """
-    return _at_work.get() or Provider("module", str(getattr(part, "__module__", "unknown")))
+def at_work() -> Provider | None:
+    """Return whose code is being loaded; None while a program registers parts of its own."""
+    return _at_work.get()
 
 
 @cache

@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.settings.providers import Provider, loaded_from, offered, providing
+from sasrec.settings.providers import Provider, at_work, loaded_from, offered
 from sasrec.settings.recbole_models import instead_of
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ class Added:
     """A part from outside.
 
     Attributes:
-        part: The class or function.
+        part: The class, function or object.
         provider: Where it comes from.
+        module: Name of the module that defines it.
     """
 
     part: Any
     provider: Provider
+    module: str
 
 
 class Parts(Mapping[str, Any]):
@@ -116,45 +118,50 @@ class Parts(Mapping[str, Any]):
             return loaded_from(offered(self._group)[name][0])
         return self._added[name].provider if name in self._added else None
 
-    def added(self) -> list[tuple[str, Any]]:
-        """Return name and part of all that came from outside and has been loaded."""
-        return [(name, each.part) for name, each in self._added.items()]
+    def added(self) -> dict[str, Added]:
+        """Return what came from outside and has been loaded, by name."""
+        return dict(self._added)
 
-    def add(self, name: str, part: Any) -> None:
+    def add(self, name: str, part: Any, module: str) -> None:
         """Register a part from outside that has been checked.
 
-        Registering the same part again changes nothing; a class or function that was defined
-        again, as when a notebook's cell is run twice, takes the place of the earlier one.
+        Registering the same part again changes nothing. What a module or notebook defines again
+        under the same name takes the place of the earlier part.
 
         Args:
             name: Its name.
-            part: The class or function.
+            part: The class, function or object.
+            module: Name of the module that defines it.
 
         Raises:
             SettingsError: Another part has this name.
         """
-        place = providing(part)
+        place = at_work() or Provider("module", module)
         for other in self._alike(name):
-            if other in self._added and _same(self._added[other].part, part):
-                place = self._added[other].provider
-            elif not self._is_offer_of(other, part, place):
+            before = self._added.get(other)
+            if before is not None and before.part is part:
+                return
+            again = before is not None and before.module == module and place.kind == "module"
+            if not (again and other == name) and not self._offers(other, module, place):
                 raise SettingsError(
                     f"{self.kind} {name!r} of {place} has the name of {self._described(other)}; "
                     "rename one"
                 )
-        self._added[name] = Added(part, place)
+        self._added[name] = Added(part, place, module)
 
     def _alike(self, name: str) -> list[str]:
         """Return the names in the table that are equal but for upper and lower case."""
         return [each for each in self if each.lower() == name.lower()]
 
-    def _is_offer_of(self, name: str, part: Any, place: Provider) -> bool:
-        """Return whether a name is that of an entry point which means this very part."""
-        offers = [] if name in self.built_in or name in self._added else offered(self._group)[name]
+    def _offers(self, name: str, module: str, place: Provider) -> bool:
+        """Return whether a name is that of an entry point of the package that a module is in."""
+        if name in self.built_in or name in self._added:
+            return False
+        package = module.partition(".")[0]
         return all(
-            loaded_from(each) == place or each.value.replace(" ", "") == _address(part)
-            for each in offers
-        ) and bool(offers)
+            loaded_from(each) == place or each.module.partition(".")[0] == package
+            for each in offered(self._group)[name]
+        )
 
     def _described(self, name: str) -> str:
         if name in self.built_in:
@@ -186,7 +193,7 @@ class Parts(Mapping[str, Any]):
                     f"{self._described(other)}; uninstall that package"
                 )
         part = self._loaded(entry)
-        self._added[name] = Added(part, loaded_from(entry))
+        self._added[name] = Added(part, loaded_from(entry), entry.module)
 
     def _loaded(self, entry: EntryPoint) -> Any:
         place = loaded_from(entry)
@@ -207,15 +214,6 @@ class Parts(Mapping[str, Any]):
 def _imported(address: str) -> Any:
     module, _, attribute = address.partition(":")
     return getattr(import_module(module), attribute)
-
-
-def _address(part: Any) -> str:
-    return f"{getattr(part, '__module__', '')}:{getattr(part, '__qualname__', '')}"
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Return whether two parts are one, or one was defined twice at the same place."""
-    return one is other or (hasattr(one, "__qualname__") and _address(one) == _address(other))
 
 
 MODELS = Parts(
@@ -244,15 +242,18 @@ BASELINES = Parts(
 LOSSES = Parts(
     "loss",
     {
-        "CE": "sasrec.losses.full:softmax_cross_entropy",
-        "BPR": "sasrec.losses.sampled:bpr",
-        "BCE": "sasrec.losses.sampled:bce",
-        "gBCE": "sasrec.losses.sampled:gbce",
-        "SSM": "sasrec.losses.sampled:sampled_softmax",
-        "BPRmax": "sasrec.losses.sampled:bpr_max",
-        "TOP1max": "sasrec.losses.sampled:top1_max",
+        "CE": "sasrec.losses.full:CE",
+        "BPR": "sasrec.losses.sampled:BPR",
+        "BCE": "sasrec.losses.sampled:BCE",
+        "gBCE": "sasrec.losses.sampled:GBCE",
+        "SSM": "sasrec.losses.sampled:SSM",
+        "BPRmax": "sasrec.losses.sampled:BPR_MAX",
+        "TOP1max": "sasrec.losses.sampled:TOP1_MAX",
     },
+    group="sasrec.losses",
+    check="sasrec.losses.registration:check_loss",
 )
+"""Each is an object as ``losses/contract.py`` describes it."""
 METRICS = Parts(
     "metric",
     {

@@ -24,7 +24,7 @@ from sasrec.settings.plugins import KEY, parts_from_outside
 from sasrec.settings.presets import PRESETS, DataFacts, own_settings
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
 from sasrec.settings.registry import MODELS
-from sasrec.settings.training import TrainingSettings
+from sasrec.settings.training import TrainingSettings, no_item_vectors
 from sasrec.settings.without_effect import idle
 
 IN_WORDS = {
@@ -213,11 +213,8 @@ def resolve_layers(
     given = {name: written[name] for name in _given(origins, model)}
     unheard.update(idle(given, run.data, run.training, run.evaluation))
     _check_evaluation(run)
-    if run.training.loss == "CE" and not MODELS[model].has_item_table():
-        raise SettingsError(
-            f"the scores of {model} are no products with item vectors, which loss CE needs; choose "
-            "BPR, BCE, gBCE or SSM"
-        )
+    if run.training.loss_traits.needs_item_vectors and not MODELS[model].has_item_table():
+        raise SettingsError(no_item_vectors(model, run.training.loss))
     return replace(run, without_effect=tuple(sorted(unheard)))
 
 
