@@ -29,14 +29,23 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sasrec.comparison.start import compare as compare
+    from sasrec.data.batches.batching import Batch as Batch
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
+    from sasrec.losses.contract import FullLoss as FullLoss
+    from sasrec.losses.contract import SampledLoss as SampledLoss
+    from sasrec.losses.registration import register_loss as register_loss
+    from sasrec.models.contract import Catalogue as Catalogue
+    from sasrec.models.contract import NextItemModel as NextItemModel
+    from sasrec.models.registration import register_model as register_model
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.settings.fields import Settings as Settings
+    from sasrec.settings.plugins import load_plugin as load_plugin
 
 _HOMES = {
     "Evaluation": "sasrec.experiment.evaluate",
@@ -48,17 +57,36 @@ _HOMES = {
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    # What a plug-in is made of, and how it is made known:
+    "Batch": "sasrec.data.batches.batching",
+    "Catalogue": "sasrec.models.contract",
+    "FullLoss": "sasrec.losses.contract",
+    "NextItemModel": "sasrec.models.contract",
+    "SampledLoss": "sasrec.losses.contract",
+    "Settings": "sasrec.settings.fields",
+    "load_plugin": "sasrec.settings.plugins",
+    "register_loss": "sasrec.losses.registration",
+    "register_model": "sasrec.models.registration",
 }
 
 __version__ = "0.1.0"
 __all__ = [  # loaded on first use
+    "Batch",
+    "Catalogue",
     "Evaluation",
+    "FullLoss",
+    "NextItemModel",
     "Recommendation",
     "Recommender",
+    "SampledLoss",
     "SasrecError",
+    "Settings",
     "compare",
     "evaluate",
     "load",
+    "load_plugin",
+    "register_loss",
+    "register_model",
     "resume",
     "train",
 ]

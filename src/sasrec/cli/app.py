@@ -10,6 +10,7 @@ from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
 from sasrec.cli.info import info
+from sasrec.cli.plugin import with_plugins
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate
@@ -44,15 +45,15 @@ app = typer.Typer(
 )
 app.callback()(_front)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
-app.command(context_settings=FREE_KEYS)(train)
-app.command(context_settings=FREE_KEYS)(evaluate)
-app.command(context_settings=FREE_KEYS)(compare)
-app.command(context_settings=FREE_KEYS)(significance)
-app.command(context_settings=FREE_KEYS)(tune)
-app.command()(info)
-app.command()(recommend)
-app.command()(explain)
-app.command(context_settings=FREE_KEYS)(config)
+app.command(context_settings=FREE_KEYS)(with_plugins(train))
+app.command(context_settings=FREE_KEYS)(with_plugins(evaluate))
+app.command(context_settings=FREE_KEYS)(with_plugins(compare))
+app.command(context_settings=FREE_KEYS)(with_plugins(significance))
+app.command(context_settings=FREE_KEYS)(with_plugins(tune))
+app.command()(with_plugins(info))
+app.command()(with_plugins(recommend))
+app.command()(with_plugins(explain))
+app.command(context_settings=FREE_KEYS)(with_plugins(config))
 app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)
 app.command("run_recbole", context_settings=FREE_KEYS)(run_recbole)
 app.command("run_hyper", context_settings=FREE_KEYS)(run_hyper)

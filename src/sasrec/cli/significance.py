@@ -57,11 +57,11 @@ def significance(
     from sasrec.comparison.start import alone_in
     from sasrec.settings.files import Layer, given_layers
     from sasrec.settings.origin import Origin
-    from sasrec.settings.registry import MODELS, model_called, resolve
+    from sasrec.settings.registry import MODELS, model_called
 
     names = [model_called(model_ours), model_called(model_baseline)]
     for name in names:
-        resolve("model", MODELS, name)
+        MODELS[name]  # refuses one that is not known
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
     begin = Layer(Origin("python", "RecBole"), {"preset": "recbole"})

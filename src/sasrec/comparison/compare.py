@@ -211,7 +211,7 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
         SettingsError: There is such a setting.
     """  # by Mistakes.tell
     shared = {key for group in SHARED for key in group.model_fields}
-    everything = {key for model in MODELS for key in known_keys(model)}
+    everything = {key for model in (*MODELS.built_in, *models) for key in known_keys(model)}
     having = {key for model in models for key in known_keys(model)}
     mistakes = Mistakes()
     for layer in settings:
