@@ -19,7 +19,7 @@ from sasrec.system.device import pick_precision
 from sasrec.training.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
-from sasrec.tuning.study import Standing
+from sasrec.tuning.outcomes import Standing
 
 
 def timed(command: list[str], folder: str | None = None) -> dict:

@@ -15,11 +15,12 @@ import pytest
 
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
+from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
 from sasrec.tuning.storage import shown_storage
-from sasrec.tuning.study import Search, Standing
+from sasrec.tuning.study import Search
 
 CHOICES = (
     parameter("a", "choice", [1, 2, 3], "here"),

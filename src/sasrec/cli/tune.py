@@ -19,8 +19,8 @@ from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, wri
 from sasrec.errors import Interrupted, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
+    from sasrec.tuning.outcomes import Standing
     from sasrec.tuning.space import Parameter
-    from sasrec.tuning.study import Standing
 
 ALGORITHMS = ("exhaustive", "random", "tpe")
 PRUNERS = ("halving", "hyperband", "none")

@@ -39,7 +39,7 @@ def optuna_here() -> Any:
 
 
 def open_study(
-    where: str,
+    where: str | None,
     name: str,
     *,
     about: Mapping[str, Any],
@@ -50,7 +50,8 @@ def open_study(
     """Return a study, made if it is not there, with all its points queued.
 
     Args:
-        where: A file, made if needed, or a URL such as ``sqlite:///search.db``.
+        where: A file, made if needed, or a URL such as ``sqlite:///search.db``; None keeps it in
+            memory.
         name: Of the study.
         about: What it searches and what its scores depend on, by name; a study that is there must
             say the same.
@@ -65,38 +66,51 @@ def open_study(
         SettingsError: The storage cannot be reached or is damaged, or the study there is about
             something else.
     """
-    library = optuna_here()
+    shown = "memory" if where is None else shown_storage(where)
     try:
-        study: Any = library.create_study(
-            storage=_storage(where),
+        study: optuna.Study = optuna_here().create_study(
+            storage=None if where is None else _storage(where),
             study_name=name,
             sampler=sampler,
             pruner=pruner,
             direction="maximize",
             load_if_exists=True,
         )
-        for what, value in about.items():
-            described = json.dumps(value, default=str, sort_keys=True)
-            known = study.user_attrs.get(what)
-            if known is None:
-                study.set_user_attr(what, described)
-            elif known != described:
-                other = "other settings" if what == "settings" else f"another {what}"
-                raise SettingsError(
-                    f"the study {name!r} in {shown_storage(where)} has {other}"
-                    f"{_both(known, described)}; choose another --out, --study or --storage"
-                )
+        _describe_once(study, about, shown)
         if points:
             _queue_once(study, points)
     except SettingsError:
         raise
     except Exception as error:  # each database has errors of its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise SettingsError(
-            f"the storage {shown_storage(where)} cannot be used: {_without(where, reason)}"
-        ) from error
-    opened: optuna.Study = study
-    return opened
+        if where is not None:
+            reason = without_passwords(reason.replace(where, shown))
+        raise SettingsError(f"the storage {shown} cannot be used: {reason}") from error
+    return study
+
+
+def _describe_once(study: optuna.Study, about: Mapping[str, Any], shown: str) -> None:
+    """Note in a new study what it is about.
+
+    Args:
+        study: As opened.
+        about: What it searches and what its scores depend on, by name.
+        shown: What to call the storage.
+
+    Raises:
+        SettingsError: The study is not new, and about something else.
+    """
+    for what, value in about.items():
+        described = json.dumps(value, default=str, sort_keys=True)
+        known = study.user_attrs.get(what)
+        if known is None:
+            study.set_user_attr(what, described)
+        elif known != described:
+            other = "other settings" if what == "settings" else f"another {what}"
+            raise SettingsError(
+                f"the study {study.study_name!r} in {shown} has {other}{_both(known, described)}; "
+                "choose another --out, --study or --storage"
+            )
 
 
 def _storage(where: str) -> Any:
@@ -182,11 +196,6 @@ def shown_storage(where: str) -> str:
     hidden = {key: "***" for key in url.query if without_passwords(f"?{key}=x") != f"?{key}=x"}
     shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
     return shown.replace("%2A%2A%2A", "***")
-
-
-def _without(where: str, text: str) -> str:
-    """Return what a library says of a storage, without what is secret in its URL."""
-    return without_passwords(text.replace(where, shown_storage(where)))
 
 
 def _refuse_mistyped(where: str) -> None:
