@@ -82,7 +82,7 @@ def tune(
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
     from sasrec.tuning.helpers import Task, search_together
     from sasrec.tuning.plan import SearchPlan
-    from sasrec.tuning.storage import shown_storage
+    from sasrec.tuning.urls import shown_storage
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")

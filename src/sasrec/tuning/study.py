@@ -26,9 +26,10 @@ from sasrec.tuning.outcomes import (
 )
 from sasrec.tuning.owners import claim_for, is_lost, owner_here
 from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
-from sasrec.tuning.storage import open_study, optuna_here, shown_storage
+from sasrec.tuning.storage import alone_in_sqlite, open_study, optuna_here
 from sasrec.tuning.suggestions import meant, suggested
 from sasrec.tuning.trials import check_study
+from sasrec.tuning.urls import shown_storage
 from sasrec.tuning.watching import Watcher
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Search:
             about: What else a trial's score depends on, such as the model and the data; a study
                 that is there must say the same.
         """
-        self.plan = plan
+        self.plan, self._where = plan, storage
         self._storage = "memory" if storage is None else shown_storage(storage)
         self.study: optuna.Study = open_study(
             storage,
@@ -136,10 +137,12 @@ class Search:
         Returns:
             The trial, with its settings drawn; None if there is nothing left to do.
         """
-        self._take_back_lost()
-        trial = None if self.reason_to_end() else self._claimed()
+        with alone_in_sqlite(self._where):
+            self._take_back_lost()
+            trial = None if self.reason_to_end() else self._claimed()
+            if trial is not None:
+                claim_for(trial, owner_here())
         if trial is not None:
-            claim_for(trial, owner_here())
             for each in self.plan.space:
                 suggested(trial, each)
         return trial
