@@ -11,12 +11,12 @@ import torch
 from sasrec.data.batches.batching import CPU
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
-from sasrec.experiment.run import training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.losses.objective import training_loss
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.device import pick_precision
-from sasrec.training.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 from sasrec.tuning.outcomes import Standing

@@ -14,10 +14,10 @@ import torch
 from sasrec.settings.resolve import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.experiment.run import training_batches
+from sasrec.experiment.fitting import training_batches
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
-from sasrec.training.objective import training_loss
+from sasrec.losses.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 

@@ -28,20 +28,40 @@ TYPE_CHECKING = False  # that of typing is no more than this, and takes an impor
 if TYPE_CHECKING:
     from typing import Any
 
-    from sasrec.experiment.run import train as train
+    from sasrec.comparison.start import compare as compare
+    from sasrec.errors import SasrecError as SasrecError
+    from sasrec.experiment.evaluate import Evaluation as Evaluation
+    from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.train import resume as resume
+    from sasrec.experiment.train import train as train
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
 
 _HOMES = {
-    "train": "sasrec.experiment.run",
+    "Evaluation": "sasrec.experiment.evaluate",
+    "SasrecError": "sasrec.errors",
+    "compare": "sasrec.comparison.start",
+    "evaluate": "sasrec.experiment.evaluate",
+    "resume": "sasrec.experiment.train",
+    "train": "sasrec.experiment.train",
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
 }
 
 __version__ = "0.1.0"
-__all__ = ["Recommendation", "Recommender", "load", "train"]  # loaded on first use
+__all__ = [  # loaded on first use
+    "Evaluation",
+    "Recommendation",
+    "Recommender",
+    "SasrecError",
+    "compare",
+    "evaluate",
+    "load",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -59,3 +79,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sasrec' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for editors and people who look around."""
+    return sorted([*__all__, "__version__", "__doc__"])

@@ -15,10 +15,15 @@ from sasrec.settings.registry import (
 )
 
 
-@pytest.mark.parametrize("table", [MODELS, BASELINES, MODEL_SETTINGS, LOSSES])
+@pytest.mark.parametrize("table", [MODELS, BASELINES, MODEL_SETTINGS])
 def test_every_line_resolves(table: dict[str, str]) -> None:
     for name in table:
         assert callable(resolve("part", table, name))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_is_an_object_of_its_name(name: str) -> None:
+    assert resolve("loss", LOSSES, name).name == name
 
 
 def test_unknown_name_suggests_the_nearest() -> None:

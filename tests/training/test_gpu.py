@@ -9,13 +9,14 @@ from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation.ranking import rank_targets, ranks_by_product
-from sasrec.experiment.run import run_experiment, training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.losses.objective import training_loss
 from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.resolve import resolve_settings
-from sasrec.training.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 

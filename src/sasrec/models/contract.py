@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.lookup import rows_of
-from sasrec.kernels.pairs import Form
+from sasrec.models.epochs import Epochs, Training
 
 
 class NextItemModel(nn.Module):
@@ -85,8 +85,15 @@ class NextItemModel(nn.Module):
         """Return what is added to the loss for the weights' sake, a scalar; None adds nothing."""
         return None
 
-    def pair_form(self) -> Form | None:
-        """Return how scores are made of rows, if they are as simple as compiled code wants it."""
+    def own_epochs(self, training: Training) -> Epochs | None:
+        """Return epochs of the model's own, where it has a faster way than the trainer's.
+
+        Args:
+            training: What is to be taken over.
+
+        Returns:
+            The epochs; None, as most models do, leaves them to the trainer.
+        """
         return None
 
     def forward(self, batch: Batch, at: Tensor | None = None) -> Tensor:

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.pairs import LAST, USER, Form
 from sasrec.models.contract import NextItemModel
+from sasrec.models.epochs import Epochs, Training
 from sasrec.models.parts.layers import users_of, vectors
+from sasrec.models.parts.pairs import pair_epochs
 from sasrec.settings.fields import Settings
 
 
@@ -69,6 +71,17 @@ class FPMC(NextItemModel):
         users = self.user_embedding(users_of(batch, at))
         return torch.cat([users, self.last_embedding(last)], dim=1)
 
+    def own_epochs(self, training: Training) -> Epochs | None:
+        """Return epochs in compiled code, where the training is one by pairs.
+
+        Args:
+            training: What is to be taken over.
+
+        Returns:
+            The epochs, or None.
+        """
+        return pair_epochs(self.pair_form(), training)
+
     def pair_form(self) -> Form:
         """Return both products."""
         tables = (
@@ -114,6 +127,17 @@ class FMC(NextItemModel):
         result: Tensor = self.last_embedding(batch.items if at is None else batch.items[at])
         return result
 
+    def own_epochs(self, training: Training) -> Epochs | None:
+        """Return epochs in compiled code, where the training is one by pairs.
+
+        Args:
+            training: What is to be taken over.
+
+        Returns:
+            The epochs, or None.
+        """
+        return pair_epochs(self.pair_form(), training)
+
     def pair_form(self) -> Form:
         """Return the product."""
         tables = self.last_embedding, self.next_embedding
@@ -158,6 +182,17 @@ class BPRMF(NextItemModel):
         """
         result: Tensor = self.user_embedding(users_of(batch, at))
         return result
+
+    def own_epochs(self, training: Training) -> Epochs | None:
+        """Return epochs in compiled code, where the training is one by pairs.
+
+        Args:
+            training: What is to be taken over.
+
+        Returns:
+            The epochs, or None.
+        """
+        return pair_epochs(self.pair_form(), training)
 
     def pair_form(self) -> Form:
         """Return the product."""

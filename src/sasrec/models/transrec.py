@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.pairs import Form
 from sasrec.models.contract import NextItemModel
+from sasrec.models.epochs import Epochs, Training
 from sasrec.models.parts.layers import users_of, vectors
+from sasrec.models.parts.pairs import pair_epochs
 from sasrec.settings.fields import Settings
 
 TINY = 1e-12
@@ -87,6 +89,17 @@ class TransRec(NextItemModel):
     def penalty(self) -> Tensor:
         """Return what RecBole adds to the loss and has a gradient: the magnitudes of T."""
         return self.weight_of_length * self.translation.abs().sum()
+
+    def own_epochs(self, training: Training) -> Epochs | None:
+        """Return epochs in compiled code, where the training is one by pairs.
+
+        Args:
+            training: What is to be taken over.
+
+        Returns:
+            The epochs, or None.
+        """
+        return pair_epochs(self.pair_form(), training)
 
     def pair_form(self) -> Form:
         """Return that scores are distances, and the tables."""

@@ -82,10 +82,10 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
 
 
 def _negatives(training: TrainingSettings) -> dict[str, Any] | None:
-    if training.loss == "CE":
+    if training.sampler is None:
         return None
     return {
-        "distribution": "uniform" if training.negatives == "auto" else training.negatives,
+        "distribution": training.sampler,
         "sample_num": training.negative_count,
         "alpha": training.negative_alpha,
         "dynamic": training.negative_candidates > 0,

@@ -40,14 +40,15 @@ MODEL_SETTINGS = {
     "BPR": "sasrec.models.fpmc:FactorSettings",
 }
 LOSSES = {
-    "CE": "sasrec.losses.full:softmax_cross_entropy",
-    "BPR": "sasrec.losses.sampled:bpr",
-    "BCE": "sasrec.losses.sampled:bce",
-    "gBCE": "sasrec.losses.sampled:gbce",
-    "SSM": "sasrec.losses.sampled:sampled_softmax",
-    "BPRmax": "sasrec.losses.sampled:bpr_max",
-    "TOP1max": "sasrec.losses.sampled:top1_max",
+    "CE": "sasrec.losses.full:CE",
+    "BPR": "sasrec.losses.sampled:BPR",
+    "BCE": "sasrec.losses.sampled:BCE",
+    "gBCE": "sasrec.losses.sampled:GBCE",
+    "SSM": "sasrec.losses.sampled:SSM",
+    "BPRmax": "sasrec.losses.sampled:BPR_MAX",
+    "TOP1max": "sasrec.losses.sampled:TOP1_MAX",
 }
+"""Each is an object as ``losses/contract.py`` describes it."""
 
 
 def resolve(kind: str, table: dict[str, str], name: str) -> Any:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.settings.files import literal, settings_text
+from sasrec.settings.files import settings_text
+from sasrec.settings.literals import literal
 from sasrec.settings.written import plain
 
 logger = logging.getLogger(__name__)
