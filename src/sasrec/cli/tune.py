@@ -19,8 +19,8 @@ from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, wri
 from sasrec.errors import Interrupted, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
+    from sasrec.tuning.outcomes import Standing
     from sasrec.tuning.space import Parameter
-    from sasrec.tuning.study import Standing
 
 ALGORITHMS = ("exhaustive", "random", "tpe")
 PRUNERS = ("halving", "hyperband", "none")
@@ -82,7 +82,7 @@ def tune(
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
     from sasrec.tuning.helpers import Task, search_together
     from sasrec.tuning.plan import SearchPlan
-    from sasrec.tuning.storage import shown_storage
+    from sasrec.tuning.urls import shown_storage
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")

@@ -23,8 +23,9 @@ from sasrec.system.children import safe_path
 from sasrec.system.processes import deaf_to_interrupts, nameless_main
 from sasrec.system.streams import guard_streams
 from sasrec.tuning.experiments import trainer_of
+from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
-from sasrec.tuning.study import Search, Standing, Train
+from sasrec.tuning.study import Search, Train
 
 logger = logging.getLogger(__name__)
 
