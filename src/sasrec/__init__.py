@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sasrec.data.batches.batching import Batch as Batch
+    from sasrec.data.formats.from_outside import register_reader as register_reader
+    from sasrec.evaluation.registration import Metric as Metric
+    from sasrec.evaluation.registration import register_metric as register_metric
     from sasrec.experiment.run import train as train
     from sasrec.losses.contract import FullLoss as FullLoss
     from sasrec.losses.contract import SampledLoss as SampledLoss
@@ -51,12 +54,15 @@ _HOMES = {
     "Batch": "sasrec.data.batches.batching",
     "Catalogue": "sasrec.models.contract",
     "FullLoss": "sasrec.losses.contract",
+    "Metric": "sasrec.evaluation.registration",
     "NextItemModel": "sasrec.models.contract",
     "SampledLoss": "sasrec.losses.contract",
     "Settings": "sasrec.settings.fields",
     "load_plugin": "sasrec.settings.plugins",
     "register_loss": "sasrec.losses.registration",
+    "register_metric": "sasrec.evaluation.registration",
     "register_model": "sasrec.models.registration",
+    "register_reader": "sasrec.data.formats.from_outside",
 }
 
 __version__ = "0.1.0"
@@ -64,6 +70,7 @@ __all__ = [  # loaded on first use
     "Batch",
     "Catalogue",
     "FullLoss",
+    "Metric",
     "NextItemModel",
     "Recommendation",
     "Recommender",
@@ -72,7 +79,9 @@ __all__ = [  # loaded on first use
     "load",
     "load_plugin",
     "register_loss",
+    "register_metric",
     "register_model",
+    "register_reader",
     "train",
 ]
 
