@@ -11,7 +11,7 @@ import torch
 from sasrec.data.batches.batching import CPU
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
-from sasrec.experiment.run import training_batches
+from sasrec.experiment.fitting import training_batches
 from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts

@@ -14,7 +14,7 @@ import torch
 from sasrec.settings.resolve import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.experiment.run import training_batches
+from sasrec.experiment.fitting import training_batches
 from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec

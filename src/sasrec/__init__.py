@@ -28,11 +28,16 @@ TYPE_CHECKING = False  # that of typing is no more than this, and takes an impor
 if TYPE_CHECKING:
     from typing import Any
 
+    from sasrec.comparison.start import compare as compare
     from sasrec.data.batches.batching import Batch as Batch
     from sasrec.data.formats.from_outside import register_reader as register_reader
+    from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
     from sasrec.evaluation.registration import register_metric as register_metric
-    from sasrec.experiment.run import train as train
+    from sasrec.experiment.evaluate import Evaluation as Evaluation
+    from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.train import resume as resume
+    from sasrec.experiment.train import train as train
     from sasrec.losses.contract import FullLoss as FullLoss
     from sasrec.losses.contract import SampledLoss as SampledLoss
     from sasrec.losses.registration import register_loss as register_loss
@@ -46,7 +51,12 @@ if TYPE_CHECKING:
     from sasrec.settings.plugins import load_plugin as load_plugin
 
 _HOMES = {
-    "train": "sasrec.experiment.run",
+    "Evaluation": "sasrec.experiment.evaluate",
+    "SasrecError": "sasrec.errors",
+    "compare": "sasrec.comparison.start",
+    "evaluate": "sasrec.experiment.evaluate",
+    "resume": "sasrec.experiment.train",
+    "train": "sasrec.experiment.train",
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
@@ -69,19 +79,24 @@ __version__ = "0.1.0"
 __all__ = [  # loaded on first use
     "Batch",
     "Catalogue",
+    "Evaluation",
     "FullLoss",
     "Metric",
     "NextItemModel",
     "Recommendation",
     "Recommender",
     "SampledLoss",
+    "SasrecError",
     "Settings",
+    "compare",
+    "evaluate",
     "load",
     "load_plugin",
     "register_loss",
     "register_metric",
     "register_model",
     "register_reader",
+    "resume",
     "train",
 ]
 
@@ -101,3 +116,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sasrec' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for editors and people who look around."""
+    return sorted([*__all__, "__version__", "__doc__"])

@@ -3,6 +3,7 @@
     SasrecError            anything below; the command line prints it and exits with 2 (130 if
                            interrupted)
     ├── SettingsError      an unknown key, a value out of range, two keys that contradict
+    │   └── SeveralMistakesError    more than one of these
     ├── DataError          a file that is missing, broken or too small; an unknown data set
     ├── ModelError         a folder that is no model, or one that does not fit
     ├── DeviceError        a device or precision this machine does not have
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SasrecError(Exception):
@@ -24,6 +25,27 @@ class SasrecError(Exception):
 
 class SettingsError(SasrecError):
     """A setting is unknown, malformed, out of range, or contradicts another."""
+
+
+class SeveralMistakesError(SettingsError):
+    """More than one mistake in the settings.
+
+    Attributes:
+        mistakes: A text for each, as it would be alone.
+    """
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        """Hold some mistakes.
+
+        Args:
+            mistakes: A text for each.
+        """
+        super().__init__(tuple(mistakes))
+        self.mistakes = tuple(mistakes)
+
+    def __str__(self) -> str:
+        """Return how many there are, and each on a line of its own."""
+        return "\n  ".join((f"{len(self.mistakes)} mistakes in the settings:", *self.mistakes))
 
 
 class DataError(SasrecError):
@@ -85,11 +107,26 @@ def without_passwords(text: str) -> str:
     return _SECRET.sub(r"\1***", _IN_URL.sub(r"\1:***@", text))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the known name nearest to ``word``, or ``""``.
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like a word, or None if none is like it.
 
-    Case and the choice between ``-`` and ``_`` are ignored: ``did_you_mean("Learning-Rate",
-    ["learning_rate"])`` is ``"; did you mean 'learning_rate'?"``.
+    Case and the choice between ``-`` and ``_`` are ignored: ``nearest("Learning-Rate",
+    ["learning_rate"])`` is ``"learning_rate"``.
+
+    Args:
+        word: What the user wrote.
+        known: The names that would have been right.
+
+    Returns:
+        A name that is known.
+    """
+    spelled = {name.lower().replace("-", "_"): name for name in known}
+    close = difflib.get_close_matches(word.lower().replace("-", "_"), spelled, n=1, cutoff=0.6)
+    return spelled[close[0]] if close else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the known name nearest to a word, or ``""``.
 
     Args:
         word: What the user wrote.
@@ -98,6 +135,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     Returns:
         The question, ready to be appended to an error text, or the empty string.
     """
-    spelled = {name.lower().replace("-", "_"): name for name in known}
-    nearest = difflib.get_close_matches(word.lower().replace("-", "_"), spelled, n=1, cutoff=0.6)
-    return f"; did you mean {spelled[nearest[0]]!r}?" if nearest else ""
+    meant = nearest(word, known)
+    return "" if meant is None else f"; did you mean {meant!r}?"
+
+
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with its noun: ``1 epoch``, ``2 epochs``, ``12,000 histories``.
+
+    Args:
+        number: How many.
+        singular: What there is one of.
+        plural: What there are several of; None adds an s.
+
+    Returns:
+        The number, with commas between thousands, and the noun.
+    """
+    noun = singular if number == 1 else plural or f"{singular}s"
+    return f"{number:,} {noun}"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sasrec.comparison.compare import compare, run_settings
+from sasrec.comparison.compare import compare_models, run_settings
 from sasrec.comparison.entries import Course, Measured, course_of, entries_of, remarks_on
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.data.corpus import Corpus
@@ -23,7 +23,9 @@ from sasrec.evaluation.significance import (
     paired_p_value,
 )
 from sasrec.evaluation.slices import _thirds, slices_of
+from sasrec.models.popularity import item_counts
 from sasrec.settings.files import Layer
+from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
@@ -79,10 +81,10 @@ def test_holm_by_hand() -> None:
 
 
 def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -> None:
-    found = compare(
+    found = compare_models(
         corpus,
         ["SASRec", "FPMC"],
-        settings=[Layer("here", FAST)],
+        settings=[Layer(PYTHON, FAST)],
         seeds=[1, 2],
         observer=lambda model, seed: LogObserver(),
     )
@@ -109,21 +111,26 @@ def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -
 
 def test_a_setting_goes_to_the_models_that_have_it() -> None:
     models = ["SASRec", "GRU4Rec"]
-    settings = [Layer("a.yaml", {"num_layers": 2, "epochs": 9}), Layer("line", {"n_layers": 3})]
-    settings.append(Layer("line", {"epochs": 4}))
+    settings = [
+        Layer(Origin("file", "a.yaml"), {"num_layers": 2, "epochs": 9}),
+        Layer(PYTHON, {"n_layers": 3}),
+    ]
+    settings.append(Layer(PYTHON, {"epochs": 4}))
     sasrec, gru = (run_settings(name, settings, models) for name in models)
     assert (sasrec.model.n_layers, gru.model.num_layers) == (3, 2)  # type: ignore[attr-defined]
     assert sasrec.training.epochs == gru.training.epochs == 4
     assert (sasrec.preset, gru.preset) == ("best", None)
     with pytest.raises(SettingsError, match="unknown key 'num_layer'; did you mean 'num_layers'"):
-        run_settings("GRU4Rec", [Layer("settings", {"num_layer": 2})], models)
+        run_settings("GRU4Rec", [Layer(PYTHON, {"num_layer": 2})], models)
     with pytest.raises(SettingsError, match=r"unknown key 'num_layer' in a.yaml, line 3; did"):
-        run_settings("GRU4Rec", [Layer("a.yaml", {"num_layer": 2}, {"num_layer": 3})], models)
+        run_settings(
+            "GRU4Rec", [Layer(Origin("file", "a.yaml"), {"num_layer": 2}, {"num_layer": 3})], models
+        )
 
 
 def test_slices_part_the_cases(corpus: Corpus) -> None:
     split = leave_one_out(corpus.sequences)
-    slices = slices_of(corpus, split)
+    slices = slices_of(split, item_counts(split, len(corpus.items)))
     for what in {name.split()[0] for name in slices} - {"target"}:
         parts = np.stack([mask for name, mask in slices.items() if name.startswith(what)])
         assert (parts.sum(0) == 1).all()
@@ -133,10 +140,10 @@ def test_slices_part_the_cases(corpus: Corpus) -> None:
 
 def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
     with pytest.raises(SettingsError, match="giniindex is no mean over cases"):
-        compare(
+        compare_models(
             corpus,
             ["FPMC"],
-            settings=[Layer("here", {**FAST, "metrics": ("giniindex",)})],
+            settings=[Layer(PYTHON, {**FAST, "metrics": ("giniindex",)})],
             seeds=[1],
             observer=lambda model, seed: LogObserver(),
         )
@@ -204,10 +211,10 @@ def test_ctrl_c_in_python_ends_without_a_comparison(
 
     monkeypatch.setattr("sasrec.comparison.trainings.train_model", stop)
     with pytest.raises(Interrupted, match="no table; no training was finished"):
-        compare(
+        compare_models(
             corpus,
             ["FPMC"],
-            settings=[Layer("here", FAST)],
+            settings=[Layer(PYTHON, FAST)],
             seeds=[1],
             observer=lambda model, seed: LogObserver(),
         )

@@ -14,6 +14,7 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, make_split
 from sasrec.settings.files import Layer
+from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import resolve_layers
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "data_pipeline.json").read_text())
@@ -22,7 +23,7 @@ UNSTABLE = {"rm_dup"}
 
 
 def prepared(config: dict[str, object]) -> tuple[Corpus, Split, int]:
-    run = resolve_layers([Layer("config_dict", config)], preset="recbole")
+    run = resolve_layers([Layer(Origin("python", "config_dict"), config)], preset="recbole")
     corpus = load_corpus("ml-100k", run.data)
     return corpus, make_split(corpus, run.evaluation), run.data.max_history
 

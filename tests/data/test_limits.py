@@ -15,7 +15,8 @@ from sasrec.data.formats.limits import FEW_ROWS, LONGEST_LINE, MOST_COLUMNS
 from sasrec.data.formats.readers import read_file
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import LONGEST_LITERAL, MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
+from sasrec.settings.files import MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
+from sasrec.settings.literals import LONGEST_LITERAL
 from sasrec.system.json_limits import MOST_NESTED, json_within_limits
 from sasrec.tuning.space import read_space
 

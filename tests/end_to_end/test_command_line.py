@@ -253,6 +253,36 @@ def test_mistake_ends_in_one_line(
     assert sorted(place.rglob("*")) == before
 
 
+def test_several_mistakes_have_a_line_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("learnign_rate: 0.1\nhidden_size: 50\n")
+    Path("b.yaml").write_text("n_heads: 4\nepochs: '0\n  x'\n")
+    words = "train -d none.inter -c a.yaml -c b.yaml --hidden_act=gelo"
+    code, out, err = called(words, monkeypatch, capsys)
+    assert (code, out) == (2, "")
+    head, *lines = err.splitlines()
+    assert head == "error: 4 mistakes in the settings:"
+    assert [line[:45] for line in lines] == [
+        "  unknown key 'learnign_rate' in a.yaml, line",
+        "  hidden_act is 'gelo': Input should be 'gelu",
+        "  a.yaml, line 2 and b.yaml, line 1: hidden_s",
+        "  b.yaml, line 2: epochs is '0 x': Input shou",
+    ]
+
+
+def test_of_very_many_mistakes_the_first_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("".join(f"key{number}: 1\n" for number in range(100)))
+    lines = called(f"config -c {path}", monkeypatch, capsys)[2].splitlines()
+    assert lines[0] == "error: 100 mistakes in the settings:"
+    assert lines[-1] == "  and 80 more mistakes"
+    assert len(lines) == 22
+
+
 @pytest.mark.parametrize("words", ["train -d none.inter --out new", "recommend nowhere"])
 def test_mistake_in_a_process_of_its_own(words: str, tmp_path: Path) -> None:
     ended = subprocess.run(

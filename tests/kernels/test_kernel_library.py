@@ -17,7 +17,7 @@ from sasrec.kernels import library
 from sasrec.kernels.attention import kept_mask
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.models.contract import Catalogue
-from sasrec.models.parts.attention import dropped_attention_plain
+from sasrec.models.parts.dropped import dropped_attention_plain
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 

@@ -19,6 +19,8 @@ from sasrec.evaluation.report import Report
 from sasrec.recbole.checkpoint import ITEMS, SCRIPT, USERS, read_checkpoint
 from sasrec.recbole.importing import import_model, resolve_import
 from sasrec.recommender.recommender import Recommender
+from sasrec.settings.files import Layer
+from sasrec.settings.origin import PYTHON
 
 VECTORS = Path(__file__).parents[1] / "golden" / "sasrec_ce_swish_3layers_1head_eps.npz"
 SIZES = {
@@ -65,7 +67,7 @@ def written(
 def imported(path: Path, frame: pl.DataFrame) -> tuple[Recommender, Report]:
     """Return the recommender and its figures, imported with data in a frame."""
     checkpoint = read_checkpoint(path)
-    run = resolve_import(checkpoint.values, {})
+    run = resolve_import(checkpoint.values, [])
     return import_model(checkpoint, load_corpus(frame, run.data), run)
 
 
@@ -144,7 +146,7 @@ def test_the_checkpoint_says_how_data_were_filtered_and_the_user_wins(tmp_path: 
     path = tmp_path / "a.safetensors"
     written(path, user_inter_num_interval="[5,inf)", normalize_all=True, rm_dup_inter="last")
     values = read_checkpoint(path).values
-    run = resolve_import(values, {"duplicates": "first"})
+    run = resolve_import(values, [Layer(PYTHON, {"duplicates": "first"})])
     assert (run.data.user_interactions, run.data.duplicates) == ("[5,inf)", "first")
     assert run.data.times_of("shop") == "scaled"
 

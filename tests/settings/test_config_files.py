@@ -7,7 +7,8 @@ import pickle
 import pytest
 
 from sasrec.errors import SettingsError
-from sasrec.settings.files import key_words, literal, yaml_file
+from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.literals import literal
 from sasrec.settings.resolve import resolve_layers
 from sasrec.settings.written import plain, spelling
 

@@ -11,6 +11,7 @@ from sasrec.models.sasrec import SASRecSettings
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.files import Layer
+from sasrec.settings.origin import COMMAND_LINE, Origin
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.resolve import resolve_layers, resolve_settings
@@ -143,7 +144,12 @@ def test_unknown_model_suggests_the_nearest() -> None:
 
 
 def layers(*pairs: tuple[str, dict[str, object]]) -> list[Layer]:
-    return [Layer(where, values, dict.fromkeys(values, 7)) for where, values in pairs]
+    return [
+        Layer(COMMAND_LINE, values)
+        if where == "command line"
+        else Layer(Origin("file", where), values, dict.fromkeys(values, 7))
+        for where, values in pairs
+    ]
 
 
 def test_later_layers_win_under_whatever_name() -> None:
@@ -157,9 +163,11 @@ def test_later_layers_win_under_whatever_name() -> None:
     )
     assert (run.training.batch_size, run.training.epochs, run.training.patience) == (6, 9, 2)
     assert run.training.averaging == 0.0
-    assert run.origins["batch_size"] == "b.yaml, line 7"
-    assert run.origins["patience"] == "a.yaml, line 7 as stopping_step"
-    assert run.origins["averaging"] == "preset recbole"
+    assert run.origins["batch_size"] == Origin("file", "b.yaml", 7)
+    assert run.origins["patience"] == Origin("file", "a.yaml", 7, "stopping_step")
+    assert str(run.origins["patience"]) == "a.yaml, line 7 as stopping_step"
+    assert run.origins["averaging"] == Origin("preset", "recbole")
+    assert run.origins["epochs"] == COMMAND_LINE
     assert "seed" not in run.origins
 
 

@@ -12,6 +12,7 @@ from sasrec.data.synthetic import checkerboard
 from sasrec.experiment.facts import facts_of
 from sasrec.experiment.run import run_experiment
 from sasrec.settings.files import Layer
+from sasrec.settings.origin import COMMAND_LINE, PYTHON, Origin
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.resolve import adapted, resolve_layers, resolve_settings
 from sasrec.training.progress import LogObserver
@@ -48,7 +49,7 @@ def test_the_best_preset_looks_at_the_data() -> None:
     timed = adapted(run, TIMED)
     assert timed.model.relative_bias == "time"  # type: ignore[attr-defined]
     assert many.model.relative_bias == "none"  # type: ignore[attr-defined]
-    assert few.origins["max_history"] == "preset best, for these data"
+    assert few.origins["max_history"] == Origin("adapted preset", "best")
     assert few.groups() != many.groups()
 
 
@@ -56,7 +57,7 @@ def test_what_the_user_sets_stays_whatever_the_data() -> None:
     own = {"max_history": 7, "hidden_size": 12, "n_heads": 3}
     run = adapted(resolve_settings(own, preset="best"), MANY)
     assert run.data.max_history == 7
-    assert run.origins["max_history"] == "settings"
+    assert run.origins["max_history"] == PYTHON
     assert run.model.model_dump(include=set(own)) == {"hidden_size": 12, "n_heads": 3}
 
 
@@ -69,7 +70,7 @@ def test_a_width_that_heads_cannot_share_has_one() -> None:
 
 
 def test_presets_without_a_look_at_the_data_stay_as_they_are() -> None:
-    run = resolve_layers([Layer("command line", {"preset": "paper"})], preset="best")
+    run = resolve_layers([Layer(COMMAND_LINE, {"preset": "paper"})], preset="best")
     assert adapted(run, MANY) is run
     assert adapted(resolve_settings(), MANY) == resolve_settings()
 

@@ -9,7 +9,8 @@ from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation.ranking import rank_targets, ranks_by_product
-from sasrec.experiment.run import run_experiment, training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
 from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue

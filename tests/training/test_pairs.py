@@ -11,7 +11,7 @@ from sasrec.data.batches.batching import Batch
 from sasrec.data.corpus import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
-from sasrec.experiment.run import training_batches
+from sasrec.experiment.fitting import training_batches
 from sasrec.kernels import library
 from sasrec.kernels import pairs as kernel
 from sasrec.losses.objective import training_loss

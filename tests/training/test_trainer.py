@@ -11,7 +11,8 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
 from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
-from sasrec.experiment.run import Outcome, run_experiment, training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.experiment.run import Outcome, run_experiment
 from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts

@@ -49,15 +49,15 @@ def run_recbole(
 ) -> None:
     """Train and evaluate as RecBole's run_recbole.py; other settings as --key=value."""
     from sasrec.recbole.quick_start import run
-    from sasrec.settings.files import key_words, yaml_file
+    from sasrec.settings.files import given_layers
 
     files = (config_files or "").replace(",", " ").split()
-    in_files = {key for path in files for key in yaml_file(path).values}
-    key_words(context.args)  # refuses words that are no settings
+    *in_files, _ = given_layers(files, context.args)  # refuses words that are no settings
+    named = {key for layer in in_files for key in layer.values}
     sys.argv = ["run_recbole.py", *_joined(context.args)]
     run(
-        model or (None if "model" in in_files else "SASRec"),
-        dataset or (None if "dataset" in in_files else "ml-100k"),
+        model or (None if "model" in named else "SASRec"),
+        dataset or (None if "dataset" in named else "ml-100k"),
         config_file_list=files,
         nproc=nproc,
         world_size=world_size,
@@ -224,7 +224,7 @@ def import_recbole(
     from sasrec.recbole.checkpoint import SCRIPT, read_checkpoint
     from sasrec.recbole.importing import import_model, resolve_import
     from sasrec.recommender.folder import check_target
-    from sasrec.settings.files import key_words, yaml_file
+    from sasrec.settings.files import given_layers
 
     if script:
         print(SCRIPT, end="")
@@ -234,10 +234,7 @@ def import_recbole(
     folder = out if out is not None else Path("saved") / checkpoint.stem
     check_target(folder, overwrite=overwrite)
     found = read_checkpoint(checkpoint)
-    given = [yaml_file(path).values for path in config_file or []]
-    given.append(key_words(context.args).values)
-    values = {key: value for part in given for key, value in part.items()}
-    run = resolve_import(found.values, values)
+    run = resolve_import(found.values, given_layers(config_file or [], context.args))
     corpus = load_corpus(data, run.data, fetch_progress())
     recommender, report = import_model(found, corpus, run)
     recommender.save(folder, overwrite=overwrite)

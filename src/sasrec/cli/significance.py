@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.compare import alone_in
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.terminal import plain_console
@@ -55,7 +54,9 @@ def significance(
     trainings that are not finished.
     """
     from sasrec.comparison.kept import KeptTrainings
-    from sasrec.settings.files import Layer, key_words, yaml_file
+    from sasrec.comparison.start import alone_in
+    from sasrec.settings.files import Layer, given_layers
+    from sasrec.settings.origin import Origin
     from sasrec.settings.registry import MODELS, model_called
 
     names = [model_called(model_ours), model_called(model_baseline)]
@@ -63,8 +64,8 @@ def significance(
         MODELS[name]  # refuses one that is not known
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
-    files = [yaml_file(Path(part)) for part in config_files.split()]
-    settings = [Layer("RecBole", {"preset": "recbole"}), *files, key_words(context.args)]
+    begin = Layer(Origin("python", "RecBole"), {"preset": "recbole"})
+    settings = [begin, *given_layers(config_files.split(), context.args)]
     pair = f"{folder_name(dataset)}-{names[0]}-{names[1]}"
     folder = expanded(Path("compared") / pair if out is None else out)
     kept = KeptTrainings(folder)
@@ -94,7 +95,7 @@ def _measured(
     Returns:
         The comparison.
     """
-    from sasrec.comparison.compare import compare, run_settings
+    from sasrec.comparison.compare import compare_models, run_settings
     from sasrec.data.sources import load_corpus
 
     corpus = load_corpus(dataset, run_settings(names[0], settings, names).data, fetch_progress())
@@ -103,7 +104,9 @@ def _measured(
         print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=True, loss_decimals=4)
 
-    return compare(corpus, names, settings=settings, seeds=seeds, observer=observer, kept=kept)
+    return compare_models(
+        corpus, names, settings=settings, seeds=seeds, observer=observer, kept=kept
+    )
 
 
 def _print(ours: Entry, baseline: Entry, keys: tuple[str, ...]) -> None:

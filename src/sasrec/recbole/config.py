@@ -15,7 +15,9 @@ import numpy as np
 
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.recbole.view import as_recbole
-from sasrec.settings.files import Layer, key_words, literal, yaml_file
+from sasrec.settings.files import Layer, given_layers, key_words
+from sasrec.settings.literals import literal
+from sasrec.settings.origin import COMMAND_LINE, PYTHON, Origin
 from sasrec.settings.registry import model_called
 from sasrec.settings.resolve import RunSettings, known_keys, resolve_layers
 
@@ -49,8 +51,8 @@ class Config(Mapping[str, Any]):
         model = getattr(model, "__name__", model)  # RecBole takes a class, too
         if isinstance(config_file_list, str | Path):
             config_file_list = [config_file_list]
-        layers = [yaml_file(path) for path in config_file_list or []]
-        layers.append(Layer("config_dict", _literals(config_dict or {})))
+        layers = given_layers(config_file_list or [], [])[:-1]
+        layers.append(Layer(Origin("python", "config_dict"), _literals(config_dict or {})))
         models = [layer.values["model"] for layer in layers if "model" in layer.values]
         layers.append(_command_line(str(model or [*(["SASRec"]), *models][-1])))
         named = {key: layer.values[key] for layer in layers for key in _NAMING & set(layer.values)}
@@ -82,7 +84,7 @@ class Config(Mapping[str, Any]):
         config = cls.__new__(cls)
         config.model, config.dataset, config._preset = run.model_name, dataset, None
         values = {name: value for group in run.groups().values() for name, value in group}
-        config._layers = [Layer("settings", values)]
+        config._layers = [Layer(PYTHON, values)]
         config._resolve()
         return config
 
@@ -101,7 +103,7 @@ class Config(Mapping[str, Any]):
         if key in _NAMING:
             setattr(self, key, str(value))
         else:
-            self._layers.append(Layer(f"config[{key!r}]", {key: value}))
+            self._layers.append(Layer(Origin("python", f"config[{key!r}]"), {key: value}))
         self._resolve()
 
     def __repr__(self) -> str:
@@ -158,7 +160,7 @@ def _command_line(model: str) -> Layer:
         The layer; none in a notebook, whose command line is not the user's.
     """
     if "ipykernel" in Path(sys.argv[0]).name:
-        return Layer("command line", {})
+        return Layer(COMMAND_LINE, {})
     settings = [word for word in sys.argv[1:] if word.startswith("--") and "=" in word]
     for word in sys.argv[1:]:
         if word not in settings:

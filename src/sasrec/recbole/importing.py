@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,37 +10,38 @@ import torch
 from torch import Tensor
 
 from sasrec.data.corpus import Corpus, renumbered
-from sasrec.data.splits import make_split
 from sasrec.errors import ModelError
 from sasrec.evaluation.report import Report, environment
-from sasrec.experiment.run import evaluate
+from sasrec.experiment.measuring import measured
+from sasrec.experiment.prepared import prepare
 from sasrec.models.contract import Catalogue
-from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.recbole.checkpoint import Checkpoint
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
+from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 EMBEDDING_WEIGHTS, BLOCK_WEIGHTS = 4, 16
 """How many weights RecBole's SASRec has outside of its blocks, and in each."""
 
 
-def resolve_import(values: Mapping[str, Any], given: Mapping[str, Any]) -> RunSettings:
+def resolve_import(values: Mapping[str, Any], given: Sequence[Layer]) -> RunSettings:
     """Return the settings of a model to import.
 
     Args:
         values: From ``read_checkpoint``.
-        given: The user's settings; they win over those of the checkpoint.
+        given: The user's settings, from the weakest to the strongest; they win over those of the
+            checkpoint.
 
     Returns:
         The settings.
     """
     begin = {"averaging": 0.0, "rounded_times": "recbole", "sampled_by": "user"}
     layers = [
-        Layer("import-recbole", begin),
-        Layer("the checkpoint", values),
-        Layer("settings", given),
+        Layer(Origin("python", "import-recbole"), begin),
+        Layer(Origin("model", "the checkpoint"), values),
+        *given,
     ]
     return resolve_layers(layers)
 
@@ -84,12 +85,12 @@ def import_model(
     if len(weights) != EMBEDDING_WEIGHTS + BLOCK_WEIGHTS * len(model.blocks):
         raise ModelError("the checkpoint has weights that RecBole's SASRec of this n_layers lacks")
     model.eval()
-    split = make_split(corpus, run.evaluation)
-    report = evaluate("SASRec", model, corpus, split, run=run, device=torch.device("cpu"))
+    prepared = prepare(corpus, run)
+    report = measured(prepared, "SASRec", model)
     recommender = Recommender(
         model=model,
         items=corpus.items,
-        counts=item_counts(split, n_items),
+        counts=prepared.counts,
         titles=corpus.item_titles(),
         settings={**run.as_json(), "source": corpus.source},
         metrics={"reports": [report.as_json()], "stopped_because": "imported from RecBole"},

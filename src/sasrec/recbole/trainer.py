@@ -12,7 +12,8 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import SettingsError
 from sasrec.evaluation.report import measure
-from sasrec.experiment.run import fitted, new_model, prepared_device
+from sasrec.experiment.fitting import new_model
+from sasrec.experiment.prepared import prepare, prepared_device
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.recbole.config import Config
@@ -76,10 +77,10 @@ class ModelClass:
                 f"the configuration is of {config.model} and the model is {self.__name__}; name "
                 f"the same one: Config(model={self.__name__!r}, …)"
             )
-        run = fitted(config.run, dataset.corpus, dataset.split)
+        prepared = prepare(dataset.corpus, config.run, dataset.split)
         with torch.random.fork_rng():
-            torch.manual_seed(run.training.seed)
-            return new_model(run, dataset.corpus)
+            torch.manual_seed(prepared.run.training.seed)
+            return new_model(prepared)
 
 
 def get_model(model_name: str) -> ModelClass:

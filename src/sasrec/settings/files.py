@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import itertools
-import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from sasrec.errors import SettingsError
-from sasrec.settings.written import written
+from sasrec.settings.literals import literal
+from sasrec.settings.mistakes import Mistakes
+from sasrec.settings.origin import COMMAND_LINE, Origin
 from sasrec.settings.yaml_core import loader
 
 MOST_BYTES = 2**18
@@ -21,18 +20,8 @@ MOST_WRITTEN = 5_000
 """Values written in a settings file; each takes a kilobyte or two while YAML is read."""
 MOST_VALUES = 100_000
 """Values a settings file stands for; a few lines of references to references can mean billions."""
-LONGEST_LITERAL = 2**14
-"""Characters of a value; its parts take some hundred times as much memory while it is read."""
-
-ZERO_LED = re.compile(
-    r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<![\w.])([-+]?0[0-9_]*[1-9][0-9_]*)(?![\w.])"""
-)
-"""A text between quotation marks, or a whole number such as 010, which Python does not read."""
-
 MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
 """What YAML's own reader of values may raise on a value that is not what its tag says."""
-MISFIT = (ValueError, TypeError, RecursionError, MemoryError)
-"""What Python's reader of literals raises on what is none, beside SyntaxError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,99 +29,25 @@ class Layer:
     """Settings from one place; a later layer is laid over an earlier one.
 
     Attributes:
-        where: What to call the place, such as ``my.yaml`` or ``command line``.
+        origin: The place.
         values: Key, as written, to value.
         lines: Key to the line it stands in, where the place has lines.
     """
 
-    where: str
+    origin: Origin
     values: Mapping[str, Any]
     lines: Mapping[str, int] = field(default_factory=dict)
 
-    def place_of(self, key: str) -> str:
-        """Return where a key stands, such as ``my.yaml, line 4``.
+    def origin_of(self, key: str) -> Origin:
+        """Return where a key stands.
 
         Args:
             key: As written.
 
         Returns:
-            The place in words.
+            The place, with its line.
         """
-        return f"{self.where}, line {self.lines[key]}" if key in self.lines else self.where
-
-
-def literal(text: str, where: str = "a value") -> Any:
-    """Return the Python literal a text spells, or the text itself; nothing is executed.
-
-    Args:
-        text: Such as ``0.5``, ``true``, ``[1,2]`` or ``gelu``.
-        where: What to call the place in an error text.
-
-    Returns:
-        The value; numbers keep their spelling where it is an unusual one, and ``[010]`` is a list
-        of the text ``010``.
-
-    Raises:
-        SettingsError: It is longer than any value of a setting.
-    """
-    if len(text) > LONGEST_LITERAL:
-        raise SettingsError(
-            f"{where}: {text[:20]!r} goes on for {len(text):,} characters; at most "
-            f"{LONGEST_LITERAL:,} are read"
-        )
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    try:
-        return _literal(text)
-    except SyntaxError:
-        if text.lstrip()[:1] not in {"[", "(", "{"}:
-            return text
-    except MISFIT:
-        return text
-    try:
-        return _literal(ZERO_LED.sub(lambda found: found[1] or repr(found[2]), text))
-    except (SyntaxError, *MISFIT):
-        return text
-
-
-def _literal(text: str) -> Any:
-    """Return the literal a text spells.
-
-    Args:
-        text: Python.
-
-    Returns:
-        The value.
-
-    Raises:
-        SyntaxError: It is no Python.
-        ValueError: It is no literal.
-    """  # by ast
-    source = text.lstrip(" \t").replace("\r\n", "\n").replace("\r", "\n")
-    with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
-        tree = ast.parse(source, mode="eval").body
-    return _value(tree, source.encode().split(b"\n"))
-
-
-def _value(node: ast.expr, lines: list[bytes]) -> Any:
-    """Return the value of a literal; numbers with their spelling.
-
-    Args:
-        node: The literal.
-        lines: Of the text it stands in.
-    """
-    if isinstance(node, ast.List):
-        return [_value(each, lines) for each in node.elts]
-    if isinstance(node, ast.Tuple):
-        return tuple(_value(each, lines) for each in node.elts)
-    if isinstance(node, ast.Dict) and None not in node.keys:
-        keys = (_value(each, lines) for each in node.keys if each is not None)
-        return dict(zip(keys, (_value(each, lines) for each in node.values), strict=True))
-    value = ast.literal_eval(node)
-    if type(value) not in {int, float} or node.end_lineno != node.lineno:
-        return value
-    spelled = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
-    return written(value, spelled)
+        return replace(self.origin, line=self.lines.get(key))
 
 
 def key_words(words: Sequence[str]) -> Layer:
@@ -146,27 +61,69 @@ def key_words(words: Sequence[str]) -> Layer:
 
     Raises:
         SettingsError: A word is no key, a key has no value, or comes twice with two values.
-    """
+    """  # by Mistakes.tell
     values: dict[str, Any] = {}
+    mistakes = Mistakes()
     rest = list(words)
     while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            meant = f"; did you mean --{word}?" if "=" in word else "; write --key=value"
-            raise SettingsError(f"{word!r} is not an option{meant}")
-        key, equals, text = word[2:].partition("=")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise SettingsError(f"{word!r} has no value; write {word}=value")
-            text = rest.pop(0)
-        key = key.replace("-", "_")
-        value = literal(text, f"--{key}")
-        if key in values and values[key] != value:
-            raise SettingsError(
-                f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
-            )
-        values[key] = value
-    return Layer("command line", values)
+        with mistakes.collected():
+            key, value = _key_and_value(rest)
+            if key in values and values[key] != value:
+                raise SettingsError(
+                    f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
+                )
+            values[key] = value
+    mistakes.tell()
+    return Layer(COMMAND_LINE, values)
+
+
+def _key_and_value(rest: list[str]) -> tuple[str, Any]:
+    """Take a key and its value from the beginning of some words.
+
+    Args:
+        rest: One word or more; those used are removed.
+
+    Returns:
+        The key, with ``_``, and the value.
+
+    Raises:
+        SettingsError: The word is no key, or has no value.
+    """
+    word = rest.pop(0)
+    if not word.startswith("--"):
+        meant = f"; did you mean --{word}?" if "=" in word else "; write --key=value"
+        raise SettingsError(f"{word!r} is not an option{meant}")
+    key, equals, text = word[2:].partition("=")
+    if not equals:
+        if not rest or rest[0].startswith("--"):
+            raise SettingsError(f"{word!r} has no value; write {word}=value")
+        text = rest.pop(0)
+    key = key.replace("-", "_")
+    return key, literal(text, f"--{key}")
+
+
+def given_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Layer]:
+    """Return the settings of YAML files and of the command line, which is the strongest.
+
+    Args:
+        files: A later one wins.
+        words: ``--key=value`` words.
+
+    Returns:
+        A layer for each file, and one for the words.
+
+    Raises:
+        SettingsError: Something cannot be read; all of it is told together.
+    """  # by Mistakes.tell
+    layers: list[Layer] = []
+    mistakes = Mistakes()
+    for path in files:
+        with mistakes.collected():
+            layers.append(yaml_file(path))
+    with mistakes.collected():
+        layers.append(key_words(words))
+    mistakes.tell()
+    return layers
 
 
 def settings_text(path: str | Path) -> str:
@@ -222,7 +179,7 @@ def yaml_file(path: str | Path) -> Layer:
             raise SettingsError(f"{path} holds more than {MOST_WRITTEN:,} values; no settings do")
         node = yaml.compose(text, Loader=loader())
         if node is None or getattr(node, "value", node) == "":
-            return Layer(str(path), {})
+            return Layer(Origin("file", str(path)), {})
         if not isinstance(node, yaml.MappingNode):
             raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
         lines = _lines(node, path)
@@ -242,7 +199,7 @@ def yaml_file(path: str | Path) -> Layer:
         raise SettingsError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
-    return Layer(str(path), values, lines)
+    return Layer(Origin("file", str(path)), values, lines)
 
 
 def _yaml_values(text: str) -> Iterator[object]:
@@ -265,12 +222,26 @@ def _size(node: Any, known: dict[int, int]) -> int:
 
 
 def _lines(node: Any, path: str | Path) -> dict[str, int]:
+    """Return the line of each key.
+
+    Args:
+        node: A YAML mapping.
+        path: Of the file.
+
+    Returns:
+        Key to line, from 1.
+
+    Raises:
+        SettingsError: A key stands there twice.
+    """  # by Mistakes.tell
     lines: dict[str, int] = {}
+    mistakes = Mistakes()
     for key, _ in node.value:
         name, line = str(key.value), key.start_mark.line + 1
         if name in lines:
-            raise SettingsError(
+            mistakes.add(
                 f"{path}, line {line}: {name!r} stands in line {lines[name]} too; keep one"
             )
         lines[name] = line
+    mistakes.tell()
     return lines

@@ -1,7 +1,8 @@
 """From what people wrote to typed settings: keys are renamed, layers laid over each other, checked.
 
 The order is fixed, and each step happens once: aliases become our names within each layer, a later
-layer wins over an earlier one, and only the outcome is validated.
+layer wins over an earlier one, and only the outcome is validated. Mistakes of all steps are told
+together, at the end.
 """
 
 from __future__ import annotations
@@ -11,35 +12,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pydantic import ValidationError
-
-from sasrec.errors import SettingsError, did_you_mean
+from sasrec.errors import SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
+from sasrec.settings.layers import classes_of, laid, names_of, on_preset
 from sasrec.settings.metric_names import OF_LISTS, OF_WHOLE_RANKINGS, check_names, split_key
+from sasrec.settings.mistakes import Mistakes
+from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.plugins import KEY, parts_from_outside
-from sasrec.settings.presets import PRESETS, DataFacts, own_settings
-from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
+from sasrec.settings.presets import PRESETS, DataFacts
+from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings, no_item_vectors
+from sasrec.settings.validate import Checks, validated
 from sasrec.settings.without_effect import idle
-
-IN_WORDS = {
-    "missing": "it lacks a value",
-    "string_type": "it needs a text",
-    "too_long": "it takes at most {max_length} values, not {actual_length}",
-    "too_short": "it needs at least {min_length} values, not {actual_length}",
-    "tuple_type": "it needs a list, in square brackets",
-}
-"""Kind of pydantic's error to what to say of it, where its own words are those of programmers."""
-ELSEWHERE = {
-    "model": "; models are named by --model, and 'sasrec run_recbole' takes RecBole's files as is",
-    "dataset": "; data are named by --data, and 'sasrec run_recbole' takes RecBole's files as is",
-}
-"""Keys of RecBole's files that are no settings here, to what to do with them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +42,7 @@ class RunSettings:
         training: Training.
         evaluation: Evaluation.
         output: What is written, and where.
-        origins: Name of a setting to where its value was written; absent for defaults.
+        origins: Setting to where its value comes from; absent for defaults.
         without_effect: Keys that were given and mean nothing here, or nothing beside the others.
         preset: Name of the settings it began with, or None.
     """
@@ -64,7 +53,7 @@ class RunSettings:
     training: TrainingSettings
     evaluation: EvaluationSettings
     output: OutputSettings = field(default_factory=OutputSettings)
-    origins: dict[str, str] = field(default_factory=dict, compare=False)
+    origins: dict[str, Origin] = field(default_factory=dict, compare=False)
     without_effect: tuple[str, ...] = field(default=(), compare=False)
     preset: str | None = None
 
@@ -99,13 +88,7 @@ class RunSettings:
         values = {
             key: value for group in self.groups().values() for key, value in _plain(group).items()
         }
-        return {key: values[key] for key in _given(self.origins, self.model_name)}
-
-
-def _given(origins: Mapping[str, str], model: str) -> list[str]:
-    """Return the settings that somebody gives now, not a preset or a trained model."""
-    others = ("preset ", f"{model} as in", "the model's ")
-    return [name for name, origin in origins.items() if not origin.startswith(others)]
+        return {name: values[name] for name, origin in self.origins.items() if origin.is_given}
 
 
 def _plain(group: Settings) -> dict[str, Any]:
@@ -130,11 +113,12 @@ def resolve_settings(
         The settings.
 
     Raises:
-        SettingsError: A key is unknown, given under two names, or has a value out of range.
+        SettingsError: A key is unknown, given under two names, or has a value out of range; if
+            there are several mistakes, a ``SeveralMistakesError`` tells them all.
     """
     if not isinstance(values, Mapping | None):
         raise SettingsError(f"settings are a dict of names to values, not {values!r}")
-    return resolve_layers([Layer("settings", values or {})], model, preset)
+    return resolve_layers([Layer(PYTHON, values or {})], model, preset)
 
 
 def known_keys(model: str = "SASRec") -> set[str]:
@@ -146,7 +130,7 @@ def known_keys(model: str = "SASRec") -> set[str]:
     Returns:
         Our names and RecBole's.
     """
-    return {*_names(_classes(model)), *TRANSLATED, *WITHOUT_EFFECT, "preset"}
+    return {*names_of(classes_of(model)), *TRANSLATED, *WITHOUT_EFFECT, "preset"}
 
 
 def our_name(key: str, model: str = "SASRec") -> str | None:
@@ -159,7 +143,7 @@ def our_name(key: str, model: str = "SASRec") -> str | None:
     Returns:
         The name; None for keys that are no single setting, or unknown.
     """
-    return _names(_classes(model)).get(key)
+    return names_of(classes_of(model)).get(key)
 
 
 def resolve_layers(
@@ -178,44 +162,55 @@ def resolve_layers(
 
     Raises:
         SettingsError: A key is unknown, given under two names in one layer, or has a value out of
-            range; or the preset is unknown.
+            range; or the preset is unknown. If there are several mistakes, a
+            ``SeveralMistakesError`` tells them all.
     """
-    classes = _classes(model)
-    owners = {name: group for group, kind in classes.items() for name in kind.model_fields}
-    names = _names(classes)
-    preset, layers = _on_preset(layers, preset, model)
-    layers = [Layer(f"{model} as in its paper", own_settings(model, preset)), *layers]
-    layers = _without_overridden(layers)
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    written: dict[str, str] = {}
-    unheard: set[str] = set()
-    for layer in layers:
-        renamed = _renamed(layer, names, unheard)
-        values |= {name: value for name, (value, _) in renamed.items()}
-        written |= {name: key for name, (_, key) in renamed.items()}
-        origins |= {
-            name: layer.place_of(key) + (f" as {key}" if key != name else "")
-            for name, (_, key) in renamed.items()
-        }
-    checked = {
-        group: _validated(
-            kind, {n: v for n, v in values.items() if owners[n] == group}, written, origins
-        )
-        for group, kind in classes.items()
-    }
+    classes = classes_of(model)
+    names = names_of(classes)
+    mistakes = Mistakes()
+    preset, layers = on_preset(layers, preset, model, mistakes)
+    found = laid(layers, names, mistakes)
+    doubtful = found.doubtful if preset in (None, *PRESETS) else set(names.values())
+    checks = Checks(found.origins, names, mistakes, doubtful)
+    groups = _checked(classes, found.values, checks)
     run = RunSettings(
         model,
-        **checked,  # type: ignore[arg-type]  # each group has its class
-        origins=origins,
+        **groups,  # type: ignore[arg-type]  # each group has its class
+        origins=found.origins,
         preset=preset,
     )
-    given = {name: written[name] for name in _given(origins, model)}
-    unheard.update(idle(given, run.data, run.training, run.evaluation))
-    _check_evaluation(run)
-    if run.training.loss_traits.needs_item_vectors and not MODELS[model].has_item_table():
-        raise SettingsError(no_item_vectors(model, run.training.loss))
+    _check_together(run, checks)
+    mistakes.tell()
+    given = {name: origin.key or name for name, origin in run.origins.items() if origin.is_given}
+    unheard = {*found.unheard, *idle(given, run.data, run.training, run.evaluation)}
     return replace(run, without_effect=tuple(sorted(unheard)))
+
+
+def _checked(
+    classes: Mapping[str, type[Settings]], values: Mapping[str, Any], checks: Checks
+) -> dict[str, Settings]:
+    """Return each group with its values checked.
+
+    Args:
+        classes: Name of the group to its class.
+        values: Setting, of any group, to value.
+        checks: Where mistakes go.
+
+    Returns:
+        Name to group.
+
+    Raises:
+        SettingsError: A group cannot be made at all.
+    """
+    groups = {}
+    for name, kind in classes.items():
+        own = {key: value for key, value in values.items() if key in kind.model_fields}
+        group = validated(kind, own, checks)
+        if group is not None:
+            groups[name] = group
+    if len(groups) < len(classes):
+        checks.mistakes.tell()
+    return groups
 
 
 def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
@@ -230,195 +225,62 @@ def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
 
     Raises:
         SettingsError: A value of the user's does not go together with one found.
-    """  # by _validated
+    """  # by Mistakes.tell
     adapt = PRESETS[run.preset].adapt if run.preset is not None else None
     if adapt is None:
         return run
-    place = f"preset {run.preset}, for these data"
     found = {
         name: value
         for name, value in adapt(facts).items()
-        if run.origins.get(name, place).startswith(f"preset {run.preset}")
+        if name not in run.origins or run.origins[name].kind in {"preset", "adapted preset"}
     }
     width = found.get("hidden_size", getattr(run.model, "hidden_size", 1))
     if width % found.get("n_heads", 1):
         found["n_heads"] = 1  # the user's width has no such share
-    origins = run.origins | dict.fromkeys(found, place)
-    groups = {
-        name: _validated(
-            type(group),
-            {**dict(group), **{k: v for k, v in found.items() if k in type(group).model_fields}},
-            {},
-            origins,
-        )
-        for name, group in run.groups().items()
-    }
+    origins = run.origins | dict.fromkeys(found, Origin("adapted preset", run.preset or ""))
+    classes = {name: type(group) for name, group in run.groups().items()}
+    checks = Checks(origins, names_of(classes), Mistakes())
+    before = {name: value for group in run.groups().values() for name, value in group}
+    groups = _checked(classes, before | found, checks)
+    checks.mistakes.tell()
     return replace(run, **groups, origins=origins)  # type: ignore[arg-type]  # each group has its class
 
 
-def _check_evaluation(run: RunSettings) -> None:
-    """Refuse metrics that are unknown or do not go with the protocol.
+def _check_together(run: RunSettings, checks: Checks) -> None:
+    """Look for mistakes that lie between groups.
 
     Args:
         run: All settings.
-
-    Raises:
-        SettingsError: There is such a metric.
+        checks: Where mistakes go.
     """
-    check_names(run.evaluation.metrics)
-    watched, _ = split_key(run.evaluation.valid_metric)
-    sampled = {run.evaluation.candidates, run.evaluation.validated_against} != {"full"}
-    whole = {*OF_LISTS, *OF_WHOLE_RANKINGS}
-    odd = [name for name in (*run.evaluation.metrics, watched) if name in whole]
-    if sampled and odd and run.evaluation.sampled_by == "case":
-        raise SettingsError(
-            f"{odd[0]} is about the ranking of all items; it needs full ranking, mode 'full' (or "
+    _check_metrics(run, checks)
+    by_product = MODELS[run.model_name].has_item_table()
+    if run.training.loss_traits.needs_item_vectors and not by_product:
+        checks.contradiction(no_item_vectors(run.model_name, run.training.loss))
+
+
+def _check_metrics(run: RunSettings, checks: Checks) -> None:
+    """Look for metrics that are unknown or do not go with the protocol.
+
+    Args:
+        run: All settings.
+        checks: Where mistakes go.
+    """
+    its = run.evaluation
+    for key, metrics, check in (
+        ("metrics", its.metrics, lambda name: check_names([name])),
+        ("valid_metric", (its.valid_metric,), split_key),
+    ):
+        for name in metrics:
+            try:
+                check(name)
+            except SettingsError as error:
+                checks.mistakes.add(f"{run.origins.get(key, PYTHON).before}{error}")
+    watched = its.valid_metric.partition("@")[0]
+    sampled = {its.candidates, its.validated_against} != {"full"}
+    whole = [name for name in (*its.metrics, watched) if name in {*OF_LISTS, *OF_WHOLE_RANKINGS}]
+    if sampled and whole and its.sampled_by == "case":
+        checks.contradiction(
+            f"{whole[0]} is about the ranking of all items; it needs full ranking, mode 'full' (or "
             "sampled_by='user', which measures it among the candidates, as RecBole does)"
         )
-
-
-def _classes(model: str) -> dict[str, type[Settings]]:
-    return {
-        "data": DataSettings,
-        "model": MODELS[model].Settings,
-        "training": TrainingSettings,
-        "evaluation": EvaluationSettings,
-        "output": OutputSettings,
-    }
-
-
-def _on_preset(
-    layers: Sequence[Layer], preset: str | None, model: str
-) -> tuple[str | None, list[Layer]]:
-    """Return the preset's name, and the layers upon that of the preset, if one is named.
-
-    Args:
-        layers: From the weakest to the strongest; their key ``preset`` is taken out.
-        preset: Its name where no layer says.
-        model: Name of the model.
-
-    Returns:
-        The name or None, and the layers.
-
-    Raises:
-        SettingsError: The preset is unknown, or not for this model.
-    """
-    named = [layer.values["preset"] for layer in layers if "preset" in layer.values]
-    preset = named[-1] if named else preset
-    plain = [
-        replace(layer, values={k: v for k, v in layer.values.items() if k != "preset"})
-        for layer in layers
-    ]
-    if preset is None:
-        return None, plain
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise SettingsError(
-            f"unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
-            f"(known: {', '.join(PRESETS)})"
-        )
-    if model != "SASRec" and preset != "recbole":
-        raise SettingsError(f"preset {preset!r} is for SASRec; {model} takes none, or 'recbole'")
-    return preset, [Layer(f"preset {preset}", PRESETS[preset].values), *plain]
-
-
-def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers without keys of several settings that a later layer has as well.
-
-    As in RecBole, such a key is replaced as a whole; what it said before is not looked at.
-    """
-    kept: list[Layer] = []
-    replaced: set[str] = set()
-    for layer in reversed(layers):
-        values = {key: value for key, value in layer.values.items() if key not in replaced}
-        kept.append(replace(layer, values=values))
-        replaced |= TRANSLATED.keys() & values.keys()
-    return kept[::-1]
-
-
-def _names(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
-    """Return every name a setting may be given by, ours and RecBole's, to ours."""
-    names = {name: name for kind in classes.values() for name in kind.model_fields}
-    for kind in classes.values():
-        for name, rule in kind.model_fields.items():
-            extra = rule.json_schema_extra
-            if isinstance(extra, dict) and isinstance(alias := extra.get("recbole"), str):
-                names[alias] = name
-    return names
-
-
-def _renamed(
-    layer: Layer, names: Mapping[str, str], unheard: set[str]
-) -> dict[str, tuple[Any, str]]:
-    """Return our names to value and key as written; keys without effect are added to ``unheard``.
-
-    Args:
-        layer: Keys as written.
-        names: Every name a setting may be given by, to ours.
-        unheard: Where keys without effect go.
-
-    Returns:
-        Our name to value and key.
-
-    Raises:
-        SettingsError: A key is unknown, or names a setting that another key names too.
-    """
-    found: dict[str, tuple[Any, str]] = {}
-    for key, value in layer.values.items():
-        at = "" if layer.where in {"settings", "command line"} else f"{layer.place_of(str(key))}: "
-        if key in TRANSLATED:
-            try:
-                pairs = TRANSLATED[key](value)
-            except SettingsError as error:
-                raise SettingsError(f"{at}{error}") from error
-        elif key in names:
-            pairs = {names[key]: value}
-        elif key in WITHOUT_EFFECT:
-            unheard.add(key)
-            continue
-        else:
-            place = "" if layer.where == "settings" else f" in {layer.place_of(str(key))}"
-            hint = ELSEWHERE.get(str(key))
-            if hint is None:
-                hint = did_you_mean(str(key), [*names, *TRANSLATED, *WITHOUT_EFFECT])
-            raise SettingsError(f"unknown key {key!r}{place}{hint}")
-        for name, each in pairs.items():
-            values: tuple[Any, ...] = (each,)
-            if name in found:
-                earlier, other = found[name]
-                values = agreed(name, earlier, each) if {key, other} & TRANSLATED.keys() else ()
-            if not values:
-                raise SettingsError(
-                    f"{at}{found[name][1]!r} and {key!r} are the same setting; keep one"
-                )
-            found[name] = (values[0], str(key))
-    return found
-
-
-def _validated(
-    kind: type[Settings],
-    values: dict[str, Any],
-    written: Mapping[str, str],
-    origins: Mapping[str, str],
-) -> Settings:
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] in IN_WORDS:
-            message = IN_WORDS[first["type"]].format_map(first.get("ctx", {}))
-        if not first["loc"]:
-            raise SettingsError(message) from None
-        name = str(first["loc"][0])
-        choices = first.get("ctx", {}).get("expected", "").replace("'", "").replace(" or ", ", ")
-        hint = did_you_mean(str(first["input"]), filter(None, choices.split(", ")))
-        place = origins.get(name, "settings").removesuffix(f" as {written.get(name)}")
-        where = "" if place in {"settings", "command line"} else f"{place}: "
-        raise SettingsError(
-            f"{where}{written.get(name, name)} is {_shortened(first['input'])}: {message}{hint}"
-        ) from None
-
-
-def _shortened(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 200 else f"{text[:200]}… ({len(text):,} characters)"

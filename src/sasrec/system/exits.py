@@ -13,13 +13,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from sasrec.errors import Interrupted, SasrecError, without_passwords
+from sasrec.errors import Interrupted, SasrecError, SeveralMistakesError, counted, without_passwords
 from sasrec.system.streams import ReaderGone, discard, guarded_streams
 
 NO_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
 """How libraries say it."""
 LONGEST_MESSAGE = 1000
 """Characters; a value a user wrote may be longer than anybody wants to read again."""
+MOST_MISTAKES = 20
+"""Told at a time; a file that is no settings file may hold thousands."""
 MISTAKE = 2
 """Exit code of what the user can mend."""
 INTERRUPTED = 130
@@ -50,12 +52,12 @@ def _run(work: Callable[[], object]) -> NoReturn:
     try:
         _check_words(sys.argv[1:])
         if work() == INTERRUPTED:
-            _fail("interrupted", INTERRUPTED)
+            _fail("interrupted", code=INTERRUPTED)
         sys.stdout.flush()
     except SasrecError as error:
-        _fail(str(error), INTERRUPTED if isinstance(error, Interrupted) else MISTAKE)
+        _fail(*_lines_of(error), code=INTERRUPTED if isinstance(error, Interrupted) else MISTAKE)
     except KeyboardInterrupt:
-        _fail("interrupted", INTERRUPTED)
+        _fail("interrupted", code=INTERRUPTED)
     except (ReaderGone, BrokenPipeError):
         discard(sys.stdout)
         sys.exit(READER_GONE)
@@ -117,14 +119,28 @@ def _report_bug() -> NoReturn:
     sys.exit(1)
 
 
-def _fail(message: str, code: int = MISTAKE) -> NoReturn:
-    """Print the message as one line and leave with an exit code."""
-    text = without_passwords(" ".join(message.split()))
-    if len(text) > LONGEST_MESSAGE:
-        text = f"{text[: LONGEST_MESSAGE // 2]} […] {text[-LONGEST_MESSAGE // 2 :]}"
+def _lines_of(error: SasrecError) -> list[str]:
+    """Return the text of an error; of several mistakes, how many there are and the first ones."""
+    if not isinstance(error, SeveralMistakesError):
+        return [str(error)]
+    lines = [f"{len(error.mistakes)} mistakes in the settings:", *error.mistakes[:MOST_MISTAKES]]
+    more = len(error.mistakes) - MOST_MISTAKES
+    return [*lines, f"and {counted(more, 'more mistake')}"] if more > 0 else lines
+
+
+def _fail(*lines: str, code: int = MISTAKE) -> NoReturn:
+    """Print an error, one line or several, and leave with an exit code."""
+    text = "\n  ".join(map(_one_line, lines))
     print(f"error: {text}", file=sys.stderr, flush=True)
     discard(sys.stdout)
     sys.exit(code)
+
+
+def _one_line(message: str) -> str:
+    text = without_passwords(" ".join(message.split()))
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} […] {text[-LONGEST_MESSAGE // 2 :]}"
+    return text
 
 
 def _reopen_closed_streams() -> None:

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.settings.files import literal, settings_text
+from sasrec.settings.files import settings_text
+from sasrec.settings.literals import literal
 from sasrec.settings.written import plain
 
 logger = logging.getLogger(__name__)

@@ -1,0 +1,222 @@
+"""Layers of settings: keys become our names within each, and a later one wins over an earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sasrec.errors import SettingsError, did_you_mean, nearest
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.fields import Settings
+from sasrec.settings.files import Layer
+from sasrec.settings.mistakes import Mistakes
+from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.output import OutputSettings
+from sasrec.settings.presets import PRESETS, own_settings
+from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
+from sasrec.settings.registry import MODELS
+from sasrec.settings.training import TrainingSettings
+
+ELSEWHERE = {
+    "model": "; models are named by --model, and 'sasrec run_recbole' takes RecBole's files as is",
+    "dataset": "; data are named by --data, and 'sasrec run_recbole' takes RecBole's files as is",
+}
+"""Keys of RecBole's files that are no settings here, to what to do with them."""
+
+
+@dataclass(slots=True)
+class Laid:
+    """What layers come to once they are laid over each other.
+
+    Attributes:
+        values: Our name of each setting to its value, not yet checked.
+        origins: Setting to where its value comes from.
+        unheard: Keys that mean nothing here.
+        doubtful: Settings that a misspelt key probably stands for.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[str, Origin] = field(default_factory=dict)
+    unheard: set[str] = field(default_factory=set)
+    doubtful: set[str] = field(default_factory=set)
+
+
+def classes_of(model: str) -> dict[str, type[Settings]]:
+    """Return the groups of settings a model has.
+
+    Args:
+        model: Its name.
+
+    Returns:
+        Name of the group to its class.
+    """
+    return {
+        "data": DataSettings,
+        "model": MODELS[model].Settings,
+        "training": TrainingSettings,
+        "evaluation": EvaluationSettings,
+        "output": OutputSettings,
+    }
+
+
+def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
+    """Return every name a setting may be given by, ours and RecBole's, to ours.
+
+    Args:
+        classes: From ``classes_of``.
+
+    Returns:
+        Name to our name.
+    """
+    names = {name: name for kind in classes.values() for name in kind.model_fields}
+    for kind in classes.values():
+        for name, rule in kind.model_fields.items():
+            extra = rule.json_schema_extra
+            if isinstance(extra, dict) and isinstance(alias := extra.get("recbole"), str):
+                names[alias] = name
+    return names
+
+
+def on_preset(
+    layers: Sequence[Layer], preset: str | None, model: str, mistakes: Mistakes
+) -> tuple[str | None, list[Layer]]:
+    """Return the preset's name, and the layers upon what model and preset begin with.
+
+    Args:
+        layers: From the weakest to the strongest; their key ``preset`` is taken out.
+        preset: Its name where no layer says.
+        model: Name of the model.
+        mistakes: Where it goes that the preset is unknown, or not for this model.
+
+    Returns:
+        The name or None, and the layers.
+    """
+    origin = PYTHON
+    for layer in layers:
+        if "preset" in layer.values:
+            preset, origin = layer.values["preset"], layer.origin_of("preset")
+    upper = [
+        replace(layer, values={k: v for k, v in layer.values.items() if k != "preset"})
+        for layer in layers
+    ]
+    lower = []
+    if preset is not None:
+        with mistakes.collected():
+            _check_preset(preset, model, origin)
+            lower = [Layer(Origin("preset", preset), PRESETS[preset].values)]
+    own = Layer(Origin("paper", model), own_settings(model, preset))
+    return preset, [own, *lower, *upper]
+
+
+def _check_preset(preset: object, model: str, origin: Origin) -> None:
+    """Refuse a preset that is unknown, or not for a model.
+
+    Args:
+        preset: As given.
+        model: Name of the model.
+        origin: Where it is given.
+
+    Raises:
+        SettingsError: It is refused.
+    """
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise SettingsError(
+            f"{origin.before}unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
+            f"(known: {', '.join(PRESETS)})"
+        )
+    if model != "SASRec" and preset != "recbole":
+        raise SettingsError(
+            f"{origin.before}preset {preset!r} is for SASRec; {model} takes none, or 'recbole'"
+        )
+
+
+def laid(layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes) -> Laid:
+    """Return what layers come to.
+
+    Args:
+        layers: From the weakest to the strongest.
+        names: Every name a setting may be given by, to ours.
+        mistakes: Where keys go that are unknown, given twice, or cannot be translated.
+
+    Returns:
+        Values, not yet checked, and where they come from.
+    """
+    whole = Laid()
+    for layer in _without_overridden(layers):
+        part = _renamed(layer, names, mistakes)
+        whole.values |= part.values
+        whole.origins |= part.origins
+        whole.unheard |= part.unheard
+        whole.doubtful |= part.doubtful
+    return whole
+
+
+def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers without keys of several settings that a later layer has as well.
+
+    As in RecBole, such a key is replaced as a whole; what it said before is not looked at.
+    """
+    kept: list[Layer] = []
+    replaced: set[str] = set()
+    for layer in reversed(layers):
+        values = {key: value for key, value in layer.values.items() if key not in replaced}
+        kept.append(replace(layer, values=values))
+        replaced |= TRANSLATED.keys() & values.keys()
+    return kept[::-1]
+
+
+def _renamed(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> Laid:
+    """Return what the keys of one layer mean.
+
+    Args:
+        layer: Keys as written.
+        names: Every name a setting may be given by, to ours.
+        mistakes: Where those go that are unknown, given twice, or cannot be translated.
+
+    Returns:
+        Our names and their values.
+    """
+    found = Laid()
+    for key, value in layer.values.items():
+        origin = layer.origin_of(str(key))
+        if key in TRANSLATED:
+            try:
+                pairs = TRANSLATED[key](value)
+            except SettingsError as error:
+                mistakes.add(f"{origin.before}{error}")
+            else:
+                _set(found, pairs, str(key), origin, mistakes)
+        elif key in names:
+            _set(found, {names[key]: value}, str(key), origin, mistakes)
+        elif key in WITHOUT_EFFECT:
+            found.unheard.add(key)
+        else:
+            mistakes.add(_unknown(key, origin, [*names, *TRANSLATED, *WITHOUT_EFFECT]))
+            if (meant := nearest(str(key), names)) is not None:
+                found.doubtful.add(names[meant])
+    return found
+
+
+def _unknown(key: object, origin: Origin, known: Sequence[str]) -> str:
+    is_shown = origin.place or origin.kind == "command line"
+    hint = ELSEWHERE.get(str(key)) or did_you_mean(str(key), known)
+    return f"unknown key {key!r}{f' in {origin.where}' if is_shown else ''}{hint}"
+
+
+def _set(
+    found: Laid, pairs: Mapping[str, Any], key: str, origin: Origin, mistakes: Mistakes
+) -> None:
+    """Set what a key stands for, unless another key of the layer has set it to something else."""
+    for name, value in pairs.items():
+        values: tuple[Any, ...] = (value,)
+        if name in found.values:
+            other = found.origins[name].key or name
+            same = {key, other} & TRANSLATED.keys()
+            values = agreed(name, found.values[name], value) if same else ()
+            if not values:
+                mistakes.add(f"{origin.before}{other!r} and {key!r} are the same setting; keep one")
+                continue
+        [found.values[name]] = values
+        found.origins[name] = replace(origin, key=None if key == name else key)

@@ -1,0 +1,221 @@
+"""All mistakes in settings are told together, each with its file, line and key."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sasrec.comparison.compare import settings_of_all
+from sasrec.errors import SettingsError, SeveralMistakesError
+from sasrec.settings.files import Layer, given_layers, key_words, yaml_file
+from sasrec.settings.origin import PYTHON
+from sasrec.settings.presets import DataFacts
+from sasrec.settings.resolve import adapted, resolve_layers, resolve_settings
+
+
+def mistakes_in(values: dict[str, object], model: str = "SASRec") -> list[str]:
+    """Return the mistakes that are told of some settings."""
+    try:
+        resolve_settings(values, model)
+    except SeveralMistakesError as error:
+        return list(error.mistakes)
+    except SettingsError as error:
+        return [str(error)]
+    return []
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Two files with three mistakes."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text("epochs: 3\nlearnign_rate: 0.1\nhidden_act: gelo\n")
+    Path("b.yaml").write_text("# more\nMAX_ITEM_LIST_LENGTH: 0\n")
+    return ["a.yaml", "b.yaml"]
+
+
+def test_mistakes_in_two_files_and_on_the_command_line_are_told_together(files: list[str]) -> None:
+    with pytest.raises(SeveralMistakesError) as caught:
+        resolve_layers(given_layers(files, ["--n_layer=2", "--seed=x"]))
+    unknown, on_line, length, activation, seed = caught.value.mistakes
+    assert unknown == (
+        "unknown key 'learnign_rate' in a.yaml, line 2; did you mean 'learning_rate'?"
+    )
+    assert on_line == "unknown key 'n_layer' in command line; did you mean 'n_layers'?"
+    assert length.startswith("b.yaml, line 2: MAX_ITEM_LIST_LENGTH is 0: ")
+    assert activation.startswith("a.yaml, line 3: hidden_act is 'gelo': ")
+    assert seed.startswith("seed is 'x': ")
+
+
+def test_a_single_mistake_is_told_as_such() -> None:
+    with pytest.raises(SettingsError) as caught:
+        resolve_settings({"learnign_rate": 1})
+    assert type(caught.value) is SettingsError
+    assert str(caught.value) == "unknown key 'learnign_rate'; did you mean 'learning_rate'?"
+
+
+def test_several_mistakes_say_how_many_they_are_and_survive_another_process() -> None:
+    error = SeveralMistakesError(["one", "two"])
+    assert str(error) == "2 mistakes in the settings:\n  one\n  two"
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.mistakes) == (SeveralMistakesError, ("one", "two"))
+
+
+def test_contradictions_are_told_beside_wrong_values_and_unknown_keys() -> None:
+    told = mistakes_in(
+        {
+            "hidden_size": 50,
+            "n_heads": 4,
+            "item_column": "user_id",
+            "epochs": 0,
+            "zzzzzz": 1,
+        }
+    )
+    assert len(told) == 4
+    assert told[0] == "unknown key 'zzzzzz'"
+    assert "user_column, item_column and time_column are three columns" in told[1]
+    assert "hidden_size 50 cannot be shared by n_heads 4" in told[2]
+    assert told[3].startswith("epochs is 0: ")
+
+
+def test_several_contradictions_in_one_group_are_all_told() -> None:
+    told = mistakes_in(
+        {
+            "loss": "CE",
+            "negatives": "uniform",
+            "negative_candidates": 5,
+            "shared_negatives": True,
+            "load_col": {"inter": ["a"]},
+            "unload_col": {"inter": ["b"]},
+            "item_column": "user_id",
+        }
+    )
+    assert [text[:40] for text in told] == [
+        "user_column, item_column and time_column",
+        "load_col and unload_col both name 'inter",
+        "loss_type CE compares with all items and",
+        "negative_candidates choose the hardest f",
+    ]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"hidden_size": "wide", "n_heads": 3},  # 64, the default, cannot be shared by three
+        {"hidden_sise": 48, "n_heads": 3},
+        {"loss": "BPRR", "negatives": "uniform"},  # beside CE, the default, no negatives are drawn
+        {"preset": "gsasrce", "label_smoothing": 0.1, "negatives": "uniform"},
+    ],
+)
+def test_a_wrong_value_does_not_make_others_look_wrong(values: dict[str, object]) -> None:
+    assert len(mistakes_in(values)) == 1
+
+
+def test_contradictions_name_the_files_their_settings_stand_in(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("seed: 1\nhidden_size: 50\n")
+    second.write_text("n_heads: 4\n")
+    with pytest.raises(SettingsError) as caught:
+        resolve_layers([yaml_file(first), yaml_file(second)])
+    places = f"{first}, line 2 and {second}, line 1: hidden_size 50 cannot be shared by n_heads 4"
+    assert str(caught.value).startswith(places)
+    first.write_text("loss_type: BPR\ntrain_neg_sample_args: null\n")
+    with pytest.raises(
+        SettingsError, match=r"a\.yaml, line 1 and .*a\.yaml, line 2: loss_type BPR"
+    ):
+        resolve_layers([yaml_file(first)])
+
+
+def test_presets_and_metrics_name_the_file_they_stand_in(tmp_path: Path) -> None:
+    file = tmp_path / "a.yaml"
+    file.write_text("preset: bset\nmetrics: [ndgc, recal]\nvalid_metric: mrr\n")
+    with pytest.raises(SeveralMistakesError) as caught:
+        resolve_layers([yaml_file(file)])
+    assert [text.partition(";")[0] for text in caught.value.mistakes] == [
+        f"{file}, line 1: unknown preset 'bset'",
+        f"{file}, line 2: unknown metric 'ndgc'",
+        f"{file}, line 2: unknown metric 'recal'",
+        f"{file}, line 3: 'mrr' names no cut-off from 1 to 99999",
+    ]
+
+
+def test_keys_of_recbole_are_told_with_the_others() -> None:
+    told = mistakes_in(
+        {
+            "eval_args": {"split": {"XS": 1}},
+            "train_neg_sample_args": 3,
+            "use_gpu": "perhaps",
+            "stopping_step": -1,
+            "train_batch_size": 64,
+            "batch_size": 32,
+        }
+    )
+    assert [text.partition(" is ")[0] for text in told[:3]] == [
+        "eval_args: split by 'XS'",
+        "train_neg_sample_args",
+        "use_gpu",
+    ]
+    assert told[3] == "'train_batch_size' and 'batch_size' are the same setting; keep one"
+    assert told[4].startswith("stopping_step is -1: ")
+
+
+def test_a_model_and_its_protocol_are_checked_too() -> None:
+    told = mistakes_in({"loss": "CE", "metrics": "gauc", "candidates": "uni9"}, "TransRec")
+    assert "gauc is about the ranking of all items" in told[0]
+    assert "the scores of TransRec" in told[1]
+
+
+def test_words_and_files_that_cannot_be_read_are_told_together(files: list[str]) -> None:
+    Path("a.yaml").write_text("a: 1\nb: 2\na: 3\nb: 4\n")
+    with pytest.raises(SeveralMistakesError) as caught:
+        given_layers(["a.yaml", "none.yaml"], ["seed=3", "--epochs=1", "--epochs=2", "--topk"])
+    assert caught.value.mistakes == (
+        "a.yaml, line 3: 'a' stands in line 1 too; keep one",
+        "a.yaml, line 4: 'b' stands in line 2 too; keep one",
+        "none.yaml cannot be read: No such file or directory",
+        "'seed=3' is not an option; did you mean --seed=3?",
+        "--epochs is given twice, as 1 and 2; keep one",
+        "'--topk' has no value; write --topk=value",
+    )
+
+
+def test_mistakes_of_all_compared_models_are_told_once() -> None:
+    given = [Layer(PYTHON, {"epochz": 1, "n_heads": 0, "embedding_size": 0})]
+    with pytest.raises(SeveralMistakesError) as caught:
+        settings_of_all(given, ["SASRec", "BPR", "FPMC"])
+    assert [text.partition(":")[0] for text in caught.value.mistakes] == [
+        "unknown key 'epochz'; did you mean 'epochs'?",
+        "n_heads is 0",
+        "embedding_size is 0",
+    ]
+
+
+def test_a_file_named_like_a_preset_keeps_its_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    many = DataFacts(items=3_000, targets=900_000, histories=np.full(6_000, 150))
+    for name in ("preset best.yaml", "SASRec as in its paper", "the model's settings.yaml"):
+        Path(name).write_text("max_history: 7\n")
+        run = resolve_layers([yaml_file(name)], preset="best")
+        assert adapted(run, many).data.max_history == 7
+        assert run.given() == {"max_history": 7}
+
+
+def test_a_file_named_like_a_place_is_told_of_as_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("command line", "settings"):
+        Path(name).write_text("epochs: 0\nepcohs: 1\n")
+        with pytest.raises(SeveralMistakesError) as caught:
+            resolve_layers([yaml_file(name)])
+        unknown, wrong = caught.value.mistakes
+        assert unknown.startswith(f"unknown key 'epcohs' in {name}, line 2; ")
+        assert wrong.startswith(f"{name}, line 1: epochs is 0: ")
+
+
+def test_keys_after_a_mistake_on_the_command_line_are_still_read() -> None:
+    with pytest.raises(SettingsError, match="'x' is not an option") as caught:
+        key_words(["x", "--seed=1"])
+    assert type(caught.value) is SettingsError
