@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
     from sasrec.comparison.start import compare as compare
     from sasrec.data.batches.batching import Batch as Batch
+    from sasrec.data.formats.from_outside import register_reader as register_reader
     from sasrec.errors import SasrecError as SasrecError
+    from sasrec.evaluation.registration import Metric as Metric
+    from sasrec.evaluation.registration import register_metric as register_metric
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
     from sasrec.experiment.train import resume as resume
@@ -61,12 +64,15 @@ _HOMES = {
     "Batch": "sasrec.data.batches.batching",
     "Catalogue": "sasrec.models.contract",
     "FullLoss": "sasrec.losses.contract",
+    "Metric": "sasrec.evaluation.registration",
     "NextItemModel": "sasrec.models.contract",
     "SampledLoss": "sasrec.losses.contract",
     "Settings": "sasrec.settings.fields",
     "load_plugin": "sasrec.settings.plugins",
     "register_loss": "sasrec.losses.registration",
+    "register_metric": "sasrec.evaluation.registration",
     "register_model": "sasrec.models.registration",
+    "register_reader": "sasrec.data.formats.from_outside",
 }
 
 __version__ = "0.1.0"
@@ -75,6 +81,7 @@ __all__ = [  # loaded on first use
     "Catalogue",
     "Evaluation",
     "FullLoss",
+    "Metric",
     "NextItemModel",
     "Recommendation",
     "Recommender",
@@ -86,7 +93,9 @@ __all__ = [  # loaded on first use
     "load",
     "load_plugin",
     "register_loss",
+    "register_metric",
     "register_model",
+    "register_reader",
     "resume",
     "train",
 ]

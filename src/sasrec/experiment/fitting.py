@@ -96,8 +96,8 @@ def new_model(prepared: Prepared) -> NextItemModel:
         The model, on the CPU; its weights come from torch's own generator.
     """
     run = prepared.run
-    sizes = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
-    model: NextItemModel = MODELS[run.model_name](run.model, sizes)
+    size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
+    model: NextItemModel = MODELS[run.model_name](run.model, size)
     return model
 
 

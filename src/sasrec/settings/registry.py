@@ -257,10 +257,21 @@ LOSSES = Parts(
 METRICS = Parts(
     "metric",
     {
-        "recall": "sasrec.evaluation.metrics:RECALL",
+        "recall": "sasrec.evaluation.metrics:recall",
+        "mrr": "sasrec.evaluation.metrics:mrr",
+        "ndcg": "sasrec.evaluation.metrics:ndcg",
+        "hit": "sasrec.evaluation.metrics:hit",
+        "precision": "sasrec.evaluation.metrics:precision",
+        "map": "sasrec.evaluation.metrics:average_precision",
+        "gauc": "sasrec.evaluation.metrics:gauc",
+        "itemcoverage": "sasrec.evaluation.metrics:item_coverage",
+        "averagepopularity": "sasrec.evaluation.metrics:average_popularity",
+        "giniindex": "sasrec.evaluation.metrics:gini_index",
+        "shannonentropy": "sasrec.evaluation.metrics:shannon_entropy",
+        "tailpercentage": "sasrec.evaluation.metrics:tail_percentage",
     },
     group="sasrec.metrics",
-    check="sasrec.evaluation.metrics:check_metric",
+    check="sasrec.evaluation.registration:check_metric",
 )
 READERS = Parts(
     "reader",
@@ -271,7 +282,7 @@ READERS = Parts(
         "parquet": "sasrec.data.formats.parquet:read_parquet",
     },
     group="sasrec.readers",
-    check="sasrec.data.formats.readers:check_reader",
+    check="sasrec.data.formats.from_outside:check_reader",
 )
 
 

@@ -254,8 +254,8 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks: Where mistakes go.
     """
     _check_metrics(run, checks)
-    needs_vectors = run.training.loss_traits.needs_item_vectors
-    if needs_vectors and not MODELS[run.model_name].has_item_table():
+    by_product = MODELS[run.model_name].has_item_table()
+    if run.training.loss_traits.needs_item_vectors and not by_product:
         checks.contradiction(no_item_vectors(run.model_name, run.training.loss))
 
 
