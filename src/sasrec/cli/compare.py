@@ -14,9 +14,9 @@ import typer
 
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
-from sasrec.cli.run import ConfigFiles, Data
+from sasrec.cli.run import PROTOCOL, RESULT, AsJson, ConfigFiles, CutOffs, Data, Quiet
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import SettingsError, did_you_mean
+from sasrec.errors import SettingsError, counted, did_you_mean
 from sasrec.system.locks import alone_at
 from sasrec.system.pictures import attempted
 from sasrec.system.writing import remove_leftovers, write_whole
@@ -59,25 +59,46 @@ def compare(
         typer.Option(
             "--models",
             "-m",
-            help="Names, or folders of models, with commas between; or 'all'.",
+            metavar="NAME,…",
+            help="Names, or folders of saved models; or 'all'.",
         ),
     ] = "SASRec,GRU4Rec,FPMC,BPR",
-    seeds: Annotated[int, typer.Option(min=1, help="How often each model is trained.")] = 1,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How often each model is trained.")
+    ] = 1,
     protocol: Annotated[
         str,
-        typer.Option(help="full: among all items; paper: against 100 sampled ones, as in 2018."),
+        typer.Option(
+            metavar="NAME",
+            help="full (all items), or paper (100 sampled items, as in 2018).",
+            rich_help_panel=PROTOCOL,
+        ),
     ] = "full",
+    topk: CutOffs = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; default compared/DATA.")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Default compared/DATA.",
+            rich_help_panel=RESULT,
+        ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace the result of an earlier comparison.")
+        bool,
+        typer.Option(
+            "--overwrite",
+            metavar="",
+            help="Replace the result of an earlier comparison.",
+            rich_help_panel=RESULT,
+        ),
     ] = False,
     config_file: ConfigFiles = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train or load several models, rank the same targets with each, and say what differs for sure.
+    """Train or load several models, and test how they differ.
 
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
     goes to the models that have it; a saved model keeps its own. After an interruption the same
@@ -91,10 +112,11 @@ def compare(
             f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
         )
     names, saved = _names_and_folders(models)
+    words = context.args if topk is None else [*context.args, f"--topk={topk}"]
     shown = Layer(
         Origin("python", "compare"), {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
     )
-    settings = [shown, *given_layers(config_file or [], context.args)]
+    settings = [shown, *given_layers(config_file or [], words)]
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
     with alone_in(folder, overwrite=overwrite):
         found = _measured(data, names, saved, settings, seeds, folder, quiet=quiet or as_json)
@@ -274,8 +296,8 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
     seeds = f"{seeds} {', '.join(map(str, found.seeds))}" if trained else ""
     console.print(
-        f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
-        f"{sizes['interactions']:,} interactions\n{found.protocol}\n"
+        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
+        f"{counted(sizes['interactions'], 'interaction')}\n{found.protocol}\n"
         f"test cases{seeds}"
     )
     console.print(_main_table(found))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sasrec.cli.terminal import plain_console
 from sasrec.data.movielens import Progress
+from sasrec.errors import counted
 
 if TYPE_CHECKING:
     from sasrec.training.progress import EpochResult, Observer
@@ -47,7 +48,9 @@ class LineObserver:
             epochs: Most epochs.
             targets: Targets an epoch.
         """
-        print(f"up to {epochs} epochs of {targets:,} targets", file=sys.stderr)
+        print(
+            f"at most {counted(epochs, 'epoch')} of {counted(targets, 'target')}", file=sys.stderr
+        )
 
     def advanced(self, epoch: int, targets: int) -> None:
         """Say nothing within an epoch.

@@ -13,45 +13,73 @@ import typer
 from sasrec.cli.asked import trained_on
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import DataError, SettingsError
+from sasrec.errors import DataError, SettingsError, counted
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
     from sasrec.settings.resolve import RunSettings
 
+PROTOCOL, RESULT = "Settings", "Result"
+"""Headings of options in a help text; the most important ones stand under "Options"."""
 Data = Annotated[
     str,
     typer.Option(
-        "--data", "-d", help="Name (see 'sasrec data list'), file or folder of interactions."
+        "--data", "-d", metavar="DATA", help="Name (see 'sasrec data list'), file or folder."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+AsJson = Annotated[
+    bool,
+    typer.Option("--json", metavar="", help="Print JSON and nothing else.", rich_help_panel=RESULT),
+]
 ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option(
-        "--config", "-c", help="YAML file of settings; may be repeated, a later one wins."
+        "--config",
+        "-c",
+        metavar="FILE",
+        help="YAML file of settings; the last one wins.",
+        rich_help_panel=PROTOCOL,
     ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option(help="Settings to begin with: best (default), recbole, paper, gsasrec, esasrec."),
+    typer.Option(
+        metavar="NAME",
+        help="best (default), recbole, paper, gsasrec, esasrec.",
+        rich_help_panel=PROTOCOL,
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", metavar="", help="Show no progress.", rich_help_panel=RESULT),
+]
+CutOffs = Annotated[
+    str | None,
+    typer.Option(
+        "--topk",
+        "-k",
+        metavar="K,K,…",
+        help="Cut-offs of the metrics; default 10.",
+        rich_help_panel=PROTOCOL,
+    ),
+]
 
 
 def evaluate(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Default: the data it was trained on.")
+        str | None,
+        typer.Option("--data", "-d", metavar="DATA", help="Default: the data it was trained on."),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="With commas between, such as ndcg,recall,map.")
+        str | None,
+        typer.Option(metavar="NAME,…", help="Such as ndcg,recall,map.", rich_help_panel=PROTOCOL),
     ] = None,
-    topk: Annotated[str | None, typer.Option(help="With commas between, such as 5,10,20.")] = None,
+    topk: CutOffs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a saved model on the validation and test events of a data set.
+    """Measure a saved model on validation and test events.
 
     Settings of data and protocol are given as --key=value, such as --user_column=customer.
     """
@@ -88,7 +116,9 @@ def evaluate(
     corpus = renumbered(original, recommender.items, recommender.users)
     lost = original.sequences.n_events - corpus.sequences.n_events
     if lost:
-        print(f"{lost:,} events of items the model does not know are left out", file=sys.stderr)
+        print(
+            f"left out: {counted(lost, 'event')} of items the model does not know", file=sys.stderr
+        )
     if not corpus.sequences.n_events:
         raise DataError(f"the model knows none of the items in {source}; give other --data")
     split = make_split(corpus, run.evaluation)
@@ -147,14 +177,21 @@ def config(
     context: typer.Context,
     config_file: ConfigFiles = None,
     preset: Preset = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Whose settings.")] = "SASRec",
+    topk: CutOffs = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME", help="Whose settings.")
+    ] = "SASRec",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data the preset is to look at.")
+        str | None,
+        typer.Option("--data", "-d", metavar="DATA", help="Data that the preset adapts to."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every setting, its value, where that comes from and what it does."""
-    run = settings_from(context.args, config_file, preset, {}, model)
+    """Print every setting: its value, its origin, what it does.
+
+    Any setting is given as --key=value.
+    """
+    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
     if data is not None:
         run = _adapted_to(run, data)
     if as_json:
@@ -184,6 +221,20 @@ def _adapted_to(run: RunSettings, data: str) -> RunSettings:
     from sasrec.experiment.run import fitted
 
     return fitted(run, load_corpus(data, run.data, fetch_progress()))
+
+
+def cut_offs(text: str | None) -> Any:
+    """Return what --topk gives, read as the value of any other setting is.
+
+    Args:
+        text: As written, such as ``5,10``, or None if it was not given.
+
+    Returns:
+        The literal that the text spells, or None.
+    """
+    from sasrec.settings.literals import literal
+
+    return None if text is None else literal(text, "--topk")
 
 
 def settings_from(
@@ -235,8 +286,8 @@ def print_reports(reports: list[Report], decimals: int) -> None:
     sizes = first.dataset
     console = plain_console()
     console.print(
-        f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
-        f"{sizes['interactions']:,} interactions\n{first.protocol}"
+        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
+        f"{counted(sizes['interactions'], 'interaction')}\n{first.protocol}"
     )
     for part in ("validation", "test"):
         keys = list(getattr(first, part))

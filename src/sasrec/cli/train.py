@@ -17,7 +17,17 @@ import typer
 from sasrec.cli.job import Job, Keeper, check_same_data, cut_off
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
-from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
+from sasrec.cli.run import (
+    RESULT,
+    AsJson,
+    ConfigFiles,
+    CutOffs,
+    Preset,
+    Quiet,
+    cut_offs,
+    print_reports,
+    settings_from,
+)
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.system.locks import alone_at
 from sasrec.system.pictures import attempted
@@ -34,7 +44,7 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", "-d", help="Name (see 'sasrec data list'), file or folder of interactions."
+            "--data", "-d", metavar="DATA", help="Name (see 'sasrec data list'), file or folder."
         ),
     ] = None,
     model: Annotated[
@@ -42,35 +52,60 @@ def train(
         typer.Option(
             "--model",
             "-m",
+            metavar="NAME",
             help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, FMC, TransRec or BPR.",
         ),
     ] = "SASRec",
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME[-MODEL].")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the model goes; default saved/DATA[-MODEL].",
+            rich_help_panel=RESULT,
+        ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            metavar="",
+            help="Replace a model that is there.",
+            rich_help_panel=RESULT,
+        ),
+    ] = False,
     epochs: Annotated[
-        int | None, typer.Option(help="Most epochs; default 300. With --resume, end sooner.")
+        int | None,
+        typer.Option(metavar="N", help="At most; default 300. With --resume: end sooner."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Of all random numbers; default 2020."),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto (default), cpu or cuda.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(metavar="NAME", help="auto (default), float32 or bfloat16.")
+    ] = None,
     config_file: ConfigFiles = None,
     preset: Preset = None,
+    topk: CutOffs = None,
     resume: Annotated[
         Path | None,
-        typer.Option(help="Model folder of a training that was cut off; nothing else is needed."),
+        typer.Option(metavar="FOLDER", help="Go on with the interrupted training of this model."),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model, measure it beside two baselines, and save it.
+    """Train a model, compare it with two baselines, and save it.
 
-    Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
+    Any other setting is given as --key=value, such as --learning-rate=0.003;
     'sasrec config' lists them all.
     """
     if resume is not None:
-        given = (data, out, seed, device, precision, preset)
+        given = (data, out, seed, device, precision, preset, topk)
         source = context.get_parameter_source("model")
         named = source is not None and source.name != "DEFAULT"
         if context.args or config_file or named or any(each is not None for each in given):
@@ -78,6 +113,7 @@ def train(
         job = cut_off(expanded(resume), epochs)
     else:
         options = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
+        options["topk"] = cut_offs(topk)
         run = settings_from(context.args, config_file, preset, options, model)
         if data is None:
             raise SettingsError("say what to train on with --data, such as --data ml-100k")

@@ -14,7 +14,17 @@ import typer
 
 from sasrec.cli.output_paths import made_folder, model_folder_name
 from sasrec.cli.progress import fetch_progress
-from sasrec.cli.run import AsJson, ConfigFiles, Data, Preset, Quiet, settings_from
+from sasrec.cli.run import (
+    RESULT,
+    AsJson,
+    ConfigFiles,
+    CutOffs,
+    Data,
+    Preset,
+    Quiet,
+    cut_offs,
+    settings_from,
+)
 from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, write_settings
 from sasrec.errors import Interrupted, SettingsError, did_you_mean
 
@@ -22,6 +32,8 @@ if TYPE_CHECKING:
     from sasrec.tuning.space import Parameter
     from sasrec.tuning.study import Standing
 
+SEARCH = "Search"
+"""Heading of options in the help text."""
 ALGORITHMS = ("exhaustive", "random", "tpe")
 PRUNERS = ("halving", "hyperband", "none")
 
@@ -30,48 +42,99 @@ def tune(
     context: typer.Context,
     data: Data,
     params: Annotated[
-        Path | None, typer.Option(help="The space: a hyper.test file, or YAML (.yaml, .yml).")
+        Path | None,
+        typer.Option(metavar="FILE", help="What to search: a hyper.test file, or YAML."),
     ] = None,
     auto: Annotated[
-        bool, typer.Option("--auto", help="Search a built-in space of SASRec.")
+        bool, typer.Option("--auto", metavar="", help="Search a built-in space for SASRec.")
     ] = False,
     algo: Annotated[
         str | None,
-        typer.Option(help="exhaustive (default for choices only), random, or tpe."),
+        typer.Option(
+            metavar="NAME",
+            help="exhaustive, random or tpe.",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     prune: Annotated[
-        str, typer.Option(help="End hopeless trials early: halving, hyperband, or none.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="End poor trials: halving, hyperband, none.",
+            rich_help_panel=SEARCH,
+        ),
     ] = "halving",
-    trials: Annotated[int, typer.Option(min=1, help="Most trials of random and tpe.")] = 100,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="At most, with random and tpe.",
+            rich_help_panel=SEARCH,
+        ),
+    ] = 100,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no trial later than this.")
+        float | None,
+        typer.Option(
+            min=0, metavar="N", help="Begin no trial later than this.", rich_help_panel=SEARCH
+        ),
     ] = None,
     early_stop: Annotated[
-        int | None, typer.Option(min=1, help="End after so many trials without progress.")
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="End after so many trials without progress.",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(help="File or database URL of the study; default OUT/study.journal."),
+        typer.Option(
+            metavar="FILE",
+            help="Or database URL; default OUT/study.journal.",
+            rich_help_panel=SEARCH,
+        ),
     ] = None,
-    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "sasrec",
+    study: Annotated[
+        str, typer.Option(metavar="NAME", help="In the storage.", rich_help_panel=SEARCH)
+    ] = "sasrec",
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Trials at a time; the cores are shared.")
+        int,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            metavar="N",
+            help="Trials at a time, which share the cores.",
+            rich_help_panel=SEARCH,
+        ),
     ] = 1,
     seeds: Annotated[
-        int, typer.Option(min=0, help="Train the best again with so many seeds, and test it.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Trainings of the best, to be tested.",
+            rich_help_panel=RESULT,
+        ),
     ] = 1,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="Name; as of sasrec train.")
+        str, typer.Option("--model", "-m", metavar="NAME", help="As in 'sasrec train'.")
     ] = "SASRec",
     config_file: ConfigFiles = None,
     preset: Preset = None,
+    topk: CutOffs = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; default tuned/DATA.")
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Default tuned/DATA.", rich_help_panel=RESULT
+        ),
     ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search settings on the validation cases; the test is looked at once, for the best.
+    """Search the best settings by validation, then test them once.
 
     The same command goes on where a search stopped, and may run several times at once. Settings
     that all trials share are given as --key=value.
@@ -96,7 +159,7 @@ def tune(
         raise SettingsError(
             f"--auto has a space for SASRec only; give one for {name} with --params"
         )
-    run = settings_from(context.args, config_file, preset, {}, name)
+    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, name)
     fixed, preset = run.given(), run.preset
     corpus = load_corpus(data, run.data, fetch_progress())
     space = built_in_space(corpus, fixed) if params is None else _space(params)
