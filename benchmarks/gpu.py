@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nested import nested_tensor_from_jagged
 
-import sasrec.models.parts.attention as attention
 from common import random_split, training_loop, useful_flop
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.models.parts import attention_paths
 from sasrec.settings.resolve import RunSettings, resolve_settings
 
 GPU = torch.device("cuda", 0)
@@ -188,9 +188,9 @@ def epoch(label: str, form: str, split: Split, items: int, run: RunSettings, lim
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     loop, model = training_loop(split, items, run, GPU)
-    kept = attention.packed_attention
+    kept = attention_paths.packed_attention
     if form in INSTEAD:
-        attention.packed_attention = INSTEAD[form]
+        attention_paths.packed_attention = INSTEAD[form]
     if form == "compiled":
         torch._dynamo.reset()
         model.forward = torch.compile(model.encode, dynamic=True)
@@ -203,7 +203,7 @@ def epoch(label: str, form: str, split: Split, items: int, run: RunSettings, lim
             _, span, targets = loop.epoch(number + 1)
             spans.append(span)
     finally:
-        attention.packed_attention = kept
+        attention_paths.packed_attention = kept
     taken = statistics.median(spans)
     rate = useful_flop(targets, items, model) / taken
     name, held = f"{label}, {form}", torch.cuda.max_memory_allocated()

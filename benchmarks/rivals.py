@@ -17,8 +17,8 @@ from pathlib import Path
 
 from common import timed
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import leave_one_out
-from sasrec.experiment.run import train_model
+from sasrec.experiment.fitting import train_model
+from sasrec.experiment.prepared import prepare
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
@@ -33,18 +33,10 @@ OURS_ALONE = ["FMC"]
 
 def ours(model: str, epochs: int) -> dict:
     """Return the seconds of each epoch of one of our models, the first left out as a warm-up."""
-    import torch
-
     values = {"preset": "recbole", "epochs": epochs + 1, "validate_every": 0, "device": "cpu"}
     run = resolve_settings(values, model)
-    corpus = load_corpus("ml-100k", run.data)
-    _, trained = train_model(
-        corpus,
-        leave_one_out(corpus.sequences),
-        run,
-        device=torch.device("cpu"),
-        observer=LogObserver(),
-    )
+    prepared = prepare(load_corpus("ml-100k", run.data), run)
+    _, trained = train_model(prepared, observer=LogObserver())
     seconds = [each.seconds for each in trained.epochs[1:]]
     return {"seconds": seconds, "targets": trained.epochs[-1].targets}
 

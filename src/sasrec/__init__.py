@@ -28,20 +28,77 @@ TYPE_CHECKING = False  # that of typing is no more than this, and takes an impor
 if TYPE_CHECKING:
     from typing import Any
 
-    from sasrec.experiment.run import train as train
+    from sasrec.comparison.start import compare as compare
+    from sasrec.data.batches.batching import Batch as Batch
+    from sasrec.data.formats.from_outside import register_reader as register_reader
+    from sasrec.errors import SasrecError as SasrecError
+    from sasrec.evaluation.registration import Metric as Metric
+    from sasrec.evaluation.registration import register_metric as register_metric
+    from sasrec.experiment.evaluate import Evaluation as Evaluation
+    from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.train import resume as resume
+    from sasrec.experiment.train import train as train
+    from sasrec.losses.contract import FullLoss as FullLoss
+    from sasrec.losses.contract import SampledLoss as SampledLoss
+    from sasrec.losses.registration import register_loss as register_loss
+    from sasrec.models.contract import Catalogue as Catalogue
+    from sasrec.models.contract import NextItemModel as NextItemModel
+    from sasrec.models.registration import register_model as register_model
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.settings.fields import Settings as Settings
+    from sasrec.settings.plugins import load_plugin as load_plugin
 
 _HOMES = {
-    "train": "sasrec.experiment.run",
+    "Evaluation": "sasrec.experiment.evaluate",
+    "SasrecError": "sasrec.errors",
+    "compare": "sasrec.comparison.start",
+    "evaluate": "sasrec.experiment.evaluate",
+    "resume": "sasrec.experiment.train",
+    "train": "sasrec.experiment.train",
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    # What a plug-in is made of, and how it is made known:
+    "Batch": "sasrec.data.batches.batching",
+    "Catalogue": "sasrec.models.contract",
+    "FullLoss": "sasrec.losses.contract",
+    "Metric": "sasrec.evaluation.registration",
+    "NextItemModel": "sasrec.models.contract",
+    "SampledLoss": "sasrec.losses.contract",
+    "Settings": "sasrec.settings.fields",
+    "load_plugin": "sasrec.settings.plugins",
+    "register_loss": "sasrec.losses.registration",
+    "register_metric": "sasrec.evaluation.registration",
+    "register_model": "sasrec.models.registration",
+    "register_reader": "sasrec.data.formats.from_outside",
 }
 
 __version__ = "0.1.0"
-__all__ = ["Recommendation", "Recommender", "load", "train"]  # loaded on first use
+__all__ = [  # loaded on first use
+    "Batch",
+    "Catalogue",
+    "Evaluation",
+    "FullLoss",
+    "Metric",
+    "NextItemModel",
+    "Recommendation",
+    "Recommender",
+    "SampledLoss",
+    "SasrecError",
+    "Settings",
+    "compare",
+    "evaluate",
+    "load",
+    "load_plugin",
+    "register_loss",
+    "register_metric",
+    "register_model",
+    "register_reader",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -59,3 +116,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'sasrec' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, for editors and people who look around."""
+    return sorted([*__all__, "__version__", "__doc__"])

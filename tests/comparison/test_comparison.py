@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sasrec.comparison.compare import compare, run_settings
+from sasrec.comparison.compare import compare_models, run_settings
 from sasrec.comparison.entries import Course, Measured, course_of, entries_of, remarks_on
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.data.corpus import Corpus
@@ -23,6 +23,7 @@ from sasrec.evaluation.significance import (
     paired_p_value,
 )
 from sasrec.evaluation.slices import _thirds, slices_of
+from sasrec.models.popularity import item_counts
 from sasrec.settings.files import Layer
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.resolve import resolve_settings
@@ -80,7 +81,7 @@ def test_holm_by_hand() -> None:
 
 
 def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -> None:
-    found = compare(
+    found = compare_models(
         corpus,
         ["SASRec", "FPMC"],
         settings=[Layer(PYTHON, FAST)],
@@ -129,7 +130,7 @@ def test_a_setting_goes_to_the_models_that_have_it() -> None:
 
 def test_slices_part_the_cases(corpus: Corpus) -> None:
     split = leave_one_out(corpus.sequences)
-    slices = slices_of(corpus, split)
+    slices = slices_of(split, item_counts(split, len(corpus.items)))
     for what in {name.split()[0] for name in slices} - {"target"}:
         parts = np.stack([mask for name, mask in slices.items() if name.startswith(what)])
         assert (parts.sum(0) == 1).all()
@@ -139,7 +140,7 @@ def test_slices_part_the_cases(corpus: Corpus) -> None:
 
 def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
     with pytest.raises(SettingsError, match="giniindex is no mean over cases"):
-        compare(
+        compare_models(
             corpus,
             ["FPMC"],
             settings=[Layer(PYTHON, {**FAST, "metrics": ("giniindex",)})],
@@ -210,7 +211,7 @@ def test_ctrl_c_in_python_ends_without_a_comparison(
 
     monkeypatch.setattr("sasrec.comparison.trainings.train_model", stop)
     with pytest.raises(Interrupted, match="no table; no training was finished"):
-        compare(
+        compare_models(
             corpus,
             ["FPMC"],
             settings=[Layer(PYTHON, FAST)],

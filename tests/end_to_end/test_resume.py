@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from sasrec.cli.job import Keeper, cut_off
+from sasrec.experiment.checkpoints import Keeper
+from sasrec.experiment.job import unfinished_job
 from sasrec.training.checkpoint import TrainState, load_state, save_state
 
 DATA = "synthetic:users=200,items=40,length=14"
@@ -116,7 +117,7 @@ main()
             "the last epoch",
             ["model.training.safetensors"],
         ),
-        ("sasrec.experiment.run:make_split", "interrupted; nothing was saved", []),
+        ("sasrec.experiment.prepared:make_split", "interrupted; nothing was saved", []),
     ],
 )
 def test_a_signal_outside_of_training_says_what_is_saved(
@@ -135,7 +136,7 @@ def test_a_signal_outside_of_training_says_what_is_saved(
 
 
 def test_what_has_changed_since_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "model.training.safetensors"
     running = begun(*ENDLESS, cwd=tmp_path)
@@ -143,12 +144,12 @@ def test_what_has_changed_since_is_told(
     running.kill()
     running.wait()
     now: dict[str, str] = dict(load_state(path)[1]["environment"])
-    monkeypatch.setattr("sasrec.evaluation.report.environment", lambda: now)
-    cut_off(tmp_path / "model")
-    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sasrec.experiment.checkpoints.environment", lambda: now)
+    unfinished_job(tmp_path / "model")
+    assert caplog.text == ""
     now |= {"threads": "77", "kernels": "none of these"}
-    cut_off(tmp_path / "model")
-    told = capsys.readouterr().err
+    unfinished_job(tmp_path / "model")
+    told = caplog.text
     assert "-> 77" in told
     assert "-> none of these" in told
     assert "torch" not in told

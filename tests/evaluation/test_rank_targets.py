@@ -9,6 +9,7 @@ from sasrec.evaluation import ranking
 from sasrec.evaluation.candidates import sampled_candidates
 from sasrec.evaluation.ranking import rank_among_samples, rank_targets, ranks_of_, top_items
 from sasrec.models.markov import count_transitions
+from sasrec.models.popularity import item_counts
 
 NAN = float("nan")
 
@@ -42,7 +43,7 @@ def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
     monkeypatch.setattr(ranking, "BATCH_POSITIONS", limit)
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
-    model = count_transitions(split, len(corpus.items))
+    model = count_transitions(split, item_counts(split, len(corpus.items)))
     found = rank_targets(
         model,
         split.sequences,
@@ -64,7 +65,7 @@ def test_ranks_among_all_other_items_are_those_of_full_ranking() -> None:
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
     n_items, cases = len(corpus.items), split.test
-    model = count_transitions(split, n_items)
+    model = count_transitions(split, item_counts(split, n_items))
     targets = corpus.sequences.items[cases.stops]
     others = np.array([[i for i in range(1, n_items + 1) if i != t] for t in targets])
     rest = {"max_history": 50, "device": torch.device("cpu")}

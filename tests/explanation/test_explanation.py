@@ -18,7 +18,7 @@ from sasrec.errors import DataError
 from sasrec.explanation.explain import POSITIONS, average_attention, effects
 from sasrec.explanation.page import explanation_page
 from sasrec.explanation.pictures import Person, pictures_of
-from sasrec.models.parts.attention import recorded_attention
+from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
 from sasrec.settings.resolve import resolve_settings

@@ -13,11 +13,10 @@ from sasrec.losses.sampled import (
     bpr_max,
     gbce,
     gbce_beta,
-    hardest,
-    pair_scores,
     sampled_softmax,
     top1_max,
 )
+from sasrec.losses.scores import hardest, pair_scores
 
 HIDDEN = torch.tensor([[1.0, 2.0], [0.0, -1.0]])
 TABLE = torch.tensor([[0.0, 0.0], [1.0, 1.0], [2.0, -1.0], [0.0, 3.0]])

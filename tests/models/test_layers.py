@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.batches.batching import Batch
-from sasrec.models.parts.attention import SelfAttention, dropped_attention, dropped_attention_plain
+from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.dropout import Dropout, keep_mask
+from sasrec.models.parts.dropped import dropped_attention, dropped_attention_plain
 from sasrec.models.parts.feed_forward import ACTIVATIONS, FeedForward
 from sasrec.models.parts.layers import layout_of, pad, unpad
 

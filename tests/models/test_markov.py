@@ -11,6 +11,7 @@ from sasrec.data.batches.windows import case_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import leave_one_out
 from sasrec.models.markov import count_transitions
+from sasrec.models.popularity import item_counts
 
 N_ITEMS = 6
 HISTORIES = st.lists(
@@ -43,7 +44,7 @@ def slow_scores(split, last):
 @given(HISTORIES)
 def test_scores_are_those_of_a_slow_count(histories):
     split = split_of(histories)
-    model = count_transitions(split, N_ITEMS)
+    model = count_transitions(split, item_counts(split, N_ITEMS))
     states = torch.arange(1, N_ITEMS + 1)[:, None].double()
     expected = torch.tensor([slow_scores(split, last) for last in range(1, N_ITEMS + 1)])
     # Counts are small whole numbers; the prior rounds in float32.
@@ -52,7 +53,7 @@ def test_scores_are_those_of_a_slow_count(histories):
 
 def test_the_last_item_is_the_state_and_candidates_are_picked():
     split = split_of([[1, 2, 1, 2, 3], [2, 3, 2, 3, 1]])
-    model = count_transitions(split, N_ITEMS)
+    model = count_transitions(split, item_counts(split, N_ITEMS))
     batch = Collator(split.sequences).batch(case_windows(split.sequences, split.test, 50))
     hidden = model.encode(batch)[batch.last]
     assert hidden[:, 0].tolist() == [2, 3]
@@ -63,25 +64,27 @@ def test_the_last_item_is_the_state_and_candidates_are_picked():
 def test_popularity_breaks_ties_and_never_outweighs_a_transition():
     # 1 is followed once by 2; 3 is by far the most popular, and never follows 1.
     split = split_of([[1, 2, 6, 6], [3] * 40])
-    scores = count_transitions(split, N_ITEMS).score(torch.tensor([[1.0]]))[0]
+    scores = count_transitions(split, item_counts(split, N_ITEMS)).score(torch.tensor([[1.0]]))[0]
     assert scores.argsort(descending=True)[:2].tolist() == [2, 3]
 
 
 def test_validation_and_test_events_are_not_counted():
     split = split_of([[1, 2, 3, 4]])
-    scores = count_transitions(split, N_ITEMS).score(torch.tensor([[2.0], [3.0]]))
+    scores = count_transitions(split, item_counts(split, N_ITEMS)).score(
+        torch.tensor([[2.0], [3.0]])
+    )
     assert (scores[:, [3, 4]] == 0).all()
 
 
 def test_transitions_do_not_cross_users():
     split = split_of([[1, 2, 5, 5], [3, 4, 5, 5]])
-    scores = count_transitions(split, N_ITEMS).score(torch.tensor([[2.0]]))[0]
+    scores = count_transitions(split, item_counts(split, N_ITEMS)).score(torch.tensor([[2.0]]))[0]
     assert scores.max() < 1
 
 
 def test_counts_are_saved_with_the_model():
     split = split_of([[1, 2, 1, 2, 3]])
-    model = count_transitions(split, N_ITEMS)
+    model = count_transitions(split, item_counts(split, N_ITEMS))
     assert set(model.state_dict()) == {"starts", "followers", "counts", "prior"}
 
 
@@ -89,4 +92,6 @@ def test_large_item_numbers_keep_their_identity():
     # Item numbers pass through the state; 2**24 + 1 is no float32.
     split = split_of([[1, 2, 3]])
     batch = Collator(split.sequences).batch(case_windows(split.sequences, split.test, 5))
-    assert count_transitions(split, N_ITEMS).encode(batch).dtype == torch.float64
+    assert (
+        count_transitions(split, item_counts(split, N_ITEMS)).encode(batch).dtype == torch.float64
+    )

@@ -1,10 +1,14 @@
+from unittest import mock
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.batches.batching import Batch
+from sasrec.models.parts import attention as module
 from sasrec.models.parts.attention import SelfAttention
+from sasrec.models.parts.attention_paths import attend_fused
 from sasrec.models.parts.layers import layout_of
 from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 
@@ -22,12 +26,14 @@ def test_packed_attention_is_attention_over_windows_filled_up(lengths, causal, r
     hidden = torch.randn(sum(lengths), 8, dtype=torch.float64, requires_grad=True)
     layout = layout_of(batch_of(lengths))
     outcomes = []
-    for packed in (False, True):
-        if packed:
-            attention._mixed = lambda parts, layout, _: packed_attention_plain(
-                parts, layout.offsets, causal=causal
-            )
-        found = attention(hidden, layout)
+
+    def plain(parts, view):
+        offsets = view.layout.offsets
+        return packed_attention_plain(parts, offsets, causal=view.causal).flatten(1)
+
+    for way in (attend_fused, plain):
+        with mock.patch.object(module, "way_to_attend", return_value=way):
+            found = attention(hidden, layout)
         gradient = torch.autograd.grad((found * torch.arange(8)).sum(), hidden)[0]
         outcomes.append((found, gradient))
     for one, other in zip(*outcomes, strict=True):

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.models.parts.attention import dropped_attention, dropped_attention_plain
 from sasrec.models.parts.dropout import drop_rows
+from sasrec.models.parts.dropped import dropped_attention, dropped_attention_plain
 from sasrec.models.parts.positions import GAP_BUCKETS, gap_buckets, rotated
 
 

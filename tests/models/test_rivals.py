@@ -16,9 +16,9 @@ from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.bert4rec import BERT4Rec
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.transrec import distances
-from sasrec.settings.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
@@ -71,10 +71,8 @@ def batch_of(histories: list[list[int]], users: list[int] | None = None) -> Batc
 def build(
     name: str, n_items: int = 30, n_users: int = 9, longest: int = 8, **values: object
 ) -> NextItemModel:
-    settings = resolve("model", MODEL_SETTINGS, name)(**values)
-    model: NextItemModel = resolve("model", MODELS, name)(
-        settings, n_items=n_items, n_users=n_users, max_history=longest
-    )
+    settings = MODELS[name].Settings(**values)
+    model: NextItemModel = MODELS[name](settings, Catalogue(n_items, n_users, longest))
     return model
 
 
@@ -241,7 +239,7 @@ def test_every_rival_learns_what_follows(name: str) -> None:
 
 def test_bert4rec_is_asked_about_masked_events_only() -> None:
     torch.manual_seed(0)
-    model = BERT4Rec(resolve("model", MODEL_SETTINGS, "BERT4Rec")(), n_items=30, max_history=8)
+    model = BERT4Rec(BERT4Rec.Settings(), Catalogue(30, 0, 8))
     whole = Batch(
         items=torch.tensor([3, 1, 4, 0, 9, 0, 0, 0, 0, 0, 0, 0]),  # two windows, one of padding
         offsets=torch.tensor([0, 4, 8, 12]),

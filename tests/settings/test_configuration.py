@@ -452,7 +452,7 @@ def test_infinity_survives_json() -> None:
 
 
 def test_a_loss_a_model_cannot_have_is_refused_before_anything_is_trained() -> None:
-    with pytest.raises(SettingsError, match="the scores of TransRec are no products"):
+    with pytest.raises(SettingsError, match="TransRec does not score by dot product, so loss CE"):
         resolve_settings({"loss": "CE"}, "TransRec")
 
 

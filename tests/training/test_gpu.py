@@ -9,13 +9,15 @@ from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation.ranking import rank_targets, ranks_by_product
-from sasrec.experiment.run import run_experiment, training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.losses.objective import training_loss
+from sasrec.models.contract import Catalogue
 from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.resolve import resolve_settings
-from sasrec.training.objective import training_loss
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
 
@@ -96,7 +98,7 @@ def loop_of(corpus: Corpus, device: torch.device, **values: object) -> TrainingL
     )
     split = leave_one_out(corpus.sequences)
     torch.manual_seed(0)
-    model = SASRec(run.model, n_items=len(corpus.items), max_history=run.data.max_history)  # type: ignore[arg-type]
+    model = SASRec(run.model, Catalogue(len(corpus.items), 0, run.data.max_history))  # type: ignore[arg-type]
     model.to(device)
     return TrainingLoop(
         model,

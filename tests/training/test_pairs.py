@@ -11,17 +11,17 @@ from sasrec.data.batches.batching import Batch
 from sasrec.data.corpus import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
-from sasrec.experiment.run import training_batches
+from sasrec.experiment.fitting import training_batches
 from sasrec.kernels import library
 from sasrec.kernels import pairs as kernel
+from sasrec.losses.objective import training_loss
 from sasrec.losses.sampled import bpr
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.settings.registry import MODELS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training import flat
 from sasrec.training.averaging import WeightAverage
-from sasrec.training.objective import training_loss
 from sasrec.training.trainer import TrainingLoop
 
 CPU = torch.device("cpu")
@@ -44,9 +44,7 @@ class Told:
 def model_named(name: str, width: int, n_users: int = USERS, n_items: int = ITEMS) -> NextItemModel:
     torch.manual_seed(1)
     settings = resolve_settings({"embedding_size": width}, name).model
-    model: NextItemModel = resolve("model", MODELS, name)(
-        settings, n_items=n_items, n_users=n_users, max_history=10
-    )
+    model: NextItemModel = MODELS[name](settings, Catalogue(n_items, n_users, 10))
     if name == "TransRec":
         nn.init.normal_(model.translation, std=0.1)  # type: ignore[arg-type]
     return model
@@ -189,7 +187,7 @@ def test_at_a_loss_that_is_no_number_weights_stay_as_they_are() -> None:
 def test_an_epoch_meets_every_target_once_and_lowers_the_loss(name: str) -> None:
     told = Told()
     loop = loop_of(name, told, learning_rate=0.05)
-    assert loop.pairs is not None
+    assert loop.own_epochs is not None
     first, _, targets = loop.epoch(1)
     assert targets == told.targets[-1] == SPLIT.n_targets
     for number in range(2, 8):
@@ -200,8 +198,8 @@ def test_an_epoch_meets_every_target_once_and_lowers_the_loss(name: str) -> None
 
 def test_its_pairs_are_those_of_the_plain_way() -> None:
     loop = loop_of("FPMC")
-    assert loop.pairs is not None
-    ours = sorted(map(tuple, loop.pairs._events[:, :3].tolist()))
+    assert loop.own_epochs is not None
+    ours = sorted(map(tuple, loop.own_epochs._events[:, :3].tolist()))
     plain = []
     for batch in loop.batches.epoch(np.random.default_rng(0)):
         at = batch.supervised
@@ -213,7 +211,7 @@ def test_its_pairs_are_those_of_the_plain_way() -> None:
 
 def test_optimiser_and_average_are_left_as_the_plain_way_would() -> None:
     loop, plain = loop_of("FPMC"), loop_of("FPMC")
-    plain.pairs = None
+    plain.own_epochs = None
     loop.epoch(1)
     plain.epoch(1)
     ours, theirs = (each.optimiser.state_dict()["state"] for each in (loop, plain))
@@ -256,23 +254,23 @@ def test_large_tables_that_are_weights_of_their_own_are_trained_alike(
     ids=str,
 )
 def test_what_it_cannot_do_is_left_to_pytorch(values: dict[str, object]) -> None:
-    assert loop_of("FPMC", **values).pairs is None
+    assert loop_of("FPMC", **values).own_epochs is None
 
 
 def test_without_kernels_pytorch_trains() -> None:
     with library.at_most(library.NONE):
-        assert loop_of("FPMC").pairs is None
-    assert loop_of("FPMC").pairs is not None
+        assert loop_of("FPMC").own_epochs is None
+    assert loop_of("FPMC").own_epochs is not None
 
 
 def test_negatives_by_popularity_are_drawn_as_ever() -> None:
     loop = loop_of("FPMC", negatives="popularity")
-    assert loop.pairs is not None
+    assert loop.own_epochs is not None
     assert loop.epoch(1)[2] == SPLIT.n_targets
 
 
 def test_windows_are_shuffled_and_their_pairs_stay_together() -> None:
-    pairs = loop_of("FPMC").pairs
+    pairs = loop_of("FPMC").own_epochs
     assert pairs is not None
     first, second = (pairs._order(np.random.default_rng(seed)) for seed in (0, 1))
     assert sorted(first) == sorted(second) == list(range(SPLIT.n_targets))

@@ -10,7 +10,8 @@ import torch
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.errors import DataError, SasrecError, SettingsError
-from sasrec.experiment.run import run_experiment, training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.experiment.run import run_experiment
 from sasrec.settings.resolve import resolve_settings
 from sasrec.system.processes import Group, my_place, run_in_processes
 from sasrec.training.progress import LogObserver

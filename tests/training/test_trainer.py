@@ -11,7 +11,10 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
 from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
-from sasrec.experiment.run import Outcome, run_experiment, training_batches
+from sasrec.experiment.fitting import training_batches
+from sasrec.experiment.run import Outcome, run_experiment
+from sasrec.losses.objective import training_loss
+from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.registry import LOSSES
@@ -19,7 +22,6 @@ from sasrec.settings.resolve import resolve_settings
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_device, pick_precision
 from sasrec.training.best import Best
-from sasrec.training.objective import training_loss
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
 from sasrec.training.trainer import Trained, fit
@@ -69,7 +71,7 @@ def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SA
     split = leave_one_out(corpus.sequences)
     settings = resolve_settings({**SMALL, "patience": patience, "epochs": 20, "averaging": 0.0})
     torch.manual_seed(0)
-    model = SASRec(settings.model, n_items=len(corpus.items), max_history=50)  # type: ignore[arg-type]
+    model = SASRec(settings.model, Catalogue(len(corpus.items), 0, 50))  # type: ignore[arg-type]
     seen: list[Tensor] = []
     following = iter(scores)
 

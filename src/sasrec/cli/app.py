@@ -11,6 +11,7 @@ from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
+from sasrec.cli.plugin import with_plugins
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate
@@ -55,14 +56,14 @@ FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Words that are no options of a command are settings, as --key=value."""
 FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
 """Words behind the first one are a script's own."""
-app.command(cls=Command, context_settings=FREE_KEYS)(train)
-app.command(cls=Command, context_settings=FREE_KEYS)(evaluate)
-app.command(cls=Command)(recommend)
-app.command(cls=Command)(explain)
-app.command(cls=Command)(info)
-app.command(cls=Command, context_settings=FREE_KEYS)(compare)
-app.command(cls=Command, context_settings=FREE_KEYS)(tune)
-app.command(cls=Command, context_settings=FREE_KEYS)(config)
+app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(train))
+app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(evaluate))
+app.command(cls=Command)(with_plugins(recommend))
+app.command(cls=Command)(with_plugins(explain))
+app.command(cls=Command)(with_plugins(info))
+app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(compare))
+app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(tune))
+app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(config))
 app.add_typer(data_app, name="data", cls=Group)
 
 RECBOLE = "Run, search, test and import as RecBole does."
@@ -71,7 +72,9 @@ recbole_app.command("run", cls=Command, context_settings=FREE_KEYS)(run_recbole)
 recbole_app.command("hyper", cls=Command, context_settings=FREE_KEYS)(run_hyper)
 recbole_app.command("exec", cls=Command, context_settings=FREE_WORDS)(execute)
 recbole_app.command("import", cls=Command, context_settings=FREE_KEYS)(import_recbole)
-recbole_app.command("significance", cls=Command, context_settings=FREE_KEYS)(significance)
+recbole_app.command("significance", cls=Command, context_settings=FREE_KEYS)(
+    with_plugins(significance)
+)
 app.add_typer(recbole_app, name="recbole", cls=Group)
 app.command("help", cls=Command)(show_help)
 
@@ -80,7 +83,9 @@ app.command("run_recbole", cls=Command, context_settings=FREE_KEYS, hidden=True)
 app.command("run_hyper", cls=Command, context_settings=FREE_KEYS, hidden=True)(run_hyper)
 app.command("exec", cls=Command, context_settings=FREE_WORDS, hidden=True)(execute)
 app.command("import-recbole", cls=Command, context_settings=FREE_KEYS, hidden=True)(import_recbole)
-app.command("significance", cls=Command, context_settings=FREE_KEYS, hidden=True)(significance)
+app.command("significance", cls=Command, context_settings=FREE_KEYS, hidden=True)(
+    with_plugins(significance)
+)
 
 
 def main() -> None:

@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sasrec.cli.options import (
+    AsJson,
+    ComparisonOut,
+    ConfigFiles,
+    CutOffs,
+    Data,
+    Models,
+    Overwrite,
+    Protocol,
+    Quiet,
+    Seeds,
+)
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
-from sasrec.cli.run import PROTOCOL, RESULT, AsJson, ConfigFiles, CutOffs, Data, Quiet
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import SettingsError, counted, did_you_mean
-from sasrec.system.locks import alone_at
-from sasrec.system.pictures import attempted
-from sasrec.system.writing import remove_leftovers, write_whole
+from sasrec.errors import counted
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
-    from sasrec.settings.files import Layer
     from sasrec.training.progress import Observer
 
-PROTOCOLS: dict[str, dict[str, Any]] = {
-    "full": {},
-    "paper": {
-        "candidates": "paper100",
-        "metrics": ("hit", "ndcg"),
-        "topk": (10,),
-        "valid_metric": "ndcg@10",
-    },
-}
-RESULTS = ("comparison.csv", "comparison.png", "comparison.json")
-"""Files of a comparison that is finished, in the order they are written."""
 PARTS = "part of the test cases"
 LONGEST_HEADING = 16
 """Characters of a model's name in a line; longer names are folded."""
@@ -54,46 +47,12 @@ SAMPLED = (
 def compare(
     context: typer.Context,
     data: Data,
-    models: Annotated[
-        str,
-        typer.Option(
-            "--models",
-            "-m",
-            metavar="NAME,…",
-            help="Names, or folders of saved models; or 'all'.",
-        ),
-    ] = "SASRec,GRU4Rec,FPMC,BPR",
-    seeds: Annotated[
-        int, typer.Option(min=1, metavar="N", help="How often each model is trained.")
-    ] = 1,
-    protocol: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="full (all items), or paper (100 sampled items, as in 2018).",
-            rich_help_panel=PROTOCOL,
-        ),
-    ] = "full",
+    models: Models = "SASRec,GRU4Rec,FPMC,BPR",
+    seeds: Seeds = 1,
+    protocol: Protocol = "full",
     topk: CutOffs = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            help="Default compared/DATA.",
-            rich_help_panel=RESULT,
-        ),
-    ] = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            metavar="",
-            help="Replace the result of an earlier comparison.",
-            rich_help_panel=RESULT,
-        ),
-    ] = False,
+    out: ComparisonOut = None,
+    overwrite: Overwrite = False,
     config_file: ConfigFiles = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -104,181 +63,28 @@ def compare(
     goes to the models that have it; a saved model keeps its own. After an interruption the same
     command goes on with the trainings that are not finished.
     """
-    from sasrec.settings.files import Layer, given_layers
-    from sasrec.settings.origin import Origin
+    from sasrec.comparison.start import Task, alone_in, compare_in, names_and_folders, shown_by
+    from sasrec.settings.files import given_layers
 
-    if protocol not in PROTOCOLS:
-        raise SettingsError(
-            f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
-        )
-    names, saved = _names_and_folders(models)
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    shown = Layer(
-        Origin("python", "compare"), {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
-    )
-    settings = [shown, *given_layers(config_file or [], words)]
+    layers = [shown_by(protocol), *given_layers(config_file or [], words)]
+    task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
+    decimals = task.first.output.loss_decimals
+
+    def observer(model: str, seed: int) -> Observer:
+        if not (quiet or as_json):
+            print(f"{model}, seed {seed}", file=sys.stderr)
+        return observer_for(quiet=quiet or as_json, loss_decimals=decimals)
+
     with alone_in(folder, overwrite=overwrite):
-        found = _measured(data, names, saved, settings, seeds, folder, quiet=quiet or as_json)
+        found = compare_in(folder, data, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))
         return
     print_comparison(found, sampled=protocol == "paper")
     picture = " and .png" * (folder / "comparison.png").exists()
     print(f"\nsaved in {folder}: comparison.json, .csv{picture}")
-
-
-@contextmanager
-def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
-    """Keep a folder for one comparison at a time, and the result of an earlier one.
-
-    Args:
-        folder: Of the result.
-        overwrite: Whether a result that is there may be replaced.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        SettingsError: Another comparison writes there, or one has.
-    """
-    try:
-        with alone_at(folder, waits=False):
-            if not overwrite and _holds_result(folder):
-                raise SettingsError(
-                    f"{folder} already holds a comparison; choose another folder with --out, or "
-                    "replace it with --overwrite"
-                )
-            for name in RESULTS:
-                remove_leftovers(folder / name)
-            yield
-    except BlockingIOError as error:
-        raise SettingsError(
-            f"another comparison writes to {folder}; wait for it, or choose another folder with "
-            "--out"
-        ) from error
-
-
-def _holds_result(folder: Path) -> bool:
-    """Return whether a folder holds a comparison, and not what one that was killed has begun."""
-    from sasrec.comparison.kept import UNFINISHED
-
-    if (folder / UNFINISHED).is_dir():
-        return (folder / RESULTS[-1]).exists()
-    return any((folder / name).exists() for name in RESULTS)
-
-
-def _measured(
-    data: str,
-    names: list[str],
-    saved: list[Path],
-    settings: list[Layer],
-    seeds: int,
-    folder: Path,
-    *,
-    quiet: bool,
-) -> Comparison:
-    """Compare, and write what came out.
-
-    Args:
-        data: Name or path.
-        names: Models to train.
-        saved: Folders of models trained before.
-        settings: For all models.
-        seeds: How often each is trained.
-        folder: Where the result goes, and finished trainings until it is there.
-        quiet: Show no progress.
-
-    Returns:
-        The comparison.
-    """
-    from sasrec.comparison.compare import (
-        check_given,
-        compare,
-        compared_metrics,
-        load_saved,
-        protocol_of,
-        settings_of_all,
-    )
-    from sasrec.comparison.kept import KeptTrainings
-    from sasrec.data.sources import load_corpus
-
-    check_given(settings, names)
-    settings_of_all(settings, names)  # mistakes are told before hours of training, not after
-    first = protocol_of(settings, names)
-    compared_metrics(first)
-    corpus = load_corpus(data, first.data, fetch_progress())
-    loaded = {}
-    for path in saved:
-        model = load_saved(path, corpus, first)
-        loaded[f"{path} ({model.settings['model_name']})"] = model
-
-    def observer(model: str, seed: int) -> Observer:
-        if not quiet:
-            print(f"{model}, seed {seed}", file=sys.stderr)
-        return observer_for(quiet=quiet, loss_decimals=first.output.loss_decimals)
-
-    kept = KeptTrainings(folder)
-    try:
-        found = compare(
-            corpus,
-            names,
-            settings=settings,
-            seeds=range(first.training.seed, first.training.seed + seeds),
-            observer=observer,
-            saved=loaded,
-            kept=kept,
-        )
-        _write(found, folder)
-        kept.forget()
-    finally:
-        kept.close()
-    return found
-
-
-def _write(found: Comparison, folder: Path) -> None:
-    from sasrec.comparison.report import as_csv, draw_comparison
-
-    write_whole(folder / "comparison.csv", as_csv(found))
-    picture = folder / "comparison.png"
-    picture.unlink(missing_ok=True)  # of an older comparison
-    attempted("the comparison", partial(draw_comparison, found, picture))
-    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
-
-
-def _names_and_folders(models: str) -> tuple[list[str], list[Path]]:
-    """Return the models a user means, each once.
-
-    Args:
-        models: Names and folders with commas between, or ``all``.
-
-    Returns:
-        Names as they stand in the registry, and folders of saved models.
-
-    Raises:
-        SettingsError: A name is unknown, or there is none.
-    """
-    from sasrec.settings.registry import BASELINES, MODELS, model_called
-
-    if models.strip().lower() == "all":
-        return list(MODELS), []
-    parts = list(dict.fromkeys(part.strip() for part in models.split(",") if part.strip()))
-    known = {name.lower() for name in (*MODELS, *BASELINES)}
-    is_folder = {
-        part: "/" in part or (part.lower() not in known and Path(part).is_dir()) for part in parts
-    }
-    folders = list(dict.fromkeys(Path(part) for part in parts if is_folder[part]))
-    names = [model_called(part) for part in parts if not is_folder[part]]
-    names = [name for name in dict.fromkeys(names) if name not in BASELINES]
-    unknown = [name for name in names if name not in MODELS]
-    if unknown:
-        raise SettingsError(
-            f"unknown model {unknown[0]!r}{did_you_mean(unknown[0], MODELS)} "
-            f"(known: {', '.join(MODELS)})"
-        )
-    if not names and not folders:
-        raise SettingsError("--models names no model; give names with commas between, or 'all'")
-    return names, folders
 
 
 def print_comparison(found: Comparison, *, sampled: bool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.options import AsJson
 from sasrec.cli.output_paths import expanded
-from sasrec.cli.run import AsJson
 from sasrec.errors import ModelError, printable
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sasrec.cli.run import ConfigFiles
+from sasrec.cli.options import ConfigFiles
+from sasrec.cli.run import print_reports
 from sasrec.system.streams import bare_streams
 
 
@@ -250,7 +251,6 @@ def import_recbole(
     --key=value, and win.
     """
     from sasrec.cli.progress import fetch_progress
-    from sasrec.cli.run import print_reports
     from sasrec.data.sources import load_corpus
     from sasrec.errors import SettingsError
     from sasrec.recbole.checkpoint import SCRIPT, read_checkpoint

@@ -20,7 +20,7 @@ from sasrec.cli.asked import (
     tokens_in,
 )
 from sasrec.cli.lists import checked_target, print_json, write_lists
-from sasrec.cli.run import RESULT
+from sasrec.cli.options import RESULT
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import DataError, counted, printable
 

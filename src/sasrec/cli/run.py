@@ -10,59 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.asked import trained_on
+from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import DataError, SettingsError, counted
+from sasrec.errors import SettingsError, counted
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
     from sasrec.settings.resolve import RunSettings
 
-PROTOCOL, RESULT = "Settings", "Result"
-"""Headings of options in a help text; the most important ones stand under "Options"."""
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", "-d", metavar="DATA", help="Name (see 'sasrec data list'), file or folder."
-    ),
-]
-AsJson = Annotated[
-    bool,
-    typer.Option("--json", metavar="", help="Print JSON and nothing else.", rich_help_panel=RESULT),
-]
-ConfigFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="FILE",
-        help="YAML file of settings; the last one wins.",
-        rich_help_panel=PROTOCOL,
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="best (default), recbole, paper, gsasrec, esasrec.",
-        rich_help_panel=PROTOCOL,
-    ),
-]
-Quiet = Annotated[
-    bool,
-    typer.Option("--quiet", "-q", metavar="", help="Show no progress.", rich_help_panel=RESULT),
-]
-CutOffs = Annotated[
-    str | None,
-    typer.Option(
-        "--topk",
-        "-k",
-        metavar="K,K,…",
-        help="Cut-offs of the metrics; default 10.",
-        rich_help_panel=PROTOCOL,
-    ),
-]
+TOLD = {"overlap", "other_split", "unknown_items"}
+"""Remarks that are printed; others are told when the data are read."""
 
 
 def evaluate(
@@ -83,94 +41,26 @@ def evaluate(
 
     Settings of data and protocol are given as --key=value, such as --user_column=customer.
     """
-    import torch
-
-    from sasrec.data.checks.remarks import tell
-    from sasrec.data.corpus import renumbered
-    from sasrec.data.sources import load_corpus
-    from sasrec.data.splits import make_split
-    from sasrec.evaluation.report import evaluate_model
-    from sasrec.evaluation.verdict import compared_by, worse_than_counts
-    from sasrec.experiment.familiar import familiar
-    from sasrec.experiment.run import baseline_reports, only
+    from sasrec.experiment.evaluate import evaluate_with
     from sasrec.recommender.loading import load
-    from sasrec.settings.files import Layer, key_words
-    from sasrec.settings.origin import Origin
-    from sasrec.settings.resolve import resolve_layers
+    from sasrec.settings.files import key_words
 
-    recommender = load(model)
-    saved = recommender.settings
     line = key_words(context.args)
     options: dict[str, Any] = dict(line.values)
     if metrics is not None:
         options["metrics"] = tuple(metrics.split(","))
     if topk is not None:
         options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
-    before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
-    saved_origin = Origin("model", "the model's settings.json")
-    layers = [Layer(saved_origin, before), replace(line, values=options)]
-    run = resolve_layers(layers, saved["model_name"])
-    _only_protocol(run, recommender.max_history)
-    source = data if data is not None else trained_on(recommender)
-    original = load_corpus(source, run.data, fetch_progress())
-    corpus = renumbered(original, recommender.items, recommender.users)
-    lost = original.sequences.n_events - corpus.sequences.n_events
-    if lost:
-        print(
-            f"left out: {counted(lost, 'event')} of items the model does not know", file=sys.stderr
-        )
-    if not corpus.sequences.n_events:
-        raise DataError(f"the model knows none of the items in {source}; give other --data")
-    split = make_split(corpus, run.evaluation)
-    remarks, shares = familiar(recommender, run, source, original, corpus, split)
-    for remark in remarks:
-        print(f"note: {remark.text}", file=sys.stderr)
-    cpu = torch.device("cpu")
-    report = evaluate_model(
-        saved["model_name"],
-        recommender.model,
-        corpus,
-        split,
-        settings=run.evaluation,
-        counts=recommender.counts,
-        max_history=recommender.max_history,
-        device=cpu,
+    found = evaluate_with(
+        load(model), data, [replace(line, values=options)], fetching=fetch_progress()
     )
-    watched = run.evaluation.valid_metric
-    counts = baseline_reports(corpus, split, only(run, compared_by(watched)), device=cpu)
-    worse = worse_than_counts([report, *counts], watched)
-    tell(worse, corpus.name)
+    for remark in found.remarks:
+        if remark.kind in TOLD:
+            print(f"note: {remark.text}", file=sys.stderr)
     if as_json:
-        told = [remark.as_json() for remark in (*original.remarks, *remarks, *worse)]
-        print(json.dumps({**report.as_json(), "remarks": told, "overlap": shares}))
-    else:
-        print_reports([report], run.evaluation.decimals)
-
-
-def _only_protocol(run: RunSettings, max_history: int) -> None:
-    """Refuse settings that a trained model has no more use for.
-
-    Args:
-        run: All settings.
-        max_history: What the model was made for.
-
-    Raises:
-        SettingsError: There is one.
-    """
-    given = [key for key, origin in run.origins.items() if origin.kind == "command line"]
-    for key in given:
-        if key not in {**dict(run.data), **dict(run.evaluation)}:
-            raise SettingsError(
-                f"--{key} is about training, and the model is trained; give settings of data and "
-                "protocol"
-            )
-    if run.data.max_history != max_history:
-        raise SettingsError(
-            f"max_history is {max_history} in this model, and cannot be changed; train another "
-            "with it"
-        )
-    if run.without_effect:
-        print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
+        print(json.dumps(found.as_json()))
+        return
+    print_reports(found.reports, found.decimals)
 
 
 def config(
@@ -218,9 +108,9 @@ def config(
 def _adapted_to(run: RunSettings, data: str) -> RunSettings:
     """Return the settings with what their preset makes of a data set."""
     from sasrec.data.sources import load_corpus
-    from sasrec.experiment.run import fitted
+    from sasrec.experiment.prepared import prepare
 
-    return fitted(run, load_corpus(data, run.data, fetch_progress()))
+    return prepare(load_corpus(data, run.data, fetch_progress()), run).run
 
 
 def cut_offs(text: str | None) -> Any:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.compare import alone_in
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.terminal import plain_console
@@ -62,13 +61,14 @@ def significance(
     trainings that are not finished.
     """
     from sasrec.comparison.kept import KeptTrainings
+    from sasrec.comparison.start import alone_in
     from sasrec.settings.files import Layer, given_layers
     from sasrec.settings.origin import Origin
-    from sasrec.settings.registry import MODELS, model_called, resolve
+    from sasrec.settings.registry import MODELS, model_called
 
     names = [model_called(model_ours), model_called(model_baseline)]
     for name in names:
-        resolve("model", MODELS, name)
+        MODELS[name]  # refuses one that is not known
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
     begin = Layer(Origin("python", "RecBole"), {"preset": "recbole"})
@@ -102,7 +102,7 @@ def _measured(
     Returns:
         The comparison.
     """
-    from sasrec.comparison.compare import compare, run_settings
+    from sasrec.comparison.compare import compare_models, run_settings
     from sasrec.data.sources import load_corpus
 
     corpus = load_corpus(dataset, run_settings(names[0], settings, names).data, fetch_progress())
@@ -111,7 +111,9 @@ def _measured(
         print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=True, loss_decimals=4)
 
-    return compare(corpus, names, settings=settings, seeds=seeds, observer=observer, kept=kept)
+    return compare_models(
+        corpus, names, settings=settings, seeds=seeds, observer=observer, kept=kept
+    )
 
 
 def _print(ours: Entry, baseline: Entry, keys: tuple[str, ...]) -> None:

@@ -8,32 +8,35 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from sasrec.cli.options import AsJson, ConfigFiles, CutOffs, Data, ModelName, Preset, Quiet
 from sasrec.cli.output_paths import made_folder, model_folder_name
 from sasrec.cli.progress import fetch_progress
-from sasrec.cli.run import (
-    RESULT,
-    AsJson,
-    ConfigFiles,
-    CutOffs,
-    Data,
-    Preset,
-    Quiet,
-    cut_offs,
-    settings_from,
+from sasrec.cli.run import cut_offs, settings_from
+from sasrec.cli.search_options import (
+    Algorithm,
+    BuiltIn,
+    EarlyStop,
+    Jobs,
+    Minutes,
+    Out,
+    Pruning,
+    Seeds,
+    Space,
+    Storage,
+    Study,
+    Trials,
 )
 from sasrec.cli.tune_result import Chosen, say, short, tested, write_report, write_settings
 from sasrec.errors import Interrupted, SettingsError, did_you_mean
 
 if TYPE_CHECKING:
+    from sasrec.tuning.outcomes import Standing
     from sasrec.tuning.space import Parameter
-    from sasrec.tuning.study import Standing
 
-SEARCH = "Search"
-"""Heading of options in the help text."""
 ALGORITHMS = ("exhaustive", "random", "tpe")
 PRUNERS = ("halving", "hyperband", "none")
 
@@ -41,103 +44,29 @@ PRUNERS = ("halving", "hyperband", "none")
 def tune(
     context: typer.Context,
     data: Data,
-    params: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="What to search: a hyper.test file, or YAML."),
-    ] = None,
-    auto: Annotated[
-        bool, typer.Option("--auto", metavar="", help="Search a built-in space for SASRec.")
-    ] = False,
-    algo: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="exhaustive, random or tpe.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = None,
-    prune: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="End poor trials: halving, hyperband, none.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = "halving",
-    trials: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="At most, with random and tpe.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = 100,
-    minutes: Annotated[
-        float | None,
-        typer.Option(
-            min=0, metavar="N", help="Begin no trial later than this.", rich_help_panel=SEARCH
-        ),
-    ] = None,
-    early_stop: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            metavar="N",
-            help="End after so many trials without progress.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE",
-            help="Or database URL; default OUT/study.journal.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = None,
-    study: Annotated[
-        str, typer.Option(metavar="NAME", help="In the storage.", rich_help_panel=SEARCH)
-    ] = "sasrec",
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs",
-            "-j",
-            min=1,
-            metavar="N",
-            help="Trials at a time, which share the cores.",
-            rich_help_panel=SEARCH,
-        ),
-    ] = 1,
-    seeds: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Trainings of the best, to be tested.",
-            rich_help_panel=RESULT,
-        ),
-    ] = 1,
-    model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="As in 'sasrec train'.")
-    ] = "SASRec",
+    params: Space = None,
+    auto: BuiltIn = False,
+    algo: Algorithm = None,
+    prune: Pruning = "halving",
+    trials: Trials = 100,
+    minutes: Minutes = None,
+    early_stop: EarlyStop = None,
+    storage: Storage = None,
+    study: Study = "sasrec",
+    jobs: Jobs = 1,
+    seeds: Seeds = 1,
+    model: ModelName = "SASRec",
     config_file: ConfigFiles = None,
     preset: Preset = None,
     topk: CutOffs = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Default tuned/DATA.", rich_help_panel=RESULT
-        ),
-    ] = None,
+    out: Out = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Search the best settings by validation, then test them once.
 
-    The same command goes on where a search stopped, and may run several times at once. Settings
-    that all trials share are given as --key=value.
+    The same command continues a search, and may run several times at once.
+    Settings that all trials share are given as --key=value.
     """
     from sasrec.data.sources import load_corpus
     from sasrec.settings.metric_names import smaller_is_better
@@ -145,7 +74,7 @@ def tune(
     from sasrec.tuning.experiments import built_in_space, check_names, trainer_of
     from sasrec.tuning.helpers import Task, search_together
     from sasrec.tuning.plan import SearchPlan
-    from sasrec.tuning.storage import shown_storage
+    from sasrec.tuning.urls import shown_storage
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from sasrec.comparison.entries import Comparison, Measured, course_of, entries_of, remarks_on
 from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
-from sasrec.data.splits import Split, make_split
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
-from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.registration import rank_metric
 from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
-from sasrec.experiment.facts import facts_of
-from sasrec.experiment.run import baseline_reports, evaluate, prepared_device
+from sasrec.experiment.measuring import baseline_reports, measured
+from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
@@ -27,19 +25,16 @@ from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import BASELINES, MODELS
-from sasrec.settings.resolve import RunSettings, adapted, known_keys, our_name, resolve_layers
+from sasrec.settings.resolve import RunSettings, known_keys, our_name, resolve_layers
 from sasrec.system.memory import forget_peak, peak_bytes
 from sasrec.training.progress import Observer
-
-if TYPE_CHECKING:
-    import torch
 
 DEFAULT_MODEL = "SASRec"
 SHARED = (DataSettings, EvaluationSettings, OutputSettings)
 """Groups of settings that are of no model."""
 
 
-def compare(
+def compare_models(
     corpus: Corpus,
     models: Sequence[str],
     *,
@@ -73,47 +68,39 @@ def compare(
     runs = settings_of_all(settings, models)
     first = protocol_of(settings, models)
     keys = compared_metrics(first)
-    split = tested_split(corpus, first)
-    facts = facts_of(split, n_items=len(corpus.items))
-    device = prepared_device(first)
-    work = Trainings(corpus, split, device, observer, kept)
-    measured: dict[str, Measured] = {}
+    prepared = tested(prepare(corpus, first))
+    work = Trainings(prepared, observer, kept)
+    results: dict[str, Measured] = {}
     try:
-        work.begin([adapted(each, facts) for each in runs], seeds)
+        work.begin(runs, seeds)
         for run in work.runs:
-            own = measured.setdefault(run.model_name, Measured(settings=run.given()))
+            own = results.setdefault(run.model_name, Measured(settings=run.given()))
             for seed in seeds:
                 own.add(work.outcome(run, seed))
         for name, known in (saved or {}).items():
-            measured[name] = _measured_again(name, known, corpus, split, first, device)
-        for report in baseline_reports(corpus, split, first, device=device):
-            measured[report.model] = Measured([report.ranks["test"]])
+            results[name] = _measured_again(name, known, prepared)
+        for report in baseline_reports(prepared):
+            results[report.model] = Measured([report.ranks["test"]])
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
             f"the comparison was stopped, so there is no table; {work.left()}"
         ) from None
     protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
-    slices = slices_of(corpus, split)
-    entries = entries_of(measured, keys, slices)
+    slices = slices_of(prepared.split, prepared.counts)
+    entries = entries_of(results, keys, slices)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
     remarks = remarks_on(entries, keys[0], list(BASELINES))
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)
 
 
-def _measured_again(
-    name: str,
-    known: Recommender,
-    corpus: Corpus,
-    split: Split,
-    first: RunSettings,
-    device: torch.device,
-) -> Measured:
+def _measured_again(name: str, known: Recommender, prepared: Prepared) -> Measured:
     """Return what a model that was trained before reaches on the test cases."""
     forget_peak()
     course = course_of(known.metrics)
-    data = first.data.model_copy(update={"max_history": known.max_history})
-    network, run = known.model.to(device), replace(first, data=data)
-    report = evaluate(name, network, corpus, split, run=run, device=device)
+    data = prepared.run.data.model_copy(update={"max_history": known.max_history})
+    own = replace(prepared, run=replace(prepared.run, data=data))
+    network = known.model.to(prepared.device)
+    report = measured(own, name, network)
     return Measured(
         ranks=[report.ranks["test"]],
         courses=[] if course is None else [course],
@@ -135,29 +122,27 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
     Raises:
         SettingsError: A metric is no mean over cases.
     """
-    odd = [name for name in run.evaluation.metrics if name not in RANK_METRICS]
+    odd = [name for name in run.evaluation.metrics if rank_metric(name) is None]
     if odd:
         raise SettingsError(f"{odd[0]} is no mean over cases, so it cannot be compared")
     return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
 
 
-def tested_split(corpus: Corpus, run: RunSettings) -> Split:
-    """Return the split models are compared on.
+def tested(prepared: Prepared) -> Prepared:
+    """Refuse data that models cannot be compared on.
 
     Args:
-        corpus: The data set.
-        run: How to split.
+        prepared: The data, split.
 
     Returns:
-        The split.
+        The same.
 
     Raises:
-        DataError: It has no test cases.
+        DataError: There are no test cases.
     """
-    split = make_split(corpus, run.evaluation)
-    if not len(split.test):
+    if not len(prepared.split.test):
         raise DataError("a comparison needs test cases, and these data, split so, have none")
-    return split
+    return prepared
 
 
 def protocol_of(settings: Sequence[Layer], models: Sequence[str]) -> RunSettings:
@@ -226,7 +211,7 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
         SettingsError: There is such a setting.
     """  # by Mistakes.tell
     shared = {key for group in SHARED for key in group.model_fields}
-    everything = {key for model in MODELS for key in known_keys(model)}
+    everything = {key for model in (*MODELS.built_in, *models) for key in known_keys(model)}
     having = {key for model in models for key in known_keys(model)}
     mistakes = Mistakes()
     for layer in settings:

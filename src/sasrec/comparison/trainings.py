@@ -5,21 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sasrec.comparison.entries import Course, Training
 from sasrec.comparison.kept import KeptTrainings, dependencies
-from sasrec.data.corpus import Corpus
-from sasrec.data.splits import Split
 from sasrec.errors import Interrupted, ModelError
-from sasrec.experiment.run import evaluate, train_model
+from sasrec.experiment.fitting import train_model
+from sasrec.experiment.measuring import measured
+from sasrec.experiment.prepared import Prepared, with_settings
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.memory import forget_peak, peak_bytes
 from sasrec.training.progress import Observer
-
-if TYPE_CHECKING:
-    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +26,7 @@ class Trainings:
     """What is to be trained, on what, and what of it is done.
 
     Attributes:
-        corpus: The data set.
-        split: What of it trains, validates and tests.
-        device: Where to compute.
+        prepared: The data set, split, and the settings that all models share.
         observer: From model and seed to somebody who watches.
         kept: Where outcomes are kept and looked for; None keeps none.
         runs: Settings of each model, adapted to the data.
@@ -39,9 +34,7 @@ class Trainings:
         done: Model and seed to what the training came to.
     """
 
-    corpus: Corpus
-    split: Split
-    device: torch.device
+    prepared: Prepared
     observer: Callable[[str, int], Observer]
     kept: KeptTrainings | None
     runs: list[RunSettings] = field(default_factory=list)
@@ -60,11 +53,12 @@ class Trainings:
             runs: Settings of each model.
             seeds: Each model is trained with each.
         """
-        self.runs, self.seeds = runs, seeds
+        self.runs = [with_settings(self.prepared, run).run for run in runs]
+        self.seeds = seeds
         if self.kept is None:
             return
         self.kept.open()
-        for run in runs:
+        for run in self.runs:
             for seed in seeds:
                 found = self.kept.find(run.model_name, seed, self._about(run, seed))
                 if found is not None:
@@ -107,7 +101,9 @@ class Trainings:
         )
 
     def _about(self, run: RunSettings, seed: int) -> dict[str, Any]:
-        return dependencies(self.corpus, self.split, _seeded(run, seed), self.device)
+        return dependencies(
+            self.prepared.corpus, self.prepared.split, _seeded(run, seed), self.prepared.device
+        )
 
     def _trained(self, run: RunSettings, seed: int) -> Training:
         """Return what a model comes to that is trained now.
@@ -124,17 +120,15 @@ class Trainings:
             ModelError: It went wrong.
         """
         forget_peak()
-        run = _seeded(run, seed)
+        prepared = with_settings(self.prepared, _seeded(run, seed))
         name, watcher = run.model_name, self.observer(run.model_name, seed)
         try:
-            model, trained = train_model(
-                self.corpus, self.split, run, device=self.device, observer=watcher
-            )
+            model, trained = train_model(prepared, observer=watcher)
         except ModelError as error:
             raise ModelError(f"{name}, seed {seed}: {error}; {self.left()}") from error
         if trained.interrupted:
             raise Interrupted(f"the training of {name} with seed {seed} was stopped")
-        report = evaluate(name, model, self.corpus, self.split, run=run, device=self.device)
+        report = measured(prepared, name, model)
         course = Course([epoch.seconds for epoch in trained.epochs], trained.best_epoch)
         return Training(report.ranks["test"], course, n_weights(model), peak_bytes() / 1e6)
 

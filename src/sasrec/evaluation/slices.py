@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split
-from sasrec.models.popularity import item_counts
 
 
-def slices_of(corpus: Corpus, split: Split) -> dict[str, np.ndarray]:
+def slices_of(split: Split, counts: np.ndarray) -> dict[str, np.ndarray]:
     """Return parts of the test cases that tell where a model is good.
 
     Args:
-        corpus: The data set.
         split: Its test cases.
+        counts: int64 [V], training events of each item.
 
     Returns:
         Name of a slice to bool [M]: by length of the history, by how often the target was met in
         training, and, where there are times, by how many events a day the user has.
     """
-    sequences, cases = corpus.sequences, split.test
+    sequences, cases = split.sequences, split.test
     lengths = cases.stops - sequences.offsets[cases.users - 1]
-    counts = item_counts(split, len(corpus.items))[sequences.items[cases.stops]]
+    met = counts[sequences.items[cases.stops]]
     slices = _thirds("history", lengths, "events")
-    slices["target never met in training"] = counts == 0
-    slices |= _thirds("target met", counts, "times", among=counts > 0)
+    slices["target never met in training"] = met == 0
+    slices |= _thirds("target met", met, "times", among=met > 0)
     if sequences.times is not None:
         begins = sequences.times[sequences.offsets[cases.users - 1]]
         days = np.maximum(sequences.times[cases.stops] - begins, 1) / 86_400

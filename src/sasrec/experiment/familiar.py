@@ -6,8 +6,8 @@ from typing import Any
 
 from sasrec.data.checks.remarks import Remark
 from sasrec.data.corpus import Corpus
-from sasrec.data.splits import Split
 from sasrec.evaluation.overlap import overlap, sketch_from_json
+from sasrec.experiment.prepared import Prepared
 from sasrec.experiment.run import HASHES
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.evaluation import SPLIT_KEYS
@@ -24,8 +24,7 @@ def familiar(
     run: RunSettings,
     source: str,
     corpus: Corpus,
-    tested: Corpus,
-    split: Split,
+    prepared: Prepared,
 ) -> tuple[list[Remark], dict[str, Any] | None]:
     """Return what a user must know of data that a model is evaluated on.
 
@@ -37,8 +36,7 @@ def familiar(
         run: How it is evaluated.
         source: Name or path of the data.
         corpus: The data.
-        tested: The same in the model's own numbers.
-        split: Of that.
+        prepared: The same in the model's own numbers, split.
 
     Returns:
         Remarks, and the shares that are known; None if there are none.
@@ -61,7 +59,7 @@ def familiar(
             text = f"{source} holds the very events that the model was trained on"
             remarks.append(Remark("overlap", corpus.sequences.n_events, text))
         return remarks, None
-    found = overlap(sketch, corpus, tested, split)
+    found = overlap(sketch, corpus, prepared.corpus, prepared.split)
     if found is None:
         return remarks, None
     count = round(found.events * corpus.sequences.n_events)

@@ -18,7 +18,7 @@ from sasrec.data.batches.grouping import sorted_groups
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
 from sasrec.errors import DataError
-from sasrec.models.parts.attention import recorded_attention
+from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.recommender import Recommender
 from sasrec.system.forking import compute_alone_if_forked
 

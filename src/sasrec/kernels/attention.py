@@ -20,15 +20,15 @@ WORTH_FILLING = 16
 """Shorter windows are mostly filling, which only AMX makes light of."""
 
 
-def takes(projected: Tensor) -> bool:
+def takes(parts: Tensor, columns: int) -> bool:
     """Return whether the kernel takes these, and is the faster way.
 
     Args:
-        projected: [B, L, 3, H, d / H].
+        parts: [..., 3, H, d / H], queries, keys and values.
+        columns: L, the longest window.
     """
-    columns, depth = projected.shape[1], projected.shape[-1]
     worth = columns >= WORTH_FILLING or level() == TILES
-    return worth and depth % HALF == 0 and serves(projected.device, projected.dtype)
+    return worth and parts.shape[-1] % HALF == 0 and serves(parts.device, parts.dtype)
 
 
 def bits_for(projected: Tensor, probability: float) -> Tensor:
@@ -98,7 +98,9 @@ def gap_numbers(times: Tensor | None, untimed: Tensor | None, *, rows: int, colu
     return numbers
 
 
-def dropped_attention(projected: Tensor, bits: Tensor, kept: float, bias: Bias = Bias()) -> Tensor:
+def dropped_attention(
+    projected: Tensor, bits: Tensor, kept: float, bias: Bias = Bias()
+) -> Tensor | None:
     """Return causal attention with dropout.
 
     Args:
@@ -108,13 +110,12 @@ def dropped_attention(projected: Tensor, bits: Tensor, kept: float, bias: Bias =
         bias: Added to the scores.
 
     Returns:
-        bfloat16 [B, L, H, d / H].
+        bfloat16 [B, L, H, d / H]; None if exponentials were near overflow or underflow.
 
     Raises:
-        OverflowError: Exponentials were near overflow or underflow.
         IndexError: The bias has too few distances, or other heads.
     """
-    mixed: Tensor = _Attention.apply(  # type: ignore[no-untyped-call]
+    mixed: Tensor | None = _Attention.apply(  # type: ignore[no-untyped-call]
         projected, bits, kept, bias.numbers, bias.by_gap, bias.by_step
     )
     return mixed
@@ -142,7 +143,7 @@ class _Attention(torch.autograd.Function):
         numbers: Tensor | None,
         by_gap: Tensor | None,
         by_step: Tensor | None,
-    ) -> Tensor:
+    ) -> Tensor | None:
         projected = projected.contiguous()
         rows, columns, _, heads, depth = projected.shape
         output = projected.new_empty(rows, columns, heads, depth)
@@ -152,7 +153,7 @@ class _Attention(torch.autograd.Function):
         given = projected, bits, *ctx.sizes, numbers, by_gap, by_step
         space = room("attend", columns, heads, depth)
         if call("attend", *given, output, inverse, space, threads()):
-            raise OverflowError("attention scores are too large, or too small, for bfloat16")
+            return None
         ctx.save_for_backward(projected, bits, numbers, by_gap, by_step, output, inverse)
         return output
 

@@ -24,6 +24,8 @@ from torch.autograd.function import once_differentiable
 
 from sasrec.kernels import softmax as kernel
 from sasrec.kernels.lookup import rows_of
+from sasrec.losses.contract import FullFunction, FullLoss
+from sasrec.settings.training import TrainingSettings
 
 SAFE_SUM = 1e30
 """Exponentials that add up to less than this, and to more than one part of it, are neither near
@@ -260,3 +262,19 @@ def _scratch(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         with torch.inference_mode(False):  # else it could not be written to outside of it
             buffers[key] = torch.empty(size, dtype=dtype, device=device)
     return buffers[key][:size]
+
+
+def _cross_entropy(settings: TrainingSettings, n_items: int) -> FullFunction:
+    """Return cross-entropy as the settings want it; its workspace lives as long as it does."""
+    share = settings.label_smoothing
+
+    def plain(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+        return softmax_cross_entropy(hidden, targets, table)
+
+    def with_smoothing(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
+        return smoothed(plain(hidden, targets, table), hidden, targets, table, share)
+
+    return with_smoothing if share else plain
+
+
+CE = FullLoss("CE", _cross_entropy, uses=frozenset({"label_smoothing"}))

@@ -17,13 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.kernels.lookup import rows_of
-
-Table = Tensor | Callable[[Tensor, Tensor], Tensor]
-"""Item vectors [V, d], or how candidates are scored without them."""
-WHOLE_ROWS = 32
-"""Own negatives are looked up among the scores of the whole catalogue if that holds at most so many
-items to each of them: a product is faster than gathering vectors."""
+from sasrec.losses.contract import SampledFunction, SampledLoss
+from sasrec.losses.drawing import Negatives
+from sasrec.losses.scores import Table, pair_scores
+from sasrec.settings.training import TrainingSettings
 
 
 def bpr(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -> Tensor:
@@ -198,52 +195,54 @@ def _finite_scores(negative: Tensor) -> Tensor:
     return negative.masked_fill(negative == -torch.inf, 0.0)
 
 
-def pair_scores(
-    hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the scores of targets and negatives, in full precision.
+def _against_items(
+    function: Callable[[Tensor, Tensor, Table, Tensor], Tensor],
+) -> Callable[[TrainingSettings, int], SampledFunction]:
+    """Return what builds a loss that reads no settings and only the items of its negatives."""
 
-    Args:
-        hidden: float [P, d], states.
-        targets: int64 [P].
-        table: float [V, d], item vectors; or a scorer.
-        negatives: int64 [P, K] or [K].
+    def loss(hidden: Tensor, targets: Tensor, table: Table, negatives: Negatives) -> Tensor:
+        return function(hidden, targets, table, negatives.items)
 
-    Returns:
-        [P] and [P, K]; minus infinity where a negative is the position's own target.
-    """
-    if not isinstance(table, Tensor):
-        candidates = torch.cat([targets[:, None], negatives.expand(len(targets), -1)], dim=1)
-        positive, negative = table(hidden, candidates).tensor_split([1], dim=1)
-        positive = positive[:, 0]
-    else:
-        positive = (hidden * rows_of(table, targets)).sum(-1)
-        if negatives.dim() == 1:
-            negative = hidden @ rows_of(table, negatives).T
-        elif len(table) <= WHOLE_ROWS * negatives.shape[1]:
-            negative = (hidden @ table.T).gather(1, negatives)
-        else:
-            negative = (hidden[:, None, :] * rows_of(table, negatives)).sum(-1)
-    wide = torch.promote_types(negative.dtype, torch.float32)
-    return positive.to(wide), negative.to(wide).masked_fill(
-        negatives == targets[:, None], -torch.inf
+    return lambda settings, n_items: loss
+
+
+def _gbce(settings: TrainingSettings, n_items: int) -> SampledFunction:
+    beta = gbce_beta(
+        negatives=settings.negative_count,
+        n_items=n_items,
+        calibration=settings.gbce_calibration,
     )
 
+    def loss(hidden: Tensor, targets: Tensor, table: Table, negatives: Negatives) -> Tensor:
+        return gbce(hidden, targets, table, negatives.items, beta=beta)
 
-@torch.no_grad()
-def hardest(hidden: Tensor, table: Table, candidates: Tensor) -> Tensor:
-    """Return which of each set of candidates scores highest: a dynamic negative.
+    return loss
 
-    Args:
-        hidden: float [P, d], states.
-        table: float [V, d], item vectors; or a scorer.
-        candidates: int64 [P, K, C], item numbers.
 
-    Returns:
-        int64 [P, K, 1], its place in the set.
-    """
-    if isinstance(table, Tensor):
-        scores = (hidden[:, None, None, :] * table[candidates]).sum(-1)  # [P, K, C]
-    else:
-        scores = table(hidden, candidates.flatten(1)).view(candidates.shape)
-    return scores.argmax(2, keepdim=True)
+def _sampled_softmax(settings: TrainingSettings, n_items: int) -> SampledFunction:
+    corrects = settings.correct_sampling
+
+    def loss(hidden: Tensor, targets: Tensor, table: Table, negatives: Negatives) -> Tensor:
+        items, log_expected = negatives
+        return sampled_softmax(
+            hidden, targets, table, items, log_expected=log_expected if corrects else 0.0
+        )
+
+    return loss
+
+
+def _bpr_max(settings: TrainingSettings, n_items: int) -> SampledFunction:
+    penalty = settings.score_penalty
+
+    def loss(hidden: Tensor, targets: Tensor, table: Table, negatives: Negatives) -> Tensor:
+        return bpr_max(hidden, targets, table, negatives.items, penalty=penalty)
+
+    return loss
+
+
+BPR = SampledLoss("BPR", _against_items(bpr), is_pairwise=True)
+BCE = SampledLoss("BCE", _against_items(bce))
+GBCE = SampledLoss("gBCE", _gbce, uses=frozenset({"gbce_calibration"}))
+SSM = SampledLoss("SSM", _sampled_softmax, uses=frozenset({"correct_sampling"}))
+BPR_MAX = SampledLoss("BPRmax", _bpr_max, uses=frozenset({"score_penalty"}))
+TOP1_MAX = SampledLoss("TOP1max", _against_items(top1_max))

@@ -9,7 +9,6 @@ from torch import Tensor
 from sasrec.data.batches.batching import Batch
 from sasrec.data.splits import Split
 from sasrec.models.contract import NextItemModel
-from sasrec.models.popularity import item_counts
 
 
 class MarkovCounts(NextItemModel):
@@ -70,28 +69,28 @@ class MarkovCounts(NextItemModel):
         return scores if items is None else scores.gather(1, items)
 
 
-def count_transitions(split: Split, n_items: int) -> MarkovCounts:
+def count_transitions(split: Split, counts: np.ndarray) -> MarkovCounts:
     """Count which item followed which in the training events.
 
     Args:
         split: What trains.
-        n_items: Items in the catalogue, padding not counted.
+        counts: int64 [V], training events of each item.
 
     Returns:
         The fitted model.
     """
-    sequences = split.sequences
+    sequences, n_items = split.sequences, len(counts) - 1
     places = np.arange(1, sequences.n_events)
     owner_start = np.repeat(sequences.offsets[:-1], sequences.lengths())[1:]
     owner_stop = np.repeat(split.train_stops, sequences.lengths())[1:]
     inside = (places > owner_start) & (places < owner_stop)
     items = sequences.items.astype(np.int64)
     pairs = items[places[inside] - 1] * (n_items + 1) + items[places[inside]]
-    seen, counts = np.unique(pairs, return_counts=True)
+    seen, times = np.unique(pairs, return_counts=True)
     starts = np.searchsorted(seen, np.arange(n_items + 2) * (n_items + 1))
     return MarkovCounts(
         torch.from_numpy(starts),
         torch.from_numpy(seen % (n_items + 1)),
-        torch.from_numpy(counts),
-        popularity=torch.from_numpy(item_counts(split, n_items)),
+        torch.from_numpy(times),
+        popularity=torch.from_numpy(counts),
     )

@@ -76,14 +76,14 @@ def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
     return np.bincount(split.sequences.items[kept], minlength=n_items + 1)
 
 
-def fit_popularity(split: Split, n_items: int) -> Popularity:
-    """Count training events.
+def fit_popularity(split: Split, counts: np.ndarray) -> Popularity:
+    """Return the baseline that recommends what most training events are of.
 
     Args:
-        split: What trains.
-        n_items: Items in the catalogue, padding not counted.
+        split: What trains; it is counted already.
+        counts: int64 [V], training events of each item.
 
     Returns:
         The fitted model.
     """
-    return Popularity(torch.from_numpy(item_counts(split, n_items)))
+    return Popularity(torch.from_numpy(counts))

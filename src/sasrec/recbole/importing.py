@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from sasrec.data.corpus import Corpus, renumbered
-from sasrec.data.splits import make_split
 from sasrec.errors import ModelError
 from sasrec.evaluation.report import Report, environment
-from sasrec.experiment.run import evaluate
-from sasrec.models.popularity import item_counts
+from sasrec.experiment.measuring import measured
+from sasrec.experiment.prepared import prepare
+from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec
 from sasrec.recbole.checkpoint import Checkpoint
 from sasrec.recommender.recommender import Recommender
@@ -76,7 +76,7 @@ def import_model(
         )
     _check_tokens(checkpoint, corpus)
     corpus = renumbered(corpus, checkpoint.items)
-    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history)  # type: ignore[arg-type]
+    model = SASRec(run.model, Catalogue(n_items, 0, run.data.max_history))  # type: ignore[arg-type]
     try:
         model.load_state_dict(renamed_weights(weights, n_layers=len(model.blocks)))
     except (KeyError, RuntimeError) as error:
@@ -85,12 +85,12 @@ def import_model(
     if len(weights) != EMBEDDING_WEIGHTS + BLOCK_WEIGHTS * len(model.blocks):
         raise ModelError("the checkpoint has weights that RecBole's SASRec of this n_layers lacks")
     model.eval()
-    split = make_split(corpus, run.evaluation)
-    report = evaluate("SASRec", model, corpus, split, run=run, device=torch.device("cpu"))
+    prepared = prepare(corpus, run)
+    report = measured(prepared, "SASRec", model)
     recommender = Recommender(
         model=model,
         items=corpus.items,
-        counts=item_counts(split, n_items),
+        counts=prepared.counts,
         titles=corpus.item_titles(),
         settings={**run.as_json(), "source": corpus.source},
         metrics={"reports": [report.as_json()], "stopped_because": "imported from RecBole"},

@@ -12,14 +12,15 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import SettingsError
 from sasrec.evaluation.report import measure
-from sasrec.experiment.run import fitted, new_model, prepared_device
+from sasrec.experiment.fitting import new_model
+from sasrec.experiment.prepared import prepare, prepared_device
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.recbole.config import Config
 from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
-from sasrec.settings.registry import MODELS, model_called, resolve
+from sasrec.settings.registry import MODELS, model_called
 from sasrec.training.progress import EpochResult, LogObserver
 
 
@@ -76,10 +77,10 @@ class ModelClass:
                 f"the configuration is of {config.model} and the model is {self.__name__}; name "
                 f"the same one: Config(model={self.__name__!r}, …)"
             )
-        run = fitted(config.run, dataset.corpus, dataset.split)
+        prepared = prepare(dataset.corpus, config.run, dataset.split)
         with torch.random.fork_rng():
-            torch.manual_seed(run.training.seed)
-            return new_model(run, dataset.corpus)
+            torch.manual_seed(prepared.run.training.seed)
+            return new_model(prepared)
 
 
 def get_model(model_name: str) -> ModelClass:
@@ -92,7 +93,7 @@ def get_model(model_name: str) -> ModelClass:
         The class.
     """
     name = model_called(model_name)
-    resolve("model", MODELS, name)  # refuses one that is not here
+    MODELS[name]  # refuses one that is not here
     return ModelClass(name)
 
 

@@ -15,7 +15,7 @@ import torch
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.models.contract import NextItemModel
-from sasrec.models.parts.attention import recorded_attention
+from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.answers import Answerer, Choice
 from sasrec.recommender.answers import Recommendation as Recommendation
 from sasrec.recommender.folder import (

@@ -16,7 +16,7 @@ from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import PRESETS, own_settings
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
-from sasrec.settings.registry import MODEL_SETTINGS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
 ELSEWHERE = {
@@ -54,7 +54,7 @@ def classes_of(model: str) -> dict[str, type[Settings]]:
     """
     return {
         "data": DataSettings,
-        "model": resolve("model", MODEL_SETTINGS, model),
+        "model": MODELS[model].Settings,
         "training": TrainingSettings,
         "evaluation": EvaluationSettings,
         "output": OutputSettings,

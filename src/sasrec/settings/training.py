@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Protocol, cast
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from sasrec.settings.fields import Settings, in_case, recbole, worded
+from sasrec.settings.registry import LOSSES
 
 GPU_NUMBERS = r"^(\d{1,4}( *, *\d{1,4})*)?$"
 
@@ -37,20 +39,73 @@ def _device(value: Any) -> Any:
     return value
 
 
-LossName = Literal["CE", "BPR", "BCE", "gBCE", "SSM", "BPRmax", "TOP1max"]
-"""Names of losses."""
+Sampler = Literal["uniform", "popularity", "in_batch"]
+"""Ways to draw negatives: evenly, by popularity, or the other targets of the batch."""
 
 
-def _loss_name(value: Any) -> Any:
-    """Return a loss's name as we spell it; upper and lower case do not matter."""
-    known = {name.lower(): name for name in get_args(LossName)}
-    return known.get(value.lower(), value) if isinstance(value, str) else value
+class LossTraits(Protocol):
+    """What settings need to know of a loss."""
+
+    @property
+    def name(self) -> str:
+        """What users write."""
+        ...
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """How its negatives are drawn unless the user says otherwise; None if it needs none."""
+        ...
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Training settings that it reads and that not all losses do."""
+        ...
+
+    @property
+    def needs_item_vectors(self) -> bool:
+        """Whether scores must be dot products of states and item vectors."""
+        ...
+
+
+def _loss_name(value: Any) -> str:
+    """Return a loss's name as it is registered; upper and lower case do not matter.
+
+    Args:
+        value: As given.
+
+    Returns:
+        The name.
+
+    Raises:
+        PydanticCustomError: No loss is called so.
+    """
+    name = LOSSES.called(str(value))
+    if name not in LOSSES:
+        *others, last = map(repr, LOSSES)
+        expected = f"{', '.join(others)} or {last}"
+        raise PydanticCustomError(
+            "literal_error", "Input should be {expected}", {"expected": expected}
+        )
+    return name
+
+
+def no_item_vectors(model: str, loss: str) -> str:
+    """Return why a loss that needs dot products is refused, for a model that scores otherwise.
+
+    Args:
+        model: Which model.
+        loss: Name of the loss.
+
+    Returns:
+        The text of the error.
+    """
+    return f"{model} does not score by dot product, so loss {loss} cannot be used; choose BPR"
 
 
 class TrainingSettings(Settings):
     """How weights are learned."""
 
-    loss: Annotated[LossName, BeforeValidator(_loss_name)] = Field(
+    loss: Annotated[str, BeforeValidator(_loss_name)] = Field(
         "CE", json_schema_extra=recbole("loss_type")
     )
     """CE: softmax over the whole catalogue. The others set the target against sampled negatives:
@@ -130,21 +185,35 @@ class TrainingSettings(Settings):
     """bfloat16 computes matrix products in half width (autocast); weights, sums and everything
     evaluated stay float32. auto takes it where the processor multiplies bfloat16 itself."""
 
+    @property
+    def loss_traits(self) -> LossTraits:
+        """What the loss needs and reads."""
+        traits: LossTraits = LOSSES[self.loss]
+        return traits
+
+    @property
+    def sampler(self) -> Sampler | None:
+        """How negatives are drawn, ``auto`` resolved; None for a loss without negatives."""
+        default = self.loss_traits.sampler
+        if default is None or self.negatives in {"auto", "none"}:
+            return default
+        return cast("Sampler", self.negatives)
+
     @model_validator(mode="after")
     def _negatives_fit_the_loss(self) -> TrainingSettings:
-        if self.loss == "CE" and self.negatives not in {"auto", "none"}:
+        if self.sampler is None and self.negatives not in {"auto", "none"}:
             raise ValueError(
-                "loss_type CE compares with all items and takes no negatives; set "
+                f"loss_type {self.loss} compares with all items and takes no negatives; set "
                 "train_neg_sample_args to None, or loss_type to BPR"
             )
-        if self.loss != "CE" and self.negatives == "none":
+        if self.sampler is not None and self.negatives == "none":
             raise ValueError(
                 f"loss_type {self.loss} needs negatives; set train_neg_sample_args to "
                 "{'distribution': 'uniform', 'sample_num': 1}, or loss_type to CE"
             )
-        if self.label_smoothing and self.loss != "CE":
+        if self.label_smoothing and "label_smoothing" not in self.loss_traits.uses:
             raise ValueError(f"label_smoothing goes with loss CE, not {self.loss}; set it to 0")
-        if self.negative_candidates and (self.shared_negatives or self.negatives == "in_batch"):
+        if self.negative_candidates and (self.shared_negatives or self.sampler == "in_batch"):
             raise ValueError(
                 "negative_candidates choose the hardest for each target, so they cannot be shared; "
                 "set negative_candidates to 0, or shared_negatives to False"

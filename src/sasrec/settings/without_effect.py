@@ -8,16 +8,22 @@ from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.training import TrainingSettings
 
+
+def _is_read(setting: str) -> Callable[[TrainingSettings], bool]:
+    """Return a rule for a setting that only some losses read."""
+    return lambda its: setting in its.loss_traits.uses
+
+
 TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
-    "label_smoothing": lambda its: its.loss == "CE",
-    "gbce_calibration": lambda its: its.loss == "gBCE",
-    "score_penalty": lambda its: its.loss == "BPRmax",
-    "correct_sampling": lambda its: its.loss == "SSM",
-    "negatives": lambda its: its.loss != "CE" or its.negatives in {"auto", "none"},
-    "negative_count": lambda its: its.loss != "CE" and its.negatives != "in_batch",
-    "shared_negatives": lambda its: its.loss != "CE" and its.negatives != "in_batch",
-    "negative_alpha": lambda its: its.loss != "CE" and its.negatives == "popularity",
-    "negative_candidates": lambda its: its.loss != "CE",
+    "label_smoothing": _is_read("label_smoothing"),
+    "gbce_calibration": _is_read("gbce_calibration"),
+    "score_penalty": _is_read("score_penalty"),
+    "correct_sampling": _is_read("correct_sampling"),
+    "negatives": lambda its: its.sampler is not None or its.negatives in {"auto", "none"},
+    "negative_count": lambda its: its.sampler not in {None, "in_batch"},
+    "shared_negatives": lambda its: its.sampler not in {None, "in_batch"},
+    "negative_alpha": lambda its: its.sampler == "popularity",
+    "negative_candidates": lambda its: its.sampler is not None,
     "adam_beta2": lambda its: its.optimiser in {"adam", "adamw", "sparse_adam"},
     "decay_matrices_only": lambda its: its.weight_decay > 0,
     "clip_norm_type": lambda its: its.clip_norm is not None,

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,9 @@ from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch, TrainingBatches
 from sasrec.errors import Interrupted, ModelError, counted
+from sasrec.losses.contract import Objective, PairObjective
 from sasrec.models.contract import NextItemModel
+from sasrec.models.epochs import Epochs, Training
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
 from sasrec.system.memory import keep_freed_memory
@@ -27,14 +28,10 @@ from sasrec.training.checkpoint import Keep, TrainState, captured, restore
 from sasrec.training.divergence import gone_wrong, warn_of_rise
 from sasrec.training.flat import FlatWeights
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
-from sasrec.training.pairs import pair_epochs
 from sasrec.training.progress import EpochResult, Observer
 
 ROUND_ROWS = 64
 """States are computed for a multiple of so many positions."""
-Loss = Callable[[Tensor, Tensor, Any], Tensor]
-"""From supervised states [S, d], their targets [S] and the item table [V, d] to a scalar; where
-there is no table, the third is a function from states and candidates [S, K] to scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Trained:
 def fit(
     model: NextItemModel,
     batches: TrainingBatches,
-    loss: Loss,
+    loss: Objective,
     *,
     validate: Callable[[], float] | None,
     settings: TrainingSettings,
@@ -154,7 +151,7 @@ class TrainingLoop:
         self,
         model: NextItemModel,
         batches: TrainingBatches,
-        loss: Loss,
+        loss: Objective,
         *,
         settings: TrainingSettings,
         observer: Observer,
@@ -187,14 +184,7 @@ class TrainingLoop:
         self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
         self.half = pick_precision(settings.precision, self.device) == "bfloat16"
         self.first_loss: float | None = None
-        self.pairs = None
-        if self.place.processes == 1 and self.schedule is None and self.clip_norm is None:
-            self.pairs = pair_epochs(
-                *(model, batches, loss),
-                optimiser=self.optimiser,
-                flat=self.flat,
-                average=self.average,
-            )
+        self.own_epochs = self._epochs_of_its_own()
 
     def epoch(self, number: int) -> tuple[float, float, int]:
         """Train one epoch.
@@ -213,7 +203,9 @@ class TrainingLoop:
         losses: list[Tensor] = []
         counts: list[int] = []
         done, in_all = 0, self.batches.n_targets
-        for loss, count in self._steps() if self.pairs is None else self.pairs.epoch(self.order):
+        own = self.own_epochs
+        steps = self._steps() if own is None else own.epoch(self.order)
+        for loss, count in steps:
             losses.append(loss)
             counts.append(count)
             if self.asks_each_step and not loss.isfinite():
@@ -231,6 +223,15 @@ class TrainingLoop:
         ):
             self.first_loss = None  # it is said once
         return mean, time.perf_counter() - started, done
+
+    def _epochs_of_its_own(self) -> Epochs | None:
+        """Return the epochs of a model that takes its steps itself, where that is possible."""
+        if self.place.processes > 1 or self.schedule is not None or self.clip_norm is not None:
+            return None
+        draw = self.loss.draw if isinstance(self.loss, PairObjective) else None
+        return self.model.own_epochs(
+            Training(self.batches, draw, self.optimiser, self.flat, self.average)
+        )
 
     def _steps(self) -> Iterator[tuple[Tensor, int]]:
         """Take the steps of an epoch; yield the loss and the number of targets of each."""

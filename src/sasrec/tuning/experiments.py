@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sasrec.data.corpus import Corpus
-from sasrec.data.splits import make_split
 from sasrec.errors import ModelError, SettingsError, did_you_mean
-from sasrec.experiment.facts import facts_of
-from sasrec.experiment.run import prepared_device, train_model
+from sasrec.experiment.fitting import train_model
+from sasrec.experiment.prepared import prepare, with_settings
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.recbole_keys import WITHOUT_EFFECT
-from sasrec.settings.resolve import adapted, known_keys, our_name, resolve_settings
+from sasrec.settings.resolve import known_keys, our_name, resolve_settings
 from sasrec.training.progress import Observer
 from sasrec.tuning.space import Parameter, parameter
 from sasrec.tuning.study import Train
@@ -75,14 +74,13 @@ def trainer_of(
         SettingsError: The data leave nothing to validate on.
     """
     base = resolve_settings(fixed, model, preset)
-    split = make_split(corpus, base.evaluation)
-    if not len(split.validation):
+    prepared = prepare(corpus, base)
+    if not len(prepared.split.validation):
         raise SettingsError("a search needs validation cases, and these data have none")
-    facts = facts_of(split, n_items=len(corpus.items))
 
     def train(settings: dict[str, Any], observer: Observer) -> float:
-        run = adapted(resolve_settings({**fixed, **settings}, model, preset), facts)
-        _, trained = train_model(corpus, split, run, device=prepared_device(run), observer=observer)
+        run = resolve_settings({**fixed, **settings}, model, preset)
+        _, trained = train_model(with_settings(prepared, run), observer=observer)
         if trained.interrupted:
             raise KeyboardInterrupt
         merits = [each.merit for each in trained.epochs if each.merit is not None]
@@ -103,9 +101,7 @@ def built_in_space(corpus: Corpus, fixed: Mapping[str, Any]) -> list[Parameter]:
     Returns:
         Its parameters.
     """
-    run = resolve_settings(fixed, preset=DEFAULT)
-    split = make_split(corpus, run.evaluation)
-    run = adapted(run, facts_of(split, n_items=len(corpus.items)))
+    run = prepare(corpus, resolve_settings(fixed, preset=DEFAULT)).run
     sizes: dict[str, Any] = run.model.model_dump()
     width, layers = sizes["hidden_size"], sizes["n_layers"]
     where = "the built-in space"

@@ -19,12 +19,14 @@ from typing import Any
 
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SasrecError
+from sasrec.settings.plugins import plugins_here, with_plugins
 from sasrec.system.children import safe_path
 from sasrec.system.processes import deaf_to_interrupts, nameless_main
 from sasrec.system.streams import guard_streams
 from sasrec.tuning.experiments import trainer_of
+from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
-from sasrec.tuning.study import Search, Standing, Train
+from sasrec.tuning.study import Search, Train
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +149,9 @@ def _helpers(
         The processes.
     """
     others: list[BaseProcess] = [
-        get_context("spawn").Process(target=_help, args=(task, told, count + 1))
+        get_context("spawn").Process(
+            target=with_plugins, args=(plugins_here(), _help, task, told, count + 1)
+        )
         for _ in range(count)
     ]
     try:

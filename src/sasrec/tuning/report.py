@@ -13,8 +13,9 @@ import numpy as np
 
 from sasrec.system.pictures import attempted, drawn, new_figure, plain_texts, svg_element
 from sasrec.system.writing import write_whole
+from sasrec.tuning.outcomes import seconds_of
 from sasrec.tuning.storage import optuna_here
-from sasrec.tuning.study import Search, seconds_of
+from sasrec.tuning.study import Search
 
 if TYPE_CHECKING:
     import optuna

@@ -10,20 +10,17 @@ shuffled, and not pairs one by one: on MovieLens-100K FPMC's validation NDCG@10 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
 from sasrec.data.batches.batching import TrainingBatches
 from sasrec.data.batches.windows import training_windows
 from sasrec.kernels import pairs as kernel
-from sasrec.models.contract import NextItemModel
+from sasrec.models.epochs import Training
 from sasrec.models.parts.layers import users_of
-from sasrec.training.averaging import WeightAverage
-from sasrec.training.flat import FlatWeights
 
 TARGET, NEGATIVE = 2, 3
 """Columns of events."""
@@ -31,78 +28,43 @@ AT_ONCE = 2**18
 """Pairs after which progress is told, and Ctrl-C is heard; a tenth of a second's."""
 
 
-@dataclass(frozen=True, slots=True)
-class PairLoss:
-    """Bayesian personalised ranking's loss with one negative a target.
-
-    Attributes:
-        plain: From states, targets and item table (or scorer) to a scalar.
-        draw: From targets [P] to their negatives [P], the same draws as ``plain`` makes.
-    """
-
-    plain: Callable[[Tensor, Tensor, object], Tensor]
-    draw: Callable[[Tensor], Tensor]
-
-    def __call__(self, hidden: Tensor, targets: Tensor, table: object) -> Tensor:
-        """Return what ``plain`` returns."""
-        return self.plain(hidden, targets, table)
-
-
-def pair_epochs(
-    model: NextItemModel,
-    batches: TrainingBatches,
-    loss: object,
-    *,
-    optimiser: Optimizer,
-    flat: FlatWeights,
-    average: WeightAverage,
-) -> PairEpochs | None:
+def pair_epochs(form: kernel.Form, training: Training) -> PairEpochs | None:
     """Return epochs in compiled code, or None where it cannot do what is asked for.
 
     Args:
-        model: To be trained.
-        batches: Where its events come from.
-        loss: What to lower.
-        optimiser: Over the flat weights; its rate stays as it is, and gradients are not clipped.
-        flat: The model's weights.
-        average: Of the same.
+        form: How the model's scores come about.
+        training: What is to be taken over.
+
+    Returns:
+        The epochs, or None.
     """
-    form = model.pair_form()
-    plain_adam = type(optimiser) is Adam and not any(
+    optimiser = training.optimiser
+    is_plain_adam = type(optimiser) is Adam and not any(
         group["weight_decay"] for group in optimiser.param_groups
     )
-    if form is None or not isinstance(loss, PairLoss) or not plain_adam:
+    if training.draw is None or not is_plain_adam or not kernel.takes(form.tables):
         return None
-    if not kernel.takes(form.tables):
-        return None
-    return PairEpochs(form, batches, loss, optimiser, flat, average)
+    return PairEpochs(form, training, training.draw)
 
 
 class PairEpochs:
     """Stands in for a training loop's steps; optimiser and average are its own."""
 
     def __init__(
-        self,
-        form: kernel.Form,
-        batches: TrainingBatches,
-        loss: PairLoss,
-        optimiser: Optimizer,
-        flat: FlatWeights,
-        average: WeightAverage,
+        self, form: kernel.Form, training: Training, draw: Callable[[Tensor], Tensor]
     ) -> None:
         """Find the pairs.
 
         Args:
             form: How the model's scores come about.
-            batches: Whose targets are trained on.
-            loss: Source of negatives.
-            optimiser: Adam, without decay of weights.
-            flat: The model's weights.
-            average: Of the same.
+            training: With Adam, without decay of weights.
+            draw: From targets [P] to their negatives [P].
         """
-        self._form, self._loss = form, loss
+        batches = training.batches
+        self._form, self._draw = form, draw
         self._batch_size, self._shuffle = batches.batch_size, batches.shuffle
-        self._optimiser, self._flat, self._average = optimiser, flat, average
+        self._optimiser, self._weights = training.optimiser, training.weights
+        self._average = training.average
         self._slopes = [torch.zeros_like(table) for table in form.tables]
         self._events, self._sizes = _events_of(batches)
 
@@ -121,7 +83,7 @@ class PairEpochs:
         size = max(1, AT_ONCE // self._batch_size) * self._batch_size
         for begin in range(0, count, size):
             events = self._events.index_select(0, places[begin : begin + size])
-            events[:, NEGATIVE] = self._loss.draw(events[:, TARGET].long())
+            events[:, NEGATIVE] = self._draw(events[:, TARGET].long())
             for step, loss in enumerate(self._train(events).unbind()):
                 yield loss, min(self._batch_size, len(events) - step * self._batch_size)
 
@@ -137,7 +99,7 @@ class PairEpochs:
     @torch.no_grad()
     def _train(self, events: Tensor) -> Tensor:
         group, form = self._optimiser.param_groups[0], self._form
-        memory = [self._memory_of(weight) for weight in self._flat.weights]
+        memory = [self._memory_of(weight) for weight in self._weights.weights]
         losses = kernel.train(
             self._tables(memory),
             form.left_by,
@@ -174,7 +136,7 @@ class PairEpochs:
         """Return each table with its parts of what the optimiser and the average hold."""
         found = []
         for table, slopes in zip(self._form.tables, self._slopes, strict=True):
-            which, begin = self._flat.place_of(table)
+            which, begin = self._weights.place_of(table)
             own = memory[which]
             whole = own["exp_avg"], own["exp_avg_sq"], self._average.values[which]
             parts = [part.view(-1)[begin : begin + table.numel()] for part in whole]

@@ -6,8 +6,13 @@ import torch
 from pydantic import ValidationError
 
 from sasrec.errors import SettingsError
+from sasrec.losses.contract import PairObjective, SampledLoss
+from sasrec.losses.drawing import negative_sampler
+from sasrec.losses.objective import training_loss
+from sasrec.losses.scores import pair_scores
+from sasrec.settings.registry import LOSSES
+from sasrec.settings.resolve import resolve_settings
 from sasrec.settings.training import TrainingSettings
-from sasrec.training.objective import negative_sampler, training_loss
 
 COUNTS = np.array([0, 9, 4, 1, 16])
 CPU = torch.device("cpu")
@@ -111,3 +116,50 @@ def test_settings_that_contradict_each_other_are_refused(values, message):
 @pytest.mark.parametrize(("written", "name"), [("ce", "CE"), ("GBCE", "gBCE"), ("bce", "BCE")])
 def test_case_of_a_loss_does_not_matter(written, name):
     assert TrainingSettings(loss=written).loss == name
+
+
+def test_an_unknown_loss_is_refused_with_all_names():
+    with pytest.raises(ValidationError, match=r"should be 'CE', 'BPR', .*or 'TOP1max'"):
+        TrainingSettings(loss="BPRmin")
+    with pytest.raises(SettingsError, match=r"loss is 'BPRmix': .*; did you mean 'BPRmax'"):
+        resolve_settings({"loss": "BPRmix"})
+
+
+def margin(hidden, targets, table, negatives):
+    positive, negative = pair_scores(hidden, targets, table, negatives.items)
+    return torch.relu(1 + negative - positive[:, None]).sum() / max(len(targets), 1)
+
+
+MARGIN = SampledLoss(
+    "Margin", lambda settings, n_items: margin, sampler="in_batch", needs_item_vectors=True
+)
+
+
+def test_a_loss_takes_one_object_and_one_line(monkeypatch):
+    monkeypatch.setitem(LOSSES.built_in, "Margin", f"{__name__}:MARGIN")
+    settings = TrainingSettings(loss="margin")
+    assert (settings.loss, settings.sampler) == ("Margin", "in_batch")
+    hidden, table = torch.eye(4)[1:3], torch.eye(5)[:, :4]
+    loss = training_loss(settings, counts=COUNTS, device=CPU)
+    # Each target scores 1 and the other target of the batch 0, so that the excess is 0.
+    assert loss(hidden, torch.tensor([1, 2]), table).item() == 0
+    assert loss(hidden, torch.tensor([2, 1]), table).item() == 2
+    with pytest.raises(SettingsError, match="does not score by dot product, so loss Margin"):
+        loss(hidden, torch.tensor([1, 2]), lambda hidden, items: items.float())
+    with pytest.raises(SettingsError, match="TransRec does not score by dot product"):
+        resolve_settings({"loss": "Margin"}, "TransRec")
+
+
+def test_only_a_pairwise_loss_with_one_negative_of_its_own_goes_by_pairs():
+    def objective(**values):
+        return training_loss(TrainingSettings(**values), counts=COUNTS, device=CPU)
+
+    assert isinstance(objective(loss="BPR"), PairObjective)
+    for values in (
+        {"loss": "BCE"},
+        {"loss": "BPR", "negative_count": 2},
+        {"loss": "BPR", "shared_negatives": True},
+        {"loss": "BPR", "negatives": "in_batch"},
+        {"loss": "BPR", "negative_candidates": 2},
+    ):
+        assert not isinstance(objective(**values), PairObjective)

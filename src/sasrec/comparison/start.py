@@ -1,0 +1,277 @@
+"""compare: several models on one data set, from Python; what is finished is kept on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Unpack
+
+from sasrec.comparison.compare import (
+    check_given,
+    compare_models,
+    compared_metrics,
+    load_saved,
+    protocol_of,
+    settings_of_all,
+)
+from sasrec.comparison.entries import Comparison
+from sasrec.comparison.kept import UNFINISHED, KeptTrainings
+from sasrec.comparison.report import as_csv, draw_comparison
+from sasrec.data.corpus import Corpus
+from sasrec.data.movielens import Progress
+from sasrec.data.sources import load_corpus
+from sasrec.errors import SettingsError, did_you_mean
+from sasrec.recommender.recommender import Recommender
+from sasrec.settings.files import Layer
+from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.origin import Origin
+from sasrec.settings.registry import BASELINES, MODELS, model_called
+from sasrec.settings.resolve import RunSettings
+from sasrec.system.locks import alone_at
+from sasrec.system.pictures import attempted
+from sasrec.system.writing import remove_leftovers, write_whole
+from sasrec.training.bars import usual_observer
+from sasrec.training.progress import Observer
+
+if TYPE_CHECKING:
+    from sasrec.data.sources import Source
+
+DEFAULT_MODELS = ("SASRec", "GRU4Rec", "FPMC", "BPR")
+Protocol = Literal["full", "paper"]
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "paper": {
+        "candidates": "paper100",
+        "metrics": ("hit", "ndcg"),
+        "topk": (10,),
+        "valid_metric": "ndcg@10",
+    },
+}
+RESULTS = ("comparison.csv", "comparison.png", "comparison.json")
+"""Files of a comparison that is finished, in the order they are written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What to compare, and how.
+
+    Attributes:
+        names: Models to train.
+        saved: Folders of models trained before.
+        settings: For all models, from the weakest to the strongest.
+        seeds: How often each model is trained.
+    """
+
+    names: Sequence[str]
+    saved: Sequence[Path]
+    settings: Sequence[Layer]
+    seeds: int
+
+    @property
+    def first(self) -> RunSettings:
+        """Settings of data and evaluation, which all models share."""
+        return protocol_of(self.settings, self.names)
+
+
+def compare(
+    data: Source,
+    models: str | Sequence[str | Path] = DEFAULT_MODELS,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    seeds: int = 1,
+    protocol: Protocol = "full",
+    out: str | Path | None = None,
+    **keywords: Unpack[Keywords],
+) -> Comparison:
+    """Train or load several models, rank the same targets with each, and say what differs.
+
+    Popularity and Markov counts are always among them.
+
+    >>> compare("ml-100k", ["SASRec", "FPMC"], seeds=3).entries  # doctest: +SKIP
+
+    Args:
+        data: A name, a path or a data frame.
+        models: Names, or folders of saved models; ``"all"`` takes every model.
+        settings: Setting to value; goes to the models that have it, a saved model keeps its own.
+        seeds: How often each model is trained.
+        protocol: ``full`` ranks among all items; ``paper`` against 100 sampled ones, as in 2018.
+        out: Folder for the result, which must hold none yet. Finished trainings are kept there
+            until the result is, and the same call goes on with them. None writes nothing.
+        **keywords: Settings by name; they win over ``settings``.
+
+    Returns:
+        The comparison.
+
+    Raises:
+        SasrecError: A setting, the data or a saved model cannot be used.
+        Interrupted: It was stopped; there is no comparison of half-trained models.
+    """  # raised by the parts
+    layers = [
+        shown_by(protocol),
+        Layer(Origin("python", "the settings given"), merged(settings, keywords)),
+    ]
+    asked = models.split(",") if isinstance(models, str) else models
+    task = Task(*names_and_folders(asked), layers, seeds)
+    folder = None if out is None else Path(out).expanduser()
+    with nullcontext() if folder is None else alone_in(folder, overwrite=False):
+        return compare_in(
+            folder, data, task, lambda model, seed: usual_observer(task.first.output.loss_decimals)
+        )
+
+
+def shown_by(protocol: str) -> Layer:
+    """Return the settings of evaluation that a protocol begins with.
+
+    Args:
+        protocol: ``full`` or ``paper``.
+
+    Returns:
+        The weakest layer.
+
+    Raises:
+        SettingsError: There is no such protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise SettingsError(
+            f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
+        )
+    shown = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
+    return Layer(Origin("python", "compare"), shown)
+
+
+def compare_in(
+    folder: Path | None,
+    data: Source,
+    task: Task,
+    observer: Callable[[str, int], Observer],
+    fetching: Progress = lambda done, total: None,
+) -> Comparison:
+    """Compare models; mistakes are told before hours of training, not after.
+
+    Args:
+        folder: Where the result goes, and finished trainings until it is there; None keeps none.
+        data: A name, a path or a data frame.
+        task: What to compare.
+        observer: From model and seed to somebody who watches.
+        fetching: Told how a download goes.
+
+    Returns:
+        The comparison.
+    """
+    check_given(task.settings, task.names)
+    settings_of_all(task.settings, task.names)
+    first = task.first
+    compared_metrics(first)
+    corpus = load_corpus(data, first.data, fetching)
+    saved = _loaded(task.saved, corpus, first)
+    seeds = range(first.training.seed, first.training.seed + task.seeds)
+    kept = None if folder is None else KeptTrainings(folder)
+    try:
+        found = compare_models(
+            corpus,
+            task.names,
+            settings=task.settings,
+            seeds=seeds,
+            observer=observer,
+            saved=saved,
+            kept=kept,
+        )
+        if folder is not None and kept is not None:
+            _write(found, folder)
+            kept.forget()
+    finally:
+        if kept is not None:
+            kept.close()
+    return found
+
+
+def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[str, Recommender]:
+    """Return saved models by the names they have in the comparison."""
+    loaded = {}
+    for path in paths:
+        model = load_saved(path, corpus, first)
+        loaded[f"{path} ({model.settings['model_name']})"] = model
+    return loaded
+
+
+@contextmanager
+def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
+    """Keep a folder for one comparison at a time, and the result of an earlier one.
+
+    Args:
+        folder: Of the result.
+        overwrite: Whether a result that is there may be replaced.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SettingsError: Another comparison writes there, or one has.
+    """
+    try:
+        with alone_at(folder, waits=False):
+            if not overwrite and _holds_result(folder):
+                raise SettingsError(
+                    f"{folder} already holds a comparison; choose another folder with --out, or "
+                    "replace it with --overwrite"
+                )
+            for name in RESULTS:
+                remove_leftovers(folder / name)
+            yield
+    except BlockingIOError as error:
+        raise SettingsError(
+            f"another comparison writes to {folder}; wait for it, or choose another folder with "
+            "--out"
+        ) from error
+
+
+def _holds_result(folder: Path) -> bool:
+    """Return whether a folder holds a comparison, and not what one that was killed has begun."""
+    if (folder / UNFINISHED).is_dir():
+        return (folder / RESULTS[-1]).exists()
+    return any((folder / name).exists() for name in RESULTS)
+
+
+def _write(found: Comparison, folder: Path) -> None:
+    write_whole(folder / "comparison.csv", as_csv(found))
+    picture = folder / "comparison.png"
+    picture.unlink(missing_ok=True)  # of an older comparison
+    attempted("the comparison", partial(draw_comparison, found, picture))
+    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
+
+
+def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Path]]:
+    """Return the models a user means, each once.
+
+    Args:
+        models: Names and folders, or ``all`` alone.
+
+    Returns:
+        Names as they stand in the registry, and folders of saved models.
+
+    Raises:
+        SettingsError: A name is unknown, or there is none.
+    """
+    parts = list(dict.fromkeys(str(each).strip() for each in models if str(each).strip()))
+    if [part.lower() for part in parts] == ["all"]:
+        return list(MODELS), []
+    known = {name.lower() for name in (*MODELS, *BASELINES)}
+    is_folder = {
+        part: "/" in part or (part.lower() not in known and Path(part).is_dir()) for part in parts
+    }
+    folders = list(dict.fromkeys(Path(part) for part in parts if is_folder[part]))
+    names = [model_called(part) for part in parts if not is_folder[part]]
+    names = [name for name in dict.fromkeys(names) if name not in BASELINES]
+    unknown = [name for name in names if name not in MODELS]
+    if unknown:
+        raise SettingsError(
+            f"unknown model {unknown[0]!r}{did_you_mean(unknown[0], MODELS)} "
+            f"(known: {', '.join(MODELS)})"
+        )
+    if not names and not folders:
+        raise SettingsError("--models names no model; give names with commas between, or 'all'")
+    return names, folders

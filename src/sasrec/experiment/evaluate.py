@@ -1,0 +1,218 @@
+"""evaluate: a saved model on any data, beside the baselines, and what is doubtful about that."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.corpus import Corpus, renumbered
+from sasrec.data.movielens import Progress
+from sasrec.data.sources import load_corpus
+from sasrec.errors import DataError, SettingsError, counted
+from sasrec.evaluation.report import Report
+from sasrec.evaluation.verdict import worse_than_counts
+from sasrec.experiment.familiar import familiar
+from sasrec.experiment.measuring import baseline_reports, measured
+from sasrec.experiment.prepared import Prepared, prepare
+from sasrec.recommender.loading import load
+from sasrec.recommender.recommender import Recommender
+from sasrec.settings.files import Layer
+from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.origin import NOT_GIVEN, Origin
+from sasrec.settings.resolve import RunSettings, resolve_layers
+
+if TYPE_CHECKING:
+    from sasrec.data.sources import Source
+
+logger = logging.getLogger(__name__)
+SAVED = Origin("model", "the model's settings.json")
+"""Where the settings come from that a saved model was trained with."""
+
+
+GIVEN = Origin("python", "the settings given")
+ELSEWHERE = ("device", "gpu_id", "deterministic", "decimals")
+"""Settings of other groups that evaluation uses too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a saved model reaches.
+
+    Attributes:
+        report: The model's.
+        baselines: Reports of the models that need no training, on the same cases.
+        remarks: What is doubtful in the data, and what the model may have met of them.
+        overlap: Shares of the tested events that the model was trained on; None if nothing is
+            known of them, or they are its own data and split.
+        decimals: Decimal places to print figures with.
+    """
+
+    report: Report
+    baselines: list[Report]
+    remarks: list[Remark] = field(default_factory=list)
+    overlap: dict[str, Any] | None = None
+    decimals: int = 4
+
+    @property
+    def reports(self) -> list[Report]:
+        """The model's report, then the baselines'."""
+        return [self.report, *self.baselines]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the model's report, the baselines' and the remarks, in types JSON has."""
+        return {
+            **self.report.as_json(),
+            "baselines": [each.as_json() for each in self.baselines],
+            "remarks": [remark.as_json() for remark in self.remarks],
+            "overlap": self.overlap,
+        }
+
+
+def evaluate(
+    model: Recommender | str | Path,
+    data: Source | None = None,
+    settings: Mapping[str, Any] | None = None,
+    **keywords: Unpack[Keywords],
+) -> Evaluation:
+    """Measure a saved model on the validation and test events of a data set.
+
+    >>> evaluate("saved/films", topk=(5, 10)).report.test["ndcg@10"]  # doctest: +SKIP
+    0.0719
+
+    Args:
+        model: A recommender, or the folder of one.
+        data: A name, a path or a data frame; None takes what the model was trained on.
+        settings: Of data and evaluation, and ``device`` and ``gpu_id``; the rest is as when the
+            model was trained.
+        **keywords: Settings by name; they win over ``settings``.
+
+    Returns:
+        Reports of the model and of the baselines, and remarks.
+
+    Raises:
+        SasrecError: Settings, data or the model cannot be used.
+    """  # raised by the parts
+    recommender = model if isinstance(model, Recommender) else load(model)
+    layer = Layer(GIVEN, merged(settings, keywords))
+    return evaluate_with(recommender, data, [layer])
+
+
+def evaluate_with(
+    recommender: Recommender,
+    data: Source | None,
+    layers: Sequence[Layer],
+    *,
+    fetching: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Measure a saved model with settings from several places.
+
+    Args:
+        recommender: The model; stays on its device.
+        data: A name, a path or a data frame; None takes what the model was trained on.
+        layers: Settings of data, evaluation and device; a later layer wins.
+        fetching: Told how a download goes.
+
+    Returns:
+        Reports and remarks.
+    """
+    saved = recommender.settings
+    before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
+    run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
+    _check_protocol(run, recommender.max_history)
+    source = trained_on(recommender) if data is None else data
+    original = load_corpus(source, run.data, fetching)
+    corpus, lost = _in_its_numbers(original, recommender, source)
+    prepared = prepare(corpus, run)
+    known, shares = familiar(recommender, run, _name_of(source), original, prepared)
+    return _evaluated(prepared, recommender, [*original.remarks, *lost, *known], shares)
+
+
+def _evaluated(
+    prepared: Prepared,
+    recommender: Recommender,
+    remarks: list[Remark],
+    shares: dict[str, Any] | None,
+) -> Evaluation:
+    """Return reports of the model, by its own counts, and of baselines, by those of these data."""
+    own = replace(prepared, counts=recommender.counts)
+    home = next(recommender.model.parameters(), None)
+    network = recommender.model.to(prepared.device)
+    try:
+        report = measured(own, recommender.settings["model_name"], network)
+    finally:
+        if home is not None:
+            network.to(home.device)
+    baselines = baseline_reports(prepared)
+    worse = worse_than_counts([report, *baselines], prepared.run.evaluation.valid_metric)
+    tell(worse, prepared.corpus.name)
+    return Evaluation(
+        report, baselines, [*remarks, *worse], shares, prepared.run.evaluation.decimals
+    )
+
+
+def trained_on(recommender: Recommender) -> str:
+    """Return the name or path of the data a model was trained on.
+
+    Args:
+        recommender: A loaded model.
+
+    Returns:
+        What ``--data`` would take.
+
+    Raises:
+        DataError: It was trained on a data frame, which cannot be found again.
+    """
+    source = recommender.settings.get("source")
+    if not source:
+        raise DataError("the model was trained on a data frame; say where its data are with --data")
+    return str(source)
+
+
+def _name_of(source: Source) -> str:
+    return str(source) if isinstance(source, str | Path) else "the data frame"
+
+
+def _in_its_numbers(
+    original: Corpus, recommender: Recommender, source: Source
+) -> tuple[Corpus, list[Remark]]:
+    """Return data in the numbers of a model, and a remark on what it does not know of them.
+
+    Raises:
+        DataError: It knows nothing of them.
+    """
+    corpus = renumbered(original, recommender.items, recommender.users)
+    lost = original.sequences.n_events - corpus.sequences.n_events
+    if not corpus.sequences.n_events:
+        raise DataError(
+            f"the model knows none of the items in {_name_of(source)}; give other --data"
+        )
+    if not lost:
+        return corpus, []
+    text = f"left out: {counted(lost, 'event')} of items the model does not know"
+    return corpus, [Remark("unknown_items", lost, text)]
+
+
+def _check_protocol(run: RunSettings, max_history: int) -> None:
+    """Refuse settings that a trained model has no more use for.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    of_use = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(ELSEWHERE)}
+    for key, origin in run.origins.items():
+        if key not in of_use and origin.kind not in NOT_GIVEN:
+            raise SettingsError(
+                f"{key} in {origin} only changes training; a saved model accepts settings of data "
+                "and evaluation"
+            )
+    if run.data.max_history != max_history:
+        raise SettingsError(
+            f"max_history is {max_history} in this model, and cannot be changed; train another "
+            "with it"
+        )
+    if run.without_effect:
+        logger.warning("without effect here: %s", ", ".join(run.without_effect))

@@ -1,0 +1,96 @@
+"""Prepared: data read, split and counted once a run, with settings fitted to them; handed down."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from sasrec.data.corpus import Corpus
+from sasrec.data.splits import Split, make_split
+from sasrec.experiment.facts import facts_of
+from sasrec.models.popularity import item_counts
+from sasrec.settings.presets import DataFacts
+from sasrec.settings.resolve import RunSettings, adapted
+from sasrec.system.device import pick_device
+from sasrec.system.processes import my_place
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a run needs to know of its data, and its settings.
+
+    Attributes:
+        corpus: The data set.
+        split: Which of its events train, validate and test.
+        counts: int64 [V], training events of each item; 0 for padding.
+        facts: What a preset may look at.
+        run: All settings, with what their preset makes of the data.
+        device: Where to compute.
+    """
+
+    corpus: Corpus
+    split: Split
+    counts: np.ndarray
+    facts: DataFacts
+    run: RunSettings
+    device: torch.device
+
+    @property
+    def n_items(self) -> int:
+        """Items in the catalogue, padding not counted."""
+        return len(self.corpus.items)
+
+
+def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Prepared:
+    """Split and count a data set, once for a whole run.
+
+    Args:
+        corpus: The data set.
+        run: All settings; the user's own values stay, others may follow the data.
+        split: Of the data set, if that has been made already.
+
+    Returns:
+        What models are trained and measured with.
+    """
+    split = make_split(corpus, run.evaluation) if split is None else split
+    facts = facts_of(split, n_items=len(corpus.items))
+    return Prepared(
+        corpus=corpus,
+        split=split,
+        counts=item_counts(split, len(corpus.items)),
+        facts=facts,
+        run=adapted(run, facts),
+        device=prepared_device(run),
+    )
+
+
+def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:
+    """Return the same data with other settings, such as another model's.
+
+    Args:
+        prepared: The data.
+        run: All settings; those of data and split must be as they were.
+
+    Returns:
+        The same split and counts, not made again.
+    """
+    return replace(prepared, run=adapted(run, prepared.facts), device=prepared_device(run))
+
+
+def prepared_device(run: RunSettings) -> torch.device:
+    """Return the device of a run, set up as its settings ask.
+
+    Args:
+        run: All settings.
+
+    Returns:
+        The device.
+    """
+    device = pick_device(run.training.device, run.training.gpu_id, my_place().local)
+    if device.type == "cuda" and run.training.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return device
