@@ -40,7 +40,7 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     ended = command(*words, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "best of 4 trials" in ended.stdout
-    assert "test, 2 seed(s)" in ended.stdout
+    assert "test, 2 seeds" in ended.stdout
     assert "chosen among 4" in ended.stdout
     assert "4 of 4 trials are done" in ended.stderr
     assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()

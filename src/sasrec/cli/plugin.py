@@ -10,11 +10,15 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from sasrec.cli.options import PROTOCOL
+
 Plugin = Annotated[
     list[Path] | None,
     typer.Option(
         "--plugin",
-        help="Python file that registers models, losses, metrics or readers; may be repeated.",
+        metavar="FILE",
+        help="Python file that registers models, losses, …",
+        rich_help_panel=PROTOCOL,
     ),
 ]
 NAME = "plugin"

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sasrec.errors import SasrecError
+from sasrec.errors import SasrecError, counted
 from sasrec.system.pictures import attempted
 from sasrec.system.writing import write_whole
 
@@ -141,7 +141,7 @@ def sentences(chosen: Chosen, tests: Sequence[Mapping[str, float]]) -> list[str]
         f"{key} {statistics.mean(t[key] for t in tests):.4f}{spread[key]}" for key in tests[0]
     )
     return [
-        f"test, {seeds} seed(s): {figures}",
+        f"test, {counted(seeds, 'seed')}: {figures}",
         f"note: these settings were chosen among {chosen.judged} by validation, so their "
         "validation score flatters; the test score does not",
     ]
@@ -217,7 +217,10 @@ def say(
         print(json.dumps(found))
         return
     also = f", {chosen.failed} failed" if chosen.failed else ""
-    print(f"best of {chosen.judged} trials{also}: {chosen.watched} {chosen.score:.4f} (validation)")
+    print(
+        f"best of {counted(chosen.judged, 'trial')}{also}: "
+        f"{chosen.watched} {chosen.score:.4f} (validation)"
+    )
     for key, value in chosen.settings.items():
         print(f"  {key}: {short(value)}")
     for sentence in sentences(chosen, tests):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from sasrec.errors import DeviceError
+from sasrec.errors import DeviceError, counted
 
 
 def pick_device(name: str, gpu_id: str = "0", local: int = 0) -> torch.device:
@@ -34,7 +34,8 @@ def pick_device(name: str, gpu_id: str = "0", local: int = 0) -> torch.device:
     numbers = [int(part) for part in gpu_id.split(",") if part.strip()]
     number = numbers[local] if local < len(numbers) else numbers[0] + local
     if number >= available:
-        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {available} GPU(s), from 0")
+        here = counted(available, "GPU")
+        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {here}, from 0")
     return torch.device("cuda", number)
 
 

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch, TrainingBatches
-from sasrec.errors import Interrupted, ModelError
+from sasrec.errors import Interrupted, ModelError, counted
 from sasrec.losses.contract import Objective, PairObjective
 from sasrec.models.contract import NextItemModel
 from sasrec.models.epochs import Epochs, Training
@@ -95,7 +95,7 @@ def fit(
     run = TrainingLoop(model, batches, loss, settings=settings, observer=observer)
     best = Best(model)
     observer.started(settings.epochs, batches.n_targets)
-    reason, interrupted = f"reached {settings.epochs} epochs", False
+    reason, interrupted = f"reached {counted(settings.epochs, 'epoch')}", False
     epochs = [] if begin is None else restore(begin, run, best, generators)
     try:
         for epoch in range(len(epochs) + 1, settings.epochs + 1):
