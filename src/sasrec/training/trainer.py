@@ -20,7 +20,7 @@ from sasrec.models.contract import NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
-from sasrec.system.memory import keep_freed_memory
+from sasrec.system.memory import memory_of_a_run
 from sasrec.system.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
@@ -51,6 +51,7 @@ class Trained:
     interrupted: bool
 
 
+@memory_of_a_run()
 def fit(
     model: NextItemModel,
     batches: TrainingBatches,
@@ -165,7 +166,6 @@ class TrainingLoop:
             settings: Rates, seed, precision.
             observer: Told how far an epoch is.
         """
-        keep_freed_memory()
         self.model, self.batches, self.loss = model, batches, loss
         self.observer = observer
         self.device = next(model.parameters()).device
