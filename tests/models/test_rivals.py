@@ -153,23 +153,6 @@ def test_losses_are_recboles(vectors_of: str) -> None:
     assert loss.item() == pytest.approx(vectors["loss"].item(), rel=1e-5)
 
 
-HISTORIES = [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3, 5, 8, 9, 7], [3]]
-
-
-@every_rival
-@torch.no_grad()
-def test_states_depend_neither_on_padding_nor_on_other_windows(name: str) -> None:
-    torch.manual_seed(0)
-    model = build(name).eval()
-    together = model.score(model.encode(batch_of(HISTORIES, [1, 2, 3, 0])))
-    alone = [
-        model.score(model.encode(batch_of([history], [user])))
-        for history, user in zip(HISTORIES, [1, 2, 3, 0], strict=True)
-    ]
-    assert together.shape == (15, 31)
-    assert torch.allclose(together, torch.cat(alone), rtol=0, atol=1e-5)
-
-
 @every_rival
 @torch.no_grad()
 def test_a_later_event_leaves_earlier_states_unchanged(name: str) -> None:
@@ -179,27 +162,6 @@ def test_a_later_event_leaves_earlier_states_unchanged(name: str) -> None:
     after = model.encode(batch_of([[3, 1, 4, 2, 5, 9]]))
     assert torch.allclose(before[:3], after[:3], rtol=0, atol=1e-6)
     assert torch.allclose(before[3], after[3], rtol=0, atol=1e-6) == (name == "BPR")
-
-
-@every_rival
-@torch.no_grad()
-def test_states_wanted_only_at_some_positions_are_those_of_all(name: str) -> None:
-    torch.manual_seed(0)
-    model, at = build(name).eval(), torch.tensor([4, 2, 13, 13])
-    batch = batch_of(HISTORIES, [1, 2, 3, 0])
-    assert torch.allclose(model.encode(batch, at), model.encode(batch)[at], rtol=0, atol=1e-5)
-
-
-@every_rival
-@torch.no_grad()
-def test_candidates_get_the_scores_of_the_whole_ranking(name: str) -> None:
-    torch.manual_seed(0)
-    model = build(name).eval()
-    hidden = model.encode(batch_of(HISTORIES))
-    candidates = torch.arange(len(hidden) * 3).reshape(-1, 3) % 31
-    assert torch.allclose(
-        model.score(hidden, candidates), model.score(hidden).gather(1, candidates), atol=1e-5
-    )
 
 
 @every_rival

@@ -23,6 +23,7 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import NOT_GIVEN, Origin
+from sasrec.settings.plugins import KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def evaluate_with(
         Reports and remarks.
     """
     saved = recommender.settings
+    if not any("metrics" in layer.values for layer in layers):
+        require_parts(saved.get(KEY, []), ["metric"], "the model")
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
     _check_protocol(run, recommender.max_history)

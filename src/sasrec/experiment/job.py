@@ -11,6 +11,7 @@ from sasrec.errors import DataError, ModelError, SettingsError, counted, printab
 from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, tell_of_changes
 from sasrec.recommender.folder import WEIGHTS
 from sasrec.settings.origin import Origin
+from sasrec.settings.plugins import KEY, TABLES, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state
 
@@ -87,6 +88,8 @@ def unfinished_job(folder: Path, *, epochs: int | None = None, data: Source | No
         raise ModelError(f"{folder} holds a model that is finished; there is nothing to go on with")
     begin, about = load_state(path)
     tell_of_changes(about.get("environment"))
+    if isinstance(saved := about.get("settings"), dict):
+        require_parts(saved.get(KEY, []), TABLES, path)
     try:
         run = _saved_settings(about, path)
         source, fingerprint = _text(about["data"]), _text(about["fingerprint"])
@@ -116,6 +119,7 @@ def _saved_settings(about: dict[str, Any], path: Path) -> RunSettings:
     """Return the settings of a checkpoint; every value counts as the user's own."""
     saved: dict[str, Any] = dict(about["settings"])
     name, preset = saved.pop("model_name"), saved.pop("preset")
+    saved.pop(KEY, None)
     values = {key: value for group in saved.values() for key, value in group.items()}
     run = resolve_settings(values, name)
     return replace(

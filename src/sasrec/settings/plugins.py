@@ -187,7 +187,7 @@ def parts_from_outside(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]
     return found
 
 
-def require_parts(needed: object, kinds: Iterable[str], folder: Path) -> None:
+def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> None:
     """Refuse a saved model of which a part from outside is not known here.
 
     Nothing is imported for the folder's sake: what is needed must be installed, registered, or
@@ -196,7 +196,7 @@ def require_parts(needed: object, kinds: Iterable[str], folder: Path) -> None:
     Args:
         needed: What stands under ``plugins`` in its settings.
         kinds: The kinds of parts that are needed for what is to be done.
-        folder: The model's, for the error text.
+        needs: The model folder or checkpoint, for the error text.
 
     Raises:
         ModelError: A part is missing, or the list is no such list.
@@ -204,10 +204,10 @@ def require_parts(needed: object, kinds: Iterable[str], folder: Path) -> None:
     wanted = set(kinds)
     for each in needed if isinstance(needed, list) else [needed]:
         if not isinstance(each, dict) or not all(isinstance(text, str) for text in each.values()):
-            raise ModelError(f"{folder} is damaged or was edited: {KEY!r} is no list of parts")
+            raise ModelError(f"{needs} is damaged or was edited: {KEY!r} is no list of parts")
         part, name = each.get("part", ""), each.get("name", "")
         if part in wanted and name not in TABLES[part]:
-            raise ModelError(printable(f"{folder} needs the {part} {name!r} of {_given(each)}"))
+            raise ModelError(printable(f"{needs} needs the {part} {name!r} of {_given(each)}"))
 
 
 def _given(part: Mapping[str, str]) -> str:
