@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.tuning.options import SearchOptions as SearchOptions
+    from sasrec.tuning.tune import tune as tune
 
 _HOMES = {
     "Evaluation": "sasrec.experiment.evaluate",
@@ -48,6 +50,8 @@ _HOMES = {
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    "SearchOptions": "sasrec.tuning.options",
+    "tune": "sasrec.tuning.tune",
 }
 
 __version__ = "0.1.0"
@@ -56,11 +60,13 @@ __all__ = [  # loaded on first use
     "Recommendation",
     "Recommender",
     "SasrecError",
+    "SearchOptions",
     "compare",
     "evaluate",
     "load",
     "resume",
     "train",
+    "tune",
 ]
 
 

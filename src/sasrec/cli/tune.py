@@ -72,12 +72,12 @@ def tune(
     that all trials share are given as --key=value.
     """
     from sasrec.settings.metric_names import smaller_is_better
-    from sasrec.tuning.options import Options, space_from
+    from sasrec.tuning.options import SearchOptions, space_from
     from sasrec.tuning.tune import Asked, Listeners, tune_as_asked
 
     if (params is None) == (not auto):
         raise SettingsError("give one of --params FILE and --auto")
-    options = Options(
+    options = SearchOptions(
         algo=algo,  # type: ignore[arg-type]  # checked there
         prune=prune,  # type: ignore[arg-type]
         trials=trials,

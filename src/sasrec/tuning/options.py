@@ -1,4 +1,4 @@
-"""Options of a search: how it proposes, when it ends, and where it is kept."""
+"""SearchOptions of a search: how it proposes, when it ends, and where it is kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SpaceGiven = Mapping[str, Mapping[str, Any]] | str | Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class SearchOptions:
     """How to search.
 
     Attributes:

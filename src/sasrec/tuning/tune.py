@@ -22,7 +22,7 @@ from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.system.writing import made_folder
 from sasrec.tuning.found import Found, found_by, write_report, write_settings
 from sasrec.tuning.helpers import Task, search_together
-from sasrec.tuning.options import Options, SpaceGiven, space_from
+from sasrec.tuning.options import SearchOptions, SpaceGiven, space_from
 from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.searchable import built_in_space, check_names
 from sasrec.tuning.space import Parameter
@@ -49,7 +49,7 @@ class Asked:
 
     run: RunSettings
     space: list[Parameter] | None
-    options: Options
+    options: SearchOptions
     folder: Path | None
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ def tune(
     *,
     model: str = "SASRec",
     out: str | Path | None = None,
-    options: Options = Options(),  # noqa: B008 - frozen
+    options: SearchOptions = SearchOptions(),  # noqa: B008 - frozen
     **keywords: Unpack[Keywords],
 ) -> Found:
     """Search settings on the validation cases; test the best once.
