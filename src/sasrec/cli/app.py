@@ -11,7 +11,7 @@ from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
-from sasrec.cli.plugin import with_plugins
+from sasrec.cli.plugin import WithPluginCommands, with_plugins
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate
@@ -42,7 +42,7 @@ def _front(
 
 app = typer.Typer(
     name="sasrec",
-    cls=Group,
+    cls=WithPluginCommands,
     help="Sequential recommendation: learn from the order of what people did, predict the next.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

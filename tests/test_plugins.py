@@ -1,0 +1,340 @@
+"""Parts from outside: what is taken, what is refused, and what a saved model says of them."""
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from torch import nn
+
+import sasrec
+from sasrec.errors import DataError, ModelError, SettingsError
+from sasrec.settings import plugins, providers, registry
+from sasrec.settings.plugins import TABLES, plugins_here, with_plugins
+from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
+
+DATA = "synthetic:users=40,items=20,length=8,topics=4"
+FILE = '''
+import sasrec
+from torch import nn
+
+@sasrec.register_model
+class Bag(sasrec.NextItemModel):
+    class Settings(sasrec.Settings):
+        hidden_size: int = 4
+        """Width."""
+
+    def __init__(self, settings, catalogue):
+        super().__init__()
+        self.items = nn.Embedding(catalogue.n_items + 1, settings.hidden_size, padding_idx=0)
+
+    @property
+    def item_table(self):
+        return self.items.weight
+
+    def encode(self, batch, at=None):
+        hidden = self.items(batch.items)
+        return hidden if at is None else hidden[at]
+'''
+
+
+class Last(sasrec.NextItemModel):
+    """Scores by the last item."""
+
+    Settings = sasrec.Settings
+
+    def __init__(self, settings: sasrec.Settings, catalogue: sasrec.Catalogue) -> None:
+        super().__init__()
+        self.items = nn.Embedding(catalogue.n_items + 1, 4, padding_idx=0)
+        self.scale = torch.arange(4.0)  # neither weight nor buffer
+
+    @property
+    def item_table(self) -> torch.Tensor:
+        return self.items.weight
+
+    def encode(self, batch: sasrec.Batch, at: torch.Tensor | None = None) -> torch.Tensor:
+        hidden: torch.Tensor = self.items(batch.items) * self.scale
+        return hidden if at is None else hidden[at]
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget afterwards what a test has registered."""
+    for table in TABLES.values():
+        monkeypatch.setattr(table, "_added", dict(table._added))
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
+    yield
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "bag.py"
+    path.write_text(FILE)
+    return path
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, **entries: list[str]) -> None:
+    """Let packages offer models: name to the addresses of those that do."""
+    found = {
+        name: [EntryPoint(name, address, "sasrec.models") for address in addresses]
+        for name, addresses in entries.items()
+    }
+    known = providers.offered
+    monkeypatch.setattr(
+        registry, "offered", lambda group: found if group == "sasrec.models" else known(group)
+    )
+
+
+def test_a_registered_model_trains_and_loads_by_its_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sasrec.register_model(Last) is Last
+    trained = sasrec.train(DATA, {"epochs": 1}, model="last", out=tmp_path / "m")
+    monkeypatch.setattr(MODELS, "_added", {})
+    with pytest.raises(ModelError, match=r"needs the model 'Last' of the module .*models=\[Last\]"):
+        sasrec.load(tmp_path / "m")
+    loaded = sasrec.load(tmp_path / "m", models=[Last])
+    assert loaded.recommend([["i1", "i2"]]) == trained.recommend([["i1", "i2"]])
+
+
+def test_loading_changes_no_random_numbers(tmp_path: Path) -> None:
+    sasrec.register_model(Last)
+    sasrec.train(DATA, {"epochs": 1}, model="Last", out=tmp_path / "m")
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    sasrec.load(tmp_path / "m")
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_file_is_named_by_the_folder_and_runs_once(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sasrec.load_plugin(file)
+    sasrec.load_plugin(str(file))
+    sasrec.train(DATA, {"epochs": 1}, model="Bag", out=tmp_path / "m")
+    [part] = json.loads((tmp_path / "m" / "settings.json").read_text())["plugins"]
+    assert part == {"part": "model", "name": "Bag", "from": "file", "place": str(file)}
+    monkeypatch.setattr(MODELS, "_added", {})
+    with pytest.raises(ModelError, match=r"plug-in file .*bag.py; give it with --plugin bag.py"):
+        sasrec.load(tmp_path / "m")
+
+
+def test_a_built_in_model_names_no_plugins(tmp_path: Path) -> None:
+    sasrec.train(DATA, {"epochs": 1, "hidden_size": 8, "preset": "recbole"}, out=tmp_path / "m")
+    assert "plugins" not in json.loads((tmp_path / "m" / "settings.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("import torch\n", "registers nothing; end it with"),
+        ("x = 1\nimport no_such_thing\n", r"mine.py, line 2 cannot be run: ModuleNotFoundError"),
+        ("def f(:\n", r"mine.py, line 1 cannot be run: SyntaxError"),
+        ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is no model: derive"),
+    ],
+)
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=told):
+        sasrec.load_plugin(path)
+    with pytest.raises(SettingsError, match="no such plug-in"):
+        sasrec.load_plugin(tmp_path / "other.py")
+
+
+def test_a_model_is_refused_with_all_that_it_lacks() -> None:
+    class Bare(sasrec.NextItemModel):
+        def __init__(self) -> None:
+            super().__init__()
+
+    told = (
+        r"Bare cannot be registered: it lacks encode.*; it lacks item_table .* or score.*; "
+        r"its __init__ does not take \(settings, catalogue\); it lacks Settings"
+    )
+    with pytest.raises(SettingsError, match=told):
+        sasrec.register_model(Bare)
+
+
+def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
+    class Needy(Last):
+        class Settings(sasrec.Settings):
+            width: int
+            epochs: int = 3
+
+        defaults = {"no_such_setting": 1}
+
+    told = "'width' has no default; the setting 'epochs' is one that all models have; .*defaults"
+    with pytest.raises(SettingsError, match=told):
+        sasrec.register_model(Needy)
+
+
+def test_names_that_clash_are_refused(file: Path) -> None:
+    class GRU4REC(Last):
+        """Differs from a built-in name in case alone."""
+
+    class Popularity(Last):
+        """Has the name of a baseline."""
+
+    with pytest.raises(SettingsError, match="has the name of the built-in model 'GRU4Rec'"):
+        sasrec.register_model(GRU4REC)
+    with pytest.raises(SettingsError, match="the name 'Popularity' is taken"):
+        sasrec.register_model(Popularity)
+    sasrec.load_plugin(file)
+    other = type("Bag", (Last,), {"__module__": "elsewhere"})
+    with pytest.raises(SettingsError, match=r"has the name of that of file .*bag.py; rename one"):
+        sasrec.register_model(other)
+
+
+def test_a_cell_that_is_run_again_replaces_its_model() -> None:
+    for _ in range(2):
+        again = type("Cell", (Last,), {"__module__": "__main__"})
+        sasrec.register_model(again)
+    assert MODELS["Cell"] is again
+    with pytest.raises(SettingsError, match="'Cell' is defined in the script itself"):
+        plugins_here()
+
+
+def test_an_entry_point_is_loaded_when_its_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, Last=[f"{__name__}:Last"], Broken=["no_such_module:Broken"])
+    assert "Broken" in MODELS
+    assert MODELS.called("last") == "Last"
+    assert not MODELS.added()
+    assert MODELS["Last"] is Last
+    with pytest.raises(SettingsError, match="'Broken' of package unknown cannot be loaded"):
+        MODELS["Broken"]
+
+
+def test_an_entry_point_must_have_the_name_of_its_class_and_be_the_only_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offer(monkeypatch, Newest=[f"{__name__}:Last"], Twice=["a:Twice", "b:Twice"])
+    with pytest.raises(SettingsError, match="the name 'Newest' is not that of the class"):
+        MODELS["Newest"]
+    with pytest.raises(SettingsError, match=r"'Twice' is offered by .* and .*; uninstall one"):
+        MODELS["Twice"]
+
+
+@pytest.mark.parametrize(
+    "edited", [{"part": 1}, "text", [["a"]], [{"part": "model", "name": "Gone", "from": "x"}]]
+)
+def test_an_edited_list_of_plugins_is_a_damaged_folder(tmp_path: Path, edited: object) -> None:
+    with pytest.raises(ModelError):
+        plugins.require_parts(edited, ["model"], tmp_path)
+
+
+def reciprocal(ranks: np.ndarray, k: int) -> np.ndarray:
+    table = ranks if ranks.ndim == 2 else ranks[:, None]
+    return np.where((table >= 1) & (table <= k), 1 / np.maximum(table, 1), 0.0).max(1)
+
+
+def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path) -> None:
+    sasrec.register_metric(sasrec.Metric("reciprocal", reciprocal))
+    settings = {"epochs": 1, "hidden_size": 8, "metrics": "reciprocal,mrr", "preset": "recbole"}
+    settings |= {"valid_metric": "reciprocal@10"}
+    found = sasrec.train(DATA, settings, out=tmp_path / "m")
+    test = found.metrics["reports"][0]["test"]
+    assert test["reciprocal@10"] == test["mrr@10"] > 0
+    METRICS._added.clear()
+    with pytest.raises(ModelError, match="needs the metric 'reciprocal' of the module"):
+        sasrec.evaluate(tmp_path / "m")
+    assert sasrec.evaluate(tmp_path / "m", metrics="mrr", valid_metric="mrr@5").report.test
+
+
+@pytest.mark.parametrize(
+    ("metric", "told"),
+    [
+        (reciprocal, "wrap the function in sasrec.Metric"),
+        (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
+        (sasrec.Metric("mrr", reciprocal), "has the name of the built-in metric 'mrr'"),
+        (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* value a case"),
+        (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
+    ],
+)
+def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, told: str) -> None:
+    with pytest.raises(SettingsError, match=told):
+        sasrec.register_metric(metric)
+
+
+def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "events.lines"
+    path.write_text("a 1\na 2\na 3\nb 2\nb 3\nb 1\n")
+    with pytest.raises(DataError, match=r"unknown kind of file '.lines'.*--plugin"):
+        sasrec.train(path)
+
+    def read(path: Path, settings: object) -> pl.DataFrame:
+        rows = [line.split() for line in path.read_text().splitlines()]
+        return pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+
+    sasrec.register_reader(".lines", read)
+    settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "time_column": "none"}
+    assert len(sasrec.train(path, settings).items) == 3
+    READERS._added.clear()
+    sasrec.register_reader("lines", lambda path, settings: path.no_such_thing)
+    with pytest.raises(DataError, match=r"events.lines cannot be read by the plug-in for .lines"):
+        sasrec.train(path, settings)
+    READERS._added.clear()
+    sasrec.register_reader("lines", lambda path, settings: [1])
+    with pytest.raises(DataError, match="returns a list; it must return a Polars data frame"):
+        sasrec.train(path, settings)
+
+
+def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> None:
+    with pytest.raises(SettingsError, match="built-in reader 'csv'"):
+        sasrec.register_reader(".csv", lambda path, settings: pl.DataFrame())
+    with pytest.raises(SettingsError, match="is no function of"):
+        sasrec.register_reader(".lines", lambda path: pl.DataFrame())
+    with pytest.raises(SettingsError, match="'L!' is no suffix"):
+        sasrec.register_reader(".L!", lambda path, settings: pl.DataFrame())
+
+
+def test_a_loss_from_outside_is_chosen_by_name_and_remembered(tmp_path: Path) -> None:
+    def build(settings: object, n_items: int) -> object:
+        def squares(hidden, targets, table, negatives):  # type: ignore[no-untyped-def]
+            return (1 - (hidden * table[targets]).sum(1)).square().sum() / max(len(targets), 1)
+
+        return squares
+
+    sasrec.register_loss(sasrec.SampledLoss("Squares", build, needs_item_vectors=True))  # type: ignore[arg-type]
+    settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "loss": "squares"}
+    found = sasrec.train(DATA, settings, out=tmp_path / "m")
+    assert found.settings["plugins"][0]["name"] == "Squares"
+    LOSSES._added.clear()
+    sasrec.load(tmp_path / "m")  # to recommend, the loss is not needed
+    with pytest.raises(SettingsError, match=r"loss is .squares.: Input should be"):
+        sasrec.train(DATA, settings)
+
+
+def test_a_loss_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"wrap the function in sasrec.SampledLoss"):
+        sasrec.register_loss(len)  # type: ignore[arg-type]
+    for loss, told in (
+        (sasrec.SampledLoss("bpr", lambda settings, n: None), "built-in loss 'BPR'"),  # type: ignore[arg-type, return-value]
+        (sasrec.SampledLoss("no name", lambda settings, n: None), "no name for a loss"),  # type: ignore[arg-type, return-value]
+        (
+            sasrec.FullLoss("Mine", lambda settings, n: None, uses=frozenset({"margin"})),  # type: ignore[arg-type, return-value]
+            "uses 'margin', which is no setting of training",
+        ),
+    ):
+        with pytest.raises(SettingsError, match=told):
+            sasrec.register_loss(loss)
+
+
+def names_known() -> list[str]:
+    return list(MODELS)
+
+
+def test_another_process_is_handed_the_files_and_modules(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sasrec.load_plugin(file)
+    sasrec.register_model(Last)
+    handed = plugins_here()
+    assert (handed.files, handed.modules) == ((file,), (__name__,))
+    monkeypatch.setattr(MODELS, "_added", {})
+    monkeypatch.setattr(plugins, "_loaded", {})
+    assert "Bag" in with_plugins(plugins.Plugins(handed.files, ()), names_known)
