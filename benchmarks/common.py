@@ -13,6 +13,7 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.experiment.fitting import training_batches
 from sasrec.losses.objective import training_loss
+from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.resolve import RunSettings
@@ -103,7 +104,7 @@ def training_loop(
         Both.
     """
     torch.manual_seed(run.training.seed)
-    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history).to(device)
+    model = SASRec(run.model, Catalogue(n_items, 0, run.data.max_history)).to(device)
     loop = TrainingLoop(
         model,
         training_batches(split, run, with_times=model.needs_times, device=device),

@@ -24,6 +24,7 @@ LAYERS = [
     "explanation",
     "tuning",
     "recbole",
+    "testing",
     "cli",
 ]
 DOORS = {"__init__", "__main__"}

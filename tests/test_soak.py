@@ -15,6 +15,7 @@ from sasrec.settings.resolve import resolve_settings
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.experiment.fitting import training_batches
+from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.losses.objective import training_loss
@@ -28,7 +29,7 @@ run = resolve_settings({
 began = time.time()
 corpus = load_corpus("synthetic:users=204000,items=1000000,length=50,topics=1000", run.data)
 read, split = time.time() - began, leave_one_out(corpus.sequences)
-model = SASRec(run.model, n_items=len(corpus.items), max_history=50)
+model = SASRec(run.model, Catalogue(len(corpus.items), 0, 50))
 loop = TrainingLoop(
     model,
     training_batches(split, run),

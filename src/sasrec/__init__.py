@@ -29,14 +29,26 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sasrec.comparison.start import compare as compare
+    from sasrec.data.batches.batching import Batch as Batch
+    from sasrec.data.formats.from_outside import register_reader as register_reader
     from sasrec.errors import SasrecError as SasrecError
+    from sasrec.evaluation.registration import Metric as Metric
+    from sasrec.evaluation.registration import register_metric as register_metric
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
+    from sasrec.losses.contract import FullLoss as FullLoss
+    from sasrec.losses.contract import SampledLoss as SampledLoss
+    from sasrec.losses.registration import register_loss as register_loss
+    from sasrec.models.contract import Catalogue as Catalogue
+    from sasrec.models.contract import NextItemModel as NextItemModel
+    from sasrec.models.registration import register_model as register_model
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.settings.fields import Settings as Settings
+    from sasrec.settings.plugins import load_plugin as load_plugin
     from sasrec.tuning.options import SearchOptions as SearchOptions
     from sasrec.tuning.tune import tune as tune
 
@@ -50,20 +62,45 @@ _HOMES = {
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    # What a plug-in is made of, and how it is made known:
+    "Batch": "sasrec.data.batches.batching",
+    "Catalogue": "sasrec.models.contract",
+    "FullLoss": "sasrec.losses.contract",
+    "Metric": "sasrec.evaluation.registration",
+    "NextItemModel": "sasrec.models.contract",
+    "SampledLoss": "sasrec.losses.contract",
+    "Settings": "sasrec.settings.fields",
+    "load_plugin": "sasrec.settings.plugins",
+    "register_loss": "sasrec.losses.registration",
+    "register_metric": "sasrec.evaluation.registration",
+    "register_model": "sasrec.models.registration",
+    "register_reader": "sasrec.data.formats.from_outside",
     "SearchOptions": "sasrec.tuning.options",
     "tune": "sasrec.tuning.tune",
 }
 
 __version__ = "0.1.0"
 __all__ = [  # loaded on first use
+    "Batch",
+    "Catalogue",
     "Evaluation",
+    "FullLoss",
+    "Metric",
+    "NextItemModel",
     "Recommendation",
     "Recommender",
+    "SampledLoss",
     "SasrecError",
     "SearchOptions",
+    "Settings",
     "compare",
     "evaluate",
     "load",
+    "load_plugin",
+    "register_loss",
+    "register_metric",
+    "register_model",
+    "register_reader",
     "resume",
     "train",
     "tune",

@@ -95,7 +95,7 @@ def test_a_bug_of_ours_exits_with_1_and_keeps_the_trace(
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("sasrec.experiment.run.run_experiment", broken)
+    monkeypatch.setattr("sasrec.experiment.train_into.run_prepared", broken)
     monkeypatch.setattr("tempfile.tempdir", str(place))
     monkeypatch.setattr(sys, "argv", ["sasrec", "train", "-d", "good.inter"])
     with pytest.raises(SystemExit) as leaving:

@@ -22,6 +22,7 @@ from sasrec.evaluation.ranking import (
     ranks_of_,
     top_items,
 )
+from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 CPU = torch.device("cpu")
@@ -42,7 +43,7 @@ def split(corpus: Corpus) -> Split:
 def model(corpus: Corpus) -> SASRec:
     torch.manual_seed(3)
     size = SASRecSettings(hidden_size=8, inner_size=8, initializer_range=0.5)
-    return SASRec(size, n_items=len(corpus.items), max_history=HISTORY)
+    return SASRec(size, Catalogue(len(corpus.items), 0, HISTORY))
 
 
 def ranked(model: SASRec, split: Split) -> Ranking:

@@ -16,6 +16,7 @@ from sasrec.kernels import attention as kernel
 from sasrec.kernels import library
 from sasrec.kernels.attention import kept_mask
 from sasrec.losses.full import softmax_cross_entropy
+from sasrec.models.contract import Catalogue
 from sasrec.models.parts.dropped import dropped_attention_plain
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
@@ -114,7 +115,7 @@ def test_a_step_is_pytorchs_to_the_precision_of_bfloat16(form):
     settings = SASRecSettings(
         hidden_dropout_prob=0, attn_dropout_prob=0, initializer_range=0.1, **form
     )
-    model = SASRec(settings, n_items=90, max_history=20).train()
+    model = SASRec(settings, Catalogue(90, 0, 20)).train()
     batch = some_windows(rows=7, columns=20, n_items=90)
     exact = value_and_gradients(model, batch)
     with torch.autocast("cpu", torch.bfloat16):
@@ -135,7 +136,7 @@ def test_attention_inside_a_network_is_the_plain_one(kind, monkeypatch):
     settings = SASRecSettings(
         hidden_dropout_prob=0, attn_dropout_prob=0.3, relative_bias=kind, time_dropout_prob=0
     )
-    model = SASRec(settings, n_items=90, max_history=40).train()
+    model = SASRec(settings, Catalogue(90, 0, 40)).train()
     batch = some_windows(rows=5, columns=40, n_items=90)
     calls = []
 

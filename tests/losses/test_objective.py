@@ -136,7 +136,7 @@ MARGIN = SampledLoss(
 
 
 def test_a_loss_takes_one_object_and_one_line(monkeypatch):
-    monkeypatch.setitem(LOSSES, "Margin", f"{__name__}:MARGIN")
+    monkeypatch.setitem(LOSSES.built_in, "Margin", f"{__name__}:MARGIN")
     settings = TrainingSettings(loss="margin")
     assert (settings.loss, settings.sampler) == ("Margin", "in_batch")
     hidden, table = torch.eye(4)[1:3], torch.eye(5)[:, :4]

@@ -16,9 +16,9 @@ from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
 from sasrec.models.bert4rec import BERT4Rec
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.transrec import distances
-from sasrec.settings.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
@@ -71,10 +71,8 @@ def batch_of(histories: list[list[int]], users: list[int] | None = None) -> Batc
 def build(
     name: str, n_items: int = 30, n_users: int = 9, longest: int = 8, **values: object
 ) -> NextItemModel:
-    settings = resolve("model", MODEL_SETTINGS, name)(**values)
-    model: NextItemModel = resolve("model", MODELS, name)(
-        settings, n_items=n_items, n_users=n_users, max_history=longest
-    )
+    settings = MODELS[name].Settings(**values)
+    model: NextItemModel = MODELS[name](settings, Catalogue(n_items, n_users, longest))
     return model
 
 
@@ -155,23 +153,6 @@ def test_losses_are_recboles(vectors_of: str) -> None:
     assert loss.item() == pytest.approx(vectors["loss"].item(), rel=1e-5)
 
 
-HISTORIES = [[3, 1, 4, 1, 5], [9, 2], [6, 5, 3, 5, 8, 9, 7], [3]]
-
-
-@every_rival
-@torch.no_grad()
-def test_states_depend_neither_on_padding_nor_on_other_windows(name: str) -> None:
-    torch.manual_seed(0)
-    model = build(name).eval()
-    together = model.score(model.encode(batch_of(HISTORIES, [1, 2, 3, 0])))
-    alone = [
-        model.score(model.encode(batch_of([history], [user])))
-        for history, user in zip(HISTORIES, [1, 2, 3, 0], strict=True)
-    ]
-    assert together.shape == (15, 31)
-    assert torch.allclose(together, torch.cat(alone), rtol=0, atol=1e-5)
-
-
 @every_rival
 @torch.no_grad()
 def test_a_later_event_leaves_earlier_states_unchanged(name: str) -> None:
@@ -181,27 +162,6 @@ def test_a_later_event_leaves_earlier_states_unchanged(name: str) -> None:
     after = model.encode(batch_of([[3, 1, 4, 2, 5, 9]]))
     assert torch.allclose(before[:3], after[:3], rtol=0, atol=1e-6)
     assert torch.allclose(before[3], after[3], rtol=0, atol=1e-6) == (name == "BPR")
-
-
-@every_rival
-@torch.no_grad()
-def test_states_wanted_only_at_some_positions_are_those_of_all(name: str) -> None:
-    torch.manual_seed(0)
-    model, at = build(name).eval(), torch.tensor([4, 2, 13, 13])
-    batch = batch_of(HISTORIES, [1, 2, 3, 0])
-    assert torch.allclose(model.encode(batch, at), model.encode(batch)[at], rtol=0, atol=1e-5)
-
-
-@every_rival
-@torch.no_grad()
-def test_candidates_get_the_scores_of_the_whole_ranking(name: str) -> None:
-    torch.manual_seed(0)
-    model = build(name).eval()
-    hidden = model.encode(batch_of(HISTORIES))
-    candidates = torch.arange(len(hidden) * 3).reshape(-1, 3) % 31
-    assert torch.allclose(
-        model.score(hidden, candidates), model.score(hidden).gather(1, candidates), atol=1e-5
-    )
 
 
 @every_rival
@@ -241,7 +201,7 @@ def test_every_rival_learns_what_follows(name: str) -> None:
 
 def test_bert4rec_is_asked_about_masked_events_only() -> None:
     torch.manual_seed(0)
-    model = BERT4Rec(resolve("model", MODEL_SETTINGS, "BERT4Rec")(), n_items=30, max_history=8)
+    model = BERT4Rec(BERT4Rec.Settings(), Catalogue(30, 0, 8))
     whole = Batch(
         items=torch.tensor([3, 1, 4, 0, 9, 0, 0, 0, 0, 0, 0, 0]),  # two windows, one of padding
         offsets=torch.tensor([0, 4, 8, 12]),

@@ -13,6 +13,7 @@ from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.sampled import bpr
+from sasrec.models.contract import Catalogue
 from sasrec.models.parts.layers import layout_of
 from sasrec.models.sasrec import SASRec, SASRecSettings
 from sasrec.recbole.importing import renamed_weights
@@ -53,7 +54,7 @@ def golden(name, config):
     }
     settings = SASRecSettings(**config)
     n_items = len(weights["item_embedding.weight"]) - 1
-    model = SASRec(settings, n_items=n_items, max_history=20).eval()
+    model = SASRec(settings, Catalogue(n_items, 0, 20)).eval()
     model.load_state_dict(renamed_weights(weights, n_layers=settings.n_layers))
     pairs = zip(vectors["item_seq"].tolist(), vectors["item_length"].tolist(), strict=True)
     return model, batch_of([sequence[:length] for sequence, length in pairs]), vectors
@@ -110,7 +111,7 @@ def network(form="defaults", n_items=30, max_history=8, seed=0, **settings):
     """Return a small network with weights large enough that everything shows."""
     torch.manual_seed(seed)
     config = {"hidden_size": 16, "inner_size": 24, "initializer_range": 0.3, **FORMS[form]}
-    model = SASRec(SASRecSettings(**(config | settings)), n_items=n_items, max_history=max_history)
+    model = SASRec(SASRecSettings(**(config | settings)), Catalogue(n_items, 0, max_history))
     for name, weight in model.named_parameters():
         if ".bias.by_" in name:  # they begin at zero
             nn.init.normal_(weight)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
 from sasrec.models.caser import Caser, CaserSettings
+from sasrec.models.contract import Catalogue
 from sasrec.models.parts.sliding import largest_found
 
 
@@ -49,7 +50,7 @@ def test_values_and_gradients_are_those_of_each_position_alone(
 def test_caser_is_the_same_whichever_way_it_goes(lengths: tuple[int, ...]) -> None:
     torch.manual_seed(4)
     settings = CaserSettings(embedding_size=8, nh=2, nv=2, dropout_prob=0)
-    model = Caser(settings, n_items=20, max_history=8, n_users=5)
+    model = Caser(settings, Catalogue(20, 5, 8))
     items = torch.randint(1, 21, (sum(lengths),))
     offsets = F.pad(torch.tensor(lengths).cumsum(0), (1, 0))
     users = torch.randint(0, 6, (len(lengths),))

@@ -162,7 +162,7 @@ def test_keys_of_recbole_are_told_with_the_others() -> None:
 def test_a_model_and_its_protocol_are_checked_too() -> None:
     told = mistakes_in({"loss": "CE", "metrics": "gauc", "candidates": "uni9"}, "TransRec")
     assert "gauc is about the ranking of all items" in told[0]
-    assert "the scores of TransRec" in told[1]
+    assert "TransRec does not score by dot product" in told[1]
 
 
 def test_words_and_files_that_cannot_be_read_are_told_together(files: list[str]) -> None:

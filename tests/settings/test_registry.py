@@ -5,30 +5,25 @@ import pytest
 
 import sasrec
 from sasrec.errors import SettingsError
-from sasrec.settings.registry import (
-    BASELINES,
-    LOSSES,
-    MODEL_SETTINGS,
-    MODELS,
-    WITHOUT_TABLE,
-    resolve,
-)
+from sasrec.models.contract import Catalogue
+from sasrec.models.registration import check_model
+from sasrec.settings.registry import BASELINES, LOSSES, MODELS, READERS, Parts
 
 
-@pytest.mark.parametrize("table", [MODELS, BASELINES, MODEL_SETTINGS])
-def test_every_line_resolves(table: dict[str, str]) -> None:
+@pytest.mark.parametrize("table", [MODELS, BASELINES, READERS])
+def test_every_line_resolves(table: Parts) -> None:
     for name in table:
-        assert callable(resolve("part", table, name))
+        assert callable(table[name])
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_is_an_object_of_its_name(name: str) -> None:
-    assert resolve("loss", LOSSES, name).name == name
+    assert LOSSES[name].name == name
 
 
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(SettingsError, match="unknown model 'SASREC2'; did you mean 'SASRec'"):
-        resolve("model", MODELS, "SASREC2")
+        MODELS["SASREC2"]
 
 
 def test_version_is_the_same_everywhere() -> None:
@@ -39,6 +34,11 @@ def test_version_is_the_same_everywhere() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_models_without_an_item_table_are_known(name: str) -> None:
-    settings = resolve("model", MODEL_SETTINGS, name)()
-    model = resolve("model", MODELS, name)(settings, n_items=5, max_history=4, n_users=3)
-    assert (model.item_table is None) == (name in WITHOUT_TABLE)
+    kind = MODELS[name]
+    model = kind(kind.Settings(), Catalogue(5, 3, 4))
+    assert (model.item_table is not None) == kind.has_item_table()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_built_in_models_keep_the_contract_they_ask_of_others(name: str) -> None:
+    check_model(MODELS[name], MODELS[name].__name__)

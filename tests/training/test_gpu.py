@@ -13,6 +13,7 @@ from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
 from sasrec.losses.objective import training_loss
+from sasrec.models.contract import Catalogue
 from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
@@ -97,7 +98,7 @@ def loop_of(corpus: Corpus, device: torch.device, **values: object) -> TrainingL
     )
     split = leave_one_out(corpus.sequences)
     torch.manual_seed(0)
-    model = SASRec(run.model, n_items=len(corpus.items), max_history=run.data.max_history)  # type: ignore[arg-type]
+    model = SASRec(run.model, Catalogue(len(corpus.items), 0, run.data.max_history))  # type: ignore[arg-type]
     model.to(device)
     return TrainingLoop(
         model,

@@ -16,9 +16,9 @@ from sasrec.kernels import library
 from sasrec.kernels import pairs as kernel
 from sasrec.losses.objective import training_loss
 from sasrec.losses.sampled import bpr
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.popularity import item_counts
-from sasrec.settings.registry import MODELS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training import flat
 from sasrec.training.averaging import WeightAverage
@@ -44,9 +44,7 @@ class Told:
 def model_named(name: str, width: int, n_users: int = USERS, n_items: int = ITEMS) -> NextItemModel:
     torch.manual_seed(1)
     settings = resolve_settings({"embedding_size": width}, name).model
-    model: NextItemModel = resolve("model", MODELS, name)(
-        settings, n_items=n_items, n_users=n_users, max_history=10
-    )
+    model: NextItemModel = MODELS[name](settings, Catalogue(n_items, n_users, 10))
     if name == "TransRec":
         nn.init.normal_(model.translation, std=0.1)  # type: ignore[arg-type]
     return model

@@ -14,6 +14,7 @@ from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import Outcome, run_experiment
 from sasrec.losses.objective import training_loss
+from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.registry import LOSSES
@@ -70,7 +71,7 @@ def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SA
     split = leave_one_out(corpus.sequences)
     settings = resolve_settings({**SMALL, "patience": patience, "epochs": 20, "averaging": 0.0})
     torch.manual_seed(0)
-    model = SASRec(settings.model, n_items=len(corpus.items), max_history=50)  # type: ignore[arg-type]
+    model = SASRec(settings.model, Catalogue(len(corpus.items), 0, 50))  # type: ignore[arg-type]
     seen: list[Tensor] = []
     following = iter(scores)
 

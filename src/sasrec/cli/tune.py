@@ -7,13 +7,28 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from sasrec.cli.options import AsJson, ConfigFiles, CutOffs, Data, ModelName, Preset, Quiet
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress
-from sasrec.cli.run import AsJson, ConfigFiles, Data, Preset, Quiet, settings_from
+from sasrec.cli.run import cut_offs, settings_from
+from sasrec.cli.search_options import (
+    Algorithm,
+    BuiltIn,
+    EarlyStop,
+    Jobs,
+    Minutes,
+    Out,
+    Pruning,
+    Seeds,
+    Space,
+    Storage,
+    Study,
+    Trials,
+)
 from sasrec.cli.tune_result import print_found, short
 from sasrec.errors import SettingsError
 
@@ -24,52 +39,29 @@ if TYPE_CHECKING:
 def tune(
     context: typer.Context,
     data: Data,
-    params: Annotated[
-        Path | None, typer.Option(help="The space: a hyper.test file, or YAML (.yaml, .yml).")
-    ] = None,
-    auto: Annotated[
-        bool, typer.Option("--auto", help="Search a built-in space of SASRec.")
-    ] = False,
-    algo: Annotated[
-        str | None,
-        typer.Option(help="exhaustive (default for choices only), random, or tpe."),
-    ] = None,
-    prune: Annotated[
-        str, typer.Option(help="End hopeless trials early: halving, hyperband, or none.")
-    ] = "halving",
-    trials: Annotated[int, typer.Option(min=1, help="Most trials of random and tpe.")] = 100,
-    minutes: Annotated[
-        float | None, typer.Option(min=0, help="Begin no trial later than this.")
-    ] = None,
-    early_stop: Annotated[
-        int | None, typer.Option(min=1, help="End after so many trials without progress.")
-    ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(help="File or database URL of the study; default OUT/study.journal."),
-    ] = None,
-    study: Annotated[str, typer.Option(help="Name of the study in the storage.")] = "sasrec",
-    jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="Trials at a time; the cores are shared.")
-    ] = 1,
-    seeds: Annotated[
-        int, typer.Option(min=0, help="Train the best again with so many seeds, and test it.")
-    ] = 1,
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="Name; as of sasrec train.")
-    ] = "SASRec",
+    params: Space = None,
+    auto: BuiltIn = False,
+    algo: Algorithm = None,
+    prune: Pruning = "halving",
+    trials: Trials = 100,
+    minutes: Minutes = None,
+    early_stop: EarlyStop = None,
+    storage: Storage = None,
+    study: Study = "sasrec",
+    jobs: Jobs = 1,
+    seeds: Seeds = 1,
+    model: ModelName = "SASRec",
     config_file: ConfigFiles = None,
     preset: Preset = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; default tuned/DATA.")
-    ] = None,
+    topk: CutOffs = None,
+    out: Out = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search settings on the validation cases; the test is looked at once, for the best.
+    """Search the best settings by validation, then test them once.
 
-    The same command goes on where a search stopped, and may run several times at once. Settings
-    that all trials share are given as --key=value.
+    The same command continues a search, and may run several times at once.
+    Settings that all trials share are given as --key=value.
     """
     from sasrec.settings.metric_names import smaller_is_better
     from sasrec.tuning.options import SearchOptions, space_from
@@ -88,7 +80,7 @@ def tune(
         jobs=jobs,
         seeds=seeds,
     )
-    run = settings_from(context.args, config_file, preset, {}, model)
+    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
     folder = out if out is not None else Path("tuned") / model_folder_name(data, run.model_name)
     space = None if params is None else space_from(expanded(params))
     asked = Asked(run, space, options, expanded(folder))

@@ -6,6 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from sasrec.errors import counted
+
 if TYPE_CHECKING:
     from sasrec.tuning.found import Found
 
@@ -22,7 +24,8 @@ def print_found(found: Found, data: str, *, as_json: bool) -> None:
         print(json.dumps(_as_json(found)))
         return
     also = f", {found.failed} failed" if found.failed else ""
-    print(f"best of {found.judged} trials{also}: {found.watched} {found.score:.4f} (validation)")
+    best = f"{found.watched} {found.score:.4f} (validation)"
+    print(f"best of {counted(found.judged, 'trial')}{also}: {best}")
     for key, value in found.settings.items():
         print(f"  {key}: {short(value)}")
     for sentence in found.sentences():

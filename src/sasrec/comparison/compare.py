@@ -11,7 +11,7 @@ from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
-from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.registration import rank_metric
 from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
 from sasrec.experiment.measuring import baseline_reports, measured
@@ -122,7 +122,7 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
     Raises:
         SettingsError: A metric is no mean over cases.
     """
-    odd = [name for name in run.evaluation.metrics if name not in RANK_METRICS]
+    odd = [name for name in run.evaluation.metrics if rank_metric(name) is None]
     if odd:
         raise SettingsError(f"{odd[0]} is no mean over cases, so it cannot be compared")
     return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
@@ -211,7 +211,7 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
         SettingsError: There is such a setting.
     """  # by Mistakes.tell
     shared = {key for group in SHARED for key in group.model_fields}
-    everything = {key for model in MODELS for key in known_keys(model)}
+    everything = {key for model in (*MODELS.built_in, *models) for key in known_keys(model)}
     having = {key for model in models for key in known_keys(model)}
     mistakes = Mistakes()
     for layer in settings:

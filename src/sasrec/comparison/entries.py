@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sasrec.errors import DataError
-from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.registration import values_of
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
 from sasrec.settings.metric_names import split_key
 
@@ -268,8 +268,7 @@ def _costs(courses: list[Course]) -> dict[str, float]:
 
 def _values(ranks: np.ndarray, key: str) -> np.ndarray:
     name, k = split_key(key)
-    values: np.ndarray = RANK_METRICS[name](ranks, k)
-    return values
+    return values_of(name, ranks, k)
 
 
 def _standard_error(values: list[np.ndarray]) -> float:

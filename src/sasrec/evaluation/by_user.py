@@ -16,8 +16,9 @@ from sasrec.data.batches.batching import Collator
 from sasrec.data.batches.windows import case_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
-from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
+from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.ranking import last_scores
+from sasrec.evaluation.registration import rank_metric
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.evaluation import EvaluationSettings
 
@@ -146,8 +147,8 @@ def _values(found: UserLists, lists: Lists, settings: EvaluationSettings) -> dic
             if told.any():
                 values[name] = float(np.average(each[told], weights=weights[told]))
         for k in settings.topk:
-            if name in RANK_METRICS:
-                values[f"{name}@{k}"] = float(RANK_METRICS[name](found.ranks, k).mean())
+            if (metric := rank_metric(name)) is not None:
+                values[f"{name}@{k}"] = float(metric(found.ranks, k).mean())
             elif name in LIST_METRICS:
                 values[f"{name}@{k}"] = LIST_METRICS[name](lists, k)
     return values

@@ -12,11 +12,13 @@ import torch
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
+from sasrec.errors import counted
 from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.candidates import PAPER, ranks_among_candidates
 from sasrec.evaluation.candidates import sampled_candidates as sampled_candidates
-from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS, Lists
+from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.ranking import rank_targets, removed_counts
+from sasrec.evaluation.registration import rank_metric
 from sasrec.kernels import library
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.evaluation import EvaluationSettings
@@ -101,7 +103,7 @@ def describe_protocol(
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
         if settings.sampled_by == "user":
             ranked += " for each case, all cases of a user in one list"
-    seen = "" if max_history is None else f"last {max_history} events, "
+    seen = "" if max_history is None else f"last {counted(max_history, 'event')}, "
     if corpus.sequences.times is None:
         split += " in the order of the source, without times"
     return (
@@ -254,8 +256,8 @@ def _measure_cases(
             if not np.isnan(each).all():  # with one item alone there is nothing to order
                 values[name] = float(np.nanmean(each))
         for k in settings.topk:
-            if name in RANK_METRICS:
-                values[f"{name}@{k}"] = float(RANK_METRICS[name](ranks, k).mean())
+            if (metric := rank_metric(name)) is not None:
+                values[f"{name}@{k}"] = float(metric(ranks, k).mean())
             elif lists is not None and name in LIST_METRICS:
                 values[f"{name}@{k}"] = LIST_METRICS[name](lists, k)
     return values, ranks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sasrec.data.checks.remarks import Remark
-from sasrec.evaluation.metrics import RANK_METRICS
+from sasrec.evaluation.registration import rank_metric, values_of
 from sasrec.evaluation.report import Report
 from sasrec.settings.metric_names import split_key
 
@@ -52,7 +52,7 @@ def compared_by(watched: str) -> str:
         The same if it is of ranks, else NDCG at its cut-off.
     """
     name, k = split_key(watched)
-    return watched if name in RANK_METRICS else f"ndcg@{k or 10}"
+    return watched if rank_metric(name) is not None else f"ndcg@{k or 10}"
 
 
 def mean_of(report: Report, part: str, key: str) -> float:
@@ -67,4 +67,4 @@ def mean_of(report: Report, part: str, key: str) -> float:
         The mean.
     """
     name, k = split_key(key)
-    return float(RANK_METRICS[name](report.ranks[part], k).mean())
+    return float(values_of(name, report.ranks[part], k).mean())

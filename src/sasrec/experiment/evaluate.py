@@ -12,7 +12,7 @@ from sasrec.data.checks.remarks import Remark, tell
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
-from sasrec.errors import DataError, SettingsError
+from sasrec.errors import DataError, SettingsError, counted
 from sasrec.evaluation.report import Report
 from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.familiar import familiar
@@ -23,6 +23,7 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import NOT_GIVEN, Origin
+from sasrec.settings.plugins import KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def evaluate_with(
         Reports and remarks.
     """
     saved = recommender.settings
+    if not any("metrics" in layer.values for layer in layers):
+        require_parts(saved.get(KEY, []), ["metric"], "the model")
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
     _check_protocol(run, recommender.max_history)
@@ -192,7 +195,7 @@ def _in_its_numbers(
         )
     if not lost:
         return corpus, []
-    text = f"{lost:,} events of items the model does not know are left out"
+    text = f"left out: {counted(lost, 'event')} of items the model does not know"
     return corpus, [Remark("unknown_items", lost, text)]
 
 

@@ -15,10 +15,10 @@ from sasrec.evaluation.report import measure
 from sasrec.experiment.prepared import Prepared
 from sasrec.losses.drawing import negatives_generator
 from sasrec.losses.objective import training_loss
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import smaller_is_better, split_key
-from sasrec.settings.registry import MODELS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.processes import my_place
 from sasrec.training.checkpoint import Keep, TrainState
@@ -96,12 +96,8 @@ def new_model(prepared: Prepared) -> NextItemModel:
         The model, on the CPU; its weights come from torch's own generator.
     """
     run = prepared.run
-    model: NextItemModel = resolve("model", MODELS, run.model_name)(
-        run.model,
-        n_items=prepared.n_items,
-        n_users=len(prepared.corpus.users),
-        max_history=run.data.max_history,
-    )
+    size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
+    model: NextItemModel = MODELS[run.model_name](run.model, size)
     return model
 
 

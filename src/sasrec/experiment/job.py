@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sasrec.errors import DataError, ModelError, SettingsError, printable
+from sasrec.errors import DataError, ModelError, SettingsError, counted, printable
 from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, tell_of_changes
 from sasrec.recommender.folder import WEIGHTS
 from sasrec.settings.origin import Origin
+from sasrec.settings.plugins import KEY, TABLES, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state
 
@@ -59,8 +60,8 @@ class Job:
         if not good:
             return ""
         return (
-            f"; the best weights of the {good} epochs before are kept, and 'sasrec train --resume "
-            f"{self.folder} --epochs {good}' saves them as a model"
+            f"; the best weights of the {counted(good, 'epoch')} before are kept, and "
+            f"'sasrec train --resume {self.folder} --epochs {good}' saves them as a model"
         )
 
 
@@ -87,6 +88,8 @@ def unfinished_job(folder: Path, *, epochs: int | None = None, data: Source | No
         raise ModelError(f"{folder} holds a model that is finished; there is nothing to go on with")
     begin, about = load_state(path)
     tell_of_changes(about.get("environment"))
+    if isinstance(saved := about.get("settings"), dict):
+        require_parts(saved.get(KEY, []), TABLES, path)
     try:
         run = _saved_settings(about, path)
         source, fingerprint = _text(about["data"]), _text(about["fingerprint"])
@@ -116,6 +119,7 @@ def _saved_settings(about: dict[str, Any], path: Path) -> RunSettings:
     """Return the settings of a checkpoint; every value counts as the user's own."""
     saved: dict[str, Any] = dict(about["settings"])
     name, preset = saved.pop("model_name"), saved.pop("preset")
+    saved.pop(KEY, None)
     values = {key: value for group in saved.values() for key, value in group.items()}
     run = resolve_settings(values, name)
     return replace(
@@ -157,7 +161,7 @@ def _shortened(job: Job, epochs: int) -> Job:
     most = job.run.training.epochs
     if not max(1, done) <= epochs <= most:
         raise SettingsError(
-            f"--epochs: {done} epochs are done, and there were to be {most}; with --resume a "
+            f"--epochs: of {counted(most, 'epoch')}, {done} are done; with --resume a "
             "training ends after a number between these, and a longer one begins anew"
         )
     training = job.run.training.model_copy(update={"epochs": epochs})

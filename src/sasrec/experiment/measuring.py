@@ -5,7 +5,7 @@ from __future__ import annotations
 from sasrec.evaluation.report import Report, evaluate_model
 from sasrec.experiment.prepared import Prepared
 from sasrec.models.contract import NextItemModel
-from sasrec.settings.registry import BASELINES, resolve
+from sasrec.settings.registry import BASELINES
 
 
 def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
@@ -42,6 +42,6 @@ def baseline_reports(prepared: Prepared) -> list[Report]:
     """
     reports = []
     for name in BASELINES:
-        model: NextItemModel = resolve("baseline", BASELINES, name)(prepared.split, prepared.counts)
+        model: NextItemModel = BASELINES[name](prepared.split, prepared.counts)
         reports.append(measured(prepared, name, model.to(prepared.device)))
     return reports

@@ -7,7 +7,7 @@ import torch
 
 from sasrec.losses.contract import Loss, Objective
 from sasrec.losses.drawing import negatives_generator
-from sasrec.settings.registry import LOSSES, resolve
+from sasrec.settings.registry import LOSSES
 from sasrec.settings.training import TrainingSettings
 
 
@@ -32,6 +32,6 @@ def training_loss(
     Raises:
         SettingsError: The loss cannot be used with these data.
     """  # by the loss
-    loss: Loss = resolve("loss", LOSSES, settings.loss)
+    loss: Loss = LOSSES[settings.loss]
     source = negatives_generator(settings, device) if generator is None else generator
     return loss.objective(settings, counts=counts, device=device, generator=source)

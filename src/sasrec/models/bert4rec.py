@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.lookup import VectorTable
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block
 from sasrec.models.parts.dropout import Dropout
@@ -66,29 +66,27 @@ class BERT4RecSettings(Settings):
 class BERT4Rec(NextItemModel):
     """The network."""
 
-    def __init__(
-        self, settings: BERT4RecSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    Settings = BERT4RecSettings
+
+    def __init__(self, settings: BERT4RecSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 
         Args:
             settings: Size and masking.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Longest history it will be given; a mask comes behind it.
-            n_users: Has no effect.
+            catalogue: How many items there are, and the longest history; a mask comes behind it.
         """
         super().__init__()
         width, eps = settings.hidden_size, settings.layer_norm_eps
         self.settings = settings
-        self.mask = n_items + 1
-        self.item_embedding = VectorTable(n_items + 2, width, padding_idx=0)
-        self.position_embedding = VectorTable(max_history + 1, width)
+        self.mask = catalogue.n_items + 1
+        self.item_embedding = VectorTable(catalogue.n_items + 2, width, padding_idx=0)
+        self.position_embedding = VectorTable(catalogue.max_history + 1, width)
         self.norm = nn.LayerNorm(width, eps=eps)
         self.dropout = Dropout(settings.hidden_dropout_prob)
         self.blocks = nn.ModuleList(_block(settings) for _ in range(settings.n_layers))
         self.transform = nn.Linear(width, width)
         self.transform_norm = nn.LayerNorm(width, eps=eps)
-        self.bias = nn.Parameter(torch.zeros(n_items + 1))
+        self.bias = nn.Parameter(torch.zeros(catalogue.n_items + 1))
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=settings.initializer_range)

@@ -12,7 +12,9 @@ its own. Where L takes in whole windows, as in RecBole, positions share most of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +22,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.dropout import Dropout
 from sasrec.models.parts.layers import latest_events, layout_of, pad, unpad, users_of, vectors
 from sasrec.models.parts.sliding import largest_found
@@ -50,26 +52,24 @@ class CaserSettings(Settings):
 class Caser(NextItemModel):
     """The network."""
 
+    Settings = CaserSettings
+    defaults: ClassVar[Mapping[str, object]] = {"order": 5}  # 0, as RecBole has it, is very slow
     uses_users = True
 
-    def __init__(
-        self, settings: CaserSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    def __init__(self, settings: CaserSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Longest window it will be given.
-            n_users: Users known; number 0 stands for all others.
+            catalogue: How many items and users there are, and the longest window.
         """
         super().__init__()
         width = settings.embedding_size
-        self.order = min(settings.order or max_history, max_history)
+        self.order = min(settings.order or catalogue.max_history, catalogue.max_history)
         self.reg_weight = settings.reg_weight
         fill = partial(nn.init.normal_, std=1 / width)
-        self.user_embedding = vectors(n_users + 1, width, fill)
-        self.item_embedding = vectors(n_items + 1, width, fill)
+        self.user_embedding = vectors(catalogue.n_users + 1, width, fill)
+        self.item_embedding = vectors(catalogue.n_items + 1, width, fill)
         self.vertical = nn.Conv2d(1, settings.nv, (self.order, 1))
         self.horizontal = nn.ModuleList(
             nn.Conv2d(1, settings.nh, (height, width)) for height in range(1, self.order + 1)

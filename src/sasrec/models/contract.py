@@ -7,25 +7,59 @@ N events, U users.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.lookup import rows_of
 from sasrec.models.epochs import Epochs, Training
+from sasrec.settings import fields
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What a model is made for, beside its settings.
+
+    Attributes:
+        n_items: Items, padding not counted; a table of them has one row more.
+        n_users: Users in the training data, 0 if they do not matter; number 0 is everybody else.
+        max_history: Longest window the model will be given.
+    """
+
+    n_items: int
+    n_users: int
+    max_history: int
 
 
 class NextItemModel(nn.Module):
     """Turns histories into states and states into scores; knows no loss, optimiser or device.
 
+    A subclass that a user may name carries its ``Settings`` and is made with
+    ``(settings, catalogue)``.
+
     Attributes:
+        Settings: The class of its own settings; each has a default.
+        defaults: Further values it begins with, of its own settings or those of training, such as
+            ``{"loss": "BPR"}``; with preset ``recbole`` its own settings keep their defaults, which
+            are RecBole's where that has the model.
         needs_times: Whether ``encode`` wants to know when events were.
         uses_users: Whether it has learned something of each user; others have number 0.
         needs_users: Whether it goes by the user alone, so that it can say nothing of others.
     """
 
+    Settings: ClassVar[type[fields.Settings]]
+    defaults: ClassVar[Mapping[str, object]] = {}
     needs_times: bool = False
     uses_users: bool = False
     needs_users: bool = False
+
+    @classmethod
+    def has_item_table(cls) -> bool:
+        """Return whether scores are products of states and item vectors, as loss CE needs it."""
+        return cls.item_table is not NextItemModel.item_table
 
     @property
     def item_table(self) -> Tensor | None:

@@ -9,13 +9,15 @@ State and item table are the two vectors side by side, so that the sum is one pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.pairs import LAST, USER, Form
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.models.parts.layers import users_of, vectors
 from sasrec.models.parts.pairs import pair_epochs
@@ -29,28 +31,30 @@ class FactorSettings(Settings):
     """Width of each vector."""
 
 
+PAIRWISE: Mapping[str, object] = {"loss": "BPR"}
+"""What these models were proposed with: pairs of a target and a negative."""
+
+
 class FPMC(NextItemModel):
     """The user's taste, and what follows the last item."""
 
+    Settings = FactorSettings
+    defaults = PAIRWISE
     uses_users = True
 
-    def __init__(
-        self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
         """Make the tables with random values from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Has no effect; only the last event counts.
-            n_users: Users known; number 0 stands for all others.
+            catalogue: How many items and users there are; only the last event counts.
         """
         super().__init__()
         width = settings.embedding_size
-        self.user_embedding = vectors(n_users + 1, width, nn.init.xavier_normal_)
-        self.user_item_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
-        self.last_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
-        self.next_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
+        self.user_embedding = vectors(catalogue.n_users + 1, width, nn.init.xavier_normal_)
+        self.user_item_embedding = vectors(catalogue.n_items + 1, width, nn.init.xavier_normal_)
+        self.last_embedding = vectors(catalogue.n_items + 1, width, nn.init.xavier_normal_)
+        self.next_embedding = vectors(catalogue.n_items + 1, width, nn.init.xavier_normal_)
 
     @property
     def item_table(self) -> Tensor:
@@ -94,20 +98,23 @@ class FPMC(NextItemModel):
 class FMC(NextItemModel):
     """What follows the last item, whoever the user is."""
 
-    def __init__(
-        self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    Settings = FactorSettings
+    defaults = PAIRWISE
+
+    def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
         """Make the tables with random values from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Has no effect; only the last event counts.
-            n_users: Has no effect either.
+            catalogue: How many items there are; only the last event counts.
         """
         super().__init__()
-        self.last_embedding = vectors(n_items + 1, settings.embedding_size, nn.init.xavier_normal_)
-        self.next_embedding = vectors(n_items + 1, settings.embedding_size, nn.init.xavier_normal_)
+        self.last_embedding = vectors(
+            catalogue.n_items + 1, settings.embedding_size, nn.init.xavier_normal_
+        )
+        self.next_embedding = vectors(
+            catalogue.n_items + 1, settings.embedding_size, nn.init.xavier_normal_
+        )
 
     @property
     def item_table(self) -> Tensor:
@@ -147,23 +154,25 @@ class FMC(NextItemModel):
 class BPRMF(NextItemModel):
     """The user's taste, whatever came last."""
 
+    Settings = FactorSettings
+    defaults = PAIRWISE
     uses_users = True
     needs_users = True
 
-    def __init__(
-        self, settings: FactorSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
         """Make the tables with random values from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Has no effect; the history does not count.
-            n_users: Users known; number 0 stands for all others.
+            catalogue: How many items and users there are; the history does not count.
         """
         super().__init__()
-        self.user_embedding = vectors(n_users + 1, settings.embedding_size, nn.init.xavier_normal_)
-        self.item_embedding = vectors(n_items + 1, settings.embedding_size, nn.init.xavier_normal_)
+        self.user_embedding = vectors(
+            catalogue.n_users + 1, settings.embedding_size, nn.init.xavier_normal_
+        )
+        self.item_embedding = vectors(
+            catalogue.n_items + 1, settings.embedding_size, nn.init.xavier_normal_
+        )
 
     @property
     def item_table(self) -> Tensor:

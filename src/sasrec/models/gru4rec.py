@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.dropout import Dropout
 from sasrec.models.parts.layers import layout_of, pad, unpad, vectors
 from sasrec.settings.fields import Settings
@@ -36,20 +36,18 @@ class GRU4RecSettings(Settings):
 class GRU4Rec(NextItemModel):
     """The network."""
 
-    def __init__(
-        self, settings: GRU4RecSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    Settings = GRU4RecSettings
+
+    def __init__(self, settings: GRU4RecSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Has no effect on a recurrent network.
-            n_users: Has no effect either.
+            catalogue: How many items there are; the rest has no effect.
         """
         super().__init__()
         width = settings.embedding_size
-        self.item_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
+        self.item_embedding = vectors(catalogue.n_items + 1, width, nn.init.xavier_normal_)
         self.dropout = Dropout(settings.dropout_prob)
         self.gru = nn.GRU(
             width, settings.hidden_size, settings.num_layers, bias=False, batch_first=True

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.layers import layout_of, pad, unpad, vectors
 from sasrec.settings.fields import Settings
 
@@ -40,23 +40,21 @@ class NextItNetSettings(Settings):
 class NextItNet(NextItemModel):
     """The network."""
 
-    def __init__(
-        self, settings: NextItNetSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    Settings = NextItNetSettings
+
+    def __init__(self, settings: NextItNetSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Has no effect on a convolution.
-            n_users: Has no effect either.
+            catalogue: How many items there are; the rest has no effect.
         """
         super().__init__()
         width = settings.embedding_size
         self.reg_weight = settings.reg_weight
-        bound = n_items**-0.5
+        bound = catalogue.n_items**-0.5
         fill = partial(nn.init.uniform_, a=-bound, b=bound)
-        self.item_embedding = vectors(n_items + 1, width, fill)
+        self.item_embedding = vectors(catalogue.n_items + 1, width, fill)
         self.blocks = nn.ModuleList(
             ResidualBlock(width, settings.kernel_size, dilation)
             for _ in range(settings.block_num)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.lookup import VectorTable
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block, Form
 from sasrec.models.parts.dropout import Dropout, drop_rows
@@ -100,32 +100,30 @@ class SASRecSettings(Settings):
 class SASRec(NextItemModel):
     """The network."""
 
-    def __init__(
-        self, settings: SASRecSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    Settings = SASRecSettings
+
+    def __init__(self, settings: SASRecSettings, catalogue: Catalogue) -> None:
         """Make the network with random weights from torch's default generator.
 
         Args:
             settings: Size and shape.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Longest window it will be given.
-            n_users: Has no effect; a user is what they did.
+            catalogue: How many items there are, and the longest window; users do not matter.
         """
         super().__init__()
         self.settings = settings
         width, eps = settings.hidden_size, settings.layer_norm_eps
-        self.item_embedding = VectorTable(n_items + 1, width, padding_idx=0)
+        self.item_embedding = VectorTable(catalogue.n_items + 1, width, padding_idx=0)
         if settings.positions in {"learned", "reversed"}:
-            self.position_embedding = VectorTable(max_history, width)
+            self.position_embedding = VectorTable(catalogue.max_history, width)
         self.norm = make_norm(settings.norm, width, eps) if settings.input_norm else nn.Identity()
         self.dropout = Dropout(settings.hidden_dropout_prob)
         self.blocks = nn.ModuleList(
-            make_block(settings, max_history) for _ in range(settings.n_layers)
+            make_block(settings, catalogue.max_history) for _ in range(settings.n_layers)
         )
         if settings.output_norm:
             self.output_norm = make_norm(settings.norm, width, eps)
         if not settings.tied_output:
-            self.output_embedding = VectorTable(n_items + 1, width, padding_idx=0)
+            self.output_embedding = VectorTable(catalogue.n_items + 1, width, padding_idx=0)
         for module in self.modules():
             _initialise(module, settings.initializer_range)
         self.needs_times = settings.relative_bias in {"time", "both"}

@@ -7,13 +7,16 @@ The score is a distance and no product, so there is no item table.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
 from sasrec.kernels.pairs import Form
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.models.parts.layers import users_of, vectors
 from sasrec.models.parts.pairs import pair_epochs
@@ -35,25 +38,23 @@ class TransRecSettings(Settings):
 class TransRec(NextItemModel):
     """The model."""
 
+    Settings = TransRecSettings
+    defaults: ClassVar[Mapping[str, object]] = {"loss": "BPR"}
     uses_users = True
 
-    def __init__(
-        self, settings: TransRecSettings, *, n_items: int, max_history: int, n_users: int = 0
-    ) -> None:
+    def __init__(self, settings: TransRecSettings, catalogue: Catalogue) -> None:
         """Make the tables with random values from torch's default generator.
 
         Args:
             settings: Size.
-            n_items: Items in the catalogue, padding not counted.
-            max_history: Has no effect; only the last event counts.
-            n_users: Users known; number 0 stands for all others.
+            catalogue: How many items and users there are; only the last event of a history counts.
         """
         super().__init__()
         width = settings.embedding_size
         self.weight_of_length = settings.weight_of_length
-        self.user_embedding = vectors(n_users + 1, width, nn.init.xavier_normal_)
-        self.item_embedding = vectors(n_items + 1, width, nn.init.xavier_normal_)
-        self.bias = vectors(n_items + 1, 1, nn.init.xavier_normal_)
+        self.user_embedding = vectors(catalogue.n_users + 1, width, nn.init.xavier_normal_)
+        self.item_embedding = vectors(catalogue.n_items + 1, width, nn.init.xavier_normal_)
+        self.bias = vectors(catalogue.n_items + 1, 1, nn.init.xavier_normal_)
         self.translation = nn.Parameter(torch.zeros(width))
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from sasrec.errors import ModelError
 from sasrec.evaluation.report import Report, environment
 from sasrec.experiment.measuring import measured
 from sasrec.experiment.prepared import prepare
+from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec
 from sasrec.recbole.checkpoint import Checkpoint
 from sasrec.recommender.recommender import Recommender
@@ -75,7 +76,7 @@ def import_model(
         )
     _check_tokens(checkpoint, corpus)
     corpus = renumbered(corpus, checkpoint.items)
-    model = SASRec(run.model, n_items=n_items, max_history=run.data.max_history)  # type: ignore[arg-type]
+    model = SASRec(run.model, Catalogue(n_items, 0, run.data.max_history))  # type: ignore[arg-type]
     try:
         model.load_state_dict(renamed_weights(weights, n_layers=len(model.blocks)))
     except (KeyError, RuntimeError) as error:

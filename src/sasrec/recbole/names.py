@@ -45,7 +45,9 @@ PROVIDED = {
 }
 """Module to the names it has; each is defined in ``sasrec.recbole``."""
 OF_MODELS = {
-    "recbole.model.sequential_recommender": tuple(name for name in MODELS if name not in PAIRS),
+    "recbole.model.sequential_recommender": tuple(
+        name for name in MODELS.built_in if name not in PAIRS
+    ),
     "recbole.model.general_recommender": PAIRS,
 }
 """Module to the models it has."""

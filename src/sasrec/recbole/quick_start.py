@@ -13,7 +13,8 @@ from sasrec.experiment.run import Outcome
 from sasrec.recbole.config import Config as Config
 from sasrec.recbole.config import log_to_stdout
 from sasrec.recbole.training import best_score, rounded, trained
-from sasrec.settings.metric_names import SMALLER_IS_BETTER, split_key
+from sasrec.settings.metric_names import smaller_is_better
+from sasrec.settings.plugins import plugins_here, with_plugins
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.processes import Group, my_place, run_in_processes
 
@@ -95,7 +96,9 @@ def run(
         return run_recbole(*arguments)
     world = nproc if world_size == -1 else world_size
     group = Group(here=nproc, world=world, offset=group_offset, address=ip, port=str(port))
-    result: dict[str, Any] = run_in_processes(run_recbole, arguments, group)
+    result: dict[str, Any] = run_in_processes(
+        with_plugins, (plugins_here(), run_recbole, *arguments), group
+    )
     return result
 
 
@@ -142,10 +145,9 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
 
 
 def _result(outcome: Outcome, run: RunSettings) -> dict[str, Any]:
-    name, _ = split_key(run.evaluation.valid_metric)
     return {
         "best_valid_score": best_score(outcome, run),
-        "valid_score_bigger": name not in SMALLER_IS_BETTER,
+        "valid_score_bigger": not smaller_is_better(run.evaluation.valid_metric),
         "best_valid_result": rounded(outcome.reports[0].validation, run),
         "test_result": rounded(outcome.reports[0].test, run),
     }

@@ -20,7 +20,7 @@ from sasrec.recbole.config import Config
 from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
-from sasrec.settings.registry import MODELS, model_called, resolve
+from sasrec.settings.registry import MODELS, model_called
 from sasrec.training.progress import EpochResult, LogObserver
 
 
@@ -93,7 +93,7 @@ def get_model(model_name: str) -> ModelClass:
         The class.
     """
     name = model_called(model_name)
-    resolve("model", MODELS, name)  # refuses one that is not here
+    MODELS[name]  # refuses one that is not here
     return ModelClass(name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sasrec.settings.metric_names import SMALLER_IS_BETTER, split_key
+from sasrec.settings.metric_names import smaller_is_better, split_key
 from sasrec.settings.resolve import RunSettings
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_device
@@ -63,7 +63,7 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
     values["metrics"] = [SPELLED.get(name, name) for name in run.evaluation.metrics]
     watched, k = split_key(run.evaluation.valid_metric)
     values["valid_metric"] = f"{SPELLED.get(watched, watched)}@{k}" if k else SPELLED[watched]
-    values["valid_metric_bigger"] = watched not in SMALLER_IS_BETTER
+    values["valid_metric_bigger"] = not smaller_is_better(run.evaluation.valid_metric)
     values["use_gpu"] = run.training.device != "cpu"
     values["enable_amp"] = run.training.precision == "bfloat16"
     values["val_interval"] = run.data.value_intervals or None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ from torch.overrides import TorchFunctionMode
 
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import ModelError, SasrecError
-from sasrec.models.contract import NextItemModel
+from sasrec.models.contract import Catalogue, NextItemModel
+from sasrec.models.registration import register_model
 from sasrec.recommender.contents import Contents, read_folder
 from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
-from sasrec.settings.registry import MODEL_SETTINGS, MODELS, resolve
+from sasrec.settings.fields import Settings
+from sasrec.settings.plugins import KEY, require_parts
+from sasrec.settings.registry import MODELS
 from sasrec.system.device import pick_device
 
 DAMAGE = (
@@ -34,24 +39,35 @@ DAMAGE = (
 """What understanding the contents of an edited folder may raise."""
 
 
-def load(folder: str | Path, *, device: str = "cpu") -> Recommender:
+def load(
+    folder: str | Path, *, device: str = "cpu", models: Sequence[type[NextItemModel]] = ()
+) -> Recommender:
     """Read a model folder.
+
+    A model from outside is taken from ``models``, from what is registered (``register_model``,
+    ``load_plugin``), or from installed packages; the folder only names it.
 
     Args:
         folder: Written by ``Recommender.save``.
         device: Where the model shall compute, ``cpu``, ``cuda`` or ``auto``.
+        models: Classes the folder may be of, beside those that are known.
 
     Returns:
         The recommender.
 
     Raises:
-        ModelError: The folder is no model, is damaged, or comes from a newer version.
+        ModelError: The folder is no model, is damaged, comes from a newer version, or is of a
+            plug-in that is not here.
+        SettingsError: One of ``models`` does not fit or has the name of another model.
         DeviceError: A GPU was asked for and there is none.
-    """  # DeviceError by pick_device
+    """  # DeviceError by pick_device, SettingsError by register_model
     if not isinstance(folder, str | os.PathLike):
         raise ModelError(f"{folder!r} names no model folder; give its path as text or Path")
     path = Path(folder).expanduser()
+    for each in models:
+        register_model(each)
     contents = read_folder(path)
+    require_parts(contents.settings.get(KEY, []), ["model"], path)
     try:
         items, counts, titles = _vocabulary(contents.vocabulary)
         recent, learned = _optional(contents.vocabulary, len(items))
@@ -182,15 +198,32 @@ def _users(words: dict[str, Any]) -> Vocabulary:
 def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     settings = contents.settings
     name = settings["model_name"]
-    group = resolve("model", MODEL_SETTINGS, name)(**settings["model"])
+    kind: type[NextItemModel] = MODELS[name]
+    group = kind.Settings(**settings["model"])
     data = DataSettings(**settings["data"])
     settings["data"]["max_history"]  # is asked for later
     EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
-    # Sizes that do not fit the weights shall cost no memory.
+    catalogue = Catalogue(n_items, n_users, data.max_history)
+    if MODELS.provider(name) is None:
+        model = _without_weights(kind, group, catalogue, contents)
+    else:
+        model = _from_outside(kind, group, catalogue, contents)
+    model.load_state_dict(contents.weights, assign=True)
+    return model
+
+
+def _without_weights(
+    kind: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
+) -> NextItemModel:
+    """Return a model that takes its weights from a file, once it is sure that they fit.
+
+    Sizes that do not fit the weights cost no memory.
+
+    Raises:
+        ModelError: Weights are missing, of another shape or type, or not finite.
+    """
     with torch.device("meta"), _LeftBlank(len(contents.weights)):
-        model: NextItemModel = resolve("model", MODELS, name)(
-            group, n_items=n_items, n_users=n_users, max_history=data.max_history
-        )
+        model = kind(group, catalogue)
     for key, expected in model.state_dict().items():
         found = contents.weights.get(key)
         if found is None or found.shape != expected.shape:
@@ -203,5 +236,18 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
         # NumPy looks alone; PyTorch would start threads, which a forked process does without.
         if found.is_floating_point() and not np.isfinite(found.numpy()).all():
             raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
-    model.load_state_dict(contents.weights, assign=True)
     return model
+
+
+def _from_outside(
+    kind: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
+) -> NextItemModel:
+    """Return a model of a plug-in, which may hold more than weights, such as masks it has computed.
+
+    Raises:
+        ModelError: As ``_without_weights``.
+    """
+    with suppress(NotImplementedError, RuntimeError):  # what it computes may need real values
+        _without_weights(kind, group, catalogue, contents)
+    with torch.random.fork_rng(devices=[]):
+        return kind(group, catalogue)

@@ -16,12 +16,12 @@ from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import PRESETS, own_settings
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
-from sasrec.settings.registry import MODEL_SETTINGS, resolve
+from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
 ELSEWHERE = {
-    "model": "; models are named by --model, and 'sasrec run_recbole' takes RecBole's files as is",
-    "dataset": "; data are named by --data, and 'sasrec run_recbole' takes RecBole's files as is",
+    "model": "; models are named by --model, and 'sasrec recbole run' takes RecBole's files as is",
+    "dataset": "; data are named by --data, and 'sasrec recbole run' takes RecBole's files as is",
 }
 """Keys of RecBole's files that are no settings here, to what to do with them."""
 
@@ -54,7 +54,7 @@ def classes_of(model: str) -> dict[str, type[Settings]]:
     """
     return {
         "data": DataSettings,
-        "model": resolve("model", MODEL_SETTINGS, model),
+        "model": MODELS[model].Settings,
         "training": TrainingSettings,
         "evaluation": EvaluationSettings,
         "output": OutputSettings,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sasrec.errors import SettingsError, did_you_mean
+from sasrec.settings.registry import METRICS
 
-OF_RANKS = ("recall", "mrr", "ndcg", "hit", "precision", "map")
-"""Computed from the ranks of targets, at a cut-off."""
 OF_WHOLE_RANKINGS = ("gauc",)
-"""Without a cut-off."""
+"""Without a cut-off. Those that are neither here nor below come from the ranks of targets, at a
+cut-off; ``METRICS`` in ``registry.py`` has the names of all."""
 OF_LISTS = (
     "itemcoverage",
     "averagepopularity",
@@ -19,6 +19,7 @@ OF_LISTS = (
 )
 """Computed from all lists together, at a cut-off."""
 SMALLER_IS_BETTER = frozenset({"averagepopularity", "giniindex"})
+"""Of all others, those from outside too, higher is better."""
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -30,11 +31,11 @@ def check_names(names: Iterable[str]) -> None:
     Raises:
         SettingsError: A name is unknown.
     """
-    known = [*OF_RANKS, *OF_WHOLE_RANKINGS, *OF_LISTS]
     for name in names:
-        if name not in known:
+        if name not in METRICS:
             raise SettingsError(
-                f"unknown metric {name!r}{did_you_mean(name, known)} (metrics: {', '.join(known)})"
+                f"unknown metric {name!r}{did_you_mean(name, METRICS)} "
+                f"(metrics: {', '.join(METRICS)}; others come with plug-ins)"
             )
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from sasrec.settings.registry import MODELS
+
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
@@ -87,9 +89,6 @@ def _held(histories: np.ndarray, length: int) -> float:
     return float(np.minimum(histories, length).sum() / max(histories.sum(), 1))
 
 
-PAIRWISE = {"loss": "BPR"}
-
-
 def own_settings(model: str, preset: str | None) -> dict[str, Any]:
     """Return what a model begins with whatever the preset, as its paper has it.
 
@@ -100,11 +99,9 @@ def own_settings(model: str, preset: str | None) -> dict[str, Any]:
     Returns:
         Setting to value.
     """
-    if model in {"FPMC", "FMC", "TransRec", "BPR"}:
-        return PAIRWISE
-    if model == "Caser" and preset != "recbole":  # RecBole looks at the whole history, very slowly
-        return {"order": 5}
-    return {}
+    kind = MODELS[model]
+    fields = kind.Settings.model_fields if preset == "recbole" else ()  # as RecBole has them
+    return {name: value for name, value in kind.defaults.items() if name not in fields}
 
 
 PLAIN_ADAM = {"averaging": 0.0, "patience": 10, "valid_metric": "ndcg@10"}

@@ -22,9 +22,10 @@ from sasrec.settings.metric_names import OF_LISTS, OF_WHOLE_RANKINGS, check_name
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
+from sasrec.settings.plugins import KEY, parts_from_outside
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
-from sasrec.settings.registry import WITHOUT_TABLE
+from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings, no_item_vectors
 from sasrec.settings.validate import Checks, validated
 from sasrec.settings.without_effect import idle
@@ -69,7 +70,18 @@ class RunSettings:
     def as_json(self) -> dict[str, Any]:
         """Return everything in types JSON has."""
         groups = {name: _plain(group) for name, group in self.groups().items()}
-        return {"model_name": self.model_name, "preset": self.preset, **groups}
+        parts = parts_from_outside(self.parts())
+        named = {"model_name": self.model_name, "preset": self.preset}
+        return {**named, **({KEY: parts} if parts else {}), **groups}
+
+    def parts(self) -> dict[str, list[str]]:
+        """Return the names of the parts that a plug-in may have brought, by kind."""
+        watched = self.evaluation.valid_metric.partition("@")[0]
+        return {
+            "model": [self.model_name],
+            "loss": [self.training.loss],
+            "metric": [*self.evaluation.metrics, watched],
+        }
 
     def given(self) -> dict[str, Any]:
         """Return the settings somebody has given, by our names and in types JSON has."""
@@ -242,7 +254,8 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks: Where mistakes go.
     """
     _check_metrics(run, checks)
-    if run.model_name in WITHOUT_TABLE and run.training.loss_traits.needs_item_vectors:
+    by_product = MODELS[run.model_name].has_item_table()
+    if run.training.loss_traits.needs_item_vectors and not by_product:
         checks.contradiction(no_item_vectors(run.model_name, run.training.loss))
 
 

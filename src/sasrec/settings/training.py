@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from sasrec.settings.fields import Settings, in_case, recbole, worded
-from sasrec.settings.registry import LOSSES, resolve
+from sasrec.settings.registry import LOSSES
 
 GPU_NUMBERS = r"^(\d{1,4}( *, *\d{1,4})*)?$"
 
@@ -79,14 +79,14 @@ def _loss_name(value: Any) -> str:
     Raises:
         PydanticCustomError: No loss is called so.
     """
-    known = {name.lower(): name for name in LOSSES}
-    if str(value).lower() not in known:
+    name = LOSSES.called(str(value))
+    if name not in LOSSES:
         *others, last = map(repr, LOSSES)
         expected = f"{', '.join(others)} or {last}"
         raise PydanticCustomError(
             "literal_error", "Input should be {expected}", {"expected": expected}
         )
-    return known[str(value).lower()]
+    return name
 
 
 def no_item_vectors(model: str, loss: str) -> str:
@@ -188,7 +188,7 @@ class TrainingSettings(Settings):
     @property
     def loss_traits(self) -> LossTraits:
         """What the loss needs and reads."""
-        traits: LossTraits = resolve("loss", LOSSES, self.loss)
+        traits: LossTraits = LOSSES[self.loss]
         return traits
 
     @property

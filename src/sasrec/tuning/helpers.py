@@ -20,6 +20,7 @@ from typing import Any
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SasrecError
 from sasrec.experiment.prepared import prepare
+from sasrec.settings.plugins import plugins_here, with_plugins
 from sasrec.system.children import safe_path
 from sasrec.system.processes import deaf_to_interrupts, nameless_main
 from sasrec.system.streams import guard_streams
@@ -149,7 +150,9 @@ def _helpers(
         The processes.
     """
     others: list[BaseProcess] = [
-        get_context("spawn").Process(target=_help, args=(task, told, count + 1))
+        get_context("spawn").Process(
+            target=with_plugins, args=(plugins_here(), _help, task, told, count + 1)
+        )
         for _ in range(count)
     ]
     try:

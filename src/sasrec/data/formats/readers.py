@@ -12,9 +12,8 @@ import polars as pl
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.formats.atomic import read_header, read_numbered, read_pieces
 from sasrec.data.formats.changes import read_once
-from sasrec.data.formats.csv_files import read_csv
+from sasrec.data.formats.from_outside import read_from_outside
 from sasrec.data.formats.layout import Layout
-from sasrec.data.formats.parquet import read_parquet
 from sasrec.data.interactions import Interactions, from_frame, require_columns
 from sasrec.data.titles import Titles
 from sasrec.data.values.cleaning import as_settings_ask, numbering_for
@@ -23,10 +22,11 @@ from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import time_column
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
+from sasrec.settings.registry import READERS
 
 
 def read_file(path: Path, columns: DataSettings) -> Interactions:
-    """Read a file in the format its name says: .inter, .csv, .tsv or .parquet.
+    """Read a file in the format its name says: .inter, .csv, .tsv, .parquet, or that of a plug-in.
 
     Args:
         path: The file.
@@ -40,11 +40,17 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file, or not an ordinary one")
-    readers = {".inter": read_atomic, ".csv": read_csv, ".tsv": read_csv, ".parquet": read_parquet}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: unknown kind of file {path.suffix!r}; use {', '.join(readers)}")
-    return reader(path, columns)
+    name = path.suffix.lower().removeprefix(".")
+    if name not in READERS:
+        known = ", ".join(f".{each}" for each in READERS)
+        raise DataError(
+            f"{path}: unknown kind of file {path.suffix!r}; use {known}, or give the plug-in that "
+            "reads it with --plugin"
+        )
+    if name in READERS.built_in:
+        events: Interactions = READERS[name](path, columns)
+        return events
+    return read_from_outside(READERS[name], path, columns)
 
 
 def read_atomic(
