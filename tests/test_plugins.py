@@ -1,7 +1,6 @@
 """Parts from outside: what is taken, what is refused, and what a saved model says of them."""
 
 import json
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import ClassVar
@@ -63,7 +62,7 @@ class Last(sasrec.NextItemModel):
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget afterwards what a test has registered."""
     for table in TABLES.values():
         monkeypatch.setattr(table, "_added", dict(table._added))
