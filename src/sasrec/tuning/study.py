@@ -115,10 +115,9 @@ class Search:
             Interrupted: Somebody has stopped the training.
         """
         optuna = optuna_here()
-        watcher = Watcher(trial, prunes=self.plan.prune != "none")
         started = time.monotonic()  # a clock that does not jump
         try:
-            score = train(self.settings_of(trial), watcher)
+            score = train(self.settings_of(trial), Watcher(trial))
         except optuna.TrialPruned:
             trial.set_user_attr("seconds", time.monotonic() - started)
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)

@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 class Watcher:
     """Tells the study of each validation, and ends a trial that fell behind."""
 
-    def __init__(self, trial: optuna.Trial, *, prunes: bool) -> None:
+    def __init__(self, trial: optuna.Trial) -> None:
         """Watch a trial.
 
         Args:
             trial: About to be trained.
-            prunes: Whether it may be ended early.
         """
         self._trial = trial
-        self._prunes = prunes
         self._validations = 0
         self._last_beat = time.monotonic()
 
@@ -57,7 +55,7 @@ class Watcher:
             return
         self._validations += 1
         self._trial.report(result.merit, self._validations)
-        if self._prunes and self._trial.should_prune():
+        if self._trial.should_prune():
             raise optuna_here().TrialPruned
 
     def stopped(self, reason: str) -> None:
