@@ -20,7 +20,7 @@ from sasrec.settings.resolve import RunSettings
 from sasrec.system.device import pick_precision
 from sasrec.training.progress import LogObserver
 from sasrec.training.trainer import TrainingLoop
-from sasrec.tuning.study import Standing
+from sasrec.tuning.outcomes import Standing
 
 
 def timed(command: list[str], folder: str | None = None) -> dict:

@@ -11,6 +11,7 @@ import resource
 import statistics
 import sys
 import time
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,9 +22,10 @@ from common import peak, precisions, random_split, timed, training_loop, useful_
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.losses.workspace import Workspace
 from sasrec.settings.resolve import resolve_settings
 from sasrec.system.device import pick_precision
-from sasrec.system.memory import keep_freed_memory
+from sasrec.system.memory import freed_memory_kept
 
 WIDTH = 64
 
@@ -36,7 +38,7 @@ def library(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
 
 LIBRARY = "linear_cross_entropy"
 FORMS = {
-    "ours": softmax_cross_entropy,
+    "ours": partial(softmax_cross_entropy, workspace=Workspace()),
     LIBRARY: library,
     "plain": softmax_cross_entropy_plain,
 }
@@ -44,9 +46,9 @@ MOST_ITEMS = {"ours": 10**9, LIBRARY: 200_000, "plain": 20_000}
 """Larger catalogues take the others minutes a step, or more memory than there is."""
 
 
+@freed_memory_kept()
 def loss_alone(form: str, positions: int, items: int, precision: str, runs: int) -> dict:
     """Return the median seconds of a forward and backward pass, and how much memory it took."""
-    keep_freed_memory()
     torch.manual_seed(0)
     hidden = F.layer_norm(torch.randn(positions, WIDTH), (WIDTH,)).requires_grad_()
     table = (torch.randn(items, WIDTH) * 0.1).requires_grad_()
@@ -79,6 +81,7 @@ SAMPLED = {
 }
 
 
+@freed_memory_kept()
 def epochs(data: str | list[int], count: int, settings: dict[str, Any] | None = None) -> dict:
     """Return the median seconds of an epoch of training, its useful arithmetic, and memory.
 

@@ -20,12 +20,13 @@ from typing import Any
 
 from common import tell, timed
 from sasrec.data.sources import load_corpus
+from sasrec.experiment.prepared import prepare
 from sasrec.settings.resolve import resolve_settings
-from sasrec.tuning.experiments import trainer_of
 from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_figures, search_report, write_figures
 from sasrec.tuning.space import read_space
+from sasrec.tuning.trainings import Trainings
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
@@ -88,7 +89,8 @@ def searched(
 ) -> tuple[float, float, dict[str, int]]:
     """Return the best score of a search, its seconds, and how many trials ended how."""
     fixed = {"valid_metric": "ndcg@10"} | (settings or {})
-    corpus = load_corpus("ml-100k", resolve_settings(fixed, preset="recbole").data)
+    run = resolve_settings(fixed, preset="recbole")
+    prepared = prepare(load_corpus("ml-100k", run.data), run)
     begun = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hyper.test"
@@ -102,11 +104,11 @@ def searched(
             model="SASRec",
             preset="recbole",
             fixed=fixed,
-            fingerprint=corpus.sequences.fingerprint(),
+            fingerprint=prepared.corpus.sequences.fingerprint(),
         )
         search = task.search()
-        train = trainer_of(corpus, fixed, model="SASRec", preset="recbole")
-        search_together(task, search, train, tell, jobs)
+        trainings = Trainings(prepared, fixed, model="SASRec", preset="recbole")
+        search_together(task, search, trainings.score, tell, jobs)
         seconds = time.perf_counter() - begun
         done, best = search.done(), search.best()
         if out is not None:

@@ -1,9 +1,9 @@
 """Parts from outside: what is taken, what is refused, and what a saved model says of them."""
 
 import json
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -62,12 +62,11 @@ class Last(sasrec.NextItemModel):
 
 
 @pytest.fixture(autouse=True)
-def forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget afterwards what a test has registered."""
     for table in TABLES.values():
         monkeypatch.setattr(table, "_added", dict(table._added))
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
-    yield
 
 
 @pytest.fixture
@@ -166,7 +165,7 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
             width: int
             epochs: int = 3
 
-        defaults = {"no_such_setting": 1}
+        defaults: ClassVar[dict[str, object]] = {"no_such_setting": 1}
 
     told = "'width' has no default; the setting 'epochs' is one that all models have; .*defaults"
     with pytest.raises(SettingsError, match=told):

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from sasrec.recommender.recommender import Recommender as Recommender
     from sasrec.settings.fields import Settings as Settings
     from sasrec.settings.plugins import load_plugin as load_plugin
+    from sasrec.tuning.options import SearchOptions as SearchOptions
+    from sasrec.tuning.tune import tune as tune
 
 _HOMES = {
     "Evaluation": "sasrec.experiment.evaluate",
@@ -73,6 +75,8 @@ _HOMES = {
     "register_metric": "sasrec.evaluation.registration",
     "register_model": "sasrec.models.registration",
     "register_reader": "sasrec.data.formats.from_outside",
+    "SearchOptions": "sasrec.tuning.options",
+    "tune": "sasrec.tuning.tune",
 }
 
 __version__ = "0.1.0"
@@ -87,6 +91,7 @@ __all__ = [  # loaded on first use
     "Recommender",
     "SampledLoss",
     "SasrecError",
+    "SearchOptions",
     "Settings",
     "compare",
     "evaluate",
@@ -98,6 +103,7 @@ __all__ = [  # loaded on first use
     "register_reader",
     "resume",
     "train",
+    "tune",
 ]
 
 

@@ -310,7 +310,7 @@ def test_version_is_printed(
         ("train", "say what to train on with --data, such as --data ml-100k"),
         ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
         ("nothing", "No such command 'nothing'"),
-        ("recommend model -k 0", "Invalid value for '-k'"),
+        ("recommend model -k 0", "Invalid value for '--topk' / '-k'"),
     ],
 )
 def test_a_wrong_command_line_is_one_line(

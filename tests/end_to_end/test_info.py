@@ -39,7 +39,7 @@ def test_info_tells_what_a_model_is(
         "model:       SASRec (preset best)",
         "trained on:  synthetic:users=80,items=30,length=10",
         "items:       30",
-        "best epoch:  1; reached 1 epochs",
+        "best epoch:  1; reached 1 epoch",
         "ndcg@10 0.",
         f"written:     {manifest['written']}",
         f"digest:      {manifest['digest']}",

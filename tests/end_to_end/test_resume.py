@@ -182,7 +182,7 @@ def test_a_training_cut_off_may_end_sooner_but_not_later(tmp_path: Path) -> None
     longer = command("train", "--resume", "model", "--epochs=1000000", cwd=tmp_path)
     assert longer.returncode == 2
     done = len(load_state(kept)[0].epochs)
-    assert f"--epochs: {done} epochs are done, and there were to be 100000" in longer.stderr
+    assert f"--epochs: of 100,000 epochs, {done} are done" in longer.stderr
     assert command("train", "--resume", "model", "--epochs=0", cwd=tmp_path).returncode == 2
     ended = command("train", "--resume", "model", f"--epochs={done}", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr

@@ -40,7 +40,7 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     ended = command(*words, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "best of 4 trials" in ended.stdout
-    assert "test, 2 seed(s)" in ended.stdout
+    assert "test, 2 seeds" in ended.stdout
     assert "chosen among 4" in ended.stdout
     assert "4 of 4 trials are done" in ended.stderr
     assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()
@@ -213,8 +213,8 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         ("n_layers choice [1]", ("-o", "hyper.test"), "hyper.test is a file; choose another"),
         ("n_layers choice [1]", ("--storage", "hyper.test"), "is no entry of a search's journal"),
         ("n_layers choice []", (), "hyper.test, line 1"),
-        ("n_layers choice [1]", ("--minutes=0",), "--minutes is 0"),
-        ("n_layers choice [1]", ("--jobs=100000",), "--jobs is 100000; this machine has"),
+        ("n_layers choice [1]", ("--minutes=0",), "minutes is 0"),
+        ("n_layers choice [1]", ("--jobs=100000",), "jobs is 100000; this machine has"),
         ("learning_rate uniform 2,1", (), "the lower end comes first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
         ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),

@@ -1,11 +1,15 @@
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from sasrec.losses import full
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
+from sasrec.losses.workspace import Workspace
+from sasrec.settings.training import TrainingSettings
 
 LOSSES = [softmax_cross_entropy_plain, softmax_cross_entropy]
 SIZES = [(1, 2, 1), (17, 3, 4), (33, 101, 8), (64, 50, 5), (129, 7, 16)]  # P, V, d
@@ -191,18 +195,56 @@ def test_threads_do_not_share_kept_memory():
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("n_items", [5, 41, 64, 1683])
 def test_what_the_kept_memory_held_does_not_matter(n_items: int, half: bool):
+    workspace = Workspace()
+
     def outcome() -> list[torch.Tensor]:
         torch.manual_seed(n_items)
         hidden, table = torch.randn(70, 16, requires_grad=True), torch.randn(n_items, 16) * 0.1
         table.requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=half):
-            loss = softmax_cross_entropy(hidden, torch.randint(1, n_items, (70,)), table)
+            targets = torch.randint(1, n_items, (70,))
+            loss = softmax_cross_entropy(hidden, targets, table, workspace=workspace)
         loss.backward()
         return [loss, hidden.grad, table.grad]
 
     clean = outcome()
     for poison in (torch.nan, torch.inf):
         dtype = torch.bfloat16 if half else torch.float32
-        full._scratch(2**20, dtype, torch.device("cpu")).fill_(poison)
+        workspace.take(2**20, dtype, torch.device("cpu")).fill_(poison)
         for one, other in zip(outcome(), clean, strict=True):
             assert torch.equal(one, other)
+
+
+def test_a_workspace_returns_the_same_memory_and_grows():
+    workspace, cpu = Workspace(), torch.device("cpu")
+    first = workspace.take(10, torch.float32, cpu)
+    assert workspace.take(5, torch.float32, cpu).data_ptr() == first.data_ptr()
+    assert len(workspace.take(20, torch.float32, cpu)) == 20
+    workspace.take(3, torch.int8, cpu)
+    assert workspace.bytes == 83
+
+
+def test_a_run_keeps_its_workspace_until_its_end_and_no_longer(monkeypatch):
+    made = []
+
+    class Watched(Workspace):
+        def __init__(self):
+            super().__init__()
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(full, "Workspace", Watched)
+    hidden, table = torch.randn(3, 4), torch.randn(9, 4)
+    objective = full.CE.objective(
+        TrainingSettings(),
+        counts=np.ones(9, dtype=np.int64),
+        device=torch.device("cpu"),
+        generator=torch.Generator(),
+    )
+    for _ in range(2):
+        objective(hidden, torch.tensor([1, 2, 3]), table)
+    [of_the_run] = made
+    assert of_the_run().bytes > 0
+    del objective
+    assert of_the_run() is None
+    softmax_cross_entropy(hidden, torch.tensor([1, 2, 3]), table)
+    assert made[1]() is None

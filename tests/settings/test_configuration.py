@@ -82,12 +82,12 @@ def test_written_settings_can_be_read_again() -> None:
     [
         (
             {"dataset": "x"},
-            "unknown key 'dataset'; data are named by --data, and 'sasrec run_recbole' takes "
+            "unknown key 'dataset'; data are named by --data, and 'sasrec recbole run' takes "
             "RecBole's files as is",
         ),
         (
             {"model": "x"},
-            "unknown key 'model'; models are named by --model, and 'sasrec run_recbole' takes "
+            "unknown key 'model'; models are named by --model, and 'sasrec recbole run' takes "
             "RecBole's files as is",
         ),
         ({"learnign_rate": 1}, "unknown key 'learnign_rate'; did you mean 'learning_rate'?"),

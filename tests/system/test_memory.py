@@ -1,29 +1,120 @@
 import importlib
 import platform
+import subprocess
 import sys
+import textwrap
 
 import pytest
 import torch
 
 from sasrec.system import memory
-from sasrec.system.memory import forget_peak, keep_freed_memory, peak_bytes
+from sasrec.system.memory import forget_peak, freed_memory_kept, memory_of_a_run, peak_bytes
+
+has_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+@has_glibc
 def test_glibc_takes_the_settings() -> None:
-    assert keep_freed_memory()
+    with freed_memory_kept() as done:
+        assert done
 
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    assert not keep_freed_memory()
+    monkeypatch.setattr(memory, "_glibc", lambda: None)
+    with memory_of_a_run(), freed_memory_kept() as done:
+        assert not done
 
 
 def test_training_can_do_without_a_module_that_only_unix_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert importlib.reload(memory).keep_freed_memory() in {True, False}
+    importlib.reload(memory)
+
+
+HELD = """
+import os, threading
+from pathlib import Path
+import torch
+from sasrec.losses.full import softmax_cross_entropy
+from sasrec.losses.workspace import Workspace
+from sasrec.system.memory import freed_memory_kept, memory_of_a_run
+
+SIZE = 2**27  # above what glibc ever keeps by itself
+
+def held():
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+def is_kept():
+    before = held()
+    used = torch.ones(SIZE, dtype=torch.int8)
+    del used
+    return held() - before > SIZE // 2
+
+assert not is_kept()
+"""
+
+
+def alone(code: str) -> None:
+    """Run some code in a process of its own, whose memory nobody else has used."""
+    subprocess.run([sys.executable, "-c", HELD + textwrap.dedent(code)], check=True)
+
+
+@has_glibc
+def test_freed_memory_is_kept_for_a_while_and_not_longer() -> None:
+    alone(
+        """
+        before = held()
+        with memory_of_a_run():
+            with freed_memory_kept():
+                assert is_kept()
+            assert held() > before + SIZE // 2
+        assert held() < before + SIZE // 2
+        assert not is_kept()
+        """
+    )
+
+
+@has_glibc
+def test_freed_memory_is_kept_until_the_last_thread_ends() -> None:
+    alone(
+        """
+        started, may_end = threading.Event(), threading.Event()
+        def other():
+            with freed_memory_kept():
+                started.set()
+                may_end.wait(60)
+        thread = threading.Thread(target=other)
+        thread.start()
+        assert started.wait(60)
+        with memory_of_a_run():
+            pass
+        assert is_kept()
+        may_end.set()
+        thread.join()
+        with memory_of_a_run():
+            pass
+        assert not is_kept()
+        """
+    )
+
+
+@has_glibc
+def test_after_a_large_call_memory_is_as_before() -> None:
+    alone(
+        """
+        hidden, table = torch.randn(512, 4), torch.randn(100_000, 4)
+        targets = torch.ones(512, dtype=torch.int64)
+        softmax_cross_entropy(hidden, targets, table[:1000])
+        before, workspace = held(), Workspace()
+        softmax_cross_entropy(hidden, targets, table, workspace=workspace)
+        assert held() > before + 150_000_000  # 512 x 100,000 scores take 205 MB
+        del workspace
+        softmax_cross_entropy(hidden, targets, table)
+        assert held() < before + 50_000_000
+        """
+    )
 
 
 def test_a_peak_is_forgotten_with_what_was_freed() -> None:

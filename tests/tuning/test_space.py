@@ -1,10 +1,11 @@
 import math
 
-import numpy as np
 import pytest
 
 from sasrec.errors import SettingsError
-from sasrec.tuning.space import Parameter, grid, grid_size, parameter, read_space, space_of
+from sasrec.tuning.plan import SearchPlan
+from sasrec.tuning.space import Parameter, check_grid, grid_size, parameter, read_space, space_of
+from sasrec.tuning.study import Search
 
 PAGE = """learning_rate choice [0.01,0.005,0.001,0.0005,0.0001]
 attn_dropout_prob choice [0.2, 0.5]
@@ -25,16 +26,12 @@ def read(tmp_path):
 
 def test_the_pages_grid_has_120_combinations(read):
     space = read(PAGE)
-    combinations = list(grid(space))
-    assert len(combinations) == grid_size(space) == 120
-    assert combinations[0] == {
-        "learning_rate": 0.01,
-        "attn_dropout_prob": 0.2,
-        "hidden_dropout_prob": 0.2,
-        "n_heads": 1,
-        "n_layers": 1,
-    }
-    assert len({tuple(each.values()) for each in combinations}) == 120
+    search = Search(SearchPlan(space=tuple(space), algorithm="exhaustive", prune="none"))
+    trials = [search.ask() for _ in range(grid_size(space))]
+    combinations = [search.settings_of(trial) for trial in trials]
+    assert len({tuple(each.values()) for each in combinations}) == len(combinations) == 120
+    assert combinations[0].keys() == {each.name for each in space}
+    assert search.ask() is None
 
 
 def test_every_kind_of_line_is_read(read):
@@ -76,16 +73,16 @@ def test_wrong_lines_are_named(read, text, expected):
 
 
 def test_draws_stay_in_their_range():
-    generator = np.random.default_rng(0)
-    draws = {
-        kind: [Parameter("a", kind, values).draw(generator) for _ in range(300)]
-        for kind, values in (
-            ("choice", (1, "x")),
-            ("uniform", (0.1, 0.5)),
-            ("quniform", (32, 128, 32)),
-            ("loguniform", (-8, 0)),
-        )
+    kinds = {
+        "choice": (1, "x"),
+        "uniform": (0.1, 0.5),
+        "quniform": (32, 128, 32),
+        "loguniform": (-8, 0),
     }
+    space = tuple(Parameter(kind, kind, values) for kind, values in kinds.items())
+    search = Search(SearchPlan(space=space, algorithm="random", trials=300))
+    drawn = [search.settings_of(search.ask()) for _ in range(300)]
+    draws = {kind: [settings[kind] for settings in drawn] for kind in kinds}
     assert set(draws["choice"]) == {1, "x"}
     assert 0.1 <= min(draws["uniform"]) < 0.15 < 0.45 < max(draws["uniform"]) <= 0.5
     assert set(draws["quniform"]) == {32, 64, 96, 128}
@@ -112,4 +109,4 @@ def test_a_step_too_small_is_refused():
 
 def test_ranges_have_no_grid():
     with pytest.raises(SettingsError, match="a is a range, which cannot be searched exhaustively"):
-        list(grid([Parameter("a", "uniform", (0, 1))]))
+        check_grid([Parameter("a", "uniform", (0, 1))])

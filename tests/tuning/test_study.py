@@ -15,11 +15,12 @@ import pytest
 
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
+from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
-from sasrec.tuning.storage import shown_storage
-from sasrec.tuning.study import Search, Standing
+from sasrec.tuning.study import Search
+from sasrec.tuning.urls import shown_storage
 
 CHOICES = (
     parameter("a", "choice", [1, 2, 3], "here"),
@@ -141,6 +142,32 @@ Search(plan(), storage={where!r}, name="s").run(slow, quiet)
     search = Search(plan(), storage=where, name="s")
     assert len(search.done()) == 6
     assert search.run(train, quiet) == "6 of 6 trials are done"
+
+
+def test_processes_that_begin_together_make_one_study(where: str) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_study import plan, quiet, score_of
+from sasrec.tuning.study import Search
+sys.stdin.readline()
+Search(plan(), storage={where!r}, name="s").run(lambda settings, _: score_of(settings), quiet)
+"""
+    some = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for each in some:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    assert [(each.communicate(timeout=120)[1], each.returncode) for each in some] == [("", 0)] * 3
+    assert len(Search(plan(), storage=where, name="s").done()) == 6
 
 
 def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 
 from sasrec.errors import SettingsError
 from sasrec.training.progress import EpochResult, Observer
+from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import seconds_saved
 from sasrec.tuning.space import parameter
-from sasrec.tuning.study import Search, Standing
+from sasrec.tuning.study import Search
 
 SPACE = (parameter("a", "choice", [1, 2, 3], "here"), parameter("b", "choice", [[10], [20]], "h"))
 PLAN = SearchPlan(space=SPACE, algorithm="exhaustive", prune="halving")

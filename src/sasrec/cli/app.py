@@ -9,8 +9,10 @@ import typer
 from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
+from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
-from sasrec.cli.plugin import WithPluginCommands, with_plugins
+from sasrec.cli.plugin import taking_plugins
+from sasrec.cli.plugin_commands import WithPluginCommands
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate
@@ -30,7 +32,10 @@ def _version(wanted: bool) -> None:
 
 def _front(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", metavar="", callback=_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Sequential recommendation: learn from the order of what people did, predict the next."""
@@ -41,25 +46,47 @@ app = typer.Typer(
     cls=WithPluginCommands,
     help="Sequential recommendation: learn from the order of what people did, predict the next.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": lambda word: word.replace("_", "-"),
+    },
 )
 app.callback()(_front)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
-app.command(context_settings=FREE_KEYS)(with_plugins(train))
-app.command(context_settings=FREE_KEYS)(with_plugins(evaluate))
-app.command(context_settings=FREE_KEYS)(with_plugins(compare))
-app.command(context_settings=FREE_KEYS)(with_plugins(significance))
-app.command(context_settings=FREE_KEYS)(with_plugins(tune))
-app.command()(with_plugins(info))
-app.command()(with_plugins(recommend))
-app.command()(with_plugins(explain))
-app.command(context_settings=FREE_KEYS)(with_plugins(config))
-app.command("exec", context_settings={**FREE_KEYS, "allow_interspersed_args": False})(execute)
-app.command("run_recbole", context_settings=FREE_KEYS)(run_recbole)
-app.command("run_hyper", context_settings=FREE_KEYS)(run_hyper)
-app.command("import-recbole", context_settings=FREE_KEYS)(import_recbole)
-app.add_typer(data_app, name="data")
+"""Words that are no options of a command are settings, as --key=value."""
+FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
+"""Words behind the first one are a script's own."""
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
+app.command(cls=Command)(taking_plugins(recommend))
+app.command(cls=Command)(taking_plugins(explain))
+app.command(cls=Command)(taking_plugins(info))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(config))
+app.add_typer(data_app, name="data", cls=Group)
+
+RECBOLE = "Run, search, test and import as RecBole does."
+recbole_app = typer.Typer(help=RECBOLE, no_args_is_help=True)
+recbole_app.command("run", cls=Command, context_settings=FREE_KEYS)(run_recbole)
+recbole_app.command("hyper", cls=Command, context_settings=FREE_KEYS)(run_hyper)
+recbole_app.command("exec", cls=Command, context_settings=FREE_WORDS)(execute)
+recbole_app.command("import", cls=Command, context_settings=FREE_KEYS)(import_recbole)
+recbole_app.command("significance", cls=Command, context_settings=FREE_KEYS)(
+    taking_plugins(significance)
+)
+app.add_typer(recbole_app, name="recbole", cls=Group)
+app.command("help", cls=Command)(show_help)
+
+# The names of version 0.1 go on working.
+app.command("run_recbole", cls=Command, context_settings=FREE_KEYS, hidden=True)(run_recbole)
+app.command("run_hyper", cls=Command, context_settings=FREE_KEYS, hidden=True)(run_hyper)
+app.command("exec", cls=Command, context_settings=FREE_WORDS, hidden=True)(execute)
+app.command("import-recbole", cls=Command, context_settings=FREE_KEYS, hidden=True)(import_recbole)
+app.command("significance", cls=Command, context_settings=FREE_KEYS, hidden=True)(
+    taking_plugins(significance)
+)
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 Histories = Annotated[
     list[str] | None,
-    typer.Option(help="Item tokens, oldest first, with commas between; may be repeated."),
+    typer.Option(metavar="ITEM,…", help="Items, oldest first. May be repeated."),
 ]
 Users = Annotated[
     list[str] | None,
-    typer.Option(help="A user of the data; their whole history counts. May be repeated."),
+    typer.Option(metavar="USER", help="A user of the data. May be repeated."),
 ]
 LONGEST_LINE = 2**24
 """Characters."""

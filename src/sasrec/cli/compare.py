@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sasrec.cli.options import (
+    AsJson,
+    ComparisonOut,
+    ConfigFiles,
+    CutOffs,
+    Data,
+    Models,
+    Overwrite,
+    Protocol,
+    Quiet,
+    Seeds,
+)
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
-from sasrec.cli.run import ConfigFiles, Data
 from sasrec.cli.terminal import plain_console
+from sasrec.errors import counted
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
@@ -35,30 +47,17 @@ SAMPLED = (
 def compare(
     context: typer.Context,
     data: Data,
-    models: Annotated[
-        str,
-        typer.Option(
-            "--models",
-            "-m",
-            help="Names, or folders of models, with commas between; or 'all'.",
-        ),
-    ] = "SASRec,GRU4Rec,FPMC,BPR",
-    seeds: Annotated[int, typer.Option(min=1, help="How often each model is trained.")] = 1,
-    protocol: Annotated[
-        str,
-        typer.Option(help="full: among all items; paper: against 100 sampled ones, as in 2018."),
-    ] = "full",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder; default compared/DATA.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option(help="Replace the result of an earlier comparison.")
-    ] = False,
+    models: Models = "SASRec,GRU4Rec,FPMC,BPR",
+    seeds: Seeds = 1,
+    protocol: Protocol = "full",
+    topk: CutOffs = None,
+    out: ComparisonOut = None,
+    overwrite: Overwrite = False,
     config_file: ConfigFiles = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Train or load several models, rank the same targets with each, and say what differs for sure.
+    """Train or load several models, and test how they differ.
 
     Popularity and Markov counts are always among them. Any setting is given as --key=value, and
     goes to the models that have it; a saved model keeps its own. After an interruption the same
@@ -67,7 +66,8 @@ def compare(
     from sasrec.comparison.start import Task, alone_in, compare_in, names_and_folders, shown_by
     from sasrec.settings.files import given_layers
 
-    layers = [shown_by(protocol), *given_layers(config_file or [], context.args)]
+    words = context.args if topk is None else [*context.args, f"--topk={topk}"]
+    layers = [shown_by(protocol), *given_layers(config_file or [], words)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
     decimals = task.first.output.loss_decimals
@@ -102,8 +102,8 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
     seeds = f"{seeds} {', '.join(map(str, found.seeds))}" if trained else ""
     console.print(
-        f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
-        f"{sizes['interactions']:,} interactions\n{found.protocol}\n"
+        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
+        f"{counted(sizes['interactions'], 'interaction')}\n{found.protocol}\n"
         f"test cases{seeds}"
     )
     console.print(_main_table(found))

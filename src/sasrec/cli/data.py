@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.help import Command
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 
 if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
 
-data_app = typer.Typer(help="List, fetch and describe data sets.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+data_app = typer.Typer(help="List, download and describe data sets.", no_args_is_help=True)
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")]
 
 
-@data_app.command("list")
+@data_app.command("list", cls=Command)
 def list_data(as_json: AsJson = False) -> None:
     """List the data sets known by name."""
     from sasrec.data.catalogue import ENTRIES, cached, damaged
@@ -48,14 +49,17 @@ def list_data(as_json: AsJson = False) -> None:
         print(f"{row['name']:<10} {row['summary']}\n{'':<10} {row['source']}; {state}")
 
 
-@data_app.command()
+@data_app.command(cls=Command)
 def fetch(
-    name: Annotated[str, typer.Argument(help="Name in the catalogue, or synthetic[:key=value,…].")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A known data set, or synthetic[:key=value,…].")
+    ],
     to: Annotated[
-        Path | None, typer.Option(help="For synthetic: folder to write NAME/NAME.inter into.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where generated data go; default dataset."),
     ] = None,
 ) -> None:
-    """Fetch a data set into the cache, or write a generated one."""
+    """Download a data set into the cache, or generate one."""
     from sasrec.data import catalogue
     from sasrec.data.sources import generate, write_atomic
 
@@ -68,13 +72,17 @@ def fetch(
     print(f"{name} is in {folder}")
 
 
-@data_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@data_app.command(
+    cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
 def describe(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="Name, file or folder of interactions.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Name, file or folder of interactions.")
+    ],
     as_json: AsJson = False,
 ) -> None:
-    """Describe a data set: users, items, interactions, lengths, time span.
+    """Describe a data set: users, items, interactions, histories, times.
 
     Settings of the data are given as --key=value, such as --user_column=customer.
     """

@@ -12,7 +12,7 @@ import typer
 from sasrec.cli.asked import Asked, Histories, Users, asked_histories, trained_on
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
-from sasrec.errors import printable
+from sasrec.errors import counted, printable
 from sasrec.system.pictures import attempted
 from sasrec.system.writing import write_whole
 
@@ -28,19 +28,30 @@ PAGE = "explanation.html"
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
     history: Histories = None,
     user: Users = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", help="Data to average over; default: training data."),
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="DATA",
+            help="Data to average over; default: the training data.",
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Recommendations to explain.")] = 5,
+    k: Annotated[
+        int,
+        typer.Option(
+            "--topk", "-k", min=1, metavar="K", help="How many recommendations to explain."
+        ),
+    ] = 5,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="HTML file; default MODEL/explanation.html.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="HTML; default MODEL/explanation.html."),
     ] = None,
 ) -> None:
-    """Show where a model looks, on average and for single histories, and what decides.
+    """Show which events of a history decide what is recommended.
 
     Writes an HTML page that needs no network, and its pictures beside it.
 
@@ -75,8 +86,11 @@ def explain(
         if person.skipped:
             names = printable(", ".join(person.skipped))
             print(f"{printable(person.name)}: skipped, unknown: {names}", file=sys.stderr)
-    beside = f"; beside it {len(pictures)} pictures, {path.stem}-*.png" if pictures else ""
-    print(f"{path}: averages over {averages.histories:,} histories, {len(people)} shown{beside}")
+    beside = ""
+    if pictures:
+        beside = f"; beside it {counted(len(pictures), 'picture')}, {path.stem}-*.png"
+    histories = counted(averages.histories, "history", "histories")
+    print(f"{path}: averages over {histories}, {len(people)} shown{beside}")
 
 
 def _averages(

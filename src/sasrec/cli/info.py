@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.options import AsJson
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import ModelError, printable
 
@@ -18,10 +19,10 @@ VERSIONS = ("python", "torch", "numpy", "polars", "device", "precision")
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Check the files of a saved model, and print what it is and how good it was."""
+    """Check a saved model, and print what it is and how good it was."""
     from sasrec.recommender.contents import read_notes
 
     path = expanded(model)

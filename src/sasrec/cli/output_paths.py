@@ -50,24 +50,3 @@ def model_folder_name(data: str, model: str) -> str:
         As ``folder_name``, with the model behind it.
     """
     return folder_name(data) + ("" if model == "SASRec" else f"-{model}")
-
-
-def made_folder(path: Path) -> Path:
-    """Return a folder to write to, made before hours of work and not after.
-
-    Args:
-        path: As written.
-
-    Returns:
-        The folder, with ``~`` resolved.
-
-    Raises:
-        SettingsError: It cannot be made.
-    """
-    folder = expanded(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = "is a file" if folder.is_file() else f"cannot be made ({error.strerror or error})"
-        raise SettingsError(f"{folder} {reason}; choose another folder with --out") from error
-    return folder

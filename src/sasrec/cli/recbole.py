@@ -1,4 +1,4 @@
-"""exec, run_recbole, import-recbole: what RecBole's users type."""
+"""recbole: the commands for those who come from RecBole."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
-from sasrec.cli.run import ConfigFiles
+from sasrec.cli.options import ConfigFiles
+from sasrec.cli.run import print_reports
 from sasrec.system.streams import bare_streams
 
 
 def execute(
     context: typer.Context,
-    script: Annotated[Path, typer.Argument(help="A Python script written for RecBole.")],
+    script: Annotated[
+        Path, typer.Argument(metavar="SCRIPT", help="It says 'from recbole... import ...'.")
+    ],
 ) -> None:
-    """Run a script that says 'from recbole... import ...', unchanged, with this package.
+    """Run a script written for RecBole, unchanged.
 
     What follows the script is passed on to it.
     """
@@ -30,24 +33,35 @@ def execute(
 def run_recbole(
     context: typer.Context,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Name of the model; default SASRec.")
+        str | None, typer.Option("--model", "-m", metavar="NAME", help="Default SASRec.")
     ] = None,
     dataset: Annotated[
         str | None,
-        typer.Option("--dataset", "-d", help="Name or path of the data; default ml-100k."),
+        typer.Option("--dataset", "-d", metavar="DATA", help="Name or path; default ml-100k."),
     ] = None,
     config_files: Annotated[
-        str | None, typer.Option("--config_files", help="YAML files with spaces between them.")
+        str | None,
+        typer.Option("--config-files", metavar="'FILE …'", help="YAML files, spaces between."),
     ] = None,
-    nproc: Annotated[int, typer.Option(help="Processes on this machine.")] = 1,
-    world_size: Annotated[int, typer.Option("--world_size", help="Processes in all.")] = -1,
-    ip: Annotated[str, typer.Option(help="Machine of the first process.")] = "localhost",
-    port: Annotated[str, typer.Option(help="A free port there.")] = "5678",
+    nproc: Annotated[int, typer.Option(metavar="N", help="Processes on this machine.")] = 1,
+    world_size: Annotated[
+        int, typer.Option("--world-size", metavar="N", help="Processes in all.")
+    ] = -1,
+    ip: Annotated[
+        str, typer.Option(metavar="HOST", help="Machine of the first process.")
+    ] = "localhost",
+    port: Annotated[str, typer.Option(metavar="N", help="A free port there.")] = "5678",
     group_offset: Annotated[
-        int, typer.Option("--group_offset", help="Processes on the machines before this one.")
+        int,
+        typer.Option(
+            "--group-offset", metavar="N", help="Processes on the machines before this one."
+        ),
     ] = 0,
 ) -> None:
-    """Train and evaluate as RecBole's run_recbole.py; other settings as --key=value."""
+    """Train and evaluate as RecBole's run_recbole.py does.
+
+    Other settings are given as --key=value.
+    """
     from sasrec.recbole.quick_start import run
     from sasrec.settings.files import given_layers
 
@@ -75,35 +89,49 @@ PAGE = {"model": "SASRec", "dataset": "ml-100k"}
 def run_hyper(
     context: typer.Context,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="Without config files: SASRec.")
+        str | None,
+        typer.Option("--model", "-m", metavar="NAME", help="Without config files: SASRec."),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", "-d", help="Without config files: ml-100k.")
+        str | None,
+        typer.Option("--dataset", "-d", metavar="DATA", help="Without config files: ml-100k."),
     ] = None,
     config_files: Annotated[
-        str | None, typer.Option("--config_files", help="YAML files with spaces between them.")
+        str | None,
+        typer.Option("--config-files", metavar="'FILE …'", help="YAML files, spaces between."),
     ] = None,
-    params_file: Annotated[Path, typer.Option("--params_file", help="The space.")] = Path(
-        "hyper.test"
-    ),
+    params_file: Annotated[
+        Path, typer.Option("--params-file", metavar="FILE", help="What to search.")
+    ] = Path("hyper.test"),
     output_file: Annotated[
-        Path, typer.Option("--output_file", help="Where every trial's results go; replaced.")
+        Path, typer.Option("--output-file", metavar="FILE", help="Results of all trials; replaced.")
     ] = Path("hyper_example.result"),
     display_file: Annotated[
-        Path | None, typer.Option("--display_file", help="An HTML page: score by trial.")
+        Path | None,
+        typer.Option("--display-file", metavar="FILE", help="An HTML page: score by trial."),
     ] = None,
-    tool: Annotated[str, typer.Option(help="Hyperopt, Optuna or Ray.")] = "Hyperopt",
-    algo: Annotated[str, typer.Option(help="exhaustive, random or bayes.")] = "exhaustive",
-    max_evals: Annotated[int, typer.Option("--max_evals", help="Most trials.")] = 100,
+    tool: Annotated[
+        str, typer.Option(metavar="NAME", help="Hyperopt, Optuna or Ray.")
+    ] = "Hyperopt",
+    algo: Annotated[
+        str, typer.Option(metavar="NAME", help="exhaustive, random or bayes.")
+    ] = "exhaustive",
+    max_evals: Annotated[
+        int, typer.Option("--max-evals", metavar="N", help="At most so many trials.")
+    ] = 100,
     early_stop: Annotated[
-        int, typer.Option("--early_stop", help="End after so many trials without progress.")
+        int,
+        typer.Option(
+            "--early-stop", metavar="N", help="End after so many trials without progress."
+        ),
     ] = 10,
 ) -> None:
-    """Search settings as RecBole's run_hyper.py; other settings as --key=value.
+    """Search settings as RecBole's run_hyper.py does.
 
+    Other settings are given as --key=value.
     'sasrec tune' does more: it resumes, is shared by processes, and ends hopeless trials early.
     """
-    from sasrec.errors import Interrupted
+    from sasrec.errors import Interrupted, counted
     from sasrec.recbole import HyperTuning, objective_function
     from sasrec.recbole.config import Config
     from sasrec.settings.files import key_words
@@ -143,8 +171,8 @@ def run_hyper(
         if search.params2result:
             search.export_result(output_file)
             raise Interrupted(
-                f"the search was stopped; the {len(search.params2result)} trials that are done "
-                f"are in {output_file}"
+                f"the search was stopped; {counted(len(search.params2result), 'finished trial')} "
+                f"in {output_file}"
             ) from None
         raise
     search.export_result(output_file)
@@ -198,27 +226,31 @@ def _joined(words: list[str]) -> list[str]:
 def import_recbole(
     context: typer.Context,
     checkpoint: Annotated[
-        Path | None, typer.Argument(help="The .safetensors file the script has written.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="The .safetensors file the script has written."),
     ] = None,
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="The data it was trained on.")
+        str | None, typer.Option("--data", "-d", metavar="DATA", help="The data it was trained on.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME.")
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Default saved/FILE.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace a model that is there.")
+    ] = False,
     config_file: ConfigFiles = None,
     script: Annotated[
-        bool, typer.Option("--script", help="Print the script that converts a checkpoint.")
+        bool,
+        typer.Option("--script", metavar="", help="Print the script that converts a checkpoint."),
     ] = False,
 ) -> None:
-    """Turn RecBole's trained SASRec into a model folder; nothing of it is executed.
+    """Make a model folder of RecBole's trained SASRec.
 
+    Nothing of the checkpoint is executed.
     The converted file knows how RecBole was told to filter the data; other settings are given as
     --key=value, and win.
     """
     from sasrec.cli.progress import fetch_progress
-    from sasrec.cli.run import print_reports
     from sasrec.data.sources import load_corpus
     from sasrec.errors import SettingsError
     from sasrec.recbole.checkpoint import SCRIPT, read_checkpoint

@@ -20,8 +20,9 @@ from sasrec.cli.asked import (
     tokens_in,
 )
 from sasrec.cli.lists import checked_target, print_json, write_lists
+from sasrec.cli.options import RESULT
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import DataError, printable
+from sasrec.errors import DataError, counted, printable
 
 if TYPE_CHECKING:
     from sasrec.recommender.answers import Recommendation
@@ -29,38 +30,64 @@ if TYPE_CHECKING:
 
 
 def recommend(
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
     history: Histories = None,
     user: Users = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", "-f", help="A history a line: a JSON list, or tokens with spaces."),
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="A history a line: a JSON list, or items with spaces between.",
+        ),
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", help="Where --user is looked up; default: training data."),
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="DATA",
+            help="Where to look up --user; default: the training data.",
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Items to recommend.")] = 10,
-    exclude_seen: Annotated[bool, typer.Option(help="Leave out items of the history.")] = True,
+    k: Annotated[
+        int,
+        typer.Option("--topk", "-k", min=1, metavar="K", help="How many items to recommend."),
+    ] = 10,
+    exclude_seen: Annotated[
+        bool, typer.Option(metavar="", help="Leave out items of the history.")
+    ] = True,
     candidates: Annotated[
-        str | None, typer.Option(help="Choose among these only; commas between.")
+        str | None, typer.Option(metavar="ITEM,…", help="Recommend only some of these.")
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
+            metavar="FILE",
+            rich_help_panel=RESULT,
             help="Write to this file: .jsonl a JSON line a history; .csv, .tsv or .parquet a row "
             "an item.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON line a history.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", metavar="", help="Print a JSON line a history.", rich_help_panel=RESULT
+        ),
+    ] = False,
     allow_unknown: Annotated[
         bool,
-        typer.Option("--allow-unknown", help="Take a --file of which hardly an item is known."),
+        typer.Option(
+            "--allow-unknown",
+            metavar="",
+            help="Accept a --file with hardly any item the model knows.",
+        ),
     ] = False,
 ) -> None:
-    """Recommend what comes next for histories of anybody, known in training or not."""
+    """Recommend items for histories, of users or of anybody."""
     from sasrec.recommender.loading import load
 
     path = None if out is None else checked_target(out)
@@ -138,7 +165,7 @@ def _print(asked: Asked, found: Recommendation, recommender: Recommender) -> Non
     titles = recommender.titles
     console = plain_console()
     recent = " → ".join(printable(titles.get(token, token)) for token in asked.tokens[-5:])
-    events = "1 event" if len(asked.tokens) == 1 else f"{len(asked.tokens)} events"
+    events = counted(len(asked.tokens), "event")
     console.print(
         f"{printable(asked.name)}: {events}" + (f", the last: {recent}" if asked.tokens else "")
     )

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import SettingsError
+from sasrec.errors import SettingsError, counted
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
@@ -20,39 +21,23 @@ if TYPE_CHECKING:
 
 TOLD = {"overlap", "other_split", "unknown_items"}
 """Remarks that are printed; others are told when the data are read."""
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", "-d", help="Name (see 'sasrec data list'), file or folder of interactions."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-ConfigFiles = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--config", "-c", help="YAML file of settings; may be repeated, a later one wins."
-    ),
-]
-Preset = Annotated[
-    str | None,
-    typer.Option(help="Settings to begin with: best (default), recbole, paper, gsasrec, esasrec."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def evaluate(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Default: the data it was trained on.")
+        str | None,
+        typer.Option("--data", "-d", metavar="DATA", help="Default: the data it was trained on."),
     ] = None,
     metrics: Annotated[
-        str | None, typer.Option(help="With commas between, such as ndcg,recall,map.")
+        str | None,
+        typer.Option(metavar="NAME,…", help="Such as ndcg,recall,map.", rich_help_panel=PROTOCOL),
     ] = None,
-    topk: Annotated[str | None, typer.Option(help="With commas between, such as 5,10,20.")] = None,
+    topk: CutOffs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a saved model on the validation and test events of a data set.
+    """Measure a saved model on validation and test events.
 
     Settings of data and protocol are given as --key=value, such as --user_column=customer.
     """
@@ -82,14 +67,21 @@ def config(
     context: typer.Context,
     config_file: ConfigFiles = None,
     preset: Preset = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Whose settings.")] = "SASRec",
+    topk: CutOffs = None,
+    model: Annotated[
+        str, typer.Option("--model", "-m", metavar="NAME", help="Whose settings.")
+    ] = "SASRec",
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data the preset is to look at.")
+        str | None,
+        typer.Option("--data", "-d", metavar="DATA", help="Data that the preset adapts to."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every setting, its value, where that comes from and what it does."""
-    run = settings_from(context.args, config_file, preset, {}, model)
+    """Print every setting: its value, its origin, what it does.
+
+    Any setting is given as --key=value.
+    """
+    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
     if data is not None:
         run = _adapted_to(run, data)
     if as_json:
@@ -119,6 +111,20 @@ def _adapted_to(run: RunSettings, data: str) -> RunSettings:
     from sasrec.experiment.prepared import prepare
 
     return prepare(load_corpus(data, run.data, fetch_progress()), run).run
+
+
+def cut_offs(text: str | None) -> Any:
+    """Return what --topk gives, read as the value of any other setting is.
+
+    Args:
+        text: As written, such as ``5,10``, or None if it was not given.
+
+    Returns:
+        The literal that the text spells, or None.
+    """
+    from sasrec.settings.literals import literal
+
+    return None if text is None else literal(text, "--topk")
 
 
 def settings_from(
@@ -170,8 +176,8 @@ def print_reports(reports: list[Report], decimals: int) -> None:
     sizes = first.dataset
     console = plain_console()
     console.print(
-        f"{sizes['name']}: {sizes['users']:,} users, {sizes['items']:,} items, "
-        f"{sizes['interactions']:,} interactions\n{first.protocol}"
+        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
+        f"{counted(sizes['interactions'], 'interaction')}\n{first.protocol}"
     )
     for part in ("validation", "test"):
         keys = list(getattr(first, part))

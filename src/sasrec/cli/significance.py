@@ -23,33 +23,40 @@ if TYPE_CHECKING:
 def significance(
     context: typer.Context,
     model_ours: Annotated[
-        str, typer.Option("--model_ours", "-mo", help="Name of the one.")
+        str,
+        typer.Option("--model-ours", "-mo", metavar="NAME", help="The one that is to be better."),
     ] = "SASRec",
     model_baseline: Annotated[
-        str, typer.Option("--model_baseline", "-mb", help="Name of the other.")
+        str, typer.Option("--model-baseline", "-mb", metavar="NAME", help="The other one.")
     ] = "GRU4Rec",
     dataset: Annotated[
-        str, typer.Option("--dataset", "-d", help="Name, file or folder.")
+        str, typer.Option("--dataset", "-d", metavar="DATA", help="Name, file or folder.")
     ] = "ml-100k",
     config_files: Annotated[
-        str, typer.Option("--config_files", help="YAML files with spaces between.")
+        str, typer.Option("--config-files", metavar="'FILE …'", help="YAML files, spaces between.")
     ] = "",
-    st_seed: Annotated[int, typer.Option("--st_seed", min=0, help="First seed.")] = 2023,
+    st_seed: Annotated[
+        int, typer.Option("--st-seed", min=0, metavar="N", help="First seed.")
+    ] = 2023,
     run_times: Annotated[
-        int, typer.Option("--run_times", "-rt", min=2, help="How often each is trained.")
+        int,
+        typer.Option("--run-times", "-rt", min=2, metavar="N", help="How often each is trained."),
     ] = 30,
     out: Annotated[
         Path | None,
         typer.Option(
             "--out",
             "-o",
-            help="Folder for finished trainings until all are; default compared/DATA-significance.",
+            metavar="FOLDER",
+            help="For finished trainings, until all are; default compared/DATA-OURS-BASELINE.",
         ),
     ] = None,
 ) -> None:
-    """Train two models with several seeds as RecBole would, and test each metric's difference.
+    """Test whether one model is better than another, over seeds.
 
-    The test is Student's, paired by seed, and its alternative is that the first model is better.
+    Both are trained as RecBole trains them. The test is Student's, paired by seed, and its
+    alternative is that the first model is better.
+
     Any setting is given as --key=value. After an interruption the same command goes on with the
     trainings that are not finished.
     """

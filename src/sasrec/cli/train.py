@@ -5,13 +5,29 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from sasrec.cli.options import (
+    AsJson,
+    ConfigFiles,
+    CutOffs,
+    Device,
+    Epochs,
+    ModelName,
+    ModelOut,
+    OptionalData,
+    Overwrite,
+    Precision,
+    Preset,
+    Quiet,
+    Resume,
+    Seed,
+)
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
-from sasrec.cli.run import AsJson, ConfigFiles, Preset, Quiet, print_reports, settings_from
+from sasrec.cli.run import cut_offs, print_reports, settings_from
 from sasrec.errors import Interrupted, SettingsError
 
 if TYPE_CHECKING:
@@ -22,45 +38,28 @@ if TYPE_CHECKING:
 
 def train(
     context: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data", "-d", help="Name (see 'sasrec data list'), file or folder of interactions."
-        ),
-    ] = None,
-    model: Annotated[
-        str,
-        typer.Option(
-            "--model",
-            "-m",
-            help="SASRec, GRU4Rec, NextItNet, Caser, BERT4Rec, FPMC, FMC, TransRec or BPR.",
-        ),
-    ] = "SASRec",
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Model folder; default saved/NAME[-MODEL].")
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace a model that is there.")] = False,
-    epochs: Annotated[
-        int | None, typer.Option(help="Most epochs; default 300. With --resume, end sooner.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of all random numbers; default 2020.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, float32 or bfloat16.")] = None,
+    data: OptionalData = None,
+    model: ModelName = "SASRec",
+    out: ModelOut = None,
+    overwrite: Overwrite = False,
+    epochs: Epochs = None,
+    seed: Seed = None,
+    device: Device = None,
+    precision: Precision = None,
     config_file: ConfigFiles = None,
     preset: Preset = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(help="Model folder of a training that was cut off; nothing else is needed."),
-    ] = None,
+    topk: CutOffs = None,
+    resume: Resume = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train a model, measure it beside two baselines, and save it.
+    """Train a model, compare it with two baselines, and save it.
 
-    Any other setting is given as --key=value, for example --learning_rate=0.003 --n_layers=1;
+    Any other setting is given as --key=value, such as --learning-rate=0.003;
     'sasrec config' lists them all.
     """
-    options = {"epochs": epochs, "seed": seed, "device": device, "precision": precision}
+    options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
+    options |= {"precision": precision, "topk": cut_offs(topk)}
     if resume is not None:
         _refuse_more(context, {**options, "epochs": None, "data": data, "out": out}, config_file)
         job = _unfinished(expanded(resume), epochs)

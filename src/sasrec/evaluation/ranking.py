@@ -22,7 +22,7 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.evaluation.leaders import top_items as top_items
 from sasrec.models.contract import NextItemModel
-from sasrec.system.memory import keep_freed_memory
+from sasrec.system.memory import freed_memory_kept
 
 SCORE_BYTES = 2**26
 """Scores held at a time where whole lists are wanted."""
@@ -263,18 +263,18 @@ def last_states(
     Yields:
         Places of some windows, their batch, and float states [b, d].
     """
-    keep_freed_memory()
     was_training = model.training
     model.eval()
     try:
         groups = sorted_groups(windows, BATCH_POSITIONS)
         dealt = windows.take(np.concatenate(groups)) if groups else windows
         batches = collator.batches(dealt, [len(group) for group in groups])
-        for group, made in zip(groups, batches, strict=True):
-            with torch.inference_mode():
-                batch = made.to(device)
-                states = model.encode(batch, batch.last)
-            yield group, batch, states
+        with freed_memory_kept():
+            for group, made in zip(groups, batches, strict=True):
+                with torch.inference_mode():
+                    batch = made.to(device)
+                    states = model.encode(batch, batch.last)
+                yield group, batch, states
     finally:
         model.train(was_training)
 

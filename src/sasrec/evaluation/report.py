@@ -12,6 +12,7 @@ import torch
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
+from sasrec.errors import counted
 from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.candidates import PAPER, ranks_among_candidates
 from sasrec.evaluation.candidates import sampled_candidates as sampled_candidates
@@ -102,7 +103,7 @@ def describe_protocol(
         ranked = f"ranking against {settings.candidates[3:]} items drawn {kind}"
         if settings.sampled_by == "user":
             ranked += " for each case, all cases of a user in one list"
-    seen = "" if max_history is None else f"last {max_history} events, "
+    seen = "" if max_history is None else f"last {counted(max_history, 'event')}, "
     if corpus.sequences.times is None:
         split += " in the order of the source, without times"
     return (

@@ -12,7 +12,7 @@ from sasrec.data.checks.remarks import Remark, tell
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
-from sasrec.errors import DataError, SettingsError
+from sasrec.errors import DataError, SettingsError, counted
 from sasrec.evaluation.report import Report
 from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.familiar import familiar
@@ -195,7 +195,7 @@ def _in_its_numbers(
         )
     if not lost:
         return corpus, []
-    text = f"{lost:,} events of items the model does not know are left out"
+    text = f"left out: {counted(lost, 'event')} of items the model does not know"
     return corpus, [Remark("unknown_items", lost, text)]
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from sasrec.data.batches.batching import CPU, Collator, TrainingBatches
 from sasrec.data.splits import Split
 from sasrec.evaluation.report import measure
-from sasrec.experiment.prepared import Prepared
+from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.losses.drawing import negatives_generator
 from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue, NextItemModel
@@ -48,7 +48,7 @@ def train_model(
         The model at its best weights, in evaluation mode, and how training went.
     """
     run, device, place = prepared.run, prepared.device, my_place()
-    with torch.random.fork_rng():
+    with repeatable(run, device), torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model = new_model(prepared)
         if weights is not None:

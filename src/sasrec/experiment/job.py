@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sasrec.errors import DataError, ModelError, SettingsError, printable
+from sasrec.errors import DataError, ModelError, SettingsError, counted, printable
 from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, tell_of_changes
 from sasrec.recommender.folder import WEIGHTS
 from sasrec.settings.origin import Origin
@@ -60,8 +60,8 @@ class Job:
         if not good:
             return ""
         return (
-            f"; the best weights of the {good} epochs before are kept, and 'sasrec train --resume "
-            f"{self.folder} --epochs {good}' saves them as a model"
+            f"; the best weights of the {counted(good, 'epoch')} before are kept, and "
+            f"'sasrec train --resume {self.folder} --epochs {good}' saves them as a model"
         )
 
 
@@ -161,7 +161,7 @@ def _shortened(job: Job, epochs: int) -> Job:
     most = job.run.training.epochs
     if not max(1, done) <= epochs <= most:
         raise SettingsError(
-            f"--epochs: {done} epochs are done, and there were to be {most}; with --resume a "
+            f"--epochs: of {counted(most, 'epoch')}, {done} are done; with --resume a "
             "training ends after a number between these, and a longer one begins anew"
         )
     training = job.run.training.model_copy(update={"epochs": epochs})

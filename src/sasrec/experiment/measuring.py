@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sasrec.evaluation.report import Report, evaluate_model
-from sasrec.experiment.prepared import Prepared
+from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.registry import BASELINES
 
@@ -19,16 +19,17 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     Returns:
         The report.
     """
-    return evaluate_model(
-        name,
-        model,
-        prepared.corpus,
-        prepared.split,
-        settings=prepared.run.evaluation,
-        counts=prepared.counts,
-        max_history=prepared.run.data.max_history,
-        device=prepared.device,
-    )
+    with repeatable(prepared.run, prepared.device):
+        return evaluate_model(
+            name,
+            model,
+            prepared.corpus,
+            prepared.split,
+            settings=prepared.run.evaluation,
+            counts=prepared.counts,
+            max_history=prepared.run.data.max_history,
+            device=prepared.device,
+        )
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:

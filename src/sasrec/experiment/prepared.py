@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
-from sasrec.system.device import pick_device
+from sasrec.system.device import pick_device, same_results_again
 from sasrec.system.processes import my_place
 
 
@@ -81,7 +81,7 @@ def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:
 
 
 def prepared_device(run: RunSettings) -> torch.device:
-    """Return the device of a run, set up as its settings ask.
+    """Return the device of a run.
 
     Args:
         run: All settings.
@@ -89,8 +89,17 @@ def prepared_device(run: RunSettings) -> torch.device:
     Returns:
         The device.
     """
-    device = pick_device(run.training.device, run.training.gpu_id, my_place().local)
-    if device.type == "cuda" and run.training.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may vary
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    return device
+    return pick_device(run.training.device, run.training.gpu_id, my_place().local)
+
+
+def repeatable(run: RunSettings, device: torch.device) -> AbstractContextManager[None]:
+    """Return a block in which a device gives the same results again, if that is asked for.
+
+    Args:
+        run: Whether it is.
+        device: Where to compute.
+
+    Returns:
+        A context manager; PyTorch's settings are as before after it.
+    """
+    return same_results_again(device) if run.training.deterministic else nullcontext()

@@ -1,29 +1,33 @@
-"""RecBole's ``HyperTuning``: trials of a space one after the other, and the best of them."""
+"""RecBole's ``HyperTuning``: its arguments, results and printed lines, on our search engine."""
 
 from __future__ import annotations
 
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
-from sasrec.errors import SasrecError, SettingsError, did_you_mean
+from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
+from sasrec.recbole.hyper_page import search_page
 from sasrec.system.writing import write_whole
-from sasrec.tuning.picture import search_page
-from sasrec.tuning.space import Parameter, check_grid, grid, grid_size, read_space, space_of
-from sasrec.tuning.storage import optuna_here
-from sasrec.tuning.suggestions import suggested
+from sasrec.tuning.plan import SearchPlan
+from sasrec.tuning.space import check_grid, read_space, space_of
+from sasrec.tuning.study import Search
+
+if TYPE_CHECKING:
+    import optuna
 
 logger = logging.getLogger(__name__)
 
 Objective = Callable[[dict[str, Any], Sequence[str] | None], Mapping[str, Any]]
-ALGORITHMS = ("exhaustive", "random", "bayes")
-SEED = 2020
+ALGORITHMS: dict[str, Literal["exhaustive", "random", "tpe"]] = {
+    "exhaustive": "exhaustive",
+    "random": "random",
+    "bayes": "tpe",
+}
+"""RecBole's names of algorithms to ours."""
 RESULT = {"best_valid_score", "valid_score_bigger", "best_valid_result", "test_result"}
 """What an objective function returns at least."""
 
@@ -73,7 +77,7 @@ class HyperTuning:
         given = [each for each in (space, params_dict) if each is not None]
         if len(given) + (params_file is not None) != 1:
             raise SettingsError("give one of space, params_file and params_dict")
-        if algo not in ALGORITHMS:
+        if not isinstance(algo, str) or algo not in ALGORITHMS:
             meant = did_you_mean(str(algo), ALGORITHMS)
             raise SettingsError(f"algo is {algo!r}{meant} (known: {', '.join(ALGORITHMS)})")
         for name, number in (("max_evals", max_evals), ("early_stop", early_stop)):
@@ -86,15 +90,25 @@ class HyperTuning:
         self.algo = algo
         if algo == "exhaustive":
             check_grid(self.space)
-        self.max_evals = grid_size(self.space) if algo == "exhaustive" else max_evals
-        self.early_stop = early_stop
+        self._plan = SearchPlan(
+            space=tuple(self.space),
+            algorithm=ALGORITHMS[algo],
+            prune="none",
+            trials=max_evals,
+            early_stop=early_stop,
+        )
+        self.max_evals, self.early_stop = self._plan.total, early_stop
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin without results."""
         self.best_params: dict[str, Any] | None = None
         self.best_score: float | None = None
         self.best_test_result: Mapping[str, float] | None = None
         self.params2result: dict[str, Mapping[str, Any]] = {}
         self.score_list: list[float] = []
         self.stopped_because = ""
-        self.heard, self._stale = 0, 0
+        self.heard = 0
         self._failure: SasrecError | None = None
 
     @staticmethod
@@ -114,92 +128,77 @@ class HyperTuning:
 
         Raises:
             SasrecError: Every trial failed; the error of the last.
-        """
-        self.begin()
-        proposals = _Proposals(self.space, self.algo)
-        for params in islice(proposals, self.max_evals):
+        """  # by _end
+        search = self.begin()
+        while (trial := search.ask()) is not None:
+            params = search.settings_of(trial)
             outcome = outcome_of(self.objective_function, params, self.fixed_config_file_list)
-            is_over = self.hear(params, outcome)
-            proposals.tell(None if isinstance(outcome, SasrecError) else score_of(outcome))
-            if is_over:
-                break
-        self.end()
+            self.hear(search, trial, outcome)
+        self.end(search)
 
-    def begin(self) -> None:
-        """Get ready to hear of trials, and to tell of them."""
-        self.stopped_because = f"tried {self.max_evals} of them"
-        self.heard, self._stale, self._failure = 0, 0, None
+    def begin(self) -> Search:
+        """Return the search, and get ready to tell of its trials."""
+        self._forget()
         logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+        return Search(self._plan)
 
-    def hear(self, params: dict[str, Any], outcome: Mapping[str, Any] | SasrecError) -> bool:
+    def hear(
+        self, search: Search, trial: optuna.Trial, outcome: Mapping[str, Any] | SasrecError
+    ) -> None:
         """Keep how a trial ended, and tell of it.
 
         Args:
-            params: That were tried.
+            search: From ``begin``.
+            trial: That the search asked for.
             outcome: Of ``outcome_of``.
-
-        Returns:
-            Whether the search is to end, as too many trials in a row brought no progress.
         """
         self.heard += 1
-        text, is_best = self.params2str(params), False
+        params = search.settings_of(trial)
+        text = self.params2str(params)
         if isinstance(outcome, SasrecError):
+            search.fail(trial, str(outcome))
             self._failure = outcome
             logger.warning("trial %d (%s) failed: %s", self.heard, text, outcome)
-        else:
-            is_best = self._note(params, outcome)
-            logger.info(
-                "trial %d of %d: %s, score %s%s",
-                self.heard,
-                self.max_evals,
-                text,
-                self.score_list[-1],
-                " (best so far)" if is_best else "",
-            )
-        self._stale = 0 if is_best else self._stale + 1
-        if self._stale < self.early_stop:
-            return False
-        self.stopped_because = f"{self._stale} trials in a row brought no progress (early_stop)"
-        return True
+            return
+        search.finish(trial, merit_of(outcome))
+        self.params2result[text] = outcome
+        self.score_list.append(_measured(outcome))
+        if is_best := search.standing(trial).is_best:
+            self.best_params, self.best_score = params, self.score_list[-1]
+            self.best_test_result = outcome["test_result"]
+        logger.info(
+            "trial %d of %d: %s, score %s%s",
+            self.heard,
+            self.max_evals,
+            text,
+            self.score_list[-1],
+            " (best so far)" if is_best else "",
+        )
 
-    def end(self) -> None:
+    def end(self, search: Search) -> None:
         """Draw the picture, and say what was found.
+
+        Args:
+            search: From ``begin``, at its end.
 
         Raises:
             SasrecError: Every trial failed; the error of the last.
         """
         if not self.params2result and self._failure is not None:
             raise self._failure
+        without_progress = search.without_progress()
+        self.stopped_because = (
+            f"tried {self.max_evals} of them"
+            if without_progress < self.early_stop
+            else f"{without_progress} trials in a row brought no progress (early_stop)"
+        )
         if self.display_file is not None:
-            self._draw(self.display_file)
+            results = list(self.params2result.values())
+            scores = [_measured(result) for result in results]
+            bigger = all(result["valid_score_bigger"] for result in results)
+            page = search_page(list(self.params2result), scores, bigger=bigger)
+            write_whole(self.display_file, page)
         logger.info("search ended: %s; best: %s", self.stopped_because, self.best_params)
-
-    def _draw(self, path: Path) -> None:
-        results = list(self.params2result.values())
-        scores = [_measured(result) for result in results]
-        bigger = all(result["valid_score_bigger"] for result in results)
-        write_whole(path, search_page(list(self.params2result), scores, bigger=bigger))
-
-    def _note(self, params: dict[str, Any], result: Mapping[str, Any]) -> bool:
-        """Keep a result.
-
-        Args:
-            params: Of the trial.
-            result: What the objective returned.
-
-        Returns:
-            Whether it is better than all before.
-        """
-        self.params2result[self.params2str(params)] = result
-        score = _measured(result)
-        self.score_list.append(score)
-        sign = 1.0 if result["valid_score_bigger"] else -1.0
-        is_best = self.best_score is None or sign * score > sign * self.best_score
-        if is_best and not math.isnan(score):
-            self.best_params, self.best_score = params, score
-            self.best_test_result = result["test_result"]
-            return True
-        return False
 
     def export_result(self, output_file: str | Path) -> None:
         """Write every successful trial: its parameters, validation and test results.
@@ -231,10 +230,13 @@ def outcome_of(
         What the objective returned, or the mistake it met.
 
     Raises:
+        Interrupted: The user has stopped the trial, and with it the search.
         SettingsError: It returned something else.
     """
     try:
         result = objective(dict(params), files)
+    except Interrupted:
+        raise
     except SasrecError as error:
         return error
     if not isinstance(result, Mapping) or not set(result) >= RESULT:
@@ -245,14 +247,14 @@ def outcome_of(
     return result
 
 
-def score_of(result: Mapping[str, Any]) -> float:
+def merit_of(result: Mapping[str, Any]) -> float:
     """Return how good a result is.
 
     Args:
         result: Of ``outcome_of``.
 
     Returns:
-        Higher is better; not a number if nothing was measured.
+        Higher is better; NaN if nothing was measured.
     """
     return _measured(result) if result["valid_score_bigger"] else -_measured(result)
 
@@ -264,61 +266,3 @@ def _measured(result: Mapping[str, Any]) -> float:
 
 def _spelled(values: Mapping[str, float]) -> str:
     return "    ".join(f"{name} : {value}" for name, value in values.items())
-
-
-class _Proposals:
-    """Parameters to try next; ``tell`` lets the search learn from the last."""
-
-    def __init__(self, space: list[Parameter], algorithm: str) -> None:
-        self._space = space
-        self._study: Any = None
-        self._trial: Any = None
-        self._sequence: Iterator[dict[str, Any]] | None = None
-        if algorithm == "bayes":
-            self._study = _tpe_study()
-        else:
-            self._sequence = drawn(space, algorithm)
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        if self._sequence is not None:
-            yield from self._sequence
-            return
-        while True:
-            self._trial = self._study.ask()
-            yield {each.name: suggested(self._trial, each) for each in self._space}
-
-    def tell(self, score: float | None) -> None:
-        """Learn how the last proposal did; higher is better, None failed."""
-        if self._trial is None:
-            return
-        if score is None or math.isnan(score):
-            from optuna.trial import TrialState
-
-            self._study.tell(self._trial, state=TrialState.FAIL)
-        else:
-            self._study.tell(self._trial, score)
-
-
-def drawn(space: list[Parameter], algorithm: str) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of a search that does not learn from its trials.
-
-    Args:
-        space: What is searched.
-        algorithm: ``exhaustive`` yields every combination once, ``random`` goes on without end.
-
-    Yields:
-        Name to value.
-    """
-    generator = np.random.default_rng(SEED)
-    if algorithm == "exhaustive":
-        # In random order, as in RecBole, so that early stopping has seen all of the space.
-        points = list(grid(space))
-        yield from (points[place] for place in generator.permutation(len(points)))
-        return
-    while True:
-        yield {each.name: each.draw(generator) for each in space}
-
-
-def _tpe_study() -> Any:
-    optuna = optuna_here()
-    return optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=SEED))

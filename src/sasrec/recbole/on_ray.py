@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import chdir, suppress
-from functools import partial
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import Interrupted, SasrecError, SettingsError
-from sasrec.recbole.hyper import SEED, HyperTuning, drawn, outcome_of, score_of
+from sasrec.recbole.hyper import HyperTuning, outcome_of
 from sasrec.system.children import safe_path
-from sasrec.tuning.space import Parameter
-from sasrec.tuning.storage import optuna_here
-from sasrec.tuning.suggestions import meant, suggested
+
+if TYPE_CHECKING:
+    import optuna
+
+    from sasrec.tuning.study import Search
 
 
 def ray_here() -> tuple[Any, Any]:
@@ -44,7 +45,7 @@ def ray_here() -> tuple[Any, Any]:
     return ray, tune
 
 
-def run_on_ray(search: HyperTuning) -> None:
+def run_on_ray(tuning: HyperTuning) -> None:
     """Do the trials of a search with Ray Tune, a core each.
 
     It joins the cluster that ``RAY_ADDRESS`` names or that runs on this machine, or else begins one
@@ -52,115 +53,125 @@ def run_on_ray(search: HyperTuning) -> None:
     path.
 
     Args:
-        search: Whose objective function can be sent to other processes.
+        tuning: Whose objective function can be sent to other processes.
 
     Raises:
         Interrupted: Ctrl-C; the search knows the trials that were done.
         SasrecError: Every trial failed, or a process of Ray did; the error of the last.
     """
     ray, tune = ray_here()
-    search.begin()
-    points = [] if search.algo == "bayes" else _points(search)
-    listener = _listener(tune, search, points)
-    tuner = partial(_tuner, tune, search, points, listener)
+    search = tuning.begin()
     with tempfile.TemporaryDirectory(prefix="sasrec-ray-") as folder:
+        tuner = _tuner(tune, tuning, search, folder)
         # Ray's workers look for modules in the folder it was started in, so that is an empty one.
         with safe_path(), chdir(folder):
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
         try:
-            results = tuner(folder).fit()
+            results = tuner.fit()
         finally:
             ray.shutdown()
     if results.errors:  # of a process, not of settings: no package on another machine, say
         *_, reason = str(results.errors[0]).strip().splitlines()
         raise SasrecError(f"{len(results.errors)} trials ended unexpectedly on Ray: {reason}")
-    if search.heard < search.max_evals and not listener.stop_all():
+    if search.reason_to_end() is None:
         raise Interrupted("the search was stopped")
-    search.end()
+    tuning.end(search)
 
 
-def _points(search: HyperTuning) -> list[dict[str, Any]]:
-    return list(islice(drawn(search.space, search.algo), search.max_evals))
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    """What travels to a worker or back; Ray takes plain dicts and lists apart, but not this."""
+
+    content: Any
 
 
-def _listener(tune: Any, search: HyperTuning, points: list[dict[str, Any]]) -> Any:
-    """Return what hears of trials in this process, and ends the search.
-
-    Args:
-        tune: Ray's.
-        search: That is told.
-        points: Parameters by place; empty if they are proposed as trials end.
-
-    Returns:
-        A callback and stopper of Ray.
-    """
-
-    class Listener(tune.Callback, tune.Stopper):  # type: ignore[misc]  # Ray may not be there
-        is_over = False
-
-        def on_trial_result(
-            self, iteration: int, trials: Any, trial: Any, result: Mapping[str, Any], **_: Any
-        ) -> None:
-            if "outcome" in result and not Listener.is_over:
-                params = _params(search.space, points, trial.config)
-                Listener.is_over = search.hear(params, result["outcome"])
-
-        def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-            return False
-
-        def stop_all(self) -> bool:
-            return Listener.is_over
-
-    return Listener()
-
-
-def _params(
-    space: list[Parameter], points: list[dict[str, Any]], config: Mapping[str, Any]
-) -> dict[str, Any]:
-    return points[config["place"]] if points else meant(space, config)
-
-
-def _suggest(space: list[Parameter], trial: Any) -> None:
-    for each in space:
-        suggested(trial, each)
-
-
-def _tuner(
-    tune: Any, search: HyperTuning, points: list[dict[str, Any]], listener: Any, folder: str
-) -> Any:
+def _tuner(tune: Any, tuning: HyperTuning, search: Search, folder: str) -> Any:
     """Return what runs the trials.
 
     Args:
         tune: Ray's.
-        search: Whose trials.
-        points: Parameters by place; empty if they are proposed as trials end.
-        listener: Hears of them.
+        tuning: That hears of the trials.
+        search: Proposes them.
         folder: For Ray's own files.
 
     Returns:
         Ray's tuner.
     """
-    objective, files = search.objective_function, search.fixed_config_file_list
-    space, here = search.space, Path.cwd()
+    how = tune.TuneConfig(search_alg=_proposer(tuning, search), num_samples=tuning.max_evals)
 
-    def trial(config: Mapping[str, Any]) -> None:
+    class Stopper(tune.Stopper):  # type: ignore[misc]  # Ray may not be there
+        """Ends the trials at work once the search is over."""
+
+        def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+            return False
+
+        def stop_all(self) -> bool:
+            return search.reason_to_end() is not None
+
+    ended = tune.RunConfig(storage_path=folder, verbose=0, stop=Stopper())
+    return tune.Tuner(_worker(tune, tuning), tune_config=how, run_config=ended)
+
+
+def _worker(tune: Any, tuning: HyperTuning) -> Callable[[Mapping[str, Any]], None]:
+    """Return what does a trial in a worker of Ray.
+
+    Args:
+        tune: Ray's.
+        tuning: Whose trials.
+
+    Returns:
+        A trainable of Ray.
+    """
+    objective, files, here = tuning.objective_function, tuning.fixed_config_file_list, Path.cwd()
+
+    def work(config: Mapping[str, Any]) -> None:
         with suppress(OSError):  # another machine may have no such folder
             os.chdir(here)  # where paths in settings are meant from
         sys.argv = sys.argv[:1]  # the words of Ray's worker are no settings
-        outcome = outcome_of(objective, _params(space, points, config), files)
-        failed = isinstance(outcome, SasrecError)
-        score = float("nan") if failed else score_of(outcome)  # type: ignore[arg-type]
-        tune.report({"score": score, "outcome": outcome})
+        outcome = outcome_of(objective, config["params"].content, files)
+        tune.report({"outcome": _Sealed(outcome)})
 
-    if points:
-        how = tune.TuneConfig(metric="score", mode="max")
-        places = {"place": tune.grid_search(list(range(len(points))))}
-    else:
-        from ray.tune.search.optuna import OptunaSearch
+    return work
 
-        optuna_here()  # without its log
-        proposer = OptunaSearch(partial(_suggest, space), metric="score", mode="max", seed=SEED)
-        how = tune.TuneConfig(search_alg=proposer, num_samples=search.max_evals)
-        places = None
-    ended = tune.RunConfig(storage_path=folder, verbose=0, callbacks=[listener], stop=listener)
-    return tune.Tuner(trial, param_space=places, tune_config=how, run_config=ended)
+
+def _proposer(tuning: HyperTuning, search: Search) -> Any:
+    """Return what hands the trials of a search to Ray, and their outcomes back.
+
+    Args:
+        tuning: That hears of the trials.
+        search: That is asked for them.
+
+    Returns:
+        A searcher of Ray.
+    """
+    from ray.tune.search import Searcher
+
+    class Proposer(Searcher):  # type: ignore[misc]  # Ray may not be there
+        """Asks the search for trials; what Ray keeps for going on later is not needed."""
+
+        def __init__(self) -> None:
+            super().__init__(metric="outcome", mode="max")
+            self._asked: dict[str, optuna.Trial] = {}
+
+        def suggest(self, trial_id: str) -> Any:
+            trial = search.ask()
+            if trial is None:
+                return Searcher.FINISHED
+            self._asked[trial_id] = trial
+            return {"params": _Sealed(search.settings_of(trial))}
+
+        def on_trial_complete(
+            self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False
+        ) -> None:
+            trial = self._asked.pop(trial_id, None)
+            is_over = search.reason_to_end() is not None
+            if trial is not None and result is not None and "outcome" in result and not is_over:
+                tuning.hear(search, trial, result["outcome"].content)
+
+        def save(self, checkpoint_path: str) -> None:
+            pass
+
+        def restore(self, checkpoint_path: str) -> None:
+            pass
+
+    return Proposer()

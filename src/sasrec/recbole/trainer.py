@@ -13,7 +13,7 @@ from sasrec.data.splits import make_split
 from sasrec.errors import SettingsError
 from sasrec.evaluation.report import measure
 from sasrec.experiment.fitting import new_model
-from sasrec.experiment.prepared import prepare, prepared_device
+from sasrec.experiment.prepared import prepare, prepared_device, repeatable
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.recbole.config import Config
@@ -213,16 +213,17 @@ class Trainer:
         device = prepared_device(run)
         asked = run.evaluation
         against = asked.candidates if eval_data.part == "test" else asked.validated_against
-        values, _ = measure(
-            self.model.to(device),
-            split,
-            eval_data.cases,
-            settings=run.evaluation,
-            counts=item_counts(split, len(eval_data.corpus.items)),
-            max_history=run.data.max_history,
-            device=device,
-            candidates=against,
-        )
+        with repeatable(run, device):
+            values, _ = measure(
+                self.model.to(device),
+                split,
+                eval_data.cases,
+                settings=run.evaluation,
+                counts=item_counts(split, len(eval_data.corpus.items)),
+                max_history=run.data.max_history,
+                device=device,
+                candidates=against,
+            )
         return rounded(values, run)
 
 

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.models.contract import NextItemModel
-from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.answers import Answerer, Choice
 from sasrec.recommender.answers import Recommendation as Recommendation
+from sasrec.recommender.attention import attention_maps
 from sasrec.recommender.folder import (
     ENVIRONMENT,
     FORMAT,
@@ -29,6 +28,11 @@ from sasrec.recommender.folder import (
 from sasrec.recommender.histories import in_chunks, tokens_of
 from sasrec.recommender.serving import PreparedTable, Scorer
 from sasrec.system.forking import compute_alone_if_forked
+from sasrec.system.pictures import plain_texts
+from sasrec.training.curve import training_curve
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
 
@@ -216,24 +220,21 @@ class Recommender:
             DataError: The model has no attention, or knows nothing of the history.
         """
         [chunk] = in_chunks([history], None if times is None else [times])
-        answerer = self._answerer()
-        places, asked = answerer.questions(chunk, answerer.numbers(chunk))
-        if not len(places):
-            [tokens] = chunk.tokens
-            if not tokens:
-                raise DataError("the history is empty, so there is nothing to look at")
-            asked_for = ", ".join(map(repr, tokens[:3])) + (", …" if len(tokens) > 3 else "")
-            one = self.items.tokens([int(np.argmax(self._trained))])[0]
-            raise DataError(
-                f"the model knows none of the items {asked_for}; it knows such as {one!r}"
-            )
-        known = self.items.tokens(asked.numbers[0][-self.max_history :])
-        batch = answerer.scorer.batch(asked)
-        with torch.inference_mode(), recorded_attention(self.model) as maps:
-            self.model.encode(batch, batch.last)
-        if not maps:
+        found = attention_maps(self._answerer(), chunk)
+        if found is None:
             raise DataError(f"{self.settings['model_name']} has no attention to look at")
-        return known, torch.cat(maps).float().cpu().numpy()
+        return found
+
+    def plot_training(self) -> Figure:
+        """Return training loss and validation score by epoch as a figure; a notebook shows it.
+
+        Raises:
+            DataError: The model was not trained here, but imported.
+        """
+        if not self.metrics.get("epochs"):
+            raise DataError("nothing is known of this model's training, so there is no curve")
+        with plain_texts():
+            return training_curve(self.metrics, self.settings["evaluation"]["valid_metric"])
 
     @property
     def _trained(self) -> np.ndarray:
@@ -281,19 +282,28 @@ class Recommender:
         Raises:
             ModelError: The folder exists and may not be replaced, or cannot be written.
         """  # by write_folder
+        texts = self._texts()
+        return write_folder(Path(folder), self.model.state_dict(), texts, overwrite=overwrite)
+
+    def _texts(self) -> dict[str, dict[str, Any]]:
+        """Return all but the weights, by file of the folder."""
         items = self.items.entries.to_list()
-        texts = {
+        vocabulary = {
+            "items": items,
+            "counts": self.counts[1:].tolist(),
+            "titles": {item: self.titles[item] for item in items if item in self.titles},
+        }
+        if self.recent is not None:
+            vocabulary["recent"] = self.recent[1:].tolist()
+        if self.learned is not None:
+            vocabulary["learned"] = self.learned[1:].tolist()
+        if self.users is not None:
+            vocabulary["users"] = self.users.entries.to_list()
+        if self.people is not None:
+            vocabulary["learned_users"] = self.people[1:].tolist()
+        return {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
-            VOCABULARY: {
-                "items": items,
-                "counts": self.counts[1:].tolist(),
-                **({} if self.recent is None else {"recent": self.recent[1:].tolist()}),
-                **({} if self.learned is None else {"learned": self.learned[1:].tolist()}),
-                "titles": {item: self.titles[item] for item in items if item in self.titles},
-                **({} if self.users is None else {"users": self.users.entries.to_list()}),
-                **({} if self.people is None else {"learned_users": self.people[1:].tolist()}),
-            },
+            VOCABULARY: vocabulary,
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,
         }
-        return write_folder(Path(folder), self.model.state_dict(), texts, overwrite=overwrite)

@@ -20,8 +20,8 @@ from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
 ELSEWHERE = {
-    "model": "; models are named by --model, and 'sasrec run_recbole' takes RecBole's files as is",
-    "dataset": "; data are named by --data, and 'sasrec run_recbole' takes RecBole's files as is",
+    "model": "; models are named by --model, and 'sasrec recbole run' takes RecBole's files as is",
+    "dataset": "; data are named by --data, and 'sasrec recbole run' takes RecBole's files as is",
 }
 """Keys of RecBole's files that are no settings here, to what to do with them."""
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
-from sasrec.errors import DeviceError
+from sasrec.errors import DeviceError, counted
+
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def pick_device(name: str, gpu_id: str = "0", local: int = 0) -> torch.device:
@@ -34,7 +40,8 @@ def pick_device(name: str, gpu_id: str = "0", local: int = 0) -> torch.device:
     numbers = [int(part) for part in gpu_id.split(",") if part.strip()]
     number = numbers[local] if local < len(numbers) else numbers[0] + local
     if number >= available:
-        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {available} GPU(s), from 0")
+        here = counted(available, "GPU")
+        raise DeviceError(f"gpu_id is {gpu_id!r} and this machine has {here}, from 0")
     return torch.device("cuda", number)
 
 
@@ -58,3 +65,31 @@ def pick_precision(name: str, device: torch.device) -> str:
         flags: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
         native = any(flags.get(flag) for flag in ("avx512_bf16", "amx_bf16", "bf16"))
     return "bfloat16" if native else "float32"
+
+
+@contextmanager
+def same_results_again(device: torch.device) -> Iterator[None]:
+    """Let a GPU use only operations that give the same result again, for a while.
+
+    Where PyTorch has no such operation it warns. A CPU needs nothing of the kind.
+
+    Args:
+        device: Where to compute.
+
+    Yields:
+        Nothing; PyTorch's settings and the environment are as before afterwards.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    was_on = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    adds_workspace = CUBLAS_WORKSPACE not in os.environ
+    os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")  # without it cuBLAS may vary
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(was_on, warn_only=only_warned)
+        if adds_workspace:
+            os.environ.pop(CUBLAS_WORKSPACE, None)

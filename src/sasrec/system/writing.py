@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingsError
 
 ASIDE = ".old"
 """Behind the working name of a folder: what stood in its place before."""
@@ -137,6 +137,26 @@ def make_folders(path: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
     for each in reversed(missing):
         settle(each.parent)
+
+
+def made_folder(folder: Path) -> Path:
+    """Return a folder to write to, made before hours of work and not after.
+
+    Args:
+        folder: Of results.
+
+    Returns:
+        The same.
+
+    Raises:
+        SettingsError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "is a file" if folder.is_file() else f"cannot be made ({error.strerror or error})"
+        raise SettingsError(f"{folder} {reason}; choose another folder with --out") from error
+    return folder
 
 
 def settle(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from sasrec.errors import counted
 from sasrec.training.progress import EpochResult, LogObserver, Observer, epoch_line
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ class LineObserver:
             epochs: Most epochs.
             targets: Targets an epoch.
         """
-        print(f"up to {epochs} epochs of {targets:,} targets", file=sys.stderr)
+        work = f"{counted(epochs, 'epoch')} of {counted(targets, 'target')}"
+        print(f"at most {work}", file=sys.stderr)
 
     def advanced(self, epoch: int, targets: int) -> None:
         """Say nothing within an epoch.

@@ -21,10 +21,19 @@ def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
         path: The PNG file to write.
     """
     with plain_texts():
-        write_whole(path, drawn(_curve(metrics, watched), "png", dpi=120))
+        write_whole(path, drawn(training_curve(metrics, watched), "png", dpi=120))
 
 
-def _curve(metrics: dict[str, Any], watched: str) -> Figure:
+def training_curve(metrics: dict[str, Any], watched: str) -> Figure:
+    """Return loss and validation score by epoch as a figure, the best epoch marked.
+
+    Args:
+        metrics: As a recommender holds them: ``epochs`` and ``best_epoch``.
+        watched: Key of the validation score, such as ``mrr@10``.
+
+    Returns:
+        The figure; a notebook shows it.
+    """
     epochs = metrics["epochs"]
     checked = [each for each in epochs if each["score"] is not None]
     figure = new_figure(7, 4)

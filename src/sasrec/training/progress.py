@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
+from sasrec.errors import counted
+
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +77,7 @@ class LogObserver:
             epochs: Most epochs.
             targets: Targets an epoch.
         """
-        logger.info("training up to %d epochs of %d targets", epochs, targets)
+        logger.info("training at most %s of %d targets", counted(epochs, "epoch"), targets)
 
     def advanced(self, epoch: int, targets: int) -> None:
         """Stay quiet within an epoch.

@@ -14,13 +14,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch, TrainingBatches
-from sasrec.errors import Interrupted, ModelError
+from sasrec.errors import Interrupted, ModelError, counted
 from sasrec.losses.contract import Objective, PairObjective
 from sasrec.models.contract import NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
-from sasrec.system.memory import keep_freed_memory
+from sasrec.system.memory import memory_of_a_run
 from sasrec.system.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
@@ -51,6 +51,7 @@ class Trained:
     interrupted: bool
 
 
+@memory_of_a_run()
 def fit(
     model: NextItemModel,
     batches: TrainingBatches,
@@ -95,7 +96,7 @@ def fit(
     run = TrainingLoop(model, batches, loss, settings=settings, observer=observer)
     best = Best(model)
     observer.started(settings.epochs, batches.n_targets)
-    reason, interrupted = f"reached {settings.epochs} epochs", False
+    reason, interrupted = f"reached {counted(settings.epochs, 'epoch')}", False
     epochs = [] if begin is None else restore(begin, run, best, generators)
     try:
         for epoch in range(len(epochs) + 1, settings.epochs + 1):
@@ -165,7 +166,6 @@ class TrainingLoop:
             settings: Rates, seed, precision.
             observer: Told how far an epoch is.
         """
-        keep_freed_memory()
         self.model, self.batches, self.loss = model, batches, loss
         self.observer = observer
         self.device = next(model.parameters()).device

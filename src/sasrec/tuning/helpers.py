@@ -19,13 +19,15 @@ from typing import Any
 
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SasrecError
+from sasrec.experiment.prepared import prepare
 from sasrec.settings.plugins import plugins_here, with_plugins
 from sasrec.system.children import safe_path
 from sasrec.system.processes import deaf_to_interrupts, nameless_main
 from sasrec.system.streams import guard_streams
-from sasrec.tuning.experiments import trainer_of
+from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
-from sasrec.tuning.study import Search, Standing, Train
+from sasrec.tuning.study import Search, Train
+from sasrec.tuning.trainings import Trainings
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +41,9 @@ class Task:
 
     Attributes:
         plan: How to search.
-        storage: A file or a database URL.
+        storage: A file or a database URL; None keeps the study in memory, and takes no helpers.
         study: Its name.
-        data: Name or path of the data set.
+        data: Name or path of the data set; empty for a data frame, which takes no helpers.
         model: Name of the model.
         preset: Name of settings to begin with, or None.
         fixed: Settings of all trials, by our names.
@@ -49,7 +51,7 @@ class Task:
     """
 
     plan: SearchPlan
-    storage: str
+    storage: str | None
     study: str
     data: str
     model: str
@@ -177,10 +179,10 @@ def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
     _end_with_parent()
     try:
         run = resolve_settings(task.fixed, task.model, task.preset)
-        corpus = load_corpus(task.data, run.data)
-        train = trainer_of(corpus, task.fixed, model=task.model, preset=task.preset)
+        prepared = prepare(load_corpus(task.data, run.data), run)
+        trainings = Trainings(prepared, task.fixed, model=task.model, preset=task.preset)
         with shared_cores(jobs):
-            task.search().run(train, told)
+            task.search().run(trainings.score, told)
     except (KeyboardInterrupt, Interrupted):
         pass  # the process that has started us says so
     except SasrecError as error:

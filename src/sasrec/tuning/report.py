@@ -13,8 +13,9 @@ import numpy as np
 
 from sasrec.system.pictures import attempted, drawn, new_figure, plain_texts, svg_element
 from sasrec.system.writing import write_whole
+from sasrec.tuning.outcomes import seconds_of
 from sasrec.tuning.storage import optuna_here
-from sasrec.tuning.study import Search, seconds_of
+from sasrec.tuning.study import Search
 
 if TYPE_CHECKING:
     import optuna
@@ -215,7 +216,7 @@ def _slices(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watche
     space = search.plan.space
     columns = min(4, len(space))
     rows = -(-len(space) // columns)
-    figure, _ = _figure(3.2 * columns, 2.6 * rows, plots=False)
+    figure = new_figure(3.2 * columns, 2.6 * rows)
     for place, each in enumerate(space, start=1):
         axes = figure.add_subplot(rows, columns, place)
         shown = [search.settings_of(trial)[each.name] for trial in finished]
@@ -254,6 +255,6 @@ def _height(trial: optuna.trial.FrozenTrial, each: Any) -> float:
     return (stored - low) / ((high - low) or 1.0)
 
 
-def _figure(width: float, height: float, *, plots: bool = True) -> tuple[Figure, Any]:
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
     figure = new_figure(width, height)
-    return figure, figure.add_subplot() if plots else None
+    return figure, figure.add_subplot()

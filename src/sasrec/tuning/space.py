@@ -11,15 +11,12 @@ read as literals; nothing is executed.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.settings.files import settings_text
@@ -54,23 +51,6 @@ class Parameter:
     kind: str
     values: tuple[Any, ...]
     where: str = field(default="the space", compare=False)
-
-    def draw(self, generator: np.random.Generator) -> Any:
-        """Return a value at random.
-
-        Args:
-            generator: Source of chance.
-
-        Returns:
-            One of the choices, or a float of the range.
-        """
-        if self.kind == "choice":
-            return self.values[int(generator.integers(len(self.values)))]
-        low, high = self.values[:2]
-        drawn = float(generator.uniform(low, high))
-        if self.kind == "loguniform":
-            return math.exp(drawn)
-        return drawn if self.kind == "uniform" else stepped(drawn, self.values[2])
 
 
 def stepped(value: float, step: float) -> float:
@@ -199,42 +179,25 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     return Parameter(name, kind, tuple(numbers), where)
 
 
-def grid(space: list[Parameter]) -> Iterator[dict[str, Any]]:
-    """Yield every combination of choices, the last parameter changing fastest.
-
-    Args:
-        space: Choices only.
-
-    Yields:
-        Name to value.
-
-    Raises:
-        SettingsError: A parameter is a range, which has no end of values.
-    """
-    ranges = [each.name for each in space if each.kind != "choice"]
-    if ranges:
-        raise SettingsError(
-            f"{ranges[0]} is a range, which cannot be searched exhaustively; make it a choice, or "
-            "search with algo='random' or 'bayes'"
-        )
-    for values in itertools.product(*(each.values for each in space)):
-        yield {each.name: value for each, value in zip(space, values, strict=True)}
-
-
 def check_grid(space: list[Parameter]) -> None:
-    """Refuse an exhaustive search that would not end in anybody's life.
+    """Refuse an exhaustive search that would never end, or not in a lifetime.
 
     Args:
         space: What is searched.
 
     Raises:
-        SettingsError: There are too many combinations.
+        SettingsError: A parameter is a range, or there are too many combinations.
     """
+    if ranges := [each.name for each in space if each.kind != "choice"]:
+        raise SettingsError(
+            f"{ranges[0]} is a range, which cannot be searched exhaustively; make it a choice, or "
+            "choose another algo"
+        )
     size = grid_size(space)
     if size > LARGEST_GRID:
         raise SettingsError(
             f"the space has {size:,} combinations, and an exhaustive search takes up to "
-            f"{LARGEST_GRID:,}; search with --algo random or tpe, or name fewer choices"
+            f"{LARGEST_GRID:,}; choose another algo, or name fewer choices"
         )
 
 

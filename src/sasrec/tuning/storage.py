@@ -6,19 +6,23 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import SettingsError, without_passwords
 from sasrec.system.json_limits import json_within_limits
 from sasrec.system.locks import lock_of
+from sasrec.tuning.urls import refuse_mistyped, shown_storage, sqlite_file
 
 if TYPE_CHECKING:
     import optuna
 
 PATIENCE_SECONDS = 30.0
 """How long to wait for another process to finish making a study before doing it ourselves."""
+MOST_TRIES = 5
+"""To make the tables of a new database."""
 
 
 def optuna_here() -> Any:
@@ -39,7 +43,7 @@ def optuna_here() -> Any:
 
 
 def open_study(
-    where: str,
+    where: str | None,
     name: str,
     *,
     about: Mapping[str, Any],
@@ -50,7 +54,8 @@ def open_study(
     """Return a study, made if it is not there, with all its points queued.
 
     Args:
-        where: A file, made if needed, or a URL such as ``sqlite:///search.db``.
+        where: A file, made if needed, or a URL such as ``sqlite:///search.db``; None keeps it in
+            memory.
         name: Of the study.
         about: What it searches and what its scores depend on, by name; a study that is there must
             say the same.
@@ -65,50 +70,62 @@ def open_study(
         SettingsError: The storage cannot be reached or is damaged, or the study there is about
             something else.
     """
-    library = optuna_here()
+    shown = "memory" if where is None else shown_storage(where)
     try:
-        study: Any = library.create_study(
-            storage=_storage(where),
-            study_name=name,
-            sampler=sampler,
-            pruner=pruner,
-            direction="maximize",
-            load_if_exists=True,
-        )
-        for what, value in about.items():
-            described = json.dumps(value, default=str, sort_keys=True)
-            known = study.user_attrs.get(what)
-            if known is None:
-                study.set_user_attr(what, described)
-            elif known != described:
-                other = "other settings" if what == "settings" else f"another {what}"
-                raise SettingsError(
-                    f"the study {name!r} in {shown_storage(where)} has {other}"
-                    f"{_both(known, described)}; choose another --out, --study or --storage"
-                )
-        if points:
-            _queue_once(study, points)
+        with alone_in_sqlite(where):
+            study: optuna.Study = optuna_here().create_study(
+                storage=None if where is None else _storage(where),
+                study_name=name,
+                sampler=sampler,
+                pruner=pruner,
+                direction="maximize",
+                load_if_exists=True,
+            )
+            _describe_once(study, about, shown)
+            if points:
+                _queue_once(study, points)
     except SettingsError:
         raise
     except Exception as error:  # each database has errors of its own
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise SettingsError(
-            f"the storage {shown_storage(where)} cannot be used: {_without(where, reason)}"
-        ) from error
-    opened: optuna.Study = study
-    return opened
+        if where is not None:
+            reason = without_passwords(reason.replace(where, shown))
+        raise SettingsError(f"the storage {shown} cannot be used: {reason}") from error
+    return study
+
+
+def _describe_once(study: optuna.Study, about: Mapping[str, Any], shown: str) -> None:
+    """Note in a new study what it is about.
+
+    Args:
+        study: As opened.
+        about: What it searches and what its scores depend on, by name.
+        shown: What to call the storage.
+
+    Raises:
+        SettingsError: The study is not new, and about something else.
+    """
+    for what, value in about.items():
+        described = json.dumps(value, default=str, sort_keys=True)
+        known = study.user_attrs.get(what)
+        if known is None:
+            study.set_user_attr(what, described)
+        elif known != described:
+            other = "other settings" if what == "settings" else f"another {what}"
+            raise SettingsError(
+                f"the study {study.study_name!r} in {shown} has {other}{_both(known, described)}; "
+                "choose another --out, --study or --storage"
+            )
 
 
 def _storage(where: str) -> Any:
     if "://" in where:
-        from optuna.storages import RDBStorage
-
-        return RDBStorage(where)
+        return _database(where)
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
     if not re.match(r"\.{0,2}/(?!/)|~", where):
-        _refuse_mistyped(where)
+        refuse_mistyped(where)
     path = Path(where).expanduser()
     if path.exists() and not path.is_file():
         raise SettingsError(f"{path} is no file; the storage is a file or a database URL")
@@ -122,6 +139,51 @@ def _storage(where: str) -> Any:
         finally:
             lock.release()
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _database(url: str) -> Any:
+    """Return the storage in a database, whose tables are made if they are not there.
+
+    Args:
+        url: Of the database.
+
+    Returns:
+        Optuna's storage.
+    """
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for _ in range(MOST_TRIES - 1):
+        try:
+            return RDBStorage(url)
+        except (IntegrityError, ProgrammingError):  # another process has just made the same table
+            time.sleep(0.2)
+    return RDBStorage(url)
+
+
+@contextmanager
+def alone_in_sqlite(where: str | None) -> Iterator[None]:
+    """Keep other processes away from an SQLite file; all other storages do so themselves.
+
+    Optuna reads which trial is waiting, and then writes that it is taken. Other databases lock the
+    row in between. SQLite does not, so that two processes could take the same trial.
+
+    Args:
+        where: A storage.
+
+    Yields:
+        Nothing.
+    """
+    path = sqlite_file(where)
+    if path is None:
+        yield
+        return
+    lock = lock_of(path)
+    lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _refuse_others(path: Path) -> None:
@@ -157,50 +219,6 @@ def _cut_off_unfinished(path: Path) -> None:
     """
     content = path.read_bytes()
     os.truncate(path, content.rfind(b"\n") + 1)
-
-
-def shown_storage(where: str) -> str:
-    """Return a storage as it may be printed.
-
-    Args:
-        where: A file, or a URL such as ``postgresql://me:secret@host/studies``.
-
-    Returns:
-        The file, or the URL without passwords, such as ``postgresql://me:***@host/studies``.
-    """
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    if "://" not in where:
-        return without_passwords(where)
-    try:
-        url = make_url(where)
-    except (ArgumentError, ValueError):
-        url = None
-    if url is None or where.partition("?")[0].count("@") > 1:  # all before the last @ may be secret
-        return re.sub(r"://.*@", "://***@", without_passwords(where), flags=re.DOTALL)
-    hidden = {key: "***" for key in url.query if without_passwords(f"?{key}=x") != f"?{key}=x"}
-    shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
-    return shown.replace("%2A%2A%2A", "***")
-
-
-def _without(where: str, text: str) -> str:
-    """Return what a library says of a storage, without what is secret in its URL."""
-    return without_passwords(text.replace(where, shown_storage(where)))
-
-
-def _refuse_mistyped(where: str) -> None:
-    """Refuse a URL with a mistake in it, which would become folders named with its password.
-
-    Raises:
-        SettingsError: It is no path that somebody would give a file.
-    """
-    looks_like_a_url = re.match(r"[A-Za-z][\w+.-]+:[/\\]|[\w+.-]*//|[^/.~][^@]*:[^@]*@", where)
-    if looks_like_a_url or without_passwords(where) != where:
-        raise SettingsError(
-            "the storage looks like the URL of a database with a mistake in it; a URL begins with "
-            "a name and '://', such as sqlite:///search.db, and a file of such a name with './'"
-        )
 
 
 def _both(one: str, other: str) -> str:

@@ -1,20 +1,15 @@
-"""Experiments as trials: data are prepared once, each trial trains with settings of its own."""
+"""What a search may vary: names that are refused, and the built-in space."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sasrec.data.corpus import Corpus
-from sasrec.errors import ModelError, SettingsError, did_you_mean
-from sasrec.experiment.fitting import train_model
-from sasrec.experiment.prepared import prepare, with_settings
-from sasrec.settings.presets import DEFAULT
+from sasrec.errors import SettingsError, did_you_mean
+from sasrec.experiment.prepared import Prepared
 from sasrec.settings.recbole_keys import WITHOUT_EFFECT
 from sasrec.settings.resolve import known_keys, our_name, resolve_settings
-from sasrec.training.progress import Observer
 from sasrec.tuning.space import Parameter, parameter
-from sasrec.tuning.study import Train
 
 PREPARED = ("data", "evaluation", "output")
 """Groups of settings a search cannot vary, as data are prepared once; but for ``max_history``."""
@@ -47,8 +42,8 @@ def check_names(
             )
         if (each.name in NO_TRIAL and meant is None) or meant in prepared - {"max_history"}:
             raise SettingsError(
-                f"{each.where}: {each.name!r} cannot be searched: it changes no trial, or "
-                "data are prepared with it, once for all trials; give it as --key=value"
+                f"{each.where}: {each.name!r} cannot be searched: it has no effect, or is applied "
+                "once before all trials; give it as a setting of all trials"
             )
         if each.name not in known:
             raise SettingsError(
@@ -56,52 +51,17 @@ def check_names(
             )
 
 
-def trainer_of(
-    corpus: Corpus, fixed: Mapping[str, Any], *, model: str, preset: str | None
-) -> Train:
-    """Return how a trial is trained; test cases are not looked at.
+def built_in_space(prepared: Prepared, fixed: Mapping[str, Any]) -> list[Parameter]:
+    """Return a sensible space for SASRec around what its preset makes of the data.
 
     Args:
-        corpus: The data set.
-        fixed: Settings of all trials.
-        model: Name of the model.
-        preset: Name of settings to begin with, or None.
-
-    Returns:
-        From settings and observer to the best validation score, higher being better.
-
-    Raises:
-        SettingsError: The data leave nothing to validate on.
-    """
-    base = resolve_settings(fixed, model, preset)
-    prepared = prepare(corpus, base)
-    if not len(prepared.split.validation):
-        raise SettingsError("a search needs validation cases, and these data have none")
-
-    def train(settings: dict[str, Any], observer: Observer) -> float:
-        run = resolve_settings({**fixed, **settings}, model, preset)
-        _, trained = train_model(with_settings(prepared, run), observer=observer)
-        if trained.interrupted:
-            raise KeyboardInterrupt
-        merits = [each.merit for each in trained.epochs if each.merit is not None]
-        if not merits:
-            raise ModelError("the trial was never validated")
-        return max(merits)
-
-    return train
-
-
-def built_in_space(corpus: Corpus, fixed: Mapping[str, Any]) -> list[Parameter]:
-    """Return a sensible space for SASRec around what the ``best`` preset makes of the data.
-
-    Args:
-        corpus: The data set.
+        prepared: The data set, and settings fitted to it.
         fixed: Settings that are not searched.
 
     Returns:
         Its parameters.
     """
-    run = prepare(corpus, resolve_settings(fixed, preset=DEFAULT)).run
+    run = prepared.run
     sizes: dict[str, Any] = run.model.model_dump()
     width, layers = sizes["hidden_size"], sizes["n_layers"]
     where = "the built-in space"

@@ -1,0 +1,154 @@
+"""What the commands do, from Python: train, resume, evaluate, compare."""
+
+import inspect
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import pytest
+
+import sasrec
+from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.keywords import Keywords
+from sasrec.settings.output import OutputSettings
+from sasrec.settings.registry import MODELS
+from sasrec.settings.training import TrainingSettings
+from sasrec.training.bars import BarObserver, usual_observer
+from sasrec.training.progress import EpochResult, LogObserver
+
+DATA = "synthetic:users=30,items=20,length=7"
+FEW: dict[str, Any] = {
+    "epochs": 3,
+    "n_layers": 1,
+    "hidden_size": 16,
+    "n_heads": 1,
+    "inner_size": 16,
+}
+
+
+class Impatient(LogObserver):
+    """Presses Ctrl-C after the first epoch, outside of training's own watch."""
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        if result.epoch == 2:
+            raise RuntimeError("the power is gone")
+
+
+def frame() -> pl.DataFrame:
+    rows = [(f"u{user}", f"i{(user + step) % 9}", step) for user in range(12) for step in range(8)]
+    return pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
+
+
+def weights(recommender: sasrec.Recommender) -> list[bytes]:
+    return [value.numpy().tobytes() for value in recommender.model.state_dict().values()]
+
+
+def test_a_keyword_is_a_setting_and_wins_over_the_mapping() -> None:
+    recommender = sasrec.train(DATA, FEW, epochs=1, topk=(3,))
+    assert recommender.settings["training"]["epochs"] == 1
+    assert next(iter(recommender.metrics["reports"][0]["test"])) == "recall@3"
+
+
+def test_a_mistaken_keyword_is_told_with_the_likely_one() -> None:
+    with pytest.raises(SettingsError, match="did you mean 'epochs'"):
+        sasrec.train(DATA, epoch=3)  # type: ignore[call-arg]
+
+
+def test_editors_know_every_setting() -> None:
+    groups: list[Any] = [DataSettings, TrainingSettings, EvaluationSettings, OutputSettings]
+    groups += [MODELS[name].Settings for name in MODELS.built_in]
+    known = {key for group in groups for key in group.model_fields}
+    assert set(Keywords.__annotations__) == known | {"preset"}
+
+
+def test_every_public_name_is_found_and_documented() -> None:
+    assert set(sasrec.__all__) <= set(dir(sasrec))
+    for name in sasrec.__all__:
+        assert inspect.getdoc(getattr(sasrec, name)), name
+
+
+def test_training_from_python_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+    whole = sasrec.train(DATA, FEW, out=tmp_path / "whole")
+    with pytest.raises(RuntimeError):
+        sasrec.train(DATA, FEW, out=tmp_path / "cut", observer=Impatient())
+    assert (tmp_path / "cut.training.safetensors").is_file()
+    assert not (tmp_path / "cut").exists()
+    resumed = sasrec.resume(tmp_path / "cut")
+    assert weights(resumed) == weights(whole)
+    assert weights(sasrec.load(tmp_path / "cut")) == weights(whole)
+    assert not (tmp_path / "cut.training.safetensors").exists()
+
+
+def test_training_on_a_data_frame_goes_on_when_it_is_given_again(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        sasrec.train(frame(), FEW, out=tmp_path / "cut", observer=Impatient())
+    with pytest.raises(DataError, match="read a data frame; give it again as data="):
+        sasrec.resume(tmp_path / "cut")
+    with pytest.raises(DataError, match="the data has changed since"):
+        sasrec.resume(tmp_path / "cut", data=frame().head(80))
+    resumed = sasrec.resume(tmp_path / "cut", data=frame())
+    assert weights(resumed) == weights(sasrec.train(frame(), FEW))
+
+
+def test_a_model_in_the_way_is_refused_before_training(tmp_path: Path) -> None:
+    sasrec.train(DATA, FEW, epochs=1, out=tmp_path / "model")
+    with pytest.raises(sasrec.SasrecError, match="model"):
+        sasrec.train(DATA, FEW, out=tmp_path / "model", observer=Impatient())
+    sasrec.train(DATA, FEW, epochs=1, out=tmp_path / "model", overwrite=True)
+
+
+def test_an_evaluation_gives_the_figures_of_training_and_of_the_baselines() -> None:
+    recommender = sasrec.train(DATA, FEW)
+    found = sasrec.evaluate(recommender)
+    saved = recommender.metrics["reports"]
+    assert [each.test for each in found.reports] == [each["test"] for each in saved]
+    assert [each.model for each in found.baselines] == ["Popularity", "Markov"]
+    assert json.loads(json.dumps(found.as_json()))["baselines"][0]["model"] == "Popularity"
+
+
+def test_an_evaluation_takes_data_frames_and_refuses_settings_of_training() -> None:
+    recommender = sasrec.train(frame(), FEW)
+    with pytest.raises(DataError, match="say where its data are"):
+        sasrec.evaluate(recommender)
+    found = sasrec.evaluate(recommender, frame(), topk=(2,), device="cpu")
+    assert "ndcg@2" in found.report.test
+    with pytest.raises(SettingsError, match=r"learning_rate in .* only changes training"):
+        sasrec.evaluate(recommender, frame(), learning_rate=0.1)
+
+
+def test_a_comparison_from_python_is_written_and_goes_on(tmp_path: Path) -> None:
+    found = sasrec.compare(DATA, "FPMC,BPR", epochs=1, out=tmp_path / "all")
+    assert {entry.model for entry in found.entries} == {"FPMC", "BPR", "Popularity", "Markov"}
+    written = json.loads((tmp_path / "all" / "comparison.json").read_text())
+    assert written == json.loads(json.dumps(found.as_json()))
+    with pytest.raises(SettingsError, match="already holds a comparison"):
+        sasrec.compare(DATA, "FPMC", epochs=1, out=tmp_path / "all")
+
+
+def test_a_notebook_shows_a_bar_and_a_script_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(usual_observer(4), LogObserver)
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert isinstance(usual_observer(4), BarObserver)
+
+
+def test_the_curve_of_a_training_is_a_figure() -> None:
+    recommender = sasrec.train(DATA, FEW)
+    figure = recommender.plot_training()
+    assert "best at epoch" in figure.axes[0].get_title()
+    assert len(figure.axes[0].lines[0].get_xdata()) == len(recommender.metrics["epochs"])
+
+
+def test_ctrl_c_before_anything_is_there_is_told_as_interrupted(tmp_path: Path) -> None:
+    class Pressed(LogObserver):
+        def advanced(self, epoch: int, targets: int) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match="nothing was saved"):
+        sasrec.train(DATA, FEW, out=tmp_path / "model", observer=Pressed())
+    assert list(tmp_path.iterdir()) == []
