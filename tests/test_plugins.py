@@ -1,6 +1,7 @@
 """Parts from outside: what is taken, what is refused, and what a saved model says of them."""
 
 import json
+import re
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import ClassVar
@@ -165,7 +166,7 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
             width: int
             epochs: int = 3
 
-        defaults: ClassVar = {"no_such_setting": 1}
+        defaults: ClassVar[dict[str, object]] = {"no_such_setting": 1}
 
     told = "'width' has no default; the setting 'epochs' is one that all models have; .*defaults"
     with pytest.raises(SettingsError, match=told):
@@ -337,3 +338,23 @@ def test_another_process_is_handed_the_files_and_modules(
     monkeypatch.setattr(MODELS, "_added", {})
     monkeypatch.setattr(plugins, "_loaded", {})
     assert "Bag" in with_plugins(plugins.Plugins(handed.files, ()), names_known)
+
+
+def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    parts = [block for block in blocks if "register_" in block]
+    assert len(parts) == 4
+    path = tmp_path / "page.py"
+    path.write_text("\n".join(parts))
+    sasrec.load_plugin(path)
+    events = [{"user_id": f"u{n % 9}", "item_id": n % 7, "timestamp": n} for n in range(70)]
+    pl.DataFrame(events).write_ndjson(tmp_path / "events.jsonl")
+    settings = {"epochs": 1, "width": 8, "loss": "Margin", "metrics": "rootrank"}
+    found = sasrec.train(tmp_path / "events.jsonl", settings, model="LastItem")
+    assert found.metrics["reports"][0]["test"]["rootrank@10"] > 0
+    assert {part["name"] for part in found.settings["plugins"]} == {
+        "LastItem",
+        "Margin",
+        "rootrank",
+    }

@@ -5,12 +5,13 @@ import pytest
 
 import sasrec
 from sasrec.errors import SettingsError
+from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS
 from sasrec.models.contract import Catalogue
 from sasrec.models.registration import check_model
-from sasrec.settings.registry import BASELINES, LOSSES, MODELS, READERS, Parts
+from sasrec.settings.registry import BASELINES, LOSSES, METRICS, MODELS, READERS, Parts
 
 
-@pytest.mark.parametrize("table", [MODELS, BASELINES, READERS])
+@pytest.mark.parametrize("table", [MODELS, BASELINES, METRICS, READERS])
 def test_every_line_resolves(table: Parts) -> None:
     for name in table:
         assert callable(table[name])
@@ -42,3 +43,7 @@ def test_models_without_an_item_table_are_known(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_built_in_models_keep_the_contract_they_ask_of_others(name: str) -> None:
     check_model(MODELS[name], MODELS[name].__name__)
+
+
+def test_the_names_of_metrics_are_those_that_can_be_computed() -> None:
+    assert set(METRICS.built_in) == {*RANK_METRICS, *WHOLE_METRICS, *LIST_METRICS}

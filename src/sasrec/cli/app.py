@@ -11,7 +11,8 @@ from sasrec.cli.data import data_app
 from sasrec.cli.explain import explain
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
-from sasrec.cli.plugin import WithPluginCommands, with_plugins
+from sasrec.cli.plugin import taking_plugins
+from sasrec.cli.plugin_commands import WithPluginCommands
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.run import config, evaluate
@@ -56,14 +57,14 @@ FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
 """Words that are no options of a command are settings, as --key=value."""
 FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
 """Words behind the first one are a script's own."""
-app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(train))
-app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(evaluate))
-app.command(cls=Command)(with_plugins(recommend))
-app.command(cls=Command)(with_plugins(explain))
-app.command(cls=Command)(with_plugins(info))
-app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(compare))
-app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(tune))
-app.command(cls=Command, context_settings=FREE_KEYS)(with_plugins(config))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
+app.command(cls=Command)(taking_plugins(recommend))
+app.command(cls=Command)(taking_plugins(explain))
+app.command(cls=Command)(taking_plugins(info))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(config))
 app.add_typer(data_app, name="data", cls=Group)
 
 RECBOLE = "Run, search, test and import as RecBole does."
@@ -73,7 +74,7 @@ recbole_app.command("hyper", cls=Command, context_settings=FREE_KEYS)(run_hyper)
 recbole_app.command("exec", cls=Command, context_settings=FREE_WORDS)(execute)
 recbole_app.command("import", cls=Command, context_settings=FREE_KEYS)(import_recbole)
 recbole_app.command("significance", cls=Command, context_settings=FREE_KEYS)(
-    with_plugins(significance)
+    taking_plugins(significance)
 )
 app.add_typer(recbole_app, name="recbole", cls=Group)
 app.command("help", cls=Command)(show_help)
@@ -84,7 +85,7 @@ app.command("run_hyper", cls=Command, context_settings=FREE_KEYS, hidden=True)(r
 app.command("exec", cls=Command, context_settings=FREE_WORDS, hidden=True)(execute)
 app.command("import-recbole", cls=Command, context_settings=FREE_KEYS, hidden=True)(import_recbole)
 app.command("significance", cls=Command, context_settings=FREE_KEYS, hidden=True)(
-    with_plugins(significance)
+    taking_plugins(significance)
 )
 
 
