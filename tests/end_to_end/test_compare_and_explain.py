@@ -131,7 +131,7 @@ def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path:
         (("significance", "-mo", "FPMC", "-mb", "fpmc", "-d", DATA), "both models are FPMC"),
         (("significance", "-mo", "FPMK", "-d", DATA), "unknown model 'FPMK'; did you mean 'FPMC'"),
         (("train", "-d", DATA, "-m", "Casser"), "unknown model 'Casser'; did you mean 'Caser'"),
-        (("train", "-d", DATA, "-m", "TransRec", "--loss=CE"), "which loss CE needs"),
+        (("train", "-d", DATA, "-m", "TransRec", "--loss=CE"), "loss CE cannot be used"),
         (("explain", "nowhere"), "nowhere"),
         (("compare", "-d", DATA, "--seed=abc"), "seed is 'abc'"),
         (("train", "-d", DATA, "-m", "BERT4Rec", "--hidden_size=15"), "15 cannot be shared"),

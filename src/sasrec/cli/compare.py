@@ -70,12 +70,11 @@ def compare(
     layers = [shown_by(protocol), *given_layers(config_file or [], words)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
-    decimals = task.first.output.loss_decimals
 
     def observer(model: str, seed: int) -> Observer:
         if not (quiet or as_json):
             print(f"{model}, seed {seed}", file=sys.stderr)
-        return observer_for(quiet=quiet or as_json, loss_decimals=decimals)
+        return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
     with alone_in(folder, overwrite=overwrite):
         found = compare_in(folder, data, task, observer, fetch_progress())
