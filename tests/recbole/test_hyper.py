@@ -1,6 +1,6 @@
 import pytest
 
-from sasrec.errors import SettingsError
+from sasrec.errors import Interrupted, SettingsError
 from sasrec.recbole.hyper import HyperTuning
 
 
@@ -100,6 +100,18 @@ def test_an_objective_without_a_result_is_told(result):
     tuning = HyperTuning(lambda params, files: result, params_dict={"choice": {"a": [1]}})
     with pytest.raises(SettingsError, match="objective_function returned"):
         tuning.run()
+
+
+def test_a_trial_that_is_stopped_ends_the_search():
+    def stopped(params, files):
+        if params["a"] == 3:
+            raise Interrupted("training was stopped early")
+        return objective(params, files)
+
+    tuning = HyperTuning(stopped, params_dict={"choice": {"a": [1, 3, 5]}})
+    with pytest.raises(Interrupted, match="training was stopped early"):
+        tuning.run()
+    assert len(tuning.score_list) < 3
 
 
 def test_smaller_is_better_where_the_result_says_so():

@@ -199,7 +199,7 @@ def test_the_command_takes_its_data_from_a_file_and_keys_in_two_words(
 
 def test_a_pickle_is_told_the_way(shop: Path) -> None:
     (shop / "SASRec-x.pth").write_bytes(b"PK")
-    with pytest.raises(ModelError, match="'sasrec import-recbole --script' prints"):
+    with pytest.raises(ModelError, match="'sasrec recbole import --script' prints"):
         load_data_and_model("SASRec-x.pth")
 
 

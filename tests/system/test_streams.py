@@ -10,10 +10,10 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from sasrec.cli.progress import BarObserver
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import printable, without_passwords
 from sasrec.system.streams import OutputError, ReaderGone, bare_streams, guarded_streams
+from sasrec.training.bars import BarObserver
 
 EVIL = "a\x1b[2Jb\rc\x08d\x9be\u202ef\u2066g\x07\x7f"
 SHOWN = r"a\x1b[2Jb\x0dc\x08d\u009be\u202ef\u2066g\x07\u007f"

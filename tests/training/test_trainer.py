@@ -1,4 +1,5 @@
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,21 @@ from sasrec.data.synthetic import checkerboard
 from sasrec.errors import DeviceError, Interrupted, ModelError, SettingsError
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import Outcome, run_experiment
+from sasrec.losses import full
 from sasrec.losses.objective import training_loss
+from sasrec.losses.workspace import Workspace
 from sasrec.models.contract import Catalogue
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.registry import LOSSES
 from sasrec.settings.resolve import resolve_settings
 from sasrec.settings.training import TrainingSettings
+from sasrec.system import memory
 from sasrec.system.device import pick_device, pick_precision
 from sasrec.training.best import Best
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
-from sasrec.training.trainer import Trained, fit
+from sasrec.training.trainer import Trained, TrainingLoop, Validation, fit
 
 SMALL = {
     "hidden_size": 16,
@@ -85,14 +89,14 @@ def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SA
     loss = training_loss(
         settings.training, counts=item_counts(split, len(corpus.items)), device=torch.device("cpu")
     )
-    trained = fit(
+    loop = TrainingLoop(
         model,
         training_batches(split, settings),
         loss,
-        validate=validate,
         settings=settings.training,
         observer=Silent(),
     )
+    trained = fit(loop, validation=Validation(validate))
     return trained, model, seen
 
 
@@ -392,7 +396,7 @@ def test_unknown_devices_and_gpus_are_said(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert pick_device("auto", "1,0") == torch.device("cuda", 1)
-    with pytest.raises(DeviceError, match=r"gpu_id is '2' and this machine has 2 GPU\(s\)"):
+    with pytest.raises(DeviceError, match="gpu_id is '2' and this machine has 2 GPUs, from 0"):
         pick_device("cuda", "2")
 
 
@@ -476,3 +480,19 @@ def test_loss_against_negatives_needs_two_items() -> None:
     settings = resolve_settings({"loss": "BPR"}).training
     with pytest.raises(SettingsError, match="at least two items"):
         training_loss(settings, counts=np.array([0, 3]), device=torch.device("cpu"))
+
+
+def test_after_a_run_nothing_of_it_is_kept(board: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[Workspace]] = []
+
+    class Watched(Workspace):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(full, "Workspace", Watched)
+    run(board, epochs=1)
+    assert len(made) == 1
+    assert made[0]() is None
+    assert memory._owners == 0
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -20,13 +20,15 @@ from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import smaller_is_better, split_key
 from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings
+from sasrec.system.memory import memory_of_a_run
 from sasrec.system.processes import my_place
 from sasrec.training.checkpoint import Keep, TrainState
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
-from sasrec.training.trainer import Trained, fit
+from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, Validation, fit
 
 
+@memory_of_a_run()
 def train_model(
     prepared: Prepared,
     *,
@@ -57,18 +59,17 @@ def train_model(
         if place.rank:  # the same weights everywhere, but dropout of its own
             torch.manual_seed(run.training.seed + place.rank)
         source = negatives_generator(run.training, device)
-        trained = fit(
+        loop = TrainingLoop(
             model,
             training_batches(prepared.split, run, with_times=model.needs_times, device=device),
             training_loss(run.training, counts=prepared.counts, device=device, generator=source),
-            validate=validator(prepared, model),
             settings=run.training,
             observer=_tracked(observer, run),
-            watched=run.evaluation.valid_metric,
-            smaller_is_better=smaller_is_better(run.evaluation.valid_metric),
-            generators=(source,),
-            keep=keep,
-            begin=begin,
+        )
+        trained = fit(
+            loop,
+            validation=validator(prepared, model),
+            checkpoints=Checkpoints(keep, begin, (source,)),
         )
     return model.eval(), trained
 
@@ -127,20 +128,20 @@ def training_batches(
     )
 
 
-def validator(prepared: Prepared, model: NextItemModel) -> Callable[[], float] | None:
-    """Return a function that measures the watched metric.
+def validator(prepared: Prepared, model: NextItemModel) -> Validation:
+    """Return how epochs are judged: by the watched metric.
 
     Args:
         prepared: The validation cases, and which metric is watched.
         model: Being trained.
 
     Returns:
-        The function, or None if there are no validation cases.
+        How; without validation cases they are not.
     """
     run, split = prepared.run, prepared.split
-    if not len(split.validation):
-        return None
     key = run.evaluation.valid_metric
+    if not len(split.validation):
+        return Validation(None, key, smaller_is_better(key))
     name, k = split_key(key)
     only = EvaluationSettings(
         metrics=(name,),
@@ -164,4 +165,4 @@ def validator(prepared: Prepared, model: NextItemModel) -> Callable[[], float] |
         )
         return values.get(key, math.nan)  # a metric may have no value on these data
 
-    return score
+    return Validation(score, key, smaller_is_better(key))

@@ -1,4 +1,4 @@
-"""``python -m sasrec.recbole run.py --key=value`` is ``sasrec exec run.py --key=value``."""
+"""``python -m sasrec.recbole run.py --key=value`` is ``sasrec recbole exec run.py --key=value``."""
 
 import sys
 

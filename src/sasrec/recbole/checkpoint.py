@@ -114,7 +114,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if path.suffix != ".safetensors":
         raise ModelError(
             f"{path} is a pickle, which could execute anything; save the script that 'sasrec "
-            "import-recbole --script' prints as convert.py, run 'python convert.py "
+            "recbole import --script' prints as convert.py, run 'python convert.py "
             f"{path} sasrec.safetensors' where RecBole is installed, and import that file"
         )
     try:
@@ -125,7 +125,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f"{path} is damaged: {' '.join(str(error).split())}") from error
     except KeyError as error:
         raise ModelError(
-            f"{path} names no sizes; write it with the script that 'sasrec import-recbole "
+            f"{path} names no sizes; write it with the script that 'sasrec recbole import "
             "--script' prints"
         ) from error
     if not isinstance(values, dict):
@@ -156,7 +156,7 @@ def _tokens(weights: dict[str, Tensor], name: str, path: Path) -> Vocabulary:
     if name not in weights:
         raise ModelError(
             f"{path} has no tables of tokens, so nothing says which vector belongs to which item; "
-            "convert the checkpoint again with the script that 'sasrec import-recbole --script' "
+            "convert the checkpoint again with the script that 'sasrec recbole import --script' "
             "prints"
         )
     table = weights.pop(name)

@@ -175,8 +175,8 @@ def load_data_and_model(
     file = Path(model_file)
     if file.is_file() and file.suffix == ".pth":
         raise ModelError(
-            f"{file} is a pickle, which could execute anything; 'sasrec import-recbole --script' "
-            "prints what brings it over, and 'sasrec import-recbole --help' says how"
+            f"{file} is a pickle, which could execute anything; 'sasrec recbole import --script' "
+            "prints what brings it over, and 'sasrec recbole import --help' says how"
         )
     recommender = load(file)
     run, source = _saved_run(recommender)

@@ -20,7 +20,6 @@ from sasrec.models.contract import NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
-from sasrec.system.memory import memory_of_a_run
 from sasrec.system.processes import average_gradients, first_ones, my_place, summed
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
@@ -51,20 +50,41 @@ class Trained:
     interrupted: bool
 
 
-@memory_of_a_run()
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """How epochs are judged.
+
+    Attributes:
+        measure: Returns the watched metric; None trains all epochs and keeps the last weights.
+        watched: What to call it.
+        smaller_is_better: Whether it shall be low.
+    """
+
+    measure: Callable[[], float] | None = None
+    watched: str = "score"
+    smaller_is_better: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """How the state of training is kept and gone on from.
+
+    Attributes:
+        keep: Given the state after each epoch; None keeps nothing.
+        begin: A state to go on from, as if training had never stopped; None begins anew.
+        generators: Sources of the loss's random numbers, which are part of the state.
+    """
+
+    keep: Keep | None = None
+    begin: TrainState | None = None
+    generators: Sequence[torch.Generator] = ()
+
+
 def fit(
-    model: NextItemModel,
-    batches: TrainingBatches,
-    loss: Objective,
+    run: TrainingLoop,
     *,
-    validate: Callable[[], float] | None,
-    settings: TrainingSettings,
-    observer: Observer,
-    watched: str = "score",
-    smaller_is_better: bool = False,
-    generators: Sequence[torch.Generator] = (),
-    keep: Keep | None = None,
-    begin: TrainState | None = None,
+    validation: Validation = Validation(),
+    checkpoints: Checkpoints = Checkpoints(),
 ) -> Trained:
     """Train a model until early stopping, the last epoch, or Ctrl-C; leave it at its best weights.
 
@@ -72,17 +92,9 @@ def fit(
     more than ``patience`` validations in a row without any.
 
     Args:
-        model: On the device it shall be trained on.
-        batches: Where epochs come from.
-        loss: What to lower.
-        validate: Returns the watched metric; None trains all epochs.
-        settings: Rates, lengths, patience.
-        observer: Told how it goes.
-        watched: What to call the watched metric.
-        smaller_is_better: Whether it shall be low.
-        generators: Sources of the loss's random numbers, kept with the state.
-        keep: Given the state after each epoch.
-        begin: A state to go on from, as if training had never stopped.
+        run: The model, its batches, the loss and the settings.
+        validation: How epochs are judged.
+        checkpoints: Where the state goes after each epoch, and comes from at first.
 
     Returns:
         How it went.
@@ -91,40 +103,19 @@ def fit(
         Interrupted: Ctrl-C came before the first validation, so there is nothing to keep.
         ModelError: The loss was no longer a finite number.
     """
-    if not settings.validate_every:
-        validate = None
-    run = TrainingLoop(model, batches, loss, settings=settings, observer=observer)
-    best = Best(model)
-    observer.started(settings.epochs, batches.n_targets)
+    settings, observer, best = run.settings, run.observer, Best(run.model)
+    observer.started(settings.epochs, run.batches.n_targets)
     reason, interrupted = f"reached {counted(settings.epochs, 'epoch')}", False
+    begin, generators = checkpoints.begin, checkpoints.generators
     epochs = [] if begin is None else restore(begin, run, best, generators)
     try:
         for epoch in range(len(epochs) + 1, settings.epochs + 1):
             if best.stale > settings.patience:
                 break
-            mean_loss, seconds, targets = run.epoch(epoch)
-            with run.average.applied():
-                score = None
-                if validate and _is_due(epoch, settings):
-                    score = first_ones(validate() if run.place.rank == 0 else None)
-                merit = -score if score is not None and smaller_is_better else score
-                is_best = best.consider(epoch, merit, always=validate is None)
-            epochs.append(
-                EpochResult(
-                    epoch,
-                    mean_loss,
-                    seconds,
-                    targets,
-                    score,
-                    is_best,
-                    settings.patience + 1 - best.stale,
-                    watched,
-                    smaller_is_better,
-                )
-            )
+            epochs.append(_trained_and_judged(run, epoch, best, validation))
             observer.finished_epoch(epochs[-1])
-            if keep is not None:
-                keep(captured(run, best, epochs, generators))
+            if checkpoints.keep is not None:
+                checkpoints.keep(captured(run, best, epochs, generators))
         if best.stale > settings.patience:
             reason = f"no new best in {best.stale} validations"
     except KeyboardInterrupt:
@@ -139,6 +130,42 @@ def fit(
     run.flat.release()
     best.restore()
     return Trained(epochs, best.epoch, reason, interrupted)
+
+
+def _trained_and_judged(
+    run: TrainingLoop, epoch: int, best: Best, validation: Validation
+) -> EpochResult:
+    """Train an epoch and measure the average of the weights, if that is due.
+
+    Args:
+        run: The training.
+        epoch: From 1.
+        best: Told of the score.
+        validation: How the epoch is judged.
+
+    Returns:
+        What it came to.
+    """
+    settings = run.settings
+    measure = validation.measure if settings.validate_every else None
+    mean_loss, seconds, targets = run.epoch(epoch)
+    with run.average.applied():
+        score = None
+        if measure is not None and _is_due(epoch, settings):
+            score = first_ones(measure() if run.place.rank == 0 else None)
+        merit = -score if score is not None and validation.smaller_is_better else score
+        is_best = best.consider(epoch, merit, always=measure is None)
+    return EpochResult(
+        epoch=epoch,
+        loss=mean_loss,
+        seconds=seconds,
+        targets=targets,
+        score=score,
+        is_best=is_best,
+        checks_left=settings.patience + 1 - best.stale,
+        watched=validation.watched,
+        smaller_is_better=validation.smaller_is_better,
+    )
 
 
 def _is_due(epoch: int, settings: TrainingSettings) -> bool:
@@ -167,7 +194,7 @@ class TrainingLoop:
             observer: Told how far an epoch is.
         """
         self.model, self.batches, self.loss = model, batches, loss
-        self.observer = observer
+        self.settings, self.observer = settings, observer
         self.device = next(model.parameters()).device
         self.order = np.random.default_rng(settings.seed)
         self.flat = FlatWeights(*decay_groups(model, matrices_only=settings.decay_matrices_only))
