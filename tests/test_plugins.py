@@ -14,7 +14,7 @@ from torch import nn
 
 import sasrec
 from sasrec.errors import DataError, ModelError, SettingsError
-from sasrec.settings import plugins, providers, registry
+from sasrec.settings import parts, plugins, providers
 from sasrec.settings.plugins import TABLES, plugins_here, with_plugins
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
@@ -85,7 +85,7 @@ def offer(monkeypatch: pytest.MonkeyPatch, **entries: list[str]) -> None:
     }
     known = providers.offered
     monkeypatch.setattr(
-        registry, "offered", lambda group: found if group == "sasrec.models" else known(group)
+        parts, "offered", lambda group: found if group == "sasrec.models" else known(group)
     )
 
 
@@ -343,10 +343,10 @@ def test_another_process_is_handed_the_files_and_modules(
 def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    parts = [block for block in blocks if "register_" in block]
-    assert len(parts) == 4
+    examples = [block for block in blocks if "register_" in block]
+    assert len(examples) == 4
     path = tmp_path / "page.py"
-    path.write_text("\n".join(parts))
+    path.write_text("\n".join(examples))
     sasrec.load_plugin(path)
     events = [{"user_id": f"u{n % 9}", "item_id": n % 7, "timestamp": n} for n in range(70)]
     pl.DataFrame(events).write_ndjson(tmp_path / "events.jsonl")

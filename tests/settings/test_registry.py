@@ -8,7 +8,8 @@ from sasrec.errors import SettingsError
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, WHOLE_METRICS
 from sasrec.models.contract import Catalogue
 from sasrec.models.registration import check_model
-from sasrec.settings.registry import BASELINES, LOSSES, METRICS, MODELS, READERS, Parts
+from sasrec.settings.parts import Parts
+from sasrec.settings.registry import BASELINES, LOSSES, METRICS, MODELS, READERS
 
 
 @pytest.mark.parametrize("table", [MODELS, BASELINES, METRICS, READERS])

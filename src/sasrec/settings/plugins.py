@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sasrec.errors import ModelError, SasrecError, SettingsError, printable
+from sasrec.settings.parts import Parts
 from sasrec.settings.providers import Provider
-from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS, Parts
+from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 TABLES: dict[str, Parts] = {each.kind: each for each in (MODELS, LOSSES, METRICS, READERS)}
 """Kind of a part to where such parts are."""
