@@ -86,7 +86,7 @@ def test_a_bar_moves_and_what_is_printed_meanwhile_is_not_obeyed(
     monkeypatch.setenv("COLUMNS", "200")
     out, err = Terminal(), Terminal()
     with redirect_stdout(out), redirect_stderr(err), guarded_streams():
-        bar = BarObserver()
+        bar = BarObserver(plain_console(stderr=True))
         bar.started(2, 10)
         bar.advanced(1, 5)
         print(EVIL, file=sys.stderr)
