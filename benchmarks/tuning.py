@@ -108,7 +108,7 @@ def searched(
         )
         search = task.search()
         trainings = Trainings(prepared, fixed, model="SASRec", preset="recbole")
-        search_together(task, search, trainings.score, tell, jobs)
+        search_together(task, search, trainings.score, told=tell, jobs=jobs)
         seconds = time.perf_counter() - begun
         done, best = search.done(), search.best()
         if out is not None:

@@ -62,7 +62,7 @@ def run_on_ray(tuning: HyperTuning) -> None:
     ray, tune = ray_here()
     search = tuning.begin()
     with tempfile.TemporaryDirectory(prefix="sasrec-ray-") as folder:
-        tuner = _tuner(tune, tuning, search, folder)
+        tuner = _tuner(tune, tuning, search, folder=folder)
         # Ray's workers look for modules in the folder it was started in, so that is an empty one.
         with safe_path(), chdir(folder):
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="error")
@@ -85,7 +85,7 @@ class _Sealed:
     content: Any
 
 
-def _tuner(tune: Any, tuning: HyperTuning, search: Search, folder: str) -> Any:
+def _tuner(tune: Any, tuning: HyperTuning, search: Search, *, folder: str) -> Any:
     """Return what runs the trials.
 
     Args:

@@ -78,7 +78,7 @@ class Task:
 
 
 def search_together(
-    task: Task, search: Search, train: Train, told: Callable[[Standing], None], jobs: int
+    task: Task, search: Search, train: Train, *, told: Callable[[Standing], None], jobs: int
 ) -> str:
     """Do trials, several at a time, until there are none left or a limit is reached.
 

@@ -159,7 +159,7 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
     search = task.search()
     if asked.folder is not None:
         made_folder(asked.folder)  # only now, as a storage that is refused leaves none behind
-    _run(search, task, trainings, asked.options.jobs, listeners)
+    _run(search, task, trainings, jobs=asked.options.jobs, listeners=listeners)
     found = found_by(
         search,
         watched=run.evaluation.valid_metric,
@@ -170,7 +170,9 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
     if asked.folder is not None:
         write_settings(found, asked.folder)  # before the tests, which may take long
     seeds = range(task.plan.seed, task.plan.seed + asked.options.seeds)
-    found = replace(found, tests=_tests(trainings, found, seeds, listeners), folder=asked.folder)
+    found = replace(
+        found, tests=_tests(trainings, found, seeds, listeners=listeners), folder=asked.folder
+    )
     if asked.folder is not None:
         title = f"{run.model_name} on {corpus.name}: the search"
         write_report(found, search, asked.folder, title=title)
@@ -205,7 +207,9 @@ def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
     )
 
 
-def _run(search: Search, task: Task, trainings: Trainings, jobs: int, listeners: Listeners) -> None:
+def _run(
+    search: Search, task: Task, trainings: Trainings, *, jobs: int, listeners: Listeners
+) -> None:
     """Do the trials of a search.
 
     Raises:
@@ -215,7 +219,7 @@ def _run(search: Search, task: Task, trainings: Trainings, jobs: int, listeners:
     if done := len(search.done()):
         listeners.note(f"{where}: going on after {done} of {task.plan.total} trials")
     try:
-        reason = search_together(task, search, trainings.score, listeners.ended, jobs)
+        reason = search_together(task, search, trainings.score, told=listeners.ended, jobs=jobs)
     except Interrupted as error:
         if task.storage is None:
             raise Interrupted("the search was stopped") from None
@@ -224,7 +228,7 @@ def _run(search: Search, task: Task, trainings: Trainings, jobs: int, listeners:
 
 
 def _tests(
-    trainings: Trainings, found: Found, seeds: range, listeners: Listeners
+    trainings: Trainings, found: Found, seeds: range, *, listeners: Listeners
 ) -> list[dict[str, float]]:
     """Return what the best settings come to in the test, for each seed."""
     tests = []
