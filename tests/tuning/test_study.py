@@ -16,7 +16,7 @@ import pytest
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
 from sasrec.tuning.outcomes import Standing
-from sasrec.tuning.plan import SearchPlan
+from sasrec.tuning.plan import SearchPlan, points_of
 from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
 from sasrec.tuning.study import Search
@@ -168,6 +168,17 @@ Search(plan(), storage={where!r}, name="s").run(lambda settings, _: score_of(set
         each.stdin.flush()
     assert [(each.communicate(timeout=120)[1], each.returncode) for each in some] == [("", 0)] * 3
     assert len(Search(plan(), storage=where, name="s").done()) == 6
+
+
+def test_a_combination_that_was_queued_twice_is_tried_once(tmp_path: Path) -> None:
+    where = str(tmp_path / "s.journal")
+    first = Search(plan(), storage=where, name="s")
+    for number, point in enumerate(points_of(plan())):
+        first.study.enqueue_trial(point, user_attrs={"point": number})
+    told: list[Standing] = []
+    assert first.run(train, told.append) == "6 of 6 trials are done"
+    assert len({(s.settings["a"], s.settings["b"][0]) for s in told}) == len(told) == 6
+    assert Search(plan(), storage=where, name="s").ask() is None
 
 
 def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:

@@ -172,14 +172,22 @@ class Search:
         """Return the next trial; None if all combinations of an exhaustive search are taken."""
         if self.plan.algorithm != "exhaustive":
             return self.study.ask()
-        if not self._in_state("WAITING"):
-            return None
-        trial = self.study.ask()
-        if "point" in trial.user_attrs:
-            return trial
-        # Another process took the last one between the two lines above.
-        self.study.tell(trial, state=optuna_here().trial.TrialState.FAIL)
+        while self._in_state("WAITING"):
+            trial = self.study.ask()
+            if "point" in trial.user_attrs and not self._is_double(trial):
+                return trial
+            # Another process took the last one between the two lines above; or processes that began
+            # together have queued a combination twice.
+            self.study.tell(trial, state=optuna_here().trial.TrialState.FAIL)
         return None
+
+    def _is_double(self, trial: optuna.Trial) -> bool:
+        """Return whether an earlier trial of the same combination is done, or will be."""
+        return any(
+            each.user_attrs.get("point") == trial.user_attrs["point"]
+            for each in self.study.get_trials(deepcopy=False)[: trial.number]
+            if each.state.name != "FAIL" or "error" in each.user_attrs
+        )
 
     def _in_state(self, name: str) -> list[optuna.trial.FrozenTrial]:
         state = optuna_here().trial.TrialState[name]
