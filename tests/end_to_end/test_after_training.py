@@ -71,7 +71,7 @@ def test_what_the_preset_found_is_gone_on_with(shop: Path) -> None:
     )
     assert goes_on.stderr is not None
     lines = iter(goes_on.stderr.readline, "")
-    first = next(line for line in lines if not line.startswith("up to"))
+    first = next(line for line in lines if not line.startswith("at most"))
     goes_on.kill()
     goes_on.wait()
     goes_on.stderr.close()
@@ -125,7 +125,7 @@ def test_a_model_with_its_explanation_may_be_replaced(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--n_layers=7", "--n_layers is about training, and the model is trained"),
+        ("--n_layers=7", "--n_layers only changes training; a saved model accepts"),
         ("--max_history=1", "in this model, and cannot be changed"),
         ("--topk 0", "topk"),
         ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, and gauc is of whole rankings"),

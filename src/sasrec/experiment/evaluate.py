@@ -208,8 +208,9 @@ def _check_protocol(run: RunSettings, max_history: int) -> None:
     of_use = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(ELSEWHERE)}
     for key, origin in run.origins.items():
         if key not in of_use and origin.kind not in NOT_GIVEN:
+            what = f"--{key}" if origin.kind == "command line" else f"{key} in {origin}"
             raise SettingsError(
-                f"{key} in {origin} only changes training; a saved model accepts settings of data "
+                f"{what} only changes training; a saved model accepts settings of data "
                 "and evaluation"
             )
     if run.data.max_history != max_history:
