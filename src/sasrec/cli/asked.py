@@ -58,24 +58,6 @@ class Asked:
     user: str | None = None
 
 
-def trained_on(recommender: Recommender) -> str:
-    """Return the name or path of the data a model was trained on.
-
-    Args:
-        recommender: A loaded model.
-
-    Returns:
-        What ``--data`` would take.
-
-    Raises:
-        DataError: It was trained on a data frame, which cannot be found again.
-    """
-    source = recommender.settings.get("source")
-    if not source:
-        raise DataError("the model was trained on a data frame; say where its data are with --data")
-    return str(source)
-
-
 def asked_histories(
     recommender: Recommender,
     histories: list[str],
@@ -117,6 +99,7 @@ def _user_histories(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Asked]:
     from sasrec.data.sources import load_corpus, user_notes
+    from sasrec.experiment.evaluate import trained_on
     from sasrec.settings.data import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])

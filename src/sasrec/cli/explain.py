@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sasrec.cli.asked import Asked, Histories, Users, asked_histories, trained_on
+from sasrec.cli.asked import Asked, Histories, Users, asked_histories
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 from sasrec.errors import counted, printable
@@ -58,6 +58,7 @@ def explain(
     Without --user and --history, the first user of the data is taken.
     """
     from sasrec.data.sources import load_corpus
+    from sasrec.experiment.evaluate import trained_on
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load

@@ -22,7 +22,7 @@ from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
-from sasrec.settings.origin import NOT_GIVEN, Origin
+from sasrec.settings.origin import Origin
 from sasrec.settings.plugins import KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
@@ -207,7 +207,7 @@ def _check_protocol(run: RunSettings, max_history: int) -> None:
     """
     of_use = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(ELSEWHERE)}
     for key, origin in run.origins.items():
-        if key not in of_use and origin.kind not in NOT_GIVEN:
+        if key not in of_use and origin.is_given:
             what = f"--{key}" if origin.kind == "command line" else f"{key} in {origin}"
             raise SettingsError(
                 f"{what} only changes training; a saved model accepts settings of data "
