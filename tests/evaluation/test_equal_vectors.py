@@ -10,12 +10,10 @@ from torch import Tensor
 from sasrec.data.batches.batching import Batch
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
-from sasrec.evaluation.ranking import (
-    CHUNK_ITEMS,
-    rank_among_samples,
-    rank_targets,
-    ranks_by_product,
-)
+from sasrec.evaluation.candidates import rank_among_samples
+from sasrec.evaluation.products import CHUNK_ITEMS, ranks_by_product
+from sasrec.evaluation.questions import Questions
+from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel
 
 CPU = torch.device("cpu")
@@ -94,11 +92,11 @@ def test_ranks_are_the_last_where_lists_or_samples_are_wanted_too(
     items[-1] = n_items
     sequences = Sequences(items, None, np.arange(0, 4 * n_users + 1, 4))
     cases = Cases(np.arange(1, n_users + 1), np.arange(3, 4 * n_users, 4))
-    rest = {"max_history": 9, "device": CPU}
+    questions = Questions(sequences, cases, 9, CPU)
     model = Same(n_items, 50)
     for top_k in (0, 3):
-        ranks = rank_targets(model, sequences, cases, top_k=top_k, **rest).ranks
+        ranks = rank_targets(model, questions, top_k=top_k).ranks
         assert (ranks == n_items).all()
     targets = items[cases.stops].astype(np.int64)
     others = (targets[:, None] + np.arange(1, n_items) - 1) % n_items + 1
-    assert (rank_among_samples(model, sequences, cases, others, **rest) == n_items).all()
+    assert (rank_among_samples(model, questions, others) == n_items).all()

@@ -11,8 +11,8 @@ from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+from sasrec.evaluation.protocol import describe_protocol
 from sasrec.evaluation.registration import rank_metric
-from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.prepared import Prepared, prepare

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,13 +10,11 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import CPU, Collator, TrainingBatches
 from sasrec.data.splits import Split
-from sasrec.evaluation.report import measure
+from sasrec.evaluation.validation import validation_of
 from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.losses.drawing import negatives_generator
 from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue, NextItemModel
-from sasrec.settings.evaluation import EvaluationSettings
-from sasrec.settings.metric_names import smaller_is_better, split_key
 from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.memory import memory_of_a_run
@@ -25,7 +22,7 @@ from sasrec.system.processes import my_place
 from sasrec.training.checkpoint import Keep, TrainState
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
-from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, Validation, fit
+from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, fit
 
 
 @memory_of_a_run()
@@ -68,7 +65,7 @@ def train_model(
         )
         trained = fit(
             loop,
-            validation=validator(prepared, model),
+            validation=validation_of(model, prepared.protocol),
             checkpoints=Checkpoints(keep, begin, (source,)),
         )
     return model.eval(), trained
@@ -126,43 +123,3 @@ def training_batches(
         rank=my_place().rank,
         processes=my_place().processes,
     )
-
-
-def validator(prepared: Prepared, model: NextItemModel) -> Validation:
-    """Return how epochs are judged: by the watched metric.
-
-    Args:
-        prepared: The validation cases, and which metric is watched.
-        model: Being trained.
-
-    Returns:
-        How; without validation cases they are not.
-    """
-    run, split = prepared.run, prepared.split
-    key = run.evaluation.valid_metric
-    if not len(split.validation):
-        return Validation(None, key, smaller_is_better(key))
-    name, k = split_key(key)
-    only = EvaluationSettings(
-        metrics=(name,),
-        topk=(max(k, 1),),
-        valid_metric=key,
-        remove_seen=run.evaluation.remove_seen,
-        tail_ratio=run.evaluation.tail_ratio,
-        sampled_by=run.evaluation.sampled_by,
-    )
-
-    def score() -> float:
-        values, _ = measure(
-            model,
-            split,
-            split.validation,
-            settings=only,
-            counts=prepared.counts,
-            max_history=run.data.max_history,
-            device=prepared.device,
-            candidates=run.evaluation.validated_against,
-        )
-        return values.get(key, math.nan)  # a metric may have no value on these data
-
-    return Validation(score, key, smaller_is_better(key))

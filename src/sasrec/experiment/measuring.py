@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sasrec.evaluation.report import Report, evaluate_model
+from sasrec.evaluation.measure import evaluate_model
+from sasrec.evaluation.report import Report
 from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.registry import BASELINES
@@ -20,16 +21,7 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
         The report.
     """
     with repeatable(prepared.run, prepared.device):
-        return evaluate_model(
-            name,
-            model,
-            prepared.corpus,
-            prepared.split,
-            settings=prepared.run.evaluation,
-            counts=prepared.counts,
-            max_history=prepared.run.data.max_history,
-            device=prepared.device,
-        )
+        return evaluate_model(name, model, prepared.corpus, prepared.protocol)
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:

@@ -10,6 +10,7 @@ import torch
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split, make_split
+from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.presets import DataFacts
@@ -42,6 +43,17 @@ class Prepared:
     def n_items(self) -> int:
         """Items in the catalogue, padding not counted."""
         return len(self.corpus.items)
+
+    @property
+    def protocol(self) -> EvaluationProtocol:
+        """How models are measured on these data."""
+        return EvaluationProtocol(
+            split=self.split,
+            settings=self.run.evaluation,
+            counts=self.counts,
+            max_history=self.run.data.max_history,
+            device=self.device,
+        )
 
 
 def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Prepared:

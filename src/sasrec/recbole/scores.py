@@ -13,7 +13,7 @@ from sasrec.data.batches.windows import case_windows
 from sasrec.data.splits import Cases
 from sasrec.errors import DataError
 from sasrec.evaluation.leaders import highest
-from sasrec.evaluation.ranking import last_scores
+from sasrec.evaluation.scoring import last_scores
 from sasrec.models.contract import NextItemModel
 from sasrec.recbole.data import Dataset
 from sasrec.system.device import pick_device

@@ -11,7 +11,8 @@ import torch
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import make_split
 from sasrec.errors import SettingsError
-from sasrec.evaluation.report import measure
+from sasrec.evaluation.measure import measure
+from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.fitting import new_model
 from sasrec.experiment.prepared import prepare, prepared_device, repeatable
 from sasrec.models.contract import NextItemModel
@@ -213,16 +214,16 @@ class Trainer:
         device = prepared_device(run)
         asked = run.evaluation
         against = asked.candidates if eval_data.part == "test" else asked.validated_against
+        protocol = EvaluationProtocol(
+            split=split,
+            settings=run.evaluation,
+            counts=item_counts(split, len(eval_data.corpus.items)),
+            max_history=run.data.max_history,
+            device=device,
+        )
         with repeatable(run, device):
             values, _ = measure(
-                self.model.to(device),
-                split,
-                eval_data.cases,
-                settings=run.evaluation,
-                counts=item_counts(split, len(eval_data.corpus.items)),
-                max_history=run.data.max_history,
-                device=device,
-                candidates=against,
+                self.model.to(device), protocol, eval_data.cases, candidates=against
             )
         return rounded(values, run)
 

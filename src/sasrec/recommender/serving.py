@@ -21,7 +21,7 @@ from sasrec.evaluation.leaders import (
     places_within,
     products,
 )
-from sasrec.evaluation.ranking import last_states
+from sasrec.evaluation.scoring import last_states
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES, FEWEST_ROWS = 2**24, 16

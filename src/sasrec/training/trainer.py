@@ -209,9 +209,9 @@ class TrainingLoop:
         self.place = my_place()
         # On a GPU this would be to wait for it; of several processes all must stop at once.
         self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
-        self.half = pick_precision(settings.precision, self.device) == "bfloat16"
         self.first_loss: float | None = None
         self.own_epochs = self._epochs_of_its_own()
+        self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
         """Train one epoch.
