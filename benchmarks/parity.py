@@ -21,8 +21,8 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases, Split, make_split
 from sasrec.errors import SasrecError
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, Lists
-from sasrec.evaluation.questions import Questions
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel
 from sasrec.recbole.checkpoint import read_checkpoint
@@ -202,8 +202,8 @@ def counted_as_there(model: NextItemModel, split: Split, train: Cases, run: RunS
     Returns:
         Metric to value.
     """
-    questions = Questions(split.sequences, split.test, run.data.max_history, torch.device("cpu"))
-    ranking = rank_targets(model, questions, top_k=max(run.evaluation.topk))
+    cases = EvaluationCases(split.sequences, split.test, run.data.max_history, torch.device("cpu"))
+    ranking = rank_targets(model, cases, top_k=max(run.evaluation.topk))
     n_items = len(model.item_table) - 1
     counts = np.bincount(split.sequences.items[train.stops], minlength=n_items + 1)
     lists = Lists(ranking.top, counts, n_items + 1)

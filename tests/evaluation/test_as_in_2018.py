@@ -18,9 +18,9 @@ from sasrec.evaluation.candidates import (
     rank_as_in_2018,
     sampled_candidates,
 )
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.measure import evaluate_model
 from sasrec.evaluation.protocol import EvaluationProtocol, describe_protocol
-from sasrec.evaluation.questions import Questions
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.settings.evaluation import EvaluationSettings
@@ -80,12 +80,12 @@ def test_the_rank_counts_what_scores_higher_as_often_as_it_was_drawn(split: Spli
     targets = split.sequences.items[split.test.stops].astype(np.int64)
     samples = np.tile(np.array([40, 5, 6, 41, 41, 3]), (len(targets), 1))
     samples[:, 5] = targets
-    questions = Questions(split.sequences, split.test, 50, CPU)
-    found = rank_as_in_2018(Fixed(scores), questions, samples)
+    cases = EvaluationCases(split.sequences, split.test, 50, CPU)
+    found = rank_as_in_2018(Fixed(scores), cases, samples)
     numbers = scores.numpy()
     for rank, target in zip(found, targets, strict=True):
         assert rank == 1 + (numbers[samples[0, :5]] > numbers[target]).sum()
-    ours = rank_among_samples(Fixed(scores), questions, samples[:, :5])
+    ours = rank_among_samples(Fixed(scores), cases, samples[:, :5])
     assert (found != ours).any()
 
 
@@ -93,7 +93,7 @@ def test_what_is_nan_counts_against_the_target(split: Split) -> None:
     n_items = int(split.sequences.items.max())
     samples = np.ones((len(split.test), 4), dtype=np.int64)
     nothing = Fixed(torch.full((n_items + 1,), torch.nan))
-    found = rank_as_in_2018(nothing, Questions(split.sequences, split.test, 9, CPU), samples)
+    found = rank_as_in_2018(nothing, EvaluationCases(split.sequences, split.test, 9, CPU), samples)
     assert (found == 5).all()
 
 

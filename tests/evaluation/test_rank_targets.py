@@ -7,9 +7,9 @@ from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import scoring
 from sasrec.evaluation.candidates import rank_among_samples, sampled_candidates
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_of_
-from sasrec.evaluation.questions import Questions
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.markov import count_transitions
 from sasrec.models.popularity import item_counts
@@ -47,8 +47,8 @@ def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
     model = count_transitions(split, item_counts(split, len(corpus.items)))
-    questions = Questions(split.sequences, split.test, 50, torch.device("cpu"))
-    found = rank_targets(model, questions, top_k=4)
+    cases = EvaluationCases(split.sequences, split.test, 50, torch.device("cpu"))
+    found = rank_targets(model, cases, top_k=4)
     items = split.sequences.items
     for place, stop in enumerate(split.test.stops):
         last = torch.tensor([[float(items[stop - 1])]])
@@ -61,15 +61,15 @@ def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
 def test_ranks_among_all_other_items_are_those_of_full_ranking() -> None:
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
-    n_items, cases = len(corpus.items), split.test
+    n_items = len(corpus.items)
     model = count_transitions(split, item_counts(split, n_items))
-    targets = corpus.sequences.items[cases.stops]
+    targets = corpus.sequences.items[split.test.stops]
     others = np.array([[i for i in range(1, n_items + 1) if i != t] for t in targets])
-    questions = Questions(split.sequences, cases, 50, torch.device("cpu"))
-    full = rank_targets(model, questions).ranks
+    cases = EvaluationCases(split.sequences, split.test, 50, torch.device("cpu"))
+    full = rank_targets(model, cases).ranks
     repeated = np.concatenate([others, others[:, :5]], axis=1)  # an item twice counts once
     for samples in (others, repeated):
-        ranks = rank_among_samples(model, questions, samples)
+        ranks = rank_among_samples(model, cases, samples)
         np.testing.assert_array_equal(ranks, full)
 
 

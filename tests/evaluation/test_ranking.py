@@ -14,9 +14,9 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import products, scoring
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
-from sasrec.evaluation.questions import Questions
 from sasrec.evaluation.ranking import Ranking, rank_targets
 from sasrec.evaluation.scoring import last_scores
 from sasrec.models.contract import Catalogue
@@ -44,7 +44,7 @@ def model(corpus: Corpus) -> SASRec:
 
 
 def ranked(model: SASRec, split: Split) -> Ranking:
-    return rank_targets(model, Questions(split.sequences, split.test, HISTORY, CPU), top_k=5)
+    return rank_targets(model, EvaluationCases(split.sequences, split.test, HISTORY, CPU), top_k=5)
 
 
 def scores_of(model: SASRec, history: np.ndarray) -> Tensor:
@@ -172,8 +172,8 @@ def test_seen_items_are_removed_whatever_way_ranks_are_found(
 ) -> None:
     monkeypatch.setattr(products, "PIECE_ROWS", 7)
     monkeypatch.setattr(products, "CHUNK_ITEMS", 10)
-    questions = Questions(split.sequences, split.test, HISTORY, CPU)
-    found = rank_targets(model, questions, top_k=top_k, remove_seen=True)
+    cases = EvaluationCases(split.sequences, split.test, HISTORY, CPU)
+    found = rank_targets(model, cases, top_k=top_k, remove_seen=True)
     items, offsets = split.sequences.items, split.sequences.offsets
     repeated = 0
     for place, (user, stop) in enumerate(zip(split.test.users, split.test.stops, strict=True)):

@@ -8,8 +8,8 @@ from torch import Tensor
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.products import ranks_by_product
-from sasrec.evaluation.questions import Questions
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import run_experiment
@@ -149,7 +149,7 @@ def test_a_whole_run_learns_and_ranks_as_on_the_cpu(corpus):
     model = outcome.recommender.model
     ranks = []
     for device in (GPU, CPU):
-        questions = Questions(split.sequences, split.test, 50, device)
-        found = rank_targets(model.to(device), questions)
+        cases = EvaluationCases(split.sequences, split.test, 50, device)
+        found = rank_targets(model.to(device), cases)
         ranks.append(found.ranks)
     assert (ranks[0] != ranks[1]).mean() < 0.05  # rounding can turn near-ties

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
-from sasrec.evaluation.questions import Questions
 from sasrec.evaluation.registration import rank_metric
 from sasrec.evaluation.scoring import last_scores
 from sasrec.models.contract import NextItemModel
@@ -102,7 +102,7 @@ def _top(items: np.ndarray, begins: np.ndarray, ends: np.ndarray, top_k: int) ->
 
 def measure_by_user(
     model: NextItemModel,
-    questions: Questions,
+    cases: EvaluationCases,
     samples: np.ndarray,
     settings: EvaluationSettings,
     *,
@@ -111,8 +111,8 @@ def measure_by_user(
     """Return the mean of every metric over the users' lists.
 
     Args:
-        model: On the device of the questions.
-        questions: M cases, at least one.
+        model: On the device of the cases.
+        cases: M cases, at least one.
         samples: int64 [M, N], negatives of each case.
         settings: Metrics and cut-offs.
         counts: int64 [V], training events of each item.
@@ -121,9 +121,9 @@ def measure_by_user(
         Key, such as ``ndcg@10``, to value; and the rank of each case's target in the list of its
         user, int64 [M]. ``gauc`` weighs users by their targets, as RecBole does.
     """
-    items = np.concatenate([questions.targets[:, None], samples], axis=1)
-    scores = _scores(model, questions, items)
-    found = merged(questions.cases.users, items, scores, max(settings.topk))
+    items = np.concatenate([cases.targets[:, None], samples], axis=1)
+    scores = _scores(model, cases, items)
+    found = merged(cases.ends.users, items, scores, max(settings.topk))
     lists = Lists(found.top, counts, len(counts) - 1, settings.tail_ratio)
     return _values(found, lists, settings), found.own
 
@@ -145,11 +145,11 @@ def _values(found: UserLists, lists: Lists, settings: EvaluationSettings) -> dic
     return values
 
 
-def _scores(model: NextItemModel, questions: Questions, items: np.ndarray) -> np.ndarray:
+def _scores(model: NextItemModel, cases: EvaluationCases, items: np.ndarray) -> np.ndarray:
     """Return the score of each candidate after the history of its case, float32 [M, C]."""
     scores = np.empty(items.shape, dtype=np.float32)
-    collator, device = questions.collator(model), questions.device
-    for which, _, some in last_scores(model, collator, questions.windows(), device):
+    collator, device = cases.collator(model), cases.device
+    for which, _, some in last_scores(model, collator, cases.windows(), device):
         drawn = torch.from_numpy(items[which].astype(np.int64)).to(device)
         scores[which] = some.gather(1, drawn).float().cpu().numpy()
     return scores

@@ -16,7 +16,7 @@ from torch import Tensor
 from sasrec.data.batches.negatives import popularity, uniform, uniform_outside
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
-from sasrec.evaluation.questions import Questions
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.scoring import target_scores
 from sasrec.models.contract import NextItemModel
 
@@ -27,14 +27,14 @@ CANDIDATE_SEED = 2018
 
 
 def ranks_among_candidates(
-    model: NextItemModel, split: Split, questions: Questions, candidates: str, n_items: int
+    model: NextItemModel, split: Split, cases: EvaluationCases, candidates: str, n_items: int
 ) -> np.ndarray:
     """Return the rank of each case's target among sampled items.
 
     Args:
-        model: On the device of the questions.
+        model: On the device of the cases.
         split: Whose events decide which items are drawn.
-        questions: M cases of the split.
+        cases: M cases of the split.
         candidates: Such as ``uni100``, ``pop100`` or ``paper100``.
         n_items: Items in the catalogue, padding not counted.
 
@@ -42,10 +42,10 @@ def ranks_among_candidates(
         int64 [M].
     """
     if candidates.startswith(PAPER):
-        samples = candidates_as_in_2018(split, questions.cases, candidates, n_items)
-        return rank_as_in_2018(model, questions, samples)
-    samples = sampled_candidates(split, questions.cases, candidates, n_items)
-    return rank_among_samples(model, questions, samples)
+        samples = candidates_as_in_2018(split, cases.ends, candidates, n_items)
+        return rank_as_in_2018(model, cases, samples)
+    samples = sampled_candidates(split, cases.ends, candidates, n_items)
+    return rank_among_samples(model, cases, samples)
 
 
 def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
@@ -53,7 +53,7 @@ def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int
 
     Args:
         split: Whose events say how popular items are.
-        cases: M questions.
+        cases: M cases.
         candidates: Such as ``uni100`` (drawn evenly) or ``pop100`` (by popularity).
         n_items: Items in the catalogue, padding not counted.
 
@@ -86,7 +86,7 @@ def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: 
 
     Args:
         split: Whose training events are left out.
-        cases: M questions.
+        cases: M cases.
         candidates: Such as ``paper100``.
         n_items: Items in the catalogue, padding not counted.
 
@@ -119,29 +119,31 @@ def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: 
 
 
 def rank_among_samples(
-    model: NextItemModel, questions: Questions, samples: np.ndarray
+    model: NextItemModel, cases: EvaluationCases, samples: np.ndarray
 ) -> np.ndarray:
     """Rank each case's target among sampled items only; an item drawn twice counts once.
 
     Args:
-        model: On the device of the questions; put into evaluation mode and back.
-        questions: M cases.
+        model: On the device of the cases; put into evaluation mode and back.
+        cases: M cases.
         samples: int64 [M, N], items to rank against, none of them the target.
 
     Returns:
         int64 [M], 1 is the top, N + 1 the lowest possible.
     """
-    ranks = np.zeros(len(questions), dtype=np.int64)
-    for which, targets, scores in _scores(model, questions):
+    ranks = np.zeros(len(cases), dtype=np.int64)
+    for which, targets, scores in _scores(model, cases):
         own = scores.gather(1, targets[:, None])
-        drawn = torch.from_numpy(samples[which]).to(questions.device).sort(1).values
+        drawn = torch.from_numpy(samples[which]).to(cases.device).sort(1).values
         is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)
         better = ~(scores.gather(1, drawn) < own) & is_new
         ranks[which] = (1 + better.sum(1)).cpu().numpy()
     return ranks
 
 
-def rank_as_in_2018(model: NextItemModel, questions: Questions, samples: np.ndarray) -> np.ndarray:
+def rank_as_in_2018(
+    model: NextItemModel, cases: EvaluationCases, samples: np.ndarray
+) -> np.ndarray:
     """Rank each case's target by the rule of ``util.py`` of kang205/SASRec.
 
     The rank is one more than the number of samples that score higher. An item drawn twice counts
@@ -149,23 +151,23 @@ def rank_as_in_2018(model: NextItemModel, questions: Questions, samples: np.ndar
     NaN still counts against the target, as everywhere else in this package.
 
     Args:
-        model: On the device of the questions; put into evaluation mode and back.
-        questions: M cases.
+        model: On the device of the cases; put into evaluation mode and back.
+        cases: M cases.
         samples: int64 [M, N], items to rank against.
 
     Returns:
         int64 [M], 1 is the top, N + 1 the lowest possible.
     """
-    ranks = np.zeros(len(questions), dtype=np.int64)
-    for which, targets, scores in _scores(model, questions):
+    ranks = np.zeros(len(cases), dtype=np.int64)
+    for which, targets, scores in _scores(model, cases):
         own = scores.gather(1, targets[:, None])
-        drawn = torch.from_numpy(samples[which]).to(questions.device)
+        drawn = torch.from_numpy(samples[which]).to(cases.device)
         ranks[which] = (1 + (~(scores.gather(1, drawn) <= own)).sum(1)).cpu().numpy()
     return ranks
 
 
 def _scores(
-    model: NextItemModel, questions: Questions
+    model: NextItemModel, cases: EvaluationCases
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
     """Return scores of the whole catalogue, as ``target_scores`` does."""
-    return target_scores(model, questions.collator(model), questions.windows(), questions.device)
+    return target_scores(model, cases.collator(model), cases.windows(), cases.device)

@@ -8,6 +8,7 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases
 from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.candidates import ranks_among_candidates, sampled_candidates
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.protocol import EvaluationProtocol, describe_protocol
 from sasrec.evaluation.ranking import rank_targets, removed_counts
@@ -46,7 +47,7 @@ def evaluate_model(
 def measure(
     model: NextItemModel,
     protocol: EvaluationProtocol,
-    cases: Cases,
+    ends: Cases,
     *,
     candidates: str = "full",
 ) -> tuple[dict[str, float], np.ndarray]:
@@ -55,45 +56,38 @@ def measure(
     Args:
         model: On the device of the protocol.
         protocol: How to measure.
-        cases: M cases of its split; without any, no metric has a value.
+        ends: M cases of its split; without any, no metric has a value.
         candidates: What targets are ranked against: ``full``, ``uni100``, ``paper100`` …
 
     Returns:
         Key, such as ``ndcg@10``, to value; and ranks, int64 [M].
     """
-    if not len(cases):
+    if not len(ends):
         return {}, np.zeros(0, dtype=np.int64)
+    cases = protocol.cases(ends)
     if candidates == "full":
         return _measure_fully(model, protocol, cases)
     if protocol.settings.sampled_by == "user":
-        samples = sampled_candidates(protocol.split, cases, candidates, protocol.n_items)
-        return measure_by_user(
-            model, protocol.questions(cases), samples, protocol.settings, counts=protocol.counts
-        )
-    ranks = ranks_among_candidates(
-        model, protocol.split, protocol.questions(cases), candidates, protocol.n_items
-    )
+        samples = sampled_candidates(protocol.split, ends, candidates, protocol.n_items)
+        return measure_by_user(model, cases, samples, protocol.settings, counts=protocol.counts)
+    ranks = ranks_among_candidates(model, protocol.split, cases, candidates, protocol.n_items)
     return _values(ranks, protocol, cases, None), ranks
 
 
 def _measure_fully(
-    model: NextItemModel, protocol: EvaluationProtocol, cases: Cases
+    model: NextItemModel, protocol: EvaluationProtocol, cases: EvaluationCases
 ) -> tuple[dict[str, float], np.ndarray]:
     """Return values and ranks where each target is ranked among all items."""
     settings = protocol.settings
     needs_lists = any(name in LIST_METRICS for name in settings.metrics)
-    ranking = rank_targets(
-        model,
-        protocol.questions(cases),
-        top_k=min(max(settings.topk), protocol.n_items) if needs_lists else 0,
-        remove_seen=settings.remove_seen,
-    )
+    top_k = min(max(settings.topk), protocol.n_items) if needs_lists else 0
+    ranking = rank_targets(model, cases, top_k=top_k, remove_seen=settings.remove_seen)
     lists = Lists(ranking.top, protocol.counts, protocol.n_items, settings.tail_ratio)
     return _values(ranking.ranks, protocol, cases, lists), ranking.ranks
 
 
 def _values(
-    ranks: np.ndarray, protocol: EvaluationProtocol, cases: Cases, lists: Lists | None
+    ranks: np.ndarray, protocol: EvaluationProtocol, cases: EvaluationCases, lists: Lists | None
 ) -> dict[str, float]:
     """Return the values of all metrics that can be computed from ranks, and from lists if any."""
     settings, n_items = protocol.settings, protocol.n_items
@@ -102,7 +96,7 @@ def _values(
         if name in WHOLE_METRICS:
             ranked = np.full(len(cases), n_items)
             if settings.remove_seen:
-                ranked -= removed_counts(protocol.questions(cases))
+                ranked -= removed_counts(cases)
             each = WHOLE_METRICS[name](np.minimum(ranks, ranked), ranked)
             if not np.isnan(each).all():  # with a single item there is nothing to order
                 values[name] = float(np.nanmean(each))

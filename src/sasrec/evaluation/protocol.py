@@ -11,7 +11,7 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import counted
 from sasrec.evaluation.candidates import PAPER
-from sasrec.evaluation.questions import Questions
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import split_key
 
@@ -39,16 +39,16 @@ class EvaluationProtocol:
         """Items in the catalogue, padding not counted."""
         return len(self.counts) - 1
 
-    def questions(self, cases: Cases) -> Questions:
+    def cases(self, ends: Cases) -> EvaluationCases:
         """Return the histories and targets of some cases.
 
         Args:
-            cases: M cases of the split.
+            ends: M cases of the split.
 
         Returns:
-            What a model is asked.
+            The same cases, with their histories.
         """
-        return Questions(self.split.sequences, cases, self.max_history, self.device)
+        return EvaluationCases(self.split.sequences, ends, self.max_history, self.device)
 
     def watching(self, key: str) -> EvaluationProtocol:
         """Return a protocol that measures only one metric, at one cut-off.

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
-from sasrec.evaluation.questions import Questions
 from sasrec.evaluation.scoring import last_states, target_scores
 from sasrec.models.contract import NextItemModel
 
@@ -34,13 +34,13 @@ class Ranking:
 
 
 def rank_targets(
-    model: NextItemModel, questions: Questions, *, top_k: int = 0, remove_seen: bool = False
+    model: NextItemModel, cases: EvaluationCases, *, top_k: int = 0, remove_seen: bool = False
 ) -> Ranking:
     """Rank each case's target among all items (full ranking).
 
     Args:
-        model: On the device of the questions; put into evaluation mode and back.
-        questions: M cases.
+        model: On the device of the cases; put into evaluation mode and back.
+        cases: M cases.
         top_k: Length of the lists to return beside the ranks.
         remove_seen: Remove all items of a case's history from its ranking. A target that is one of
             them is ranked last: no list without seen items could contain it.
@@ -51,74 +51,74 @@ def rank_targets(
     with torch.inference_mode():
         table = model.item_table
     if table is None or top_k:
-        return _ranked_by_scores(model, questions, top_k=top_k, remove_seen=remove_seen)
-    return _ranked_by_products(model, questions, table, remove_seen=remove_seen)
+        return _ranked_by_scores(model, cases, top_k=top_k, remove_seen=remove_seen)
+    return _ranked_by_products(model, cases, table, remove_seen=remove_seen)
 
 
 def _ranked_by_products(
-    model: NextItemModel, questions: Questions, table: Tensor, *, remove_seen: bool
+    model: NextItemModel, cases: EvaluationCases, table: Tensor, *, remove_seen: bool
 ) -> Ranking:
     """Return ranks without lists, so that a score is not kept once it has been compared."""
-    ranks = np.zeros(len(questions), dtype=np.int64)
+    ranks = np.zeros(len(cases), dtype=np.int64)
     # Sorted by target, so that the targets of a piece lie in few chunks of the table.
-    order = np.argsort(questions.targets, kind="stable")
-    windows = questions.windows().take(order)
-    collator, device = questions.collator(model), questions.device
+    order = np.argsort(cases.targets, kind="stable")
+    windows = cases.windows().take(order)
+    collator, device = cases.collator(model), cases.device
     for which, batch, states in last_states(model, collator, windows, device):
-        removed = _seen(questions, order[which], device) if remove_seen else None
+        removed = _seen(cases, order[which], device) if remove_seen else None
         found = ranks_by_product(states, batch.targets[batch.last], table, removed)
         ranks[order[which]] = found.cpu().numpy()
-    return Ranking(ranks, np.zeros((len(questions), 0), dtype=np.int64))
+    return Ranking(ranks, np.zeros((len(cases), 0), dtype=np.int64))
 
 
 def _ranked_by_scores(
-    model: NextItemModel, questions: Questions, *, top_k: int, remove_seen: bool
+    model: NextItemModel, cases: EvaluationCases, *, top_k: int, remove_seen: bool
 ) -> Ranking:
     """Return ranks and lists from all scores of each case."""
-    ranks = np.zeros(len(questions), dtype=np.int64)
-    top = np.zeros((len(questions), top_k), dtype=np.int64)
-    collator, device = questions.collator(model), questions.device
-    for which, targets, scores in target_scores(model, collator, questions.windows(), device):
+    ranks = np.zeros(len(cases), dtype=np.int64)
+    top = np.zeros((len(cases), top_k), dtype=np.int64)
+    collator, device = cases.collator(model), cases.device
+    for which, targets, scores in target_scores(model, collator, cases.windows(), device):
         if remove_seen:
-            scores[_seen(questions, which, device)] = -torch.inf
+            scores[_seen(cases, which, device)] = -torch.inf
         if top_k:
             top[which] = top_items(scores, top_k, some_removed=remove_seen).cpu().numpy()
         ranks[which] = ranks_of_(scores, targets).cpu().numpy()
     return Ranking(ranks, top)
 
 
-def _seen(questions: Questions, which: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+def _seen(cases: EvaluationCases, which: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return the items of the histories of some cases.
 
     Args:
-        questions: All cases.
+        cases: All cases.
         which: int64 [m], indices of the cases.
         device: Where to put the result.
 
     Returns:
         int64 [n] each: index into ``which``, rising, and item number.
     """
-    sequences, cases = questions.sequences, questions.cases
-    begins = sequences.offsets[cases.users[which] - 1]
-    lengths = cases.stops[which] - begins
+    sequences, ends = cases.sequences, cases.ends
+    begins = sequences.offsets[ends.users[which] - 1]
+    lengths = ends.stops[which] - begins
     rows = np.repeat(np.arange(len(which)), lengths)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     items = sequences.items[begins[rows] + within].astype(np.int64)
     return torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
 
 
-def removed_counts(questions: Questions) -> np.ndarray:
+def removed_counts(cases: EvaluationCases) -> np.ndarray:
     """Return how many items ``remove_seen`` removes from each ranking, the target not counted.
 
     Args:
-        questions: M cases.
+        cases: M cases.
 
     Returns:
         int64 [M], distinct items of the history that are not the target.
     """
-    rows, items = _seen(questions, np.arange(len(questions)), torch.device("cpu"))
-    width = int(questions.sequences.items.max(initial=0)) + 1
+    rows, items = _seen(cases, np.arange(len(cases)), torch.device("cpu"))
+    width = int(cases.sequences.items.max(initial=0)) + 1
     pairs = np.unique(rows.numpy() * width + items.numpy())
     owners, seen = np.divmod(pairs, width)
-    others = owners[seen != questions.targets[owners]]
-    return np.bincount(others, minlength=len(questions))
+    others = owners[seen != cases.targets[owners]]
+    return np.bincount(others, minlength=len(cases))

@@ -26,6 +26,7 @@ from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, fit
 
 
 @memory_of_a_run()
+@repeatable
 def train_model(
     prepared: Prepared,
     *,
@@ -47,27 +48,22 @@ def train_model(
         The model at its best weights, in evaluation mode, and how training went.
     """
     run, device, place = prepared.run, prepared.device, my_place()
-    with repeatable(run, device), torch.random.fork_rng():
+    with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model = new_model(prepared)
         if weights is not None:
             model.load_state_dict(weights)
         model.to(device)
-        if place.rank:  # the same weights everywhere, but dropout of its own
+        if place.rank:  # every process has the same weights, but its own dropout
             torch.manual_seed(run.training.seed + place.rank)
+        tracked = _tracked(observer, run)
+        batches = training_batches(prepared.split, run, with_times=model.needs_times, device=device)
         source = negatives_generator(run.training, device)
-        loop = TrainingLoop(
-            model,
-            training_batches(prepared.split, run, with_times=model.needs_times, device=device),
-            training_loss(run.training, counts=prepared.counts, device=device, generator=source),
-            settings=run.training,
-            observer=_tracked(observer, run),
-        )
-        trained = fit(
-            loop,
-            validation=validation_of(model, prepared.protocol),
-            checkpoints=Checkpoints(keep, begin, (source,)),
-        )
+        loss = training_loss(run.training, counts=prepared.counts, device=device, generator=source)
+        loop = TrainingLoop(model, batches, loss, settings=run.training, observer=tracked)
+        validation = validation_of(model, prepared.protocol)
+        checkpoints = Checkpoints(keep, begin, (source,))
+        trained = fit(loop, validation=validation, checkpoints=checkpoints)
     return model.eval(), trained
 
 

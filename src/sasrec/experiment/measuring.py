@@ -9,6 +9,7 @@ from sasrec.models.contract import NextItemModel
 from sasrec.settings.registry import BASELINES
 
 
+@repeatable
 def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     """Measure a model on the validation and test cases.
 
@@ -20,8 +21,7 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     Returns:
         The report.
     """
-    with repeatable(prepared.run, prepared.device):
-        return evaluate_model(name, model, prepared.corpus, prepared.protocol)
+    return evaluate_model(name, model, prepared.corpus, prepared.protocol)
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +20,9 @@ from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
 from sasrec.system.device import pick_device, same_results_again
 from sasrec.system.processes import my_place
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +110,22 @@ def prepared_device(run: RunSettings) -> torch.device:
     return pick_device(run.training.device, run.training.gpu_id, my_place().local)
 
 
-def repeatable(run: RunSettings, device: torch.device) -> AbstractContextManager[None]:
-    """Return a block in which a device gives the same results again, if that is asked for.
+def repeatable(
+    work: Callable[Concatenate[Prepared, P], R],
+) -> Callable[Concatenate[Prepared, P], R]:
+    """Let a function give the same results every time, if the settings ask for that.
 
     Args:
-        run: Whether it is.
-        device: Where to compute.
+        work: Computes on the device of its first argument.
 
     Returns:
-        A context manager; PyTorch's settings are as before after it.
+        The same function; PyTorch's settings are restored after each call.
     """
-    return same_results_again(device) if run.training.deterministic else nullcontext()
+
+    @wraps(work)
+    def repeated(prepared: Prepared, *args: P.args, **kwargs: P.kwargs) -> R:
+        deterministic = prepared.run.training.deterministic
+        with same_results_again(prepared.device) if deterministic else nullcontext():
+            return work(prepared, *args, **kwargs)
+
+    return repeated

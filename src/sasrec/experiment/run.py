@@ -121,6 +121,7 @@ def _recommender(
     """Return a model ready for use, with all that its folder tells of it."""
     corpus, split, run = prepared.corpus, prepared.split, prepared.run
     told = (*corpus.remarks, *split.remarks, *remarks)
+    recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
         model=model,
         items=corpus.items,
@@ -134,7 +135,7 @@ def _recommender(
             "device": prepared.device.type,
             "precision": pick_precision(run.training.precision, prepared.device),
         },
-        recent=recent_counts(split, prepared.n_items, run.output.popularity_window),
+        recent=recent,
         people=np.append(False, split.train_users()) if model.uses_users else None,
     )
 

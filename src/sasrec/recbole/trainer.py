@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from sasrec.errors import SettingsError
 from sasrec.evaluation.measure import measure
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.fitting import new_model
-from sasrec.experiment.prepared import prepare, prepared_device, repeatable
+from sasrec.experiment.prepared import prepare, prepared_device
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.recbole.config import Config
@@ -22,6 +23,7 @@ from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
 from sasrec.settings.registry import MODELS, model_called
+from sasrec.system.device import same_results_again
 from sasrec.training.progress import EpochResult, LogObserver
 
 
@@ -221,7 +223,7 @@ class Trainer:
             max_history=run.data.max_history,
             device=device,
         )
-        with repeatable(run, device):
+        with same_results_again(device) if run.training.deterministic else nullcontext():
             values, _ = measure(
                 self.model.to(device), protocol, eval_data.cases, candidates=against
             )

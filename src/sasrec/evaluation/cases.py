@@ -1,4 +1,4 @@
-"""Questions: which histories a model is asked about, and what happened next in each."""
+"""Cases to evaluate: histories, and the item that followed each of them."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from sasrec.models.contract import NextItemModel
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """M cases: a history, and the item that followed it.
+class EvaluationCases:
+    """M cases: a history each, and the item that followed it.
 
     Attributes:
         sequences: All histories.
-        cases: Whose history, and where it ends.
+        ends: Whose history each case is, and where it ends.
         max_history: Longest history the model sees, in events.
         device: Where to compute.
     """
 
     sequences: Sequences
-    cases: Cases
+    ends: Cases
     max_history: int
     device: torch.device
 
     def __len__(self) -> int:
         """Return the number of cases, M."""
-        return len(self.cases)
+        return len(self.ends)
 
     @property
     def targets(self) -> np.ndarray:
         """The item that followed each history, int64 [M]."""
-        targets: np.ndarray = self.sequences.items[self.cases.stops].astype(np.int64)
+        targets: np.ndarray = self.sequences.items[self.ends.stops].astype(np.int64)
         return targets
 
     def windows(self) -> Windows:
         """Return the most recent events of each history, in the order of the cases."""
-        return case_windows(self.sequences, self.cases, self.max_history)
+        return case_windows(self.sequences, self.ends, self.max_history)
 
     def collator(self, model: NextItemModel) -> Collator:
         """Return what makes batches of these histories.
