@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel
 

@@ -16,12 +16,12 @@ import numpy as np
 import polars as pl
 import torch
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.catalogue import fetch
 from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases, Split, make_split
 from sasrec.errors import SasrecError
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, Lists
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
@@ -18,7 +19,6 @@ from sasrec.evaluation.candidates import (
     rank_as_in_2018,
     sampled_candidates,
 )
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.measure import evaluate_model
 from sasrec.evaluation.protocol import EvaluationProtocol, describe_protocol
 from sasrec.models.contract import NextItemModel

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.evaluation.candidates import rank_among_samples
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.products import CHUNK_ITEMS, ranks_by_product
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel

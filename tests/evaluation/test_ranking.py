@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sasrec.data.batches import cases
 from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.cases import EvaluationCases, grouped_batches
 from sasrec.data.batches.windows import Windows
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import products, scoring
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
 from sasrec.evaluation.ranking import Ranking, rank_targets
@@ -53,7 +54,7 @@ def scores_of(model: SASRec, history: np.ndarray) -> Tensor:
     alone = Sequences(history.astype(np.int32), None, np.array([0, length]))
     none = np.zeros(1, dtype=np.int64)
     windows = Windows(np.array([0]), np.array([length]), none, none)
-    [(_, _, scores)] = last_scores(model, Collator(alone), windows, CPU)
+    [(_, _, scores)] = last_scores(model, grouped_batches(Collator(alone), windows, CPU))
     return scores[0]
 
 
@@ -83,7 +84,7 @@ def test_pieces_give_the_same(
 ) -> None:
     whole = ranked(model, split)
     monkeypatch.setattr(scoring, "SCORE_BYTES", score_bytes)
-    monkeypatch.setattr(scoring, "BATCH_POSITIONS", positions)
+    monkeypatch.setattr(cases, "BATCH_POSITIONS", positions)
     pieces = ranked(model, split)
     np.testing.assert_array_equal(pieces.ranks, whole.ranks)
     np.testing.assert_array_equal(pieces.top, whole.top)
@@ -172,8 +173,8 @@ def test_seen_items_are_removed_whatever_way_ranks_are_found(
 ) -> None:
     monkeypatch.setattr(products, "PIECE_ROWS", 7)
     monkeypatch.setattr(products, "CHUNK_ITEMS", 10)
-    cases = EvaluationCases(split.sequences, split.test, HISTORY, CPU)
-    found = rank_targets(model, cases, top_k=top_k, remove_seen=True)
+    asked = EvaluationCases(split.sequences, split.test, HISTORY, CPU)
+    found = rank_targets(model, asked, top_k=top_k, remove_seen=True)
     items, offsets = split.sequences.items, split.sequences.offsets
     repeated = 0
     for place, (user, stop) in enumerate(zip(split.test.users, split.test.stops, strict=True)):

@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.products import ranks_by_product
 from sasrec.evaluation.ranking import rank_targets
 from sasrec.experiment.fitting import training_batches

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sasrec.evaluation.cases import EvaluationCases
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.registration import rank_metric
 from sasrec.evaluation.scoring import last_scores
@@ -148,8 +148,8 @@ def _values(found: UserLists, lists: Lists, settings: EvaluationSettings) -> dic
 def _scores(model: NextItemModel, cases: EvaluationCases, items: np.ndarray) -> np.ndarray:
     """Return the score of each candidate after the history of its case, float32 [M, C]."""
     scores = np.empty(items.shape, dtype=np.float32)
-    collator, device = cases.collator(model), cases.device
-    for which, _, some in last_scores(model, collator, cases.windows(), device):
-        drawn = torch.from_numpy(items[which].astype(np.int64)).to(device)
+    batches = cases.batches(with_times=model.needs_times)
+    for which, _, some in last_scores(model, batches):
+        drawn = torch.from_numpy(items[which].astype(np.int64)).to(cases.device)
         scores[which] = some.gather(1, drawn).float().cpu().numpy()
     return scores

@@ -6,17 +6,14 @@ order (Krichene & Rendle 2020).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.batches.negatives import popularity, uniform, uniform_outside
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.scoring import target_scores
 from sasrec.models.contract import NextItemModel
 
@@ -132,7 +129,8 @@ def rank_among_samples(
         int64 [M], 1 is the top, N + 1 the lowest possible.
     """
     ranks = np.zeros(len(cases), dtype=np.int64)
-    for which, targets, scores in _scores(model, cases):
+    batches = cases.batches(with_times=model.needs_times)
+    for which, targets, scores in target_scores(model, batches):
         own = scores.gather(1, targets[:, None])
         drawn = torch.from_numpy(samples[which]).to(cases.device).sort(1).values
         is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)
@@ -159,15 +157,9 @@ def rank_as_in_2018(
         int64 [M], 1 is the top, N + 1 the lowest possible.
     """
     ranks = np.zeros(len(cases), dtype=np.int64)
-    for which, targets, scores in _scores(model, cases):
+    batches = cases.batches(with_times=model.needs_times)
+    for which, targets, scores in target_scores(model, batches):
         own = scores.gather(1, targets[:, None])
         drawn = torch.from_numpy(samples[which]).to(cases.device)
         ranks[which] = (1 + (~(scores.gather(1, drawn) <= own)).sum(1)).cpu().numpy()
     return ranks
-
-
-def _scores(
-    model: NextItemModel, cases: EvaluationCases
-) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Return scores of the whole catalogue, as ``target_scores`` does."""
-    return target_scores(model, cases.collator(model), cases.windows(), cases.device)

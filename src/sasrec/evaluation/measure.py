@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases
 from sasrec.evaluation.by_user import measure_by_user
 from sasrec.evaluation.candidates import ranks_among_candidates, sampled_candidates
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
 from sasrec.evaluation.protocol import EvaluationProtocol, describe_protocol
 from sasrec.evaluation.ranking import rank_targets, removed_counts

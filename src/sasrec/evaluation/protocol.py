@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import counted
 from sasrec.evaluation.candidates import PAPER
-from sasrec.evaluation.cases import EvaluationCases
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import split_key
 

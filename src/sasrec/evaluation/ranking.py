@@ -7,13 +7,15 @@ target whose score is NaN ranks last, and another item whose score is NaN counts
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.evaluation.cases import EvaluationCases
+from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
 from sasrec.evaluation.scoring import last_states, target_scores
@@ -51,36 +53,44 @@ def rank_targets(
     with torch.inference_mode():
         table = model.item_table
     if table is None or top_k:
-        return _ranked_by_scores(model, cases, top_k=top_k, remove_seen=remove_seen)
-    return _ranked_by_products(model, cases, table, remove_seen=remove_seen)
+        batches = cases.batches(with_times=model.needs_times)
+        scored = target_scores(model, batches)
+        return _ranked_by_scores(scored, cases, top_k=top_k, remove_seen=remove_seen)
+    # Sorted by target, so that the targets of a piece lie in few chunks of the table.
+    order = np.argsort(cases.targets, kind="stable")
+    batches = cases.batches(with_times=model.needs_times, order=order)
+    return _ranked_by_products(last_states(model, batches), cases, table, remove_seen=remove_seen)
 
 
 def _ranked_by_products(
-    model: NextItemModel, cases: EvaluationCases, table: Tensor, *, remove_seen: bool
+    encoded: Iterable[tuple[np.ndarray, Batch, Tensor]],
+    cases: EvaluationCases,
+    table: Tensor,
+    *,
+    remove_seen: bool,
 ) -> Ranking:
     """Return ranks without lists, so that a score is not kept once it has been compared."""
     ranks = np.zeros(len(cases), dtype=np.int64)
-    # Sorted by target, so that the targets of a piece lie in few chunks of the table.
-    order = np.argsort(cases.targets, kind="stable")
-    windows = cases.windows().take(order)
-    collator, device = cases.collator(model), cases.device
-    for which, batch, states in last_states(model, collator, windows, device):
-        removed = _seen(cases, order[which], device) if remove_seen else None
+    for which, batch, states in encoded:
+        removed = _seen(cases, which, cases.device) if remove_seen else None
         found = ranks_by_product(states, batch.targets[batch.last], table, removed)
-        ranks[order[which]] = found.cpu().numpy()
+        ranks[which] = found.cpu().numpy()
     return Ranking(ranks, np.zeros((len(cases), 0), dtype=np.int64))
 
 
 def _ranked_by_scores(
-    model: NextItemModel, cases: EvaluationCases, *, top_k: int, remove_seen: bool
+    scored: Iterable[tuple[np.ndarray, Tensor, Tensor]],
+    cases: EvaluationCases,
+    *,
+    top_k: int,
+    remove_seen: bool,
 ) -> Ranking:
     """Return ranks and lists from all scores of each case."""
     ranks = np.zeros(len(cases), dtype=np.int64)
     top = np.zeros((len(cases), top_k), dtype=np.int64)
-    collator, device = cases.collator(model), cases.device
-    for which, targets, scores in target_scores(model, collator, cases.windows(), device):
+    for which, targets, scores in scored:
         if remove_seen:
-            scores[_seen(cases, which, device)] = -torch.inf
+            scores[_seen(cases, which, cases.device)] = -torch.inf
         if top_k:
             top[which] = top_items(scores, top_k, some_removed=remove_seen).cpu().numpy()
         ranks[which] = ranks_of_(scores, targets).cpu().numpy()

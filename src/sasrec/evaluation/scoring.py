@@ -8,44 +8,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.data.batches.batching import Batch, Collator
-from sasrec.data.batches.grouping import sorted_groups
-from sasrec.data.batches.windows import Windows
+from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import Batches
 from sasrec.evaluation.products import even_chunks
 from sasrec.models.contract import NextItemModel
 from sasrec.system.memory import freed_memory_kept
 
 SCORE_BYTES = 2**26
 """Most bytes of scores held at a time."""
-BATCH_POSITIONS = 2**14
 
 
 def target_scores(
-    model: NextItemModel, collator: Collator, windows: Windows, device: torch.device
+    model: NextItemModel, batches: Batches
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
     """Score the whole catalogue after each window; items with equal vectors have equal scores.
 
     Args:
-        model: On ``device``; put into evaluation mode and back.
-        collator: Over what the windows point into.
-        windows: The histories, with their targets.
-        device: Where to compute.
+        model: On the device of the batches; put into evaluation mode and back.
+        batches: The histories, with their targets.
 
     Yields:
-        Places of some windows, their targets, int64 [b], and float scores [b, V].
+        Indices of some windows, their targets, int64 [b], and float scores [b, V].
     """
     if model.item_table is None:
-        for which, batch, scores in last_scores(model, collator, windows, device):
+        for which, batch, scores in last_scores(model, batches):
             yield which, batch.targets[batch.last], scores
         return
     table, n_entries = torch.empty(0), 0
-    for which, batch, states in last_states(model, collator, windows, device):
+    for which, batch, states in last_states(model, batches):
         with torch.inference_mode():
-            if not n_entries:  # the table of a model in evaluation mode
+            if not n_entries:  # only now is the model in evaluation mode
                 table = model.item_table
                 n_entries = len(table)
                 [table] = even_chunks(table, n_entries)
-            targets, size = batch.targets[batch.last], max(1, SCORE_BYTES // (4 * len(table)))
+            targets, size = batch.targets[batch.last], rows_at_a_time(len(table))
             for begin in range(0, len(which), size):
                 piece = slice(begin, begin + size)
                 scores = (states[piece] @ table.T)[:, :n_entries]
@@ -53,49 +49,41 @@ def target_scores(
 
 
 def last_scores(
-    model: NextItemModel, collator: Collator, windows: Windows, device: torch.device
+    model: NextItemModel, batches: Batches
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
     """Score the whole catalogue after the last event of each window, a bounded piece at a time.
 
     Args:
-        model: On ``device``; put into evaluation mode and back.
-        collator: Over what the windows point into.
-        windows: The histories.
-        device: Where to compute.
+        model: On the device of the batches; put into evaluation mode and back.
+        batches: The histories.
 
     Yields:
-        Places of some windows, their batch, and float scores [b, V].
+        Indices of some windows, their batch, and float scores [b, V].
     """
     with torch.inference_mode():
-        table = model.item_table  # once, as a model may normalise all of it
-        for group, batch, states in last_states(model, collator, windows, device):
+        table = model.item_table  # read once, as a model may normalise the whole table
+        for group, batch, states in last_states(model, batches):
             yield from _scored_pieces(model, group, batch, states, table)
 
 
 def last_states(
-    model: NextItemModel, collator: Collator, windows: Windows, device: torch.device
+    model: NextItemModel, batches: Batches
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    """Compute the state after the last event of each window, windows of like length together.
+    """Compute the state after the last event of each window.
 
     Args:
-        model: On ``device``; put into evaluation mode and back.
-        collator: Over what the windows point into.
-        windows: The histories.
-        device: Where to compute.
+        model: On the device of the batches; put into evaluation mode and back.
+        batches: The histories.
 
     Yields:
-        Places of some windows, their batch, and float states [b, d].
+        Indices of some windows, their batch, and float states [b, d].
     """
     was_training = model.training
     model.eval()
     try:
-        groups = sorted_groups(windows, BATCH_POSITIONS)
-        dealt = windows.take(np.concatenate(groups)) if groups else windows
-        batches = collator.batches(dealt, [len(group) for group in groups])
         with freed_memory_kept():
-            for group, made in zip(groups, batches, strict=True):
+            for group, batch in batches:
                 with torch.inference_mode():
-                    batch = made.to(device)
                     states = model.encode(batch, batch.last)
                 yield group, batch, states
     finally:
@@ -114,9 +102,9 @@ def _scored_pieces(
         end = begin + size
         some = states[begin:end]
         scores = model.score(some) if table is None else some @ table.T
-        if end == 1:  # without a table, only scores tell how many items there are
+        if end == 1:  # without a table, only the scores show how many items there are
             size = rows_at_a_time(scores.shape[1])
-        # Only `last` and `targets` of a piece are read; it keeps all items of its batch.
+        # Callers read only `last` and `targets` of a piece, so it keeps all items of its batch.
         piece = Batch(
             items=batch.items,
             offsets=batch.offsets[begin : end + 1],

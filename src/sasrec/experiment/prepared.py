@@ -123,7 +123,7 @@ def repeatable(
     """
 
     @wraps(work)
-    def repeated(prepared: Prepared, *args: P.args, **kwargs: P.kwargs) -> R:
+    def repeated(prepared: Prepared, /, *args: P.args, **kwargs: P.kwargs) -> R:
         deterministic = prepared.run.training.deterministic
         with same_results_again(prepared.device) if deterministic else nullcontext():
             return work(prepared, *args, **kwargs)
