@@ -6,8 +6,8 @@ import pytest
 from sasrec.data import presplit
 from sasrec.data.batches.windows import training_windows
 from sasrec.data.checks.remarks import Remark
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import make_split
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings

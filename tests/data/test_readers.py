@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sasrec.data.formats import pieces
 from sasrec.data.formats.csv_files import read_csv
-from sasrec.data.formats.readers import read_atomic, read_file, read_groups, read_titles
+from sasrec.data.formats.readers import read_atomic, read_file
+from sasrec.data.formats.user_item_files import read_groups, read_titles
 from sasrec.data.interactions import VALUE, Interactions, from_frame
 from sasrec.data.sources import load_corpus, write_atomic
 from sasrec.errors import DataError

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sasrec.data.batches.batching import CPU, Collator, TrainingBatches
+from sasrec.data.batches.batching import CPU, Collator
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.splits import Split
 from sasrec.evaluation.report import measure
 from sasrec.experiment.prepared import Prepared, repeatable

@@ -6,6 +6,7 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +24,26 @@ from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.timestamps import Zones, numbers_or_moments
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A CSV file and how to read it.
+
+    Attributes:
+        path: The file.
+        separator: One character between the columns.
+        names: All columns of the file.
+        header_lines: Lines that name them.
+        end: Size of the file in bytes when it was first looked at; later bytes are ignored.
+    """
+
+    path: Path
+    separator: str
+    names: list[str]
+    header_lines: int
+    end: int
+
 
 VALUE = rb'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
 """Without quotation marks, or between a pair of them."""
@@ -55,7 +76,7 @@ def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
     values = [name for name in needed_of(columns) if name in names and name not in tokens]
-    read = partial(_texts, path, separator, header, lines, end)
+    read = partial(_texts, _Table(path, separator, header, lines, end))
     most = count_line_ends(path, end) + 1
     zones = Zones()
     # Other columns stay texts, so that one of them does not change what a filter means.
@@ -68,22 +89,12 @@ def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
 
 
 def _texts(
-    path: Path,
-    separator: str,
-    names: list[str],
-    header_lines: int,
-    end: int,
-    values: list[str],
-    tokens: Mapping[str, Numbering],
+    table: _Table, values: list[str], tokens: Mapping[str, Numbering]
 ) -> Iterator[pl.DataFrame]:
     """Yield some columns of a table piece by piece, without its blank lines.
 
     Args:
-        path: The file.
-        separator: Between the columns.
-        names: All columns of the file.
-        header_lines: Lines that name them.
-        end: Bytes of the file that count.
+        table: The file.
         values: Columns to yield as text.
         tokens: Columns of tokens, yielded as numbers; are added to.
 
@@ -95,34 +106,28 @@ def _texts(
     """
     rows = 0
     needed = [*tokens, *values]
-    for frame in _pieces_read(path, separator, names, header_lines, needed=needed, end=end):
+    for frame in _pieces_read(table, needed):
         some = frame.select(needed).rechunk()
         for name in needed:
             odd = some[name].str.contains(r"[\r\n]").fill_null(value=False)
             if odd.any():
                 raise DataError(
-                    f"{path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
+                    f"{table.path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
                     "several lines; a quotation mark is not closed"
                 )
         rows += some.height
         yield some.with_columns(each.add(some[name]) for name, each in tokens.items())
 
 
-def _pieces_read(
-    path: Path, separator: str, names: list[str], header_lines: int, *, needed: list[str], end: int
-) -> Iterator[pl.DataFrame]:
+def _pieces_read(table: _Table, needed: list[str]) -> Iterator[pl.DataFrame]:
     """Yield columns of a table piece by piece: by Polars, while marks stand about whole values.
 
     A mark within a value, as for inches, is a character like any other to Python's reader, but
     makes Polars take the lines up to the next one for a single row.
 
     Args:
-        path: The file.
-        separator: Between the columns.
-        names: All columns of the file.
-        header_lines: Lines that name them.
+        table: The file.
         needed: Columns to yield, as String.
-        end: Bytes of the file that count.
 
     Yields:
         A row a line that is not blank.
@@ -130,41 +135,47 @@ def _pieces_read(
     Raises:
         DataError: A line has too many values, or a quotation mark is not closed.
     """
-    fits = _lines_of(len(names), separator).fullmatch
-    with path.open("rb") as file:
-        header = b"".join(file.readline() for _ in range(header_lines))
+    fits = _lines_of(len(table.names), table.separator).fullmatch
+    one_by_one = partial(
+        rows_one_by_one,
+        table.path,
+        separator=table.separator,
+        names=table.names,
+        needed=needed,
+        end=table.end,
+    )
+    with table.path.open("rb") as file:
+        header = b"".join(file.readline() for _ in range(table.header_lines))
         if b'"' in header and not fits(header.removeprefix(BOM_UTF8)):
-            begin = file.tell()
-            yield from rows_one_by_one(path, begin, separator, names, needed=needed, end=end)
+            yield from one_by_one(file.tell())
             return
         begin = file.tell()
-        for piece in pieces(file, quoted=True, end=end):
-            frame = _read_fitting(header, piece, separator, names, needed, fits)
+        for piece in pieces(file, quoted=True, end=table.end):
+            frame = _read_fitting(table, header, piece, needed, fits)
             if frame is None:  # what is wrong is told with its line there, and the rest is read
-                yield from rows_one_by_one(path, begin, separator, names, needed=needed, end=end)
+                yield from one_by_one(begin)
                 return
             yield frame
             begin = file.tell()
 
 
 def _read_fitting(
+    table: _Table,
     header: bytes,
     piece: bytes,
-    separator: str,
-    names: list[str],
     needed: list[str],
     fits: Callable[[bytes], object],
 ) -> pl.DataFrame | None:
     """Return the rows of a piece in which every line fits, without blank lines; otherwise None.
 
     Args:
+        table: The file.
         header: Names the columns.
         piece: Whole lines.
-        separator: Between the columns.
-        names: All columns of the file.
         needed: Columns to return, beside the last one.
         fits: Looks at every line of a piece; slow.
     """
+    names, separator = table.names, table.separator
     has_marks = b'"' in piece
     if has_marks and not fits(piece):
         return None

@@ -26,7 +26,7 @@ STAND_IN = "\0"
 
 
 def rows_one_by_one(
-    path: Path, begin: int, separator: str, names: list[str], *, needed: list[str], end: int
+    path: Path, begin: int, *, separator: str, names: list[str], needed: list[str], end: int
 ) -> Iterator[pl.DataFrame]:
     """Yield columns of a table from some place on; slow, so rarely done.
 
