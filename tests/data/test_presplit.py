@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sasrec.data import presplit
+
 from sasrec.data.batches.windows import training_windows
 from sasrec.data.checks.remarks import Remark
 from sasrec.data.make_split import make_split
+from sasrec.data.presplit import events
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
@@ -242,9 +243,9 @@ def test_filters_that_parts_do_not_hear_are_told(tmp_path):
 
 def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
     remark = Remark("odd", 3, "3 odd things")
-    read_part = presplit.read_atomic
+    read_part = events.read_atomic
     monkeypatch.setattr(
-        presplit,
+        events,
         "read_atomic",
         lambda file, *more: replace(read_part(file, *more), remarks=(remark,)),
     )

@@ -410,7 +410,7 @@ def test_a_broken_table_is_named(tmp_path, name, content):
             r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)",
         ),
         ("user_id,item_id\n", "holds no interactions"),
-        ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill or drop it"),
+        ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill it in or delete the row"),
         ("user_id,item_id,timestamp\na,b,1\na,b,soon\n", "row 2: 'timestamp' is 'soon'"),
     ],
 )
