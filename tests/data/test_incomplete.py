@@ -73,10 +73,11 @@ def test_incomplete_rows_are_left_out_if_asked(form: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("form", FORMS)
 def test_incomplete_rows_are_counted_when_they_are_refused(form: str, tmp_path: Path) -> None:
     said = (
-        r"row 2: 'user_id' is empty; fill it in or delete the row \(4 of 7 rows are incomplete: 'user_id' in 2"
+        r"row 2: 'user_id' is empty; fill it in or delete the row \(4 of 7 rows are incomplete: "
+        "'user_id' in 2"
     )
     if form == "inter":
-        said = r"line 3: 'user_id' is empty; .* \(4 lines lack a value; incomplete=drop leaves suc"
+        said = r"line 3: 'user_id' is empty; .* \(4 lines lack a value; incomplete=drop drops such"
     with pytest.raises(DataError, match=said):
         load_corpus(source(form, tmp_path), DataSettings())
 

@@ -18,8 +18,8 @@ from sasrec.settings.data import DataSettings
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 RATED = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 EMPTY = (
-    "ml.inter, line 3: {!r} is empty; fill it or drop the line (1 line lacks a value; "
-    "incomplete=drop leaves such lines out)"
+    "ml.inter, line 3: {!r} is empty; fill it in or delete the line (1 line lacks a value; "
+    "incomplete=drop drops such lines)"
 )
 NOTED = "user_id:token\titem_id:token\ttimestamp:float\tnote:token\n"
 
@@ -160,7 +160,7 @@ def test_an_unknown_type_suggests_the_right_one(complaint):
 
 def test_a_column_named_twice_is_an_error(complaint):
     assert complaint("user_id:token\tuser_id:token\na\tb\n") == (
-        "ml.inter, line 1: column 'user_id' stands there twice; rename one"
+        "ml.inter, line 1: two columns are named 'user_id'; rename one"
     )
 
 
@@ -230,13 +230,13 @@ def test_an_empty_token_names_its_line(complaint, line, name):
 def test_text_that_is_not_utf8_names_its_line(complaint, filler):
     text = HEADER.encode() + b"a\tb\t1\n" * (1 + filler) + b"caf\xe9\tb\t2\n"
     assert complaint(text) == (
-        f"ml.inter, line {3 + filler}: not UTF-8 text; save the file as UTF-8"
+        f"ml.inter, line {3 + filler}: this is not UTF-8 text; save the file as UTF-8"
     )
 
 
 def test_a_header_that_is_not_utf8_is_named(complaint):
     assert complaint(b"caf\xe9:token\titem_id:token\na\tb\n") == (
-        "ml.inter, line 1: not UTF-8 text; save the file as UTF-8"
+        "ml.inter, line 1: this is not UTF-8 text; save the file as UTF-8"
     )
 
 

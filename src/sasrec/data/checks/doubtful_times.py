@@ -93,9 +93,10 @@ def _outlier_remarks(
             continue
         known.append(near)
         mixed += count
+        verb = "looks" if count == 1 else "look"
         text = (
             f"{plausible:,} times in {column!r} look like {unit} since 1970, such as "
-            f"{_first_match(times, is_plausible)}, and {count:,} look like {other}, such as "
+            f"{_first_match(times, is_plausible)}, and {count:,} {verb} like {other}, such as "
             f"{_first_match(times, near)}"
         )
         if count > MAX_MIXED * len(times):

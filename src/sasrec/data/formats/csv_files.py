@@ -17,11 +17,11 @@ from sasrec.data.formats.changes import read_once
 from sasrec.data.formats.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.formats.pieces import pieces
 from sasrec.data.formats.quoting import rows_one_by_one
-from sasrec.data.formats.tables import from_table, gathered, needed_of
+from sasrec.data.formats.tables import from_table, gathered, columns_to_read
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.timestamps import Zones, numbers_or_moments
+from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
@@ -75,12 +75,12 @@ def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
     names = loaded_columns(header, "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
-    values = [name for name in needed_of(columns) if name in names and name not in tokens]
+    values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     read = partial(_texts, _Table(path, separator, header, lines, end))
     most = count_line_ends(path, end) + 1
     zones = Zones()
     # Other columns stay texts, so that one of them does not change what a filter means.
-    as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
+    as_moments = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
     read_as = {name: as_moments for name in values if name == columns.time_column}
     numberings = {name: numbering_for(columns) for name in tokens}
     frame, entries = gathered(read, values, numberings, read_as=read_as, most=most)

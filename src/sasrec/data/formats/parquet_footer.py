@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sasrec.data.formats.limits import MOST_COLUMNS, MOST_SWOLLEN
+from sasrec.data.formats.limits import MAX_COLUMNS, MAX_EXPANSION
 from sasrec.data.formats.thrift import Fields, walk_struct
 from sasrec.errors import DataError
 
@@ -48,7 +48,7 @@ def check_sizes(path: Path, columns: tuple[str, ...]) -> bool:
     Raises:
         DataError: It is no Parquet file; or its footer or a page says that there is more than the
             file has room for, more values than rows, a page of more than ``LARGEST_PAGE`` bytes
-            and ``MOST_SWOLLEN`` times the file, or pages ``MOST_UNPACKED`` times the file.
+            and ``MAX_EXPANSION`` times the file, or pages ``MOST_UNPACKED`` times the file.
     """
     try:
         with path.open("rb") as file:
@@ -89,7 +89,7 @@ class _Sizes:
 
     def element(self, element: Fields) -> None:
         # ``SchemaElement``s are told one after the other, each before those in it.
-        if len(self.open) > DEEPEST or len(self.leaves) >= MOST_COLUMNS:
+        if len(self.open) > DEEPEST or len(self.leaves) >= MAX_COLUMNS:
             raise ValueError("too many columns")
         if len(self.open) == 1:
             self.name = element[4].decode(errors="replace")
@@ -127,7 +127,7 @@ class _Sizes:
 
     def page(self, name: str, header: Fields) -> int:
         # Of a ``PageHeader``; returns how many values the page holds.
-        if not 0 <= header[2] <= max(LARGEST_PAGE, MOST_SWOLLEN * self.size):
+        if not 0 <= header[2] <= max(LARGEST_PAGE, MAX_EXPANSION * self.size):
             raise ValueError("too large a page")
         self.unpacked[name] += header[2]
         first, second = header.get(5), header.get(8)

@@ -118,7 +118,7 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
         path,
         columns.separator,
         list(header),
-        wanted=tuple(wanted),
+        required=tuple(wanted),
         optional=values,
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(wanted[:2]),
@@ -141,7 +141,7 @@ def _events(
     Raises:
         DataError: As ``read_atomic`` does.
     """
-    path, wanted = layout.path, layout.wanted
+    path, wanted = layout.path, layout.required
     frame, tokens = read_numbered(layout, numberings, end)
     if frame.height == 0:
         raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
