@@ -140,7 +140,7 @@ def test_an_empty_file_is_an_error(complaint):
 @pytest.mark.parametrize("end", ["", "\n", "\n\n"])
 def test_a_header_alone_is_an_error(complaint, end):
     assert complaint(HEADER.strip() + end) == (
-        "ml.inter holds a header and no interactions; it needs a line for each"
+        "ml.inter has a header but no interactions; add one line per interaction"
     )
 
 
@@ -377,7 +377,7 @@ def test_a_missing_file_of_any_kind_is_named(tmp_path, name):
 
 def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path):
     (tmp_path / "log.xls").write_text("x")
-    expected = r"log\.xls: unknown kind of file '\.xls'; use \.inter, \.csv, \.tsv, \.parquet"
+    expected = r"log\.xls: unknown file suffix '\.xls'; use \.inter, \.csv, \.tsv, \.parquet"
     with pytest.raises(DataError, match=expected):
         read_file(tmp_path / "log.xls", DataSettings())
 

@@ -98,9 +98,9 @@ def _within_values(
     wanted = settings.value_intervals[field]
     rule = ValueFilter(field, wanted)
     if name in NUMBERED:
-        frame = _of_tokens(frame, name, rule.keeps_tokens(_entries(interactions, name)))
+        frame = _of_tokens(frame, name, rule.matches_tokens(_entries(interactions, name)))
     else:
-        kept = rule.keeps(frame[name])
+        kept = rule.matches(frame[name])
         frame = (frame if name == "time" else frame.drop(name)).filter(kept)
     asked_for = repr(wanted if isinstance(wanted, str) else list(wanted))
     what = f"{where}: val_interval {{{field!r}: {asked_for}}}"

@@ -1,4 +1,4 @@
-"""Data frames of Polars and pandas."""
+"""Polars and pandas data frames as data sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     """Read a Polars or pandas data frame.
 
     Args:
-        source: One row an event.
+        source: One row per event.
         settings: Which columns hold what.
 
     Returns:
@@ -51,7 +51,8 @@ def _from_pandas(
 ) -> pl.DataFrame:
     if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
         raise DataError(
-            f"data is a {type(source).__name__}; give a name, a path, or a Polars or pandas frame"
+            f"data is a {type(source).__name__}; give the name of a data set, a path, or a Polars "
+            "or pandas data frame"
         )
     names = {str(name): name for name in source.columns}
     require_columns(list(names), own[:2], "the data frame")
@@ -65,46 +66,47 @@ def _from_pandas(
 
 
 def _pandas_column(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
-    """Return a column of pandas in Polars, null where it has no value.
+    """Return a pandas column as a Polars series, null where a value is missing.
 
     Args:
-        column: Of any type.
-        holds_tokens: Whether objects are tokens, each by itself, or values of one type.
+        column: A column of any dtype.
+        holds_tokens: Whether the column holds users or items, whose objects may be of several
+            types; objects in other columns must be of one type.
 
     Raises:
-        DataError: It holds what Polars has no type for.
+        DataError: The column has values that Polars has no type for.
     """
     if not hasattr(column, "to_numpy") or getattr(column, "ndim", 1) != 1:
-        raise DataError("the data frame has two columns of the same name; rename one")
+        raise DataError("the data frame has two columns with the same name; rename one")
     if column.dtype == "category":
         return _pandas_categories(column, holds_tokens=holds_tokens)
     kind = getattr(column.dtype, "numpy_dtype", None)
     is_missing = column.isna().to_numpy(dtype=bool)
     if kind is not None and kind.kind in "iuf":
-        # By itself pandas makes floats of whole numbers among which one is missing.
+        # to_numpy() without these arguments converts integers to floats if one is missing.
         whole = pl.Series(column.to_numpy(dtype=kind, na_value=0, copy=True), nan_to_null=True)
         return whole.set(pl.Series(is_missing), None) if is_missing.any() else whole
     values = column.to_numpy(copy=True)
     if values.dtype.kind == "M":
         values = values.astype("datetime64[us]")
     try:
-        if values.dtype == object:  # pandas writes a missing value as None, NaN or NA
+        if values.dtype == object:  # in pandas, a missing value is None, NaN or NA
             values[is_missing] = None
-            # Objects of one type become that type; tokens are spelled each by its own.
+            # Objects of one type become that type; tokens are converted to text one by one later.
             kind = pl.Object if holds_tokens else None
             return pl.Series(str(column.name), values.tolist(), dtype=kind, strict=False)
         return pl.Series(values, nan_to_null=True)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(
-            f"column {column.name!r} of the data frame holds values of a kind that cannot be "
-            f"used ({error}); bring text, numbers or dates"
+            f"column {column.name!r} of the data frame has values of an unsupported type "
+            f"({error}); use text, numbers or dates"
         ) from error
 
 
 def _pandas_categories(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
-    """Return the category of each row: by its number, since pandas may make floats of them."""
+    """Return the category of each row, looked up by its code; pandas may convert them to floats."""
     categories = _pandas_column(column.cat.categories.to_series(), holds_tokens=holds_tokens)
     if categories.dtype == pl.Object:
         categories = spelled(categories.alias(str(column.name)), "the data frame")
-    places = pl.Series(column.cat.codes.to_numpy().astype(np.int64))
-    return categories.gather(places.set(places < 0, None))
+    codes = pl.Series(column.cat.codes.to_numpy().astype(np.int64))
+    return categories.gather(codes.set(codes < 0, None))

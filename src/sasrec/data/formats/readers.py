@@ -1,4 +1,4 @@
-"""Readers: one function a file format, each from a path to ``Interactions``."""
+"""Reads interaction files: chooses the reader by suffix, and reads RecBole's atomic files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sasrec.settings.registry import READERS
 
 
 def read_file(path: Path, columns: DataSettings) -> Interactions:
-    """Read a file in the format its name says: .inter, .csv, .tsv, .parquet, or that of a plug-in.
+    """Read a file in the format of its suffix: .inter, .csv, .tsv, .parquet, or that of a plug-in.
 
     Args:
         path: The file.
@@ -33,15 +33,15 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
         Its events, in the order of the file.
 
     Raises:
-        DataError: The file is missing, of another kind, or broken.
+        DataError: The file is missing, its suffix is unknown, or its content is invalid.
     """
     if not path.is_file():
-        raise DataError(f"{path}: no such file, or not an ordinary one")
+        raise DataError(f"{path}: no such file, or not a regular file")
     name = path.suffix.lower().removeprefix(".")
     if name not in READERS:
         known = ", ".join(f".{each}" for each in READERS)
         raise DataError(
-            f"{path}: unknown kind of file {path.suffix!r}; use {known}, or give the plug-in that "
+            f"{path}: unknown file suffix {path.suffix!r}; use {known}, or load the plug-in that "
             "reads it with --plugin"
         )
     if name in READERS.built_in:
@@ -53,24 +53,25 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
 def read_atomic(
     path: Path, columns: DataSettings, numberings: Mapping[str, Numbering] | None = None
 ) -> Interactions:
-    """Read one of RecBole's atomic files, ``NAME.inter``, and ``NAME.item`` and ``NAME.user``.
+    """Read an atomic file of RecBole, ``NAME.inter``, with ``NAME.item`` and ``NAME.user``.
 
-    The first line names and types the columns, ``user_id:token<TAB>item_id:token<TAB>...``.
-    A file without the time column is taken to be in order.
+    The first line gives names and types of the columns,
+    ``user_id:token<TAB>item_id:token<TAB>...``. Without a time column, events are in the order of
+    the file.
 
     Args:
         path: The .inter file.
         columns: Which columns hold what, and the separator.
-        numberings: Of users and of items, by name of column, which several files share and add
-            to; None for new ones.
+        numberings: For the user and the item column, by name, a numbering that several files
+            share; None for new ones.
 
     Returns:
         Its events, in the order of the file.
 
     Raises:
-        DataError: The file is missing, empty, not UTF-8, has a header without types or with an
-            unknown type, lacks a column, or has a line with too few or too many values or a time
-            that is no number; the text names the line.
+        DataError: The file is missing, empty, not UTF-8, lacks a column, has a header with missing
+            or unknown types, or has a line with too few or too many values or a time that is not a
+            number; the message gives the line.
     """
     layout = _layout_of(path, columns)
     if numberings is None:
@@ -88,7 +89,7 @@ def read_atomic(
 
 
 def _layout_of(path: Path, columns: DataSettings) -> Layout:
-    """Return which columns of an atomic file are read, and how.
+    """Return which columns of an atomic file to read, and how.
 
     Args:
         path: The .inter file.
@@ -100,28 +101,30 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
     """
     header = read_header(path, columns.separator)
     loaded = loaded_columns(list(header), "inter", columns)
-    wanted = [columns.user_column, columns.item_column]
-    for name in wanted:
+    required = [columns.user_column, columns.item_column]
+    for name in required:
         if name in header and name not in loaded:
-            raise DataError(f"{path}: load_col or unload_col leaves out {name!r}; keep it")
-    require_columns(loaded, wanted, f"{path}, line 1")
+            raise DataError(
+                f"{path}: load_col or unload_col excludes {name!r}, which is needed; include it"
+            )
+    require_columns(loaded, required, f"{path}, line 1")
     time = time_column(loaded, columns, f"{path}, line 1")
     if time is not None:
         if header[time] != "float":
             raise DataError(
                 f"{path}, line 1: {time!r} has type {header[time]!r}; write it as '{time}:float'"
             )
-        wanted.append(time)
+        required.append(time)
     values = tuple(name for name in needed_columns(columns) if name in loaded)
     numbers = [name for name in values if header[name] == "float"]
     return Layout(
         path,
         columns.separator,
         list(header),
-        required=tuple(wanted),
+        required=tuple(required),
         optional=values,
         numbers=(*numbers, *([] if time is None else [time])),
-        tokens=tuple(wanted[:2]),
+        tokens=tuple(required[:2]),
         may_lack=columns.incomplete == "drop" or bool(columns.missing_values),
         missing=columns.missing_values,
     )
@@ -133,23 +136,23 @@ def _events(
     """Return the events of an atomic file.
 
     Args:
-        layout: The file; wanted are user, item and, if times are read, time.
-        numberings: Of the columns of tokens, to be added to.
+        layout: The file; its required columns are user, item and, if times are read, time.
+        numberings: For each column of tokens, its numbering; new tokens are added.
         columns: The settings.
-        end: Bytes of the file that count.
+        end: Number of bytes of the file to read.
 
     Raises:
-        DataError: As ``read_atomic`` does.
+        DataError: As ``read_atomic``.
     """
-    path, wanted = layout.path, layout.required
+    path, required = layout.path, layout.required
     frame, tokens = read_numbered(layout, numberings, end)
     if frame.height == 0:
-        raise DataError(f"{path} holds a header and no interactions; it needs a line for each")
+        raise DataError(f"{path} has a header but no interactions; add one line per interaction")
     return from_frame(
         frame,
-        user=wanted[0],
-        item=wanted[1],
-        time=wanted[2] if len(wanted) > 2 else None,
+        user=required[0],
+        item=required[1],
+        time=required[2] if len(required) > 2 else None,
         values=layout.optional,
         tokens=tokens,
         where=str(path),

@@ -47,7 +47,7 @@ class ValueFilter:
         self._seen: str | None = None
         self._unmet = set() if isinstance(wanted, str) else set(wanted)
 
-    def keeps(self, values: pl.Series) -> pl.Series:
+    def matches(self, values: pl.Series) -> pl.Series:
         """Return whether each value is wanted; a missing one is not.
 
         Args:
@@ -67,7 +67,7 @@ class ValueFilter:
             kept = pl.concat(self._of_texts(block.cast(pl.String)) for block in _blocks(values))
         return kept.fill_null(value=False)
 
-    def keeps_tokens(self, tokens: pl.Series) -> pl.Series:
+    def matches_tokens(self, tokens: pl.Series) -> pl.Series:
         """Return whether each user or item is wanted; tokens are text, so 8 does not match "8.0".
 
         Args:
