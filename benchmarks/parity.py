@@ -19,8 +19,9 @@ import torch
 from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.catalogue import fetch
 from sasrec.data.corpus import Corpus
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import Cases, Split, make_split
+from sasrec.data.splits import Cases, Split
 from sasrec.errors import SasrecError
 from sasrec.evaluation.metrics import LIST_METRICS, Lists
 from sasrec.evaluation.ranking import rank_targets

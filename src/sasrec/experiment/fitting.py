@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from sasrec.data.batches.batching import CPU, Collator, TrainingBatches
+from sasrec.data.batches.batching import CPU, Collator
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.splits import Split
 from sasrec.evaluation.validation import validation_of
 from sasrec.experiment.prepared import Prepared, repeatable

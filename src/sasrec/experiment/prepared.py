@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from sasrec.data.corpus import Corpus
-from sasrec.data.splits import Split, make_split
+from sasrec.data.make_split import make_split
+from sasrec.data.splits import Split
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts

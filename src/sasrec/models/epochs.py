@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sasrec.data.batches.batching import TrainingBatches
+from sasrec.data.batches.training_batches import TrainingBatches
 
 
 class TrainedWeights(Protocol):

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import make_split
 from sasrec.errors import SettingsError
 from sasrec.evaluation.measure import measure
 from sasrec.evaluation.protocol import EvaluationProtocol

@@ -13,7 +13,7 @@ MOST_NESTED = 100_000
 characters."""
 SMALL_JSON = 2**19
 """Bytes. A smaller text may take what it will, which is some 27 times its size at most."""
-MOST_SWOLLEN = 10
+MAX_EXPANSION = 10
 """How many times its size a larger one may take."""
 NEW_KEY = 150
 """Bytes of a key the first time it is met; again it costs no text."""
@@ -31,7 +31,7 @@ def json_within_limits(text: str | bytes, most_values: int = 0) -> Any:
 
     Raises:
         ValueError: It is no JSON, or holds more than ``MOST_NESTED`` lists and objects; or more
-            than ``SMALL_JSON`` bytes, of which its values would take ``MOST_SWOLLEN`` times as
+            than ``SMALL_JSON`` bytes, of which its values would take ``MAX_EXPANSION`` times as
             many.
         RecursionError: They lie too deep in one another.
     """
@@ -56,7 +56,7 @@ def _counted(raw: bytes) -> tuple[Mapping[bytes, int], int]:
     before = b""
     for part in _SIGNS.finditer(raw):
         signs[part[0][:1]] += 1
-        if part[0] == b":" and len(keys) * NEW_KEY < MOST_SWOLLEN * len(raw):
+        if part[0] == b":" and len(keys) * NEW_KEY < MAX_EXPANSION * len(raw):
             keys.add(before)
         before = part[0]
     return signs, len(keys)
@@ -75,6 +75,6 @@ def _too_much(signs: Mapping[bytes, int], keys: int, raw: bytes, most_values: in
     width = 4 if highest >= 0xF0 else 2 if highest > 0xC3 else 1
     memory = (1 + width) * len(raw) + 60 * texts + 32 * max(values - texts, 0)
     memory += 8 * values + 60 * pairs + NEW_KEY * keys + 80 * lists + 240 * objects
-    if memory <= MOST_SWOLLEN * len(raw):
+    if memory <= MAX_EXPANSION * len(raw):
         return ""
     return f"it holds {values:,} values, too many for its {len(raw):,} bytes"

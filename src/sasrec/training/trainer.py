@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sasrec.data.batches.batching import Batch, TrainingBatches
+from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.errors import Interrupted, ModelError, counted
 from sasrec.losses.contract import Objective, PairObjective
 from sasrec.models.contract import NextItemModel
@@ -262,7 +263,9 @@ class TrainingLoop:
 
     def _steps(self) -> Iterator[tuple[Tensor, int]]:
         """Take the steps of an epoch; yield the loss and the number of targets of each."""
-        for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
+        on_cpu = self.device.type == "cpu"
+        epoch = self.batches.padded_epoch if on_cpu else self.batches.epoch
+        for batch in epoch(self.order):
             batch = self.model.prepare(batch)
             count = batch.n_supervised
             if count is None:  # a model has chosen targets of its own

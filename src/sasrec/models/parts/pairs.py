@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from sasrec.data.batches.batching import TrainingBatches
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.batches.windows import training_windows
 from sasrec.kernels import pairs as kernel
 from sasrec.models.epochs import Training
