@@ -14,8 +14,8 @@ from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
-from sasrec.system.device import pick_device, same_results_again
-from sasrec.system.processes import my_place
+from sasrec.system.device import deterministic_operations, pick_device
+from sasrec.system.processes import process_info
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def prepared_device(run: RunSettings) -> torch.device:
     Returns:
         The device.
     """
-    return pick_device(run.training.device, run.training.gpu_id, my_place().local)
+    return pick_device(run.training.device, run.training.gpu_id, process_info().local)
 
 
 def repeatable(run: RunSettings, device: torch.device) -> AbstractContextManager[None]:
@@ -102,4 +102,4 @@ def repeatable(run: RunSettings, device: torch.device) -> AbstractContextManager
     Returns:
         A context manager; PyTorch's settings are as before after it.
     """
-    return same_results_again(device) if run.training.deterministic else nullcontext()
+    return deterministic_operations(device) if run.training.deterministic else nullcontext()

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sasrec.data.batches.negatives import popularity, shared_popularity, shared_uniform, uniform
 from sasrec.settings.training import TrainingSettings
-from sasrec.system.processes import my_place
+from sasrec.system.processes import process_info
 
 
 class Negatives(NamedTuple):
@@ -42,7 +42,7 @@ def negatives_generator(settings: TrainingSettings, device: torch.device) -> tor
     Returns:
         The generator.
     """
-    return torch.Generator(device).manual_seed(settings.seed + my_place().rank)
+    return torch.Generator(device).manual_seed(settings.seed + process_info().rank)
 
 
 def negative_sampler(

@@ -16,13 +16,13 @@ from typing import Any, NoReturn
 from sasrec.errors import Interrupted, SasrecError, SeveralMistakesError, counted, without_passwords
 from sasrec.system.streams import ReaderGone, discard, guarded_streams
 
-NO_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
+OUT_OF_MEMORY_PHRASES = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
 """How libraries say it."""
 LONGEST_MESSAGE = 1000
 """Characters; a value a user wrote may be longer than anybody wants to read again."""
 MOST_MISTAKES = 20
 """Told at a time; a file that is no settings file may hold thousands."""
-MISTAKE = 2
+USER_ERROR = 2
 """Exit code of what the user can mend."""
 INTERRUPTED = 130
 """Exit code of what the user stopped, by Ctrl-C or SIGTERM, as shells and Typer have it."""
@@ -30,7 +30,7 @@ READER_GONE = 141
 """Exit code when the reader of a pipe, such as head, has seen enough; other programs' too."""
 
 
-def leave_after(work: Callable[[], object]) -> NoReturn:
+def run_and_exit(work: Callable[[], object]) -> NoReturn:
     """Do the work of a program and leave the process; errors are told in one line.
 
     Args:
@@ -41,7 +41,7 @@ def leave_after(work: Callable[[], object]) -> NoReturn:
             141 if the reader of a pipe left, 1 if only we can mend it.
     """
     _reopen_closed_streams()
-    _show_anything()
+    _escape_unencodable()
     logging.raiseExceptions = False  # a log nobody can take is no reason to print traces
     with guarded_streams():
         _run(work)
@@ -50,12 +50,14 @@ def leave_after(work: Callable[[], object]) -> NoReturn:
 def _run(work: Callable[[], object]) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is, go
     try:
-        _check_words(sys.argv[1:])
+        _check_utf8(sys.argv[1:])
         if work() == INTERRUPTED:
             _fail("interrupted", code=INTERRUPTED)
         sys.stdout.flush()
     except SasrecError as error:
-        _fail(*_lines_of(error), code=INTERRUPTED if isinstance(error, Interrupted) else MISTAKE)
+        _fail(
+            *_error_lines(error), code=INTERRUPTED if isinstance(error, Interrupted) else USER_ERROR
+        )
     except KeyboardInterrupt:
         _fail("interrupted", code=INTERRUPTED)
     except (ReaderGone, BrokenPipeError):
@@ -68,20 +70,20 @@ def _run(work: Callable[[], object]) -> NoReturn:
     except Exception as error:
         if hasattr(error, "format_message"):  # the command line itself was wrong
             _refuse_usage(error)
-        if any(words in str(error) for words in NO_MEMORY):
+        if any(words in str(error) for words in OUT_OF_MEMORY_PHRASES):
             _fail("not enough memory; use smaller sizes, or a machine with more")
         _report_bug()
     sys.exit(0)
 
 
-def _show_anything() -> None:
+def _escape_unencodable() -> None:
     """Let the streams escape what a console has no letters for; tokens may hold anything."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _check_words(words: list[str]) -> None:
+def _check_utf8(words: list[str]) -> None:
     """Refuse words, such as file names, that are no text in UTF-8.
 
     Args:
@@ -119,7 +121,7 @@ def _report_bug() -> NoReturn:
     sys.exit(1)
 
 
-def _lines_of(error: SasrecError) -> list[str]:
+def _error_lines(error: SasrecError) -> list[str]:
     """Return the text of an error; of several mistakes, how many there are and the first ones."""
     if not isinstance(error, SeveralMistakesError):
         return [str(error)]
@@ -128,7 +130,7 @@ def _lines_of(error: SasrecError) -> list[str]:
     return [*lines, f"and {counted(more, 'more mistake')}"] if more > 0 else lines
 
 
-def _fail(*lines: str, code: int = MISTAKE) -> NoReturn:
+def _fail(*lines: str, code: int = USER_ERROR) -> NoReturn:
     """Print an error, one line or several, and leave with an exit code."""
     text = "\n  ".join(map(_one_line, lines))
     print(f"error: {text}", file=sys.stderr, flush=True)

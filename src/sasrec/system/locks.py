@@ -1,4 +1,4 @@
-"""Locks that go with their process, so that nobody waits for one that was killed.
+"""Locks that go with their process, so that nobody wait for one that was killed.
 
 A lock is a file beside what it is about. It is never written to or emptied, and never opened
 through a link, so that whoever plants one there harms no other file.
@@ -22,16 +22,16 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
-WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
+LOCKS_UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
 """How a file system, such as some of the network, says that it has none."""
-NO_LOCK = "a link, or no ordinary file, is where a lock is to be"
+NOT_A_LOCK_FILE = "a link, or no ordinary file, is where a lock is to be"
 LONGEST_NAME = 200
 """Bytes; most file systems take 255 with what is put around a name."""
 MOST_TRIES = 100
 
 
 @contextmanager
-def alone_at(place: Path, *, waits: bool) -> Iterator[None]:
+def exclusive_lock(place: Path, *, wait: bool) -> Iterator[None]:
     """Keep other processes that ask too away from a place.
 
     The lock is the hidden file ``.NAME.lock`` beside the place, for its owner alone. It is removed
@@ -40,7 +40,7 @@ def alone_at(place: Path, *, waits: bool) -> Iterator[None]:
 
     Args:
         place: A file or folder that need not exist.
-        waits: Wait for another process that is there, or refuse.
+        wait: Wait for another process that is there, or refuse.
 
     Yields:
         Nothing.
@@ -53,10 +53,10 @@ def alone_at(place: Path, *, waits: bool) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    whole = place.resolve()
-    path = _lock_beside(whole)
+    target = place.resolve()
+    path = _lock_path(target)
     missing = [each for each in path.parents if not each.exists()]
-    number = _locked(path, waits=waits)
+    number = _acquired(path, wait=wait)
     try:
         yield
     finally:
@@ -69,14 +69,14 @@ def alone_at(place: Path, *, waits: bool) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _lock_beside(whole: Path) -> Path:
-    name = whole.name
+def _lock_path(target: Path) -> Path:
+    name = target.name
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return whole.with_name(f".{name}.lock")
+    return target.with_name(f".{name}.lock")
 
 
-def _locked(path: Path, *, waits: bool) -> int:
+def _acquired(path: Path, *, wait: bool) -> int:
     """Return the open lock, once it is this process's own.
 
     Raises:
@@ -86,15 +86,15 @@ def _locked(path: Path, *, waits: bool) -> int:
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            number = _opened(path, 0o600)
+            number = _open_lock_file(path, 0o600)
         except FileNotFoundError:  # another process has just taken its folder away again
             tries += 1
             if tries == MOST_TRIES:
                 raise
             continue
         try:
-            _lock(number, path, waits=waits)
-            if _is_at(path, number):
+            _lock(number, path, wait=wait)
+            if _has_name(path, number):
                 return number
         except BaseException:
             os.close(number)
@@ -102,7 +102,7 @@ def _locked(path: Path, *, waits: bool) -> int:
         os.close(number)  # its last owner has removed it
 
 
-def _opened(path: Path, permissions: int) -> int:
+def _open_lock_file(path: Path, permissions: int) -> int:
     """Return an open lock file, made if it is not there.
 
     Args:
@@ -120,21 +120,21 @@ def _opened(path: Path, permissions: int) -> int:
         number = os.open(path, flags, permissions)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
-            raise OSError(errno.EINVAL, NO_LOCK, str(path)) from error
+            raise OSError(errno.EINVAL, NOT_A_LOCK_FILE, str(path)) from error
         raise
     if stat.S_ISREG(os.fstat(number).st_mode):
         return number
     os.close(number)
-    raise OSError(errno.EINVAL, NO_LOCK, str(path))
+    raise OSError(errno.EINVAL, NOT_A_LOCK_FILE, str(path))
 
 
-def _lock(number: int, path: Path, *, waits: bool) -> None:
+def _lock(number: int, path: Path, *, wait: bool) -> None:
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        fcntl.flock(number, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise
     except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
+        if error.errno not in LOCKS_UNSUPPORTED:
             raise
         logger.warning(
             "%s: this file system has no locks (%s); make sure that nobody else writes there",
@@ -143,7 +143,7 @@ def _lock(number: int, path: Path, *, waits: bool) -> None:
         )
 
 
-def _is_at(path: Path, number: int) -> bool:
+def _has_name(path: Path, number: int) -> bool:
     """Return whether an open file still has its name."""
     try:
         return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(number))
@@ -151,7 +151,7 @@ def _is_at(path: Path, number: int) -> bool:
         return False
 
 
-class KernelLock:
+class FileLock:
     """Lets one process at a time write to a file, on any machine that shares it.
 
     It has the interface of Optuna's locks, which are files whose makers must remove them.
@@ -174,9 +174,9 @@ class KernelLock:
         """
         if self._path.is_symlink():  # what an older version left behind
             self._path.unlink(missing_ok=True)
-        number = _opened(self._path, 0o666)  # for whoever may write to the file itself
+        number = _open_lock_file(self._path, 0o666)  # for whoever may write to the file itself
         try:
-            _lock(number, self._path, waits=True)
+            _lock(number, self._path, wait=True)
         except BaseException:
             os.close(number)
             raise
@@ -190,7 +190,7 @@ class KernelLock:
             self._held = None
 
 
-def lock_of(path: Path) -> Any:
+def lock_for(path: Path) -> Any:
     """Return a lock for a file that several processes write to.
 
     Args:
@@ -200,7 +200,7 @@ def lock_of(path: Path) -> Any:
         The kernel's lock, or Optuna's where there is none; that one is given up after 30 seconds.
     """
     if fcntl is not None:
-        return KernelLock(path)
+        return FileLock(path)
     from optuna.storages.journal import JournalFileOpenLock
 
     return JournalFileOpenLock(str(path.resolve()))

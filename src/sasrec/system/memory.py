@@ -15,12 +15,12 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 """glibc's numbers of the two settings (``malloc.h``)."""
 KEPT_BYTES = 2**30
 """Blocks up to this size, and this much free memory altogether, stay with the process meanwhile."""
-USUAL_MMAP, USUAL_TRIM = 2**25, 2**26
+RESTORED_MMAP, RESTORED_TRIM = 2**25, 2**26
 """What is set afterwards: glibc cannot be asked what was set before. By itself it raises the first
 up to this size as larger blocks are freed, and keeps the second at twice as much."""
 
 _owners = 0
-_counting = threading.Lock()
+_owners_lock = threading.Lock()
 
 
 @contextmanager
@@ -36,24 +36,24 @@ def freed_memory_kept() -> Iterator[bool]:
         Whether this is Linux with glibc.
     """
     global _owners
-    with _counting:
+    with _owners_lock:
         _owners += 1
         if _owners == 1:
             _set_thresholds(KEPT_BYTES, KEPT_BYTES)
     try:
         yield _glibc() is not None
     finally:
-        with _counting:
+        with _owners_lock:
             _owners -= 1
             if not _owners:
-                _set_thresholds(USUAL_MMAP, USUAL_TRIM)
+                _set_thresholds(RESTORED_MMAP, RESTORED_TRIM)
 
 
 @contextmanager
-def memory_of_a_run() -> Iterator[None]:
+def release_memory_after() -> Iterator[None]:
     """Keep freed memory during a run, and return it to the system at its end.
 
-    Around a function (``@memory_of_a_run()``) this happens when its variables are gone.
+    Around a function (``@release_memory_after()``) this happens when its variables are gone.
 
     Yields:
         Nothing.
@@ -62,7 +62,7 @@ def memory_of_a_run() -> Iterator[None]:
         with freed_memory_kept():
             yield
     finally:
-        with _counting:
+        with _owners_lock:
             library = _glibc()
             if not _owners and library is not None:
                 library.malloc_trim(0)
@@ -84,7 +84,7 @@ def _glibc() -> ctypes.CDLL | None:
 
 def peak_bytes() -> int:
     """Return the most memory this process has held, in bytes."""
-    with suppress(OSError, KeyError, ValueError):  # Linux, where ``forget_peak`` works
+    with suppress(OSError, KeyError, ValueError):  # Linux, where ``reset_peak`` works
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":", 1) for line in lines)
         return int(fields["VmHWM"].split()[0]) * 1024
@@ -94,7 +94,7 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def forget_peak() -> bool:
+def reset_peak() -> bool:
     """Let the peak begin anew from what is held now, freed memory not counted.
 
     Returns:

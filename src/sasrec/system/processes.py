@@ -30,7 +30,7 @@ from sasrec.system.streams import guard_streams
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ProcessInfo:
     """Which of several processes this is.
 
     Attributes:
@@ -44,11 +44,13 @@ class Place:
     local: int = 0
 
 
-def my_place() -> Place:
+def process_info() -> ProcessInfo:
     """Return the place of this process; alone it is the first of one."""
     if not (dist.is_available() and dist.is_initialized()):
-        return Place()
-    return Place(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+        return ProcessInfo()
+    return ProcessInfo(
+        dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0"))
+    )
 
 
 def average_gradients(weights: Iterable[nn.Parameter], targets: int) -> None:
@@ -76,7 +78,7 @@ def average_gradients(weights: Iterable[nn.Parameter], targets: int) -> None:
         weight.grad = mean.view_as(weight)
 
 
-def summed(values: Tensor) -> Tensor:
+def sum_over_processes(values: Tensor) -> Tensor:
     """Return the sum over all processes.
 
     Args:
@@ -85,12 +87,12 @@ def summed(values: Tensor) -> Tensor:
     Returns:
         The same in every process.
     """
-    if my_place().processes > 1:
+    if process_info().processes > 1:
         dist.all_reduce(values)
     return values
 
 
-def first_ones(value: float | None) -> float | None:
+def from_first_process(value: float | None) -> float | None:
     """Return what the first process holds, so that all decide alike.
 
     Args:
@@ -99,7 +101,7 @@ def first_ones(value: float | None) -> float | None:
     Returns:
         That of process 0.
     """
-    if my_place().processes == 1:
+    if process_info().processes == 1:
         return value
     held = [value]
     dist.broadcast_object_list(held)
@@ -165,13 +167,13 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
 
     # It announces that it ends the others; we say why.
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
-    with nameless_main(), deaf_to_interrupts(), safe_path():
+    with without_main_script(), interrupts_ignored(), safe_path():
         answers = get_context("spawn").Queue()  # starts a process too, which tracks resources
         context = start_processes(
-            _one_of, (work, arguments, group, answers), group.here, join=False
+            _run_process, (work, arguments, group, answers), group.here, join=False
         )  # type: ignore[no-untyped-call]
     try:
-        _wait(context)
+        _wait_for_all(context)
     except ProcessExitedException as error:
         try:
             answer = answers.get(timeout=5)
@@ -184,7 +186,7 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
     return answer
 
 
-def _wait(context: Any) -> None:
+def _wait_for_all(context: Any) -> None:
     """Wait for all processes; an interrupt is passed on to them until they have ended.
 
     Args:
@@ -211,7 +213,7 @@ def _wait(context: Any) -> None:
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Let new processes begin deaf to Ctrl-C; each listens once it has something to lose.
 
     Yields:
@@ -227,7 +229,7 @@ def deaf_to_interrupts() -> Iterator[None]:
 _stop = threading.Event()
 
 
-def _listen() -> None:
+def _stop_after_step() -> None:
     """Take Ctrl-C as the wish to stop after this step; all processes then stop at the same one.
 
     Raising at once would leave the others waiting for a sum that never comes.
@@ -236,7 +238,7 @@ def _listen() -> None:
 
 
 @contextmanager
-def nameless_main() -> Iterator[None]:
+def without_main_script() -> Iterator[None]:
     """Keep new processes from running the user's script once more before they begin.
 
     They need it only for what the script itself defines, and here they are handed nothing of it;
@@ -253,7 +255,7 @@ def nameless_main() -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def _join(group: Group, local: int, backend: str) -> None:
+def _join_group(group: Group, local: int, backend: str) -> None:
     where = f"{group.address}:{group.port}"
     try:
         dist.init_process_group(
@@ -270,7 +272,7 @@ def _join(group: Group, local: int, backend: str) -> None:
         ) from error
 
 
-def _one_of(
+def _run_process(
     local: int, work: Callable[..., Any], arguments: tuple[Any, ...], group: Group, answers: Any
 ) -> None:
     guard_streams()
@@ -278,9 +280,9 @@ def _one_of(
     cuda = torch.cuda.is_available() and torch.cuda.device_count() >= group.here
     if not cuda:  # share the cores, as threads that wait for each other's core are slow
         torch.set_num_threads(max(1, torch.get_num_threads() // group.here))
-    _listen()
+    _stop_after_step()
     try:
-        _join(group, local, "nccl" if cuda else "gloo")
+        _join_group(group, local, "nccl" if cuda else "gloo")
         answer = work(*arguments)
     except SasrecError as error:
         answers.put(error)
