@@ -102,7 +102,7 @@ def test_a_group_that_cannot_be_is_refused(here, world, offset, port, text):
 
 def test_a_machine_nobody_knows_is_refused():
     for address in ("no.such.host.invalid", "", "a b/c?"):
-        with pytest.raises(SettingsError, match="names no machine"):
+        with pytest.raises(SettingsError, match="cannot be resolved"):
             Group(here=2, world=2, offset=0, address=address, port="5678")
 
 

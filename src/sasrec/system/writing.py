@@ -162,31 +162,32 @@ def create_output_folder(folder: Path) -> Path:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk.
+    """Flush a file's content, or a folder's list of names, to disk (fsync).
 
-    A name must never come there before its content, nor what replaces something after that is gone.
+    A file's content must reach the disk before its name does, and a replacement must reach it
+    before the original is deleted.
 
     Args:
         path: The file or folder.
 
     Raises:
-        OSError: The disk cannot take it.
-        PermissionError: The file may not be read.
+        OSError: The disk cannot store it.
+        PermissionError: The file cannot be opened for reading.
     """
     is_folder = path.is_dir()
     try:
-        number = os.open(path, os.O_RDONLY)
-    except PermissionError:  # one that may be written and not read, or any on Windows
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder without read permission, or any folder on Windows
         if is_folder:
             return
         raise
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     except OSError as error:
         if error.errno not in FOLDER_SYNC_UNSUPPORTED or not is_folder:
             raise
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 def exchange_names(first: Path, second: Path) -> bool:
