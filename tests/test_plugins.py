@@ -286,7 +286,7 @@ def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
 def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> None:
     with pytest.raises(SettingsError, match="built-in reader 'csv'"):
         sasrec.register_reader(".csv", lambda path, settings: pl.DataFrame())
-    with pytest.raises(SettingsError, match="is no function of"):
+    with pytest.raises(SettingsError, match="build is not a function; it must take"):
         sasrec.register_reader(".lines", lambda path: pl.DataFrame())
     with pytest.raises(SettingsError, match="'L!' is no suffix"):
         sasrec.register_reader(".L!", lambda path, settings: pl.DataFrame())
@@ -317,7 +317,7 @@ def test_a_loss_that_does_not_fit_is_refused() -> None:
         (sasrec.SampledLoss("no name", lambda settings, n: None), "no name for a loss"),  # type: ignore[arg-type, return-value]
         (
             sasrec.FullLoss("Mine", lambda settings, n: None, uses=frozenset({"margin"})),  # type: ignore[arg-type, return-value]
-            "uses 'margin', which is no setting of training",
+            "uses 'margin', which is not a training setting; remove it from uses",
         ),
     ):
         with pytest.raises(SettingsError, match=told):
