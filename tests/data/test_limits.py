@@ -398,7 +398,7 @@ def test_a_vocabulary_of_short_tokens_is_read_where_it_fits_the_weights() -> Non
     text = json.dumps(tokens, separators=(",", ":"))
     with pytest.raises(ValueError, match=r"399,999 values, too many for its 2,800,011 bytes"):
         json_within_limits(text)
-    assert json_within_limits(text, most_values=400_000) == tokens
+    assert json_within_limits(text, allowed_values=400_000) == tokens
 
 
 def test_commas_in_titles_are_no_values() -> None:

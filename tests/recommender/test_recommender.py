@@ -354,7 +354,7 @@ def test_a_swap_that_fails_puts_the_old_model_back(
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
-    monkeypatch.setattr("sasrec.recommender.folder.exchanged", lambda first, second: False)
+    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(ModelError, match="No space left"):
         recommender.save(folder, overwrite=True)

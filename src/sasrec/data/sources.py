@@ -29,7 +29,7 @@ from sasrec.data.presplit.parts import read_parts
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import DataSettings
-from sasrec.system.writing import write_whole
+from sasrec.system.writing import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,7 +221,7 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         .rename(names, strict=False)
         .write_csv(separator="\t", quote_style="never")
     )
-    write_whole(path, text)
+    write_atomically(path, text)
 
 
 def save_events(corpus: Corpus, folder: Path) -> Path:

@@ -18,15 +18,15 @@ from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.memory import memory_of_a_run
-from sasrec.system.processes import my_place
+from sasrec.system.memory import release_memory_after
+from sasrec.system.processes import process_info
 from sasrec.training.checkpoint import Keep, TrainState
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
 from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, fit
 
 
-@memory_of_a_run()
+@release_memory_after()
 @repeatable
 def train_model(
     prepared: Prepared,
@@ -48,7 +48,7 @@ def train_model(
     Returns:
         The model at its best weights, in evaluation mode, and how training went.
     """
-    run, device, place = prepared.run, prepared.device, my_place()
+    run, device, place = prepared.run, prepared.device, process_info()
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model = new_model(prepared)
@@ -70,7 +70,7 @@ def train_model(
 
 def _tracked(observer: Observer, run: RunSettings) -> Observer:
     """Return an observer that tells the trackers too, if any are asked for."""
-    if not run.output.trackers or my_place().rank:
+    if not run.output.trackers or process_info().rank:
         return observer
     return TrackedObserver(
         observer,
@@ -117,6 +117,6 @@ def training_batches(
         batch_size=run.training.batch_size,
         collator=Collator(split.sequences, with_times=with_times, device=device),
         shuffle=run.training.shuffle,
-        rank=my_place().rank,
-        processes=my_place().processes,
+        rank=process_info().rank,
+        processes=process_info().processes,
     )

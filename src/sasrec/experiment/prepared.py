@@ -19,8 +19,8 @@ from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
-from sasrec.system.device import pick_device, same_results_again
-from sasrec.system.processes import my_place
+from sasrec.system.device import deterministic_operations, pick_device
+from sasrec.system.processes import process_info
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -108,7 +108,7 @@ def prepared_device(run: RunSettings) -> torch.device:
     Returns:
         The device.
     """
-    return pick_device(run.training.device, run.training.gpu_id, my_place().local)
+    return pick_device(run.training.device, run.training.gpu_id, process_info().local)
 
 
 def repeatable(
@@ -126,7 +126,7 @@ def repeatable(
     @wraps(work)
     def repeated(prepared: Prepared, /, *args: P.args, **kwargs: P.kwargs) -> R:
         deterministic = prepared.run.training.deterministic
-        with same_results_again(prepared.device) if deterministic else nullcontext():
+        with deterministic_operations(prepared.device) if deterministic else nullcontext():
             return work(prepared, *args, **kwargs)
 
     return repeated

@@ -18,8 +18,8 @@ from sasrec.experiment.job import Job
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.experiment.run import Outcome, run_prepared
 from sasrec.recommender.folder import CURVE, SETTINGS, check_target, read_json
-from sasrec.system.locks import alone_at
-from sasrec.system.pictures import attempted
+from sasrec.system.locks import exclusive_lock
+from sasrec.system.pictures import draw_or_warn
 from sasrec.system.writing import remove_leftovers
 from sasrec.training.curve import draw_curve
 from sasrec.training.progress import Observer
@@ -106,7 +106,7 @@ def _trained_and_saved(job: Job, prepared: Prepared, observer: Observer) -> Outc
 def _save_curve(outcome: Outcome, watched: str, folder: Path) -> None:
     path = folder / CURVE
     path.unlink(missing_ok=True)  # of a model that was replaced
-    attempted("the training", partial(draw_curve, outcome.recommender.metrics, watched, path))
+    draw_or_warn("the training", partial(draw_curve, outcome.recommender.metrics, watched, path))
 
 
 def _keeper(job: Job, prepared: Prepared) -> Keeper | None:
@@ -178,7 +178,7 @@ def _alone(job: Job) -> Iterator[None]:
     check_target(job.folder, overwrite=True)
     with ExitStack() as stack:
         try:
-            stack.enter_context(alone_at(job.folder, waits=False))
+            stack.enter_context(exclusive_lock(job.folder, wait=False))
         except BlockingIOError as error:
             raise ModelError(SEVERAL.format(job.folder)) from error
         except OSError as error:  # a place that can be written to, and a lock that cannot

@@ -23,7 +23,7 @@ from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
 from sasrec.settings.registry import MODELS, model_called
-from sasrec.system.device import same_results_again
+from sasrec.system.device import deterministic_operations
 from sasrec.training.progress import EpochResult, LogObserver
 
 
@@ -223,7 +223,7 @@ class Trainer:
             max_history=run.data.max_history,
             device=device,
         )
-        with same_results_again(device) if run.training.deterministic else nullcontext():
+        with deterministic_operations(device) if run.training.deterministic else nullcontext():
             values, _ = measure(
                 self.model.to(device), protocol, eval_data.cases, candidates=against
             )

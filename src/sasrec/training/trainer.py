@@ -21,7 +21,12 @@ from sasrec.models.contract import NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
-from sasrec.system.processes import average_gradients, first_ones, my_place, summed
+from sasrec.system.processes import (
+    average_gradients,
+    from_first_process,
+    process_info,
+    sum_over_processes,
+)
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
 from sasrec.training.checkpoint import Keep, TrainState, captured, restore
@@ -153,7 +158,7 @@ def _trained_and_judged(
     with run.average.applied():
         score = None
         if measure is not None and _is_due(epoch, settings):
-            score = first_ones(measure() if run.place.rank == 0 else None)
+            score = from_first_process(measure() if run.place.rank == 0 else None)
         merit = -score if score is not None and validation.smaller_is_better else score
         is_best = best.consider(epoch, merit, always=measure is None)
     return EpochResult(
@@ -207,7 +212,7 @@ class TrainingLoop:
         )
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(self.flat.weights, settings.averaging)
-        self.place = my_place()
+        self.place = process_info()
         # On a GPU this would be to wait for it; of several processes all must stop at once.
         self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
         self.first_loss: float | None = None
@@ -276,7 +281,7 @@ class TrainingLoop:
         """Return the mean loss over the targets of all processes, and how many these are."""
         weights = torch.tensor(counts, dtype=torch.float64).to(self.device)
         total = (torch.stack(losses).double() * weights).sum() if losses else weights.sum()
-        loss, done = summed(torch.stack([total, weights.sum()])).tolist()
+        loss, done = sum_over_processes(torch.stack([total, weights.sum()])).tolist()
         return loss / max(done, 1), int(done)  # the one synchronisation of the epoch
 
     def step(self, batch: Batch) -> Tensor:
