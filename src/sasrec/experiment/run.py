@@ -121,6 +121,7 @@ def _recommender(
     """Return a model ready for use, with all that its folder tells of it."""
     corpus, split, run = prepared.corpus, prepared.split, prepared.run
     told = (*corpus.remarks, *split.remarks, *remarks)
+    metrics = _metrics(told, reports, trained, sketch_of(corpus, split).as_json())
     recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
         model=model,
@@ -129,7 +130,7 @@ def _recommender(
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics(told, reports, trained, sketch_of(corpus, split).as_json()),
+        metrics=metrics,
         environment={
             **environment(),
             "device": prepared.device.type,
