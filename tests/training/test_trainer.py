@@ -26,9 +26,10 @@ from sasrec.settings.training import TrainingSettings
 from sasrec.system import memory
 from sasrec.system.device import pick_device, pick_precision
 from sasrec.training.best import Best
+from sasrec.training.loop import TrainingLoop
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
-from sasrec.training.trainer import Trained, TrainingLoop, Validation, fit
+from sasrec.training.trainer import Trained, Validation, fit
 
 SMALL = {
     "hidden_size": 16,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sasrec.errors import ModelError, did_you_mean
+from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_consistently
 from sasrec.recommender.folder import (
     ENVIRONMENT,
     FORMAT,
@@ -21,7 +22,7 @@ from sasrec.recommender.folder import (
     WEIGHTS,
     parsed_json,
 )
-from sasrec.recommender.manifest import Manifest, Together, is_there, read_together
+from sasrec.recommender.manifest import Manifest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ class Contents:
 
 
 def read_folder(path: Path) -> Contents:
-    """Read a model folder, and check that its files were written together.
+    """Read a model folder, and check that its files were written files.
 
     Args:
         path: The folder.
@@ -63,12 +64,12 @@ def read_folder(path: Path) -> Contents:
         ModelError: It is no model folder, cannot be read, was changed after it was written, or
             comes from a newer version.
     """
-    together = _together(path, (*PARTS, *NOTES))
-    settings, version = _settings(path, together)  # first: a newer version may have other weights
-    weights = _parsed_weights(together.contents.pop(WEIGHTS), path / WEIGHTS)
+    files = _files(path, (*PARTS, *NOTES))
+    settings, version = _settings(path, files)  # first: a newer version may have other weights
+    weights = _parsed_weights(files.contents.pop(WEIGHTS), path / WEIGHTS)
     # Any model has at least one weight for each item, and an item three values there.
     most = 4 * sum(value.numel() for value in weights.values())
-    return _understood(path, together, settings, version, weights=weights, most_values=most)
+    return _understood(path, files, settings, version, weights=weights, most_values=most)
 
 
 def read_notes(path: Path) -> Contents:
@@ -83,31 +84,31 @@ def read_notes(path: Path) -> Contents:
     Raises:
         ModelError: As ``read_folder``, but for weights that cannot be understood.
     """
-    together = _together(path, (SETTINGS, VOCABULARY, *NOTES))
-    settings, version = _settings(path, together)
+    files = _files(path, (SETTINGS, VOCABULARY, *NOTES))
+    settings, version = _settings(path, files)
     most = (path / WEIGHTS).stat().st_size  # four bytes a weight
-    return _understood(path, together, settings, version, weights={}, most_values=most)
+    return _understood(path, files, settings, version, weights={}, most_values=most)
 
 
-def _together(path: Path, kept: Collection[str]) -> Together:
-    if not is_there(path):
+def _files(path: Path, returned: Collection[str]) -> FolderFiles:
+    if not folder_exists(path):
         raise ModelError(f"{path}: no such model folder{_meant(path)}")
-    return read_together(path, PARTS, NOTES, kept=kept)
+    return read_consistently(path, PARTS, NOTES, returned=returned)
 
 
-def _settings(path: Path, together: Together) -> tuple[dict[str, Any], str]:
+def _settings(path: Path, files: FolderFiles) -> tuple[dict[str, Any], str]:
     """Return the settings of a run and the version of sasrec that wrote them.
 
     Raises:
         ModelError: They are no JSON, or come from a newer version.
     """
-    settings = parsed_json(together.contents[SETTINGS], path / SETTINGS)
+    settings = parsed_json(files.contents[SETTINGS], path / SETTINGS)
     return settings, _checked_format(path, settings)
 
 
 def _understood(
     path: Path,
-    together: Together,
+    files: FolderFiles,
     settings: dict[str, Any],
     version: str,
     *,
@@ -119,7 +120,7 @@ def _understood(
     Raises:
         ModelError: They are no JSON.
     """
-    texts = together.contents
+    texts = files.contents
     metrics = parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {}
     _check_metrics(path, metrics)
     return Contents(
@@ -131,7 +132,7 @@ def _understood(
         if ENVIRONMENT in texts
         else {},
         version=version,
-        manifest=together.manifest,
+        manifest=files.manifest,
     )
 
 

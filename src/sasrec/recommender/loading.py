@@ -18,8 +18,9 @@ from sasrec.errors import ModelError, SasrecError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
 from sasrec.recommender.contents import Contents, read_folder
-from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
+from sasrec.recommender.folder import SETTINGS, WEIGHTS
 from sasrec.recommender.recommender import Recommender
+from sasrec.recommender.vocabulary_file import vocabulary_from_json
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
@@ -69,10 +70,8 @@ def load(
     contents = read_folder(path)
     require_parts(contents.settings.get(KEY, []), ["model"], path)
     try:
-        items, counts, titles = _vocabulary(contents.vocabulary)
-        recent, learned = _optional(contents.vocabulary, len(items))
-        users = _users(contents.vocabulary)
-        people = _flags(contents.vocabulary, "learned_users", len(users), "users")
+        vocabulary = vocabulary_from_json(contents.vocabulary)
+        items, users = vocabulary.items, vocabulary.users or Vocabulary([])
         model = _build(contents, n_items=len(items), n_users=len(users))
     except DAMAGE as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
@@ -82,15 +81,15 @@ def load(
     return Recommender(
         model=model,
         items=items.cleaning(cleanings),
-        counts=counts,
-        titles=titles,
+        counts=vocabulary.counts,
+        titles=vocabulary.titles,
         users=users if model.uses_users else None,
         settings=contents.settings,
         metrics=contents.metrics,
         environment=contents.environment,
-        recent=recent,
-        learned=learned,
-        people=people if model.uses_users else None,
+        recent=vocabulary.recent,
+        learned=vocabulary.learned,
+        people=vocabulary.learned_users if model.uses_users else None,
     )
 
 
@@ -101,57 +100,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"{error} is missing"
     return " ".join(str(error).split())[:300]
-
-
-def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str, str]]:
-    items, counts, titles = words["items"], words["counts"], words["titles"]
-    if not isinstance(items, list) or not all(isinstance(token, str) for token in items):
-        raise ModelError("'items' is no list of tokens")
-    numbers = _counts(counts, "counts", len(items))
-    if not all(isinstance(title, str) for title in titles.values()):
-        raise ModelError("'titles' holds something that is no text")
-    for text in (*items, *titles.values()):
-        text.encode()  # half a surrogate pair is no text, and could not be shown
-    return Vocabulary(items), numbers, dict(titles)
-
-
-def _counts(counts: Any, name: str, n_items: int) -> np.ndarray:
-    """Return the counts of a vocabulary file, int64 [V].
-
-    Raises:
-        ModelError: They are no counts, or not as many as there are items.
-    """
-    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        raise ModelError(f"{name!r} is no list of whole numbers")
-    if len(counts) != n_items:
-        raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(counts)} {name}")
-    return np.array([0, *counts], dtype=np.int64)
-
-
-def _optional(words: dict[str, Any], n_items: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return what not every folder holds: the counts of late, and which items were learned.
-
-    Raises:
-        ModelError: They are not of the right kind, or not as many as there are items.
-    """
-    recent = _counts(words["recent"], "recent", n_items) if "recent" in words else None
-    return recent, _flags(words, "learned", n_items, "items")
-
-
-def _flags(words: dict[str, Any], name: str, count: int, whose: str) -> np.ndarray | None:
-    """Return which entries of a vocabulary something was learned of, bool [count + 1], if told.
-
-    Raises:
-        ModelError: They are not of the right kind, or not as many as there are entries.
-    """
-    if name not in words:
-        return None
-    flags = words[name]
-    if not isinstance(flags, list) or not all(type(each) is bool for each in flags):
-        raise ModelError(f"{name!r} is no list of true and false")
-    if len(flags) != count:
-        raise ModelError(f"{VOCABULARY} holds {count} {whose} and {len(flags)} of {name!r}")
-    return np.array([False, *flags])
 
 
 class _LeftBlank(TorchFunctionMode):
@@ -186,13 +134,6 @@ class _LeftBlank(TorchFunctionMode):
         if name in self.FILLS:
             return args[0] if args else given["tensor"]
         return func(*args, **given)
-
-
-def _users(words: dict[str, Any]) -> Vocabulary:
-    users = words.get("users", [])
-    if not isinstance(users, list) or not all(isinstance(token, str) for token in users):
-        raise ModelError("'users' is no list of tokens")
-    return Vocabulary(users)
 
 
 def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:

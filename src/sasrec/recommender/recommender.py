@@ -27,6 +27,7 @@ from sasrec.recommender.folder import (
 )
 from sasrec.recommender.histories import in_chunks, tokens_of
 from sasrec.recommender.serving import PreparedTable, Scorer
+from sasrec.recommender.vocabulary_file import VocabularyFile
 from sasrec.system.forking import use_one_thread_if_forked
 from sasrec.system.pictures import plain_texts
 from sasrec.training.curve import training_curve
@@ -287,23 +288,18 @@ class Recommender:
 
     def _texts(self) -> dict[str, dict[str, Any]]:
         """Return all but the weights, by file of the folder."""
-        items = self.items.entries.to_list()
-        vocabulary = {
-            "items": items,
-            "counts": self.counts[1:].tolist(),
-            "titles": {item: self.titles[item] for item in items if item in self.titles},
-        }
-        if self.recent is not None:
-            vocabulary["recent"] = self.recent[1:].tolist()
-        if self.learned is not None:
-            vocabulary["learned"] = self.learned[1:].tolist()
-        if self.users is not None:
-            vocabulary["users"] = self.users.entries.to_list()
-        if self.people is not None:
-            vocabulary["learned_users"] = self.people[1:].tolist()
+        vocabulary = VocabularyFile(
+            items=self.items,
+            counts=self.counts,
+            titles=self.titles,
+            users=self.users,
+            recent=self.recent,
+            learned=self.learned,
+            learned_users=self.people,
+        )
         return {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
-            VOCABULARY: vocabulary,
+            VOCABULARY: vocabulary.as_json(),
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,
         }
