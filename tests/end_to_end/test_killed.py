@@ -291,5 +291,5 @@ def test_a_disk_that_can_only_be_read_leaves_all_as_it_is(small_disk: Path) -> N
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     found = resumed(small_disk)
     assert found.returncode == 2
-    assert "model cannot be written (Read-only file system); choose another place" in found.stderr
+    assert "model cannot be written (Read-only file system); choose another folder" in found.stderr
     assert (small_disk / "model.training.safetensors").read_bytes() == before
