@@ -113,8 +113,8 @@ main()
         ),
         (
             "sasrec.experiment.run:baseline_reports",
-            "interrupted before the model was saved; 'sasrec train --resume model' goes on from "
-            "the last epoch",
+            "interrupted before the model was saved; 'sasrec train --resume model' resumes "
+            "training from the last epoch",
             ["model.training.safetensors"],
         ),
         ("sasrec.experiment.prepared:make_split", "interrupted; nothing was saved", []),
@@ -224,7 +224,7 @@ def test_epochs_without_a_good_one_are_not_offered(tmp_path: Path) -> None:
         (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
         (("train", "--resume", "nowhere", "-m", "GRU4Rec"), "takes data and settings from"),
         (("train", "--resume", "."), "no such checkpoint"),
-        (("train", "--resume", "/"), "/ is no model folder"),
+        (("train", "--resume", "/"), "/ is not a model folder"),
         (("train", "--resume", "m.training.safetensors"), "m.training.safetensors: no such"),
     ],
 )
@@ -285,5 +285,5 @@ def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
     save_state(state, about, path)
     ended = command("train", "--resume", "model", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "asks for TensorBoard logs in 'planted', which is not there" in ended.stderr
+    assert "asks for TensorBoard logs in 'planted', which does not exist" in ended.stderr
     assert not (tmp_path / "planted").exists()
