@@ -252,7 +252,7 @@ def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path
         (reciprocal, "wrap the function in sasrec.Metric"),
         (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
         (sasrec.Metric("mrr", reciprocal), "has the name of the built-in metric 'mrr'"),
-        (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* value a case"),
+        (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* per case"),
         (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
     ],
 )

@@ -112,12 +112,12 @@ def test_a_broken_manifest_is_refused_in_words(
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda found: found["files"].pop("metrics.json"), "its digest is not that of the files"),
+        (lambda found: found["files"].pop("metrics.json"), "its digest does not match the files"),
         (lambda found: found["files"].update({"../x": {}}), "damaged or was edited"),
         (lambda found: found.update(files=3), "damaged or was edited"),
-        (lambda found: found.update(digest="0" * 64), "its digest is not that of the files"),
-        (lambda found: found["files"]["metrics.json"].update(bytes="1"), "no size in bytes"),
-        (lambda found: found["files"]["metrics.json"].update(sha256=[1]), "no SHA-256"),
+        (lambda found: found.update(digest="0" * 64), "its digest does not match the files"),
+        (lambda found: found["files"]["metrics.json"].update(bytes="1"), "is not a size in bytes"),
+        (lambda found: found["files"]["metrics.json"].update(sha256=[1]), "is not a SHA-256 hash"),
         (lambda found: found.update(written=None), "is not text"),
     ],
 )

@@ -123,9 +123,13 @@ def test_overwriting_must_be_asked_for(recommender: Recommender, tmp_path: Path)
         ("settings.json", '{"format": 99}', "upgrade"),
         ("settings.json", '{"format": 1, "model_name": "SASRec"}', "damaged or was edited"),
         ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "asks for"),
-        ("vocabulary.json", '{"items": "a", "counts": [1], "titles": {}}', "no list of tokens"),
+        (
+            "vocabulary.json",
+            '{"items": "a", "counts": [1], "titles": {}}',
+            "is not a list of tokens",
+        ),
         ("vocabulary.json", '{"items": ["a"], "counts": [-1], "titles": {}}', "whole numbers"),
-        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {"a": 1}}', "no text"),
+        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {"a": 1}}', "is not text"),
         ("settings.json", '{"format": true}', "has no valid 'format'"),
         ("vocabulary.json", '{"items": ["a", "a"], "counts": [1], "titles": {}}', "damaged"),
         ("model.safetensors", "rubbish", "damaged"),
@@ -446,7 +450,7 @@ def test_times_matter_to_a_model_that_looks_at_them_and_may_be_unknown(
 @pytest.mark.parametrize(
     ("times", "message"),
     [
-        ([[0, 1]], "one for each event"),
+        ([[0, 1]], "give one time for each event"),
         ([[0, "x", 2]], "a list of lists of numbers"),
         ([[0, 1, float("nan")]], "times contain NaN"),
         (3, "a list of lists of numbers"),
@@ -668,7 +672,7 @@ def test_people_without_a_training_target_are_nobody_in_particular(
     ("given", "message"),
     [
         ({"times": [[1.0, 2.0]]}, "histories: 2, lists of times: 1; give one"),
-        ({"times": [[1.0], [2.0]]}, "one for each event"),
+        ({"times": [[1.0], [2.0]]}, "give one time for each event"),
         ({"times": [["a", "b"], [1.0]]}, "a list of lists of numbers"),
         ({"times": [[1.0, float("nan")], [1.0]]}, "times contain NaN"),
         ({"times": [np.array(["2024-01-01", "NaT"], "M8[D]"), [1.0]]}, "times contain NaN"),
