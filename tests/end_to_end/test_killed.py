@@ -250,7 +250,7 @@ def test_no_room_for_a_checkpoint_leaves_the_last_one(
     before = interrupted_after_three_epochs(tmp_path)
     found = resumed(tmp_path, limit=len(before) // 2)
     assert found.returncode == 2
-    assert "error: the checkpoint could not be kept: " in found.stderr
+    assert "error: the checkpoint could not be saved: " in found.stderr
     assert "Traceback" not in found.stderr
     assert (tmp_path / "model.training.safetensors").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["model.training.safetensors"]
@@ -279,7 +279,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
             pass
     found = resumed(small_disk)
     assert found.returncode == 2
-    assert "error: the checkpoint could not be kept: " in found.stderr
+    assert "error: the checkpoint could not be saved: " in found.stderr
     assert "No space left on device" in found.stderr
     assert (small_disk / "model.training.safetensors").read_bytes() == before
     filler.unlink()

@@ -41,7 +41,7 @@ def test_ties_and_scores_that_are_nan_count_against_the_target() -> None:
     items = np.array([[1, 2, 3], [4, 5, 6]])
     scores = np.array([[1, 1, 0], [np.nan, 0, 1]], dtype=np.float32)
     found = lists_by_user(np.array([7, 9]), items, scores, 4)
-    assert found.own.tolist() == [2, 3]
+    assert found.case_ranks.tolist() == [2, 3]
     assert found.ranks.tolist() == [[2], [3]]
     assert found.top.tolist() == [[1, 2, 3, 0], [4, 6, 5, 0]]
 
@@ -52,7 +52,7 @@ def test_the_last_score_of_an_item_counts() -> None:
     found = lists_by_user(np.array([1, 1]), items, scores, 3)
     assert found.sizes.tolist() == [3]
     assert found.top.tolist() == [[2, 3, 1]]
-    assert found.own.tolist() == [3, 2]
+    assert found.case_ranks.tolist() == [3, 2]
 
 
 def test_lists_of_candidates_are_measured_under_recboles_interface_only() -> None:

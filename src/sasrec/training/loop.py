@@ -1,4 +1,4 @@
-"""The training loop: what lasts from one epoch to the next, and the steps of an epoch."""
+"""The training loop: the steps of an epoch, and the state that lasts across epochs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
 from sasrec.system.processes import average_gradients, process_info, sum_over_processes
 from sasrec.training.averaging import WeightAverage
-from sasrec.training.divergence import gone_wrong, warn_of_rise
+from sasrec.training.divergence import bad_loss_message, warn_if_diverging
 from sasrec.training.flat import FlatWeights
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import Observer
@@ -32,7 +32,7 @@ ROUND_ROWS = 64
 
 
 class TrainingLoop:
-    """What lasts from one epoch to the next: optimiser, order, precision."""
+    """Takes the steps of each epoch; holds optimiser, average and random numbers across epochs."""
 
     def __init__(
         self,
@@ -43,20 +43,20 @@ class TrainingLoop:
         settings: TrainingSettings,
         observer: Observer,
     ) -> None:
-        """Make the optimiser and the source of order.
+        """Create the optimiser and the random number generator for the order of windows.
 
         Args:
-            model: On the device it shall be trained on.
-            batches: Where epochs come from.
-            loss: What to lower.
-            settings: Rates, seed, precision.
-            observer: Told how far an epoch is.
+            model: The model, on the device to train on.
+            batches: The training data.
+            loss: The loss to minimise.
+            settings: Optimiser, learning rate, seed, precision and others.
+            observer: Receives the progress of each epoch.
         """
         self.model, self.batches, self.loss = model, batches, loss
         self.settings, self.observer = settings, observer
         self.device = next(model.parameters()).device
         self.order = np.random.default_rng(settings.seed)
-        self.flat = FlatWeights(*decay_groups(model, matrices_only=settings.decay_matrices_only))
+        self.flat = FlatWeights(*decay_groups(model, settings))
         decaying, undecayed = self.flat.groups
         self.optimiser = make_optimiser(decaying, settings, undecayed)
         steps = batches.n_steps if settings.schedule == "cosine" else 1
@@ -65,54 +65,55 @@ class TrainingLoop:
         )
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(self.flat.weights, settings.averaging)
-        self.place = process_info()
-        # On a GPU this would be to wait for it; of several processes all must stop at once.
-        self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
+        self.process = process_info()
+        # On a GPU this check would force a synchronisation in each step, and with several processes
+        # all of them must stop at the same step.
+        self.checks_each_step = self.device.type == "cpu" and self.process.processes == 1
         self.first_loss: float | None = None
-        self.own_epochs = self._epochs_of_its_own()
-        self.half = pick_precision(settings.precision, self.device) == "bfloat16"
+        self.own_epochs = self._own_epochs()
+        self.uses_bfloat16 = pick_precision(settings.precision, self.device) == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
         """Train one epoch.
 
         Args:
-            number: From 1.
+            number: Number of the epoch, from 1.
 
         Returns:
-            Mean loss, seconds, and targets supervised.
+            Mean loss, seconds, and number of training targets.
 
         Raises:
-            ModelError: The loss was no longer a finite number.
+            ModelError: The loss became NaN or infinite.
         """
         self.model.train()
         started = time.perf_counter()
         losses: list[Tensor] = []
         counts: list[int] = []
-        done, in_all = 0, self.batches.n_targets
+        done, total = 0, self.batches.n_targets
         own = self.own_epochs
         steps = self._steps() if own is None else own.epoch(self.order)
         for loss, count in steps:
             losses.append(loss)
             counts.append(count)
-            if self.asks_each_step and not loss.isfinite():
+            if self.checks_each_step and not loss.isfinite():
                 break
             done += count
-            self.observer.advanced(number, min(done * self.place.processes, in_all))
+            self.observer.advanced(number, min(done * self.process.processes, total))
         mean, done = self._mean(losses, counts)
         rate = self.optimiser.param_groups[0]["lr"]
         if not math.isfinite(mean):
-            raise ModelError(gone_wrong(self.model, losses, epoch=number, rate=rate))
+            raise ModelError(bad_loss_message(self.model, losses, epoch=number, rate=rate))
         if number == 1:
             self.first_loss = float(losses[0]) if losses else 0.0
-        if self.first_loss is not None and warn_of_rise(
+        if self.first_loss is not None and warn_if_diverging(
             mean, self.first_loss, epoch=number, rate=rate
         ):
-            self.first_loss = None  # it is said once
+            self.first_loss = None  # warn only once
         return mean, time.perf_counter() - started, done
 
-    def _epochs_of_its_own(self) -> Epochs | None:
-        """Return the epochs of a model that takes its steps itself, where that is possible."""
-        if self.place.processes > 1 or self.schedule is not None or self.clip_norm is not None:
+    def _own_epochs(self) -> Epochs | None:
+        """Return the model's own implementation of epochs, if it has one for these settings."""
+        if self.process.processes > 1 or self.schedule is not None or self.clip_norm is not None:
             return None
         draw = self.loss.draw if isinstance(self.loss, PairObjective) else None
         return self.model.own_epochs(
@@ -120,34 +121,34 @@ class TrainingLoop:
         )
 
     def _steps(self) -> Iterator[tuple[Tensor, int]]:
-        """Take the steps of an epoch; yield the loss and the number of targets of each."""
+        """Take the steps of an epoch, and yield the loss and number of targets of each."""
         on_cpu = self.device.type == "cpu"
         epoch = self.batches.padded_epoch if on_cpu else self.batches.epoch
         for batch in epoch(self.order):
             batch = self.model.prepare(batch)
             count = batch.n_supervised
-            if count is None:  # a model has chosen targets of its own
+            if count is None:  # the model has chosen other targets
                 count = int((batch.targets > 0).sum())
             yield self.step(batch.to(self.device)), count
 
     def _mean(self, losses: list[Tensor], counts: list[int]) -> tuple[float, int]:
-        """Return the mean loss over the targets of all processes, and how many these are."""
+        """Return the mean loss over the targets of all processes, and the number of targets."""
         weights = torch.tensor(counts, dtype=torch.float64).to(self.device)
         total = (torch.stack(losses).double() * weights).sum() if losses else weights.sum()
         loss, done = sum_over_processes(torch.stack([total, weights.sum()])).tolist()
-        return loss / max(done, 1), int(done)  # the one synchronisation of the epoch
+        return loss / max(done, 1), int(done)  # the only synchronisation of the epoch
 
     def step(self, batch: Batch) -> Tensor:
         """Take one optimiser step.
 
         Args:
-            batch: On the device, prepared.
+            batch: A prepared batch on the device.
 
         Returns:
             The loss before the step, detached.
         """
         supervised = batch.supervised
-        # A round number of them, as of windows; those added are cut off again.
+        # Padded to few different sizes, because bfloat16 products prepare a kernel for each size.
         extra = -len(supervised) % ROUND_ROWS
         with self._autocast():
             hidden = self.model(batch, F.pad(supervised, (0, extra)))[: len(supervised)]
@@ -157,12 +158,12 @@ class TrainingLoop:
             penalty = self.model.penalty()
             if penalty is not None:
                 loss = loss + penalty
-        if self.asks_each_step and not loss.isfinite():
-            return loss.detach()  # weights and gradients stay as the last step left them
+        if self.checks_each_step and not loss.isfinite():
+            return loss.detach()  # keep the gradients of the last step, for the error text
         self.flat.forget_gradients()
         loss.backward()  # type: ignore[no-untyped-call]
         self.flat.gather_gradients()
-        if self.place.processes > 1:
+        if self.process.processes > 1:
             average_gradients(self.flat.weights, len(supervised))
         if self.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.flat.weights, self.clip_norm, self.clip_norm_type)
@@ -173,6 +174,6 @@ class TrainingLoop:
         return loss.detach()
 
     def _autocast(self) -> AbstractContextManager[object]:
-        if not self.half:
+        if not self.uses_bfloat16:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=torch.bfloat16)

@@ -1,4 +1,4 @@
-"""The trainer: epochs, validation, early stopping, best weights."""
+"""The trainer: epochs, validation, early stopping and the best weights."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from sasrec.training.progress import EpochResult
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """How training went; the model itself holds the best weights.
+    """The course of a training; the model itself has the best weights.
 
     Attributes:
-        epochs: What each epoch came to.
-        best_epoch: The epoch whose weights were kept, from 1.
-        stopped_because: In words.
-        interrupted: Whether the user stopped it.
+        epochs: Results of each epoch.
+        best_epoch: Epoch of the best weights, from 1.
+        stopped_because: Reason why training ended, as text.
+        interrupted: Whether the user stopped training.
     """
 
     epochs: list[EpochResult]
@@ -35,12 +35,12 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """How epochs are judged.
+    """How each epoch is validated.
 
     Attributes:
-        measure: Returns the watched metric; None trains all epochs and keeps the last weights.
-        watched: What to call it.
-        smaller_is_better: Whether it shall be low.
+        measure: Returns the validation score; None trains all epochs and keeps the last weights.
+        watched: Name of the validation metric.
+        smaller_is_better: Whether a lower score is better.
     """
 
     measure: Callable[[], float] | None = None
@@ -50,12 +50,12 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """How the state of training is kept and gone on from.
+    """How the state of training is saved and resumed.
 
     Attributes:
-        keep: Given the state after each epoch; None keeps nothing.
-        begin: A state to go on from, as if training had never stopped; None begins anew.
-        generators: Sources of the loss's random numbers, which are part of the state.
+        keep: Called with the state after each epoch; None saves nothing.
+        begin: The state to resume from; None starts a new training.
+        generators: Random number generators of the loss, which are part of the state.
     """
 
     keep: Keep | None = None
@@ -69,22 +69,22 @@ def fit(
     validation: Validation = Validation(),
     checkpoints: Checkpoints = Checkpoints(),
 ) -> Trained:
-    """Train a model until early stopping, the last epoch, or Ctrl-C; leave it at its best weights.
+    """Train a model until early stopping, the last epoch or Ctrl-C, and load its best weights.
 
-    As in RecBole, a validation equal to the best counts as progress, and training stops after
-    more than ``patience`` validations in a row without any.
+    As in RecBole, a score equal to the best counts as progress, and training stops after more than
+    ``patience`` validations in a row without progress.
 
     Args:
-        run: The model, its batches, the loss and the settings.
-        validation: How epochs are judged.
-        checkpoints: Where the state goes after each epoch, and comes from at first.
+        run: The training loop, with model, batches, loss and settings.
+        validation: How each epoch is validated.
+        checkpoints: How the state of training is saved and resumed.
 
     Returns:
-        How it went.
+        The course of the training.
 
     Raises:
-        Interrupted: Ctrl-C came before the first validation, so there is nothing to keep.
-        ModelError: The loss was no longer a finite number.
+        Interrupted: Ctrl-C was pressed before the first validation, so there is nothing to keep.
+        ModelError: The loss became NaN or infinite.
     """
     settings, observer, best = run.settings, run.observer, Best(run.model)
     observer.started(settings.epochs, run.batches.n_targets)
@@ -95,7 +95,7 @@ def fit(
         for epoch in range(len(epochs) + 1, settings.epochs + 1):
             if best.stale > settings.patience:
                 break
-            epochs.append(_trained_and_judged(run, epoch, best, validation))
+            epochs.append(_trained_and_validated(run, epoch, best, validation))
             observer.finished_epoch(epochs[-1])
             if checkpoints.keep is not None:
                 checkpoints.keep(captured(run, best, epochs, generators))
@@ -115,19 +115,19 @@ def fit(
     return Trained(epochs, best.epoch, reason, interrupted)
 
 
-def _trained_and_judged(
+def _trained_and_validated(
     run: TrainingLoop, epoch: int, best: Best, validation: Validation
 ) -> EpochResult:
-    """Train an epoch and measure the average of the weights, if that is due.
+    """Train an epoch, and validate the averaged weights if this epoch is to be validated.
 
     Args:
-        run: The training.
-        epoch: From 1.
-        best: Told of the score.
-        validation: How the epoch is judged.
+        run: The training loop.
+        epoch: Number of the epoch, from 1.
+        best: Stores the weights if they are the best.
+        validation: How the epoch is validated.
 
     Returns:
-        What it came to.
+        Results of the epoch.
     """
     settings = run.settings
     measure = validation.measure if settings.validate_every else None
@@ -135,9 +135,11 @@ def _trained_and_judged(
     with run.average.applied():
         score = None
         if measure is not None and _is_due(epoch, settings):
-            score = from_first_process(measure() if run.place.rank == 0 else None)
+            score = from_first_process(measure() if run.process.rank == 0 else None)
         merit = -score if score is not None and validation.smaller_is_better else score
-        is_best = best.consider(epoch, merit, always=measure is None)
+        is_best = best.consider(epoch, merit)
+        if measure is None:
+            best.keep_latest(epoch)
     return EpochResult(
         epoch=epoch,
         loss=mean_loss,
