@@ -113,7 +113,7 @@ def test_an_evaluation_gives_the_figures_of_training_and_of_the_baselines() -> N
 
 def test_an_evaluation_takes_data_frames_and_refuses_settings_of_training() -> None:
     recommender = sasrec.train(frame(), FEW)
-    with pytest.raises(DataError, match="say where its data are"):
+    with pytest.raises(DataError, match="give its data with --data"):
         sasrec.evaluate(recommender)
     found = sasrec.evaluate(recommender, frame(), topk=(2,), device="cpu")
     assert "ndcg@2" in found.report.test

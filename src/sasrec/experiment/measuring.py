@@ -1,4 +1,4 @@
-"""Measuring: models, and baselines beside them, on the same validation and test cases."""
+"""Measuring a model and the baselines on the same validation and test cases."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     """Measure a model on the validation and test cases.
 
     Args:
-        prepared: The cases, and what to measure.
-        name: What to call the model.
-        model: On the device of ``prepared``.
+        prepared: The cases and the metrics.
+        name: Name of the model in the report.
+        model: The model, on the device of ``prepared``.
 
     Returns:
         The report.
@@ -25,13 +25,13 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:
-    """Measure the models that need no training on the same cases.
+    """Measure the baselines, which only count training events.
 
     Args:
-        prepared: What they count, what they are measured on, and what to measure.
+        prepared: The training events to count, the cases and the metrics.
 
     Returns:
-        One report a baseline.
+        One report per baseline.
     """
     reports = []
     for name in BASELINES:

@@ -38,8 +38,8 @@ def train_by_plan(
 
     Args:
         plan: What to train, and where to save it.
-        observer: Told how training goes.
-        fetching: Told how a download goes.
+        observer: Receives the progress of training.
+        fetching: Called with the progress of a download.
 
     Returns:
         The trained model and its figures. If the user stopped training, the best weights so far
