@@ -112,7 +112,7 @@ main()
             ["model"],
         ),
         (
-            "sasrec.experiment.run:baseline_reports",
+            "sasrec.experiment.run:measured",
             "interrupted before the model was saved; 'sasrec train --resume model' resumes "
             "training from the last epoch",
             ["model.training.safetensors"],
@@ -258,7 +258,7 @@ def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> No
         sys.executable,
         "-c",
         INTERRUPTED_AT,
-        "sasrec.experiment.run:baseline_reports",
+        "sasrec.experiment.run:measured",
         *words,
     ]
     assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
@@ -275,7 +275,7 @@ def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
         sys.executable,
         "-c",
         INTERRUPTED_AT,
-        "sasrec.experiment.run:baseline_reports",
+        "sasrec.experiment.run:measured",
         *words,
     ]
     assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sasrec.evaluation.measure import evaluate_model
 from sasrec.evaluation.report import Report
 from sasrec.experiment.prepared import Prepared, repeatable
@@ -24,17 +26,27 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     return evaluate_model(name, model, prepared.corpus, prepared.protocol)
 
 
-def baseline_reports(prepared: Prepared) -> list[Report]:
-    """Measure the models that need no training on the same cases.
+def baselines(prepared: Prepared) -> Iterator[tuple[str, NextItemModel]]:
+    """Make the models that need no training.
 
     Args:
-        prepared: What they count, what they are measured on, and what to measure.
+        prepared: The training events that these models count.
 
-    Returns:
-        One report a baseline.
+    Yields:
+        Name and model, on the device of ``prepared``.
     """
-    reports = []
     for name in BASELINES:
         model: NextItemModel = BASELINES[name](prepared.split, prepared.counts)
-        reports.append(measured(prepared, name, model.to(prepared.device)))
-    return reports
+        yield name, model.to(prepared.device)
+
+
+def baseline_reports(prepared: Prepared) -> list[Report]:
+    """Measure the models that need no training on the validation and test cases.
+
+    Args:
+        prepared: The training events to count, the cases, and what to measure.
+
+    Returns:
+        One report for each baseline.
+    """
+    return [measured(prepared, name, model) for name, model in baselines(prepared)]

@@ -50,8 +50,7 @@ def full_sort_scores(
     sequences = test_data.corpus.sequences
     cases = EvaluationCases(sequences, ends, test_data.max_history, target)
     scores = torch.full((len(cases), test_data.item_num), -torch.inf)
-    batches = cases.batches(with_times=model.needs_times)
-    for which, _, some in last_scores(model.to(target), batches):
+    for which, _, some in last_scores(model.to(target), cases):
         scores[torch.from_numpy(which)] = some.float().cpu()
     scores[:, 0] = -torch.inf
     return scores.to(target)

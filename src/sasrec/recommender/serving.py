@@ -22,7 +22,7 @@ from sasrec.evaluation.leaders import (
     places_within,
     products,
 )
-from sasrec.evaluation.scoring import last_states
+from sasrec.evaluation.scoring import encode_batches
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES, FEWEST_ROWS = 2**24, 16
@@ -256,7 +256,7 @@ class Scorer:
             places = np.flatnonzero(kind)
             if len(places):
                 batches = grouped_batches(*self._windows(asked, places), self.device)
-                for which, _, states in last_states(self.model, batches):
+                for which, _, states in encode_batches(self.model, batches):
                     yield places[which], states
 
     def _windows(self, asked: Questions, places: np.ndarray) -> tuple[Collator, Windows]:
