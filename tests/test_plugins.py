@@ -95,7 +95,9 @@ def test_a_registered_model_trains_and_loads_by_its_class(
     assert sasrec.register_model(Last) is Last
     trained = sasrec.train(DATA, {"epochs": 1}, model="last", out=tmp_path / "m")
     monkeypatch.setattr(MODELS, "_added", {})
-    with pytest.raises(ModelError, match=r"needs the model 'Last' of the module .*models=\[Last\]"):
+    with pytest.raises(
+        ModelError, match=r"needs the model 'Last' from the module .*models=\[Last\]"
+    ):
         sasrec.load(tmp_path / "m")
     loaded = sasrec.load(tmp_path / "m", models=[Last])
     assert loaded.recommend([["i1", "i2"]]) == trained.recommend([["i1", "i2"]])
@@ -120,7 +122,7 @@ def test_a_file_is_named_by_the_folder_and_runs_once(
     [part] = json.loads((tmp_path / "m" / "settings.json").read_text())["plugins"]
     assert part == {"part": "model", "name": "Bag", "from": "file", "place": str(file)}
     monkeypatch.setattr(MODELS, "_added", {})
-    with pytest.raises(ModelError, match=r"plug-in file .*bag.py; give it with --plugin bag.py"):
+    with pytest.raises(ModelError, match=r"plug-in file .*bag.py; load it with --plugin bag.py"):
         sasrec.load(tmp_path / "m")
 
 
@@ -132,7 +134,7 @@ def test_a_built_in_model_names_no_plugins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("import torch\n", "registers nothing; end it with"),
+        ("import torch\n", "registers nothing; add a line such as"),
         ("x = 1\nimport no_such_thing\n", r"mine.py, line 2 cannot be run: ModuleNotFoundError"),
         ("def f(:\n", r"mine.py, line 1 cannot be run: SyntaxError"),
         ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is no model: derive"),
@@ -143,7 +145,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: st
     path.write_text(text)
     with pytest.raises(SettingsError, match=told):
         sasrec.load_plugin(path)
-    with pytest.raises(SettingsError, match="no such plug-in"):
+    with pytest.raises(SettingsError, match="is not an existing Python file; give a plug-in file"):
         sasrec.load_plugin(tmp_path / "other.py")
 
 
@@ -180,13 +182,15 @@ def test_names_that_clash_are_refused(file: Path) -> None:
     class Popularity(Last):
         """Has the name of a baseline."""
 
-    with pytest.raises(SettingsError, match="has the name of the built-in model 'GRU4Rec'"):
+    with pytest.raises(SettingsError, match="has the same name as the built-in model 'GRU4Rec'"):
         sasrec.register_model(GRU4REC)
     with pytest.raises(SettingsError, match="the name 'Popularity' is taken"):
         sasrec.register_model(Popularity)
     sasrec.load_plugin(file)
     other = type("Bag", (Last,), {"__module__": "elsewhere"})
-    with pytest.raises(SettingsError, match=r"has the name of that of file .*bag.py; rename one"):
+    with pytest.raises(
+        SettingsError, match=r"has the same name as the one of file .*bag.py; rename one"
+    ):
         sasrec.register_model(other)
 
 
@@ -195,7 +199,7 @@ def test_a_cell_that_is_run_again_replaces_its_model() -> None:
         again = type("Cell", (Last,), {"__module__": "__main__"})
         sasrec.register_model(again)
     assert MODELS["Cell"] is again
-    with pytest.raises(SettingsError, match="'Cell' is defined in the script itself"):
+    with pytest.raises(SettingsError, match="'Cell' is defined in the main script"):
         plugins_here()
 
 
@@ -215,7 +219,7 @@ def test_an_entry_point_must_have_the_name_of_its_class_and_be_the_only_one(
     offer(monkeypatch, Newest=[f"{__name__}:Last"], Twice=["a:Twice", "b:Twice"])
     with pytest.raises(SettingsError, match="the name 'Newest' is not that of the class"):
         MODELS["Newest"]
-    with pytest.raises(SettingsError, match=r"'Twice' is offered by .* and .*; uninstall one"):
+    with pytest.raises(SettingsError, match=r"'Twice' is provided by .* and .*; uninstall one"):
         MODELS["Twice"]
 
 
@@ -240,7 +244,7 @@ def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path
     test = found.metrics["reports"][0]["test"]
     assert test["reciprocal@10"] == test["mrr@10"] > 0
     METRICS._added.clear()
-    with pytest.raises(ModelError, match="needs the metric 'reciprocal' of the module"):
+    with pytest.raises(ModelError, match="needs the metric 'reciprocal' from the module"):
         sasrec.evaluate(tmp_path / "m")
     assert sasrec.evaluate(tmp_path / "m", metrics="mrr", valid_metric="mrr@5").report.test
 
@@ -250,7 +254,7 @@ def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path
     [
         (reciprocal, "wrap the function in sasrec.Metric"),
         (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
-        (sasrec.Metric("mrr", reciprocal), "has the name of the built-in metric 'mrr'"),
+        (sasrec.Metric("mrr", reciprocal), "has the same name as the built-in metric 'mrr'"),
         (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* value a case"),
         (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
     ],

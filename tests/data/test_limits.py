@@ -300,11 +300,11 @@ def test_memory_is_a_bounded_multiple_of_the_file(
 @pytest.mark.parametrize(
     ("kind", "content", "said"),
     [
-        ("settings", "a: [" + "1," * 130_000 + "]", "holds more than 5,000 values"),
-        ("settings", "a: " + "[" * 130_000, "holds more than 5,000 values"),
+        ("settings", "a: [" + "1," * 130_000 + "]", "contains more than 5,000 values"),
+        ("settings", "a: " + "[" * 130_000, "contains more than 5,000 values"),
         ("settings", "a: [" + "1," * 4_900 + "]", "read"),
         ("settings", "a: &a [1]\n" + "".join(f"b{n}: *a\n" for n in range(20_000)), "5,000 values"),
-        ("space", "x choice [" + "1," * 130_000 + "]", "goes on for 260,002 characters"),
+        ("space", "x choice [" + "1," * 130_000 + "]", "has 260,002 characters"),
         ("space", "".join(f"k{n} choice [{'1,' * 8_000}]\n" for n in range(15)), "read"),
         ("json", '{"a": [' + "[]," * 2_000_000 + "1]}", "more than 100,000 lists and objects"),
         ("json", '{"a": [' + '"ab",' * 2_000_000 + '"ab"]}', "2,000,000 values, too many for"),
@@ -369,13 +369,15 @@ def test_values_written_out_are_counted_before_they_are_made(tmp_path: Path) -> 
     path.write_text("topk: [" + "1," * (MOST_WRITTEN - 3) + "]\n")
     assert len(yaml_file(path).values["topk"]) == MOST_WRITTEN - 3
     path.write_text("topk: [" + "1," * (MOST_WRITTEN - 2) + "]\n")
-    with pytest.raises(SettingsError, match=r"many\.yaml holds more than 5,000 values"):
+    with pytest.raises(SettingsError, match=r"many\.yaml contains more than 5,000 values"):
         yaml_file(path)
 
 
 def test_an_endless_value_is_named_by_its_place(tmp_path: Path) -> None:
     text = "1" * (LONGEST_LITERAL + 1)
-    with pytest.raises(SettingsError, match=r"--seed: '1{20}' goes on for 16,385 characters"):
+    with pytest.raises(
+        SettingsError, match=r"--seed: the value that begins with '1{20}' has 16,385 characters"
+    ):
         key_words([f"--seed={text}"])
     path = tmp_path / "hyper.test"
     path.write_text(f"n_layers choice [1,2]\nseed choice {text}\n")

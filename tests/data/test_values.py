@@ -196,8 +196,8 @@ def test_values_keep_the_spelling_they_were_written_in(text, tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
-        ("{'code': [NO]}", "with quotation marks about each text"),
-        ({"code": ["a", None]}, "the list holds null; put it between quotation marks"),
+        ("{'code': [NO]}", "with quotation marks around each text"),
+        ({"code": ["a", None]}, "the list contains null; put it in quotation marks"),
     ],
 )
 def test_filters_that_cannot_be_meant_are_refused(wanted, text):

@@ -138,7 +138,7 @@ def test_a_failing_trial_does_not_end_the_search():
         ({"space": {}, "params_file": "x"}, "give one of"),
         ({"space": {}, "algo": "byaes"}, "did you mean 'bayes'?"),
         ({"params_file": "none.test"}, "none.test cannot be read"),
-        ({"params_file": ""}, "is no ordinary file"),
+        ({"params_file": ""}, "is not a regular file"),
         ({"params_dict": {}}, "params_dict is {'choice'"),
         ({"params_dict": 5}, "params_dict is {'choice'"),
         ({"params_dict": {"choice": ["a"]}}, "under 'choice' stands ['a']"),

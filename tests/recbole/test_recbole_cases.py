@@ -104,7 +104,9 @@ def test_normalize_field_is_obeyed_or_told() -> None:
     with pytest.raises(SettingsError, match=r"'timestmap'; did you mean 'timestamp'\?"):
         Config("SASRec", "shop", config_dict={"normalize_field": ["timestmap"]})
     both = {"normalize_field": ["timestamp"], "normalize_all": True}
-    with pytest.raises(SettingsError, match="normalize_all scales every column; leave norm"):
+    with pytest.raises(
+        SettingsError, match="normalize_all already scales every column; remove norm"
+    ):
         Config("SASRec", "shop", config_dict=both)
 
 

@@ -72,12 +72,12 @@ def test_an_empty_file_has_no_settings(read):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\n  b: 2\n", r"my\.yaml, line 2, column 4: no YAML \("),
-        ("a: [1\n", r"my\.yaml, line 2, column 1: no YAML"),
-        ("- a\n- b\n", r"my\.yaml holds no mapping; write 'key: value' lines"),
-        ("just text", r"my\.yaml holds no mapping"),
-        ("a: 1\nb: 2\na: 3\n", r"my\.yaml, line 3: 'a' stands in line 1 too; keep one"),
-        ("a: !!python/object/apply:os.getcwd []\n", r"my\.yaml, line 1, column 4: no YAML"),
+        ("a: 1\n  b: 2\n", r"my\.yaml, line 2, column 4: invalid YAML \("),
+        ("a: [1\n", r"my\.yaml, line 2, column 1: invalid YAML"),
+        ("- a\n- b\n", r"my\.yaml is not a mapping; write 'key: value' lines"),
+        ("just text", r"my\.yaml is not a mapping"),
+        ("a: 1\nb: 2\na: 3\n", r"my\.yaml, line 3: 'a' is already set in line 1; keep one"),
+        ("a: !!python/object/apply:os.getcwd []\n", r"my\.yaml, line 1, column 4: invalid YAML"),
         (b"a: caf\xe9\n", r"my\.yaml is not UTF-8 text"),
     ],
 )
@@ -98,7 +98,7 @@ def test_references_to_references_are_refused_before_they_are_followed(tmp_path)
         lines.append(f"  - &{other} [{', '.join(['*' + one] * 9)}]")
     path = tmp_path / "bomb.yaml"
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(SettingsError, match=r"bomb\.yaml stands for more than 100,000 values"):
+    with pytest.raises(SettingsError, match=r"bomb\.yaml expands to more than 100,000 values"):
         yaml_file(path)
     path.write_text("topk: &a [1, *a]\n")
     with pytest.raises(SettingsError, match=r"bomb\.yaml"):

@@ -82,13 +82,13 @@ def test_written_settings_can_be_read_again() -> None:
     [
         (
             {"dataset": "x"},
-            "unknown key 'dataset'; data are named by --data, and 'sasrec recbole run' takes "
-            "RecBole's files as is",
+            "unknown key 'dataset'; choose the data with --data, or run "
+            "RecBole's files with 'sasrec recbole run'",
         ),
         (
             {"model": "x"},
-            "unknown key 'model'; models are named by --model, and 'sasrec recbole run' takes "
-            "RecBole's files as is",
+            "unknown key 'model'; choose the model with --model, or run "
+            "RecBole's files with 'sasrec recbole run'",
         ),
         ({"learnign_rate": 1}, "unknown key 'learnign_rate'; did you mean 'learning_rate'?"),
         ({"train_batchsize": 1}, "unknown key 'train_batchsize'; did you mean 'train_batch_size'?"),
@@ -309,37 +309,37 @@ def test_negatives_of_recbole_become_ours() -> None:
     [
         (
             {"loss_type": "CE", "train_neg_sample_args": {"distribution": "uniform"}},
-            "loss_type CE compares with all items and takes no negatives",
+            "loss_type CE compares with all items and uses no negatives",
         ),
         ({"loss_type": "BPR", "train_neg_sample_args": None}, "loss_type BPR needs negatives"),
         ({"train_neg_sample_args": {"distrbution": "uniform"}}, "did you mean 'distribution'?"),
         ({"train_neg_sample_args": {"distribution": "unifrom"}}, "did you mean 'uniform'?"),
-        ({"train_neg_sample_args": 3}, "it takes a dict"),
-        ({"eval_args": {"split": {"XS": 1}}}, "split by 'XS' is unknown"),
-        ({"eval_args": {"split": {"RS": [1]}}}, "it takes three shares"),
+        ({"train_neg_sample_args": 3}, "it must be a dict"),
+        ({"eval_args": {"split": {"XS": 1}}}, "unknown split 'XS'"),
+        ({"eval_args": {"split": {"RS": [1]}}}, "it needs three shares"),
         ({"eval_args": {"split": "LS"}}, "write {'LS': 'valid_and_test'}"),
-        ({"eval_args": {"order": "RO"}}, "a model of order needs 'TO'"),
+        ({"eval_args": {"order": "RO"}}, "sequential models need 'TO'"),
         ({"eval_args": {"group_by": "item"}}, "choose 'user' or 'none'"),
-        ({"eval_args": {"mode": "labeled"}}, "'labeled' needs labels"),
+        ({"eval_args": {"mode": "labeled"}}, "mode 'labeled' is not available"),
         ({"eval_args": {"mode": "unix"}}, "mode is 'unix'; choose 'full'"),
-        ({"eval_args": {"mode": {}}}, "name valid, test or both"),
-        ({"eval_args": {"split": {"RS": [0, 0, 0]}}}, "that of training is above 0"),
-        ({"eval_args": {"split": {"TS": [1, -1, 1]}}}, "finite numbers from 0"),
+        ({"eval_args": {"mode": {}}}, "give 'valid', 'test' or both"),
+        ({"eval_args": {"split": {"RS": [0, 0, 0]}}}, "share of training must be above 0"),
+        ({"eval_args": {"split": {"TS": [1, -1, 1]}}}, "must be finite and not negative"),
         ({"eval_args": {"mode": "uni999999"}}, "mode is 'uni999999'"),
-        ({"valid_metric": "mrr@99999999999"}, "names no cut-off from 1 to 99999"),
-        ({"user_inter_num_interval": 5}, "an interval is a text such as '[5,inf)'"),
+        ({"valid_metric": "mrr@99999999999"}, "has no cut-off from 1 to 99999"),
+        ({"user_inter_num_interval": 5}, "an interval is text, such as '[5,inf)'"),
         ({"benchmark_filename": ["../x", "b", "c"]}, "benchmark_filename"),
         ({"gpu_id": "0,x"}, "gpu_id"),
         ({"preset": ["recbole"]}, "unknown preset ['recbole']"),
         (
             {"loss_type": "BPR", "train_neg_sample_args": {"dynamic": True}},
-            "dynamic needs candidate_num",
+            "dynamic needs a candidate_num of at least 1",
         ),
         ({"repeatable": False}, "set remove_seen=True"),
-        ({"use_gpu": "perhaps"}, "it is True or False"),
+        ({"use_gpu": "perhaps"}, "it must be True or False"),
         ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),
-        ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both name 'inter'"),
-        ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "not 'x' twice"),
+        ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both contain 'inter'"),
+        ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "'x' is used twice"),
         ({"eval_args": {"mode": "uni9"}, "metrics": "itemcoverage"}, "needs full ranking"),
     ],
 )
@@ -459,11 +459,11 @@ def test_a_loss_a_model_cannot_have_is_refused_before_anything_is_trained() -> N
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"ratios": [0.8, 0.2]}, r"ratios is \[0.8, 0.2\]: it lacks a value"),
-        ({"split_files": ["train"]}, "it needs at least 2 values, not 1"),
-        ({"split_files": list("abcd")}, "it takes at most 3 values, not 4"),
-        ({"split_files": "train"}, "it needs a list, in square brackets"),
-        ({"value_intervals": {"rating": {"min": 2}}}, "it needs a text"),
+        ({"ratios": [0.8, 0.2]}, r"ratios is \[0.8, 0.2\]: a value is missing"),
+        ({"split_files": ["train"]}, "it must have at least 2 values, not 1"),
+        ({"split_files": list("abcd")}, "it must have at most 3 values, not 4"),
+        ({"split_files": "train"}, "it must be a list, in square brackets"),
+        ({"value_intervals": {"rating": {"min": 2}}}, "it must be text"),
     ],
 )
 def test_values_of_a_wrong_form_are_told_in_words(settings, text):

@@ -1,4 +1,4 @@
-"""Layers of settings: keys become our names within each, and a later one wins over an earlier."""
+"""Merges layers of settings: translates keys to our names; later layers override earlier ones."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
 ELSEWHERE = {
-    "model": "; models are named by --model, and 'sasrec recbole run' takes RecBole's files as is",
-    "dataset": "; data are named by --data, and 'sasrec recbole run' takes RecBole's files as is",
+    "model": "; choose the model with --model, or run RecBole's files with 'sasrec recbole run'",
+    "dataset": "; choose the data with --data, or run RecBole's files with 'sasrec recbole run'",
 }
-"""Keys of RecBole's files that are no settings here, to what to do with them."""
+"""Keys of RecBole's files that are not settings here, to the hint for the error text."""
 
 
 @dataclass(slots=True)
 class Laid:
-    """What layers come to once they are laid over each other.
+    """The settings that result from merging layers.
 
     Attributes:
         values: Our name of each setting to its value, not yet checked.
         origins: Setting to where its value comes from.
-        unheard: Keys that mean nothing here.
-        doubtful: Settings that a misspelt key probably stands for.
+        unheard: RecBole's keys that have no effect here.
+        doubtful: Settings that a misspelt key was probably meant to set.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -44,10 +44,10 @@ class Laid:
 
 
 def classes_of(model: str) -> dict[str, type[Settings]]:
-    """Return the groups of settings a model has.
+    """Return the classes of all groups of settings for a model.
 
     Args:
-        model: Its name.
+        model: Name of the model.
 
     Returns:
         Name of the group to its class.
@@ -62,13 +62,13 @@ def classes_of(model: str) -> dict[str, type[Settings]]:
 
 
 def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
-    """Return every name a setting may be given by, ours and RecBole's, to ours.
+    """Return all accepted names of the settings, ours and RecBole's.
 
     Args:
-        classes: From ``classes_of``.
+        classes: The result of ``classes_of``.
 
     Returns:
-        Name to our name.
+        Accepted name to our name.
     """
     names = {name: name for kind in classes.values() for name in kind.model_fields}
     for kind in classes.values():
@@ -82,16 +82,16 @@ def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
 def on_preset(
     layers: Sequence[Layer], preset: str | None, model: str, mistakes: Mistakes
 ) -> tuple[str | None, list[Layer]]:
-    """Return the preset's name, and the layers upon what model and preset begin with.
+    """Return the preset's name, and the layers preceded by those of the model and the preset.
 
     Args:
-        layers: From the weakest to the strongest; their key ``preset`` is taken out.
-        preset: Its name where no layer says.
+        layers: Layers, in order of increasing priority; the key ``preset`` is removed from them.
+        preset: Name of the preset if no layer contains the key ``preset``.
         model: Name of the model.
-        mistakes: Where it goes that the preset is unknown, or not for this model.
+        mistakes: Receives a mistake if the preset is unknown or not for this model.
 
     Returns:
-        The name or None, and the layers.
+        The name of the preset or None, and all layers.
     """
     origin = PYTHON
     for layer in layers:
@@ -111,15 +111,15 @@ def on_preset(
 
 
 def _check_preset(preset: object, model: str, origin: Origin) -> None:
-    """Refuse a preset that is unknown, or not for a model.
+    """Reject a preset that is unknown, or not for this model.
 
     Args:
-        preset: As given.
+        preset: The preset, as given.
         model: Name of the model.
-        origin: Where it is given.
+        origin: Where the preset was given.
 
     Raises:
-        SettingsError: It is refused.
+        SettingsError: The preset is unknown, or not for this model.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SettingsError(
@@ -128,17 +128,18 @@ def _check_preset(preset: object, model: str, origin: Origin) -> None:
         )
     if model != "SASRec" and preset != "recbole":
         raise SettingsError(
-            f"{origin.before}preset {preset!r} is for SASRec; {model} takes none, or 'recbole'"
+            f"{origin.before}preset {preset!r} is only for SASRec; for {model}, use no preset or "
+            "'recbole'"
         )
 
 
 def laid(layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes) -> Laid:
-    """Return what layers come to.
+    """Merge layers of settings.
 
     Args:
-        layers: From the weakest to the strongest.
-        names: Every name a setting may be given by, to ours.
-        mistakes: Where keys go that are unknown, given twice, or cannot be translated.
+        layers: Layers, in order of increasing priority.
+        names: Accepted name of a setting to our name.
+        mistakes: Receives keys that are unknown, given twice, or cannot be translated.
 
     Returns:
         Values, not yet checked, and where they come from.
@@ -154,9 +155,10 @@ def laid(layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes) 
 
 
 def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers without keys of several settings that a later layer has as well.
+    """Return the layers without keys in ``TRANSLATED`` that a later layer sets as well.
 
-    As in RecBole, such a key is replaced as a whole; what it said before is not looked at.
+    Each of these keys stands for several settings. As in RecBole, a later value replaces the
+    whole key; the earlier value is ignored.
     """
     kept: list[Layer] = []
     replaced: set[str] = set()
@@ -168,12 +170,12 @@ def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
 
 
 def _renamed(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> Laid:
-    """Return what the keys of one layer mean.
+    """Translate the keys of one layer to our names.
 
     Args:
-        layer: Keys as written.
-        names: Every name a setting may be given by, to ours.
-        mistakes: Where those go that are unknown, given twice, or cannot be translated.
+        layer: The layer, with keys as written.
+        names: Accepted name of a setting to our name.
+        mistakes: Receives keys that are unknown, given twice, or cannot be translated.
 
     Returns:
         Our names and their values.
@@ -208,7 +210,7 @@ def _unknown(key: object, origin: Origin, known: Sequence[str]) -> str:
 def _set(
     found: Laid, pairs: Mapping[str, Any], key: str, origin: Origin, mistakes: Mistakes
 ) -> None:
-    """Set what a key stands for, unless another key of the layer has set it to something else."""
+    """Set the settings of a key, unless another key of the layer set them to another value."""
     for name, value in pairs.items():
         values: tuple[Any, ...] = (value,)
         if name in found.values:

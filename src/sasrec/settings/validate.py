@@ -1,4 +1,4 @@
-"""Values of settings are checked, group by group; what pydantic says of them is put in words."""
+"""Checks the values of each group of settings and turns pydantic's errors into plain messages."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 
 IN_WORDS = {
-    "missing": "it lacks a value",
-    "string_type": "it needs a text",
-    "too_long": "it takes at most {max_length} values, not {actual_length}",
-    "too_short": "it needs at least {min_length} values, not {actual_length}",
-    "tuple_type": "it needs a list, in square brackets",
+    "missing": "a value is missing",
+    "string_type": "it must be text",
+    "too_long": "it must have at most {max_length} values, not {actual_length}",
+    "too_short": "it must have at least {min_length} values, not {actual_length}",
+    "tuple_type": "it must be a list, in square brackets",
 }
-"""Kind of pydantic's error to what to say of it, where its own words are those of programmers."""
+"""Type of a pydantic error to our message, where pydantic's own message is too technical."""
 LONGEST_VALUE = 200
-"""Characters of a wrong value that an error text repeats."""
+"""Maximum characters of a wrong value that are shown in an error text."""
 
 
 @dataclass(slots=True)
 class Checks:
-    """What is needed to check values and to say what is wrong with them.
+    """Context for checking values and reporting mistakes.
 
     Attributes:
         origins: Setting to where its value comes from.
-        names: Every name a setting may be given by, to ours.
-        mistakes: Where mistakes go.
-        doubtful: Settings whose value is wrong or was given under a misspelt key. A contradiction
-            that names one of them may be none, and is not told.
+        names: Accepted name of a setting to our name.
+        mistakes: Receives the mistakes.
+        doubtful: Settings whose value is wrong, or was given under a misspelt key. Contradictions
+            that involve one of them are not reported, because they may disappear once it is fixed.
     """
 
     origins: Mapping[str, Origin]
@@ -44,13 +44,13 @@ class Checks:
     doubtful: set[str] = field(default_factory=set)
 
     def contradiction(self, text: str) -> set[str]:
-        """Keep a mistake that lies between several settings, with the files they stand in.
+        """Add a mistake that involves several settings, with the files that contain them.
 
         Args:
-            text: What is wrong, naming the settings.
+            text: Error text, which contains the names of the settings.
 
         Returns:
-            The settings it names.
+            Our names of the settings in the text.
         """
         words = set(re.findall(r"\w+", text))
         named = {self.names[word] for word in words & self.names.keys()}
@@ -63,18 +63,19 @@ class Checks:
 
 
 def validated(kind: type[Settings], values: Mapping[str, Any], checks: Checks) -> Settings | None:
-    """Return a group of settings with its values checked.
+    """Return a group of settings with checked values.
 
-    Values that are wrong, or contradict each other, give way to the defaults, so that the others
-    are checked as well.
+    Values that are wrong or contradict each other are replaced by the defaults, so that the other
+    values are checked as well.
 
     Args:
         kind: Class of the group.
         values: Setting to value.
-        checks: Where mistakes go.
+        checks: Receives the mistakes.
 
     Returns:
-        The group, of use only if there was no mistake; None if even the defaults are wrong.
+        The group, which may only be used if there was no mistake; None if even the defaults are
+        wrong.
     """
     try:
         return kind(**values)
@@ -85,11 +86,11 @@ def validated(kind: type[Settings], values: Mapping[str, Any], checks: Checks) -
 
 
 def _told(error: ValidationError, checks: Checks) -> set[str]:
-    """Tell what is wrong.
+    """Add the mistakes of a pydantic error to ``checks``.
 
     Args:
-        error: Of a group.
-        checks: Where mistakes go.
+        error: The error that a group raised.
+        checks: Receives the mistakes.
 
     Returns:
         The settings that are wrong, or contradict each other.
@@ -101,7 +102,7 @@ def _told(error: ValidationError, checks: Checks) -> set[str]:
             message = IN_WORDS[each["type"]].format_map(each.get("ctx", {}))
         if not each["loc"]:
             wrong |= checks.contradiction(message)
-        elif (name := str(each["loc"][0])) not in wrong:  # of a list, the first wrong value
+        elif (name := str(each["loc"][0])) not in wrong:  # in a list, only the first wrong value
             wrong.add(name)
             choices = each.get("ctx", {}).get("expected", "").replace("'", "")
             meant = filter(None, choices.replace(" or ", ", ").split(", "))
