@@ -162,7 +162,7 @@ def test_what_does_not_fit_together_is_said() -> None:
         ("import recbole; recbole.config.Config", ""),
         ("from recbole.model.sequential_recommender import BERT4Rec, Caser, FPMC, TransRec", ""),
         ("from recbole.model.sequential_recommender import STAMP", "use GRU4Rec instead"),
-        ("from recbole.model.sequential_recommender.s3rec import S3Rec", "SASRec does the same"),
+        ("from recbole.model.sequential_recommender.s3rec import S3Rec", "use SASRec instead"),
         ("from recbole.model.general_recommender import LightGCN", "use BPR instead"),
         ("from recbole.model.context_aware_recommender import DeepFM", "no recbole.model.context"),
         ("from recbole.data import Interaction", "no recbole.data.Interaction; this module has cr"),
@@ -180,7 +180,7 @@ def test_names_are_there_or_said_to_be_missing(line: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("S3Rec", "'S3Rec'; of RecBole's models this one is not here, and SASRec does the same"),
+        ("S3Rec", "'S3Rec'; this model of RecBole is not available here, use SASRec instead"),
         ("sasrecf", "use SASRec instead"),
         ("NARM", "use GRU4Rec instead"),
         ("LightGCN", "use BPR instead"),

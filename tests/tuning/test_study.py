@@ -80,7 +80,7 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
         tried.append((settings["a"], settings["b"][0]))
         return score_of(settings)
 
-    with pytest.raises(Interrupted, match="what is done is kept"):
+    with pytest.raises(Interrupted, match="finished trials are kept"):
         Search(plan(), storage=where, name="s").run(stopping, quiet)
     again = Search(plan(), storage=where, name="s")
     assert len(again.done()) == 3
@@ -212,7 +212,7 @@ def test_a_failing_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
     told: list[Standing] = []
     search.run(failing, told.append)
     outcomes = Counter(standing.outcome for standing in told)
-    unmeasured = "failed: no validation gave a number"
+    unmeasured = "failed: the validation score is NaN or infinite"
     assert outcomes == {"finished": 2, "failed: no good": 2, unmeasured: 2}
     best = search.best()
     assert best is not None
@@ -242,10 +242,10 @@ def test_ranges_are_searched_within_their_bounds(algorithm: str, tmp_path: Path)
 def test_limits_end_a_search(tmp_path: Path) -> None:
     early = Search(plan(early_stop=1, seed=3), storage=str(tmp_path / "a"), name="s")
     reason = early.run(lambda settings, observer: 1.0, quiet)
-    assert reason == "1 trials in a row brought no progress"
+    assert reason == "1 trial in a row without a new best score"
     assert len(early.done()) == 2
     late = Search(plan(minutes=0.0), storage=str(tmp_path / "b"), name="s")
-    assert late.run(train, quiet) == "0 minutes are over"
+    assert late.run(train, quiet) == "the limit of 0 minutes is reached"
 
 
 def test_another_space_in_the_same_study_is_refused(tmp_path: Path) -> None:
@@ -332,7 +332,9 @@ def test_a_full_disk_ends_a_search_with_what_to_do(
     def full(settings: dict[str, Any], observer: Observer) -> float:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(SettingsError, match=r"s.journal cannot be written: No space.*goes on"):
+    with pytest.raises(
+        SettingsError, match=r"s.journal cannot be written: No space.*run the same command again"
+    ):
         search.run(full, quiet)
 
 

@@ -1,7 +1,7 @@
-"""Helpers: further processes of this machine at work on the same study.
+"""Worker processes on this machine that run trials of the same study in parallel.
 
-A trial of a small network leaves much of a second core idle; two trials with a core each are done
-sooner than two after each other with both (``docs/results.md``).
+A trial of a small network does not use a second core well: two parallel trials with one core each
+finish sooner than two sequential trials with both cores (``docs/results.md``).
 """
 
 from __future__ import annotations
@@ -32,22 +32,23 @@ from sasrec.tuning.trainings import Trainings
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 20.0
-"""How long a helper may take to put its trial back once it was asked to stop."""
+"""Seconds a worker process has to queue its trial again after SIGTERM, before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """All a process needs to take part in a search; can be sent to another one.
+    """Everything a process needs to take part in a search; picklable.
 
     Attributes:
         plan: How to search.
-        storage: A file or a database URL; None keeps the study in memory, and takes no helpers.
-        study: Its name.
-        data: Name or path of the data set; empty for a data frame, which takes no helpers.
+        storage: A file or a database URL; None keeps the study in memory, without worker processes.
+        study: Name of the study.
+        data: Name or path of the data set; empty for a data frame, which allows no worker
+            processes.
         model: Name of the model.
-        preset: Name of settings to begin with, or None.
-        fixed: Settings of all trials, by our names.
-        fingerprint: Of the data.
+        preset: Name of the preset, or None.
+        fixed: Settings that all trials have in common, by our names.
+        fingerprint: Fingerprint of the data.
     """
 
     plan: SearchPlan
@@ -60,13 +61,13 @@ class Task:
     fingerprint: str
 
     def search(self) -> Search:
-        """Open the study, or make it.
+        """Open the study, or create it.
 
         Returns:
             The search of this process.
 
         Raises:
-            SettingsError: The storage cannot be used, or its study is about something else.
+            SettingsError: The storage cannot be used, or it contains a different study.
         """
         about = {
             "model": self.model,
@@ -80,20 +81,21 @@ class Task:
 def search_together(
     task: Task, search: Search, train: Train, *, told: Callable[[Standing], None], jobs: int
 ) -> str:
-    """Do trials, several at a time, until there are none left or a limit is reached.
+    """Run trials in parallel until none are left or a limit is reached.
 
     Args:
-        task: What the helpers are to do.
-        search: Of this process, which takes part.
-        train: Trains with some settings.
-        told: Hears how the search stands after each trial of any process; importable by its name.
-        jobs: Trials at a time; 1 needs no helper.
+        task: The search, for the worker processes.
+        search: The search, for this process, which also runs trials.
+        train: Trains with given settings.
+        told: Called with the progress of the search after each trial, in the process that ran it;
+            it must be importable.
+        jobs: Number of parallel trials; 1 starts no worker process.
 
     Returns:
-        Why the search ended, in words.
+        Why the search ended, as text.
 
     Raises:
-        Interrupted: Ctrl-C; the trials at hand are queued again.
+        Interrupted: Ctrl-C was pressed; the running trials are queued again.
         SettingsError: The storage cannot be written.
     """
     if jobs == 1:
@@ -105,22 +107,23 @@ def search_together(
                 other.join()
                 if other.exitcode is not None and other.exitcode < 0:
                     logger.error(
-                        "a helper was killed (signal %d; out of memory?); its trial is done again",
+                        "a worker process was killed by signal %d (out of memory?); its trial is "
+                        "repeated",
                         -other.exitcode,
                     )
         except KeyboardInterrupt:
-            raise Interrupted("the search was stopped; what is done is kept") from None
-        return search.run(train, told)  # what a helper that died may have left
+            raise Interrupted("the search was stopped; finished trials are kept") from None
+        return search.run(train, told)  # repeats trials of workers that died
 
 
 @contextmanager
 def shared_cores(jobs: int) -> Iterator[None]:
-    """Leave each of several processes its share of the cores.
+    """Limit PyTorch's threads in the ``with`` block to this process's share of the cores.
 
-    Threads of several trainings that wait for each other's core would be slow.
+    Trainings with more threads than cores would slow each other down.
 
     Args:
-        jobs: Processes at work.
+        jobs: Number of parallel processes.
 
     Yields:
         Nothing.
@@ -139,12 +142,12 @@ def shared_cores(jobs: int) -> Iterator[None]:
 def _helpers(
     task: Task, told: Callable[[Standing], None], count: int
 ) -> Iterator[list[BaseProcess]]:
-    """Start helpers; whatever happens, none outlives the block.
+    """Start worker processes; all of them have ended when the ``with`` block is left.
 
     Args:
-        task: What they are to do.
-        told: Hears how the search stands.
-        count: How many.
+        task: The search.
+        told: Called with the progress of the search after each trial.
+        count: Number of worker processes.
 
     Yields:
         The processes.
@@ -156,7 +159,7 @@ def _helpers(
         for _ in range(count)
     ]
     try:
-        # Ctrl-C is ours to hear and to pass on.
+        # Workers ignore Ctrl-C; this process handles it and stops them.
         with nameless_main(), deaf_to_interrupts(), safe_path():
             for other in others:
                 other.start()
@@ -171,7 +174,7 @@ def _helpers(
 
 
 def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
-    """Take part in a search; run in a process of its own."""
+    """Run trials of a search in a worker process."""
     from sasrec.settings.resolve import resolve_settings
 
     guard_streams()
@@ -184,13 +187,13 @@ def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
         with shared_cores(jobs):
             task.search().run(trainings.score, told)
     except (KeyboardInterrupt, Interrupted):
-        pass  # the process that has started us says so
+        pass  # the parent process reports it
     except SasrecError as error:
-        logger.error("a helper of the search ended: %s", error)
+        logger.error("a worker process of the search failed: %s", error)
 
 
 def _end_with_parent() -> None:
-    """End this process as SIGTERM does, giving its trial back, once its parent is gone."""
+    """Send SIGTERM to this process when its parent ends, so that its trial is queued again."""
 
     def watch() -> None:
         parent = parent_process()

@@ -1,6 +1,6 @@
-"""tune: settings are searched on the validation cases, and the best are trained again and tested.
+"""Searches settings by their validation score; the best are then trained again and tested.
 
-The test cases are looked at once, for the best settings.
+The test cases are only used at the end, for the best settings.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be searched, and how.
+    """A request for a search.
 
     Attributes:
-        run: Settings of all trials.
-        space: What is searched; None for the built-in space of SASRec.
-        options: How.
-        folder: Where what is found goes; None writes nothing.
+        run: Settings that all trials have in common.
+        space: The parameters to search; None for the built-in space of SASRec.
+        options: How to search.
+        folder: Folder for the results; None writes nothing.
     """
 
     run: RunSettings
@@ -53,7 +53,7 @@ class Asked:
     folder: Path | None
 
     def __post_init__(self) -> None:
-        """Check what can be checked without data.
+        """Check everything that can be checked without the data.
 
         Raises:
             SettingsError: There is no built-in space, or a name in the space cannot be searched.
@@ -64,15 +64,15 @@ class Asked:
             self.options.plan(self.space, self.run)
         elif name != "SASRec":
             raise SettingsError(
-                f"the built-in space is for SASRec only; give a space for {name} (--params FILE)"
+                f"the built-in space is only for SASRec; give a space for {name} (--params FILE)"
             )
 
 
 def log_standing(standing: Standing) -> None:
-    """Write to the log how a search stands.
+    """Log the progress of a search.
 
     Args:
-        standing: After a trial.
+        standing: The progress after a trial.
     """
     logger.info(
         "trial %d of %d: %s, score %s, best %s: %s",
@@ -87,12 +87,12 @@ def log_standing(standing: Standing) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who hears how a search goes.
+    """Callbacks for the progress of a search.
 
     Attributes:
-        note: Told what happens, in sentences.
-        ended: Told how the search stands after each trial; importable by its name.
-        fetching: Told how a download goes.
+        note: Called with a message when something happens.
+        ended: Called with the progress of the search after each trial; it must be importable.
+        fetching: Called with the progress of a download.
     """
 
     note: Callable[[str], None] = logger.info
@@ -110,29 +110,29 @@ def tune(
     options: SearchOptions = SearchOptions(),  # noqa: B008 - frozen
     **keywords: Unpack[Keywords],
 ) -> Found:
-    """Search settings on the validation cases; test the best once.
+    """Search settings by their validation score, and test the best.
 
     >>> found = tune("ml-100k", {"choice": {"n_layers": [1, 2]}}, epochs=50)  # doctest: +SKIP
     >>> train("ml-100k", found.all_settings)  # doctest: +SKIP
 
     Args:
         data: A name, a path, or a Polars or pandas data frame.
-        space: From ``choice``, ``uniform``, ``quniform`` or ``loguniform`` to names to values; or
-            a file of them; None takes a built-in space of SASRec.
-        settings: Settings of all trials.
+        space: Kind (``choice``, ``uniform``, ``quniform`` or ``loguniform``) to name to values, or
+            a file with a space; None uses the built-in space of SASRec.
+        settings: Settings that all trials have in common.
         model: Name of the model.
-        out: Folder for the best settings, a report, and the search itself, which the same call
-            goes on with. None keeps nothing.
+        out: Folder for the best settings, a report, and the study, so that the same call resumes
+            an interrupted search. None writes nothing.
         options: How to search, and for how long.
-        **keywords: Settings of all trials by name; they win over ``settings``.
+        **keywords: Settings that all trials have in common, by name; they override ``settings``.
 
     Returns:
-        The best settings, and what they came to.
+        The best settings, with their scores.
 
     Raises:
         SasrecError: The space, a setting, the data or the storage cannot be used.
-        Interrupted: The search was stopped; what is done is kept if there is a storage.
-    """  # raised by the parts
+        Interrupted: The search was stopped; finished trials are kept if there is a storage.
+    """  # raised in the functions it calls
     name = model_called(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
     folder = None if out is None else Path(out).expanduser()
@@ -145,11 +145,11 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
 
     Args:
         data: A name, a path, or a data frame.
-        asked: What is to be searched, and how.
-        listeners: Told how it goes.
+        asked: The request.
+        listeners: Callbacks for the progress.
 
     Returns:
-        The best settings, and what they came to.
+        The best settings, with their scores.
     """
     corpus = load_corpus(data, asked.run.data, listeners.fetching)
     prepared = prepare(corpus, asked.run)
@@ -158,7 +158,7 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
     trainings = Trainings(prepared, fixed, model=run.model_name, preset=run.preset)
     search = task.search()
     if asked.folder is not None:
-        made_folder(asked.folder)  # only now, as a storage that is refused leaves none behind
+        made_folder(asked.folder)  # only now, so that a rejected storage leaves no folder
     _run(search, task, trainings, jobs=asked.options.jobs, listeners=listeners)
     found = found_by(
         search,
@@ -168,7 +168,7 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
         fixed=fixed,
     )
     if asked.folder is not None:
-        write_settings(found, asked.folder)  # before the tests, which may take long
+        write_settings(found, asked.folder)  # before the tests, which may take a long time
     seeds = range(task.plan.seed, task.plan.seed + asked.options.seeds)
     found = replace(
         found, tests=_tests(trainings, found, seeds, listeners=listeners), folder=asked.folder
@@ -180,10 +180,10 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
 
 
 def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
-    """Return what this process and its helpers are to do.
+    """Return the search for this process and the worker processes.
 
     Raises:
-        SettingsError: Helpers could not read the data or find the storage.
+        SettingsError: Worker processes could not open the data or the storage.
     """
     options, fixed = asked.options, asked.run.given()
     space = built_in_space(prepared, fixed) if asked.space is None else asked.space
@@ -192,8 +192,8 @@ def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
         storage = str(made_folder(asked.folder) / "study.journal")
     if options.jobs > 1 and (storage is None or not isinstance(data, str | Path)):
         raise SettingsError(
-            "several jobs need data and a storage that each of them can open; give the path of the "
-            "data, and 'out' or 'storage'"
+            "with several jobs, each process must open the data and the storage; give the data as "
+            "a name or path, and set 'out' or 'storage'"
         )
     return Task(
         options.plan(space, asked.run),
@@ -210,29 +210,29 @@ def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
 def _run(
     search: Search, task: Task, trainings: Trainings, *, jobs: int, listeners: Listeners
 ) -> None:
-    """Do the trials of a search.
+    """Run the trials of a search.
 
     Raises:
-        Interrupted: It was stopped.
+        Interrupted: The search was stopped.
     """
     where = "memory" if task.storage is None else shown_storage(task.storage)
     if done := len(search.done()):
-        listeners.note(f"{where}: going on after {done} of {task.plan.total} trials")
+        listeners.note(f"{where}: resuming after {done} of {task.plan.total} trials")
     try:
         reason = search_together(task, search, trainings.score, told=listeners.ended, jobs=jobs)
     except Interrupted as error:
         if task.storage is None:
             raise Interrupted("the search was stopped") from None
-        raise Interrupted(f"{error} in {where}; the same command goes on from there") from None
+        raise Interrupted(f"{error} in {where}; run the same command again to resume") from None
     listeners.note(f"search ended: {reason}")
 
 
 def _tests(
     trainings: Trainings, found: Found, seeds: range, *, listeners: Listeners
 ) -> list[dict[str, float]]:
-    """Return what the best settings come to in the test, for each seed."""
+    """Return the test metrics of the best settings, for each seed."""
     tests = []
     for seed in seeds:
-        listeners.note(f"training the best again, seed {seed} (not with --seeds 0)")
+        listeners.note(f"training the best settings again with seed {seed} (--seeds 0 skips this)")
         tests.append(trainings.test(found.settings, seed))
     return tests
