@@ -15,7 +15,7 @@ from torch import nn
 import sasrec
 from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.settings import parts, plugins, providers
-from sasrec.settings.plugins import TABLES, plugins_here, with_plugins
+from sasrec.settings.plugins import TABLES, call_with_plugins, loaded_plugins
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 DATA = "synthetic:users=40,items=20,length=8,topics=4"
@@ -200,14 +200,14 @@ def test_a_cell_that_is_run_again_replaces_its_model() -> None:
         sasrec.register_model(again)
     assert MODELS["Cell"] is again
     with pytest.raises(SettingsError, match="'Cell' is defined in the main script"):
-        plugins_here()
+        loaded_plugins()
 
 
 def test_an_entry_point_is_loaded_when_its_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, Last=[f"{__name__}:Last"], Broken=["no_such_module:Broken"])
     assert "Broken" in MODELS
     assert MODELS.called("last") == "Last"
-    assert not MODELS.added()
+    assert not MODELS.external()
     assert MODELS["Last"] is Last
     with pytest.raises(SettingsError, match="'Broken' of package unknown cannot be loaded"):
         MODELS["Broken"]
@@ -337,11 +337,11 @@ def test_another_process_is_handed_the_files_and_modules(
 ) -> None:
     sasrec.load_plugin(file)
     sasrec.register_model(Last)
-    handed = plugins_here()
+    handed = loaded_plugins()
     assert (handed.files, handed.modules) == ((file,), (__name__,))
     monkeypatch.setattr(MODELS, "_added", {})
     monkeypatch.setattr(plugins, "_loaded", {})
-    assert "Bag" in with_plugins(plugins.Plugins(handed.files, ()), names_known)
+    assert "Bag" in call_with_plugins(plugins.Plugins(handed.files, ()), names_known)
 
 
 def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:

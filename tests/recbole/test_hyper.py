@@ -141,7 +141,7 @@ def test_a_failing_trial_does_not_end_the_search():
         ({"params_file": ""}, "is not a regular file"),
         ({"params_dict": {}}, "params_dict must be like {'choice'"),
         ({"params_dict": 5}, "params_dict must be like {'choice'"),
-        ({"params_dict": {"choice": ["a"]}}, "under 'choice' stands ['a']"),
+        ({"params_dict": {"choice": ["a"]}}, "under 'choice' it has ['a']"),
         ({"params_dict": {"uniform": {"a": [float("nan"), 1]}}}, "bounds must be at most"),
         ({"params_dict": {"loguniform": {"a": [1, 800]}}}, "bounds must be at most 700"),
         ({"space": {"choice": {"a": [1]}}, "max_evals": 0}, "max_evals is 0"),

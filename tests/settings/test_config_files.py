@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from sasrec.errors import SettingsError
-from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.files import layer_from_options, yaml_file
 from sasrec.settings.literals import literal
 from sasrec.settings.resolve import resolve_layers
 from sasrec.settings.written import plain, spelling
@@ -34,10 +34,10 @@ def test_texts_are_literals_where_they_spell_one(text, value):
 
 
 def test_words_of_a_command_line():
-    layer = key_words(["--n-layers=3", "--topk", "[5,10]", "--n_layers=3"])
+    layer = layer_from_options(["--n-layers=3", "--topk", "[5,10]", "--n_layers=3"])
     assert layer.values == {"n_layers": 3, "topk": [5, 10]}
     with pytest.raises(SettingsError, match="--seed is given twice, as 1 and 2; keep one"):
-        key_words(["--seed=1", "--seed=2"])
+        layer_from_options(["--seed=1", "--seed=2"])
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_words_are_flags_where_a_flag_is_wanted(read, text, value):
 def test_numbers_are_texts_as_they_were_spelled_where_a_text_is_wanted(read):
     data = resolve_layers([read("item_column: 010\nuser_column: 1.10\n")]).data
     assert (data.item_column, data.user_column) == ("010", "1.10")
-    data = resolve_layers([key_words(["--item_column=010", "--user_column=1.10"])]).data
+    data = resolve_layers([layer_from_options(["--item_column=010", "--user_column=1.10"])]).data
     assert (data.item_column, data.user_column) == ("010", "1.10")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sasrec.comparison.compare import settings_of_all
 from sasrec.errors import SettingsError, SeveralMistakesError
-from sasrec.settings.files import Layer, given_layers, key_words, yaml_file
+from sasrec.settings.files import Layer, layer_from_options, read_layers, yaml_file
 from sasrec.settings.origin import PYTHON
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import adapted, resolve_layers, resolve_settings
@@ -36,7 +36,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_mistakes_in_two_files_and_on_the_command_line_are_told_together(files: list[str]) -> None:
     with pytest.raises(SeveralMistakesError) as caught:
-        resolve_layers(given_layers(files, ["--n_layer=2", "--seed=x"]))
+        resolve_layers(read_layers(files, ["--n_layer=2", "--seed=x"]))
     unknown, on_line, length, activation, seed = caught.value.mistakes
     assert unknown == (
         "unknown key 'learnign_rate' in a.yaml, line 2; did you mean 'learning_rate'?"
@@ -168,7 +168,7 @@ def test_a_model_and_its_protocol_are_checked_too() -> None:
 def test_words_and_files_that_cannot_be_read_are_told_together(files: list[str]) -> None:
     Path("a.yaml").write_text("a: 1\nb: 2\na: 3\nb: 4\n")
     with pytest.raises(SeveralMistakesError) as caught:
-        given_layers(["a.yaml", "none.yaml"], ["seed=3", "--epochs=1", "--epochs=2", "--topk"])
+        read_layers(["a.yaml", "none.yaml"], ["seed=3", "--epochs=1", "--epochs=2", "--topk"])
     assert caught.value.mistakes == (
         "a.yaml, line 3: 'a' is already set in line 1; keep one",
         "a.yaml, line 4: 'b' is already set in line 2; keep one",
@@ -217,5 +217,5 @@ def test_a_file_named_like_a_place_is_told_of_as_a_file(
 
 def test_keys_after_a_mistake_on_the_command_line_are_still_read() -> None:
     with pytest.raises(SettingsError, match="'x' is not an option") as caught:
-        key_words(["x", "--seed=1"])
+        layer_from_options(["x", "--seed=1"])
     assert type(caught.value) is SettingsError

@@ -18,7 +18,7 @@ from sasrec.settings.resolve import adapted, resolve_layers, resolve_settings
 from sasrec.training.progress import LogObserver
 
 MANY = DataFacts(items=3_000, targets=900_000, histories=np.full(6_000, 150))
-TIMED = replace(MANY, times_tell=True)
+TIMED = replace(MANY, times_informative=True)
 FEW = DataFacts(items=1_000, targets=20_000, histories=np.full(4_000, 6))
 
 
@@ -28,7 +28,7 @@ def test_every_preset_resolves_names_its_source_and_is_not_the_default(name: str
     assert run.preset == name
     assert run.groups() != plain.groups()
     assert run.as_json()["preset"] == name
-    assert len(PRESETS[name].rests_on) > 10
+    assert len(PRESETS[name].source) > 10
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -82,7 +82,7 @@ def test_facts_are_of_the_training_part_only() -> None:
     assert facts.histories.tolist() == [7] * 30
     assert facts.targets == 30 * 6
     assert facts.items == len(corpus.items)
-    assert not facts.times_tell  # the board's events are one step apart
+    assert not facts.times_informative  # the board's events are one step apart
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_times_tell_if_training_events_lie_apart_unevenly(
     items = np.array([1, 2, 3, 1, 2], dtype=np.int32)
     moments = None if times is None else np.array(times, dtype=np.float64)
     split = leave_one_out(Sequences(items, moments, np.array([0, 5])))
-    assert facts_of(split, n_items=3).times_tell == tell
+    assert facts_of(split, n_items=3).times_informative == tell

@@ -63,7 +63,7 @@ def test_every_kind_of_line_is_read(read):
         ("a quniform 1,2\n", "quniform needs 3 numbers"),
         ("a uniform x,2\n", "uniform needs 2 numbers"),
         ("a uniform 2,1\n", "give the lower bound first"),
-        ("a quniform 1,2,0\n", "a step is above 0"),
+        ("a quniform 1,2,0\n", "a step above 0"),
         (f"a quniform 1,{'9' * 400},1\n", "bounds must be at most"),
         (f"a uniform 1,{'9' * 400}\n", "bounds must be at most"),
         ("a choice [1]\na choice [2]\n", r"line 2: 'a' is already defined above"),

@@ -15,7 +15,7 @@ import pytest
 
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.plan import SearchPlan, points_of
 from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
@@ -51,13 +51,13 @@ def train(settings: dict[str, Any], observer: Observer) -> float:
     return score_of(settings)
 
 
-def quiet(standing: Standing) -> None:
+def quiet(progress: SearchProgress) -> None:
     pass
 
 
 def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     assert search.run(train, told.append) == "6 of 6 trials are done"
     tried = [(s.settings["a"], s.settings["b"][0]) for s in told]
     assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (10, 20)]
@@ -175,7 +175,7 @@ def test_a_combination_that_was_queued_twice_is_tried_once(tmp_path: Path) -> No
     first = Search(plan(), storage=where, name="s")
     for number, point in enumerate(points_of(plan())):
         first.study.enqueue_trial(point, user_attrs={"point": number})
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     assert first.run(train, told.append) == "6 of 6 trials are done"
     assert len({(s.settings["a"], s.settings["b"][0]) for s in told}) == len(told) == 6
     assert Search(plan(), storage=where, name="s").ask() is None
@@ -209,9 +209,9 @@ def test_a_failing_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
         return float("nan") if settings["a"] == 3 else score_of(settings)
 
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     search.run(failing, told.append)
-    outcomes = Counter(standing.outcome for standing in told)
+    outcomes = Counter(progress.outcome for progress in told)
     unmeasured = "failed: the validation score is NaN or infinite"
     assert outcomes == {"finished": 2, "failed: no good": 2, unmeasured: 2}
     best = search.best()
@@ -270,7 +270,7 @@ def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     for text in ("a note", "learning_rate choice [1]\n", '[1, 2]\n{"op_code": 0}\n', "{}\n"):
         path.write_text(text)
-        with pytest.raises(SettingsError, match=r"no journal of|line 1 is no entry"):
+        with pytest.raises(SettingsError, match=r"is not a search journal|line 1 is not an entry"):
             Search(plan(), storage=str(path), name="s")
         assert path.read_text() == text
         assert list(tmp_path.iterdir()) == [path]
@@ -320,7 +320,7 @@ def test_damage_inside_a_journal_is_said_by_line(tmp_path: Path) -> None:
     lines = path.read_text().splitlines()
     lines.insert(3, lines[3][:20] + lines[4])
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(SettingsError, match="line 4 is no entry"):
+    with pytest.raises(SettingsError, match="line 4 is not an entry"):
         Search(plan(), storage=str(path), name="s")
 
 
@@ -384,7 +384,7 @@ def test_a_url_with_a_mistake_makes_no_folder_of_a_password(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="looks like the URL of a database") as caught:
+    with pytest.raises(SettingsError, match="looks like a mistyped database URL") as caught:
         Search(plan(), storage=where, name="s")
     assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -399,9 +399,9 @@ def test_a_file_may_be_named_like_a_url(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_report_numbers_trials_as_the_command_does(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     search.run(train, told.append)
-    assert [standing.place for standing in told] == [1, 2, 3, 4, 5, 6]
+    assert [progress.place for progress in told] == [1, 2, 3, 4, 5, 6]
     rows = re.findall(
         r"<tr class=.*?><td>(\d+)</td><td>([\d.]+)</td>", search_report(search, {}, title="")
     )
@@ -434,8 +434,8 @@ def test_minutes_are_not_negative_when_the_clock_jumps(
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        (".", "is no file"),
-        ("/dev/full", "is no file"),
+        (".", "is not a regular file"),
+        ("/dev/full", "is not a regular file"),
         ("nosuchdb://host/x", "cannot be used"),
         ("sqlite:////no/such/folder/s.db", "cannot be used"),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from sasrec.errors import SettingsError
 from sasrec.training.progress import EpochResult, Observer
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import seconds_saved
 from sasrec.tuning.space import parameter
@@ -36,7 +36,7 @@ def stopped(settings: dict[str, Any], observer: Observer) -> float:
     return train(settings, observer)
 
 
-def quiet(standing: Standing) -> None:
+def quiet(progress: SearchProgress) -> None:
     pass
 
 

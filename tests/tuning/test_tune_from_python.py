@@ -121,5 +121,5 @@ def test_several_jobs_need_what_they_all_can_open(monkeypatch: pytest.MonkeyPatc
         SettingsError, match="with several jobs, each process must open the data and the storage"
     ):
         sasrec.tune(DATA, SPACE, SMALL, options=SearchOptions(jobs=2))
-    with pytest.raises(SettingsError, match="jobs is 3; this machine has 2 cores"):
+    with pytest.raises(SettingsError, match="jobs is 3, but this machine has only 2 cores"):
         SearchOptions(jobs=3)

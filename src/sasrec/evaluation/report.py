@@ -140,7 +140,7 @@ def evaluate_model(
     values: dict[str, dict[str, float]] = {}
     ranks: dict[str, np.ndarray] = {}
     for part, cases, candidates in (
-        ("validation", split.validation, settings.validated_against),
+        ("validation", split.validation, settings.validation_candidates),
         ("test", split.test, settings.candidates),
     ):
         values[part], ranks[part] = measure(

@@ -161,7 +161,7 @@ def validator(prepared: Prepared, model: NextItemModel) -> Validation:
             counts=prepared.counts,
             max_history=run.data.max_history,
             device=prepared.device,
-            candidates=run.evaluation.validated_against,
+            candidates=run.evaluation.validation_candidates,
         )
         return values.get(key, math.nan)  # a metric may have no value on these data
 

@@ -18,7 +18,7 @@ from pydantic import (
 )
 
 from sasrec.errors import did_you_mean
-from sasrec.settings.fields import Settings, Word, in_case, recbole, worded
+from sasrec.settings.fields import Settings, Word, ignore_case, number_as_text, recbole
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
 
 
@@ -27,7 +27,9 @@ def _separator(value: Any) -> Any:
     return value.replace("\\t", "\t") if isinstance(value, str) else value
 
 
-PartName = Annotated[str, BeforeValidator(worded), StringConstraints(pattern=r"^[^/\\\x00]+$")]
+PartName = Annotated[
+    str, BeforeValidator(number_as_text), StringConstraints(pattern=r"^[^/\\\x00]+$")
+]
 Separator = Annotated[
     str,
     BeforeValidator(_separator),
@@ -35,7 +37,7 @@ Separator = Annotated[
 ]
 
 
-def _spelled(value: Any) -> Any:
+def _interval_text(value: Any) -> Any:
     """Return an interval as text, even if it was parsed as a literal, as ``[20,100]`` is.
 
     Args:
@@ -66,7 +68,7 @@ def _time_rule(value: Any) -> Any:
     return value
 
 
-IntervalText = Annotated[str, BeforeValidator(_spelled)]
+IntervalText = Annotated[str, BeforeValidator(_interval_text)]
 FilterValue = StrictBool | StrictInt | StrictFloat | StrictStr
 """A value that a filter keeps; the number 7 and the text "7" are different values."""
 
@@ -197,7 +199,7 @@ class DataSettings(Settings):
     missing_values: Annotated[tuple[str, ...], BeforeValidator(_missing_texts)] = ()
     """Texts that mean a missing user, item or timestamp, such as ['NULL', 'nan']; spaces around
     them are ignored. By default only an empty value is missing."""
-    incomplete: Annotated[Literal["refuse", "drop"], in_case(str.lower)] = "refuse"
+    incomplete: Annotated[Literal["refuse", "drop"], ignore_case(str.lower)] = "refuse"
     """What to do if rows have no user, item or timestamp: refuse (stop with an error) or drop (drop
     these rows)."""
     separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
@@ -287,7 +289,7 @@ class DataSettings(Settings):
             )
         return self
 
-    def times_of(self, name: str) -> Literal["no", "float32", "scaled"]:
+    def time_rounding(self, name: str) -> Literal["no", "float32", "scaled"]:
         """Return how the timestamps of a data set are rounded before they are compared.
 
         Args:

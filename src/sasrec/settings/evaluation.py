@@ -81,7 +81,7 @@ class EvaluationSettings(Settings):
 
     @model_validator(mode="after")
     def _seen_items_are_removed_from_all(self) -> EvaluationSettings:
-        if self.remove_seen and {self.candidates, self.validated_against} != {"full"}:
+        if self.remove_seen and {self.candidates, self.validation_candidates} != {"full"}:
             raise ValueError(
                 "remove_seen only works with full ranking, not with sampled candidates; set "
                 "candidates to 'full' or remove_seen to False"
@@ -89,6 +89,6 @@ class EvaluationSettings(Settings):
         return self
 
     @property
-    def validated_against(self) -> str:
+    def validation_candidates(self) -> str:
         """Candidates that validation targets are ranked against."""
         return self.candidates if self.valid_candidates is None else self.valid_candidates

@@ -59,16 +59,16 @@ def recbole(name: str) -> dict[str, Any]:
     return {"recbole": name}
 
 
-def worded(value: Any) -> Any:
+def number_as_text(value: Any) -> Any:
     """Return a number as the text it was parsed from; return other values unchanged."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return spelling(value) if is_number else value
 
 
-def in_case(change: Callable[[str], str]) -> BeforeValidator:
+def ignore_case(change: Callable[[str], str]) -> BeforeValidator:
     """Return a validator that converts texts to one letter case, so that case is ignored."""
     return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
 
 
-Word = Annotated[str, BeforeValidator(worded), StringConstraints(min_length=1)]
+Word = Annotated[str, BeforeValidator(number_as_text), StringConstraints(min_length=1)]
 """Text that is not empty; a number is turned into text with its original spelling."""

@@ -14,13 +14,13 @@ from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import COMMAND_LINE, Origin
 from sasrec.settings.yaml_core import loader
 
-MOST_BYTES = 2**18
+MAX_BYTES = 2**18
 """Maximum size of a settings file."""
-MOST_WRITTEN = 5_000
+MAX_WRITTEN_VALUES = 5_000
 """Maximum number of values in a settings file; PyYAML needs one or two kilobytes for each."""
-MOST_VALUES = 100_000
+MAX_EXPANDED_VALUES = 100_000
 """Maximum number of values after expanding YAML aliases; a few nested aliases can make billions."""
-MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
+YAML_VALUE_ERRORS = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
 """Exceptions that PyYAML may raise for a value that does not match its tag."""
 
 
@@ -50,7 +50,7 @@ class Layer:
         return replace(self.origin, line=self.lines.get(key))
 
 
-def key_words(words: Sequence[str]) -> Layer:
+def layer_from_options(words: Sequence[str]) -> Layer:
     """Return settings from ``--key=value`` (or ``--key value``) words; values are literals.
 
     Args:
@@ -61,7 +61,7 @@ def key_words(words: Sequence[str]) -> Layer:
 
     Raises:
         SettingsError: A word is not a key, a key has no value, or a key has two different values.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     values: dict[str, Any] = {}
     mistakes = Mistakes()
     rest = list(words)
@@ -73,7 +73,7 @@ def key_words(words: Sequence[str]) -> Layer:
                     f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
                 )
             values[key] = value
-    mistakes.tell()
+    mistakes.raise_all()
     return Layer(COMMAND_LINE, values)
 
 
@@ -102,7 +102,7 @@ def _key_and_value(rest: list[str]) -> tuple[str, Any]:
     return key, literal(text, f"--{key}")
 
 
-def given_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Layer]:
+def read_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Layer]:
     """Return the settings of YAML files and of the command line, which overrides the files.
 
     Args:
@@ -114,15 +114,15 @@ def given_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Laye
 
     Raises:
         SettingsError: A file or word cannot be read; the error lists all of them.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     layers: list[Layer] = []
     mistakes = Mistakes()
     for path in files:
         with mistakes.collected():
             layers.append(yaml_file(path))
     with mistakes.collected():
-        layers.append(key_words(words))
-    mistakes.tell()
+        layers.append(layer_from_options(words))
+    mistakes.raise_all()
     return layers
 
 
@@ -143,10 +143,10 @@ def settings_text(path: str | Path) -> str:
         if file.exists() and not file.is_file():
             raise SettingsError(f"{path} is not a regular file; give a settings file")
         with file.open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise SettingsError(
-                f"{path} is larger than {MOST_BYTES:,} bytes, the limit for files of settings and "
+                f"{path} is larger than {MAX_BYTES:,} bytes, the limit for files of settings and "
                 "of search spaces; give a smaller file"
             )
         text = content.decode("utf-8")
@@ -175,10 +175,11 @@ def yaml_file(path: str | Path) -> Layer:
 
     text = settings_text(path)
     try:
-        written = sum(1 for _ in itertools.islice(_yaml_values(text), MOST_WRITTEN + 1))
-        if written > MOST_WRITTEN:
+        written = sum(1 for _ in itertools.islice(_yaml_values(text), MAX_WRITTEN_VALUES + 1))
+        if written > MAX_WRITTEN_VALUES:
             raise SettingsError(
-                f"{path} contains more than {MOST_WRITTEN:,} values, the limit for a settings file"
+                f"{path} contains more than {MAX_WRITTEN_VALUES:,} values, the limit for a "
+                "settings file"
             )
         node = yaml.compose(text, Loader=loader())
         if node is None or getattr(node, "value", node) == "":
@@ -186,10 +187,10 @@ def yaml_file(path: str | Path) -> Layer:
         if not isinstance(node, yaml.MappingNode):
             raise SettingsError(f"{path} is not a mapping; write 'key: value' lines")
         lines = _lines(node, path)
-        if _size(node, {}) > MOST_VALUES:
+        if _size(node, {}) > MAX_EXPANDED_VALUES:
             raise SettingsError(
-                f"{path} expands to more than {MOST_VALUES:,} values through nested aliases "
-                "(*name); write the values out instead"
+                f"{path} expands to more than {MAX_EXPANDED_VALUES:,} values through nested "
+                "aliases (*name); write the values out instead"
             )
         values = yaml.load(text, Loader=loader())  # noqa: S506 - derived from SafeLoader
     except yaml.MarkedYAMLError as error:
@@ -200,7 +201,7 @@ def yaml_file(path: str | Path) -> Layer:
         ) from error
     except RecursionError as error:
         raise SettingsError(f"{path}: the YAML is nested too deeply for settings") from error
-    except (yaml.YAMLError, *MISREAD) as error:
+    except (yaml.YAMLError, *YAML_VALUE_ERRORS) as error:
         raise SettingsError(f"{path}: invalid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise SettingsError(f"{path} is not a mapping; write 'key: value' lines")
@@ -219,7 +220,7 @@ def _yaml_values(text: str) -> Iterator[object]:
 def _size(node: Any, known: dict[int, int]) -> int:
     """Return the number of values in a YAML node; aliases count each time they are used."""
     if id(node) not in known:
-        known[id(node)] = MOST_VALUES  # a node inside itself is infinitely large
+        known[id(node)] = MAX_EXPANDED_VALUES  # a node inside itself is infinitely large
         parts = node.value if isinstance(node.value, list) else []
         inside = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
         known[id(node)] = 1 + sum(_size(each, known) for each in inside)
@@ -238,7 +239,7 @@ def _lines(node: Any, path: str | Path) -> dict[str, int]:
 
     Raises:
         SettingsError: A key occurs twice.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     lines: dict[str, int] = {}
     mistakes = Mistakes()
     for key, _ in node.value:
@@ -248,5 +249,5 @@ def _lines(node: Any, path: str | Path) -> dict[str, int]:
                 f"{path}, line {line}: {name!r} is already set in line {lines[name]}; keep one"
             )
         lines[name] = line
-    mistakes.tell()
+    mistakes.raise_all()
     return lines

@@ -14,12 +14,12 @@ from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.presets import PRESETS, own_settings
-from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
+from sasrec.settings.presets import PRESETS, model_defaults
+from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, common_value
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
-ELSEWHERE = {
+HINTS = {
     "model": "; choose the model with --model, or run RecBole's files with 'sasrec recbole run'",
     "dataset": "; choose the data with --data, or run RecBole's files with 'sasrec recbole run'",
 }
@@ -27,20 +27,20 @@ ELSEWHERE = {
 
 
 @dataclass(slots=True)
-class Laid:
+class MergedSettings:
     """The settings that result from merging layers.
 
     Attributes:
         values: Our name of each setting to its value, not yet checked.
         origins: Setting to where its value comes from.
-        unheard: RecBole's keys that have no effect here.
-        doubtful: Settings that a misspelt key was probably meant to set.
+        ignored: RecBole's keys that have no effect here.
+        unreliable: Settings that a misspelt key was probably meant to set.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
-    unheard: set[str] = field(default_factory=set)
-    doubtful: set[str] = field(default_factory=set)
+    ignored: set[str] = field(default_factory=set)
+    unreliable: set[str] = field(default_factory=set)
 
 
 def classes_of(model: str) -> dict[str, type[Settings]]:
@@ -106,7 +106,7 @@ def on_preset(
         with mistakes.collected():
             _check_preset(preset, model, origin)
             lower = [Layer(Origin("preset", preset), PRESETS[preset].values)]
-    own = Layer(Origin("paper", model), own_settings(model, preset))
+    own = Layer(Origin("paper", model), model_defaults(model, preset))
     return preset, [own, *lower, *upper]
 
 
@@ -123,17 +123,19 @@ def _check_preset(preset: object, model: str, origin: Origin) -> None:
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SettingsError(
-            f"{origin.before}unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
+            f"{origin.prefix}unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
             f"(known: {', '.join(PRESETS)})"
         )
     if model != "SASRec" and preset != "recbole":
         raise SettingsError(
-            f"{origin.before}preset {preset!r} is only for SASRec; for {model}, use no preset or "
+            f"{origin.prefix}preset {preset!r} is only for SASRec; for {model}, use no preset or "
             "'recbole'"
         )
 
 
-def laid(layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes) -> Laid:
+def merge_layers(
+    layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes
+) -> MergedSettings:
     """Merge layers of settings.
 
     Args:
@@ -144,14 +146,14 @@ def laid(layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes) 
     Returns:
         Values, not yet checked, and where they come from.
     """
-    whole = Laid()
+    merged = MergedSettings()
     for layer in _without_overridden(layers):
-        part = _renamed(layer, names, mistakes)
-        whole.values |= part.values
-        whole.origins |= part.origins
-        whole.unheard |= part.unheard
-        whole.doubtful |= part.doubtful
-    return whole
+        part = _translated(layer, names, mistakes)
+        merged.values |= part.values
+        merged.origins |= part.origins
+        merged.ignored |= part.ignored
+        merged.unreliable |= part.unreliable
+    return merged
 
 
 def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
@@ -169,7 +171,7 @@ def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
     return kept[::-1]
 
 
-def _renamed(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> Laid:
+def _translated(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> MergedSettings:
     """Translate the keys of one layer to our names.
 
     Args:
@@ -180,35 +182,35 @@ def _renamed(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> Laid
     Returns:
         Our names and their values.
     """
-    found = Laid()
+    found = MergedSettings()
     for key, value in layer.values.items():
         origin = layer.origin_of(str(key))
         if key in TRANSLATED:
             try:
                 pairs = TRANSLATED[key](value)
             except SettingsError as error:
-                mistakes.add(f"{origin.before}{error}")
+                mistakes.add(f"{origin.prefix}{error}")
             else:
                 _set(found, pairs, str(key), origin, mistakes)
         elif key in names:
             _set(found, {names[key]: value}, str(key), origin, mistakes)
         elif key in WITHOUT_EFFECT:
-            found.unheard.add(key)
+            found.ignored.add(key)
         else:
             mistakes.add(_unknown(key, origin, [*names, *TRANSLATED, *WITHOUT_EFFECT]))
             if (meant := nearest(str(key), names)) is not None:
-                found.doubtful.add(names[meant])
+                found.unreliable.add(names[meant])
     return found
 
 
 def _unknown(key: object, origin: Origin, known: Sequence[str]) -> str:
     is_shown = origin.place or origin.kind == "command line"
-    hint = ELSEWHERE.get(str(key)) or did_you_mean(str(key), known)
+    hint = HINTS.get(str(key)) or did_you_mean(str(key), known)
     return f"unknown key {key!r}{f' in {origin.where}' if is_shown else ''}{hint}"
 
 
 def _set(
-    found: Laid, pairs: Mapping[str, Any], key: str, origin: Origin, mistakes: Mistakes
+    found: MergedSettings, pairs: Mapping[str, Any], key: str, origin: Origin, mistakes: Mistakes
 ) -> None:
     """Set the settings of a key, unless another key of the layer set them to another value."""
     for name, value in pairs.items():
@@ -216,9 +218,9 @@ def _set(
         if name in found.values:
             other = found.origins[name].key or name
             same = {key, other} & TRANSLATED.keys()
-            values = agreed(name, found.values[name], value) if same else ()
+            values = common_value(name, found.values[name], value) if same else ()
             if not values:
-                mistakes.add(f"{origin.before}{other!r} and {key!r} are the same setting; keep one")
+                mistakes.add(f"{origin.prefix}{other!r} and {key!r} are the same setting; keep one")
                 continue
         [found.values[name]] = values
         found.origins[name] = replace(origin, key=None if key == name else key)

@@ -8,17 +8,17 @@ import warnings
 from typing import Any
 
 from sasrec.errors import SettingsError
-from sasrec.settings.written import written
+from sasrec.settings.written import with_spelling
 
-LONGEST_LITERAL = 2**14
+MAX_LITERAL_CHARACTERS = 2**14
 """Maximum characters of a value; parsing needs about a hundred times as much memory."""
 
-ZERO_LED = re.compile(
+LEADING_ZEROS = re.compile(
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<![\w.])([-+]?0[0-9_]*[1-9][0-9_]*)(?![\w.])"""
 )
 """A quoted text (group 1), or a number with leading zeros such as 010 (group 2), which Python
 rejects."""
-MISFIT = (ValueError, TypeError, RecursionError, MemoryError)
+LITERAL_ERRORS = (ValueError, TypeError, RecursionError, MemoryError)
 """Exceptions, besides SyntaxError, that Python raises for text that is not a literal."""
 
 
@@ -36,10 +36,10 @@ def literal(text: str, where: str = "a value") -> Any:
     Raises:
         SettingsError: The text is too long.
     """
-    if len(text) > LONGEST_LITERAL:
+    if len(text) > MAX_LITERAL_CHARACTERS:
         raise SettingsError(
             f"{where}: the value that begins with {text[:20]!r} has {len(text):,} characters; at "
-            f"most {LONGEST_LITERAL:,} are allowed"
+            f"most {MAX_LITERAL_CHARACTERS:,} are allowed"
         )
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
@@ -48,11 +48,11 @@ def literal(text: str, where: str = "a value") -> Any:
     except SyntaxError:
         if text.lstrip()[:1] not in {"[", "(", "{"}:
             return text
-    except MISFIT:
+    except LITERAL_ERRORS:
         return text
     try:
-        return _literal(ZERO_LED.sub(lambda found: found[1] or repr(found[2]), text))
-    except (SyntaxError, *MISFIT):
+        return _literal(LEADING_ZEROS.sub(lambda found: found[1] or repr(found[2]), text))
+    except (SyntaxError, *LITERAL_ERRORS):
         return text
 
 
@@ -93,4 +93,4 @@ def _value(node: ast.expr, lines: list[bytes]) -> Any:
     if type(value) not in {int, float} or node.end_lineno != node.lineno:
         return value
     spelled = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
-    return written(value, spelled)
+    return with_spelling(value, spelled)

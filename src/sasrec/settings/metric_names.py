@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.settings.registry import METRICS
 
-OF_WHOLE_RANKINGS = ("gauc",)
+FULL_RANKING_METRICS = ("gauc",)
 """Metrics of full rankings, without a cut-off. ``METRICS`` in ``registry.py`` lists all metrics;
-those neither here nor in ``OF_LISTS`` are computed from the ranks of targets, at a cut-off."""
-OF_LISTS = (
+those neither here nor in ``LISTS_METRICS`` are computed from the ranks of targets, at a cut-off."""
+LISTS_METRICS = (
     "itemcoverage",
     "averagepopularity",
     "giniindex",
@@ -53,7 +53,7 @@ def split_key(key: str) -> tuple[str, int]:
     """
     name, _, cut = key.partition("@")
     check_names([name])
-    if name in OF_WHOLE_RANKINGS:
+    if name in FULL_RANKING_METRICS:
         if "@" in key:
             raise SettingsError(
                 f"{key!r} has a cut-off, but {name} uses the full ranking; write {name!r} instead"

@@ -36,7 +36,7 @@ class Mistakes:
         except SettingsError as error:
             self.add(error)
 
-    def tell(self) -> None:
+    def raise_all(self) -> None:
         """Raise one error with all mistakes, if there are any.
 
         Raises:

@@ -12,9 +12,9 @@ OriginKind = Literal[
 ``adapted preset``: values that a preset chooses for the data. ``python``: a mapping or keyword
 arguments. ``model``: settings of a saved model. ``checkpoint``: settings of an interrupted
 training."""
-NOT_GIVEN = frozenset({"paper", "preset", "adapted preset", "model"})
+NOT_BY_USER = frozenset({"paper", "preset", "adapted preset", "model"})
 """Origins of values that the user did not give for this run."""
-WORDS = {
+FORMATS = {
     "paper": "{} as in its paper",
     "preset": "preset {}",
     "adapted preset": "preset {}, for these data",
@@ -41,18 +41,18 @@ class Origin:
     @property
     def is_given(self) -> bool:
         """Whether the user gave the value for this run."""
-        return self.kind not in NOT_GIVEN
+        return self.kind not in NOT_BY_USER
 
     @property
     def where(self) -> str:
         """The source as text, such as ``my.yaml, line 4`` or ``preset best``."""
         if not self.place:
             return "settings" if self.kind == "python" else self.kind
-        text = WORDS.get(self.kind, "{}").format(self.place)
+        text = FORMATS.get(self.kind, "{}").format(self.place)
         return text if self.line is None else f"{text}, line {self.line}"
 
     @property
-    def before(self) -> str:
+    def prefix(self) -> str:
         """The prefix for an error text, such as ``my.yaml, line 4: ``; empty without a place."""
         return f"{self.where}: " if self.place else ""
 

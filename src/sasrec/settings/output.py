@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sasrec.settings.fields import Settings, Word, in_case, recbole
+from sasrec.settings.fields import Settings, Word, ignore_case, recbole
 
 
 class OutputSettings(Settings):
@@ -19,7 +19,7 @@ class OutputSettings(Settings):
     loss_decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("loss_decimal_place"))
     """Decimal places of the loss in progress lines; saved values are not rounded."""
     log_level: Annotated[
-        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], in_case(str.upper)
+        Literal["CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG"], ignore_case(str.upper)
     ] = Field("INFO", json_schema_extra=recbole("state"))
     """Lowest level of log messages to show."""
     keep_training: bool = True

@@ -8,8 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.settings.providers import Provider, at_work, loaded_from, offered
-from sasrec.settings.recbole_models import instead_of
+from sasrec.settings.providers import Provider, current_provider, entry_points_in, provider_of
+from sasrec.settings.recbole_models import replacement_hint
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -19,7 +19,7 @@ Kind = Literal["model", "loss", "metric", "reader", "baseline"]
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
+class ExternalPart:
     """A part that is not built in.
 
     Attributes:
@@ -54,11 +54,11 @@ class Parts(Mapping[str, Any]):
         """
         self.kind, self.built_in = kind, dict(built_in)
         self._group, self._check = group, check
-        self._added: dict[str, Added] = {}
+        self._external: dict[str, ExternalPart] = {}
 
     def __iter__(self) -> Iterator[str]:
         """Return all names: built-in, registered, and provided by installed packages."""
-        return iter(dict.fromkeys((*self.built_in, *self._added, *offered(self._group))))
+        return iter(dict.fromkeys((*self.built_in, *self._external, *entry_points_in(self._group))))
 
     def __len__(self) -> int:
         """Return the number of names."""
@@ -66,7 +66,9 @@ class Parts(Mapping[str, Any]):
 
     def __contains__(self, name: object) -> bool:
         """Return whether a part has this name; nothing is imported."""
-        return name in self.built_in or name in self._added or name in offered(self._group)
+        return (
+            name in self.built_in or name in self._external or name in entry_points_in(self._group)
+        )
 
     def __getitem__(self, name: str) -> Any:
         """Return a part; its module is imported if necessary.
@@ -83,11 +85,11 @@ class Parts(Mapping[str, Any]):
         """
         if name in self.built_in:
             return _imported(self.built_in[name])
-        if name not in self._added:
-            self._take_offered(name)
-        return self._added[name].part
+        if name not in self._external:
+            self._load_entry_point(name)
+        return self._external[name].part
 
-    def called(self, name: str) -> str:
+    def canonical_name(self, name: str) -> str:
         """Return the name of a part with the case it has in the table.
 
         Args:
@@ -98,7 +100,7 @@ class Parts(Mapping[str, Any]):
             ``__getitem__`` rejects it later.
         """
         written = str(name)
-        if written in self.built_in or written in self._added:
+        if written in self.built_in or written in self._external:
             return written
         return next((each for each in self if each.lower() == written.lower()), written)
 
@@ -111,13 +113,13 @@ class Parts(Mapping[str, Any]):
         Returns:
             The provider; None for built-in and unknown parts.
         """
-        if name not in self._added and name in offered(self._group):
-            return loaded_from(offered(self._group)[name][0])
-        return self._added[name].provider if name in self._added else None
+        if name not in self._external and name in entry_points_in(self._group):
+            return provider_of(entry_points_in(self._group)[name][0])
+        return self._external[name].provider if name in self._external else None
 
-    def added(self) -> dict[str, Added]:
+    def external(self) -> dict[str, ExternalPart]:
         """Return all loaded parts that are not built in, by name."""
-        return dict(self._added)
+        return dict(self._external)
 
     def add(self, name: str, part: Any, module: str) -> None:
         """Register a part that is not built in and has been checked.
@@ -133,31 +135,31 @@ class Parts(Mapping[str, Any]):
         Raises:
             SettingsError: Another part already has this name.
         """
-        place = at_work() or Provider("module", module)
-        for other in self._alike(name):
-            before = self._added.get(other)
+        place = current_provider() or Provider("module", module)
+        for other in self._same_name(name):
+            before = self._external.get(other)
             if before is not None and before.part is part:
                 return
             again = before is not None and before.module == module and place.kind == "module"
-            if not (again and other == name) and not self._offers(other, module, place):
+            if not (again and other == name) and not self._is_provided_by(other, module, place):
                 raise SettingsError(
                     f"{self.kind} {name!r} of {place} has the same name as "
                     f"{self._described(other)}; rename one"
                 )
-        self._added[name] = Added(part, place, module)
+        self._external[name] = ExternalPart(part, place, module)
 
-    def _alike(self, name: str) -> list[str]:
+    def _same_name(self, name: str) -> list[str]:
         """Return the names in the table that equal this one if case is ignored."""
         return [each for each in self if each.lower() == name.lower()]
 
-    def _offers(self, name: str, module: str, place: Provider) -> bool:
+    def _is_provided_by(self, name: str, module: str, place: Provider) -> bool:
         """Return whether a name is only an entry point of the package that contains a module."""
-        if name in self.built_in or name in self._added:
+        if name in self.built_in or name in self._external:
             return False
         package = module.partition(".")[0]
         return all(
-            loaded_from(each) == place or each.module.partition(".")[0] == package
-            for each in offered(self._group)[name]
+            provider_of(each) == place or each.module.partition(".")[0] == package
+            for each in entry_points_in(self._group)[name]
         )
 
     def _described(self, name: str) -> str:
@@ -165,38 +167,38 @@ class Parts(Mapping[str, Any]):
             return f"the built-in {self.kind} {name!r}"
         return f"the one of {self.provider(name)}"
 
-    def _take_offered(self, name: str) -> None:
+    def _load_entry_point(self, name: str) -> None:
         """Load the entry point with this name and add its part.
 
         Raises:
             SettingsError: There is no such entry point, there are several, or it cannot be loaded
                 or used.
         """
-        entries: list[EntryPoint] = offered(self._group).get(name, [])
+        entries: list[EntryPoint] = entry_points_in(self._group).get(name, [])
         if not entries:
-            hint = instead_of(name) if self.kind == "model" else ""
+            hint = replacement_hint(name) if self.kind == "model" else ""
             hint = hint or did_you_mean(name, self)
             raise SettingsError(
                 f"unknown {self.kind} {name!r}{hint} (known: {', '.join(self)}; installed "
                 "packages, --plugin FILE and sasrec.load_plugin can add others)"
             )
         if len(entries) > 1:
-            places = " and ".join(str(loaded_from(each)) for each in entries)
+            places = " and ".join(str(provider_of(each)) for each in entries)
             raise SettingsError(f"{self.kind} {name!r} is provided by {places}; uninstall one")
         [entry] = entries
-        for other in self._alike(name):
+        for other in self._same_name(name):
             if other != name:
                 raise SettingsError(
-                    f"{self.kind} {name!r} of {loaded_from(entry)} has the same name as "
+                    f"{self.kind} {name!r} of {provider_of(entry)} has the same name as "
                     f"{self._described(other)}; uninstall that package"
                 )
         part = self._loaded(entry)
-        self._added[name] = Added(part, loaded_from(entry), entry.module)
+        self._external[name] = ExternalPart(part, provider_of(entry), entry.module)
 
     def _loaded(self, entry: EntryPoint) -> Any:
-        place = loaded_from(entry)
+        place = provider_of(entry)
         try:
-            with place.at_work():
+            with place.registering():
                 part = entry.load()
             _imported(self._check)(part, entry.name)
         except SettingsError as error:

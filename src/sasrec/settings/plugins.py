@@ -43,20 +43,20 @@ def load_plugin(path: str | Path) -> None:
         return
     if not file.is_file() or file.suffix != ".py":
         raise SettingsError(f"{path} is not an existing Python file; give a plug-in file (.py)")
-    before = _added_parts()
+    before = _external_parts()
     _run(file, path)
-    if _added_parts() == before:
+    if _external_parts() == before:
         raise SettingsError(
             f"{path} registers nothing; add a line such as sasrec.register_model(MyModel)"
         )
 
 
-def _added_parts() -> list[tuple[str, str, int]]:
+def _external_parts() -> list[tuple[str, str, int]]:
     """Return kind, name and identity of all registered parts, to compare before and after."""
     return [
         (kind, name, id(each.part))
         for kind, table in TABLES.items()
-        for name, each in table.added().items()
+        for name, each in table.external().items()
     ]
 
 
@@ -79,7 +79,7 @@ def _run(file: Path, named: str | Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # class creation looks up the module here
     try:
-        with Provider("file", str(file)).at_work():
+        with Provider("file", str(file)).registering():
             spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
@@ -130,7 +130,7 @@ class Plugins:
             import_module(module)
 
 
-def plugins_here() -> Plugins:
+def loaded_plugins() -> Plugins:
     """Return the plug-ins loaded in this process, so that other processes can load them.
 
     Returns:
@@ -142,7 +142,7 @@ def plugins_here() -> Plugins:
     """
     modules = []
     for kind, table in TABLES.items():
-        for name, each in table.added().items():
+        for name, each in table.external().items():
             if each.provider.kind != "module":
                 continue
             if each.module == "__main__":
@@ -154,7 +154,7 @@ def plugins_here() -> Plugins:
     return Plugins(tuple(_loaded), tuple(dict.fromkeys(modules)))
 
 
-def with_plugins(plugins: Plugins, work: Callable[..., Any], *arguments: Any) -> Any:
+def call_with_plugins(plugins: Plugins, work: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function in a new process, after loading the plug-ins of the parent process.
 
     Args:
@@ -169,7 +169,7 @@ def with_plugins(plugins: Plugins, work: Callable[..., Any], *arguments: Any) ->
     return work(*arguments)
 
 
-def parts_from_outside(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
+def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
     """Return the parts of a run that are not built in, as JSON-compatible values.
 
     Args:
@@ -209,10 +209,12 @@ def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> No
             raise ModelError(f"{needs} is damaged or was edited: {KEY!r} is not a list of parts")
         part, name = each.get("part", ""), each.get("name", "")
         if part in needed_kinds and name not in TABLES[part]:
-            raise ModelError(printable(f"{needs} needs the {part} {name!r} from {_given(each)}"))
+            raise ModelError(
+                printable(f"{needs} needs the {part} {name!r} from {_how_to_get(each)}")
+            )
 
 
-def _given(part: Mapping[str, str]) -> str:
+def _how_to_get(part: Mapping[str, str]) -> str:
     """Return where a missing part comes from and how to make it available."""
     kind, place = part.get("from", ""), part.get("place", "")[:200]
     name, what = part.get("name", ""), part.get("part", "")

@@ -23,13 +23,13 @@ class DataFacts:
         items: Number of items in the catalogue.
         targets: Number of training targets in an epoch.
         histories: int64 [U], number of training events of each user.
-        times_tell: Whether timestamps carry information beyond the order of events.
+        times_informative: Whether timestamps carry information beyond the order of events.
     """
 
     items: int
     targets: int
     histories: np.ndarray
-    times_tell: bool = False
+    times_informative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +37,22 @@ class Preset:
     """A named set of settings.
 
     Attributes:
-        rests_on: The paper or measurement the settings come from.
+        source: The paper or measurement the settings come from.
         values: Setting to value.
         adapt: Function that returns further settings for the data, or None.
     """
 
-    rests_on: str
+    source: str
     values: dict[str, Any]
     adapt: Callable[[DataFacts], dict[str, Any]] | None = None
 
 
-LENGTHS, HELD = (50, 100, 200), 0.6
+MAX_HISTORIES, MIN_COVERAGE = (50, 100, 200), 0.6
 """``best`` sets ``max_history`` to the shortest of these lengths for which the latest events of all
 histories make up at least this share of the training events."""
-LARGE = 500_000
+MANY_TARGETS = 500_000
 """Number of training targets from which ``best`` uses a wider network and larger batches."""
-DEEP = 20
+LONG_HISTORY = 20
 """Mean length of histories, in events, from which ``best`` uses two blocks."""
 DEFAULT = "best"
 """Default preset of ``sasrec train``; that of ``run_recbole`` is ``recbole``."""
@@ -67,11 +67,16 @@ def adapted_to(facts: DataFacts) -> dict[str, Any]:
     Returns:
         Setting to value.
     """
-    large = facts.targets >= LARGE
-    deep = facts.histories.mean() >= DEEP
+    large = facts.targets >= MANY_TARGETS
+    deep = facts.histories.mean() >= LONG_HISTORY
     return {
         "max_history": next(
-            (length for length in LENGTHS if _held(facts.histories, length) >= HELD), LENGTHS[-1]
+            (
+                length
+                for length in MAX_HISTORIES
+                if _coverage(facts.histories, length) >= MIN_COVERAGE
+            ),
+            MAX_HISTORIES[-1],
         ),
         "n_layers": 2 if deep else 1,
         "n_heads": 2 if deep else 1,
@@ -81,16 +86,16 @@ def adapted_to(facts: DataFacts) -> dict[str, Any]:
         "attn_dropout_prob": 0.2 if large else 0.3,
         "temperature": 0.07 if large else 0.1,
         "batch_size": 8192 if large else 2048,
-        "relative_bias": "time" if facts.times_tell else "none",
+        "relative_bias": "time" if facts.times_informative else "none",
     }
 
 
-def _held(histories: np.ndarray, length: int) -> float:
+def _coverage(histories: np.ndarray, length: int) -> float:
     """Return the share of training events that are among the last ``length`` of their history."""
     return float(np.minimum(histories, length).sum() / max(histories.sum(), 1))
 
 
-def own_settings(model: str, preset: str | None) -> dict[str, Any]:
+def model_defaults(model: str, preset: str | None) -> dict[str, Any]:
     """Return the default settings of a model, as in its paper; presets override them.
 
     Args:

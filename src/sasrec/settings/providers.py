@@ -30,29 +30,29 @@ class Provider:
         return f"{self.kind} {self.place}"
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
+    def registering(self) -> Iterator[None]:
         """Make this the provider of all parts that are registered in the ``with`` block.
 
         Yields:
             Nothing.
         """
-        before = _at_work.set(self)
+        before = _current_provider.set(self)
         try:
             yield
         finally:
-            _at_work.reset(before)
+            _current_provider.reset(before)
 
 
-_at_work: ContextVar[Provider | None] = ContextVar("provider", default=None)
+_current_provider: ContextVar[Provider | None] = ContextVar("provider", default=None)
 
 
-def at_work() -> Provider | None:
+def current_provider() -> Provider | None:
     """Return the provider whose code is being loaded; None outside of plug-in loading."""
-    return _at_work.get()
+    return _current_provider.get()
 
 
 @cache
-def offered(group: str) -> dict[str, list[EntryPoint]]:
+def entry_points_in(group: str) -> dict[str, list[EntryPoint]]:
     """Return the entry points of installed packages in a group, without loading them.
 
     Args:
@@ -71,7 +71,7 @@ def offered(group: str) -> dict[str, list[EntryPoint]]:
     return found
 
 
-def loaded_from(entry: EntryPoint) -> Provider:
+def provider_of(entry: EntryPoint) -> Provider:
     """Return the package of an entry point.
 
     Args:

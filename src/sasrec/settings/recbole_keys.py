@@ -143,7 +143,7 @@ def _val_interval(value: Any) -> dict[str, Any]:
     return {"value_intervals": {} if value is None else value}
 
 
-def agreed(name: str, first: Any, second: Any) -> tuple[Any, ...]:
+def common_value(name: str, first: Any, second: Any) -> tuple[Any, ...]:
     """Return the value that two keys for one setting agree on.
 
     Args:

@@ -12,14 +12,14 @@ NEAREST = {
 }
 """Our model to the models of RecBole that it can replace: they also learn from histories, or from
 pairs of user and item."""
-OF_FEATURES = (
+NEED_FEATURES = (
     "AFM AutoInt CFKG CKE DCN DCNV2 DeepFM DSSM EulerNet FFM FiGNN FM FNN FwFM KD_DAGFM KGAT KGCN "
     "KGIN KGNNLS KTUP LightGBM LR MCCLK MKR NFM PNN RippleNet WideDeep xDeepFM XGBoost"
 )
 """RecBole's models that need features or a knowledge graph."""
 
 
-def instead_of(name: str) -> str:
+def replacement_hint(name: str) -> str:
     """Return a hint on what to use instead of a RecBole model that is not available here.
 
     Args:
@@ -34,6 +34,6 @@ def instead_of(name: str) -> str:
     for ours, theirs in NEAREST.items():
         if lower in theirs.lower().split():
             return f"; this model of RecBole is not available here, use {ours} instead"
-    if lower in OF_FEATURES.lower().split():
+    if lower in NEED_FEATURES.lower().split():
         return "; it needs features of users and items, which no model here supports"
     return ""

@@ -79,7 +79,7 @@ READERS = Parts(
 )
 
 
-def model_called(name: str) -> str:
+def canonical_model(name: str) -> str:
     """Return the name of a model with the case it has in ``MODELS``.
 
     Args:
@@ -89,4 +89,4 @@ def model_called(name: str) -> str:
         The name as in ``MODELS``; an unknown name is returned unchanged, and ``MODELS`` rejects it
         later.
     """
-    return MODELS.called(name)
+    return MODELS.canonical_name(name)

@@ -17,18 +17,18 @@ from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
-from sasrec.settings.layers import classes_of, laid, names_of, on_preset
-from sasrec.settings.metric_names import OF_LISTS, OF_WHOLE_RANKINGS, check_names, split_key
+from sasrec.settings.layers import classes_of, merge_layers, names_of, on_preset
+from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, check_names, split_key
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.plugins import KEY, parts_from_outside
+from sasrec.settings.plugins import KEY, external_parts
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings, no_item_vectors
 from sasrec.settings.validate import Checks, validated
-from sasrec.settings.without_effect import idle
+from sasrec.settings.without_effect import keys_without_effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class RunSettings:
     def as_json(self) -> dict[str, Any]:
         """Return all settings as JSON-compatible values."""
         groups = {name: _plain(group) for name, group in self.groups().items()}
-        parts = parts_from_outside(self.parts())
+        parts = external_parts(self.parts())
         named = {"model_name": self.model_name, "preset": self.preset}
         return {**named, **({KEY: parts} if parts else {}), **groups}
 
@@ -168,9 +168,9 @@ def resolve_layers(
     names = names_of(classes)
     mistakes = Mistakes()
     preset, layers = on_preset(layers, preset, model, mistakes)
-    found = laid(layers, names, mistakes)
-    doubtful = found.doubtful if preset in (None, *PRESETS) else set(names.values())
-    checks = Checks(found.origins, names, mistakes, doubtful)
+    found = merge_layers(layers, names, mistakes)
+    unreliable = found.unreliable if preset in (None, *PRESETS) else set(names.values())
+    checks = Checks(found.origins, names, mistakes, unreliable)
     groups = _checked(classes, found.values, checks)
     run = RunSettings(
         model,
@@ -179,10 +179,10 @@ def resolve_layers(
         preset=preset,
     )
     _check_together(run, checks)
-    mistakes.tell()
+    mistakes.raise_all()
     given = {name: origin.key or name for name, origin in run.origins.items() if origin.is_given}
-    unheard = {*found.unheard, *idle(given, run.data, run.training, run.evaluation)}
-    return replace(run, without_effect=tuple(sorted(unheard)))
+    ignored = {*found.ignored, *keys_without_effect(given, run.data, run.training, run.evaluation)}
+    return replace(run, without_effect=tuple(sorted(ignored)))
 
 
 def _checked(
@@ -208,7 +208,7 @@ def _checked(
         if group is not None:
             groups[name] = group
     if len(groups) < len(classes):
-        checks.mistakes.tell()
+        checks.mistakes.raise_all()
     return groups
 
 
@@ -226,7 +226,7 @@ def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
 
     Raises:
         SettingsError: A value given by the user contradicts a value chosen by the preset.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     adapt = PRESETS[run.preset].adapt if run.preset is not None else None
     if adapt is None:
         return run
@@ -243,7 +243,7 @@ def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
     checks = Checks(origins, names_of(classes), Mistakes())
     before = {name: value for group in run.groups().values() for name, value in group}
     groups = _checked(classes, before | found, checks)
-    checks.mistakes.tell()
+    checks.mistakes.raise_all()
     return replace(run, **groups, origins=origins)  # type: ignore[arg-type]  # each group has its class
 
 
@@ -257,7 +257,7 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
     _check_metrics(run, checks)
     by_product = MODELS[run.model_name].has_item_table()
     if run.training.loss_traits.needs_item_vectors and not by_product:
-        checks.contradiction(no_item_vectors(run.model_name, run.training.loss))
+        checks.add_contradiction(no_item_vectors(run.model_name, run.training.loss))
 
 
 def _check_metrics(run: RunSettings, checks: Checks) -> None:
@@ -276,12 +276,14 @@ def _check_metrics(run: RunSettings, checks: Checks) -> None:
             try:
                 check(name)
             except SettingsError as error:
-                checks.mistakes.add(f"{run.origins.get(key, PYTHON).before}{error}")
+                checks.mistakes.add(f"{run.origins.get(key, PYTHON).prefix}{error}")
     watched = its.valid_metric.partition("@")[0]
-    sampled = {its.candidates, its.validated_against} != {"full"}
-    whole = [name for name in (*its.metrics, watched) if name in {*OF_LISTS, *OF_WHOLE_RANKINGS}]
+    sampled = {its.candidates, its.validation_candidates} != {"full"}
+    whole = [
+        name for name in (*its.metrics, watched) if name in {*LISTS_METRICS, *FULL_RANKING_METRICS}
+    ]
     if sampled and whole and its.sampled_by == "case":
-        checks.contradiction(
+        checks.add_contradiction(
             f"{whole[0]} needs full ranking; set candidates (RecBole: mode) to 'full', or "
             "sampled_by to 'user' to compute it among the sampled candidates, as RecBole does"
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Protocol, cast
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from sasrec.settings.fields import Settings, in_case, recbole, worded
+from sasrec.settings.fields import Settings, ignore_case, number_as_text, recbole
 from sasrec.settings.registry import LOSSES
 
 GPU_NUMBERS = r"^(\d{1,4}( *, *\d{1,4})*)?$"
@@ -17,7 +17,7 @@ def _gpu_numbers(value: Any) -> Any:
     """Return GPU numbers as text; ``0,1`` arrives as a tuple, and None or ~ means no GPU."""
     if isinstance(value, list | tuple):
         return ",".join(map(str, value))
-    return "" if value is None or value == "~" else worded(value)
+    return "" if value is None or value == "~" else number_as_text(value)
 
 
 def _device(value: Any) -> Any:
@@ -79,7 +79,7 @@ def _loss_name(value: Any) -> str:
     Raises:
         PydanticCustomError: There is no loss with this name.
     """
-    name = LOSSES.called(str(value))
+    name = LOSSES.canonical_name(str(value))
     if name not in LOSSES:
         *others, last = map(repr, LOSSES)
         expected = f"{', '.join(others)} or {last}"
@@ -139,7 +139,7 @@ class TrainingSettings(Settings):
     shuffle: bool = Field(True, json_schema_extra=recbole("shuffle"))
     """Shuffle the windows in each epoch."""
     optimiser: Annotated[
-        Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"], in_case(str.lower)
+        Literal["adam", "adamw", "sgd", "adagrad", "rmsprop", "sparse_adam"], ignore_case(str.lower)
     ] = Field("adam", json_schema_extra=recbole("learner"))
     """Optimiser; sparse_adam is the same as adam here, because all gradients are dense."""
     learning_rate: float = Field(0.001, gt=0, allow_inf_nan=False)

@@ -14,7 +14,7 @@ from sasrec.settings.fields import Settings
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 
-IN_WORDS = {
+MESSAGES = {
     "missing": "a value is missing",
     "string_type": "it must be text",
     "too_long": "it must have at most {max_length} values, not {actual_length}",
@@ -22,7 +22,7 @@ IN_WORDS = {
     "tuple_type": "it must be a list, in square brackets",
 }
 """Type of a pydantic error to our message, where pydantic's own message is too technical."""
-LONGEST_VALUE = 200
+MAX_SHOWN_CHARACTERS = 200
 """Maximum characters of a wrong value that are shown in an error text."""
 
 
@@ -34,16 +34,16 @@ class Checks:
         origins: Setting to where its value comes from.
         names: Accepted name of a setting to our name.
         mistakes: Receives the mistakes.
-        doubtful: Settings whose value is wrong, or was given under a misspelt key. Contradictions
+        unreliable: Settings whose value is wrong, or was given under a misspelt key. Contradictions
             that involve one of them are not reported, because they may disappear once it is fixed.
     """
 
     origins: Mapping[str, Origin]
     names: Mapping[str, str]
     mistakes: Mistakes
-    doubtful: set[str] = field(default_factory=set)
+    unreliable: set[str] = field(default_factory=set)
 
-    def contradiction(self, text: str) -> set[str]:
+    def add_contradiction(self, text: str) -> set[str]:
         """Add a mistake that involves several settings, with the files that contain them.
 
         Args:
@@ -55,7 +55,7 @@ class Checks:
         words = set(re.findall(r"\w+", text))
         named = {self.names[word] for word in words & self.names.keys()}
         named |= {name for name, origin in self.origins.items() if origin.key in words}
-        if not named & self.doubtful:
+        if not named & self.unreliable:
             given = [self.origins[name] for name in named & self.origins.keys()]
             places = sorted({each.where for each in given if each.kind == "file"})
             self.mistakes.add(f"{' and '.join(places)}: {text}" if places else text)
@@ -80,12 +80,12 @@ def validated(kind: type[Settings], values: Mapping[str, Any], checks: Checks) -
     try:
         return kind(**values)
     except ValidationError as error:
-        wrong = _told(error, checks)
+        wrong = _add_mistakes(error, checks)
     right = {name: value for name, value in values.items() if name not in wrong}
     return validated(kind, right, checks) if len(right) < len(values) else None
 
 
-def _told(error: ValidationError, checks: Checks) -> set[str]:
+def _add_mistakes(error: ValidationError, checks: Checks) -> set[str]:
     """Add the mistakes of a pydantic error to ``checks``.
 
     Args:
@@ -98,10 +98,10 @@ def _told(error: ValidationError, checks: Checks) -> set[str]:
     wrong: set[str] = set()
     for each in error.errors():
         message = each["msg"].removeprefix("Value error, ")
-        if each["type"] in IN_WORDS:
-            message = IN_WORDS[each["type"]].format_map(each.get("ctx", {}))
+        if each["type"] in MESSAGES:
+            message = MESSAGES[each["type"]].format_map(each.get("ctx", {}))
         if not each["loc"]:
-            wrong |= checks.contradiction(message)
+            wrong |= checks.add_contradiction(message)
         elif (name := str(each["loc"][0])) not in wrong:  # in a list, only the first wrong value
             wrong.add(name)
             choices = each.get("ctx", {}).get("expected", "").replace("'", "")
@@ -109,13 +109,13 @@ def _told(error: ValidationError, checks: Checks) -> set[str]:
             hint = did_you_mean(str(each["input"]), meant)
             origin = checks.origins.get(name, PYTHON)
             text = f"{origin.key or name} is {_shortened(each['input'])}: {message}{hint}"
-            checks.mistakes.add(origin.before + text)
-    checks.doubtful |= wrong
+            checks.mistakes.add(origin.prefix + text)
+    checks.unreliable |= wrong
     return wrong
 
 
 def _shortened(value: object) -> str:
     text = repr(value)
-    if len(text) <= LONGEST_VALUE:
+    if len(text) <= MAX_SHOWN_CHARACTERS:
         return text
-    return f"{text[:LONGEST_VALUE]}… ({len(text):,} characters)"
+    return f"{text[:MAX_SHOWN_CHARACTERS]}… ({len(text):,} characters)"

@@ -33,7 +33,7 @@ TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
 EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
     "ratios": lambda its: its.split != "leave_one_out",
-    "sampled_by": lambda its: {its.candidates, its.validated_against} != {"full"},
+    "sampled_by": lambda its: {its.candidates, its.validation_candidates} != {"full"},
     "ratio_by": lambda its: its.split == "ratio",
     "tail_ratio": lambda its: "tailpercentage" in its.metrics,
 }
@@ -42,7 +42,7 @@ DATA: dict[str, Callable[[DataSettings], bool]] = {
 }
 
 
-def idle(
+def keys_without_effect(
     written: Mapping[str, str],
     data: DataSettings,
     training: TrainingSettings,

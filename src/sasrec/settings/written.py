@@ -50,7 +50,7 @@ class WrittenFloat(float):
         return type(self), (float(self), self.text)
 
 
-def written(value: int | float, text: str) -> int | float:
+def with_spelling(value: int | float, text: str) -> int | float:
     """Return a number that remembers its spelling, if that differs from Python's own.
 
     Args:

@@ -11,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-from sasrec.settings.written import written
+from sasrec.settings.written import with_spelling
 
 NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
@@ -20,7 +20,7 @@ FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )
-MOST_DIGITS = 4300
+MAX_DIGITS = 4300
 """Maximum digits of an integer; Python refuses to convert longer ones."""
 
 
@@ -52,12 +52,12 @@ def loader() -> Any:
 
 def _integer(loader: Any, node: Any) -> int | float:
     text = loader.construct_scalar(node)
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"a number with {len(text):,} digits, more than {MOST_DIGITS:,}")
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number with {len(text):,} digits, more than {MAX_DIGITS:,}")
     base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return written(int(text[2:] if base != 10 else text, base), text)
+    return with_spelling(int(text[2:] if base != 10 else text, base), text)
 
 
 def _float(loader: Any, node: Any) -> int | float:
     text = loader.construct_scalar(node)
-    return written(float(text.lower().replace(".inf", "inf").replace(".nan", "nan")), text)
+    return with_spelling(float(text.lower().replace(".inf", "inf").replace(".nan", "nan")), text)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SearchProgress:
     """The progress of a search after a trial.
 
     Attributes:

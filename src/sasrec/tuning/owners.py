@@ -21,7 +21,7 @@ BEAT_SECONDS = 60.0
 """Seconds between two heartbeats."""
 
 
-def owner_here() -> str:
+def this_process() -> str:
     """Return the name of this process: host name and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
@@ -31,7 +31,7 @@ def claim_for(trial: optuna.Trial, owner: str) -> None:
 
     Args:
         trial: A trial of the study.
-        owner: The result of ``owner_here``.
+        owner: The result of ``this_process``.
     """
     trial.set_user_attr("owner", owner)
     beat(trial)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sasrec.tuning.space import Parameter, grid_size
-from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.storage import import_optuna
 
 FIRST_LOOK, REDUCTION = 5, 3
 """A trial is first compared with others after 5 validations, and again whenever the number of
@@ -57,7 +57,7 @@ def sampler_of(plan: SearchPlan, trials: int) -> Any:
     Returns:
         The sampler.
     """
-    samplers = optuna_here().samplers
+    samplers = import_optuna().samplers
     seed = plan.seed + trials
     if plan.algorithm == "tpe":
         return samplers.TPESampler(seed=seed)
@@ -73,7 +73,7 @@ def pruner_of(plan: SearchPlan) -> Any:
     Returns:
         Optuna's pruner.
     """
-    pruners = optuna_here().pruners
+    pruners = import_optuna().pruners
     if plan.prune == "halving":
         return pruners.SuccessiveHalvingPruner(min_resource=FIRST_LOOK, reduction_factor=REDUCTION)
     if plan.prune == "hyperband":

@@ -15,14 +15,14 @@ from sasrec.errors import counted
 from sasrec.system.pictures import attempted, drawn, new_figure, plain_texts, svg_element
 from sasrec.system.writing import write_whole
 from sasrec.tuning.outcomes import seconds_of
-from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.storage import import_optuna
 from sasrec.tuning.study import Search
 
 if TYPE_CHECKING:
     import optuna
     from matplotlib.figure import Figure
 
-FEWEST = 4
+MIN_FINISHED = 4
 """Minimum number of finished trials to estimate the importance of settings."""
 STYLE = """
 body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
@@ -145,7 +145,7 @@ def _table(
     for place, trial in enumerate(trials, start=1):  # same numbers as in the pictures
         kind = "best" if best is not None and trial.number == best.number else ""
         kind = "pruned" if trial.state.name == "PRUNED" else kind
-        score = trial.value if trial.state.name == "COMPLETE" else _reached(trial)
+        score = trial.value if trial.state.name == "COMPLETE" else _best_score(trial)
         outcome = trial.user_attrs.get("error", trial.state.name.lower())
         settings = ", ".join(f"{k}: {_short(v)}" for k, v in search.settings_of(trial).items())
         cells = [str(place), "" if score is None else f"{score:.5f}", outcome, settings]
@@ -155,7 +155,7 @@ def _table(
     return f"<table>{head}{''.join(rows)}</table>"
 
 
-def _reached(trial: optuna.trial.FrozenTrial) -> float | None:
+def _best_score(trial: optuna.trial.FrozenTrial) -> float | None:
     return max(trial.intermediate_values.values(), default=None)
 
 
@@ -165,8 +165,8 @@ def _short(value: Any) -> str:
 
 def _importances(search: Search) -> dict[str, float]:
     """Return the importance of each setting for the scores; empty if it cannot be estimated."""
-    optuna = optuna_here()
-    if sum(trial.state.name == "COMPLETE" for trial in search.done()) < FEWEST:
+    optuna = import_optuna()
+    if sum(trial.state.name == "COMPLETE" for trial in search.done()) < MIN_FINISHED:
         return {}
     try:
         found: dict[str, float] = optuna.importance.get_param_importances(
@@ -183,7 +183,7 @@ def _by_trial(trials: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figur
     line: list[float] = []
     for place, trial in enumerate(trials, start=1):
         finished = trial.state.name == "COMPLETE"
-        score = trial.value if finished else _reached(trial)
+        score = trial.value if finished else _best_score(trial)
         if score is not None:
             axes.plot(place, score, "C0o" if finished else "C7x", markersize=4)
         if finished and trial.value is not None:

@@ -11,10 +11,10 @@ from sasrec.settings.recbole_keys import WITHOUT_EFFECT
 from sasrec.settings.resolve import known_keys, our_name, resolve_settings
 from sasrec.tuning.space import Parameter, parameter
 
-PREPARED = ("data", "evaluation", "output")
+PREPARED_GROUPS = ("data", "evaluation", "output")
 """Groups of settings that a search cannot vary, except for ``max_history``: they are applied once,
 before all trials."""
-NO_TRIAL = {"eval_args", "repeatable", "use_gpu", *WITHOUT_EFFECT}
+NOT_SEARCHABLE = {"eval_args", "repeatable", "use_gpu", *WITHOUT_EFFECT}
 """RecBole's keys that a search cannot vary."""
 
 
@@ -33,7 +33,7 @@ def check_names(
     """
     known, given = known_keys(model), dict(fixed or {})
     groups = resolve_settings(model=model).groups()
-    prepared = {name for group in PREPARED for name in type(groups[group]).model_fields}
+    prepared = {name for group in PREPARED_GROUPS for name in type(groups[group]).model_fields}
     for each in space:
         meant = our_name(each.name, model)
         if meant in given:
@@ -41,7 +41,7 @@ def check_names(
                 f"{each.where}: {each.name!r} is in the search space, but is also set to "
                 f"{given[meant]!r}; remove one"
             )
-        if (each.name in NO_TRIAL and meant is None) or meant in prepared - {"max_history"}:
+        if (each.name in NOT_SEARCHABLE and meant is None) or meant in prepared - {"max_history"}:
             raise SettingsError(
                 f"{each.where}: {each.name!r} cannot be searched: it has no effect, or is applied "
                 "once before all trials; remove it from the space, or give it as a setting"

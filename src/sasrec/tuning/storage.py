@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any
 from sasrec.errors import SettingsError, without_passwords
 from sasrec.system.json_limits import json_within_limits
 from sasrec.system.locks import lock_of
-from sasrec.tuning.urls import refuse_mistyped, shown_storage, sqlite_file
+from sasrec.tuning.urls import reject_mistyped_url, shown_storage, sqlite_file
 
 if TYPE_CHECKING:
     import optuna
 
 PATIENCE_SECONDS = 30.0
 """Seconds to wait for another process to queue all trials, before this process does it."""
-MOST_TRIES = 5
+MAX_TRIES = 5
 """Number of attempts to create the tables of a new database."""
 
 
-def optuna_here() -> Any:
+def import_optuna() -> Any:
     """Return the Optuna module, with its logging limited to errors.
 
     Returns:
@@ -72,8 +72,8 @@ def open_study(
     """
     shown = "memory" if where is None else shown_storage(where)
     try:
-        with alone_in_sqlite(where):
-            study: optuna.Study = optuna_here().create_study(
+        with sqlite_lock(where):
+            study: optuna.Study = import_optuna().create_study(
                 storage=None if where is None else _storage(where),
                 study_name=name,
                 sampler=sampler,
@@ -113,8 +113,8 @@ def _describe_once(study: optuna.Study, about: Mapping[str, Any], shown: str) ->
         elif known != described:
             other = "other settings" if what == "settings" else f"another {what}"
             raise SettingsError(
-                f"the study {study.study_name!r} in {shown} has {other}{_both(known, described)}; "
-                "choose another --out, --study or --storage"
+                f"the study {study.study_name!r} in {shown} has {other}"
+                f"{_difference(known, described)}; choose another --out, --study or --storage"
             )
 
 
@@ -125,7 +125,7 @@ def _storage(where: str) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     if not re.match(r"\.{0,2}/(?!/)|~", where):
-        refuse_mistyped(where)
+        reject_mistyped_url(where)
     path = Path(where).expanduser()
     if path.exists() and not path.is_file():
         raise SettingsError(
@@ -134,10 +134,10 @@ def _storage(where: str) -> Any:
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = lock_of(path)
     if path.exists():
-        _refuse_others(path)
+        _check_journal(path)
         lock.acquire()
         try:
-            _cut_off_unfinished(path)
+            _remove_incomplete_line(path)
         finally:
             lock.release()
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
@@ -155,7 +155,7 @@ def _database(url: str) -> Any:
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-    for _ in range(MOST_TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         try:
             return RDBStorage(url)
         except (IntegrityError, ProgrammingError):  # another process just created the same table
@@ -164,7 +164,7 @@ def _database(url: str) -> Any:
 
 
 @contextmanager
-def alone_in_sqlite(where: str | None) -> Iterator[None]:
+def sqlite_lock(where: str | None) -> Iterator[None]:
     """Lock an SQLite file in the ``with`` block; other storages do their own locking.
 
     Optuna first reads which trial is waiting, and then writes that it is taken. Other databases
@@ -188,7 +188,7 @@ def alone_in_sqlite(where: str | None) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_others(path: Path) -> None:
+def _check_journal(path: Path) -> None:
     """Reject a file that is not a journal, or is damaged; its last line may be incomplete.
 
     Args:
@@ -213,7 +213,7 @@ def _refuse_others(path: Path) -> None:
         raise SettingsError(f"{path} is not a search journal; choose another --storage")
 
 
-def _cut_off_unfinished(path: Path) -> None:
+def _remove_incomplete_line(path: Path) -> None:
     """Remove an incomplete last line, which a full disk may leave behind.
 
     Args:
@@ -223,7 +223,7 @@ def _cut_off_unfinished(path: Path) -> None:
     os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _both(one: str, other: str) -> str:
+def _difference(one: str, other: str) -> str:
     """Return the difference between two JSON texts, as text; empty if it is long."""
     first, second = json.loads(one), json.loads(other)
     if isinstance(first, dict) and isinstance(second, dict):

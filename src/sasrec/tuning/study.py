@@ -18,19 +18,19 @@ import numpy as np
 from sasrec.errors import Interrupted, SasrecError, SettingsError, counted
 from sasrec.training.progress import Observer
 from sasrec.tuning.outcomes import (
-    Standing,
+    SearchProgress,
     best_of,
     ended_of,
     outcome_of,
     trials_without_progress,
 )
-from sasrec.tuning.owners import claim_for, is_lost, owner_here
+from sasrec.tuning.owners import claim_for, is_lost, this_process
 from sasrec.tuning.plan import SearchPlan, points_of, pruner_of, sampler_of
-from sasrec.tuning.storage import alone_in_sqlite, open_study, optuna_here
-from sasrec.tuning.suggestions import meant, suggested
+from sasrec.tuning.storage import import_optuna, open_study, sqlite_lock
+from sasrec.tuning.suggestions import settings_from_params, suggest_value
+from sasrec.tuning.trial_observer import TrialObserver
 from sasrec.tuning.trials import check_study
 from sasrec.tuning.urls import shown_storage
-from sasrec.tuning.watching import Watcher
 
 if TYPE_CHECKING:
     import optuna
@@ -76,12 +76,12 @@ class Search:
         self.study.sampler = sampler_of(plan, len(self.study.get_trials(deepcopy=False)))
         self._started, self._done_before = time.monotonic(), len(self.done())
 
-    def run(self, train: Train, told: Callable[[Standing], None]) -> str:
+    def run(self, train: Train, on_progress: Callable[[SearchProgress], None]) -> str:
         """Run trials until none are left or a limit is reached.
 
         Args:
             train: Trains with given settings.
-            told: Called with the progress of the search after each trial.
+            on_progress: Called with the progress of the search after each trial.
 
         Returns:
             Why the search ended, as text.
@@ -92,10 +92,10 @@ class Search:
         """
         try:
             while (trial := self.ask()) is not None:
-                self._do(trial, train)
-                told(self.standing(trial))
+                self._run_trial(trial, train)
+                on_progress(self.progress(trial))
         except (KeyboardInterrupt, Interrupted):
-            self._give_back()
+            self._queue_own_again()
             raise Interrupted("the search was stopped; finished trials are kept") from None
         except OSError as error:  # such as a full disk
             raise SettingsError(
@@ -104,7 +104,7 @@ class Search:
             ) from error
         return self.reason_to_end() or "all combinations are done or run by other processes"
 
-    def _do(self, trial: optuna.Trial, train: Train) -> None:
+    def _run_trial(self, trial: optuna.Trial, train: Train) -> None:
         """Train with the settings of a trial, and record in the study how it ended.
 
         Args:
@@ -114,10 +114,10 @@ class Search:
         Raises:
             Interrupted: The training was interrupted.
         """
-        optuna = optuna_here()
+        optuna = import_optuna()
         started = time.monotonic()  # not affected by changes of the system clock
         try:
-            score = train(self.settings_of(trial), Watcher(trial))
+            score = train(self.settings_of(trial), TrialObserver(trial))
         except optuna.TrialPruned:
             trial.set_user_attr("seconds", time.monotonic() - started)
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
@@ -136,14 +136,14 @@ class Search:
         Returns:
             The trial, with its settings drawn; None if the search has ended.
         """
-        with alone_in_sqlite(self._where):
-            self._take_back_lost()
+        with sqlite_lock(self._where):
+            self._queue_lost_again()
             trial = None if self.reason_to_end() else self._claimed()
             if trial is not None:
-                claim_for(trial, owner_here())
+                claim_for(trial, this_process())
         if trial is not None:
             for each in self.plan.space:
-                suggested(trial, each)
+                suggest_value(trial, each)
         return trial
 
     def finish(self, trial: optuna.Trial, score: float) -> None:
@@ -167,7 +167,7 @@ class Search:
             reason: What went wrong.
         """
         trial.set_user_attr("error", " ".join(reason.split()))
-        self.study.tell(trial, state=optuna_here().trial.TrialState.FAIL)
+        self.study.tell(trial, state=import_optuna().trial.TrialState.FAIL)
 
     def _claimed(self) -> optuna.Trial | None:
         """Return the next trial; None if no combination of an exhaustive search is left."""
@@ -175,14 +175,14 @@ class Search:
             return self.study.ask()
         while self._in_state("WAITING"):
             trial = self.study.ask()
-            if "point" in trial.user_attrs and not self._is_double(trial):
+            if "point" in trial.user_attrs and not self._is_duplicate(trial):
                 return trial
             # Either another process took the last combination between the two lines above, or
             # processes that started together queued a combination twice.
-            self.study.tell(trial, state=optuna_here().trial.TrialState.FAIL)
+            self.study.tell(trial, state=import_optuna().trial.TrialState.FAIL)
         return None
 
-    def _is_double(self, trial: optuna.Trial) -> bool:
+    def _is_duplicate(self, trial: optuna.Trial) -> bool:
         """Return whether an earlier trial of the same combination has ended, runs or is queued."""
         return any(
             each.user_attrs.get("point") == trial.user_attrs["point"]
@@ -191,24 +191,24 @@ class Search:
         )
 
     def _in_state(self, name: str) -> list[optuna.trial.FrozenTrial]:
-        state = optuna_here().trial.TrialState[name]
+        state = import_optuna().trial.TrialState[name]
         return self.study.get_trials(deepcopy=False, states=(state,))
 
-    def _take_back_lost(self) -> None:
+    def _queue_lost_again(self) -> None:
         """Queue the trials of processes that no longer exist again."""
         for trial in self._in_state("RUNNING"):
             if is_lost(trial):
                 self._queue_again(trial)
 
-    def _give_back(self) -> None:
+    def _queue_own_again(self) -> None:
         """Queue the running trial of this process again, if there is one."""
         for trial in self._in_state("RUNNING"):
-            if trial.user_attrs.get("owner") == owner_here():
+            if trial.user_attrs.get("owner") == this_process():
                 self._queue_again(trial)
 
     def _queue_again(self, trial: optuna.trial.FrozenTrial) -> None:
         try:
-            self.study.tell(trial.number, state=optuna_here().trial.TrialState.FAIL)
+            self.study.tell(trial.number, state=import_optuna().trial.TrialState.FAIL)
         except (ValueError, RuntimeError):  # another process did it first
             return
         point = trial.user_attrs.get("point")
@@ -246,7 +246,7 @@ class Search:
         Returns:
             Setting to value.
         """
-        return meant(self.plan.space, trial.params)
+        return settings_from_params(self.plan.space, trial.params)
 
     def reason_to_end(self) -> str | None:
         """Return which limit of the plan is reached, as text; None if no limit is reached."""
@@ -261,7 +261,7 @@ class Search:
                 return f"{counted(without_progress, 'trial')} in a row without a new best score"
         return None
 
-    def standing(self, trial: optuna.Trial) -> Standing:
+    def progress(self, trial: optuna.Trial) -> SearchProgress:
         """Return the progress of the search after a trial.
 
         Args:
@@ -274,7 +274,7 @@ class Search:
         best = best_of(done)
         ended = next(each for each in done if each.number == trial.number)
         outcome, score = outcome_of(ended)
-        return Standing(
+        return SearchProgress(
             place=done.index(ended) + 1,
             settings=self.settings_of(ended),
             outcome=outcome,

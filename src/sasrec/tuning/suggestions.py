@@ -9,7 +9,7 @@ from typing import Any
 from sasrec.tuning.space import Parameter, stepped
 
 
-def suggested(trial: Any, each: Parameter) -> Any:
+def suggest_value(trial: Any, each: Parameter) -> Any:
     """Draw the value of a parameter for a trial.
 
     Args:
@@ -23,10 +23,10 @@ def suggested(trial: Any, each: Parameter) -> Any:
         # Store the index, because a choice may be a list, which Optuna cannot store.
         return each.values[trial.suggest_categorical(each.name, list(range(len(each.values))))]
     low, high = each.values[:2]
-    return _meant(each, trial.suggest_float(each.name, low, high))
+    return _converted(each, trial.suggest_float(each.name, low, high))
 
 
-def meant(space: Sequence[Parameter], stored: Mapping[str, Any]) -> dict[str, Any]:
+def settings_from_params(space: Sequence[Parameter], stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a stored trial.
 
     Args:
@@ -39,13 +39,13 @@ def meant(space: Sequence[Parameter], stored: Mapping[str, Any]) -> dict[str, An
     return {
         each.name: each.values[int(stored[each.name])]
         if each.kind == "choice"
-        else _meant(each, stored[each.name])
+        else _converted(each, stored[each.name])
         for each in space
         if each.name in stored
     }
 
 
-def _meant(each: Parameter, drawn: float) -> Any:
+def _converted(each: Parameter, drawn: float) -> Any:
     if each.kind == "loguniform":
         return math.exp(drawn)
     return drawn if each.kind == "uniform" else stepped(drawn, each.values[2])

@@ -17,18 +17,18 @@ from sasrec.errors import Interrupted, SettingsError
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
-from sasrec.settings.registry import model_called
+from sasrec.settings.registry import canonical_model
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.system.writing import made_folder
 from sasrec.tuning.found import Found, found_by, write_report, write_settings
-from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.options import SearchOptions, SpaceGiven, space_from
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.searchable import built_in_space, check_names
 from sasrec.tuning.space import Parameter
 from sasrec.tuning.study import Search
 from sasrec.tuning.trainings import Trainings
 from sasrec.tuning.urls import shown_storage
+from sasrec.tuning.workers import Task, search_together
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SearchRequest:
     """A request for a search.
 
     Attributes:
@@ -68,25 +68,25 @@ class Asked:
             )
 
 
-def log_standing(standing: Standing) -> None:
+def log_progress(progress: SearchProgress) -> None:
     """Log the progress of a search.
 
     Args:
-        standing: The progress after a trial.
+        progress: The progress after a trial.
     """
     logger.info(
         "trial %d of %d: %s, score %s, best %s: %s",
-        standing.place,
-        standing.total,
-        standing.outcome,
-        standing.score,
-        standing.best,
-        standing.settings,
+        progress.place,
+        progress.total,
+        progress.outcome,
+        progress.score,
+        progress.best,
+        progress.settings,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
+class SearchCallbacks:
     """Callbacks for the progress of a search.
 
     Attributes:
@@ -96,7 +96,7 @@ class Listeners:
     """
 
     note: Callable[[str], None] = logger.info
-    ended: Callable[[Standing], None] = log_standing
+    ended: Callable[[SearchProgress], None] = log_progress
     fetching: Progress = lambda done, total: None
 
 
@@ -133,33 +133,33 @@ def tune(
         SasrecError: The space, a setting, the data or the storage cannot be used.
         Interrupted: The search was stopped; finished trials are kept if there is a storage.
     """  # raised in the functions it calls
-    name = model_called(model)
+    name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
     folder = None if out is None else Path(out).expanduser()
-    asked = Asked(run, None if space is None else space_from(space), options, folder)
-    return tune_as_asked(data, asked, Listeners())
+    request = SearchRequest(run, None if space is None else space_from(space), options, folder)
+    return run_search(data, request, SearchCallbacks())
 
 
-def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
+def run_search(data: Source, request: SearchRequest, callbacks: SearchCallbacks) -> Found:
     """Search settings, and test the best.
 
     Args:
         data: A name, a path, or a data frame.
-        asked: The request.
-        listeners: Callbacks for the progress.
+        request: The request.
+        callbacks: Callbacks for the progress.
 
     Returns:
         The best settings, with their scores.
     """
-    corpus = load_corpus(data, asked.run.data, listeners.fetching)
-    prepared = prepare(corpus, asked.run)
-    task = _task(data, asked, prepared)
-    run, fixed = asked.run, task.fixed
+    corpus = load_corpus(data, request.run.data, callbacks.fetching)
+    prepared = prepare(corpus, request.run)
+    task = _task(data, request, prepared)
+    run, fixed = request.run, task.fixed
     trainings = Trainings(prepared, fixed, model=run.model_name, preset=run.preset)
     search = task.search()
-    if asked.folder is not None:
-        made_folder(asked.folder)  # only now, so that a rejected storage leaves no folder
-    _run(search, task, trainings, jobs=asked.options.jobs, listeners=listeners)
+    if request.folder is not None:
+        made_folder(request.folder)  # only now, so that a rejected storage leaves no folder
+    _run(search, task, trainings, jobs=request.options.jobs, callbacks=callbacks)
     found = found_by(
         search,
         watched=run.evaluation.valid_metric,
@@ -167,48 +167,48 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
         preset=run.preset,
         fixed=fixed,
     )
-    if asked.folder is not None:
-        write_settings(found, asked.folder)  # before the tests, which may take a long time
-    seeds = range(task.plan.seed, task.plan.seed + asked.options.seeds)
+    if request.folder is not None:
+        write_settings(found, request.folder)  # before the tests, which may take a long time
+    seeds = range(task.plan.seed, task.plan.seed + request.options.seeds)
     found = replace(
-        found, tests=_tests(trainings, found, seeds, listeners=listeners), folder=asked.folder
+        found, tests=_tests(trainings, found, seeds, callbacks=callbacks), folder=request.folder
     )
-    if asked.folder is not None:
+    if request.folder is not None:
         title = f"{run.model_name} on {corpus.name}: the search"
-        write_report(found, search, asked.folder, title=title)
+        write_report(found, search, request.folder, title=title)
     return found
 
 
-def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
+def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
     """Return the search for this process and the worker processes.
 
     Raises:
         SettingsError: Worker processes could not open the data or the storage.
     """
-    options, fixed = asked.options, asked.run.given()
-    space = built_in_space(prepared, fixed) if asked.space is None else asked.space
+    options, fixed = request.options, request.run.given()
+    space = built_in_space(prepared, fixed) if request.space is None else request.space
     storage = options.storage
-    if storage is None and asked.folder is not None:
-        storage = str(made_folder(asked.folder) / "study.journal")
+    if storage is None and request.folder is not None:
+        storage = str(made_folder(request.folder) / "study.journal")
     if options.jobs > 1 and (storage is None or not isinstance(data, str | Path)):
         raise SettingsError(
             "with several jobs, each process must open the data and the storage; give the data as "
             "a name or path, and set 'out' or 'storage'"
         )
     return Task(
-        options.plan(space, asked.run),
+        options.plan(space, request.run),
         storage=storage,
         study=options.study,
         data=str(data) if isinstance(data, str | Path) else "",
-        model=asked.run.model_name,
-        preset=asked.run.preset,
+        model=request.run.model_name,
+        preset=request.run.preset,
         fixed=fixed,
         fingerprint=prepared.corpus.sequences.fingerprint(),
     )
 
 
 def _run(
-    search: Search, task: Task, trainings: Trainings, *, jobs: int, listeners: Listeners
+    search: Search, task: Task, trainings: Trainings, *, jobs: int, callbacks: SearchCallbacks
 ) -> None:
     """Run the trials of a search.
 
@@ -217,22 +217,24 @@ def _run(
     """
     where = "memory" if task.storage is None else shown_storage(task.storage)
     if done := len(search.done()):
-        listeners.note(f"{where}: resuming after {done} of {task.plan.total} trials")
+        callbacks.note(f"{where}: resuming after {done} of {task.plan.total} trials")
     try:
-        reason = search_together(task, search, trainings.score, told=listeners.ended, jobs=jobs)
+        reason = search_together(
+            task, search, trainings.score, on_progress=callbacks.ended, jobs=jobs
+        )
     except Interrupted as error:
         if task.storage is None:
             raise Interrupted("the search was stopped") from None
         raise Interrupted(f"{error} in {where}; run the same command again to resume") from None
-    listeners.note(f"search ended: {reason}")
+    callbacks.note(f"search ended: {reason}")
 
 
 def _tests(
-    trainings: Trainings, found: Found, seeds: range, *, listeners: Listeners
+    trainings: Trainings, found: Found, seeds: range, *, callbacks: SearchCallbacks
 ) -> list[dict[str, float]]:
     """Return the test metrics of the best settings, for each seed."""
     tests = []
     for seed in seeds:
-        listeners.note(f"training the best settings again with seed {seed} (--seeds 0 skips this)")
+        callbacks.note(f"training the best settings again with seed {seed} (--seeds 0 skips this)")
         tests.append(trainings.test(found.settings, seed))
     return tests

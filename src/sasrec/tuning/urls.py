@@ -35,7 +35,7 @@ def shown_storage(where: str) -> str:
     return shown.replace("%2A%2A%2A", "***")
 
 
-def refuse_mistyped(where: str) -> None:
+def reject_mistyped_url(where: str) -> None:
     """Reject a mistyped URL; used as a path, it would create folders named after its password.
 
     Args:

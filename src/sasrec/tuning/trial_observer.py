@@ -9,13 +9,13 @@ import numpy as np
 
 from sasrec.training.progress import EpochResult
 from sasrec.tuning.owners import BEAT_SECONDS, beat
-from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.storage import import_optuna
 
 if TYPE_CHECKING:
     import optuna
 
 
-class Watcher:
+class TrialObserver:
     """Reports each validation score to the study, and stops trials that the pruner rejects."""
 
     def __init__(self, trial: optuna.Trial) -> None:
@@ -56,7 +56,7 @@ class Watcher:
         self._validations += 1
         self._trial.report(result.merit, self._validations)
         if self._trial.should_prune():
-            raise optuna_here().TrialPruned
+            raise import_optuna().TrialPruned
 
     def stopped(self, reason: str) -> None:
         """Do nothing."""

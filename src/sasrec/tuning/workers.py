@@ -20,11 +20,11 @@ from typing import Any
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SasrecError
 from sasrec.experiment.prepared import prepare
-from sasrec.settings.plugins import plugins_here, with_plugins
+from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.system.children import safe_path
 from sasrec.system.processes import deaf_to_interrupts, nameless_main
 from sasrec.system.streams import guard_streams
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.study import Search, Train
 from sasrec.tuning.trainings import Trainings
@@ -79,7 +79,12 @@ class Task:
 
 
 def search_together(
-    task: Task, search: Search, train: Train, *, told: Callable[[Standing], None], jobs: int
+    task: Task,
+    search: Search,
+    train: Train,
+    *,
+    on_progress: Callable[[SearchProgress], None],
+    jobs: int,
 ) -> str:
     """Run trials in parallel until none are left or a limit is reached.
 
@@ -87,8 +92,8 @@ def search_together(
         task: The search, for the worker processes.
         search: The search, for this process, which also runs trials.
         train: Trains with given settings.
-        told: Called with the progress of the search after each trial, in the process that ran it;
-            it must be importable.
+        on_progress: Called with the progress of the search after each trial, in the process that
+            ran it; it must be importable.
         jobs: Number of parallel trials; 1 starts no worker process.
 
     Returns:
@@ -99,28 +104,28 @@ def search_together(
         SettingsError: The storage cannot be written.
     """
     if jobs == 1:
-        return search.run(train, told)
-    with shared_cores(jobs), _helpers(task, told, jobs - 1) as others:
+        return search.run(train, on_progress)
+    with shared_cores(jobs), _worker_processes(task, on_progress, jobs - 1) as workers:
         try:
-            search.run(train, told)
-            for other in others:
-                other.join()
-                if other.exitcode is not None and other.exitcode < 0:
+            search.run(train, on_progress)
+            for worker in workers:
+                worker.join()
+                if worker.exitcode is not None and worker.exitcode < 0:
                     logger.error(
                         "a worker process was killed by signal %d (out of memory?); its trial is "
                         "repeated",
-                        -other.exitcode,
+                        -worker.exitcode,
                     )
         except KeyboardInterrupt:
             raise Interrupted("the search was stopped; finished trials are kept") from None
-        return search.run(train, told)  # repeats trials of workers that died
+        return search.run(train, on_progress)  # repeats trials of workers that died
 
 
 @contextmanager
 def shared_cores(jobs: int) -> Iterator[None]:
     """Limit PyTorch's threads in the ``with`` block to this process's share of the cores.
 
-    Trainings with more threads than cores would slow each other down.
+    Trainings with more threads than cores would slow each worker down.
 
     Args:
         jobs: Number of parallel processes.
@@ -139,41 +144,42 @@ def shared_cores(jobs: int) -> Iterator[None]:
 
 
 @contextmanager
-def _helpers(
-    task: Task, told: Callable[[Standing], None], count: int
+def _worker_processes(
+    task: Task, on_progress: Callable[[SearchProgress], None], count: int
 ) -> Iterator[list[BaseProcess]]:
     """Start worker processes; all of them have ended when the ``with`` block is left.
 
     Args:
         task: The search.
-        told: Called with the progress of the search after each trial.
+        on_progress: Called with the progress of the search after each trial.
         count: Number of worker processes.
 
     Yields:
         The processes.
     """
-    others: list[BaseProcess] = [
+    workers: list[BaseProcess] = [
         get_context("spawn").Process(
-            target=with_plugins, args=(plugins_here(), _help, task, told, count + 1)
+            target=call_with_plugins,
+            args=(loaded_plugins(), _run_worker, task, on_progress, count + 1),
         )
         for _ in range(count)
     ]
     try:
         # Workers ignore Ctrl-C; this process handles it and stops them.
         with nameless_main(), deaf_to_interrupts(), safe_path():
-            for other in others:
-                other.start()
-        yield others
+            for worker in workers:
+                worker.start()
+        yield workers
     finally:
-        started = [other for other in others if other.pid is not None]
-        for other in started:
-            other.terminate()
-        for other in started:
-            other.join(PATIENCE_SECONDS)
-            other.kill()
+        started = [worker for worker in workers if worker.pid is not None]
+        for worker in started:
+            worker.terminate()
+        for worker in started:
+            worker.join(PATIENCE_SECONDS)
+            worker.kill()
 
 
-def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
+def _run_worker(task: Task, on_progress: Callable[[SearchProgress], None], jobs: int) -> None:
     """Run trials of a search in a worker process."""
     from sasrec.settings.resolve import resolve_settings
 
@@ -185,7 +191,7 @@ def _help(task: Task, told: Callable[[Standing], None], jobs: int) -> None:
         prepared = prepare(load_corpus(task.data, run.data), run)
         trainings = Trainings(prepared, task.fixed, model=task.model, preset=task.preset)
         with shared_cores(jobs):
-            task.search().run(trainings.score, told)
+            task.search().run(trainings.score, on_progress)
     except (KeyboardInterrupt, Interrupted):
         pass  # the parent process reports it
     except SasrecError as error:
