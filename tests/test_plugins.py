@@ -1,4 +1,4 @@
-"""Parts from outside: what is taken, what is refused, and what a saved model says of them."""
+"""Plug-ins: which parts are accepted or rejected, and how a saved model records them."""
 
 import json
 import re
@@ -64,7 +64,7 @@ class Last(sasrec.NextItemModel):
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget afterwards what a test has registered."""
+    """Remove after the test what it registered."""
     for table in TABLES.values():
         monkeypatch.setattr(table, "_added", dict(table._added))
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
@@ -78,7 +78,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, **entries: list[str]) -> None:
-    """Let packages offer models: name to the addresses of those that do."""
+    """Let packages provide models, given as name to entry point addresses."""
     found = {
         name: [EntryPoint(name, address, "sasrec.models") for address in addresses]
         for name, addresses in entries.items()
@@ -113,7 +113,7 @@ def test_loading_changes_no_random_numbers(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_a_file_is_named_by_the_folder_and_runs_once(
+def test_a_plug_in_file_is_named_in_the_model_folder_and_runs_once(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sasrec.load_plugin(file)
@@ -126,7 +126,7 @@ def test_a_file_is_named_by_the_folder_and_runs_once(
         sasrec.load(tmp_path / "m")
 
 
-def test_a_built_in_model_names_no_plugins(tmp_path: Path) -> None:
+def test_a_built_in_model_lists_no_plug_ins(tmp_path: Path) -> None:
     sasrec.train(DATA, {"epochs": 1, "hidden_size": 8, "preset": "recbole"}, out=tmp_path / "m")
     assert "plugins" not in json.loads((tmp_path / "m" / "settings.json").read_text())
 
@@ -149,7 +149,7 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: st
         sasrec.load_plugin(tmp_path / "other.py")
 
 
-def test_a_model_is_refused_with_all_that_it_lacks() -> None:
+def test_a_rejected_model_is_told_everything_it_lacks() -> None:
     class Bare(sasrec.NextItemModel):
         def __init__(self) -> None:
             super().__init__()
@@ -177,10 +177,10 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
 
 def test_names_that_clash_are_refused(file: Path) -> None:
     class GRU4REC(Last):
-        """Differs from a built-in name in case alone."""
+        """Differs from a built-in name only in case."""
 
     class Popularity(Last):
-        """Has the name of a baseline."""
+        """Has the same name as a baseline."""
 
     with pytest.raises(SettingsError, match="has the same name as the built-in model 'GRU4Rec'"):
         sasrec.register_model(GRU4REC)
@@ -226,7 +226,7 @@ def test_an_entry_point_must_have_the_name_of_its_class_and_be_the_only_one(
 @pytest.mark.parametrize(
     "edited", [{"part": 1}, "text", [["a"]], [{"part": "model", "name": "Gone", "from": "x"}]]
 )
-def test_an_edited_list_of_plugins_is_a_damaged_folder(tmp_path: Path, edited: object) -> None:
+def test_an_edited_list_of_plug_ins_makes_a_folder_damaged(tmp_path: Path, edited: object) -> None:
     with pytest.raises(ModelError):
         plugins.require_parts(edited, ["model"], tmp_path)
 
@@ -236,7 +236,7 @@ def reciprocal(ranks: np.ndarray, k: int) -> np.ndarray:
     return np.where((table >= 1) & (table <= k), 1 / np.maximum(table, 1), 0.0).max(1)
 
 
-def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path) -> None:
+def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
     sasrec.register_metric(sasrec.Metric("reciprocal", reciprocal))
     settings = {"epochs": 1, "hidden_size": 8, "metrics": "reciprocal,mrr", "preset": "recbole"}
     settings |= {"valid_metric": "reciprocal@10"}
@@ -264,7 +264,7 @@ def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, told: str)
         sasrec.register_metric(metric)
 
 
-def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
+def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
     path = tmp_path / "events.lines"
     path.write_text("a 1\na 2\na 3\nb 2\nb 3\nb 1\n")
     with pytest.raises(DataError, match=r"unknown kind of file '.lines'.*--plugin"):
@@ -287,7 +287,7 @@ def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
         sasrec.train(path, settings)
 
 
-def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> None:
+def test_a_reader_with_a_taken_suffix_or_wrong_signature_is_rejected() -> None:
     with pytest.raises(SettingsError, match="built-in reader 'csv'"):
         sasrec.register_reader(".csv", lambda path, settings: pl.DataFrame())
     with pytest.raises(SettingsError, match="is no function of"):
@@ -296,7 +296,7 @@ def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> No
         sasrec.register_reader(".L!", lambda path, settings: pl.DataFrame())
 
 
-def test_a_loss_from_outside_is_chosen_by_name_and_remembered(tmp_path: Path) -> None:
+def test_a_plug_in_loss_is_chosen_by_name_and_saved(tmp_path: Path) -> None:
     def build(settings: object, n_items: int) -> object:
         def squares(hidden, targets, table, negatives):  # type: ignore[no-untyped-def]
             return (1 - (hidden * table[targets]).sum(1)).square().sum() / max(len(targets), 1)
@@ -332,7 +332,7 @@ def names_known() -> list[str]:
     return list(MODELS)
 
 
-def test_another_process_is_handed_the_files_and_modules(
+def test_another_process_loads_the_same_files_and_modules(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sasrec.load_plugin(file)

@@ -283,8 +283,11 @@ def _expect(holds: bool, otherwise: str) -> None:
 def _expect_near(found: Tensor, expected: Tensor, otherwise: str) -> None:
     """Fail the test if values differ by more than rounding errors."""
     _expect(found.shape == expected.shape, f"{otherwise}: {list(found.shape)}")
-    apart = float((found - expected).abs().max())
-    _expect(apart <= NEAR * max(1.0, float(expected.abs().max())), f"{otherwise} (by {apart:.2g})")
+    difference = float((found - expected).abs().max())
+    _expect(
+        difference <= NEAR * max(1.0, float(expected.abs().max())),
+        f"{otherwise} (by {difference:.2g})",
+    )
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (

@@ -218,7 +218,7 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         ("n_layers choice [1]", ("--storage", "hyper.test"), "is not an entry of a search journal"),
         ("n_layers choice []", (), "hyper.test, line 1"),
         ("n_layers choice [1]", ("--minutes=0",), "minutes is 0"),
-        ("n_layers choice [1]", ("--jobs=100000",), "jobs is 100000; this machine has"),
+        ("n_layers choice [1]", ("--jobs=100000",), "jobs is 100000, but this machine has only"),
         ("learning_rate uniform 2,1", (), "give the lower bound first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
         ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),

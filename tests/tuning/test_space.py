@@ -24,7 +24,7 @@ def read(tmp_path):
     return read_text
 
 
-def test_the_pages_grid_has_120_combinations(read):
+def test_the_grid_of_recboles_documentation_has_120_combinations(read):
     space = read(PAGE)
     search = Search(SearchPlan(space=tuple(space), algorithm="exhaustive", prune="none"))
     trials = [search.ask() for _ in range(grid_size(space))]
@@ -70,12 +70,12 @@ def test_every_kind_of_line_is_read(read):
         ("nothing here\n", "contains no parameters"),
     ],
 )
-def test_wrong_lines_are_named(read, text, expected):
+def test_errors_name_the_line(read, text, expected):
     with pytest.raises(SettingsError, match=expected):
         read(text)
 
 
-def test_draws_stay_in_their_range():
+def test_drawn_values_are_within_their_range():
     kinds = {
         "choice": (1, "x"),
         "uniform": (0.1, 0.5),
@@ -92,7 +92,7 @@ def test_draws_stay_in_their_range():
     assert math.exp(-8) <= min(draws["loguniform"]) < 0.001 < 0.5 < max(draws["loguniform"]) <= 1
 
 
-def test_a_line_too_short_is_passed_over_with_a_warning(tmp_path, caplog):
+def test_a_short_line_is_ignored_with_a_warning(tmp_path, caplog):
     path = tmp_path / "hyper.test"
     path.write_text("# a comment\n\nn_layers choice [1,2]\nn_heads choice[1,2]\n")
     assert [each.name for each in read_space(path)] == ["n_layers"]
@@ -110,6 +110,6 @@ def test_a_step_too_small_is_refused():
         parameter("a", "quniform", [0, 1, 1e-320], "here")
 
 
-def test_ranges_have_no_grid():
+def test_ranges_cannot_be_searched_exhaustively():
     with pytest.raises(SettingsError, match="a is a range, which cannot be searched exhaustively"):
         check_grid([Parameter("a", "uniform", (0, 1))])

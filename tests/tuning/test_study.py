@@ -1,4 +1,4 @@
-"""A search is kept, resumed and shared; a killed process loses nothing and repeats nothing."""
+"""A search is stored, resumed and shared; a killed process loses and repeats no trial."""
 
 import json
 import re
@@ -61,7 +61,7 @@ def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> No
     assert search.run(train, told.append) == "6 of 6 trials are done"
     tried = [(s.settings["a"], s.settings["b"][0]) for s in told]
     assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (10, 20)]
-    assert tried != sorted(tried)  # in random order, as RecBole takes them
+    assert tried != sorted(tried)  # in random order, as in RecBole
     best = search.best()
     assert best is not None
     assert search.settings_of(best) == {"a": 3, "b": [20]}
@@ -70,7 +70,7 @@ def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> No
     assert told[-1].seconds_left == 0
 
 
-def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_search_resumes_where_it_stopped(tmp_path: Path) -> None:
     where = str(tmp_path / "s.journal")
     tried: list[tuple[int, int]] = []
 
@@ -97,7 +97,7 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["file", "sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A storage of each kind; a PostgreSQL server is started for it where there is one."""
+    """A storage of each kind; for PostgreSQL a server is started, if it is installed."""
     if request.param == "file":
         yield str(tmp_path / "s.journal")
     elif request.param == "sqlite":
@@ -144,7 +144,7 @@ Search(plan(), storage={where!r}, name="s").run(slow, quiet)
     assert search.run(train, quiet) == "6 of 6 trials are done"
 
 
-def test_processes_that_begin_together_make_one_study(where: str) -> None:
+def test_processes_that_start_together_create_one_study(where: str) -> None:
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -181,7 +181,7 @@ def test_a_combination_that_was_queued_twice_is_tried_once(tmp_path: Path) -> No
     assert Search(plan(), storage=where, name="s").ask() is None
 
 
-def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
+def test_unpromising_trials_are_pruned(tmp_path: Path) -> None:
     search = Search(plan(prune="halving"), storage=str(tmp_path / "s.journal"), name="s")
     epochs: Counter[float] = Counter()
 
@@ -194,7 +194,7 @@ def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
     search.run(counted, quiet)
     states = Counter(trial.state.name for trial in search.done())
     assert states["PRUNED"] >= 1
-    assert epochs[60] == 30  # the best is never ended
+    assert epochs[60] == 30  # the best trial is never pruned
     assert min(epochs.values()) == 5
     best = search.best()
     assert best is not None
@@ -202,7 +202,7 @@ def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
     assert seconds_saved(search.done()) > 0
 
 
-def test_a_failing_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
+def test_a_failed_trial_is_reported_and_the_search_continues(tmp_path: Path) -> None:
     def failing(settings: dict[str, Any], observer: Observer) -> float:
         if settings["a"] == 2:
             raise ModelError("no good")
@@ -236,7 +236,7 @@ def test_ranges_are_searched_within_their_bounds(algorithm: str, tmp_path: Path)
     Search(plan(space=RANGES, algorithm=algorithm, trials=35), storage=where, name="s").run(
         parabola, quiet
     )
-    assert len({each["x"] for each in tried}) == 35  # what was drawn is not drawn again
+    assert len({each["x"] for each in tried}) == 35  # earlier values are not drawn again
 
 
 def test_limits_end_a_search(tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_study_of_another_model_or_data_is_refused(tmp_path: Path) -> None:
     assert len(Search(plan(), storage=where, name="s", about=about).done()) == 6
 
 
-def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     for text in ("a note", "learning_rate choice [1]\n", '[1, 2]\n{"op_code": 0}\n', "{}\n"):
         path.write_text(text)
@@ -314,7 +314,7 @@ def test_a_line_that_was_never_finished_is_cut_off(tmp_path: Path) -> None:
         assert all(json.loads(line) for line in path.read_text().splitlines())
 
 
-def test_damage_inside_a_journal_is_said_by_line(tmp_path: Path) -> None:
+def test_a_damaged_journal_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     Search(plan(), storage=str(path), name="s")
     lines = path.read_text().splitlines()
@@ -324,7 +324,7 @@ def test_damage_inside_a_journal_is_said_by_line(tmp_path: Path) -> None:
         Search(plan(), storage=str(path), name="s")
 
 
-def test_a_full_disk_ends_a_search_with_what_to_do(
+def test_a_full_disk_stops_a_search_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
@@ -380,7 +380,7 @@ def test_a_storage_is_shown_without_its_secrets(where: str, shown: str) -> None:
         "host/db?token=secret",
     ],
 )
-def test_a_url_with_a_mistake_makes_no_folder_of_a_password(
+def test_a_mistyped_url_creates_no_folder_named_after_a_password(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -401,11 +401,11 @@ def test_the_report_numbers_trials_as_the_command_does(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
     told: list[SearchProgress] = []
     search.run(train, told.append)
-    assert [progress.place for progress in told] == [1, 2, 3, 4, 5, 6]
+    assert [progress.number for progress in told] == [1, 2, 3, 4, 5, 6]
     rows = re.findall(
         r"<tr class=.*?><td>(\d+)</td><td>([\d.]+)</td>", search_report(search, {}, title="")
     )
-    assert rows == [(str(each.place), f"{each.score:.5f}") for each in told]
+    assert rows == [(str(each.number), f"{each.score:.5f}") for each in told]
 
 
 def test_minutes_are_not_negative_when_the_clock_jumps(
@@ -413,7 +413,7 @@ def test_minutes_are_not_negative_when_the_clock_jumps(
 ) -> None:
 
     class Jumping(datetime):
-        """An hour earlier at each look."""
+        """A clock that goes back by an hour at each call."""
 
         at = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -440,7 +440,7 @@ def test_minutes_are_not_negative_when_the_clock_jumps(
         ("sqlite:////no/such/folder/s.db", "cannot be used"),
     ],
 )
-def test_a_storage_that_cannot_be_reached_is_said(where: str, message: str) -> None:
+def test_an_unusable_storage_is_reported(where: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Search(plan(), storage=where, name="s")
 

@@ -32,7 +32,7 @@ def test_a_search_returns_settings_that_train_takes(tmp_path: Path) -> None:
     assert again.metrics["reports"][0]["test"] == found.tests[0]
 
 
-def test_the_same_call_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_call_resumes_the_search(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "sasrec")
     options = SearchOptions(algo="random", trials=2, seeds=0)
     first = sasrec.tune(DATA, SPACE, SMALL, out=tmp_path, options=options)
@@ -54,7 +54,7 @@ def test_without_a_folder_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_are_prepared_once_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_are_prepared_once_per_search(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: dict[str, int] = {}
 
     def counted(name: str) -> None:
@@ -95,7 +95,7 @@ def test_data_are_prepared_once_a_search(monkeypatch: pytest.MonkeyPatch) -> Non
         ),
     ],
 )
-def test_mistakes_are_told_before_anything_is_trained(words: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported_before_training(words: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         sasrec.tune(DATA, **words)
 
@@ -115,7 +115,9 @@ def test_options_out_of_range_are_refused(words: dict[str, Any], message: str) -
         SearchOptions(**words)
 
 
-def test_several_jobs_need_what_they_all_can_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_jobs_need_data_and_storage_that_all_can_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     with pytest.raises(
         SettingsError, match="with several jobs, each process must open the data and the storage"

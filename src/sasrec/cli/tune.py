@@ -108,7 +108,7 @@ def _tell(progress: SearchProgress, note: Callable[[str], None], watched: str, s
     left = "" if math.isnan(progress.seconds_left) else f", {_time(progress.seconds_left)} left"
     mark = " (best so far)" if progress.is_best else ""
     note(
-        f"trial {progress.place} of {progress.total}: {progress.outcome}{score}{mark}: {settings}"
+        f"trial {progress.number} of {progress.total}: {progress.outcome}{score}{mark}: {settings}"
         f"{best}{left}"
     )
 

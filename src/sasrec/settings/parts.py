@@ -135,30 +135,30 @@ class Parts(Mapping[str, Any]):
         Raises:
             SettingsError: Another part already has this name.
         """
-        place = current_provider() or Provider("module", module)
+        provider = current_provider() or Provider("module", module)
         for other in self._same_name(name):
             before = self._external.get(other)
             if before is not None and before.part is part:
                 return
-            again = before is not None and before.module == module and place.kind == "module"
-            if not (again and other == name) and not self._is_provided_by(other, module, place):
+            again = before is not None and before.module == module and provider.kind == "module"
+            if not (again and other == name) and not self._is_provided_by(other, module, provider):
                 raise SettingsError(
-                    f"{self.kind} {name!r} of {place} has the same name as "
+                    f"{self.kind} {name!r} of {provider} has the same name as "
                     f"{self._described(other)}; rename one"
                 )
-        self._external[name] = ExternalPart(part, place, module)
+        self._external[name] = ExternalPart(part, provider, module)
 
     def _same_name(self, name: str) -> list[str]:
         """Return the names in the table that equal this one if case is ignored."""
         return [each for each in self if each.lower() == name.lower()]
 
-    def _is_provided_by(self, name: str, module: str, place: Provider) -> bool:
+    def _is_provided_by(self, name: str, module: str, provider: Provider) -> bool:
         """Return whether a name is only an entry point of the package that contains a module."""
         if name in self.built_in or name in self._external:
             return False
         package = module.partition(".")[0]
         return all(
-            provider_of(each) == place or each.module.partition(".")[0] == package
+            provider_of(each) == provider or each.module.partition(".")[0] == package
             for each in entry_points_in(self._group)[name]
         )
 
@@ -183,8 +183,8 @@ class Parts(Mapping[str, Any]):
                 "packages, --plugin FILE and sasrec.load_plugin can add others)"
             )
         if len(entries) > 1:
-            places = " and ".join(str(provider_of(each)) for each in entries)
-            raise SettingsError(f"{self.kind} {name!r} is provided by {places}; uninstall one")
+            providers = " and ".join(str(provider_of(each)) for each in entries)
+            raise SettingsError(f"{self.kind} {name!r} is provided by {providers}; uninstall one")
         [entry] = entries
         for other in self._same_name(name):
             if other != name:
@@ -196,16 +196,16 @@ class Parts(Mapping[str, Any]):
         self._external[name] = ExternalPart(part, provider_of(entry), entry.module)
 
     def _loaded(self, entry: EntryPoint) -> Any:
-        place = provider_of(entry)
+        provider = provider_of(entry)
         try:
-            with place.registering():
+            with provider.registering():
                 part = entry.load()
             _imported(self._check)(part, entry.name)
         except SettingsError as error:
-            raise SettingsError(f"{self.kind} {entry.name!r} of {place}: {error}") from error
+            raise SettingsError(f"{self.kind} {entry.name!r} of {provider}: {error}") from error
         except Exception as error:  # third-party code may raise anything
             raise SettingsError(
-                f"{self.kind} {entry.name!r} of {place} cannot be loaded: "
+                f"{self.kind} {entry.name!r} of {provider} cannot be loaded: "
                 f"{type(error).__name__}: {error}"
             ) from error
         return part

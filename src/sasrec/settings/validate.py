@@ -57,8 +57,8 @@ class Checks:
         named |= {name for name, origin in self.origins.items() if origin.key in words}
         if not named & self.unreliable:
             given = [self.origins[name] for name in named & self.origins.keys()]
-            places = sorted({each.where for each in given if each.kind == "file"})
-            self.mistakes.add(f"{' and '.join(places)}: {text}" if places else text)
+            files = sorted({each.where for each in given if each.kind == "file"})
+            self.mistakes.add(f"{' and '.join(files)}: {text}" if files else text)
         return named
 
 

@@ -17,7 +17,7 @@ class SearchProgress:
     """The progress of a search after a trial.
 
     Attributes:
-        place: Number of the trial in the order in which trials ended, from 1, as in the report.
+        number: Number of the trial in the order in which trials ended, from 1, as in the report.
         settings: The settings of the trial.
         outcome: ``finished``, ``pruned``, or ``failed`` with the reason.
         score: Best validation score of the trial, or None.
@@ -29,7 +29,7 @@ class SearchProgress:
             in this run and the time limit; NaN while all trials have failed.
     """
 
-    place: int
+    number: int
     settings: dict[str, Any]
     outcome: str
     score: float | None

@@ -142,13 +142,13 @@ def _table(
     best: optuna.trial.FrozenTrial | None,
 ) -> str:
     rows = []
-    for place, trial in enumerate(trials, start=1):  # same numbers as in the pictures
+    for number, trial in enumerate(trials, start=1):  # same numbers as in the pictures
         kind = "best" if best is not None and trial.number == best.number else ""
         kind = "pruned" if trial.state.name == "PRUNED" else kind
         score = trial.value if trial.state.name == "COMPLETE" else _best_score(trial)
         outcome = trial.user_attrs.get("error", trial.state.name.lower())
         settings = ", ".join(f"{k}: {_short(v)}" for k, v in search.settings_of(trial).items())
-        cells = [str(place), "" if score is None else f"{score:.5f}", outcome, settings]
+        cells = [str(number), "" if score is None else f"{score:.5f}", outcome, settings]
         inside = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
         rows.append(f"<tr class='{kind}'>{inside}</tr>")
     head = "<tr><th>trial</th><th>score</th><th>outcome</th><th>settings</th></tr>"
@@ -181,11 +181,11 @@ def _by_trial(trials: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figur
     figure, axes = _figure(8, 4)
     best = -math.inf
     line: list[float] = []
-    for place, trial in enumerate(trials, start=1):
+    for number, trial in enumerate(trials, start=1):
         finished = trial.state.name == "COMPLETE"
         score = trial.value if finished else _best_score(trial)
         if score is not None:
-            axes.plot(place, score, "C0o" if finished else "C7x", markersize=4)
+            axes.plot(number, score, "C0o" if finished else "C7x", markersize=4)
         if finished and trial.value is not None:
             best = max(best, trial.value)
         line.append(best if math.isfinite(best) else math.nan)
@@ -221,15 +221,15 @@ def _slices(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watche
     columns = min(4, len(space))
     rows = -(-len(space) // columns)
     figure = new_figure(3.2 * columns, 2.6 * rows)
-    for place, each in enumerate(space, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    for number, each in enumerate(space, start=1):
+        axes = figure.add_subplot(rows, columns, number)
         shown = [search.settings_of(trial)[each.name] for trial in finished]
         if each.kind == "choice":  # by index, in the order of the space
             shown = [trial.params[each.name] for trial in finished]
             axes.set_xticks(range(len(each.values)), [str(value) for value in each.values])
             axes.margins(x=0.15)
         axes.plot(shown, [trial.value or 0.0 for trial in finished], "C0.", alpha=0.6)
-        axes.set(title=each.name, ylabel=watched if (place - 1) % columns == 0 else "")
+        axes.set(title=each.name, ylabel=watched if (number - 1) % columns == 0 else "")
         axes.tick_params(labelsize=7)
     return figure
 

@@ -275,7 +275,7 @@ class Search:
         ended = next(each for each in done if each.number == trial.number)
         outcome, score = outcome_of(ended)
         return SearchProgress(
-            place=done.index(ended) + 1,
+            number=done.index(ended) + 1,
             settings=self.settings_of(ended),
             outcome=outcome,
             score=score,

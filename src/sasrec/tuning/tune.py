@@ -76,7 +76,7 @@ def log_progress(progress: SearchProgress) -> None:
     """
     logger.info(
         "trial %d of %d: %s, score %s, best %s: %s",
-        progress.place,
+        progress.number,
         progress.total,
         progress.outcome,
         progress.score,
