@@ -134,7 +134,7 @@ def owners(folder: Path) -> list[int]:
     return [int(name.rpartition(":")[2]) for name in names if name is not None]
 
 
-def helper_of(search: subprocess.Popen[str], folder: Path) -> int:
+def worker_of(search: subprocess.Popen[str], folder: Path) -> int:
     """Wait until another process has begun a trial of a search; return it."""
     for _ in range(600):
         others = set(owners(folder)) - {search.pid}
@@ -153,9 +153,9 @@ def is_there(process: int) -> bool:
     return True
 
 
-def test_trials_are_done_two_at_a_time_and_a_killed_helper_loses_nothing(tmp_path: Path) -> None:
+def test_trials_are_done_two_at_a_time_and_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=100)
-    os.kill(helper_of(search, tmp_path), signal.SIGKILL)
+    os.kill(worker_of(search, tmp_path), signal.SIGKILL)
     output, told = search.communicate()
     assert search.returncode == 0, told
     assert "a worker process was killed by signal 9 (out of memory?); its trial is repeated" in told
@@ -166,28 +166,28 @@ def test_trials_are_done_two_at_a_time_and_a_killed_helper_loses_nothing(tmp_pat
     assert "best of 4 trials" in output
 
 
-def test_a_helper_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
-    helper = helper_of(search, tmp_path)
+    worker = worker_of(search, tmp_path)
     search.kill()
     search.communicate()
     for _ in range(200):
-        if not is_there(helper):
+        if not is_there(worker):
             return
         time.sleep(0.1)
-    os.kill(helper, signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
     raise AssertionError("the worker process did not end with its parent")
 
 
-def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
+def test_control_c_stops_workers_too(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
-    helper = helper_of(search, tmp_path)
+    worker = worker_of(search, tmp_path)
     search.send_signal(signal.SIGINT)
     _, told = search.communicate()
     assert search.returncode == 130
     assert "run the same command again to resume" in told
     assert "Traceback" not in told
-    assert not is_there(helper)
+    assert not is_there(worker)
 
 
 @pytest.mark.parametrize(
