@@ -66,7 +66,7 @@ class Last(sasrec.NextItemModel):
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Remove after the test what it registered."""
     for table in TABLES.values():
-        monkeypatch.setattr(table, "_added", dict(table._added))
+        monkeypatch.setattr(table, "_external", dict(table._external))
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
 
 
@@ -94,7 +94,7 @@ def test_a_registered_model_trains_and_loads_by_its_class(
 ) -> None:
     assert sasrec.register_model(Last) is Last
     trained = sasrec.train(DATA, {"epochs": 1}, model="last", out=tmp_path / "m")
-    monkeypatch.setattr(MODELS, "_added", {})
+    monkeypatch.setattr(MODELS, "_external", {})
     with pytest.raises(
         ModelError, match=r"needs the model 'Last' from the module .*models=\[Last\]"
     ):
@@ -121,7 +121,7 @@ def test_a_plug_in_file_is_named_in_the_model_folder_and_runs_once(
     sasrec.train(DATA, {"epochs": 1}, model="Bag", out=tmp_path / "m")
     [part] = json.loads((tmp_path / "m" / "settings.json").read_text())["plugins"]
     assert part == {"part": "model", "name": "Bag", "from": "file", "place": str(file)}
-    monkeypatch.setattr(MODELS, "_added", {})
+    monkeypatch.setattr(MODELS, "_external", {})
     with pytest.raises(ModelError, match=r"plug-in file .*bag.py; load it with --plugin bag.py"):
         sasrec.load(tmp_path / "m")
 
@@ -243,7 +243,7 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
     found = sasrec.train(DATA, settings, out=tmp_path / "m")
     test = found.metrics["reports"][0]["test"]
     assert test["reciprocal@10"] == test["mrr@10"] > 0
-    METRICS._added.clear()
+    METRICS._external.clear()
     with pytest.raises(ModelError, match="needs the metric 'reciprocal' from the module"):
         sasrec.evaluate(tmp_path / "m")
     assert sasrec.evaluate(tmp_path / "m", metrics="mrr", valid_metric="mrr@5").report.test
@@ -277,11 +277,11 @@ def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
     sasrec.register_reader(".lines", read)
     settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "time_column": "none"}
     assert len(sasrec.train(path, settings).items) == 3
-    READERS._added.clear()
+    READERS._external.clear()
     sasrec.register_reader("lines", lambda path, settings: path.no_such_thing)
     with pytest.raises(DataError, match=r"events.lines cannot be read by the plug-in for .lines"):
         sasrec.train(path, settings)
-    READERS._added.clear()
+    READERS._external.clear()
     sasrec.register_reader("lines", lambda path, settings: [1])
     with pytest.raises(DataError, match="returns a list; it must return a Polars data frame"):
         sasrec.train(path, settings)
@@ -307,7 +307,7 @@ def test_a_plug_in_loss_is_chosen_by_name_and_saved(tmp_path: Path) -> None:
     settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "loss": "squares"}
     found = sasrec.train(DATA, settings, out=tmp_path / "m")
     assert found.settings["plugins"][0]["name"] == "Squares"
-    LOSSES._added.clear()
+    LOSSES._external.clear()
     sasrec.load(tmp_path / "m")  # to recommend, the loss is not needed
     with pytest.raises(SettingsError, match=r"loss is .squares.: Input should be"):
         sasrec.train(DATA, settings)
@@ -339,7 +339,7 @@ def test_another_process_loads_the_same_files_and_modules(
     sasrec.register_model(Last)
     handed = loaded_plugins()
     assert (handed.files, handed.modules) == ((file,), (__name__,))
-    monkeypatch.setattr(MODELS, "_added", {})
+    monkeypatch.setattr(MODELS, "_external", {})
     monkeypatch.setattr(plugins, "_loaded", {})
     assert "Bag" in call_with_plugins(plugins.Plugins(handed.files, ()), names_known)
 
