@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import SettingsError, without_passwords
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.locks import lock_of
+from sasrec.system.locks import lock_for
 from sasrec.tuning.urls import reject_mistyped_url, shown_storage, sqlite_file
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _storage(where: str) -> Any:
             f"{path} is not a regular file; give a file or a database URL as storage"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = lock_of(path)
+    lock = lock_for(path)
     if path.exists():
         _check_journal(path)
         lock.acquire()
@@ -180,7 +180,7 @@ def sqlite_lock(where: str | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    lock = lock_of(path)
+    lock = lock_for(path)
     lock.acquire()
     try:
         yield

@@ -19,7 +19,7 @@ from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import canonical_model
 from sasrec.settings.resolve import RunSettings, resolve_settings
-from sasrec.system.writing import made_folder
+from sasrec.system.writing import create_output_folder
 from sasrec.tuning.found import Found, found_by, write_report, write_settings
 from sasrec.tuning.options import SearchOptions, SpaceGiven, space_from
 from sasrec.tuning.outcomes import SearchProgress
@@ -158,7 +158,9 @@ def run_search(data: Source, request: SearchRequest, callbacks: SearchCallbacks)
     trainings = Trainings(prepared, fixed, model=run.model_name, preset=run.preset)
     search = task.search()
     if request.folder is not None:
-        made_folder(request.folder)  # only now, so that a rejected storage leaves no folder
+        create_output_folder(
+            request.folder
+        )  # only now, so that a rejected storage leaves no folder
     _run(search, task, trainings, jobs=request.options.jobs, callbacks=callbacks)
     found = found_by(
         search,
@@ -189,7 +191,7 @@ def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
     space = built_in_space(prepared, fixed) if request.space is None else request.space
     storage = options.storage
     if storage is None and request.folder is not None:
-        storage = str(made_folder(request.folder) / "study.journal")
+        storage = str(create_output_folder(request.folder) / "study.journal")
     if options.jobs > 1 and (storage is None or not isinstance(data, str | Path)):
         raise SettingsError(
             "with several jobs, each process must open the data and the storage; give the data as "

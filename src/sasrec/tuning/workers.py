@@ -22,7 +22,7 @@ from sasrec.errors import Interrupted, SasrecError
 from sasrec.experiment.prepared import prepare
 from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.system.children import safe_path
-from sasrec.system.processes import deaf_to_interrupts, nameless_main
+from sasrec.system.processes import interrupts_ignored, without_main_script
 from sasrec.system.streams import guard_streams
 from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.plan import SearchPlan
@@ -166,7 +166,7 @@ def _worker_processes(
     ]
     try:
         # Workers ignore Ctrl-C; this process handles it and stops them.
-        with nameless_main(), deaf_to_interrupts(), safe_path():
+        with without_main_script(), interrupts_ignored(), safe_path():
             for worker in workers:
                 worker.start()
         yield workers
