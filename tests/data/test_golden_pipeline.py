@@ -69,7 +69,7 @@ def test_data_are_prepared_as_recbole_prepares_them(name: str) -> None:
             ]
             expected_case = [*case["history"], case["target"]]
             if name in UNSTABLE:
-                known = times_of(corpus, user)
+                known = time_rounding(corpus, user)
                 wanted = [known[item] for item in expected_case]
                 assert wanted in [[known[item] for item in ours] for ours in found]
             else:
@@ -80,7 +80,7 @@ def target_at(corpus: Corpus, stop: int) -> str:
     return corpus.items.tokens(corpus.sequences.items[[stop]])[0]
 
 
-def times_of(corpus: Corpus, user: int) -> dict[str, float]:
+def time_rounding(corpus: Corpus, user: int) -> dict[str, float]:
     """Return when a user met each item; every item once, as repetitions are removed.
 
     Two cases whose items have the same times, one by one, differ by the order of simultaneous

@@ -9,7 +9,7 @@ import pytest
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.files import layer_from_options, yaml_file
 from sasrec.settings.resolve import resolve_layers
 
 ROWS = [
@@ -148,7 +148,9 @@ def test_a_header_in_the_middle_is_no_event(form: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0000", "010", "1_0", "9.0", "1e3"])
 def test_missing_values_keep_the_spelling_they_have_on_the_command_line(text: str) -> None:
-    assert resolve_layers([key_words([f"--missing_values={text}"])]).data.missing_values == (text,)
+    assert resolve_layers(
+        [layer_from_options([f"--missing_values={text}"])]
+    ).data.missing_values == (text,)
 
 
 def test_missing_values_keep_the_spelling_they_have_in_a_file(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from sasrec.data.formats.limits import ALWAYS_ALLOWED_ROWS, LONGEST_LINE, MAX_CO
 from sasrec.data.formats.readers import read_file
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
-from sasrec.settings.literals import LONGEST_LITERAL
+from sasrec.settings.files import MAX_BYTES, MAX_WRITTEN_VALUES, layer_from_options, yaml_file
+from sasrec.settings.literals import MAX_LITERAL_CHARACTERS
 from sasrec.system.json_limits import MOST_NESTED, json_within_limits
 from sasrec.tuning.space import read_space
 
@@ -300,11 +300,11 @@ def test_memory_is_a_bounded_multiple_of_the_file(
 @pytest.mark.parametrize(
     ("kind", "content", "said"),
     [
-        ("settings", "a: [" + "1," * 130_000 + "]", "holds more than 5,000 values"),
-        ("settings", "a: " + "[" * 130_000, "holds more than 5,000 values"),
+        ("settings", "a: [" + "1," * 130_000 + "]", "contains more than 5,000 values"),
+        ("settings", "a: " + "[" * 130_000, "contains more than 5,000 values"),
         ("settings", "a: [" + "1," * 4_900 + "]", "read"),
         ("settings", "a: &a [1]\n" + "".join(f"b{n}: *a\n" for n in range(20_000)), "5,000 values"),
-        ("space", "x choice [" + "1," * 130_000 + "]", "goes on for 260,002 characters"),
+        ("space", "x choice [" + "1," * 130_000 + "]", "has 260,002 characters"),
         ("space", "".join(f"k{n} choice [{'1,' * 8_000}]\n" for n in range(15)), "read"),
         ("json", '{"a": [' + "[]," * 2_000_000 + "1]}", "more than 100,000 lists and objects"),
         ("json", '{"a": [' + '"ab",' * 2_000_000 + '"ab"]}', "2,000,000 values, too many for"),
@@ -359,24 +359,26 @@ def test_too_many_columns_are_counted(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("read", [yaml_file, read_space])
 def test_settings_are_no_data(read: object, tmp_path: Path) -> None:
     path = tmp_path / "large"
-    path.write_bytes(b"# \xc3\xa4\n" * (MOST_BYTES // 5 + 1))
+    path.write_bytes(b"# \xc3\xa4\n" * (MAX_BYTES // 5 + 1))
     with pytest.raises(SettingsError, match="large has more than 262,144 bytes"):
         read(path)  # type: ignore[operator]
 
 
 def test_values_written_out_are_counted_before_they_are_made(tmp_path: Path) -> None:
     path = tmp_path / "many.yaml"
-    path.write_text("topk: [" + "1," * (MOST_WRITTEN - 3) + "]\n")
-    assert len(yaml_file(path).values["topk"]) == MOST_WRITTEN - 3
-    path.write_text("topk: [" + "1," * (MOST_WRITTEN - 2) + "]\n")
-    with pytest.raises(SettingsError, match=r"many\.yaml holds more than 5,000 values"):
+    path.write_text("topk: [" + "1," * (MAX_WRITTEN_VALUES - 3) + "]\n")
+    assert len(yaml_file(path).values["topk"]) == MAX_WRITTEN_VALUES - 3
+    path.write_text("topk: [" + "1," * (MAX_WRITTEN_VALUES - 2) + "]\n")
+    with pytest.raises(SettingsError, match=r"many\.yaml contains more than 5,000 values"):
         yaml_file(path)
 
 
 def test_an_endless_value_is_named_by_its_place(tmp_path: Path) -> None:
-    text = "1" * (LONGEST_LITERAL + 1)
-    with pytest.raises(SettingsError, match=r"--seed: '1{20}' goes on for 16,385 characters"):
-        key_words([f"--seed={text}"])
+    text = "1" * (MAX_LITERAL_CHARACTERS + 1)
+    with pytest.raises(
+        SettingsError, match=r"--seed: the value that begins with '1{20}' has 16,385 characters"
+    ):
+        layer_from_options([f"--seed={text}"])
     path = tmp_path / "hyper.test"
     path.write_text(f"n_layers choice [1,2]\nseed choice {text}\n")
     with pytest.raises(SettingsError, match=r"hyper\.test, line 2: '1{20}' goes on"):

@@ -147,7 +147,9 @@ def test_of_two_parts_of_histories_validation_is_the_last_row_of_each_user(tmp_p
 
 @pytest.mark.parametrize("parts", [["train", "test", "test"], ["a", "a"]])
 def test_a_part_that_is_named_twice_is_refused(parts):
-    with pytest.raises(SettingsError, match="stands there twice, so its events would be in their"):
+    with pytest.raises(
+        SettingsError, match="is listed twice, so its events would be part of their"
+    ):
         resolve_settings({"benchmark_filename": parts})
 
 

@@ -9,7 +9,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.values.comparable import ValueFilter
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.files import layer_from_options, yaml_file
 from sasrec.settings.resolve import resolve_layers
 
 CODES = ["01234", "1234", "5", "n/a", "7.0", "7"]
@@ -180,7 +180,7 @@ def test_remarks_on_filters_reach_the_corpus(tmp_path):
 )
 def test_values_keep_the_spelling_they_were_written_in(text, tmp_path):
     if "'code'" in text:
-        layer = key_words([f"--value_intervals={text}"])
+        layer = layer_from_options([f"--value_intervals={text}"])
     else:
         (tmp_path / "my.yaml").write_text(f"val_interval: {text}\n")
         layer = yaml_file(tmp_path / "my.yaml")
@@ -196,13 +196,13 @@ def test_values_keep_the_spelling_they_were_written_in(text, tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
-        ("{'code': [NO]}", "with quotation marks about each text"),
-        ({"code": ["a", None]}, "the list holds null; put it between quotation marks"),
+        ("{'code': [NO]}", "with quotation marks around each text"),
+        ({"code": ["a", None]}, "the list contains null; put it in quotation marks"),
     ],
 )
 def test_filters_that_cannot_be_meant_are_refused(wanted, text):
     with pytest.raises(SettingsError, match=text):
-        resolve_layers([key_words([f"--value_intervals={wanted}"])])
+        resolve_layers([layer_from_options([f"--value_intervals={wanted}"])])
 
 
 LARGE = 2**63

@@ -128,8 +128,8 @@ def test_a_model_with_its_explanation_may_be_replaced(shop: Path) -> None:
         ("--n_layers=7", "--n_layers only changes training; a saved model accepts"),
         ("--max_history=1", "in this model, and cannot be changed"),
         ("--topk 0", "topk"),
-        ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, and gauc is of whole rankings"),
-        ("--valid_metric=ndcg@010", "'ndcg@010' names no cut-off from 1 to 99999"),
+        ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, but gauc uses the full ranking"),
+        ("--valid_metric=ndcg@010", "'ndcg@010' has no cut-off from 1 to 99999"),
     ],
 )
 def test_settings_that_mean_nothing_any_more_are_refused(

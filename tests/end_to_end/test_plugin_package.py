@@ -128,7 +128,7 @@ def test_nothing_of_a_package_is_loaded_before_it_is_needed(python: Path) -> Non
 
 def test_a_folder_whose_package_is_missing_says_which(model: Path) -> None:
     told = run(Path(sys.executable), "-m", "sasrec", "recommend", model, "--user", "u1", code=2)
-    assert "needs the model 'LinearAttention' of the package sasrec-example 0.1.0" in told
+    assert "needs the model 'LinearAttention' from the package sasrec-example 0.1.0" in told
     assert "pip install sasrec-example" in told
 
 

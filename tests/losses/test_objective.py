@@ -99,9 +99,9 @@ def test_one_item_has_no_negatives(loss):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"loss": "CE", "negatives": "in_batch"}, "takes no negatives"),
+        ({"loss": "CE", "negatives": "in_batch"}, "uses no negatives"),
         ({"loss": "gBCE", "negatives": "none"}, "loss_type gBCE needs negatives"),
-        ({"loss": "BCE", "label_smoothing": 0.1}, "label_smoothing goes with loss CE"),
+        ({"loss": "BCE", "label_smoothing": 0.1}, "label_smoothing needs loss CE"),
         (
             {"loss": "BCE", "negative_candidates": 2, "shared_negatives": True},
             "cannot be shared",

@@ -88,31 +88,33 @@ def test_orders_and_cuts_are_recboles(data: dict[str, Any], number: int, tmp_pat
 
 def test_a_data_set_called_ml_100k_is_scaled_unasked_and_no_other() -> None:
     data = Config("SASRec", "ml-100k").run.data
-    assert data.times_of("ml-100k") == "scaled"
-    assert data.times_of("shop") == "float32"
-    assert Config("SASRec", "shop", config_dict={"normalize_all": None}).run.data.times_of(
+    assert data.time_rounding("ml-100k") == "scaled"
+    assert data.time_rounding("shop") == "float32"
+    assert Config("SASRec", "shop", config_dict={"normalize_all": None}).run.data.time_rounding(
         "ml-100k"
     ) == ("float32")
 
 
 def test_normalize_field_is_obeyed_or_told() -> None:
     config = Config("SASRec", "shop", config_dict={"normalize_field": ["timestamp", "rating"]})
-    assert config.run.data.times_of("shop") == "scaled"
+    assert config.run.data.time_rounding("shop") == "scaled"
     assert config.run.without_effect == ()
     other = Config("SASRec", "shop", config_dict={"normalize_field": ["rating"]})
-    assert other.run.data.times_of("shop") == "float32"
+    assert other.run.data.time_rounding("shop") == "float32"
     assert other.run.without_effect == ("normalize_field",)
     with pytest.raises(SettingsError, match=r"'timestmap'; did you mean 'timestamp'\?"):
         Config("SASRec", "shop", config_dict={"normalize_field": ["timestmap"]})
     both = {"normalize_field": ["timestamp"], "normalize_all": True}
-    with pytest.raises(SettingsError, match="normalize_all scales every column; leave norm"):
+    with pytest.raises(
+        SettingsError, match="normalize_all already scales every column; remove norm"
+    ):
         Config("SASRec", "shop", config_dict=both)
 
 
 def test_our_own_training_compares_times_exactly() -> None:
-    assert resolve_settings().data.times_of("ml-100k") == "no"
+    assert resolve_settings().data.time_rounding("ml-100k") == "no"
     for saved, rule in ((True, "scaled"), (False, "no"), ("float32", "float32")):
-        assert resolve_settings({"rounded_times": saved}).data.times_of("x") == rule
+        assert resolve_settings({"rounded_times": saved}).data.time_rounding("x") == rule
 
 
 @pytest.mark.parametrize("number", range(len(SIZES["found"])))

@@ -148,7 +148,7 @@ def test_the_checkpoint_says_how_data_were_filtered_and_the_user_wins(tmp_path: 
     values = read_checkpoint(path).values
     run = resolve_import(values, [Layer(PYTHON, {"duplicates": "first"})])
     assert (run.data.user_interactions, run.data.duplicates) == ("[5,inf)", "first")
-    assert run.data.times_of("shop") == "scaled"
+    assert run.data.time_rounding("shop") == "scaled"
 
 
 def test_another_model_is_named(tmp_path: Path) -> None:

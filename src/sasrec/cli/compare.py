@@ -64,10 +64,10 @@ def compare(
     command goes on with the trainings that are not finished.
     """
     from sasrec.comparison.start import Task, alone_in, compare_in, names_and_folders, shown_by
-    from sasrec.settings.files import given_layers
+    from sasrec.settings.files import read_layers
 
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    layers = [shown_by(protocol), *given_layers(config_file or [], words)]
+    layers = [shown_by(protocol), *read_layers(config_file or [], words)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
 

@@ -87,10 +87,10 @@ def describe(
     Settings of the data are given as --key=value, such as --user_column=customer.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.settings.files import key_words
+    from sasrec.settings.files import layer_from_options
     from sasrec.settings.resolve import resolve_layers
 
-    settings = resolve_layers([key_words(context.args)]).data
+    settings = resolve_layers([layer_from_options(context.args)]).data
     facts = describe_facts(load_corpus(data, settings, fetch_progress()))
     if as_json:
         print(json.dumps(facts))

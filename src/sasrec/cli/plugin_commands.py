@@ -8,7 +8,7 @@ import typer
 
 from sasrec.cli.help import Command, Group
 from sasrec.errors import SettingsError
-from sasrec.settings.providers import loaded_from, offered
+from sasrec.settings.providers import entry_points_in, provider_of
 
 COMMANDS = "sasrec.commands"
 """Group of entry points: functions as Typer takes them, or Typer apps."""
@@ -30,7 +30,7 @@ class WithPluginCommands(Group):
             The names; of two alike the built-in one counts.
         """
         own = super().list_commands(ctx)
-        return [*own, *(name for name in offered(COMMANDS) if name not in own)]
+        return [*own, *(name for name in entry_points_in(COMMANDS) if name not in own)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command; of a package's command only name and help, for the list.
@@ -43,9 +43,11 @@ class WithPluginCommands(Group):
             The command, or None if there is none of this name.
         """
         own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in offered(COMMANDS):
+        if own is not None or cmd_name not in entry_points_in(COMMANDS):
             return own
-        places = " and ".join(str(loaded_from(each)) for each in offered(COMMANDS)[cmd_name])
+        places = " and ".join(
+            str(provider_of(each)) for each in entry_points_in(COMMANDS)[cmd_name]
+        )
         return Command(cmd_name, help=f"From the {places}.")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -59,7 +61,7 @@ class WithPluginCommands(Group):
             Name, command and the words behind it.
         """
         name = args[0] if args else ""
-        if super().get_command(ctx, name) is None and name in offered(COMMANDS):
+        if super().get_command(ctx, name) is None and name in entry_points_in(COMMANDS):
             return name, _command_of_package(name), args[1:]
         return super().resolve_command(ctx, args)
 
@@ -76,8 +78,8 @@ def _command_of_package(name: str) -> Any:
     Raises:
         SettingsError: Two packages offer it, or it cannot be loaded.
     """
-    entries = offered(COMMANDS)[name]
-    places = " and ".join(str(loaded_from(each)) for each in entries)
+    entries = entry_points_in(COMMANDS)[name]
+    places = " and ".join(str(provider_of(each)) for each in entries)
     if len(entries) > 1:
         raise SettingsError(f"the command {name!r} is offered by {places}; uninstall one")
     try:

@@ -63,10 +63,10 @@ def run_recbole(
     Other settings are given as --key=value.
     """
     from sasrec.recbole.quick_start import run
-    from sasrec.settings.files import given_layers
+    from sasrec.settings.files import read_layers
 
     files = (config_files or "").replace(",", " ").split()
-    *in_files, _ = given_layers(files, context.args)  # refuses words that are no settings
+    *in_files, _ = read_layers(files, context.args)  # refuses words that are no settings
     named = {key for layer in in_files for key in layer.values}
     sys.argv = ["run_recbole.py", *_joined(context.args)]
     run(
@@ -134,11 +134,11 @@ def run_hyper(
     from sasrec.errors import Interrupted, counted
     from sasrec.recbole import HyperTuning, objective_function
     from sasrec.recbole.config import Config
-    from sasrec.settings.files import key_words
+    from sasrec.settings.files import layer_from_options
     from sasrec.system.writing import check_writable
 
     tool = _known_tool(tool)
-    fixed = {**key_words(context.args).values}
+    fixed = {**layer_from_options(context.args).values}
     fixed |= {k: v for k, v in (("model", model), ("dataset", dataset)) if v is not None}
 
     def objective(params: dict[str, Any], files: Sequence[str] | None) -> Mapping[str, Any]:
@@ -256,7 +256,7 @@ def import_recbole(
     from sasrec.recbole.checkpoint import SCRIPT, read_checkpoint
     from sasrec.recbole.importing import import_model, resolve_import
     from sasrec.recommender.folder import check_target
-    from sasrec.settings.files import given_layers
+    from sasrec.settings.files import read_layers
 
     if script:
         print(SCRIPT, end="")
@@ -266,7 +266,7 @@ def import_recbole(
     folder = out if out is not None else Path("saved") / checkpoint.stem
     check_target(folder, overwrite=overwrite)
     found = read_checkpoint(checkpoint)
-    run = resolve_import(found.values, given_layers(config_file or [], context.args))
+    run = resolve_import(found.values, read_layers(config_file or [], context.args))
     corpus = load_corpus(data, run.data, fetch_progress())
     recommender, report = import_model(found, corpus, run)
     recommender.save(folder, overwrite=overwrite)

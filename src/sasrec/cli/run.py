@@ -43,9 +43,9 @@ def evaluate(
     """
     from sasrec.experiment.evaluate import evaluate_with
     from sasrec.recommender.loading import load
-    from sasrec.settings.files import key_words
+    from sasrec.settings.files import layer_from_options
 
-    line = key_words(context.args)
+    line = layer_from_options(context.args)
     options: dict[str, Any] = dict(line.values)
     if metrics is not None:
         options["metrics"] = tuple(metrics.split(","))
@@ -146,16 +146,16 @@ def settings_from(
     Returns:
         The settings; keys without effect are mentioned on standard error.
     """
-    from sasrec.settings.files import given_layers
+    from sasrec.settings.files import read_layers
     from sasrec.settings.presets import DEFAULT
-    from sasrec.settings.registry import model_called
+    from sasrec.settings.registry import canonical_model
     from sasrec.settings.resolve import resolve_layers
 
-    *files, line = given_layers(config_file or [], words)
+    *files, line = read_layers(config_file or [], words)
     asked = {**given, "preset": preset}
     options = {key: value for key, value in asked.items() if value is not None}
     layers = [*files, replace(line, values={**line.values, **options})]
-    name = model_called(model)
+    name = canonical_model(model)
     run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
     if run.without_effect:
         print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)

@@ -62,17 +62,17 @@ def significance(
     """
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.comparison.start import alone_in
-    from sasrec.settings.files import Layer, given_layers
+    from sasrec.settings.files import Layer, read_layers
     from sasrec.settings.origin import Origin
-    from sasrec.settings.registry import MODELS, model_called
+    from sasrec.settings.registry import MODELS, canonical_model
 
-    names = [model_called(model_ours), model_called(model_baseline)]
+    names = [canonical_model(model_ours), canonical_model(model_baseline)]
     for name in names:
         MODELS[name]  # refuses one that is not known
     if names[0] == names[1]:
         raise SettingsError(f"both models are {names[0]}; name two")
     begin = Layer(Origin("python", "RecBole"), {"preset": "recbole"})
-    settings = [begin, *given_layers(config_files.split(), context.args)]
+    settings = [begin, *read_layers(config_files.split(), context.args)]
     pair = f"{folder_name(dataset)}-{names[0]}-{names[1]}"
     folder = expanded(Path("compared") / pair if out is None else out)
     kept = KeptTrainings(folder)

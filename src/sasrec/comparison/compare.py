@@ -190,13 +190,13 @@ def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[Ru
 
     Raises:
         SettingsError: A setting of any model is wrong; the mistakes of all are told together.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     mistakes = Mistakes()
     runs = []
     for name in models:
         with mistakes.collected():
             runs.append(run_settings(name, settings, models))
-    mistakes.tell()
+    mistakes.raise_all()
     return runs
 
 
@@ -209,7 +209,7 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
 
     Raises:
         SettingsError: There is such a setting.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     shared = {key for group in SHARED for key in group.model_fields}
     everything = {key for model in (*MODELS.built_in, *models) for key in known_keys(model)}
     having = {key for model in models for key in known_keys(model)}
@@ -223,7 +223,7 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
                     f"{key!r} in {where} has no effect: none of the models that are trained "
                     f"({trained}) has it, and saved ones keep their own"
                 )
-    mistakes.tell()
+    mistakes.raise_all()
 
 
 def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:

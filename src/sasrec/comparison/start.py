@@ -29,7 +29,7 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import Origin
-from sasrec.settings.registry import BASELINES, MODELS, model_called
+from sasrec.settings.registry import BASELINES, MODELS, canonical_model
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.locks import exclusive_lock
 from sasrec.system.pictures import draw_or_warn
@@ -264,7 +264,7 @@ def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Pat
         part: "/" in part or (part.lower() not in known and Path(part).is_dir()) for part in parts
     }
     folders = list(dict.fromkeys(Path(part) for part in parts if is_folder[part]))
-    names = [model_called(part) for part in parts if not is_folder[part]]
+    names = [canonical_model(part) for part in parts if not is_folder[part]]
     names = [name for name in dict.fromkeys(names) if name not in BASELINES]
     unknown = [name for name in names if name not in MODELS]
     if unknown:

@@ -73,7 +73,7 @@ def load_corpus(
         where, read = str(path), partial(read_file, path, settings)
     # Not by a name of their own, so that events can go while they are lined up.
     corpus = build_corpus(
-        apply_filters(read(), settings, where), name, lasting, times=settings.times_of(name)
+        apply_filters(read(), settings, where), name, lasting, times=settings.time_rounding(name)
     )
     if lasting.startswith(SYNTHETIC):  # generated events repeat items on purpose
         corpus = replace(corpus, remarks=())

@@ -42,6 +42,6 @@ def watched_value(model: NextItemModel, protocol: EvaluationProtocol) -> float:
         model,
         protocol.watching(key),
         protocol.split.validation,
-        candidates=protocol.settings.validated_against,
+        candidates=protocol.settings.validation_candidates,
     )
     return values.get(key, math.nan)

@@ -15,10 +15,10 @@ import numpy as np
 
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.recbole.view import as_recbole
-from sasrec.settings.files import Layer, given_layers, key_words
+from sasrec.settings.files import Layer, layer_from_options, read_layers
 from sasrec.settings.literals import literal
 from sasrec.settings.origin import COMMAND_LINE, PYTHON, Origin
-from sasrec.settings.registry import model_called
+from sasrec.settings.registry import canonical_model
 from sasrec.settings.resolve import RunSettings, known_keys, resolve_layers
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Config(Mapping[str, Any]):
         model = getattr(model, "__name__", model)  # RecBole takes a class, too
         if isinstance(config_file_list, str | Path):
             config_file_list = [config_file_list]
-        layers = given_layers(config_file_list or [], [])[:-1]
+        layers = read_layers(config_file_list or [], [])[:-1]
         layers.append(Layer(Origin("python", "config_dict"), _literals(config_dict or {})))
         models = [layer.values["model"] for layer in layers if "model" in layer.values]
         layers.append(_command_line(str(model or [*(["SASRec"]), *models][-1])))
@@ -165,10 +165,10 @@ def _command_line(model: str) -> Layer:
     for word in sys.argv[1:]:
         if word not in settings:
             _mention(f"the argument {word!r} is not --key=value and is passed over")
-    layer = key_words(settings)
+    layer = layer_from_options(settings)
     known = {*_NAMING}
     with suppress(SettingsError):  # an unknown model is told of later
-        known |= known_keys(model_called(str(layer.values.get("model", model))))
+        known |= known_keys(canonical_model(str(layer.values.get("model", model))))
     kept = {}
     for key, value in layer.values.items():
         if key in known or (key not in SCRIPT_FLAGS and did_you_mean(key, known)):

@@ -163,7 +163,7 @@ class HyperTuning:
         search.finish(trial, merit_of(outcome))
         self.params2result[text] = outcome
         self.score_list.append(_measured(outcome))
-        if is_best := search.standing(trial).is_best:
+        if is_best := search.progress(trial).is_best:
             self.best_params, self.best_score = params, self.score_list[-1]
             self.best_test_result = outcome["test_result"]
         logger.info(

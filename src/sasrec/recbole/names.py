@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 from sasrec.errors import SasrecError, SettingsError
-from sasrec.settings.recbole_models import instead_of
+from sasrec.settings.recbole_models import replacement_hint
 from sasrec.settings.registry import MODELS
 
 PAIRS = ("BPR",)
@@ -83,7 +83,7 @@ class RecboleNames(MetaPathFinder, Loader):
         if fullname not in PROVIDED:
             raise ModuleNotFoundError(
                 f"sasrec stands in for RecBole here and has no {fullname}"
-                f"{instead_of(fullname.rpartition('.')[2])}; it has {', '.join(PROVIDED)}",
+                f"{replacement_hint(fullname.rpartition('.')[2])}; it has {', '.join(PROVIDED)}",
                 name=fullname,
             )
         return ModuleSpec(fullname, self, is_package=True)
@@ -127,7 +127,7 @@ class _Module(ModuleType):
             return import_module(f"{self.__name__}.{name}")
         raise ImportError(
             f"sasrec stands in for RecBole here and has no {self.__name__}.{name}"
-            f"{instead_of(name)}; this module has "
+            f"{replacement_hint(name)}; this module has "
             f"{', '.join(PROVIDED[self.__name__]) or 'no names of its own'}"
         )
 

@@ -14,7 +14,7 @@ from sasrec.recbole.config import Config as Config
 from sasrec.recbole.config import log_to_stdout
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.settings.metric_names import smaller_is_better
-from sasrec.settings.plugins import plugins_here, with_plugins
+from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.processes import Group, process_info, run_in_processes
 
@@ -97,7 +97,7 @@ def run(
     world = nproc if world_size == -1 else world_size
     group = Group(here=nproc, world=world, offset=group_offset, address=ip, port=str(port))
     result: dict[str, Any] = run_in_processes(
-        with_plugins, (plugins_here(), run_recbole, *arguments), group
+        call_with_plugins, (loaded_plugins(), run_recbole, *arguments), group
     )
     return result
 

@@ -22,7 +22,7 @@ from sasrec.recbole.config import Config
 from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
-from sasrec.settings.registry import MODELS, model_called
+from sasrec.settings.registry import MODELS, canonical_model
 from sasrec.system.device import deterministic_operations
 from sasrec.training.progress import EpochResult, LogObserver
 
@@ -75,7 +75,7 @@ class ModelClass:
         Raises:
             SettingsError: The configuration is of another model.
         """
-        if model_called(config.model) != self.__name__:
+        if canonical_model(config.model) != self.__name__:
             raise SettingsError(
                 f"the configuration is of {config.model} and the model is {self.__name__}; name "
                 f"the same one: Config(model={self.__name__!r}, …)"
@@ -95,7 +95,7 @@ def get_model(model_name: str) -> ModelClass:
     Returns:
         The class.
     """
-    name = model_called(model_name)
+    name = canonical_model(model_name)
     MODELS[name]  # refuses one that is not here
     return ModelClass(name)
 
@@ -215,7 +215,7 @@ class Trainer:
         run, split = self.config.run, eval_data.split
         device = prepared_device(run)
         asked = run.evaluation
-        against = asked.candidates if eval_data.part == "test" else asked.validated_against
+        against = asked.candidates if eval_data.part == "test" else asked.validation_candidates
         protocol = EvaluationProtocol(
             split=split,
             settings=run.evaluation,

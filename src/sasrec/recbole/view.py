@@ -76,7 +76,7 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "split": split,
         "group_by": "user" if run.evaluation.ratio_by == "user" else None,
         "order": "TO",
-        "mode": {"valid": run.evaluation.validated_against, "test": run.evaluation.candidates},
+        "mode": {"valid": run.evaluation.validation_candidates, "test": run.evaluation.candidates},
     }
     return values
 
