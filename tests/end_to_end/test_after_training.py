@@ -147,7 +147,7 @@ def test_another_split_of_the_training_data_is_told(shop: Path) -> None:
     other = command("evaluate", "model", "--split=ratio", "--worker=3", cwd=shop.parent)
     assert other.returncode == 0, other.stderr
     assert "may have learned what it is now tested on" in other.stderr
-    assert "without effect here: worker\n" in other.stderr
+    assert "settings without effect: worker\n" in other.stderr
     assert "may have learned" not in command("evaluate", "model", cwd=shop.parent).stderr
 
 

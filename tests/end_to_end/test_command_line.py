@@ -161,7 +161,7 @@ def test_recommend_tells_a_person_what_was_skipped(
 ) -> None:
     code, out, _ = called("recommend model --history x,y -k 2", monkeypatch, capsys)
     assert code == 0
-    assert "skipped, unknown to the model: x, y" in out
+    assert "skipped items unknown to the model: x, y" in out
     assert "these are the most popular" in out
 
 
@@ -212,14 +212,20 @@ def test_list_names_generated_data(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("recommend model", "nobody to recommend for; give --history, --user or --file"),
+        ("recommend model", "no history to recommend for; give --history, --user or --file"),
         ("recommend model --user nobody", "no user 'nobody' in "),
         ("recommend model -f none.txt", "none.txt cannot be read: No such file"),
-        ("recommend model -f broken.txt", "broken.txt, line 1: no JSON list"),
-        ("recommend model -f nested.txt", "nested.txt, line 1: a history is a list of item tokens"),
+        ("recommend model -f broken.txt", "broken.txt, line 1: not a valid JSON list"),
+        (
+            "recommend model -f nested.txt",
+            "nested.txt, line 1: a history must be a list of item tokens",
+        ),
         ("recommend model --history i1 --candidates x", "none of the candidates"),
         ("evaluate model --metrics ndgc", "did you mean 'ndcg'?"),
-        ("evaluate model --topk ten", "--topk holds 'ten'; it needs whole numbers"),
+        (
+            "evaluate model --topk ten",
+            "--topk has the part 'ten'; give whole numbers, such as 5,10",
+        ),
         ("evaluate model --topk 0", "topk is "),
         ("evaluate model -d ml-10k", "did you mean 'ml-100k'?"),
         ("data fetch ml-10k", "did you mean 'ml-100k'?"),
@@ -307,7 +313,7 @@ def test_version_is_printed(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("train", "say what to train on with --data, such as --data ml-100k"),
+        ("train", "no data are given; add --data, such as --data ml-100k"),
         ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
         ("nothing", "No such command 'nothing'"),
         ("recommend model -k 0", "Invalid value for '--topk' / '-k'"),
@@ -367,7 +373,7 @@ def test_tokens_are_no_markup(
 ) -> None:
     code, out, _ = called("recommend model --history [/x],:smile:,i1", monkeypatch, capsys)
     assert code == 0
-    assert "skipped, unknown to the model: [/x], :smile:" in out
+    assert "skipped items unknown to the model: [/x], :smile:" in out
 
 
 def test_other_data_of_the_same_name_do_not_replace_a_model_unasked(

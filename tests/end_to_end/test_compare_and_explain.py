@@ -38,7 +38,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     words = ("compare", "-d", DATA, "-m", "saved/m,sasrec,fmc", "--hidden_size=8", *few)
     ended = command(*words, "-o", "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "hidden_size was set for SASRec only" in ended.stdout
+    assert "hidden_size was set only for SASRec" in ended.stdout
     kept = json.loads((tmp_path / "out" / "comparison.json").read_text())
     means = {entry["model"]: entry["means"]["ndcg@10"] for entry in kept["entries"]}
     metrics = json.loads((tmp_path / "saved" / "m" / "metrics.json").read_text())
@@ -49,7 +49,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     assert costs["saved"]
     assert costs["epochs"] == 2
     assert costs["seconds_to_best"] == pytest.approx(sum(seconds[: metrics["best_epoch"]]))
-    assert "epochs and seconds of saved models are those of their own training" in ended.stdout
+    assert "epochs and times of saved models are from their own training" in ended.stdout
     other = ("compare", "-d", "synthetic:users=99,items=40,length=12", "-m", "saved/m")
     refused = command(*other, "-q", "-o", "not", cwd=tmp_path)
     assert refused.returncode == 2

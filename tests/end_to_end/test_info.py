@@ -70,7 +70,7 @@ def test_info_counts_items_that_were_never_trained(
     (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
     sasrec.train(tmp_path / "x.csv", SMALL | {"leave_out": "test_only"}, out=tmp_path / "model")
     _, out, _ = called(monkeypatch, capsys, "info", str(tmp_path / "model"))
-    assert "5, 2 of them never trained" in out  # d is always the last, which is tested
+    assert "5, 2 of them without training events" in out  # d is always the last, which is tested
 
 
 def test_info_needs_no_pytorch(model: Path) -> None:

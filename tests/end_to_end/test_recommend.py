@@ -13,7 +13,7 @@ import pytest
 import sasrec
 from sasrec.cli import lists
 from sasrec.cli.app import main
-from sasrec.cli.asked import file_histories
+from sasrec.cli.histories import file_requests
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.recommender.answers import Recommendation
@@ -75,10 +75,12 @@ def test_a_file_of_which_hardly_an_item_is_known_is_refused(
 ) -> None:
     path = tmp_path / "asked.txt"
     path.write_text(lines)
-    with pytest.raises(DataError, match=r"asked\.txt: the model knows .* knows is 'i") as refused:
-        list(file_histories(path, KNOWN, allow_unknown=False))
+    with pytest.raises(
+        DataError, match=r"asked\.txt: the model knows .* a known one is 'i"
+    ) as refused:
+        list(file_requests(path, KNOWN, allow_unknown=False))
     assert (f"is {separator} the separator?" in str(refused.value)) == bool(separator)
-    found = list(file_histories(path, KNOWN, allow_unknown=True))
+    found = list(file_requests(path, KNOWN, allow_unknown=True))
     assert len(found) == len(lines.splitlines())
 
 
@@ -86,8 +88,10 @@ def test_the_command_stops_at_such_a_file_unless_told_to_go_on(place: Path, aske
     (place / "commas.txt").write_text("i1,i2,i3\n")
     words = ("-f", "commas.txt", "--out", "commas.jsonl")
     refused = asked(*words, code=2)
-    assert "none of 1 item token and not 'i1,i2,i3' (commas.txt, line 1), for one" in refused.stderr
-    assert "or go on with --allow-unknown" in refused.stderr
+    assert (
+        "none of 1 item token; an unknown one is 'i1,i2,i3' (commas.txt, line 1)" in refused.stderr
+    )
+    assert "to use the file as it is, add --allow-unknown" in refused.stderr
     assert not (place / "commas.jsonl").exists()
     asked(*words, "--allow-unknown")
     assert json.loads((place / "commas.jsonl").read_text())["by_popularity"]
@@ -101,7 +105,7 @@ def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(place: Path, ask
     assert len(lines) == 5000
     assert json.loads(lines[-1])["by_popularity"]
     told = asked("--history", "i1 i2 i3", "--json").stderr
-    assert "knows none of 1 item token and not 'i1 i2 i3'" in told
+    assert "knows none of 1 item token; an unknown one is 'i1 i2 i3'" in told
     assert "is a space the separator?" in told
 
 
@@ -123,7 +127,7 @@ def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> 
         ("x.PARQUET", pl.read_parquet),
     ):
         told = asked(*words, "--out", name)
-        assert f"4 written to {name}" in told.stderr
+        assert f"4 lists written to {name}" in told.stderr
         table = read(place / name)
         assert table.columns == ["for", "rank", "item", "score", "by_popularity"]
         rows = table.cast({"rank": pl.Int64, "score": pl.Float64}).rows()
@@ -131,7 +135,7 @@ def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> 
         assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected])
         assert [row[4] for row in rows] == [row[4] for row in expected]
     refused = asked(*words, "--out", "x.xlsx", code=2)
-    assert "x.xlsx: unknown kind of file '.xlsx'; use .jsonl" in refused.stderr
+    assert "x.xlsx: unknown file extension '.xlsx'; use .jsonl" in refused.stderr
     leftovers = {path.name for path in place.iterdir() if path.name.startswith(".")}
     assert leftovers == set()
 
@@ -152,7 +156,9 @@ def test_a_parquet_file_for_a_pipe_leaves_nothing_beside_it(
 
 def test_an_empty_file_is_told_by_its_name(place: Path, asked) -> None:
     (place / "empty.txt").write_text("")
-    assert "empty.txt is empty; a history is a line" in asked("-f", "empty.txt", code=2).stderr
+    assert (
+        "empty.txt is empty; write one history per line" in asked("-f", "empty.txt", code=2).stderr
+    )
 
 
 def test_a_parquet_file_is_written_part_by_part(
@@ -174,7 +180,7 @@ def test_a_file_that_breaks_off_leaves_what_was_there(place: Path, asked) -> Non
     for name in ("found.jsonl", "found.parquet"):
         (place / name).write_text("precious")
         refused = asked("-f", "asked.txt", "--out", name, code=2)
-        assert "asked.txt, line 3001: no JSON list" in refused.stderr
+        assert "asked.txt, line 3001: not a valid JSON list" in refused.stderr
         assert (place / name).read_text() == "precious"
 
 
@@ -211,6 +217,8 @@ def test_people_bpr_does_not_know_are_told_of(asked) -> None:
     told = asked("--history", "i1,i2", "--user", "u1", "--json", model="people")
     first, second = (json.loads(line) for line in told.stdout.splitlines())
     assert (first["by_popularity"], second["by_popularity"]) == (True, False)
-    assert "BPR goes by people, not by histories, and does not know 1 of those" in told.stderr
+    assert (
+        "BPR recommends by user, not by history; for 1 history the user is unknown" in told.stderr
+    )
     shown = asked("--history", "i1,i2", model="people")
-    assert "a person the model does not know: these are the most popular" in shown.stdout
+    assert "the model does not know this user: these are the most popular items" in shown.stdout

@@ -217,7 +217,7 @@ def test_epochs_without_a_good_one_are_not_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train",), "say what to train on with --data"),
+        (("train",), "no data are given; add --data"),
         (("train", "--resume", "nowhere"), "no such checkpoint"),
         (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
         (("train", "--resume", "nowhere", "-m", "GRU4Rec"), "takes data and settings from"),

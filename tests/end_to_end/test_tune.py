@@ -219,7 +219,7 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
         ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),
         ("n_layers choice [1]", ("--prune", "hyperbend"), "did you mean 'hyperband'"),
-        ("n_layers choice [1]", ("--auto",), "give one of --params FILE and --auto"),
+        ("n_layers choice [1]", ("--auto",), "give either --params FILE or --auto"),
         ("n_layers choice [1]", ("--storage", "nodb://x"), "cannot be used"),
         ("n_layers choice [-1]", (), "no trial finished; the last one failed: n_layers is -1"),
     ],
@@ -249,7 +249,7 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "Hyperopt's searches are done with Optuna" in ended.stderr
+    assert "searches for Hyperopt are run with Optuna" in ended.stderr
     assert "best params: {'learning_rate': 0." in ended.stdout
     written = (tmp_path / "all.result").read_text()
     assert written.count("Valid result:") == written.count("Test result:") == 2

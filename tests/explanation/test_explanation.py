@@ -17,7 +17,7 @@ from sasrec.data.sources import item_groups, load_corpus
 from sasrec.errors import DataError
 from sasrec.explanation.explain import POSITIONS, average_attention, effects
 from sasrec.explanation.page import explanation_page
-from sasrec.explanation.pictures import Person, pictures_of
+from sasrec.explanation.pictures import ExplainedHistory, pictures_of
 from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
@@ -134,7 +134,7 @@ def test_a_history_with_nothing_known_is_said() -> None:
 def test_the_page_needs_no_network_and_no_title_can_break_it() -> None:
     evil = "<script>alert('$x$')</script>"
     maps, effects = np.full((1, 2, 2, 2), 0.5), np.ones((2, 1))
-    person = Person("user <1>", [evil, "b"], maps, [evil], [4.25], effects)
+    person = ExplainedHistory("user <1>", [evil, "b"], maps, [evil], [4.25], effects)
     pictures = pictures_of(None, [person])
     page = explanation_page("SASRec & co", None, [person], pictures)
     assert list(pictures) == ["history-1"]

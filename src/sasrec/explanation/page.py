@@ -10,7 +10,7 @@ import numpy as np
 
 from sasrec.errors import printable
 from sasrec.explanation.explain import AverageAttention
-from sasrec.explanation.pictures import BETWEEN_GROUPS, BY_DISTANCE, BY_POSITION, Person
+from sasrec.explanation.pictures import BETWEEN_GROUPS, BY_DISTANCE, BY_POSITION, ExplainedHistory
 
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -23,7 +23,7 @@ td:first-child, th:first-child { text-align: left; } .note { color: #555; }
 def explanation_page(
     model: str,
     averages: AverageAttention | None,
-    people: Sequence[Person],
+    people: Sequence[ExplainedHistory],
     pictures: Mapping[str, bytes],
 ) -> str:
     """Return the whole page.
@@ -71,7 +71,7 @@ def _averages(averages: AverageAttention, pictures: Mapping[str, bytes]) -> list
     return parts
 
 
-def _person(person: Person, picture: bytes | None) -> list[str]:
+def _person(person: ExplainedHistory, picture: bytes | None) -> list[str]:
     parts = [
         f"<h2>{html.escape(printable(person.name))}</h2>",
         _image(picture, f"Attention of {person.name}"),

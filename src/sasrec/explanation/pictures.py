@@ -24,7 +24,7 @@ BY_DISTANCE, BY_POSITION, BETWEEN_GROUPS = "by-distance", "by-position", "betwee
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ExplainedHistory:
     """One history, and what the model makes of it.
 
     Attributes:
@@ -46,7 +46,9 @@ class Person:
     skipped: Sequence[str] = ()
 
 
-def pictures_of(averages: AverageAttention | None, people: Sequence[Person]) -> dict[str, bytes]:
+def pictures_of(
+    averages: AverageAttention | None, people: Sequence[ExplainedHistory]
+) -> dict[str, bytes]:
     """Draw everything there is to see.
 
     Args:
@@ -61,7 +63,7 @@ def pictures_of(averages: AverageAttention | None, people: Sequence[Person]) -> 
 
 
 def _figures(
-    averages: AverageAttention | None, people: Sequence[Person]
+    averages: AverageAttention | None, people: Sequence[ExplainedHistory]
 ) -> Iterator[tuple[str, Figure]]:
     if averages is not None:
         yield BY_DISTANCE, _by_distance(averages)
@@ -115,7 +117,7 @@ def _between_groups(averages: AverageAttention) -> Figure:
     return figure
 
 
-def _one_history(person: Person) -> Figure:
+def _one_history(person: ExplainedHistory) -> Figure:
     from matplotlib.colors import PowerNorm
 
     layers = person.maps.mean(1)[:, -SHOWN:, -SHOWN:]
