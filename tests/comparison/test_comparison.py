@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison.compare import compare_models, run_settings
-from sasrec.comparison.entries import Course, Measured, course_of, entries_of, remarks_on
+from sasrec.comparison.entries import Measured, Timing, entries_of, remarks_on, timing_of
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
@@ -139,7 +139,7 @@ def test_slices_part_the_cases(corpus: Corpus) -> None:
 
 
 def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
-    with pytest.raises(SettingsError, match="giniindex is no mean over cases"):
+    with pytest.raises(SettingsError, match="metric 'giniindex' is not a mean over test cases"):
         compare_models(
             corpus,
             ["FPMC"],
@@ -149,10 +149,10 @@ def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
         )
 
 
-def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
+def test_the_timing_of_a_saved_model_is_read_where_its_folder_tells():
     epochs = [{"epoch": 1, "seconds": 2.0}, {"epoch": 2, "seconds": 3}]
     known = {"epochs": epochs, "best_epoch": 1}
-    assert course_of(known) == Course([2.0, 3.0], 1)
+    assert timing_of(known) == Timing([2.0, 3.0], 1)
     odd = [
         {},
         known | {"best_epoch": 3},
@@ -163,7 +163,7 @@ def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
         known | {"epochs": [[1]]},
         known | {"epochs": []},
     ]
-    assert [course_of(each) for each in odd] == [None] * len(odd)
+    assert [timing_of(each) for each in odd] == [None] * len(odd)
 
 
 def test_parts_of_counts_have_whole_numbers():
@@ -179,7 +179,7 @@ def test_parts_of_counts_have_whole_numbers():
 
 def test_models_measured_on_different_cases_are_refused() -> None:
     measured = {"A": Measured([np.array([1, 2, 3])]), "B": Measured([np.array([1, 2])])}
-    with pytest.raises(DataError, match=r"different cases \(2, 3 of them\)"):
+    with pytest.raises(DataError, match=r"different numbers of test cases \(2, 3\)"):
         entries_of(measured, ("ndcg@5",), {})
 
 

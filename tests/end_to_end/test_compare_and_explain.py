@@ -124,9 +124,9 @@ def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path:
     ("words", "message"),
     [
         (("compare", "-d", DATA, "-m", "SASRek"), "unknown model 'SASRek'; did you mean 'SASRec'"),
-        (("compare", "-d", DATA, "-m", ","), "names no model"),
+        (("compare", "-d", DATA, "-m", ","), "--models has no model"),
         (("compare", "-d", DATA, "--protocol", "papper"), "did you mean 'paper'"),
-        (("compare", "-d", DATA, "--metrics=giniindex"), "is no mean over cases"),
+        (("compare", "-d", DATA, "--metrics=giniindex"), "is not a mean over test cases"),
         (("compare", "-d", DATA, "--n_layer=3"), "unknown key 'n_layer'"),
         (("significance", "-mo", "FPMC", "-mb", "fpmc", "-d", DATA), "both models are FPMC"),
         (("significance", "-mo", "FPMK", "-d", DATA), "unknown model 'FPMK'; did you mean 'FPMC'"),

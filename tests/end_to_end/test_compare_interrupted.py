@@ -77,13 +77,13 @@ def test_a_comparison_goes_on_where_it_was_stopped(
     assert ended.returncode != 0
     assert ended.stdout == ""
     if by is not signal.SIGKILL:
-        assert "2 of 4 trainings are kept in out, and the same command goes on" in ended.stderr
+        assert (
+            "2 of 4 trainings kept in out; run the same command again to continue" in ended.stderr
+        )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished"]
     again = run(*COMPARE, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "2 of 4 trainings were finished before and are not repeated: FPMC (seed 2020), FPMC" in (
-        again.stderr
-    )
+    assert "reusing 2 of 4 trainings finished before: FPMC (seed 2020), FPMC" in (again.stderr)
     assert "FPMC, seed 2020\n" not in again.stderr
     assert "SASRec, seed 2020\n" in again.stderr
     assert figures(tmp_path / "out") == whole
@@ -100,7 +100,7 @@ def test_what_is_of_other_settings_or_data_is_not_taken(tmp_path: Path) -> None:
     ended = stopped(*COMPARE, *other, cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert ended.returncode != 0
     assert "not repeated" not in ended.stderr
-    assert "2 trainings in out are of other settings, data or versions" in ended.stderr
+    assert "not used: 2 trainings in out with other settings, data or versions" in ended.stderr
     elsewhere = [DATA.replace("60", "61") if word == DATA else word for word in COMPARE]
     ended = stopped(*elsewhere, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert "not repeated" not in ended.stderr
@@ -193,7 +193,7 @@ def test_two_comparisons_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with taken(tmp_path / "out"):
         refused = run("compare", "-d", DATA, "-m", "FMC", "-o", "out", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "another comparison writes to out; wait for it" in refused.stderr
+    assert "another comparison is writing to out; wait until it ends" in refused.stderr
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
@@ -203,7 +203,7 @@ def test_significance_goes_on_where_it_was_stopped(by: signal.Signals, tmp_path:
     assert ended.stdout == ""
     again = run(*SIGNIFICANCE, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "3 of 4 trainings were finished before and are not repeated" in again.stderr
+    assert "reusing 3 of 4 trainings finished before" in again.stderr
     fresh = tmp_path / "fresh"
     os.mkdir(fresh)
     assert run(*SIGNIFICANCE, cwd=fresh).stdout == again.stdout

@@ -63,11 +63,17 @@ def compare(
     applies to the models that have it, and saved models keep their own. If interrupted, run the
     same command again to continue with the trainings that are not finished.
     """
-    from sasrec.comparison.start import Task, alone_in, compare_in, names_and_folders, shown_by
+    from sasrec.comparison.start import (
+        Task,
+        alone_in,
+        compare_in,
+        names_and_folders,
+        protocol_layer,
+    )
     from sasrec.settings.files import given_layers
 
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    layers = [shown_by(protocol), *given_layers(config_file or [], words)]
+    layers = [protocol_layer(protocol), *given_layers(config_file or [], words)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
 
