@@ -139,7 +139,7 @@ def test_the_page_needs_no_network_and_no_title_can_break_it() -> None:
     page = explanation_page("SASRec & co", None, [person], pictures)
     assert list(pictures) == ["history-1"]
     assert pictures["history-1"].startswith(b"\x89PNG")
-    assert "<td>score with all of them</td><td>4.250</td>" in page
+    assert "<td>score with all events</td><td>4.250</td>" in page
     assert "<script>" not in page
     assert "user &lt;1&gt;" in page
     assert re.findall(r"(?:src|href)='(?!data:image/png;base64,)", page) == []

@@ -77,7 +77,7 @@ def test_other_searches_come_near_and_repeat_themselves(algo):
 def test_search_ends_without_progress_and_says_so():
     tuning = search(params_dict={"choice": {"a": [3, 4, 5, 6, 7, 8]}}, early_stop=2)
     assert len(tuning.score_list) == 3
-    assert tuning.stopped_because == "2 trials in a row brought no progress (early_stop)"
+    assert tuning.stopped_because == "no better score in the last 2 trials (early_stop)"
 
 
 def test_exhaustive_search_that_stops_early_has_seen_more_than_a_corner():
@@ -134,7 +134,7 @@ def test_a_failing_trial_does_not_end_the_search():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({}, "give one of space, params_file and params_dict"),
+        ({}, "give exactly one of space, params_file and params_dict"),
         ({"space": {}, "params_file": "x"}, "give one of"),
         ({"space": {}, "algo": "byaes"}, "did you mean 'bayes'?"),
         ({"params_file": "none.test"}, "none.test cannot be read"),
@@ -145,7 +145,7 @@ def test_a_failing_trial_does_not_end_the_search():
         ({"params_dict": {"uniform": {"a": [float("nan"), 1]}}}, "bounds run to"),
         ({"params_dict": {"loguniform": {"a": [1, 800]}}}, "bounds run to 700"),
         ({"space": {"choice": {"a": [1]}}, "max_evals": 0}, "max_evals is 0"),
-        ({"space": {"choice": {"a": [1]}}, "algo": ["random"]}, "algo is ['random']"),
+        ({"space": {"choice": {"a": [1]}}, "algo": ["random"]}, "unknown algo ['random']"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, text):

@@ -239,7 +239,7 @@ def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> N
     [folder] = (shop / "saved").iterdir()
     assert process.returncode == 130
     kept = f"the best weights so far are in saved/{folder.name}"
-    assert err.strip() == f"error: training was stopped early; {kept}"
+    assert err.strip() == f"error: training was interrupted; {kept}"
     load(folder)
 
 
@@ -323,7 +323,7 @@ def test_recboles_command_line_is_understood(shop: Path) -> None:
         cwd=shop,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "without effect here: worker" in ended.stdout + ended.stderr
+    assert "settings without effect: worker" in ended.stdout + ended.stderr
     [folder] = (shop / "saved").iterdir()
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["training"]["epochs"] == 1

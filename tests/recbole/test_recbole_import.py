@@ -104,9 +104,9 @@ def test_vectors_belong_to_recboles_tokens_in_whatever_order_the_data_stand(tmp_
         (
             [*numbers(1681), "x"],
             ("u",),
-            "data frame has 1 items that the checkpoint does not know, such as '1682'; give",
+            "data frame has 1 item that the checkpoint does not have, such as '1682'; use",
         ),
-        (numbers(), ("v",), "has 1 users that the checkpoint does not know, such as 'u'"),
+        (numbers(), ("v",), "has 1 user that the checkpoint does not have, such as 'u'"),
         (numbers(1681), ("u",), "vectors of 1,682 items and tokens of 1,681"),
     ],
 )
@@ -120,7 +120,7 @@ def test_other_tokens_are_refused(
 
 def test_other_data_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "sasrec.safetensors")
-    text = "the checkpoint knows 1,652 items that data frame does not have, such as '31'; give"
+    text = "the checkpoint has 1,652 items that data frame does not have, such as '31'; use"
     with pytest.raises(ModelError, match=text):
         imported(tmp_path / "sasrec.safetensors", catalogue(30))
 
@@ -128,7 +128,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_without_tokens_cannot_be_checked_and_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.safetensors"
     save_file({"item_embedding.weight": torch.zeros(3, 2)}, path, {"config": json.dumps(SIZES)})
-    text = "no tables of tokens, so nothing says which vector belongs to which item; convert"
+    text = "no token tables, which map vectors to items; convert"
     with pytest.raises(ModelError, match=text):
         read_checkpoint(path)
 
@@ -186,7 +186,7 @@ def test_what_is_no_file_of_weights_is_refused(
 
 def test_weights_without_sizes_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
-    with pytest.raises(ModelError, match="names no sizes"):
+    with pytest.raises(ModelError, match="does not hold the sizes of the model"):
         read_checkpoint(tmp_path / "a.safetensors")
 
 

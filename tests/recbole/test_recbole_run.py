@@ -127,7 +127,7 @@ def test_a_saved_model_can_be_evaluated_by_its_file() -> None:
     first = Trainer(config, get_model("SASRec")(config, train_data.dataset))
     first.fit(train_data, valid_data)
     other = Trainer(config, get_model("SASRec")(config, train_data.dataset))
-    with pytest.raises(SettingsError, match="nothing has been trained yet: call fit"):
+    with pytest.raises(SettingsError, match="the model is not trained yet; call fit"):
         other.evaluate(test_data)
     expected = first.evaluate(test_data)
     assert other.evaluate(test_data, model_file=first.saved_model_file) == expected
@@ -141,9 +141,9 @@ def test_what_does_not_fit_together_is_said() -> None:
     with pytest.raises(SettingsError, match="the configuration is of SASRec and the model is GRU"):
         get_model("GRU4Rec")(config, dataset)
     trainer = Trainer(config, get_model("SASRec")(config, dataset))
-    with pytest.raises(SettingsError, match="come from one call of data_preparation"):
+    with pytest.raises(SettingsError, match="must come from one call of data_preparation"):
         trainer.fit(train_data, other_valid)
-    with pytest.raises(SettingsError, match="takes the validation or test part"):
+    with pytest.raises(SettingsError, match="must be the validation or test part"):
         trainer.evaluate(dataset, load_best_model=False)
 
 
