@@ -210,7 +210,7 @@ def test_ctrl_c_in_python_ends_without_a_comparison(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sasrec.comparison.trainings.train_model", stop)
-    with pytest.raises(Interrupted, match="no table; no training was finished"):
+    with pytest.raises(Interrupted, match="before it had a result; no training was finished"):
         compare_models(
             corpus,
             ["FPMC"],

@@ -72,7 +72,7 @@ def test_the_papers_protocol_warns(tmp_path: Path) -> None:
     large = "synthetic:users=150,items=200,length=12"
     ended = command("compare", "-d", large, *words, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "can put models in another order" in " ".join(ended.stdout.split())
+    assert "can change the order of models" in " ".join(ended.stdout.split())
     kept = json.loads((tmp_path / "here" / "comparison.json").read_text())
     assert kept["metrics"] == ["hit@10", "ndcg@10"]
     assert "100 items drawn evenly outside the user's training events" in kept["protocol"]
@@ -99,7 +99,7 @@ def test_explain_writes_one_page(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     page = (tmp_path / "model" / "explanation.html").read_text()
     assert page.count("data:image/png;base64,") >= 2
-    assert "What each event adds" in page
+    assert "Effect of each event on the scores" in page
     ended = command("explain", "model", "--user", "u3", "-o", "u3.html", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "user u3" in (tmp_path / "u3.html").read_text()

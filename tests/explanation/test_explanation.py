@@ -127,7 +127,7 @@ def test_a_history_with_nothing_known_is_said() -> None:
     with pytest.raises(DataError, match="knows none of the items"):
         model.attention(["unheard of"])
     lone = Sequences(np.array([1], dtype=np.int32), None, np.array([0, 1]))
-    with pytest.raises(DataError, match="no history has two events"):
+    with pytest.raises(DataError, match="no history has at least two events"):
         average_attention(model, lone)
 
 

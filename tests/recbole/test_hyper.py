@@ -135,7 +135,7 @@ def test_a_failing_trial_does_not_end_the_search():
     ("arguments", "text"),
     [
         ({}, "give exactly one of space, params_file and params_dict"),
-        ({"space": {}, "params_file": "x"}, "give one of"),
+        ({"space": {}, "params_file": "x"}, "give exactly one of"),
         ({"space": {}, "algo": "byaes"}, "did you mean 'bayes'?"),
         ({"params_file": "none.test"}, "none.test cannot be read"),
         ({"params_file": ""}, "is no ordinary file"),

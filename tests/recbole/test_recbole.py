@@ -94,7 +94,7 @@ def test_model_and_data_may_be_named_in_a_file(shop: Path) -> None:
     (shop / "a.yaml").write_text("model: SASRec\ndataset: shop\n")
     config = Config(config_file_list=["a.yaml"])
     assert (config.model, config.dataset) == ("SASRec", "shop")
-    with pytest.raises(SettingsError, match="no dataset is named"):
+    with pytest.raises(SettingsError, match="no dataset is given"):
         Config("SASRec")
 
 

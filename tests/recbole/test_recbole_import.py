@@ -107,7 +107,7 @@ def test_vectors_belong_to_recboles_tokens_in_whatever_order_the_data_stand(tmp_
             "data frame has 1 item that the checkpoint does not have, such as '1682'; use",
         ),
         (numbers(), ("v",), "has 1 user that the checkpoint does not have, such as 'u'"),
-        (numbers(1681), ("u",), "vectors of 1,682 items and tokens of 1,681"),
+        (numbers(1681), ("u",), "vectors for 1,682 items but tokens for 1,681"),
     ],
 )
 def test_other_tokens_are_refused(
@@ -153,7 +153,7 @@ def test_the_checkpoint_says_how_data_were_filtered_and_the_user_wins(tmp_path: 
 
 def test_another_model_is_named(tmp_path: Path) -> None:
     written(tmp_path / "a.safetensors", model="GRU4Rec")
-    with pytest.raises(ModelError, match="holds RecBole's GRU4Rec; only its SASRec"):
+    with pytest.raises(ModelError, match="holds RecBole's GRU4Rec; only SASRec"):
         read_checkpoint(tmp_path / "a.safetensors")
 
 
@@ -224,7 +224,7 @@ def test_the_script_is_python_and_writes_what_is_read(
     assert read.items.entries.to_list() == numbers()
     assert all(torch.equal(read.weights[name], weights[name]) for name in weights)
     dataset.item_num = 1700
-    with pytest.raises(SystemExit, match="knows 1682 items and the data hold 1699"):
+    with pytest.raises(SystemExit, match="has 1682 items and the data have 1699"):
         exec(compile(SCRIPT, "convert.py", "exec"), {})
 
 
@@ -239,7 +239,7 @@ def test_the_command_imports_and_saves(
         (words, 0, "model saved in moved"),
         (words, 2, "already holds a model"),
         (["import-recbole", "--script"], 0, "save_file(weights"),
-        (["import-recbole"], 2, "give the checkpoint"),
+        (["import-recbole"], 2, "give the converted checkpoint FILE"),
     ):
         monkeypatch.setattr(sys, "argv", ["sasrec", *words_now])
         with pytest.raises(SystemExit) as leaving:

@@ -138,7 +138,7 @@ def test_what_does_not_fit_together_is_said() -> None:
     dataset = create_dataset(config)
     train_data, _, _ = data_preparation(config, dataset)
     _, other_valid, _ = data_preparation(config, dataset)
-    with pytest.raises(SettingsError, match="the configuration is of SASRec and the model is GRU"):
+    with pytest.raises(SettingsError, match="the config is for SASRec, but the model is GRU4Rec"):
         get_model("GRU4Rec")(config, dataset)
     trainer = Trainer(config, get_model("SASRec")(config, dataset))
     with pytest.raises(SettingsError, match="must come from one call of data_preparation"):
