@@ -1,4 +1,4 @@
-"""Every mistake of a user ends in one clear line and exit code 2, and leaves nothing behind."""
+"""Every mistake of a user ends in one clear line and exit code 2, and leaves no files."""
 
 import json
 import sys

@@ -62,7 +62,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
         assert refused.returncode == 2
         assert "'hidden_size' in command line has no effect" in refused.stderr
     assert not (tmp_path / "not").exists()
-    (tmp_path / "FMC").mkdir()  # a name of a model is a model; ./FMC would be the folder
+    (tmp_path / "FMC").mkdir()  # FMC is the model; the folder would be ./FMC
     named = command(*words[:3], "-m", "fmc", *few, "-o", "named", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
 
@@ -108,7 +108,9 @@ def test_explain_writes_one_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["gru4rec", "TransRec"])
-def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path: Path) -> None:
+def test_another_model_is_trained_evaluated_and_used_like_sasrec(
+    model: str, tmp_path: Path
+) -> None:
     words = ("-d", DATA, "-m", model, "--epochs=2", "-o", "model", "-q")
     trained = command("train", *words, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr

@@ -1,4 +1,4 @@
-"""Recommend as a command: what files it takes, what it writes, and how much memory it needs."""
+"""The recommend command: input files, output files and memory."""
 
 import io
 import json
@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Ended:
-    """What a command came to."""
+    """The exit code and output of a command."""
 
     def __init__(self, code: object, stdout: str, stderr: str) -> None:
         self.code, self.stdout, self.stderr = code, stdout, stderr
@@ -70,7 +70,7 @@ def asked(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         ("i1 " * 3 + "x " * 300, ""),
     ],
 )
-def test_a_file_of_which_hardly_an_item_is_known_is_refused(
+def test_a_file_with_almost_no_known_items_is_refused(
     tmp_path: Path, lines: str, separator: str
 ) -> None:
     path = tmp_path / "asked.txt"
@@ -84,7 +84,7 @@ def test_a_file_of_which_hardly_an_item_is_known_is_refused(
     assert len(found) == len(lines.splitlines())
 
 
-def test_the_command_stops_at_such_a_file_unless_told_to_go_on(place: Path, asked) -> None:
+def test_the_command_refuses_such_a_file_without_allow_unknown(place: Path, asked) -> None:
     (place / "commas.txt").write_text("i1,i2,i3\n")
     words = ("-f", "commas.txt", "--out", "commas.jsonl")
     refused = asked(*words, code=2)
@@ -97,7 +97,7 @@ def test_the_command_stops_at_such_a_file_unless_told_to_go_on(place: Path, aske
     assert json.loads((place / "commas.jsonl").read_text())["by_popularity"]
 
 
-def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(place: Path, asked) -> None:
+def test_a_file_with_some_unknown_items_or_blank_lines_is_accepted(place: Path, asked) -> None:
     (place / "asked.txt").write_text("i1 x y z\n\ni2 q\n")
     assert asked("-f", "asked.txt", "--json").stderr == ""
     (place / "blank.txt").write_text("\n" * 5000)
@@ -109,7 +109,7 @@ def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(place: Path, ask
     assert "is a space the separator?" in told
 
 
-def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> None:
+def test_the_file_extension_decides_the_format_of_lists(place: Path, asked) -> None:
     (place / "asked.txt").write_text('i1 i2\n["i3"]\n\n')
     words = ("--history", "i5,i6", "-f", "asked.txt", "-k", "3")
     lines = [json.loads(line) for line in asked(*words, "--json").stdout.splitlines()]
@@ -140,7 +140,7 @@ def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> 
     assert leftovers == set()
 
 
-def test_a_parquet_file_for_a_pipe_leaves_nothing_beside_it(
+def test_a_parquet_file_written_to_a_pipe_leaves_no_other_files(
     place: Path, asked, tmp_path: Path
 ) -> None:
     pipe, neighbour = tmp_path / "x.parquet", tmp_path / "part-0.arrow"
@@ -154,7 +154,7 @@ def test_a_parquet_file_for_a_pipe_leaves_nothing_beside_it(
     assert neighbour.read_text() == "somebody else's"
 
 
-def test_an_empty_file_is_told_by_its_name(place: Path, asked) -> None:
+def test_an_empty_file_is_named_in_the_error(place: Path, asked) -> None:
     (place / "empty.txt").write_text("")
     assert (
         "empty.txt is empty; write one history per line" in asked("-f", "empty.txt", code=2).stderr
@@ -175,7 +175,7 @@ def test_a_parquet_file_is_written_part_by_part(
     assert pl.read_parquet(path).schema == table.schema
 
 
-def test_a_file_that_breaks_off_leaves_what_was_there(place: Path, asked) -> None:
+def test_an_invalid_line_leaves_the_existing_output_unchanged(place: Path, asked) -> None:
     (place / "asked.txt").write_text("i1 i2\n" * 3000 + '["i1"\n')
     for name in ("found.jsonl", "found.parquet"):
         (place / name).write_text("precious")
@@ -210,10 +210,10 @@ def test_memory_does_not_grow_with_the_histories(tmp_path: Path) -> None:
         )
         assert ended.returncode == 0, ended.stderr
         peaks.append(int(ended.stderr.splitlines()[-1]))
-    assert peaks[1] - peaks[0] < 40e6  # every score kept took 80 KB a history
+    assert peaks[1] - peaks[0] < 40e6  # keeping all scores would take 80 KB per history
 
 
-def test_people_bpr_does_not_know_are_told_of(asked) -> None:
+def test_histories_of_unknown_users_are_reported_for_bpr(asked) -> None:
     told = asked("--history", "i1,i2", "--user", "u1", "--json", model="people")
     first, second = (json.loads(line) for line in told.stdout.splitlines())
     assert (first["by_popularity"], second["by_popularity"]) == (True, False)

@@ -1,4 +1,4 @@
-"""What a model looks at: from the same weights, equal to the fast path, and told in one file."""
+"""Attention maps, averages and effects; recording gives the same scores; the HTML page."""
 
 import itertools
 import re
@@ -44,7 +44,7 @@ def test_maps_are_probabilities_and_causal(recommender: Recommender) -> None:
     assert np.allclose(np.triu(maps, 1), 0)
 
 
-def test_averages_of_a_model_that_asks_with_a_mask() -> None:
+def test_averages_of_a_model_with_a_mask_after_the_events() -> None:
     model = sasrec.train(DATA, {"hidden_size": 16, "n_layers": 1, "epochs": 1}, model="BERT4Rec")
     corpus = load_corpus(DATA, DataSettings())
     found = average_attention(model, corpus.sequences)
@@ -89,7 +89,7 @@ def test_averages_are_those_of_single_histories(recommender: Recommender) -> Non
     assert averages.between_groups.shape == (3, 3)
 
 
-def test_even_attention_is_one_between_all_groups(recommender: Recommender) -> None:
+def test_uniform_attention_is_one_between_all_groups(recommender: Recommender) -> None:
     for layer in recommender.model.blocks:  # type: ignore[union-attr]
         for weight in layer.attention.query_key_value.parameters():  # type: ignore[union-attr]
             torch.nn.init.zeros_(weight)
@@ -122,7 +122,7 @@ def test_a_model_without_attention_says_so() -> None:
         average_attention(factors, corpus.sequences)
 
 
-def test_a_history_with_nothing_known_is_said() -> None:
+def test_a_history_without_known_items_is_refused() -> None:
     model = sasrec.train(DATA, SMALL)
     with pytest.raises(DataError, match="knows none of the items"):
         model.attention(["unheard of"])
@@ -189,7 +189,7 @@ def test_attention_is_kept_for_the_thread_that_asked() -> None:
         list(pool.map(work, range(8)))
 
 
-def test_effects_are_those_of_the_person() -> None:
+def test_effects_use_the_vector_of_the_user() -> None:
     factors = sasrec.train(DATA, {"epochs": 3}, model="FPMC")
     history = ["i3", "i5", "i7"]
     found = effects(factors, history, ["i1", "i2"], user="u1")

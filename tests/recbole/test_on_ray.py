@@ -1,4 +1,4 @@
-"""Trials by Ray Tune end as the same trials one after the other."""
+"""Trials run by Ray Tune give the same results as the same trials in sequence."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,11 +33,13 @@ def test_without_ray_a_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """A cluster of two machines with a core each, on this one."""
+    """A cluster of two nodes with one core each, on this machine."""
     ray, _ = pytest.importorskip("ray"), pytest.importorskip("ray.tune")
     from ray.cluster_utils import Cluster
 
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers have no tests
+    ray.cloudpickle.register_pickle_by_value(
+        sys.modules[__name__]
+    )  # workers cannot import the tests
     machines = Cluster()
     for _ in range(2):
         machines.add_node(num_cpus=1, include_dashboard=False)
@@ -76,14 +78,14 @@ def test_a_search_without_progress_ends(cluster: str, monkeypatch: pytest.Monkey
     assert "2 trials in a row" in search.stopped_because
 
 
-def test_if_every_trial_fails_the_last_mistake_is_told(
+def test_if_every_trial_fails_the_last_error_is_raised(
     cluster: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SasrecError, match="too deep"):
         on_cluster(cluster, monkeypatch, params_dict={"choice": {"depth": [3], "rate": [0.1]}})
 
 
-def test_a_process_that_dies_is_told(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_dies_is_reported(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", cluster)
 
     def dies(params: dict[str, Any], files: Sequence[str] | None) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""RecBole's checkpoints become our models; the vectors are RecBole's own."""
+"""RecBole's checkpoints are imported; vectors and scores stay the same."""
 
 import json
 import pickle
@@ -39,7 +39,7 @@ SIZES = {
 
 
 def as_bytes(tokens: list[str]) -> torch.Tensor:
-    """Return a table of tokens as the script writes it."""
+    """Return a token table as the script writes it."""
     return torch.frombuffer(bytearray(json.dumps(tokens).encode()), dtype=torch.uint8)
 
 
@@ -65,7 +65,7 @@ def written(
 
 
 def imported(path: Path, frame: pl.DataFrame) -> tuple[Recommender, Report]:
-    """Return the recommender and its figures, imported with data in a frame."""
+    """Return the recommender and its metrics, imported with data in a data frame."""
     checkpoint = read_checkpoint(path)
     run = resolve_import(checkpoint.values, [])
     return import_model(checkpoint, load_corpus(frame, run.data), run)
@@ -90,7 +90,7 @@ def test_scores_of_an_imported_model_are_recboles(tmp_path: Path) -> None:
     assert report.test
 
 
-def test_vectors_belong_to_recboles_tokens_in_whatever_order_the_data_stand(tmp_path: Path) -> None:
+def test_vectors_belong_to_recboles_tokens_in_any_order_of_the_data(tmp_path: Path) -> None:
     vectors = written(tmp_path / "sasrec.safetensors")
     recommender, _ = imported(tmp_path / "sasrec.safetensors", catalogue().reverse())
     history = [str(item) for item in vectors["item_seq"][0][: vectors["item_length"][0]]]
@@ -134,7 +134,7 @@ def test_a_checkpoint_without_tokens_cannot_be_checked_and_is_refused(tmp_path: 
 
 
 @pytest.mark.parametrize("table", [b"[1, 2]", b"{}", b"[", b'["a", "a"]', b"\xff"])
-def test_tables_that_are_no_lists_of_tokens_are_refused(tmp_path: Path, table: bytes) -> None:
+def test_invalid_token_tables_are_refused(tmp_path: Path, table: bytes) -> None:
     path = tmp_path / "odd.safetensors"
     tensors = {ITEMS: torch.frombuffer(bytearray(table), dtype=torch.uint8)}
     save_file(tensors, path, {"config": json.dumps(SIZES)})
@@ -142,7 +142,7 @@ def test_tables_that_are_no_lists_of_tokens_are_refused(tmp_path: Path, table: b
         read_checkpoint(path)
 
 
-def test_the_checkpoint_says_how_data_were_filtered_and_the_user_wins(tmp_path: Path) -> None:
+def test_filters_come_from_the_checkpoint_and_can_be_overridden(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     written(path, user_inter_num_interval="[5,inf)", normalize_all=True, rm_dup_inter="last")
     values = read_checkpoint(path).values
@@ -151,7 +151,7 @@ def test_the_checkpoint_says_how_data_were_filtered_and_the_user_wins(tmp_path: 
     assert run.data.times_of("shop") == "scaled"
 
 
-def test_another_model_is_named(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "a.safetensors", model="GRU4Rec")
     with pytest.raises(ModelError, match="holds RecBole's GRU4Rec; only SASRec"):
         read_checkpoint(tmp_path / "a.safetensors")
@@ -163,7 +163,7 @@ def test_weights_of_other_sizes_are_refused(tmp_path: Path) -> None:
         imported(tmp_path / "sasrec.safetensors", catalogue())
 
 
-def test_a_pickle_is_refused_unread_with_the_way_out(tmp_path: Path) -> None:
+def test_a_pickle_is_not_read_and_refused_with_instructions(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path(tmp_path / "executed").write_text, ("yes",))
@@ -175,7 +175,7 @@ def test_a_pickle_is_refused_unread_with_the_way_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "text"), [(b"rubbish", "is damaged"), (None, "no such file")])
-def test_what_is_no_file_of_weights_is_refused(
+def test_files_that_are_not_safetensors_are_refused(
     tmp_path: Path, content: bytes | None, text: str
 ) -> None:
     if content is not None:
@@ -190,7 +190,7 @@ def test_weights_without_sizes_are_refused(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "a.safetensors")
 
 
-def test_the_script_is_python_and_writes_what_is_read(
+def test_the_script_runs_and_its_file_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with np.load(VECTORS) as arrays:

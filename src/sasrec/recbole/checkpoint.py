@@ -110,7 +110,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+        raise ModelError(f"{path}: no such file; give the path of a converted checkpoint")
     if path.suffix != ".safetensors":
         raise ModelError(
             f"{path} is a pickle, which could execute code when read; save the output of 'sasrec "
