@@ -59,9 +59,10 @@ def compare(
 ) -> None:
     """Train or load several models, and test whether they differ.
 
-    Popularity and Markov counts are always compared too. Give any setting as --key=value; it
-    applies to the models that have it, and saved models keep their own. If interrupted, run the
-    same command again to continue with the trainings that are not finished.
+    Popularity and Markov counts are always compared too. Give any setting as
+    --key=value; it applies to the models that have it. Saved models keep
+    their own settings. If interrupted, run the same command again to continue
+    with the trainings that are not finished.
     """
     from sasrec.comparison.start import (
         Task,

@@ -37,7 +37,7 @@ def explain(
 ) -> None:
     """Show how each event of a history affects the recommendations.
 
-    Writes an HTML page that works offline, and PNG files of its pictures in the same folder.
+    Writes an HTML page that works offline, and its pictures as PNG files.
 
     Without --user and --history, the first user of the data is explained.
     """

@@ -110,7 +110,7 @@ Models = Annotated[
 ]
 Seeds = Annotated[
     int,
-    typer.Option("--seeds", min=1, metavar="N", help="Trainings per model, each with its seed."),
+    typer.Option("--seeds", min=1, metavar="N", help="Number of trainings per model."),
 ]
 Protocol = Annotated[
     str,

@@ -127,7 +127,8 @@ def run_hyper(
     """Search for good settings as RecBole's run_hyper.py does.
 
     Give any other setting as --key=value.
-    'sasrec tune' does more: it can resume, run in several processes, and stop poor trials early.
+    'sasrec tune' does more: it can resume, run in several processes, and stop
+    poor trials early.
     """
     from sasrec.recbole import HyperTuning, objective_function
     from sasrec.recbole.config import Config
@@ -233,8 +234,8 @@ def import_recbole(
     """Convert a SASRec model trained with RecBole to a model folder.
 
     No code in the checkpoint is executed.
-    The converted file holds RecBole's settings, such as filters of the data. Settings given as
-    --key=value override them.
+    RecBole's settings, such as filters of the data, are read from the FILE;
+    settings given as --key=value override them.
     """
     from sasrec.cli.progress import fetch_progress
     from sasrec.data.sources import load_corpus

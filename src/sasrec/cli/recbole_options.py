@@ -40,13 +40,13 @@ GroupOffset = Annotated[
 HyperModel = Annotated[
     str | None,
     typer.Option(
-        "--model", "-m", metavar="NAME", help="Model; default SASRec, or what the files say."
+        "--model", "-m", metavar="NAME", help="Default: from the config files, or SASRec."
     ),
 ]
 HyperDataset = Annotated[
     str | None,
     typer.Option(
-        "--dataset", "-d", metavar="DATA", help="Data; default ml-100k, or what the files say."
+        "--dataset", "-d", metavar="DATA", help="Default: from the config files, or ml-100k."
     ),
 ]
 SearchSpace = Annotated[
@@ -79,7 +79,7 @@ EarlyStop = Annotated[
 # import
 Checkpoint = Annotated[
     Path | None,
-    typer.Argument(metavar="FILE", help="The .safetensors file that the --script wrote."),
+    typer.Argument(metavar="FILE", help="Checkpoint converted by the --script (.safetensors)."),
 ]
 TrainedOn = Annotated[
     str | None,

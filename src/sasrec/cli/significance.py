@@ -41,11 +41,11 @@ def significance(
 ) -> None:
     """Test whether one model is better than another over several seeds.
 
-    Both models are trained with RecBole's defaults. The test is a one-sided paired t-test over
-    seeds; the alternative hypothesis is that the first model is better.
+    Both models are trained with RecBole's defaults. The test is a one-sided
+    paired t-test over seeds: is the first model better?
 
-    Give any setting as --key=value. If interrupted, run the same command again to continue with
-    the trainings that are not finished.
+    Give any setting as --key=value. If interrupted, run the same command again
+    to continue with the trainings that are not finished.
     """
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.comparison.start import alone_in
