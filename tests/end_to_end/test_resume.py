@@ -164,7 +164,7 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> No
     assert second.returncode == 2
     assert "another training writes to model" in second.stderr
     third = command("train", "--resume", "model", "--seed=3", cwd=tmp_path)
-    assert "takes data and settings from the training cut off" in third.stderr
+    assert "takes data and settings from the interrupted training" in third.stderr
 
 
 def test_a_resumed_training_may_have_fewer_epochs_but_not_more(tmp_path: Path) -> None:
