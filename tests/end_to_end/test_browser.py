@@ -1,4 +1,4 @@
-"""The pages in a real browser: everything shows, nothing is cut off, nothing comes from outside."""
+"""HTML pages in a real browser: all is visible, nothing is cut off, nothing is downloaded."""
 
 import json
 import re
@@ -70,4 +70,4 @@ def test_a_page_shows_in_a_browser(name: str, tmp_path: Path) -> None:
     browse(page, f"--screenshot={tmp_path / 'seen.png'}")
     picture = matplotlib.image.imread(tmp_path / "seen.png")[..., :3]
     assert picture.shape[:2] == (1600, 1200)
-    assert 0.01 < (picture < 0.9).any(2).mean() < 0.6  # neither blank nor black
+    assert 0.01 < (picture < 0.9).any(2).mean() < 0.6  # neither all white nor all black

@@ -26,7 +26,7 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def mistaken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
 ) -> str:
-    """Run a command in this process that must end with exit code 2; return what it said."""
+    """Run a command in this process that must exit with code 2; return its standard error."""
     monkeypatch.setattr(sys, "argv", ["sasrec", *words])
     with pytest.raises(SystemExit) as leaving:
         main()
@@ -53,7 +53,7 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     assert trained.returncode == 0, trained.stderr
 
 
-def test_what_was_found_may_be_json_alone(tmp_path: Path) -> None:
+def test_the_result_of_a_search_can_be_json(tmp_path: Path) -> None:
     (tmp_path / "hyper.test").write_text("n_layers choice [1,2]\n")
     words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL, "-o", "out", "--seeds", "2")
     ended = command(*words, "--json", cwd=tmp_path)
@@ -91,7 +91,7 @@ def test_the_built_in_space_is_searched_without_a_file(tmp_path: Path) -> None:
     assert "temperature" in ended.stdout
 
 
-def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
+def test_control_c_prints_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / "hyper.test").write_text(SPACE)
     words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL[:2], "--epochs=300", "-o", "out")
     running = subprocess.Popen(
@@ -127,7 +127,7 @@ def searching_by_twos(folder: Path, epochs: int) -> subprocess.Popen[str]:
 
 
 def owners(folder: Path) -> list[int]:
-    """Return the processes that have begun a trial, one for each trial."""
+    """Return the ids of the processes that started the trials, one per trial."""
     journal = folder / "out" / "study.journal"
     lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
     names = [json.loads(line).get("user_attr", {}).get("owner") for line in lines]
@@ -223,7 +223,7 @@ def test_control_c_stops_workers_too(tmp_path: Path) -> None:
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
         ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),
         ("n_layers choice [1]", ("--prune", "hyperbend"), "did you mean 'hyperband'"),
-        ("n_layers choice [1]", ("--auto",), "give one of --params FILE and --auto"),
+        ("n_layers choice [1]", ("--auto",), "give either --params FILE or --auto"),
         ("n_layers choice [1]", ("--storage", "nodb://x"), "cannot be used"),
         ("n_layers choice [-1]", (), "no trial finished; the last one failed: n_layers is -1"),
     ],
@@ -253,7 +253,7 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "Hyperopt's searches are done with Optuna" in ended.stderr
+    assert "searches for Hyperopt are run with Optuna" in ended.stderr
     assert "best params: {'learning_rate': 0." in ended.stdout
     written = (tmp_path / "all.result").read_text()
     assert written.count("Valid result:") == written.count("Test result:") == 2
@@ -271,7 +271,7 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         (("--model=SASRek",), "did you mean 'SASRec'"),
     ],
 )
-def test_recboles_command_words_mistakes(
+def test_mistakes_of_recboles_command_are_clear(
     words: tuple[str, ...],
     message: str,
     tmp_path: Path,

@@ -219,4 +219,4 @@ def _check_protocol(run: RunSettings, max_history: int) -> None:
             "with it"
         )
     if run.without_effect:
-        logger.warning("without effect here: %s", ", ".join(run.without_effect))
+        logger.warning("settings without effect: %s", ", ".join(run.without_effect))
