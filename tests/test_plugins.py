@@ -153,7 +153,7 @@ def test_a_model_is_refused_with_all_that_it_lacks() -> None:
             super().__init__()
 
     told = (
-        r"Bare cannot be registered: it lacks encode.*; it lacks item_table .* or score.*; define one; "
+        r"Bare cannot be registered: it lacks encode.*; it lacks item_table .* or score.*; "
         r"its __init__ does not take \(settings, catalogue\); it lacks Settings"
     )
     with pytest.raises(SettingsError, match=told):
@@ -182,7 +182,7 @@ def test_names_that_clash_are_refused(file: Path) -> None:
 
     with pytest.raises(SettingsError, match="has the name of the built-in model 'GRU4Rec'"):
         sasrec.register_model(GRU4REC)
-    with pytest.raises(SettingsError, match="the name 'Popularity' is taken"):
+    with pytest.raises(SettingsError, match="the name 'Popularity' is already taken"):
         sasrec.register_model(Popularity)
     sasrec.load_plugin(file)
     other = type("Bag", (Last,), {"__module__": "elsewhere"})
@@ -213,7 +213,7 @@ def test_an_entry_point_must_have_the_name_of_its_class_and_be_the_only_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     offer(monkeypatch, Newest=[f"{__name__}:Last"], Twice=["a:Twice", "b:Twice"])
-    with pytest.raises(SettingsError, match="its class is named '.*'; use the same name"):
+    with pytest.raises(SettingsError, match=r"its class is named '.*'; use the same name"):
         MODELS["Newest"]
     with pytest.raises(SettingsError, match=r"'Twice' is offered by .* and .*; uninstall one"):
         MODELS["Twice"]

@@ -3,7 +3,7 @@ import pytest
 from sasrec.kernels import library
 
 
-@pytest.fixture(params=[library.LANES, library.TILES], ids=["avx512", "amx"])
+@pytest.fixture(params=[library.AVX512, library.AMX], ids=["avx512", "amx"])
 def level(request):
     """Run on each kind of processor that this one can be."""
     if library.level() < request.param:

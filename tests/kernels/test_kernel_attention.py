@@ -8,11 +8,11 @@ from torch import nn
 from sasrec.kernels import library
 from sasrec.kernels.attention import (
     Bias,
-    bits_for,
     dropped_attention,
     gap_numbers,
+    keep_bits,
     kept_mask,
-    takes,
+    supports,
 )
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.dropped import dropped_attention_plain
@@ -44,7 +44,7 @@ def both(projected, bits, kept):
 )
 def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, probability):
     projected = narrow(rows, columns, 3, heads, depth, seed=columns)
-    bits = bits_for(projected, probability)
+    bits = keep_bits(projected, probability)
     (output, grad), (right, right_grad) = both(projected, bits, 1 - probability)
     assert error(output, right) < 0.01
     assert error(grad, right_grad) < 0.02
@@ -61,7 +61,7 @@ def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, prob
 def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
     torch.manual_seed(columns)
     projected, grad = narrow(rows, columns, 3, 2, 32), narrow(rows, columns, 2, 32, seed=1)
-    bits, untimed = bits_for(projected, 0.3), torch.rand(rows) < 0.2
+    bits, untimed = keep_bits(projected, 0.3), torch.rand(rows) < 0.2
     # Gaps of small whole numbers and of up to 2**70; none so near to a power of two that rounding
     # could decide.
     times = (torch.rand(rows, columns, dtype=torch.float64) * 70).exp2().cumsum(1)
@@ -76,7 +76,7 @@ def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
     for table in bias.parameters():
         nn.init.normal_(table)
     ours = projected.clone().requires_grad_()
-    output = dropped_attention(ours, bits, 0.7, bias.tables(distances))
+    output = dropped_attention(ours, bits, 0.7, bias.kernel_bias(distances))
     output.backward(grad)
     found = {name: table.grad.clone() for name, table in bias.named_parameters()}
     bias.zero_grad()
@@ -106,14 +106,14 @@ def test_kinds_of_gaps_are_the_buckets(columns):
 @pytest.mark.usefixtures("level")
 def test_a_single_event_sees_itself():
     projected = narrow(3, 1, 3, 2, 32)
-    output = dropped_attention(projected, bits_for(projected, 0.0), 1.0)
+    output = dropped_attention(projected, keep_bits(projected, 0.0), 1.0)
     assert error(output, projected[:, :, 2]) < 0.01
 
 
 @pytest.mark.usefixtures("level")
 def test_nobody_sees_the_future():
     projected = narrow(2, 40, 3, 1, 32)
-    bits = bits_for(projected, 0.0)
+    bits = keep_bits(projected, 0.0)
     before = dropped_attention(projected, bits, 1.0)
     projected[:, 20:] += 1
     after = dropped_attention(projected, bits, 1.0)
@@ -125,7 +125,7 @@ def test_nobody_sees_the_future():
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
 def test_bits_are_dropped_as_often_as_asked(probability):
     torch.manual_seed(1)
-    mask = kept_mask(bits_for(narrow(20, 50, 3, 2, 32), probability), 50, 1 - probability)
+    mask = kept_mask(keep_bits(narrow(20, 50, 3, 2, 32), probability), 50, 1 - probability)
     assert mask.shape == (40, 50, 50)
     assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - probability)])
     deviation = (probability * (1 - probability) / mask.numel()) ** 0.5
@@ -136,16 +136,16 @@ def test_bits_are_dropped_as_often_as_asked(probability):
 def test_bits_repeat_with_torchs_seed_and_differ_between_calls():
     values = narrow(2, 50, 3, 2, 32)
     torch.manual_seed(3)
-    first, second = bits_for(values, 0.5), bits_for(values, 0.5)
+    first, second = keep_bits(values, 0.5), keep_bits(values, 0.5)
     torch.manual_seed(3)
-    assert torch.equal(first, bits_for(values, 0.5))
+    assert torch.equal(first, keep_bits(values, 0.5))
     assert not torch.equal(first, second)
 
 
 @pytest.mark.usefixtures("level")
 def test_scores_too_large_are_told():
     projected = narrow(1, 5, 3, 1, 32) * 100
-    assert dropped_attention(projected, bits_for(projected, 0.5), 0.5) is None
+    assert dropped_attention(projected, keep_bits(projected, 0.5), 0.5) is None
 
 
 @pytest.mark.usefixtures("level")
@@ -163,7 +163,7 @@ def test_the_layer_is_right_where_scores_are_too_large():
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 def test_threads_share_the_work_without_a_trace(n_threads):
     projected, before = narrow(7, 37, 3, 2, 32), torch.get_num_threads()
-    bits = bits_for(projected, 0.5)
+    bits = keep_bits(projected, 0.5)
     ours, _ = both(projected, bits, 0.5)
     try:
         torch.set_num_threads(n_threads)
@@ -184,14 +184,14 @@ def test_only_what_it_is_good_at_is_given_to_it():
     if library.level() == library.NONE:
         pytest.skip("this processor, or this build, has no such products")
     parts = narrow(100, 3, 2, 32)
-    with library.at_most(library.LANES):
-        assert takes(parts, 50)
-        assert not takes(parts, 9)
-    assert takes(parts, 9) == (library.level() == library.TILES)
-    assert not takes(narrow(100, 3, 2, 8), 50)
-    assert not takes(parts.float(), 50)
+    with library.at_most(library.AVX512):
+        assert supports(parts, 50)
+        assert not supports(parts, 9)
+    assert supports(parts, 9) == (library.level() == library.AMX)
+    assert not supports(narrow(100, 3, 2, 8), 50)
+    assert not supports(parts.float(), 50)
     with library.at_most(library.NONE):
-        assert not takes(parts, 50)
+        assert not supports(parts, 50)
 
 
 @pytest.mark.usefixtures("level")
@@ -199,4 +199,4 @@ def test_a_bias_of_too_few_distances_is_refused():
     projected = narrow(2, 50, 3, 2, 32)
     bias = Bias(by_step=torch.zeros(20, 2))
     with pytest.raises(IndexError, match="50 distances"):
-        dropped_attention(projected, bits_for(projected, 0.5), 0.5, bias)
+        dropped_attention(projected, keep_bits(projected, 0.5), 0.5, bias)

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from kernel_inputs import error, narrow
 from torch import nn
 
-from sasrec.kernels.bits import random_bits, spread
+from sasrec.kernels.bits import random_bits, unpacked_bits
 from sasrec.kernels.layers import (
     dropped_sum,
     dropped_sum_norm,
     linear,
     normalised,
-    takes_linear,
-    takes_sum,
+    supports_linear,
+    supports_sum,
 )
 
 ANY = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -88,7 +88,7 @@ def test_dropped_sum_norm_is_its_three_parts(rows, width, probability, seed):
     mask = torch.ones(rows, width)
     if probability:
         torch.manual_seed(seed)
-        mask = spread(random_bits((rows, width // 32), probability)) / (1 - probability)
+        mask = unpacked_bits(random_bits((rows, width // 32), probability)) / (1 - probability)
 
     exact = [part.detach().double().requires_grad_() for part in (residual, values, scale, shift)]
     total = exact[0] + exact[1] * mask
@@ -108,7 +108,7 @@ def test_dropped_sum_is_a_sum(probability):
     mask = torch.ones(50, 64)
     if probability:
         torch.manual_seed(0)
-        mask = spread(random_bits((50, 2), probability)) / (1 - probability)
+        mask = unpacked_bits(random_bits((50, 2), probability)) / (1 - probability)
     true = run(lambda r, v: r + v * mask, residual.float(), values.float(), grad=grad)
     for part, right in zip(ours, true, strict=True):
         assert error(part, right) < 0.01
@@ -156,17 +156,17 @@ def test_threads_share_the_work_without_a_trace(n_threads):
 @pytest.mark.usefixtures("level")
 def test_only_what_they_can_do_is_given_to_them():
     values, norm = narrow(5, 64), nn.LayerNorm(64)
-    assert takes_sum(values, values, norm)
-    assert not takes_sum(values, values.float())
-    assert not takes_sum(values, values[:3])
-    assert not takes_sum(values, values, nn.LayerNorm(64).bfloat16())
-    assert not takes_sum(values, values, nn.LayerNorm(64, elementwise_affine=False))
-    assert not takes_sum(values[:, :40])
+    assert supports_sum(values, values, norm)
+    assert not supports_sum(values, values.float())
+    assert not supports_sum(values, values[:3])
+    assert not supports_sum(values, values, nn.LayerNorm(64).bfloat16())
+    assert not supports_sum(values, values, nn.LayerNorm(64, elementwise_affine=False))
+    assert not supports_sum(values[:, :40])
     layer = nn.Linear(64, 96)
-    assert takes_linear(values, layer.weight, layer.bias)
-    assert not takes_linear(values, layer.weight, None)
-    assert not takes_linear(values[:, :32], layer.weight, layer.bias)
-    assert not takes_linear(values.float(), layer.weight, layer.bias)
+    assert supports_linear(values, layer.weight, layer.bias)
+    assert not supports_linear(values, layer.weight, None)
+    assert not supports_linear(values[:, :32], layer.weight, layer.bias)
+    assert not supports_linear(values.float(), layer.weight, layer.bias)
 
 
 @pytest.mark.usefixtures("level")
@@ -190,4 +190,4 @@ def test_the_default_type_does_not_matter():
 
 @pytest.mark.usefixtures("level")
 def test_nearly_all_may_be_dropped():
-    assert spread(random_bits((100, 100), 1 - 1e-7)).float().mean() < 1e-3
+    assert unpacked_bits(random_bits((100, 100), 1 - 1e-7)).float().mean() < 1e-3

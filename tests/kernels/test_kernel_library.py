@@ -36,12 +36,12 @@ def level_with(**variables):
 
 def test_a_variable_switches_them_off():
     assert level_with(SASREC_KERNELS="off") == library.NONE
-    assert level_with(SASREC_KERNELS="avx512") <= library.LANES
+    assert level_with(SASREC_KERNELS="avx512") <= library.AVX512
 
 
 def test_a_misspelt_variable_is_refused(monkeypatch):
     monkeypatch.setenv("SASREC_KERNELS", "of")
-    with pytest.raises(SettingsError, match="SASREC_KERNELS is 'of'; it may be 'off' or 'avx512'"):
+    with pytest.raises(SettingsError, match="SASREC_KERNELS is 'of'; set it to 'off' or 'avx512'"):
         library._loaded.__wrapped__()
 
 
@@ -71,31 +71,31 @@ def test_a_library_of_other_sources_is_not_used_and_told(monkeypatch, caplog):
     monkeypatch.setattr(library, "INTERFACE", library.INTERFACE + 1)
     assert library._loaded.__wrapped__() == (None, library.NONE)
     [record] = caplog.records
-    assert "was built from sources of another version and is not used" in record.getMessage()
+    assert "was built from other sources than this version's and is not used" in record.getMessage()
     assert len(record.getMessage().splitlines()) == 1
 
 
 def test_a_library_too_old_to_tell_its_number_is_of_other_sources():
-    assert library._interface_of(SimpleNamespace()) == 0 != library.INTERFACE
+    assert library._source_hash_of(SimpleNamespace()) == 0 != library.INTERFACE
 
 
 def test_ceilings_lie_within_each_other():
     before = library.level()
-    with library.at_most(library.LANES):
-        assert library.level() == min(before, library.LANES)
+    with library.at_most(library.AVX512):
+        assert library.level() == min(before, library.AVX512)
         with library.at_most(library.NONE):
             assert library.level() == library.NONE
-        assert library.level() == min(before, library.LANES)
+        assert library.level() == min(before, library.AVX512)
     assert library.level() == before
 
 
-@pytest.mark.skipif(not library.is_there(), reason="kernels were not built")
+@pytest.mark.skipif(not library.is_available(), reason="kernels were not built")
 def test_what_is_used_is_said_in_a_word(monkeypatch):
     for level, word in enumerate(("plain", "avx512", "amx")):
         monkeypatch.setattr(library, "level", lambda level=level: level)
-        assert library.described() == word
+        assert library.available_kernels() == word
     with library.at_most(library.NONE):
-        assert library.described() == "none"
+        assert library.available_kernels() == "none"
 
 
 @pytest.mark.usefixtures("level")

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from kernel_inputs import error
 
 from sasrec.kernels import library
-from sasrec.kernels.softmax import room_for, softmax_and_gradients, takes
+from sasrec.kernels.softmax import softmax_and_gradients, supports, workspace_bytes
 from sasrec.losses.full import softmax_cross_entropy
 
 SIZES = [
@@ -29,8 +29,8 @@ def truth(hidden, targets, table):
 
 
 def of_the_kernel(hidden, targets, table):
-    room = torch.empty(room_for(len(hidden), *table.shape), dtype=torch.int8)
-    return softmax_and_gradients(hidden, targets, table, room)
+    memory = torch.empty(workspace_bytes(len(hidden), *table.shape), dtype=torch.int8)
+    return softmax_and_gradients(hidden, targets, table, memory)
 
 
 @pytest.mark.usefixtures("level")
@@ -75,7 +75,7 @@ def test_threads_share_the_work_without_a_trace(n_threads):
 @pytest.mark.usefixtures("level")
 def test_what_lies_in_its_room_does_not_matter():
     hidden, targets, table = inputs(70, 90, 32)
-    size = room_for(70, 90, 32)
+    size = workspace_bytes(70, 90, 32)
     one, other = (
         softmax_and_gradients(hidden, targets, table, torch.full((size,), value, dtype=torch.int8))
         for value in (0, -1)  # -1 throughout is NaN
@@ -86,7 +86,7 @@ def test_what_lies_in_its_room_does_not_matter():
 
 @pytest.mark.usefixtures("level")
 def test_room_does_not_grow_with_positions_times_items():
-    one, more = room_for(1000, 10_000, 64), room_for(10_000, 100_000, 64)
+    one, more = workspace_bytes(1000, 10_000, 64), workspace_bytes(10_000, 100_000, 64)
     assert more <= 10 * one
 
 
@@ -110,13 +110,13 @@ def test_the_loss_is_right_where_scores_are_too_large():
 @pytest.mark.usefixtures("level")
 def test_only_what_it_can_do_is_given_to_it():
     hidden, _, table = inputs(4, 5, 32)
-    assert takes(hidden, table, torch.bfloat16)
-    assert not takes(hidden, table, torch.float32)
-    assert not takes(hidden, table.double(), torch.bfloat16)
-    assert not takes(hidden[:, :8], table[:, :8], torch.bfloat16)
-    assert not takes(hidden[:0], table, torch.bfloat16)
+    assert supports(hidden, table, torch.bfloat16)
+    assert not supports(hidden, table, torch.float32)
+    assert not supports(hidden, table.double(), torch.bfloat16)
+    assert not supports(hidden[:, :8], table[:, :8], torch.bfloat16)
+    assert not supports(hidden[:0], table, torch.bfloat16)
     with library.at_most(library.NONE):
-        assert not takes(hidden, table, torch.bfloat16)
+        assert not supports(hidden, table, torch.bfloat16)
 
 
 @pytest.mark.usefixtures("level")

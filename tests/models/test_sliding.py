@@ -57,7 +57,7 @@ def test_caser_is_the_same_whichever_way_it_goes(lengths: tuple[int, ...]) -> No
     batch = Batch(items, offsets, torch.zeros_like(items), users, None, max(lengths))
     at = torch.arange(len(items) - 1)  # all but one
     gradients = []
-    for found in (model._found_together(batch, at), model._found(batch, at)):
+    for found in (model._shared_filter_outputs(batch, at), model._filter_outputs(batch, at)):
         model.zero_grad()
         (found * torch.linspace(-1, 1, found.numel()).view_as(found)).sum().backward()
         gradients.append([found, *(p.grad for p in model.parameters() if p.grad is not None)])

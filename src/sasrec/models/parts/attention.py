@@ -121,4 +121,4 @@ def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> 
         return attend_packed
     if parts.device.type != "cpu" or not view.causal or not view.dropout:
         return attend_fused
-    return attend_compiled if kernel.takes(parts, view.layout.columns) else attend_dropped
+    return attend_compiled if kernel.supports(parts, view.layout.columns) else attend_dropped

@@ -38,7 +38,7 @@ class Linear(nn.Linear):
         Returns:
             [P, e].
         """
-        if kernel.takes_linear(input, self.weight, self.bias):
+        if kernel.supports_linear(input, self.weight, self.bias):
             if activation is F.gelu:
                 return kernel.linear(input, self.weight, self.bias, gelu=True)
             result = kernel.linear(input, self.weight, self.bias)
@@ -139,7 +139,7 @@ class LayerNorm(nn.LayerNorm):
         Returns:
             The same shape.
         """
-        if kernel.takes_sum(input, norm=self):
+        if kernel.supports_sum(input, norm=self):
             return kernel.normalised(input, self)
         return super().forward(input)
 
