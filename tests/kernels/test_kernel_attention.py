@@ -42,7 +42,7 @@ def both(projected, bits, kept):
     depth=st.sampled_from([16, 32, 48, 64, 96]),
     probability=st.sampled_from([0.0, 0.1, 0.5]),
 )
-def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, probability):
+def test_output_and_gradients_match_the_formulas(rows, columns, heads, depth, probability):
     projected = narrow(rows, columns, 3, heads, depth, seed=columns)
     bits = keep_bits(projected, probability)
     (output, grad), (right, right_grad) = both(projected, bits, 1 - probability)
@@ -58,12 +58,12 @@ def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, prob
     kind=st.sampled_from(["position", "time", "both"]),
     timed=st.booleans(),
 )
-def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
+def test_a_bias_by_distance_matches_the_formulas(rows, columns, kind, timed):
     torch.manual_seed(columns)
     projected, grad = narrow(rows, columns, 3, 2, 32), narrow(rows, columns, 2, 32, seed=1)
     bits, untimed = keep_bits(projected, 0.3), torch.rand(rows) < 0.2
-    # Gaps of small whole numbers and of up to 2**70; none so near to a power of two that rounding
-    # could decide.
+    # Gaps are small integers or up to 2**70; none is so close to a power of two that rounding would
+    # change its bucket.
     times = (torch.rand(rows, columns, dtype=torch.float64) * 70).exp2().cumsum(1)
     steps = torch.arange(columns)
     distances = Distances(
@@ -86,14 +86,14 @@ def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
     assert error(output.detach(), right.detach()) < 0.01
     assert error(ours.grad, true.grad) < 0.02
     for name, table in bias.named_parameters():
-        # The errors of a query cancel out, and may leave nothing but their rounding.
+        # The errors of a query cancel, so the sum may consist of rounding errors only.
         allowed = 0.1 * max(float(table.grad.norm()), (rows * columns) ** 0.5)
         assert float((found[name] - table.grad).norm()) < allowed
 
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("columns", [1, 31, 32, 65])
-def test_kinds_of_gaps_are_the_buckets(columns):
+def test_gap_numbers_equal_the_buckets_of_the_plain_version(columns):
     times = (torch.arange(3 * columns).double() ** 3).view(3, columns)
     untimed = torch.tensor([False, True, False])
     numbers = gap_numbers(times, untimed, rows=3, columns=columns)
@@ -111,7 +111,7 @@ def test_a_single_event_sees_itself():
 
 
 @pytest.mark.usefixtures("level")
-def test_nobody_sees_the_future():
+def test_positions_do_not_depend_on_later_ones():
     projected = narrow(2, 40, 3, 1, 32)
     bits = keep_bits(projected, 0.0)
     before = dropped_attention(projected, bits, 1.0)
@@ -123,7 +123,7 @@ def test_nobody_sees_the_future():
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
-def test_bits_are_dropped_as_often_as_asked(probability):
+def test_bits_are_dropped_with_the_given_probability(probability):
     torch.manual_seed(1)
     mask = kept_mask(keep_bits(narrow(20, 50, 3, 2, 32), probability), 50, 1 - probability)
     assert mask.shape == (40, 50, 50)
@@ -143,13 +143,13 @@ def test_bits_repeat_with_torchs_seed_and_differ_between_calls():
 
 
 @pytest.mark.usefixtures("level")
-def test_scores_too_large_are_told():
+def test_the_kernel_reports_scores_that_are_too_large():
     projected = narrow(1, 5, 3, 1, 32) * 100
     assert dropped_attention(projected, keep_bits(projected, 0.5), 0.5) is None
 
 
 @pytest.mark.usefixtures("level")
-def test_the_layer_is_right_where_scores_are_too_large():
+def test_the_layer_is_correct_if_scores_are_too_large():
     layer = SelfAttention(64, heads=2, dropout=0.5).train()
     hidden = narrow(10, 64) * 1000
     layout = Layout(2, 5, None, torch.tensor([0, 5, 10]))
@@ -161,7 +161,7 @@ def test_the_layer_is_right_where_scores_are_too_large():
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_threads_share_the_work_without_a_trace(n_threads):
+def test_the_number_of_threads_does_not_change_the_result(n_threads):
     projected, before = narrow(7, 37, 3, 2, 32), torch.get_num_threads()
     bits = keep_bits(projected, 0.5)
     ours, _ = both(projected, bits, 0.5)
@@ -173,14 +173,14 @@ def test_threads_share_the_work_without_a_trace(n_threads):
     assert all(torch.equal(*pair) for pair in zip(ours, again, strict=True))
 
 
-def test_without_kernels_pytorch_attends():
+def test_without_kernels_pytorch_computes_attention():
     layer = SelfAttention(64, heads=2, dropout=0.5).train()
     layout = Layout(1, 5, None, torch.tensor([0, 5]))
     with library.at_most(library.NONE), torch.autocast("cpu", torch.bfloat16):
         assert layer(narrow(5, 64), layout).isfinite().all()
 
 
-def test_only_what_it_is_good_at_is_given_to_it():
+def test_unsupported_or_slower_inputs_are_left_to_pytorch():
     if library.level() == library.NONE:
         pytest.skip("this processor, or this build, has no such products")
     parts = narrow(100, 3, 2, 32)

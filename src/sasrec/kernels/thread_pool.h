@@ -1,4 +1,4 @@
-/* Thread pool: run work on PyTorch's own OpenMP threads, which are idle meanwhile. */
+/* Thread pool: run work on PyTorch's own OpenMP threads, which are idle during a kernel. */
 
 #ifndef SASREC_THREAD_POOL_H
 #define SASREC_THREAD_POOL_H

@@ -99,8 +99,8 @@ class SelfAttention(nn.Module):
             return projected
         width = hidden.shape[1]
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
-        asked = F.linear(queries, weight[:width], bias[:width])
-        return torch.cat([asked, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
+        query = F.linear(queries, weight[:width], bias[:width])
+        return torch.cat([query, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
 
 
 def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> Attend:
