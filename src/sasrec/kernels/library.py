@@ -24,7 +24,7 @@ from sasrec.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).with_name("libkernels.so.1")
-INTERFACE = 0x2BCC9765D88F
+INTERFACE = 0x5EED659426D3
 """Hash of the C sources that this file works with (``interface`` in ``setup.py``)."""
 SWITCH = "SASREC_KERNELS"
 """Environment variable: ``off`` uses PyTorch for everything, ``avx512`` does not use AMX."""

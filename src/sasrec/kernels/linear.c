@@ -176,9 +176,8 @@ EXPORT void sasrec_linear(const bfloat16 *input, const float *weight, const floa
     run_in_pool(forward, &work, threads);
 }
 
-/* `sums` has workspace for threads x (in + 1) x out; the first part is the gradient of weight and
- * bias.
- */
+/* `sums` holds threads x (in + 1) x out floats; the first part becomes the gradients of weight and
+   bias. */
 EXPORT void sasrec_linear_back(const bfloat16 *input, const float *weight, long positions, long in,
                                long out, bfloat16 *slopes, const bfloat16 *grad,
                                bfloat16 *input_grad, float *sums, char *workspace, long threads)

@@ -152,7 +152,7 @@ EXPORT void sasrec_add_norm(const bfloat16 *residual, const bfloat16 *values, co
     run_in_pool(forward, &work, threads);
 }
 
-/* `sums` has workspace for threads x 2 x width; the first part is the gradient of scale and shift.
+/* `sums` holds threads x 2 x width floats; the first part becomes the gradient of scale and shift.
  */
 EXPORT void sasrec_add_norm_back(bfloat16 *sum, float *statistics, const uint32_t *bits,
                                  const float *scale, long positions, long width, float kept,

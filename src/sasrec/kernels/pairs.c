@@ -147,7 +147,8 @@ static void find_pair_gradients(void *given, long thread, long size)
         work->factors == TRANSLATED ? translations(work, begin, end) : products(work, begin, end);
 }
 
-/* Whether a thread sums the gradients of a row; row 0 is padding and is never changed. */
+/* Whether a thread sums the gradients of a row; row 0 (padding or unknown user) is
+   never changed. */
 static inline int is_own(long row, long thread, long size)
 {
     return row > 0 && (uint32_t)row % (uint32_t)size == (uint32_t)thread;
