@@ -13,7 +13,7 @@ from sasrec.models.parts.dropout import Dropout
 from sasrec.settings.fields import Activation, Norm
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,  # the exact form with erf, as RecBole's
+    "gelu": F.gelu,  # the exact form with erf, as in RecBole
     "relu": F.relu,
     "swish": F.silu,
     "tanh": torch.tanh,
