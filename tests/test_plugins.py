@@ -185,7 +185,7 @@ def test_names_that_clash_are_refused(file: Path) -> None:
 
     with pytest.raises(SettingsError, match="has the same name as the built-in model 'GRU4Rec'"):
         sasrec.register_model(GRU4REC)
-    with pytest.raises(SettingsError, match="the name 'Popularity' is taken"):
+    with pytest.raises(SettingsError, match="the name 'Popularity' is already taken"):
         sasrec.register_model(Popularity)
     sasrec.load_plugin(file)
     other = type("Bag", (Last,), {"__module__": "elsewhere"})
