@@ -123,7 +123,7 @@ def test_dates_with_the_day_first_have_no_order(told, times: list[int]) -> None:
 @pytest.mark.parametrize("text", ["07-06-22", "7-6-22", "15.11.2023", "12023-01-01", "023-01-01"])
 @pytest.mark.parametrize("form", ["frame", "csv"])
 def test_a_year_has_four_digits(text: str, form: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"row 2: 'timestamp' is '{text}'; a time is a number or a"):
+    with pytest.raises(DataError, match=f"row 2: 'timestamp' is '{text}'; times must be all numb"):
         remarks(["2022-06-07", text], None if form == "frame" else tmp_path / "some.csv")
 
 

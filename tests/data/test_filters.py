@@ -42,14 +42,14 @@ def test_intervals_are_read_as_recbole_writes_them(text, expected):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("4", "'4' is no interval"),
-        ("[4,5", "'[4,5' is no interval"),
-        ("[4;5]", "'[4' is no interval"),
-        ("", "'' is no interval"),
+        ("4", "'4' is not an interval"),
+        ("[4,5", "'[4,5' is not an interval"),
+        ("[4;5]", "'[4' is not an interval"),
+        ("", "'' is not an interval"),
         ("[a,5]", "no two numbers"),
         ("[1,2,3]", "no two numbers"),
-        ("[5,4]", "nothing lies in '[5,4]'"),
-        ("[nan,4]", "nothing lies"),
+        ("[5,4]", "'[5,4]' contains no number; write the lower end first"),
+        ("[nan,4]", "contains no number"),
     ],
 )
 def test_what_is_no_interval_is_refused(text, reason):
@@ -131,7 +131,7 @@ def test_a_list_names_values_of_numbers_too(wanted, ratings):
 
 
 def test_a_list_of_no_numbers_is_refused_where_numbers_are():
-    with pytest.raises(SettingsError, match="the column holds numbers, and the list does not"):
+    with pytest.raises(SettingsError, match="the column has numbers, but the list contains"):
         kept(value_intervals={"rating": ("good",)})
 
 

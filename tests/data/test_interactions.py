@@ -60,7 +60,11 @@ def test_categories_are_tokens():
             [None, "a"],
             "the data frame, row 1: 'item' is empty; fill it in or delete the row",
         ),
-        ("item", [1.0, 1.5], "the data frame, row 2: 'item' is 1.5; users and items are names"),
+        (
+            "item",
+            [1.0, 1.5],
+            "the data frame, row 2: 'item' is 1.5; users and items must be text",
+        ),
         (
             "item",
             [1.0, float("nan")],
@@ -68,20 +72,32 @@ def test_categories_are_tokens():
         ),
         ("item", ["a", ""], "the data frame, row 2: 'item' is empty; fill it in or delete the row"),
         ("user", [1.0, float("inf")], "the data frame, row 2: 'user' is inf; users and items"),
-        ("item", [["a"], ["b"]], "the data frame: column 'item' holds List(String); it needs text"),
+        (
+            "item",
+            [["a"], ["b"]],
+            "the data frame: column 'item' has type List(String); convert it",
+        ),
         (
             "time",
             [1.0, None],
             "the data frame, row 2: 'time' is empty; fill it in or delete the row (1 of 2",
         ),
-        ("time", ["1", "soon"], "the data frame, row 2: 'time' is 'soon'; a time is a number"),
+        (
+            "time",
+            ["1", "soon"],
+            "the data frame, row 2: 'time' is 'soon'; times must be all",
+        ),
         (
             "time",
             [1.0, float("nan")],
             "the data frame, row 2: 'time' is empty; fill it in or delete the row",
         ),
-        ("time", [float("inf"), 1.0], "the data frame, row 1: 'time' is inf; a time is a number"),
-        ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is empty; fill or"),
+        (
+            "time",
+            [float("inf"), 1.0],
+            "the data frame, row 1: 'time' is inf; times must be all",
+        ),
+        ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is empty; fill it in"),
     ],
 )
 def test_a_bad_value_says_its_row_and_column(column, values, expected):
@@ -95,7 +111,8 @@ def test_a_bad_value_says_its_row_and_column(column, values, expected):
 def test_a_duration_is_no_moment(kind):
     moments = pl.Series("time", [1], dtype=pl.Int64).cast(kind)
     with pytest.raises(
-        DataError, match=r"the data frame: column 'time' holds .*; a time is a number"
+        DataError,
+        match=r"the data frame: column 'time' has type .*; times must be numbers",
     ):
         read(pl.DataFrame({"user": ["a"], "item": ["b"], "time": moments}))
 

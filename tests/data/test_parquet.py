@@ -53,9 +53,13 @@ def test_slices_of_any_size_give_the_same_events(
     [
         ("user_id", None, "row 8: 'user_id' is empty"),
         ("item_id", float("nan"), "row 8: 'item_id' is empty"),
-        ("item_id", 1.5, "row 8: 'item_id' is 1.5; users and items are names or whole numbers"),
+        ("item_id", 1.5, "row 8: 'item_id' is 1.5; users and items must be text or whole numbers"),
         ("timestamp", None, "row 8: 'timestamp' is empty; fill it in or delete the row"),
-        ("timestamp", float("inf"), "row 8: 'timestamp' is inf; a time is a number or a date"),
+        (
+            "timestamp",
+            float("inf"),
+            "row 8: 'timestamp' is inf; times must be all numbers, or all",
+        ),
     ],
 )
 @pytest.mark.parametrize("size", [3, 100])
@@ -85,5 +89,5 @@ def test_texts_that_are_a_date_here_and_a_number_there_are_no_times(tmp_path: Pa
     columns = {"user_id": [1] * 3, "item_id": [1, 2, 3], "timestamp": texts}
     pl.DataFrame(columns).write_parquet(tmp_path / "some.parquet")
     for size in (1, 2, 3):
-        with pytest.raises(DataError, match="row 2: 'timestamp' is '17'; a time is a number or a"):
+        with pytest.raises(DataError, match="row 2: 'timestamp' is '17'; times must be all numb"):
             read(tmp_path / "some.parquet", size)

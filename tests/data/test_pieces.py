@@ -87,7 +87,7 @@ def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
     ):
         lines = "".join(f"a,x,{time}\n" for time in times)
         path.write_text("user_id,item_id,timestamp\n" + lines)
-        with pytest.raises(DataError, match=f"row {row}: 'timestamp' is .*; a time is a number or"):
+        with pytest.raises(DataError, match=f"row {row}: 'timestamp' is .*; times must be all num"):
             read(path, size)
     path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,2024-06-01\n")
     assert read(path, size)["time"].diff().to_list() == [None, 86_400]

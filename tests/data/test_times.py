@@ -53,8 +53,8 @@ def test_a_column_that_looks_like_the_times_is_not_passed_over(
     with pytest.raises(DataError) as caught:
         load_corpus(events, DataSettings())
     assert str(caught.value).endswith(
-        f" has no column 'timestamp', but {column!r}; give time_column={column!r} if that holds "
-        "the times of events, or give time_column=none if the rows are in the order of events"
+        f" has no column 'timestamp', but a column {column!r}; set time_column={column!r} if it "
+        "has the times of events, or set time_column=none if the rows are in the order of events"
     )
     in_order = load_corpus(events, DataSettings(time_column="none"))
     assert in_order.sequences.items.tolist() == [1, 2, 1]

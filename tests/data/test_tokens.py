@@ -88,7 +88,7 @@ def test_floats_that_stand_for_several_numbers_are_no_tokens(
 ) -> None:
     last = pl.Series("item_id", [1, sign * (first - 1)]).cast(kind)
     assert spelled(last, "here").to_list() == ["1", str(sign * (first - 1))]
-    cure = r"row 3: 'item_id' is .*, and a float .* read the column as text where it comes from"
+    cure = r"row 3: 'item_id' is .*, and a float .* read the column as text from its source"
     with pytest.raises(DataError, match=cure):
         spelled(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
 
@@ -99,7 +99,7 @@ def test_long_floats_are_refused_by_every_door(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "some.parquet")
     objects = pd.DataFrame({"user_id": ["u", "u"], "item_id": pd.Series(values, dtype=object)})
     for source in (frame, objects):
-        with pytest.raises(DataError, match="stands for several whole numbers"):
+        with pytest.raises(DataError, match="can stand for several whole numbers"):
             load_corpus(source, DataSettings())
     with pytest.raises(DataError, match=r"row 1: 'item_id' is 1.73e\+18, and a float"):
         load_corpus(tmp_path / "some.parquet", DataSettings())
@@ -118,10 +118,16 @@ def test_what_is_neither_text_nor_whole_number_is_no_token(value: object) -> Non
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        (pl.Series([True, False]), "column 'item_id' holds Boolean; it needs text or whole"),
-        (pd.Series([True, False]), "column 'item_id' holds Boolean; it needs text or whole"),
-        (pd.Series([True, 7], dtype=object), "row 1: 'item_id' is True, and true and false are no"),
-        (pd.Series([7, 7.5], dtype=object), "row 2: 'item_id' is 7.5, and it is neither a text"),
+        (
+            pl.Series([True, False]),
+            "column 'item_id' has type Boolean; convert it to text or",
+        ),
+        (
+            pd.Series([True, False]),
+            "column 'item_id' has type Boolean; convert it to text or",
+        ),
+        (pd.Series([True, 7], dtype=object), "row 1: 'item_id' is True, and True and False cannot"),
+        (pd.Series([7, 7.5], dtype=object), "row 2: 'item_id' is 7.5, and that is neither a text"),
         (pl.Series([Decimal("1"), Decimal("1.5")]), "row 2: 'item_id' is 1.5; users and items"),
         (pd.Series([7, b"7"], dtype=object), "row 2: 'item_id' is b'7', and it is neither"),
     ],

@@ -212,7 +212,7 @@ def _intervals_or_all(text: str | None, key: str) -> tuple[Interval, ...]:
 
 
 def _any(intervals: Iterable[Interval], values: pl.Expr) -> pl.Expr:
-    return pl.any_horizontal(interval.holds(values) for interval in intervals)
+    return pl.any_horizontal(interval.contains(values) for interval in intervals)
 
 
 def _column_of(field: str, settings: DataSettings, frame: pl.DataFrame) -> str | None:

@@ -16,7 +16,7 @@ from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
-from sasrec.data.values.tokens import place_of, spelled
+from sasrec.data.values.tokens import first_location, spelled
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import NO_TIMES, DataSettings
 
@@ -236,7 +236,7 @@ def _refuse_header(
     repeats = (found[0] & found[1]).fill_null(value=False)
     if repeats.any():
         raise DataError(
-            f"{place_of(repeats, names[0], where)} is the name of the column, and so is "
+            f"{first_location(repeats, names[0], where)} is the name of the column, and so is "
             f"{names[1]!r}: the header stands there again, as where files were joined; drop that "
             f"row ({int(repeats.sum()):,} in all)"
         )

@@ -25,7 +25,7 @@ class TrainedWeights(Protocol):
         """Everything the optimiser updates."""
         ...
 
-    def place_of(self, view: Tensor) -> tuple[int, int]:
+    def first_location(self, view: Tensor) -> tuple[int, int]:
         """Return in which of ``weights`` a tensor lies that shares a weight's memory.
 
         Args:

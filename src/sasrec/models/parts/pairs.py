@@ -136,7 +136,7 @@ class PairEpochs:
         """Return each table with its parts of what the optimiser and the average hold."""
         found = []
         for table, slopes in zip(self._form.tables, self._slopes, strict=True):
-            which, begin = self._weights.place_of(table)
+            which, begin = self._weights.first_location(table)
             own = memory[which]
             whole = own["exp_avg"], own["exp_avg_sq"], self._average.values[which]
             parts = [part.view(-1)[begin : begin + table.numel()] for part in whole]
