@@ -114,7 +114,7 @@ def test_a_known_data_set_is_fetched_as_atomic_files(network):
     names = ["checksums.json", "ml-100k.inter", "ml-100k.item", "ml-100k.user"]
     assert sorted(path.name for path in folder.iterdir()) == names
     events = read_atomic(folder / "ml-100k.inter", DataSettings())
-    assert events.spelled().rows()[0] == ("196", "242", 881250949.0)
+    assert events.with_tokens().rows()[0] == ("196", "242", 881250949.0)
     assert events.titles == {"242": "Kolya", "302": "L'été"}
     assert (folder / "ml-100k.item").read_text("utf-8").splitlines()[1:] == [
         "242\tKolya\t1996\tAction Drama",
@@ -230,7 +230,7 @@ def test_ml_1m_is_turned_into_atomic_files(network, monkeypatch):
         lambda path: "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
     )
     events = read_atomic(fetch("ml-1m") / "ml-1m.inter", DataSettings())
-    assert events.spelled().rows() == [("1", "1193", 978300760.0)]
+    assert events.with_tokens().rows() == [("1", "1193", 978300760.0)]
     assert events.titles == {"1193": "Malé"}
     assert "1193\tMalé\t1975\tDrama War" in (cached("ml-1m") / "ml-1m.item").read_text("utf-8")
 

@@ -24,7 +24,7 @@ def events(rows=EVENTS, **more):
 def kept(interactions=None, **settings):
     found = apply_filters(interactions or events(), DataSettings(**settings), "it")
     assert found.frame.columns == ["user", "item", "time"]
-    return found.spelled().rows()
+    return found.with_tokens().rows()
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_intervals_are_read_as_recbole_writes_them(text, expected):
         ("[4,5", "'[4,5' is not an interval"),
         ("[4;5]", "'[4' is not an interval"),
         ("", "'' is not an interval"),
-        ("[a,5]", "no two numbers"),
-        ("[1,2,3]", "no two numbers"),
+        ("[a,5]", "are not numbers"),
+        ("[1,2,3]", "are not numbers"),
         ("[5,4]", "'[5,4]' contains no number; write the lower end first"),
         ("[nan,4]", "contains no number"),
     ],
@@ -79,9 +79,11 @@ def test_unlisted_users_and_items_are_left_out_if_asked():
 
 def test_items_nobody_met_stay_in_the_catalogue_unless_counts_are_asked_for():
     listed = {"item": pl.Series(["z", "x"])}
-    assert apply_filters(events(listed=listed), DataSettings(), "x").unmet_items.to_list() == ["z"]
+    assert apply_filters(
+        events(listed=listed), DataSettings(), "x"
+    ).items_without_events.to_list() == ["z"]
     counted = DataSettings(item_interactions="[1,inf)")
-    assert apply_filters(events(listed=listed), counted, "x").unmet_items.to_list() == []
+    assert apply_filters(events(listed=listed), counted, "x").items_without_events.to_list() == []
 
 
 def test_counts_are_taken_until_nothing_changes():
@@ -110,7 +112,7 @@ def test_a_core_is_what_plain_counting_gives(pairs, least):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"value_intervals": {"rating": "[9,inf)"}}, "leaves no interactions"),
+        ({"value_intervals": {"rating": "[9,inf)"}}, "removes all interactions"),
         ({"user_interactions": "[9,inf)"}, "user_inter_num_interval '[9,inf)'"),
         ({"value_intervals": {"ratign": "[1,2]"}}, "did you mean 'rating'?"),
     ],

@@ -13,19 +13,19 @@ def read(frame, time="time"):
 
 def test_numbers_become_text_and_text_stays():
     events = read(pl.DataFrame({"user": [7, 8], "item": ["007", "7"]}), time=None)
-    assert events.spelled().rows() == [("7", "007"), ("8", "7")]
+    assert events.with_tokens().rows() == [("7", "007"), ("8", "7")]
     assert len(events) == 2
     assert not events.has_times
 
 
 def test_whole_numbers_that_came_as_floats_lose_their_point():
     events = read(pl.DataFrame({"user": [1.0, 2.0], "item": [3.0, 4.0]}), time=None)
-    assert events.spelled().rows() == [("1", "3"), ("2", "4")]
+    assert events.with_tokens().rows() == [("1", "3"), ("2", "4")]
 
 
 def test_the_order_of_the_frame_is_kept():
     events = read(pl.DataFrame({"user": ["b", "a"], "item": ["x", "y"], "time": [2, 1]}))
-    assert events.spelled().rows() == [("b", "x", 2.0), ("a", "y", 1.0)]
+    assert events.with_tokens().rows() == [("b", "x", 2.0), ("a", "y", 1.0)]
     assert events.has_times
 
 
@@ -44,7 +44,7 @@ def test_dates_become_seconds(moment, seconds):
 
 def test_categories_are_tokens():
     frame = pl.DataFrame({"user": ["a", "b"], "item": ["x", "y"]}).cast(pl.Categorical)
-    assert read(frame, time=None).spelled().rows() == [("a", "x"), ("b", "y")]
+    assert read(frame, time=None).with_tokens().rows() == [("a", "x"), ("b", "y")]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_missing_column_suggests_the_nearest():
 
 
 def test_a_frame_without_rows_is_an_error():
-    with pytest.raises(DataError, match="the data frame holds no interactions; it needs at least"):
+    with pytest.raises(DataError, match="the data frame has no interactions; it needs at least"):
         read(pl.DataFrame({"user": [], "item": []}), time=None)
 
 

@@ -27,7 +27,7 @@ def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "SMALLEST", size)
         patch.setattr(parquet, "LARGEST", size)
-        return read_file(path, DataSettings(**settings)).spelled()
+        return read_file(path, DataSettings(**settings)).with_tokens()
 
 
 @pytest.mark.parametrize("kind", TIMES)
@@ -44,7 +44,7 @@ def test_slices_of_any_size_give_the_same_events(
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
     path = tmp_path_factory.mktemp("slices") / "some.parquet"
     frame.write_parquet(path, row_group_size=7)
-    expected = from_frame(frame, user="user_id", item="item_id", time="timestamp").spelled()
+    expected = from_frame(frame, user="user_id", item="item_id", time="timestamp").with_tokens()
     assert read(path, size).equals(expected)
 
 

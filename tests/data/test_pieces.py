@@ -23,7 +23,7 @@ def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "SMALLEST", size)
         patch.setattr(pieces, "LARGEST", size)
-        return read_file(path, DataSettings(**settings)).spelled()
+        return read_file(path, DataSettings(**settings)).with_tokens()
 
 
 @given(ROWS, st.integers(1, 60), st.sampled_from(["\n", "\n\n", "\r\n"]))

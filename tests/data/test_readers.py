@@ -45,7 +45,7 @@ def complaint(read):
 
 
 def rows(interactions):
-    return interactions.spelled().rows()
+    return interactions.with_tokens().rows()
 
 
 def test_events_are_read_in_file_order(read):
@@ -253,7 +253,7 @@ def test_whatever_is_written_is_read_back(tmp_path_factory, events):
     )
     path = tmp_path_factory.mktemp("trip") / "new" / "some.inter"
     write_atomic(from_frame(frame, time="time"), path)
-    assert read_atomic(path, DataSettings()).spelled().equals(frame)
+    assert read_atomic(path, DataSettings()).with_tokens().equals(frame)
 
 
 @given(st.lists(st.tuples(TOKENS, TOKENS), min_size=1, max_size=8))
@@ -261,7 +261,7 @@ def test_whatever_is_written_without_times_is_read_back(tmp_path_factory, events
     frame = pl.DataFrame(events, schema={"user": pl.String, "item": pl.String}, orient="row")
     path = tmp_path_factory.mktemp("trip") / "some.inter"
     write_atomic(from_frame(frame, time=None), path)
-    assert read_atomic(path, DataSettings()).spelled().equals(frame)
+    assert read_atomic(path, DataSettings()).with_tokens().equals(frame)
 
 
 @pytest.mark.parametrize("token", ["", "a\tb", "a\nb", "a\r"])
@@ -312,7 +312,9 @@ def test_a_listed_file_without_rows_lists_nothing(tmp_path, rows):
     path.with_suffix(".item").write_text("item_id:token\ttitle:token\n" + rows)
     settings = DataSettings(load_columns={"inter": "*", "item": "*"})
     assert read_atomic(path, settings).listed["item"].to_list() == []
-    with pytest.raises(DataError, match="the lists of users and items leaves no interactions"):
+    with pytest.raises(
+        DataError, match="the filter by the .user and .item files removes all interactions"
+    ):
         load_corpus(path, settings)
 
 
@@ -330,7 +332,7 @@ def test_a_column_that_is_filtered_by_is_text(tmp_path, monkeypatch, last, expec
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,kind\n" + "a,x,5\n" * 400 + f"b,y,{last}\n")
     events = read_file(path, DataSettings(value_intervals={"kind": ["5"]}))
-    table = events.spelled()
+    table = events.with_tokens()
     assert table.select("user", "item").rows() == [("a", "x")] * 400 + [("b", "y")]
     assert table[VALUE + "kind"].to_list() == expected
 
@@ -409,7 +411,7 @@ def test_a_broken_table_is_named(tmp_path, name, content):
             "user,item_id\na,b\n",
             r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)",
         ),
-        ("user_id,item_id\n", "holds no interactions"),
+        ("user_id,item_id\n", "has no interactions"),
         ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill it in or delete the row"),
         ("user_id,item_id,timestamp\na,b,1\na,b,soon\n", "row 2: 'timestamp' is 'soon'"),
     ],
@@ -471,7 +473,7 @@ def test_events_without_times_are_mentioned_once(tmp_path, caplog):
     corpus = load_corpus(tmp_path / "a.csv", DataSettings())
     assert [remark.kind for remark in corpus.remarks] == ["no_times"]
     assert caplog.messages == [
-        f"{tmp_path}/a.csv: no column 'timestamp', so events count in the order they stand"
+        f"{tmp_path}/a.csv: there is no column 'timestamp', so the order of the rows is used"
     ]
 
 

@@ -8,12 +8,12 @@ from sasrec.data.synthetic import checkerboard, hidden_markov
 
 def test_the_seed_decides():
     first, again = hidden_markov(users=20, seed=3), hidden_markov(users=20, seed=3)
-    assert first.spelled().equals(again.spelled())
-    assert not first.spelled().equals(hidden_markov(users=20, seed=4).spelled())
+    assert first.with_tokens().equals(again.with_tokens())
+    assert not first.with_tokens().equals(hidden_markov(users=20, seed=4).with_tokens())
 
 
 def test_sizes_are_as_asked():
-    frame = hidden_markov(users=300, items=40, length=10, topics=4).spelled()
+    frame = hidden_markov(users=300, items=40, length=10, topics=4).with_tokens()
     lengths = frame.group_by("user").len()["len"]
     assert len(lengths) == 300
     assert (lengths.min(), lengths.max()) == (5, 15)
@@ -26,12 +26,12 @@ def test_sizes_are_as_asked():
 
 @pytest.mark.parametrize("length", [1, 4])
 def test_every_user_has_four_events(length):
-    frame = hidden_markov(users=30, length=length).spelled()
+    frame = hidden_markov(users=30, length=length).with_tokens()
     assert frame.group_by("user").len()["len"].min() == 4
 
 
 def test_times_count_up_within_each_user():
-    frame = hidden_markov(users=10).spelled()
+    frame = hidden_markov(users=10).with_tokens()
     for (_,), events in frame.group_by("user"):
         assert events["time"].to_list() == list(range(events.height))
 
@@ -46,7 +46,7 @@ def repeated_followers(frame):
 def test_habits_are_as_strong_as_asked():
     shares = [
         repeated_followers(
-            hidden_markov(users=400, items=100, topics=5, predictability=p).spelled()
+            hidden_markov(users=400, items=100, topics=5, predictability=p).with_tokens()
         )
         for p in (0.0, 0.5, 1.0)
     ]
@@ -58,11 +58,11 @@ def test_habits_are_as_strong_as_asked():
 
 
 def test_fewer_items_than_topics_are_enough():
-    assert set(hidden_markov(users=9, items=1).spelled()["item"]) == {"i1"}
+    assert set(hidden_markov(users=9, items=1).with_tokens()["item"]) == {"i1"}
 
 
 def test_the_checkerboard_is_certain_and_never_changes_colour():
-    frame = checkerboard(users=8, items=6, length=7).spelled()
+    frame = checkerboard(users=8, items=6, length=7).with_tokens()
     for (user,), events in frame.group_by("user"):
         items = events["item"].cast(pl.Int64).to_numpy()
         assert set(items % 2) == {int(user) % 2}

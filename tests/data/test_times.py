@@ -60,8 +60,7 @@ def test_a_column_that_looks_like_the_times_is_not_passed_over(
     assert in_order.sequences.items.tolist() == [1, 2, 1]
     [remark] = in_order.remarks
     assert (
-        remark.text == "no times are read (time_column=none), so events count in the order they s"
-        "tand"
+        remark.text == "no times are read (time_column=none), so the order of the rows is usedtand"
     )
     by_time = load_corpus(events, DataSettings(time_column=column))
     assert by_time.sequences.items.tolist() == [2, 1, 1]
@@ -83,7 +82,7 @@ def test_no_times_may_be_spelled_in_several_ways(value: str | None) -> None:
 def test_a_named_column_that_is_missing_names_both_cures(tmp_path: Path) -> None:
     events = source("csv", "bought", tmp_path)
     with pytest.raises(
-        DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or give time"
+        DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or set time"
     ):
         load_corpus(events, DataSettings(time_column="bougt"))
 

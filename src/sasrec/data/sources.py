@@ -217,7 +217,7 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
             )
     names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
     text = (
-        interactions.spelled()
+        interactions.with_tokens()
         .rename(names, strict=False)
         .write_csv(separator="\t", quote_style="never")
     )
