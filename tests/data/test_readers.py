@@ -313,7 +313,7 @@ def test_a_listed_file_without_rows_lists_nothing(tmp_path, rows):
     settings = DataSettings(load_columns={"inter": "*", "item": "*"})
     assert read_atomic(path, settings).listed["item"].to_list() == []
     with pytest.raises(
-        DataError, match="the filter by the .user and .item files removes all interactions"
+        DataError, match=r"the filter by the \.user and \.item files removes all interactions"
     ):
         load_corpus(path, settings)
 

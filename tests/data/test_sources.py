@@ -61,7 +61,9 @@ def test_a_folder_without_the_file_says_what_is_missing(tmp_path, files):
     (tmp_path / "shop").mkdir()
     for name in files:
         place(tmp_path / "shop" / name)
-    expected = r"the folder shop holds no shop\.inter; an atomic data set is NAME/NAME\.inter"
+    expected = (
+        r"the folder shop does not contain shop\.inter; an atomic data set is NAME/NAME\.inter"
+    )
     with pytest.raises(DataError, match=expected):
         load_corpus("shop", DataSettings())
 
@@ -87,7 +89,7 @@ def test_an_unknown_name_suggests_a_known_one():
     with pytest.raises(DataError) as caught:
         load_corpus("ml-10k", DataSettings())
     assert str(caught.value) == (
-        "no data set 'ml-10k': not in dataset/, not in the catalogue; did you mean 'ml-100k'? "
+        "there is no data set 'ml-10k' in dataset/ or in the catalogue; did you mean 'ml-100k'? "
         "(catalogue: ml-100k, ml-1m, synthetic; or give the path of a file or folder)"
     )
 
@@ -193,12 +195,12 @@ def test_synthetic_alone_takes_the_defaults():
     ("text", "expected"),
     [
         ("usres=5", "'synthetic:usres=5': unknown key 'usres'; did you mean 'users'? (keys: users"),
-        ("users=many", "'synthetic:users=many': users is 'many'; it needs a number"),
-        ("users", "'synthetic:users': users is ''; it needs a number"),
-        ("users=0", "'synthetic:users=0': users is 0; it runs from 1 to 2147483648"),
-        ("predictability=1.5", "predictability is 1.5; it runs from 0 to 1"),
-        ("predictability=nan", "predictability is nan; it runs from 0 to 1"),
-        ("seed=-1", "seed is -1; it runs from 0 to 2147483648"),
+        ("users=many", "'synthetic:users=many': users is 'many'; it must be a number"),
+        ("users", "'synthetic:users': users is ''; it must be a number"),
+        ("users=0", "'synthetic:users=0': users is 0; it must be between 1 and 2147483648"),
+        ("predictability=1.5", "predictability is 1.5; it must be between 0 and 1"),
+        ("predictability=nan", "predictability is nan; it must be between 0 and 1"),
+        ("seed=-1", "seed is -1; it must be between 0 and 2147483648"),
     ],
 )
 def test_a_wrong_word_after_synthetic_is_named(text, expected):

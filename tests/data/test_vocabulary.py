@@ -26,7 +26,7 @@ def test_an_unknown_token_has_number_zero():
 
 @pytest.mark.parametrize("number", [0, -1, 3])
 def test_padding_and_numbers_out_of_range_have_no_token(number):
-    with pytest.raises(IndexError, match="numbers run from 1 to 2; 0 is padding"):
+    with pytest.raises(IndexError, match="numbers must be between 1 and 2; 0 is padding"):
         Vocabulary(["a", "b"]).tokens([1, number])
 
 
@@ -35,7 +35,7 @@ def test_no_numbers_are_no_tokens():
 
 
 def test_a_token_held_twice_is_refused():
-    with pytest.raises(ValueError, match="holds each token once"):
+    with pytest.raises(ValueError, match="the tokens of a vocabulary must be distinct"):
         Vocabulary(["a", "b", "a"])
 
 

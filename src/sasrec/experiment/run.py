@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment
@@ -107,7 +107,7 @@ def run_prepared(
         *(untrained_users(prepared) if model.uses_users else []),
         *worse_than_counts(reports, prepared.run.evaluation.valid_metric),
     ]
-    tell(remarks, prepared.corpus.name)
+    log_remarks(remarks, prepared.corpus.name)
     return Outcome(_recommender(prepared, model, remarks, reports, trained), reports, trained)
 
 

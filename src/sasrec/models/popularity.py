@@ -67,7 +67,7 @@ def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
     Returns:
         int64 [V]; 0 for padding. Of all training events where the data have no times.
     """
-    kept = split.trains()
+    kept = split.is_training()
     times = split.sequences.times
     if times is not None and share < 1 and kept.any():
         moments = times[kept]

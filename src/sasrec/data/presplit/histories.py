@@ -74,7 +74,7 @@ def corpus_from_histories(
     return Corpus(
         name=path.stem,
         sequences=sequences,
-        users=Vocabulary.when_asked(sum(heights), partial(_names, owners)),
+        users=Vocabulary.lazy(sum(heights), partial(_names, owners)),
         items=Vocabulary.of_distinct(items.entries),
         titles=read_titles(path.with_suffix(".item"), settings),
         source=source,
