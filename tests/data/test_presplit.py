@@ -97,7 +97,7 @@ def test_a_part_of_ready_histories_may_be_empty_but_not_all(tmp_path):
     assert questions(corpus, split.validation) == []
     assert questions(corpus, split.test) == [(["c", "a"], "b")]  # two spaces hold no item
     (tmp_path / "more").mkdir()
-    with pytest.raises(DataError, match="and the other parts hold no rows"):
+    with pytest.raises(DataError, match="and the other parts have no rows"):
         read(tmp_path / "more", LISTED, LISTED, LISTED)
 
 
@@ -117,7 +117,7 @@ def test_users_of_histories_are_named_by_their_row_when_somebody_asks(tmp_path):
 
 
 def test_a_history_without_items_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' names no item; drop"):
+    with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' contains no item; d"):
         read(tmp_path, LISTED + "u\ta\tb\nu\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")
 
 
@@ -237,7 +237,7 @@ def test_filters_that_parts_do_not_hear_are_told(tmp_path):
     ]
     corpus, _ = read(tmp_path, *texts, duplicates="exact", user_interactions="[5,inf)")
     [text] = [remark.text for remark in corpus.remarks if remark.kind == "not_filtered"]
-    assert text.endswith("so duplicates, user_interactions has no effect")
+    assert text.endswith("so duplicates, user_interactions have no effect")
 
 
 def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
@@ -295,7 +295,7 @@ def test_no_remark_on_parts_sends_to_a_filter_without_a_word(tmp_path):
     corpus, _ = read(tmp_path, HEADER + "u\ta\t1\nu\ta\t1\nu\tb\t2\n", HEADER + "u\tc\t3\n")
     [remark] = corpus.remarks
     assert remark.text.endswith(
-        "duplicates=exact keeps one of each (of a data set in one file; parts are not filtered)"
+        "duplicates=exact keeps one of each (in a data set of one file; parts are not filtered)"
     )
 
 
