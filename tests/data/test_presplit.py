@@ -83,7 +83,7 @@ def test_a_missing_part_is_named(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "shop.train.inter").write_text(HEADER + "u\ta\t1\n")
     settings = DataSettings(split_files=PARTS, data_path=str(tmp_path))
-    with pytest.raises(DataError, match=r"shop\.valid\.inter: no such file; benchmark_filename"):
+    with pytest.raises(DataError, match=r"shop\.valid\.inter: no such file; correct benchmark_fil"):
         load_corpus("shop", settings)
 
 
@@ -257,9 +257,9 @@ def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("setting", [{"incomplete": "drop"}, {"missing_values": ("NULL",)}])
-def test_ready_histories_leave_nothing_out_and_say_so(tmp_path, setting):
+def test_settings_that_drop_rows_are_refused_for_whole_histories(tmp_path, setting):
     rows = LISTED + "u\ta b\tc\nv\ta\tb\nw\tb a\tc\n"
-    with pytest.raises(DataError, match=f"ready histories, of which {next(iter(setting))} can"):
+    with pytest.raises(DataError, match=f"to which {next(iter(setting))} cannot be applied"):
         read(tmp_path, rows, rows, **setting)
 
 

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 import polars as pl
 
 from sasrec.data.values.cleaning import is_null_like
-from sasrec.data.values.timestamps import Zones, numbers_or_datetimes, odd_times
+from sasrec.data.values.timestamps import Zones, not_times, numbers_or_datetimes
 from sasrec.data.values.tokens import first_location
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import NO_TIMES, DataSettings
@@ -74,7 +74,7 @@ def as_times(
     if missing and is_number:
         none = pl.Series(list(missing), dtype=pl.String).cast(pl.Float64, strict=False)
         times = times.set(times.is_in(none.drop_nulls().implode()), None)
-    bad = odd_times(values) if values.dtype == pl.String else times.is_infinite()
+    bad = not_times(values) if values.dtype == pl.String else times.is_infinite()
     if bad.any():
         value = values.filter(bad)[0]
         hint = MISSING_HINT if isinstance(value, str) and is_null_like(value) else ""
