@@ -135,7 +135,7 @@ def test_zoned_and_naive_dates_are_counted(form: str, tmp_path: Path) -> None:
     assert (remark.kind, remark.count) == ("mixed_zones", 1)
     assert remark.text.startswith(
         "1 time in 'timestamp' has a time zone, such as '2024-05-02T10:00:00Z', and 2 have none, "
-        "such as '2024-05-01 09:30:00'; these are taken as UTC"
+        "such as '2024-05-01 09:30:00'; times without a zone are read as UTC"
     )
     assert not remarks(times[1:], path)
     assert not remarks([times[0], "2024-05-02T10:00:00+05:30"], path)
