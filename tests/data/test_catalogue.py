@@ -130,14 +130,14 @@ def test_progress_ends_with_all_bytes(network):
     assert told[-1] == (len(GROUPLENS_ZIP), len(GROUPLENS_ZIP))
 
 
-def test_a_second_fetch_touches_no_network(network):
+def test_a_second_fetch_does_not_use_the_network(network):
     first = fetch("ml-100k")
     network.calls.clear()
     assert fetch("ml-100k") == first
     assert network.calls == []
 
 
-def test_the_wheel_steps_in_for_grouplens(network):
+def test_the_wheel_is_used_if_grouplens_cannot_be_reached(network):
     network.grouplens = None
     folder = fetch("ml-100k")
     assert (folder / "ml-100k.inter").read_bytes() == INTER
@@ -145,7 +145,7 @@ def test_the_wheel_steps_in_for_grouplens(network):
     assert not list(folder.glob("*.whl"))
 
 
-def test_without_network_the_text_says_what_to_do(network):
+def test_without_network_the_message_says_what_to_do(network):
     network.grouplens = network.wheel = None
     with pytest.raises(DataError) as caught:
         fetch("ml-100k")
@@ -295,7 +295,7 @@ def test_of_two_fetches_at_once_one_downloads_and_both_succeed(network, monkeypa
     assert (folders[0] / "ml-100k.inter").read_bytes() == INTER
 
 
-def test_what_a_killed_fetch_left_is_repaired(network):
+def test_a_fetch_completes_after_one_that_was_killed(network):
     half = cache_folder() / "ml-100k"
     half.mkdir(parents=True)
     (half / "ml-100k.item").write_bytes(b"half a fi")
@@ -308,7 +308,7 @@ def test_what_a_killed_fetch_left_is_repaired(network):
     assert [path.name for path in cache_folder().iterdir()] == ["ml-100k"]
 
 
-def test_what_an_archive_holds_beside_is_not_unpacked(network, tmp_path):
+def test_other_files_in_an_archive_are_not_unpacked(network, tmp_path):
     members = {
         f"recbole/dataset_example/ml-100k/ml-100k.{end}": content
         for end, content in (("inter", INTER), ("item", ITEMS), ("user", b"user_id:token\n"))
@@ -357,7 +357,7 @@ def test_a_cached_file_that_was_changed_is_refused_until_it_is_fetched_again(net
 
 
 @pytest.mark.parametrize("noted", ["", "[]", '{"../x": "1"}', '{"ml-100k.inter": 3', "[" * 9000])
-def test_odd_checksums_in_the_cache_are_refused(network, noted):
+def test_invalid_checksums_in_the_cache_are_refused(network, noted):
     (fetch("ml-100k") / "checksums.json").write_text(noted)
     with pytest.raises(DataError, match=r"checksums\.json is damaged or was changed"):
         fetch("ml-100k")

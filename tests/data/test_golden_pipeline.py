@@ -48,7 +48,7 @@ def history_of(corpus: Corpus, user: int, stop: int, longest: int) -> list[str]:
 
 @pytest.mark.parametrize("name", GOLDEN)
 @pytest.mark.usefixtures("ml100k")
-def test_data_are_prepared_as_recbole_prepares_them(name: str) -> None:
+def test_data_are_prepared_like_in_recbole(name: str) -> None:
     expected = GOLDEN[name]
     corpus, split, longest = prepared(expected["config"])
     assert (len(corpus.users), len(corpus.items)) == (expected["users"], expected["items"])

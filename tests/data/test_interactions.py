@@ -108,7 +108,7 @@ def test_a_bad_value_says_its_row_and_column(column, values, expected):
 
 
 @pytest.mark.parametrize("kind", [pl.Duration("us"), pl.Time])
-def test_a_duration_is_no_moment(kind):
+def test_a_duration_is_not_a_time(kind):
     moments = pl.Series("time", [1], dtype=pl.Int64).cast(kind)
     with pytest.raises(
         DataError,

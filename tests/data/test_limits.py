@@ -340,7 +340,7 @@ def test_a_small_file_of_settings_takes_little_memory(
 
 
 @pytest.mark.parametrize("name", ["x.inter", "x.csv", "x.tsv"])
-def test_the_endless_line_is_named(name: str, tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_named(name: str, tmp_path: Path) -> None:
     head = HEAD if name == "x.inter" else CSV_HEAD.replace(b",", b"," if name == "x.csv" else b"\t")
     (tmp_path / name).write_bytes(head + b"\n" * LONGEST_LINE + b"a" * 2 * LONGEST_LINE)
     with pytest.raises(DataError, match=f"line {LONGEST_LINE + 2} has more than 1,048,576"):
@@ -357,14 +357,14 @@ def test_too_many_columns_are_counted(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [yaml_file, read_space])
-def test_settings_are_no_data(read: object, tmp_path: Path) -> None:
+def test_a_settings_file_is_not_read_as_data(read: object, tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(b"# \xc3\xa4\n" * (MOST_BYTES // 5 + 1))
     with pytest.raises(SettingsError, match="large has more than 262,144 bytes"):
         read(path)  # type: ignore[operator]
 
 
-def test_values_written_out_are_counted_before_they_are_made(tmp_path: Path) -> None:
+def test_values_are_counted_before_they_are_created(tmp_path: Path) -> None:
     path = tmp_path / "many.yaml"
     path.write_text("topk: [" + "1," * (MOST_WRITTEN - 3) + "]\n")
     assert len(yaml_file(path).values["topk"]) == MOST_WRITTEN - 3
@@ -373,7 +373,7 @@ def test_values_written_out_are_counted_before_they_are_made(tmp_path: Path) -> 
         yaml_file(path)
 
 
-def test_an_endless_value_is_named_by_its_place(tmp_path: Path) -> None:
+def test_a_value_that_is_too_long_is_reported_with_its_line(tmp_path: Path) -> None:
     text = "1" * (LONGEST_LITERAL + 1)
     with pytest.raises(SettingsError, match=r"--seed: '1{20}' goes on for 16,385 characters"):
         key_words([f"--seed={text}"])
@@ -383,7 +383,7 @@ def test_an_endless_value_is_named_by_its_place(tmp_path: Path) -> None:
         read_space(path)
 
 
-def test_brackets_in_tokens_are_no_lists() -> None:
+def test_brackets_in_tokens_are_not_lists() -> None:
     tokens = ['[{"x\\', "plain"] * (MOST_NESTED // 2)
     assert json_within_limits(json.dumps({"items": tokens})) == {"items": tokens}
     lists = json.dumps({"items": [[]] * (MOST_NESTED - 2)})
@@ -401,12 +401,12 @@ def test_a_vocabulary_of_short_tokens_is_read_where_it_fits_the_weights() -> Non
     assert json_within_limits(text, most_values=400_000) == tokens
 
 
-def test_commas_in_titles_are_no_values() -> None:
+def test_commas_in_titles_do_not_separate_values() -> None:
     titles = {"titles": {str(number): "a,,,,,,,,,,,,,,,,,,,,,,,,,,," for number in range(50_000)}}
     assert json_within_limits(json.dumps(titles)) == titles
 
 
-def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
+def test_too_many_rows_for_the_size_of_the_file_are_refused(tmp_path: Path) -> None:
     columns = {"user_id": "a", "item_id": "x", "timestamp": 1.0}
     for count, refused in ((ALWAYS_ALLOWED_ROWS, False), (ALWAYS_ALLOWED_ROWS + 1, True)):
         frame = pl.select(pl.repeat(value, count).alias(name) for name, value in columns.items())
@@ -424,7 +424,7 @@ def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("user", ["few", "count", "text"])
 @pytest.mark.parametrize("item", ["few", "mixed", "text"])
 @pytest.mark.parametrize("time", ["count", "date", None])
-def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
+def test_a_compressed_table_takes_a_bounded_multiple_of_its_content(
     user: str, item: str, time: str | None, tmp_path: Path
 ) -> None:
     places = pl.int_range(ALWAYS_ALLOWED_ROWS, dtype=pl.Int64)
@@ -444,12 +444,12 @@ def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,' + '\\"' * 550_000 + "}", '{"a": [' + '"\\' * 550_000])
-def test_texts_without_end_are_looked_at_once(text: str) -> None:
+def test_very_long_texts_are_checked_only_once(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|Invalid"):
         json_within_limits(text)
 
 
-def test_the_figures_of_ten_thousand_epochs_are_no_attack() -> None:
+def test_the_metrics_of_ten_thousand_epochs_are_accepted() -> None:
     epochs = [{"epoch": n, "loss": n / 7, "ndcg@10": n / 9, "seconds": 1.5} for n in range(30_000)]
     text = json.dumps({"epochs": epochs})
     assert json_within_limits(text)["epochs"] == epochs

@@ -44,7 +44,7 @@ def test_numbers_are_those_of_a_dictionary(pieces: list[list[str | None]]) -> No
     st.sampled_from([1, 2, 2**10]),
     st.sampled_from([2, 2**10]),
 )
-def test_tokens_of_one_hash_are_kept_apart(
+def test_tokens_with_equal_hashes_get_different_numbers(
     pieces: list[list[str | None]], different: int, slots: int, fewest: int
 ) -> None:
     """Whether whole hashes are alike or their upper halves alone, and while the table grows."""
@@ -79,7 +79,7 @@ def test_a_table_that_grows_keeps_its_numbers() -> None:
 
 
 @given(st.lists(st.integers(1, 9), max_size=30))
-def test_numbers_by_appearance_leave_nothing_out_and_nothing_over(column: list[int]) -> None:
+def test_renumbering_by_appearance_keeps_exactly_the_present_tokens(column: list[int]) -> None:
     entries = pl.Series([f"t{number}" for number in range(1, 10)])
     numbers, left = by_appearance(np.array(column, dtype=np.int32), entries)
     assert left.to_list() == [f"t{number}" for number in dict.fromkeys(column)]
@@ -95,7 +95,7 @@ def test_numbers_in_order_are_left_as_they_are(column: list[int]) -> None:
 
 
 @given(st.lists(st.integers(1, 9), max_size=30), st.integers(1, 4))
-def test_occurrences_are_those_of_the_whole(column: list[int], block: int) -> None:
+def test_occurrences_equal_those_of_bincount(column: list[int], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbering, "BLOCK", block)
         counts = occurrences(np.array(column, dtype=np.int32), 12)

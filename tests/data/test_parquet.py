@@ -63,7 +63,7 @@ def test_slices_of_any_size_give_the_same_events(
     ],
 )
 @pytest.mark.parametrize("size", [3, 100])
-def test_the_row_that_is_wrong_is_named(
+def test_the_invalid_row_is_named(
     column: str, wrong: object, said: str, size: int, tmp_path: Path
 ) -> None:
     columns = {name: [1.0, 2.0] * 6 for name in ("user_id", "item_id", "timestamp")}
@@ -74,7 +74,7 @@ def test_the_row_that_is_wrong_is_named(
 
 
 @pytest.mark.parametrize("size", [2, 100])
-def test_filters_see_the_columns_of_all_slices(size: int, tmp_path: Path) -> None:
+def test_filters_apply_to_the_columns_of_all_slices(size: int, tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {"user_id": ["a"] * 9, "item_id": list("xyzxyzxyz"), "shop": ["7"] * 4 + ["north"] * 5}
     )
@@ -84,7 +84,7 @@ def test_filters_see_the_columns_of_all_slices(size: int, tmp_path: Path) -> Non
     assert events["value:shop"].to_list() == frame["shop"].to_list()
 
 
-def test_texts_that_are_a_date_here_and_a_number_there_are_no_times(tmp_path: Path) -> None:
+def test_a_mix_of_dates_and_numbers_is_refused_as_times(tmp_path: Path) -> None:
     texts = ["2024-05-31", "17", "2024-06-01"]
     columns = {"user_id": [1] * 3, "item_id": [1, 2, 3], "timestamp": texts}
     pl.DataFrame(columns).write_parquet(tmp_path / "some.parquet")

@@ -59,7 +59,7 @@ def test_a_piece_ends_outside_quotation_marks(size: int, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("size", [4, 20])
-def test_a_mark_that_is_never_closed_is_refused(
+def test_an_unclosed_quotation_mark_is_refused(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "events.csv"
@@ -74,7 +74,7 @@ def test_a_mark_that_is_never_closed_is_refused(
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
+def test_a_column_has_one_type_in_all_pieces(size: int, tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("user_id,item_id,shop\n" + "a,x,7\n" * 5 + "a,z,\n\n" + "a,y,north\n" * 5)
     wanted = {"shop": ("7", "north")}
@@ -112,7 +112,7 @@ def test_long_texts_over_several_lines_are_read_from_large_files_too(tmp_path: P
     assert read_file(path, DataSettings()).frame["time"].to_list() == list(range(13_500))
 
 
-def test_a_token_keeps_what_would_mark_the_beginning_of_a_file(tmp_path: Path) -> None:
+def test_a_token_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "joined.inter"
     head = "user_id:token\titem_id:token\ttimestamp:float\n"
     path.write_bytes((head + "a\tx\t1\n\ufeffb\ty\t2\nb\tx\t9\n").encode())
@@ -120,7 +120,7 @@ def test_a_token_keeps_what_would_mark_the_beginning_of_a_file(tmp_path: Path) -
     assert [read(path, size)["user"].to_list() for size in (1, 1000)] == [users, users]
 
 
-def test_lines_of_spaces_are_blank_wherever_they_stand(tmp_path: Path) -> None:
+def test_lines_of_spaces_are_blank_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "some.inter"
     head = "user_id:token\titem_id:token\ttimestamp:float\tn:float\n"
     path.write_text(head + "a\tx\t1\t\n   \n\t\t\n\nb\ty\t 2 \t3\n \t\n")
@@ -148,7 +148,7 @@ def quoted(value: str, *, plainly: bool) -> str:
     st.integers(1, 60),
     st.booleans(),
 )
-def test_marks_inside_of_values_are_characters(
+def test_quotation_marks_inside_values_are_ordinary_characters(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, int, str]],
     size: int,
@@ -181,7 +181,7 @@ def test_marks_inside_of_values_are_characters(
     ],
     ids=lambda each: each[:24],
 )
-def test_rows_that_do_not_fit_are_not_passed_over(
+def test_rows_with_too_many_values_are_not_skipped(
     text: str, said: str, size: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "films.csv"
@@ -196,7 +196,7 @@ def test_rows_that_do_not_fit_are_not_passed_over(
     "head", ['user_id,item_id,timestamp,size 5"', '"user_id",item_id,timestamp,n']
 )
 @pytest.mark.parametrize("begin", ["", "\ufeff"])
-def test_marks_in_the_header_cost_no_rows(
+def test_quotation_marks_in_the_header_lose_no_rows(
     size: int, head: str, begin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "shop.csv"
@@ -218,7 +218,7 @@ def test_marks_in_the_header_cost_no_rows(
         'u,b,2,""cup""',
     ],
 )
-def test_marks_that_keep_no_rule_cost_no_row(size: int, line: str, tmp_path: Path) -> None:
+def test_irregular_quotation_marks_lose_no_rows(size: int, line: str, tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     path.write_text(f"user_id,item_id,timestamp,title\nu,a,1,x\n{line}\n")
     assert read(path, size)["item"].to_list() == ["a", "b"]
@@ -229,7 +229,7 @@ def test_marks_that_keep_no_rule_cost_no_row(size: int, line: str, tmp_path: Pat
 
 @pytest.mark.parametrize("size", [1, 1000])
 @pytest.mark.parametrize("line", ["u,x,1,a,b,c", "u,x,1,a,b,", 'u,x,1,"a",b,c', 'u,x,1,a",b,c'])
-def test_values_too_many_are_found_in_columns_that_are_not_read(
+def test_too_many_values_are_found_even_in_columns_that_are_not_read(
     size: int, line: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "shop.csv"
@@ -241,7 +241,7 @@ def test_values_too_many_are_found_in_columns_that_are_not_read(
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_inches_cost_no_rows(size: int, tmp_path: Path) -> None:
+def test_quotation_marks_for_inches_lose_no_rows(size: int, tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     names = ['Monitor 24" wide', "Lamp\rof brass", 'TV 50" black', "Cup\r", '"Table, round"', '12"']
     lines = [f"u{place},{place},{place},{name}" for place, name in enumerate(names)]

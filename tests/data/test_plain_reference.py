@@ -128,7 +128,7 @@ def ours(corpus, split, longest):
     st.integers(1, 3),
     st.integers(1, 6),
 )
-def test_data_are_prepared_as_a_plain_reading_prepares_them(
+def test_data_are_prepared_like_in_a_plain_implementation(
     events, protocol, duplicates, least_rating, least, longest
 ):
     settings = DataSettings(

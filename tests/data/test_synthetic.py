@@ -6,13 +6,13 @@ from sasrec.data.corpus import build_corpus
 from sasrec.data.synthetic import checkerboard, hidden_markov
 
 
-def test_the_seed_decides():
+def test_the_same_seed_gives_the_same_data():
     first, again = hidden_markov(users=20, seed=3), hidden_markov(users=20, seed=3)
     assert first.with_tokens().equals(again.with_tokens())
     assert not first.with_tokens().equals(hidden_markov(users=20, seed=4).with_tokens())
 
 
-def test_sizes_are_as_asked():
+def test_sizes_are_as_requested():
     frame = hidden_markov(users=300, items=40, length=10, topics=4).with_tokens()
     lengths = frame.group_by("user").len()["len"]
     assert len(lengths) == 300
@@ -43,7 +43,7 @@ def repeated_followers(frame):
     return counts.group_by("item").agg(pl.col("len").max())["len"].sum() / pairs.height
 
 
-def test_habits_are_as_strong_as_asked():
+def test_predictability_is_as_requested():
     shares = [
         repeated_followers(
             hidden_markov(users=400, items=100, topics=5, predictability=p).with_tokens()
@@ -61,7 +61,7 @@ def test_fewer_items_than_topics_are_enough():
     assert set(hidden_markov(users=9, items=1).with_tokens()["item"]) == {"i1"}
 
 
-def test_the_checkerboard_is_certain_and_never_changes_colour():
+def test_the_checkerboard_is_certain_and_users_keep_their_colour():
     frame = checkerboard(users=8, items=6, length=7).with_tokens()
     for (user,), events in frame.group_by("user"):
         items = events["item"].cast(pl.Int64).to_numpy()

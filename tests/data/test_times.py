@@ -46,7 +46,7 @@ def source(form: str, column: str, folder: Path) -> object:
 
 @pytest.mark.parametrize("form", ["frame", "pandas", "csv", "inter", "parquet"])
 @pytest.mark.parametrize("column", [*SLIPS, "time", "created_at"])
-def test_a_column_that_looks_like_the_times_is_not_passed_over(
+def test_a_column_that_looks_like_times_is_not_ignored(
     form: str, column: str, tmp_path: Path
 ) -> None:
     events = source(form, column, tmp_path)
@@ -67,7 +67,7 @@ def test_a_column_that_looks_like_the_times_is_not_passed_over(
     assert by_time.remarks == ()
 
 
-def test_the_likeliest_name_comes_first() -> None:
+def test_the_most_likely_name_comes_first() -> None:
     assert likely_times(["date", *INNOCENT, "timestmap"]) == ["timestmap", "date"]
     assert likely_times(SLIPS + OTHERS) != []
     assert sorted(likely_times(SLIPS + OTHERS)) == sorted(SLIPS + OTHERS)
@@ -79,7 +79,7 @@ def test_no_times_may_be_spelled_in_several_ways(value: str | None) -> None:
     assert DataSettings(time_column=value).time_column == "none"  # type: ignore[arg-type]
 
 
-def test_a_named_column_that_is_missing_names_both_cures(tmp_path: Path) -> None:
+def test_a_missing_time_column_names_both_solutions(tmp_path: Path) -> None:
     events = source("csv", "bought", tmp_path)
     with pytest.raises(
         DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or set time"

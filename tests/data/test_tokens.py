@@ -57,7 +57,7 @@ def test_columns_of_pandas_have_the_tokens_of_their_numbers(kind: str) -> None:
     assert items(pd.Series([9, 14, 9]).astype(kind)) == ["9", "14"]
 
 
-def test_mixed_objects_are_spelled_each_by_the_same_rule() -> None:
+def test_mixed_objects_all_follow_the_same_rule() -> None:
     assert items(pd.Series([100, 100.0, "100", np.float32(7), "x", "100.0"], dtype=object)) == [
         "100",
         "7",
@@ -83,7 +83,7 @@ def test_long_whole_numbers_keep_their_digits_beside_missing_ones() -> None:
     ("kind", "first"), [(pl.Float64, 2**53), (pl.Float32, 2**24), (pl.Float16, 2**11)]
 )
 @pytest.mark.parametrize("sign", [1, -1])
-def test_floats_that_stand_for_several_numbers_are_no_tokens(
+def test_floats_too_large_to_be_exact_are_refused_as_tokens(
     kind: type[pl.DataType], first: int, sign: int
 ) -> None:
     last = pl.Series("item_id", [1, sign * (first - 1)]).cast(kind)
@@ -93,7 +93,7 @@ def test_floats_that_stand_for_several_numbers_are_no_tokens(
         spelled(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
 
 
-def test_long_floats_are_refused_by_every_door(tmp_path: Path) -> None:
+def test_inexact_floats_are_refused_by_every_entry_point(tmp_path: Path) -> None:
     values = [float(LONG), 2.0]
     frame = pl.DataFrame({"user_id": ["u", "u"], "item_id": values})
     frame.write_parquet(tmp_path / "some.parquet")
@@ -108,7 +108,7 @@ def test_long_floats_are_refused_by_every_door(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 1.5, float("nan"), float("inf"), None, b"a", ()])
-def test_what_is_neither_text_nor_whole_number_is_no_token(value: object) -> None:
+def test_only_texts_and_whole_numbers_are_tokens(value: object) -> None:
     with pytest.raises(ValueError, match=r"neither|cannot be ids"):
         token_of(value)
     with pytest.raises(DataError, match=r"a list of texts or whole numbers, and .* is neither"):
@@ -132,7 +132,7 @@ def test_what_is_neither_text_nor_whole_number_is_no_token(value: object) -> Non
         (pd.Series([7, b"7"], dtype=object), "row 2: 'item_id' is b'7', and that is neither"),
     ],
 )
-def test_a_column_with_what_is_no_token_names_its_row(column: object, said: str) -> None:
+def test_the_row_of_an_invalid_token_is_named(column: object, said: str) -> None:
     with pytest.raises(DataError, match=said):
         items(column)
 

@@ -95,14 +95,14 @@ def _within_values(
         return frame, ()
     if name is None:
         raise DataError(_no_column(field, settings, interactions.frame, where))
-    wanted = settings.value_intervals[field]
-    rule = ValueFilter(field, wanted)
+    condition = settings.value_intervals[field]
+    rule = ValueFilter(field, condition)
     if name in NUMBERED:
         frame = _of_tokens(frame, name, rule.matches_tokens(_entries(interactions, name)))
     else:
         kept = rule.matches(frame[name])
         frame = (frame if name == "time" else frame.drop(name)).filter(kept)
-    shown = repr(wanted if isinstance(wanted, str) else list(wanted))
+    shown = repr(condition if isinstance(condition, str) else list(condition))
     what = f"{where}: val_interval {{{field!r}: {shown}}}"
     return _unless_empty(frame, what, rule.hint), rule.remarks()
 

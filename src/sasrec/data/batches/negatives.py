@@ -29,8 +29,8 @@ def popularity(
 ) -> Tensor:
     """Return items drawn in proportion to weights, never the target itself.
 
-    Nothing is drawn twice: each draw is from the cumulative weights with the interval of the target
-    cut out.
+    Draws of the target are not rejected and repeated; instead, each draw is from the cumulative
+    weights with the interval of the target cut out.
 
     Args:
         targets: int64 [P], item numbers from 1.
@@ -59,8 +59,8 @@ def uniform_outside(
 ) -> Tensor:
     """Return items drawn uniformly, with repetition, from those that a case does not exclude.
 
-    Nothing is drawn twice: each draw is an index among the allowed items, to which the number of
-    excluded items before it is added.
+    Draws of excluded items are not rejected and repeated; instead, each draw is an index among the
+    allowed items, to which the number of excluded items before it is added.
 
     Args:
         owners: int64 [N], case of each excluded item, from 0.

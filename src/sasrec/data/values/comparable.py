@@ -24,7 +24,7 @@ from sasrec.data.values.tokens import FIRST_INEXACT, INEXACT
 from sasrec.errors import SettingsError
 from sasrec.settings.data import FilterValue
 
-Wanted = str | tuple[FilterValue, ...]
+Condition = str | tuple[FilterValue, ...]
 
 BLOCK = 2**16
 """Texts compared at once; each takes some 100 bytes during the comparison."""
@@ -35,21 +35,21 @@ BOOLEANS: dict[object, bool] = {"true": True, "false": False, 1: True, 0: False}
 class ValueFilter:
     """The filter of one column, which may come in pieces; it collects remarks on the way."""
 
-    def __init__(self, field: str, wanted: Wanted) -> None:
+    def __init__(self, field: str, condition: Condition) -> None:
         """Create a filter.
 
         Args:
             field: Name of the column in the source.
-            wanted: A text with intervals or a single value; or a tuple of values.
+            condition: A text with intervals or a single value; or a tuple of values.
         """
         self.field = field
-        self.wanted = wanted
+        self.condition = condition
         self.key = f"val_interval of {field!r}"
         self._read_as: str | None = None  # how two numbers were read: "interval" or "values"
         self._not_numbers = 0
         self._not_number: str | None = None  # an example
         self._text: str | None = None  # the first text in the column
-        self._unmatched = set() if isinstance(wanted, str) else set(wanted)
+        self._unmatched = set() if isinstance(condition, str) else set(condition)
 
     def matches(self, values: pl.Series) -> pl.Series:
         """Return whether each value matches the filter; a missing value does not.
@@ -94,9 +94,10 @@ class ValueFilter:
         if self._text is None:
             return ""
         text = f"; the column is compared as text, and one of its values is {self._text!r}"
-        if isinstance(self.wanted, str) and self.wanted.strip()[:1] in ("[", "("):
+        if isinstance(self.condition, str) and self.condition.strip()[:1] in ("[", "("):
             return (
-                f"; {self.wanted!r} is not an interval of two numbers, so it is read as text{text}"
+                f"; {self.condition!r} is not an interval of two numbers, so it is read as text"
+                + text
             )
         return text
 
@@ -106,8 +107,8 @@ class ValueFilter:
         return tuple(remark for remark in found if remark)
 
     def _match_numbers(self, values: pl.Series) -> pl.Series:
-        if isinstance(self.wanted, str):
-            return _within(parse_intervals(self.wanted, self.key), values)
+        if isinstance(self.condition, str):
+            return _within(parse_intervals(self.condition, self.key), values)
         ends = self._ends()
         if ends is not None and values.dtype.is_float():
             self._read_as = "interval"
@@ -117,33 +118,33 @@ class ValueFilter:
         return self._record_matches(values, values.is_in(self._numbers(values.dtype).implode()))
 
     def _match_booleans(self, values: pl.Series) -> pl.Series:
-        wanted = (self.wanted,) if isinstance(self.wanted, str) else self.wanted
-        lower = [each.lower() if isinstance(each, str) else each for each in wanted]
+        condition = (self.condition,) if isinstance(self.condition, str) else self.condition
+        lower = [each.lower() if isinstance(each, str) else each for each in condition]
         if not all(each in BOOLEANS for each in lower):
             raise SettingsError(
                 f"{self.key}: the column has the values True and False; write true or false "
-                f"instead of {wanted[0]!r}"
+                f"instead of {condition[0]!r}"
             )
         self._unmatched = set()
         return values.is_in([BOOLEANS[each] for each in lower])
 
     def _match_texts(self, texts: pl.Series) -> pl.Series:
         found = self._match_exact_texts(texts)
-        if not isinstance(self.wanted, str):
-            found |= equal_numbers(texts, [each for each in self.wanted if is_number(each)])
+        if not isinstance(self.condition, str):
+            found |= equal_numbers(texts, [each for each in self.condition if is_number(each)])
         return self._record_matches(texts, found)
 
     def _match_exact_texts(self, texts: pl.Series) -> pl.Series:
         self._text = self._text or next(iter(texts.drop_nulls()[:1]), None)
-        if isinstance(self.wanted, str):
+        if isinstance(self.condition, str):
             intervals = self._intervals()
             if intervals is None:
-                return texts == self.wanted
+                return texts == self.condition
             return self._texts_within(intervals, texts)
         self._read_as = None if self._ends() is None else "values"
-        allowed = {text for each in self.wanted for text in spellings(each)}
+        allowed = {text for each in self.condition for text in spellings(each)}
         found = texts.is_in(pl.Series(sorted(allowed), dtype=pl.String).implode())
-        booleans = [str(each).lower() for each in self.wanted if isinstance(each, bool)]
+        booleans = [str(each).lower() for each in self.condition if isinstance(each, bool)]
         if booleans:
             found |= texts.str.to_lowercase().is_in(booleans)
         return found
@@ -151,7 +152,7 @@ class ValueFilter:
     def _intervals(self) -> tuple[Interval, ...] | None:
         """Return the intervals that the text specifies, or None if it is not a list of them."""
         try:
-            return parse_intervals(str(self.wanted), self.key)
+            return parse_intervals(str(self.condition), self.key)
         except SettingsError:
             return None
 
@@ -169,9 +170,9 @@ class ValueFilter:
 
     def _ends(self) -> tuple[float, float] | None:
         """Return the two listed numbers if the list could also mean an interval, else None."""
-        if isinstance(self.wanted, str) or not all(map(is_number, self.wanted)):
+        if isinstance(self.condition, str) or not all(map(is_number, self.condition)):
             return None
-        numbers = [as_float(each) for each in self.wanted]
+        numbers = [as_float(each) for each in self.condition]
         return (numbers[0], numbers[1]) if len(numbers) == 2 and numbers[0] < numbers[1] else None
 
     def _numbers(self, dtype: pl.DataType) -> pl.Series:
@@ -183,7 +184,7 @@ class ValueFilter:
         Raises:
             SettingsError: A value is not a number, or too large to be exact in this type.
         """
-        numbers = [self._number(each) for each in self.wanted]
+        numbers = [self._number(each) for each in self.condition]
         if not dtype.is_integer():
             floats = pl.Series(map(as_float, numbers), dtype=pl.Float64)
             if dtype.is_float() and (floats.abs() >= FIRST_INEXACT[type(dtype)]).any():
@@ -221,9 +222,9 @@ class ValueFilter:
         return found
 
     def _read_as_remark(self) -> Remark | None:
-        if self._read_as is None or isinstance(self.wanted, str):
+        if self._read_as is None or isinstance(self.condition, str):
             return None
-        low, high = self.wanted
+        low, high = self.condition
         interval, values = f"the numbers from {low} to {high}", f"the two values {low} and {high}"
         one, other = (interval, values) if self._read_as == "interval" else (values, interval)
         write = f"['{low}', '{high}']" if self._read_as == "interval" else f"'[{low},{high}]'"
@@ -247,14 +248,14 @@ class ValueFilter:
         )
 
     def _unmatched_remark(self) -> Remark | None:
-        if not self._unmatched or isinstance(self.wanted, str):
+        if not self._unmatched or isinstance(self.condition, str):
             return None
-        unmatched = [each for each in self.wanted if each in self._unmatched]
+        unmatched = [each for each in self.condition if each in self._unmatched]
         return Remark(
             "filter_unmatched",
             len(unmatched),
-            f"value_intervals of {self.field!r}: {len(unmatched):,} of {len(self.wanted):,} listed "
-            f"values occur in no row, such as {unmatched[0]!r}",
+            f"value_intervals of {self.field!r}: {len(unmatched):,} of {len(self.condition):,} "
+            f"listed values occur in no row, such as {unmatched[0]!r}",
         )
 
 
