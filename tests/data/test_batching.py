@@ -16,7 +16,7 @@ from sasrec.data.splits import Split, leave_one_out
 
 
 def sequences(lengths):
-    """Return histories whose items are their own place plus one, so that each event is known."""
+    """Return histories in which each item is the index of its event plus one."""
     items = np.arange(1, sum(lengths) + 1, dtype=np.int32)
     return Sequences(items, None, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
 
@@ -195,7 +195,7 @@ def test_groups_have_windows_of_similar_length():
     windows = Windows(np.zeros_like(lengths), lengths, lengths, np.ones_like(lengths))
     groups = shuffled_groups(windows, batch_size=2048, generator=np.random.default_rng(0))
     padded = sum(len(group) * lengths[group].max() for group in groups)
-    assert padded / lengths.sum() < 1.15  # dealt without sorting, it is 1.9
+    assert padded / lengths.sum() < 1.15  # without sorting by length it is 1.9
 
 
 @given(some_windows(), st.integers(1, 60))

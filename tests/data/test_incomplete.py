@@ -1,4 +1,4 @@
-"""Rows without a user, item or time are counted, and refused or left out."""
+"""Rows without a user, item or time are counted, and refused or dropped."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ NAMES = ["user_id", "item_id", "timestamp"]
 
 
 def source(form: str, folder: Path) -> object:
-    """Return the rows in some form."""
+    """Return the rows as one kind of source."""
     frame = pl.DataFrame(ROWS, schema=NAMES, orient="row")
     path = folder / f"some.{form}"
     if form == "frame":

@@ -1,4 +1,4 @@
-"""Input that is made to exhaust memory is refused, or read within a bounded multiple of it."""
+"""Input made to exhaust memory is refused, or read within a bounded multiple of its size."""
 
 import itertools
 import json
@@ -27,7 +27,7 @@ CSV_HEAD = b"user_id,item_id,timestamp\n"
 SIZE = 8_000_000
 LESS = 5_000_000
 MOST = 10
-"""Times the file, beside ``BESIDE``; some 5 to 9 are taken."""
+"""Upper limit on memory as a multiple of the file, plus ``BESIDE``; it is some 5 to 9 times."""
 BESIDE = 2**24
 SHORT_ROWS = b"".join(b"%d\t%d\t%d\n" % (n % 7, n % 9, n % 5) for n in range(3150))
 READ = """
@@ -75,10 +75,10 @@ needs_proc = pytest.mark.skipif(
 def check_memory(
     kind: str, path: Path, small: Path, most: float, said: str = "read", **settings: object
 ) -> None:
-    """Assert how much memory reading a file takes at most, in bytes, and what is said of it.
+    """Assert an upper limit in bytes on the memory that reading a file takes, and its result.
 
-    What an allocator holds and does not use depends on which thread lets go of what when, by some
-    tenth; so of three measurements the lowest counts.
+    Unused memory kept by the allocator varies by some 10 % with the timing of threads, so the
+    lowest of three measurements is used.
     """
     command = [sys.executable, "-c", READ, kind, str(path), str(small), json.dumps(settings)]
     measured = []
@@ -91,14 +91,14 @@ def check_memory(
 
 
 def words() -> Iterator[bytes]:
-    """Yield texts, each once, the shortest first."""
+    """Yield distinct texts, the shortest first."""
     for length in itertools.count(1):
         letters = itertools.product(string.ascii_letters + string.digits, repeat=length)
         yield from ("".join(each).encode() for each in letters)
 
 
 def filled(head: bytes, row: Callable[[int, bytes], bytes], size: int = LESS) -> bytes:
-    """Return a head and rows, each with a word of its own, of so many bytes in all."""
+    """Return a header and rows with distinct words, of a given total size in bytes."""
     lines, length = [head], len(head)
     for place, word in enumerate(words()):
         lines.append(row(place, word))
@@ -271,7 +271,7 @@ def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
     ("name", "content", "times", "said"),
     [
         ("usual.inter", HEAD + b"196\t242\t881250949\n" * (SIZE // 18), 5, "read"),
-        # As short as rows get: they come to 40 bytes each, however short their text.
+        # The shortest possible rows: each takes 40 bytes, however short its text.
         ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 10, "read"),
         ("many_users.inter", HEAD + SHORT_ROWS * (SIZE // len(SHORT_ROWS)), 10, "read"),
         ("pairs.inter", HEAD[:27] + b"\n" + b"1\t2\n" * (SIZE // 4), 10, "read"),
@@ -357,7 +357,7 @@ def test_too_many_columns_are_counted(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [yaml_file, read_space])
-def test_a_settings_file_is_not_read_as_data(read: object, tmp_path: Path) -> None:
+def test_a_settings_file_that_is_too_large_is_refused(read: object, tmp_path: Path) -> None:
     path = tmp_path / "large"
     path.write_bytes(b"# \xc3\xa4\n" * (MOST_BYTES // 5 + 1))
     with pytest.raises(SettingsError, match="large has more than 262,144 bytes"):
@@ -444,7 +444,7 @@ def test_a_compressed_table_takes_a_bounded_multiple_of_its_content(
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,' + '\\"' * 550_000 + "}", '{"a": [' + '"\\' * 550_000])
-def test_very_long_texts_are_checked_only_once(text: str) -> None:
+def test_long_texts_in_json_are_checked_in_one_pass(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|Invalid"):
         json_within_limits(text)
 

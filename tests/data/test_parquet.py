@@ -1,4 +1,4 @@
-"""Parquet files are read in slices, and give the events they would give at once."""
+"""Parquet files read in slices give the same events as read at once."""
 
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ TIMES = {
 
 
 def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
-    """Return the events of a file read in slices of a number of rows."""
+    """Return the events of a file, read in slices of ``size`` rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "SMALLEST", size)
         patch.setattr(parquet, "LARGEST", size)

@@ -1,4 +1,4 @@
-"""What a Parquet file says of its own sizes is walked as it was written, and not believed."""
+"""The sizes that a Parquet file states are parsed correctly, and checked."""
 
 from pathlib import Path
 
@@ -28,18 +28,18 @@ COLUMNS = ("user_id", "item_id", "timestamp")
 
 
 def varint(number: int) -> bytes:
-    """Return a number of no sign in seven bits a byte, the lowest first."""
+    """Return an unsigned number in seven bits per byte, lowest bits first."""
     more = number >> 7
     return bytes([number & 127 | (128 if more else 0)]) + (varint(more) if more else b"")
 
 
 def zigzag(number: int) -> bytes:
-    """Return a number with its sign in the lowest bit."""
+    """Return a signed number with its sign in the lowest bit (zigzag)."""
     return varint(2 * number if number >= 0 else -2 * number - 1)
 
 
 def written(value: object) -> tuple[int, bytes]:
-    """Return a value's kind and its bytes as an element of a list."""
+    """Return the type of a value and its bytes as an element of a list."""
     if isinstance(value, bool):
         return TRUE, b"\1"
     if isinstance(value, int):
@@ -79,7 +79,7 @@ STRUCTS = st.recursive(
 
 
 def kept(value: object) -> object:
-    """Return what the walk keeps of a value: no truths, no fractions, of lists the texts alone."""
+    """Return what the parser keeps of a value: no booleans or floats, and only lists of texts."""
     if isinstance(value, dict):
         return {n: kept(each) for n, each in value.items() if not isinstance(each, bool)}
     if isinstance(value, list):
@@ -131,7 +131,7 @@ def test_impossible_sizes_are_refused_before_memory_is_allocated(raw: bytes, sai
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A table of two groups of rows, whose pages are not compressed."""
+    """A table with two row groups and uncompressed pages."""
     columns = {"user_id": [1, 1, 2] * 9, "item_id": list("abc") * 9, "timestamp": range(27)}
     path = tmp_path / "rows.parquet"
     pl.DataFrame(columns).write_parquet(path, row_group_size=16, compression="uncompressed")
@@ -197,14 +197,14 @@ def test_an_error_of_polars_becomes_one_line(table: Path) -> None:
 
 
 def page(values: int, *, size: int = 0, encoding: int = 0) -> bytes:
-    """Return a page that says what it holds, and holds nothing."""
+    """Return the header of a page that states sizes but has no content."""
     return written({1: 0, 2: size, 3: 0, 5: {1: values, 2: encoding, 3: 3, 4: 3}})[1]
 
 
 def file_of(
     path: Path, schema: list[dict[int, object]], pages: bytes, columns: list[dict[int, object]]
 ) -> Path:
-    """Write a file of one group of a row, whose columns all have the same pages."""
+    """Write a file with one row group of one row, whose columns all have the same pages."""
     own = {4: 0, 5: 1, 7: len(pages), 9: 4}
     chunks = [{3: own | column} for column in columns]
     footer = written({2: schema, 3: 1, 4: [{1: chunks, 3: 1}]})[1]
@@ -254,7 +254,7 @@ def test_files_that_state_more_than_they_contain_are_refused(
 
 
 def test_a_file_that_could_crash_the_process_is_read_in_a_child_first(tmp_path: Path) -> None:
-    # A page of texts by their differences, the first of which says it has 2^48 characters.
+    # A page of delta-encoded texts, the first of which states a length of 2^48 characters.
     lengths = varint(128) + varint(4) + varint(1)
     values = lengths + zigzag(0) + lengths + zigzag(2**48)
     head = {1: 0, 2: len(values), 3: len(values), 5: {1: 1, 2: 7, 3: 3, 4: 3}}

@@ -1,4 +1,4 @@
-"""What is read in pieces is what would be read at once."""
+"""Files read in pieces give the same events as read at once."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ ROWS = st.lists(st.tuples(TOKEN, TOKEN, st.integers(-9, 9)), min_size=1, max_siz
 
 
 def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
-    """Return the events of a file read in pieces of a size."""
+    """Return the events of a file, read in pieces of ``size`` bytes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "SMALLEST", size)
         patch.setattr(pieces, "LARGEST", size)
@@ -80,10 +80,10 @@ def test_a_column_has_one_type_in_all_pieces(size: int, tmp_path: Path) -> None:
     wanted = {"shop": ("7", "north")}
     assert read(path, size, value_intervals=wanted).height == 11
     for row, times in (
-        (2, ["2024-05-31", "17", "2024-05-31"]),  # the rarer kind
+        (2, ["2024-05-31", "17", "2024-05-31"]),  # the type with fewer values
         (2, ["5", "2024-05-31", "17"]),
-        (3, ["2024-05-31", "17", "soon"]),  # what is none of them
-        (2, ["", "17", "2024-05-31"]),  # where one is missing, the others are looked at first
+        (3, ["2024-05-31", "17", "soon"]),  # neither a number nor a date
+        (2, ["", "17", "2024-05-31"]),  # a missing value is not the error
     ):
         lines = "".join(f"a,x,{time}\n" for time in times)
         path.write_text("user_id,item_id,timestamp\n" + lines)
@@ -131,13 +131,13 @@ def test_lines_of_spaces_are_blank_anywhere(tmp_path: Path) -> None:
 
 
 VALUE = st.one_of(
-    st.text(st.sampled_from('ab" ,\n'), max_size=5),  # written with marks where it must be
-    st.from_regex(r'[ab][ab "]{0,4}', fullmatch=True),  # may hold marks as they are
+    st.text(st.sampled_from('ab" ,\n'), max_size=5),  # quoted where necessary
+    st.from_regex(r'[ab][ab "]{0,4}', fullmatch=True),  # may contain quotation marks as they are
 )
 
 
 def quoted(value: str, *, plainly: bool) -> str:
-    """Return a value as it may stand in a file; one that begins as text keeps its marks."""
+    """Return a value as it may be written in a file; unquoted values keep their quotation marks."""
     if plainly and value[:1] in {"a", "b"} and not set(value) & {",", "\n"}:
         return value
     return '"' + value.replace('"', '""') + '"' if set(value) & {'"', ",", "\n"} else value
@@ -222,7 +222,7 @@ def test_irregular_quotation_marks_lose_no_rows(size: int, line: str, tmp_path: 
     path = tmp_path / "shop.csv"
     path.write_text(f"user_id,item_id,timestamp,title\nu,a,1,x\n{line}\n")
     assert read(path, size)["item"].to_list() == ["a", "b"]
-    if line != 'u,b,2,"cup':  # which a next line could close
+    if line != 'u,b,2,"cup':  # a later line could close this one
         path.write_text(path.read_text() + 'u,c,3,y\nu,d,4,5"\n')
         assert read(path, size)["item"].to_list() == ["a", "b", "c", "d"]
 

@@ -63,7 +63,7 @@ def test_histories_in_rows_are_read_unchanged(tmp_path):
     assert split.n_targets == 3
     assert questions(corpus, split.validation) == [(["b", "c"], "a")]
     assert questions(corpus, split.test) == [(["c", "a"], "b")]
-    # The targets d, b, a; and the histories of one event, which look like any user's first.
+    # The targets d, b, a; and histories of one event, which look like a user's first event.
     assert sorted(corpus.items.tokens(split.train_items())) == ["a", "a", "b", "c", "d"]
 
 
@@ -95,14 +95,16 @@ def test_parts_in_two_forms_are_refused(tmp_path):
 def test_one_part_of_histories_may_be_empty_but_not_all(tmp_path):
     corpus, split = read(tmp_path, LISTED + "u\ta b\tc\n", LISTED, LISTED + "v\tc  a \tb\n")
     assert questions(corpus, split.validation) == []
-    assert questions(corpus, split.test) == [(["c", "a"], "b")]  # two spaces hold no item
+    assert questions(corpus, split.test) == [
+        (["c", "a"], "b")
+    ]  # there is no item between two spaces
     (tmp_path / "more").mkdir()
     with pytest.raises(DataError, match="and the other parts have no rows"):
         read(tmp_path / "more", LISTED, LISTED, LISTED)
 
 
 def test_lines_of_spaces_are_not_histories(tmp_path):
-    # As many marks are too many in one line as are missing in the other.
+    # One line has as many separators too many as the other lacks.
     corpus, _ = read(
         tmp_path, LISTED + "u\ta\tb\n\t\t\n   \nv\tb\tc\n", LISTED, LISTED + "v\tc\tb\n"
     )

@@ -1,4 +1,4 @@
-"""Repeated events and events at the same time are counted, told where they decide, and removed."""
+"""Repeated and simultaneous events are counted, reported if frequent, and can be removed."""
 
 import random
 from collections import Counter

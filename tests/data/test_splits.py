@@ -89,7 +89,7 @@ def test_only_validation_or_only_test_targets_may_be_left_out(leave_out, expecte
 
 
 def test_shares_are_rounded_down_but_not_to_zero():
-    # Targets 0, 1, 2, 3, 10, 25; RecBole gives a part that should get something at least one, the
+    # Targets 0, 1, 2, 3, 10, 25; RecBole gives a part with a share above zero at least one, the
     # last part first, as long as training keeps more than one.
     counts = ratio_counts(sequences([1, 2, 3, 4, 11, 26]), (0.8, 0.1, 0.1))
     assert counts.tolist() == [
@@ -131,7 +131,7 @@ def test_a_split_by_time_gives_the_requested_shares_in_order_of_time():
     ]
     assert np.concatenate(trained).max() < some.times[split.validation.stops].min()
     assert some.times[split.validation.stops].max() < some.times[split.test.stops].min()
-    # First events of later sessions are none of training, but for one before the first target.
+    # First events of later sessions are not training events, except one before the first target.
     assert len(split.train_items()) == 240 + 1
     assert split.remarks == ()
 

@@ -17,7 +17,7 @@ def test_sizes_are_as_requested():
     lengths = frame.group_by("user").len()["len"]
     assert len(lengths) == 300
     assert (lengths.min(), lengths.max()) == (5, 15)
-    # Sizes vary evenly over 5..15: mean 10, standard error 0.18; five of them.
+    # Sizes are uniform over 5..15: mean 10, standard error 0.18; five of them.
     assert abs(lengths.mean() - 10) < 0.9
     assert set(frame["item"]) <= {f"i{number}" for number in range(1, 41)}
     assert frame["item"].n_unique() == 40
@@ -37,7 +37,7 @@ def test_times_count_up_within_each_user():
 
 
 def repeated_followers(frame):
-    """Return the share of events that are the most frequent follower of the one before."""
+    """Return the share of events whose item is the most frequent successor of the previous one."""
     pairs = frame.with_columns(after=pl.col("item").shift(-1).over("user")).drop_nulls()
     counts = pairs.group_by("item", "after").len()
     return counts.group_by("item").agg(pl.col("len").max())["len"].sum() / pairs.height
@@ -50,8 +50,8 @@ def test_predictability_is_as_requested():
         )
         for p in (0.0, 0.5, 1.0)
     ]
-    # The habitual follower is seen with 0.9 p; some more when popular items coincide, and with
-    # p=1 a move to another topic is the only surprise.
+    # The successor follows with probability 0.9 p; a bit more as popular items coincide, and with
+    # p=1 only a move to another topic is unpredictable.
     assert shares[0] < 0.4
     assert 0.45 < shares[1] < 0.75
     assert 0.85 < shares[2] < 0.95

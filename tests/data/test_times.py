@@ -1,4 +1,4 @@
-"""The column of times is the one named; one that looks like it is not passed over."""
+"""The time column is the one named in the settings; similar columns are not ignored."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ INNOCENT = [
 
 
 def source(form: str, column: str, folder: Path) -> object:
-    """Return events in some form, their times in a column of some name."""
+    """Return events as one kind of source, with times in a column of the given name."""
     columns = {"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"], column: [2, 1, 3]}
     frame = pl.DataFrame(columns)
     path = folder / f"some.{form}"

@@ -1,4 +1,4 @@
-"""One rule says what a number's token is, wherever the number comes from."""
+"""The token of a number follows one rule, whatever the source."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ WHOLE = [
 
 
 def items(column: object) -> list[str]:
-    """Return the item tokens of a column, whatever brings it."""
+    """Return the item tokens of a column, from any kind of source."""
     length = len(column)  # type: ignore[arg-type]
     if isinstance(column, pl.Series):
         frame = pl.DataFrame({"user_id": ["u"] * length, "item_id": column})

@@ -1,4 +1,4 @@
-"""A filter keeps what somebody wrote, in whatever format the data come."""
+"""A filter has the same meaning in every data format."""
 
 import numpy as np
 import pandas as pd
