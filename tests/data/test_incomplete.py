@@ -142,7 +142,9 @@ def test_a_repeated_header_is_an_error(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"some.{form}"
     head = {"csv": "user_id,item_id\n", "inter": "user_id:token,item_id:token\n"}[form]
     path.write_text((head + "a,x\na,y\n") * 2)
-    with pytest.raises(DataError, match=r"row 3: 'user_id' is the name .* \(1 in all\)"):
+    with pytest.raises(
+        DataError, match=r"row 3: 'user_id' and 'item_id' are the names .* delete this row"
+    ):
         load_corpus(path, DataSettings(separator=","))
 
 

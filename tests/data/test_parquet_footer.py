@@ -178,7 +178,7 @@ def test_lists_are_refused_as_tokens(tmp_path: Path) -> None:
     path = tmp_path / "lists.parquet"
     pl.DataFrame({"user_id": [1, 2], "item_id": [["a", "b"], ["c", "d"]]}).write_parquet(path)
     with pytest.raises(
-        DataError, match="'item_id' has more values than rows; it must hold one text or"
+        DataError, match="'item_id' has more values than rows; it must have one text or"
     ):
         read_file(path, DataSettings())
 

@@ -289,7 +289,9 @@ def test_parts_in_the_order_of_time_cause_no_remark(tmp_path):
 
 def test_parts_in_two_units_of_time_are_refused(tmp_path):
     first = "".join(f"u\ti{n}\t{1_700_000_000 + n}\n" for n in range(9))
-    with pytest.raises(DataError, match=r"9 times .* look like seconds .* and 1 like milliseconds"):
+    with pytest.raises(
+        DataError, match=r"9 times .* look like seconds .* and 1 looks like milliseconds"
+    ):
         read(tmp_path, HEADER + first, HEADER + "u\tx\t1700000010000\n")
 
 
@@ -316,5 +318,5 @@ def test_doubtful_items_of_history_rows_are_reported(tmp_path):
         tmp_path, LISTED + "u\ta b [PAD]\tc\nv\tA b [PAD]\tc\n", LISTED + "u\ta c\tb\n"
     )
     assert kinds(corpus) == ["null_like_tokens", "tokens_alike_but_case"]
-    assert corpus.remarks[0].text.startswith("2 of 11 events have '[PAD]' (2) as 'item_id'")
-    assert corpus.remarks[0].text.endswith("take it out of the histories")
+    assert corpus.remarks[0].text.startswith("2 of 11 events have '[PAD]' (2) in 'item_id'")
+    assert corpus.remarks[0].text.endswith("remove it from the histories")

@@ -167,7 +167,7 @@ def test_numbers_and_names_may_be_mixed_in_a_pandas_column():
 
 
 def test_anything_else_is_refused_by_its_type():
-    with pytest.raises(DataError, match="data is a list; give a name, a path, or a Polars"):
+    with pytest.raises(DataError, match="data is a list; give the name of a data set, a path, or"):
         load_corpus([("a", "b")], DataSettings())
 
 

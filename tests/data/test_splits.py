@@ -220,4 +220,4 @@ def test_a_split_of_all_targets_does_not_recommend_itself():
     corpus = build_corpus(from_frame(frame, time="time"), "d")
     split = make_split(corpus, EvaluationSettings(split="ratio", ratio_by="all"))
     [remark] = split.remarks
-    assert remark.text.endswith("parts are rounded down to whole targets, but not to nothing")
+    assert remark.text.endswith("parts are rounded down to whole targets, but not to zero")

@@ -59,9 +59,7 @@ def test_a_column_that_looks_like_times_is_not_ignored(
     in_order = load_corpus(events, DataSettings(time_column="none"))
     assert in_order.sequences.items.tolist() == [1, 2, 1]
     [remark] = in_order.remarks
-    assert (
-        remark.text == "no times are read (time_column=none), so the order of the rows is usedtand"
-    )
+    assert remark.text == "no times are read (time_column=none), so the order of the rows is used"
     by_time = load_corpus(events, DataSettings(time_column=column))
     assert by_time.sequences.items.tolist() == [2, 1, 1]
     assert by_time.remarks == ()
