@@ -31,7 +31,7 @@ MISTAKES = [
     ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' in command line"),
     ("compare -d good.inter -m BPR -o good.inter", "good.inter is a file; choose another"),
     ("tune -d good.inter --auto -m GRU4Rec", "the built-in space is only for SASRec"),
-    ("train -d two.inter", "no user has three events"),
+    ("train -d two.inter", "no user has at least 3 events"),
     ("train -d good.inter --n_heads=3", "hidden_size 64 cannot be shared by n_heads 3"),
     ("train -d good.inter --hidden_act=gelo", "did you mean 'gelu'?"),
     ("train -d good.inter --learning_rate=-1", "learning_rate is -1"),

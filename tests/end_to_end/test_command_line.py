@@ -229,7 +229,7 @@ def test_list_names_generated_data(
         ("evaluate model --topk 0", "topk is "),
         ("evaluate model -d ml-10k", "did you mean 'ml-100k'?"),
         ("data fetch ml-10k", "did you mean 'ml-100k'?"),
-        ("data fetch synthetic:users=many", "users is 'many'; it needs a number"),
+        ("data fetch synthetic:users=many", "users is 'many'; it must be a number"),
         ("config --hidden_sise=3", "did you mean 'hidden_size'?"),
         ("config --topk={[1]:2}", "topk is "),
         ("train -d data/synthetic --out model", "already holds a model"),

@@ -127,7 +127,7 @@ def test_listed_users_and_items_count_as_in_recbole(number: int, tmp_path: Path)
     expected = SIZES["found"][number]
     config = Config("SASRec", str(path), config_dict=expected["config"])
     if expected["sizes"] is None:
-        with pytest.raises(DataError, match="leaves no interactions"):
+        with pytest.raises(DataError, match="removes all interactions"):
             load_corpus(config.dataset, config.run.data)
         return
     whole = create_dataset(config)

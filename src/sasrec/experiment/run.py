@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment
@@ -107,7 +107,7 @@ def run_prepared(
     reports = [measured(prepared, name, each) for name, each in models]
     worse = worse_than_counts(reports, prepared.run.evaluation.valid_metric)
     remarks = [*unknown, *worse]
-    tell(remarks, prepared.corpus.name)
+    log_remarks(remarks, prepared.corpus.name)
     return Outcome(_recommender(prepared, model, remarks, reports, trained), reports, trained)
 
 

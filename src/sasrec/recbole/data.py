@@ -150,7 +150,7 @@ class Dataset:
 
     def _vocabulary(self, field: str) -> Any:
         if field == self.uid_field:
-            unmet = self.corpus.unmet_users
+            unmet = self.corpus.users_without_events
             if unmet is None:
                 return self.corpus.users
             return Vocabulary.of_distinct(pl.concat([self.corpus.users.entries, unmet]))
