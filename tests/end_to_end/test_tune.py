@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from forked import ran
 from sasrec.cli.app import main
 
 DATA = "synthetic:users=150,items=40,length=12"
@@ -18,9 +19,7 @@ SPACE = "learning_rate choice [0.01,0.003]\nn_layers choice [1,2]\n"
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def mistaken(
