@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint format bench soak fuzz clean
+.PHONY: setup demo test test-slow lint format bench soak fuzz clean
 
 setup: .venv/.ready
 
@@ -19,6 +19,11 @@ demo: setup
 # Two at a time, each with one thread: two with two each slow one another down tenfold.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# What needs processes, memory or time: kills at every point, limits of memory, and what chance
+# draws, drawn more often.
+test-slow: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'slow or hypothesis' --hypothesis-profile thorough
 
 # The long forms of the tests: kills, endless runs, large data.
 soak: setup

@@ -143,12 +143,13 @@ def growing(path: Path, form: str) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize("times", [4, pytest.param(15, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_live_log_can_be_read_again_and_again(form: str, tmp_path: Path) -> None:
+def test_a_live_log_can_be_read_again_and_again(form: str, times: int, tmp_path: Path) -> None:
     path = written(form, tmp_path)
     with growing(path, form):
         read = 0
-        while read < 15:
+        while read < times:
             try:
                 corpus = load_corpus(path, DataSettings())
             except DataError as error:  # the writer was halted within a line all the while
