@@ -99,7 +99,7 @@ main()
     ("where", "text", "left"),
     [
         (
-            "sasrec.training.curve:draw_curve",
+            "sasrec.experiment.train_into:draw_curve",
             "interrupted after training; the model is saved in model",
             ["model"],
         ),
