@@ -31,9 +31,11 @@ from typing import IO, Any
 
 import sasrec
 
-LIBRARIES = ("matplotlib.figure", "matplotlib.backends.backend_agg", "optuna", "scipy.stats")
-"""Imported by functions of sasrec, and of some size; those of its modules are imported with it."""
-LIBRARIES += ("torch._dynamo", "rich.console", "rich.table", "rich.progress")
+LIBRARIES = (
+    *("matplotlib.figure", "matplotlib.backends.backend_agg", "optuna", "scipy.stats"),
+    *("torch._dynamo", "rich.console", "rich.table", "rich.progress"),
+)
+"""Imported by functions of sasrec, and of some size; those of its modules come with them."""
 
 
 class Started:
@@ -150,11 +152,14 @@ def _begun(
         _server().sendall(text[sent:])
     finally:
         os.close(write)
-    return Started(read, reading)
+    _running.append(Started(read, reading))
+    return _running[-1]
 
 
 _servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
 """By the process that uses them: one each."""
+_running: list[Started] = []
+"""What a test that fails may leave behind."""
 
 
 def _server() -> socket.socket:
@@ -170,9 +175,11 @@ def _server() -> socket.socket:
 
 
 def _stop_server() -> None:
-    """End the server of this process, if there is one."""
+    """End the server of this process, if there is one, and whatever still runs."""
     line, process = _servers.pop(os.getpid(), (None, None))
     if line is not None and process is not None:
+        for each in _running:
+            each.kill()
         line.close()
         process.wait()
 
