@@ -20,10 +20,10 @@ demo: setup
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-# What needs processes, memory or time: kills at every point, limits of memory, and what chance
-# draws, drawn more often.
+# Tests marked slow (memory limits, several processes, large data), and the property tests again
+# with 100 examples instead of 25.
 test-slow: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m 'slow or hypothesis' --hypothesis-profile thorough
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m '(slow or hypothesis) and not soak' --hypothesis-profile thorough
 
 # The long forms of the tests: kills, endless runs, large data.
 soak: setup

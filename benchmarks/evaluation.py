@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
 from sasrec.evaluation.ranking import rank_targets
@@ -66,7 +67,7 @@ def main() -> None:
     cases = Cases(np.arange(1, users + 1), np.arange(1, 2 * users, 2))
     model = Drawn(users, items, width)
     started = time.perf_counter()
-    ranking = rank_targets(model, sequences, cases, max_history=1, device=torch.device("cpu"))
+    ranking = rank_targets(model, EvaluationCases(sequences, cases, 1, torch.device("cpu")))
     seconds = time.perf_counter() - started
     rate = 2 * users * items * width / seconds
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

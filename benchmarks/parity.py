@@ -16,10 +16,12 @@ import numpy as np
 import polars as pl
 import torch
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.catalogue import fetch
 from sasrec.data.corpus import Corpus
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import Cases, Split, make_split
+from sasrec.data.splits import Cases, Split
 from sasrec.errors import SasrecError
 from sasrec.evaluation.metrics import LIST_METRICS, Lists
 from sasrec.evaluation.ranking import rank_targets
@@ -201,14 +203,8 @@ def counted_as_there(model: NextItemModel, split: Split, train: Cases, run: RunS
     Returns:
         Metric to value.
     """
-    ranking = rank_targets(
-        model,
-        split.sequences,
-        split.test,
-        max_history=run.data.max_history,
-        device=torch.device("cpu"),
-        top_k=max(run.evaluation.topk),
-    )
+    cases = EvaluationCases(split.sequences, split.test, run.data.max_history, torch.device("cpu"))
+    ranking = rank_targets(model, cases, top_k=max(run.evaluation.topk))
     n_items = len(model.item_table) - 1
     counts = np.bincount(split.sequences.items[train.stops], minlength=n_items + 1)
     lists = Lists(ranking.top, counts, n_items + 1)

@@ -1,12 +1,13 @@
-"""``python -m sasrec …`` and ``python -c …`` as processes that need not import anything.
+"""Runs ``python -m sasrec …`` and ``python -c …`` in processes that are forked, not started anew.
 
-A new Python takes two to four seconds to import PyTorch and what else a training needs: most of
-what the tests of commands took. So a server imports it once and then forks: each command is a
-process of its own, with folder, environment, streams, signals and exit code of its own, and with
-no state of another command. The server runs nothing itself, as threads do not outlive a fork.
+A new Python process takes two to four seconds to import PyTorch and the other libraries, which was
+most of the time of the tests of commands. Here a server process imports everything once and forks
+for each command. A command still has a process of its own, with its own folder, environment,
+streams, signals and exit code, and shares no state with another command. The server only imports:
+it never starts a thread, because threads do not survive a fork.
 
-What is about starting itself (how long it takes, what is imported, what it needs in memory) uses
-``subprocess``. So does what counts cores or starts processes of its own.
+Two kinds of tests use ``subprocess`` instead: those about starting up (time, imports, memory), and
+those of commands that start processes themselves.
 """
 
 import atexit
@@ -35,11 +36,11 @@ LIBRARIES = (
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "optuna", "scipy.stats"),
     *("torch._dynamo", "rich.console", "rich.table", "rich.progress"),
 )
-"""Imported by functions of sasrec, and of some size; those of its modules come with them."""
+"""Large libraries that sasrec imports inside functions; importing its modules does not load them."""
 
 
 class Started:
-    """A process that runs, with as much of ``subprocess.Popen`` as the tests use."""
+    """A running process, with the part of ``subprocess.Popen`` that the tests use."""
 
     def __init__(self, report: int, stderr: IO[str] | None) -> None:
         self._report = os.fdopen(report, "rb", buffering=0)
@@ -77,15 +78,15 @@ class Started:
 
 
 def ran(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Return how a command ended and what it printed.
+    """Run a command to its end; return its exit code and what it printed.
 
     Args:
-        words: Behind ``python``: ``-m sasrec`` and its words, or ``-c``, a program and its words.
+        words: What follows ``python``: ``-m``, a module and its words, or ``-c``, code and its words.
         cwd: Folder it runs in.
-        variables: Of the environment, beside those of this process.
+        variables: Environment variables to add to those of this process.
 
     Returns:
-        As of ``subprocess.run`` with ``capture_output`` and ``text``.
+        What ``subprocess.run`` returns with ``capture_output`` and ``text``.
     """
     if sys.platform != "linux":
         return subprocess.run(
@@ -108,15 +109,15 @@ def ran(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess
 def started(
     *words: str, cwd: Path, stderr: int = subprocess.DEVNULL
 ) -> Started | subprocess.Popen[str]:
-    """Return a command that runs and prints nowhere.
+    """Start a command; what it prints to standard output is discarded.
 
     Args:
         words: As for ``ran``.
         cwd: Folder it runs in.
-        stderr: ``subprocess.PIPE`` to read what it tells.
+        stderr: ``subprocess.PIPE`` to read it; it is discarded otherwise.
 
     Returns:
-        The running process, as ``subprocess.Popen`` has it.
+        The running process.
     """
     if sys.platform != "linux":
         return subprocess.Popen(
@@ -157,13 +158,13 @@ def _begun(
 
 
 _servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
-"""By the process that uses them: one each."""
+"""By process: each has a server of its own."""
 _running: list[Started] = []
-"""What a test that fails may leave behind."""
+"""Every process begun; a failed test may leave one running."""
 
 
 def _server() -> socket.socket:
-    """Return the line to the server of this process, which is started when first needed."""
+    """Return the socket to the server of this process; the first call starts the server."""
     if os.getpid() not in _servers:
         ours, theirs = socket.socketpair()
         with theirs:
@@ -175,7 +176,7 @@ def _server() -> socket.socket:
 
 
 def _stop_server() -> None:
-    """End the server of this process, if there is one, and whatever still runs."""
+    """Stop the server of this process, if there is one, and the commands still running."""
     line, process = _servers.pop(os.getpid(), (None, None))
     if line is not None and process is not None:
         for each in _running:
@@ -185,7 +186,7 @@ def _stop_server() -> None:
 
 
 def _serve(line: socket.socket) -> None:
-    """Fork for each request, until whoever makes them is gone."""
+    """Fork for each request until the tests close the socket."""
     while True:
         text, files, _, _ = socket.recv_fds(line, 2**16, 3)
         while text and not text.endswith(b"\n"):
@@ -206,7 +207,7 @@ def _serve(line: socket.socket) -> None:
 
 
 def _run(request: dict[str, Any], stdout: int, stderr: int, report: int) -> None:
-    """Do what is asked in a process of its own, and report its number and how it ended."""
+    """Run what is asked in a child process; report its process number, then its exit code."""
     child = os.fork()
     if child:
         os.write(report, b"%d\n" % child)
@@ -230,7 +231,7 @@ def _run(request: dict[str, Any], stdout: int, stderr: int, report: int) -> None
 
 
 def _code_of(kind: str, what: str) -> int:
-    """Return the exit code of a module or program, after what Python does at the end of one."""
+    """Run a module or code; return its exit code after the steps with which Python ends."""
     code: object = 0
     try:
         if kind == "-m":
@@ -243,7 +244,7 @@ def _code_of(kind: str, what: str) -> int:
     except BaseException:
         traceback.print_exc()
         code = 1
-    # All that Python does when it ends, but to take modules apart: a second and a half.
+    # All of Python's steps but the clearing of modules, which takes a second and a half.
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     if not isinstance(code, int | None):
@@ -255,13 +256,13 @@ def _code_of(kind: str, what: str) -> int:
 
 
 def _import_all() -> None:
-    """Import what commands need; nothing is called, so that no thread begins."""
+    """Import what commands need. Nothing is called, so no thread starts."""
     for module in pkgutil.walk_packages(sasrec.__path__, "sasrec."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     for name in LIBRARIES:
         importlib.import_module(name)
-    gc.freeze()  # what is here is never collected, so that its pages stay shared
+    gc.freeze()  # the collector leaves these objects alone, so their memory stays shared
 
 
 if __name__ == "__main__":

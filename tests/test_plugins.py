@@ -135,7 +135,7 @@ def test_a_built_in_model_names_no_plugins(tmp_path: Path) -> None:
         ("import torch\n", "registers nothing; end it with"),
         ("x = 1\nimport no_such_thing\n", r"mine.py, line 2 cannot be run: ModuleNotFoundError"),
         ("def f(:\n", r"mine.py, line 1 cannot be run: SyntaxError"),
-        ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is no model: derive"),
+        ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is not a model; derive"),
     ],
 )
 def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: str) -> None:
@@ -154,6 +154,7 @@ def test_a_model_is_refused_with_all_that_it_lacks() -> None:
 
     told = (
         r"Bare cannot be registered: it lacks encode.*; it lacks item_table .* or score.*; "
+        r"define one; "
         r"its __init__ does not take \(settings, catalogue\); it lacks Settings"
     )
     with pytest.raises(SettingsError, match=told):
@@ -168,7 +169,7 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
 
         defaults: ClassVar[dict[str, object]] = {"no_such_setting": 1}
 
-    told = "'width' has no default; the setting 'epochs' is one that all models have; .*defaults"
+    told = "'width' has no default; add one; the setting name 'epochs' is already used .*defaults"
     with pytest.raises(SettingsError, match=told):
         sasrec.register_model(Needy)
 
@@ -213,7 +214,7 @@ def test_an_entry_point_must_have_the_name_of_its_class_and_be_the_only_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     offer(monkeypatch, Newest=[f"{__name__}:Last"], Twice=["a:Twice", "b:Twice"])
-    with pytest.raises(SettingsError, match="the name 'Newest' is not that of the class"):
+    with pytest.raises(SettingsError, match=r"its class is named '.*'; use the same name"):
         MODELS["Newest"]
     with pytest.raises(SettingsError, match=r"'Twice' is offered by .* and .*; uninstall one"):
         MODELS["Twice"]
@@ -263,7 +264,7 @@ def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, told: str)
 def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
     path = tmp_path / "events.lines"
     path.write_text("a 1\na 2\na 3\nb 2\nb 3\nb 1\n")
-    with pytest.raises(DataError, match=r"unknown kind of file '.lines'.*--plugin"):
+    with pytest.raises(DataError, match=r"unknown file suffix '.lines'.*--plugin"):
         sasrec.train(path)
 
     def read(path: Path, settings: object) -> pl.DataFrame:
@@ -286,9 +287,9 @@ def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
 def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> None:
     with pytest.raises(SettingsError, match="built-in reader 'csv'"):
         sasrec.register_reader(".csv", lambda path, settings: pl.DataFrame())
-    with pytest.raises(SettingsError, match="is no function of"):
+    with pytest.raises(SettingsError, match="must be a function that takes"):
         sasrec.register_reader(".lines", lambda path: pl.DataFrame())
-    with pytest.raises(SettingsError, match="'L!' is no suffix"):
+    with pytest.raises(SettingsError, match="invalid suffix 'L!'"):
         sasrec.register_reader(".L!", lambda path, settings: pl.DataFrame())
 
 
@@ -314,10 +315,10 @@ def test_a_loss_that_does_not_fit_is_refused() -> None:
         sasrec.register_loss(len)  # type: ignore[arg-type]
     for loss, told in (
         (sasrec.SampledLoss("bpr", lambda settings, n: None), "built-in loss 'BPR'"),  # type: ignore[arg-type, return-value]
-        (sasrec.SampledLoss("no name", lambda settings, n: None), "no name for a loss"),  # type: ignore[arg-type, return-value]
+        (sasrec.SampledLoss("no name", lambda settings, n: None), "cannot be the name of a loss"),  # type: ignore[arg-type, return-value]
         (
             sasrec.FullLoss("Mine", lambda settings, n: None, uses=frozenset({"margin"})),  # type: ignore[arg-type, return-value]
-            "uses 'margin', which is no setting of training",
+            "uses 'margin', which is not a training setting; remove it from uses",
         ),
     ):
         with pytest.raises(SettingsError, match=told):

@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.batches.batching import Collator, TrainingBatches, rounded_up
+from sasrec.data.batches.batching import Collator, rounded_up
 from sasrec.data.batches.grouping import shuffled_groups, sorted_groups
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.batches.windows import Windows, case_windows, training_windows
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
@@ -239,7 +240,7 @@ def test_rectangles_hold_the_same_windows_and_nothing_else_supervised(plan):
         plan.split, plan.max_history, plan.context, plan.batch_size, Collator(plan.split.sequences)
     )
     flat, filled_up = (
-        batches.epoch(np.random.default_rng(plan.seed), rectangles=which) for which in (False, True)
+        epoch(np.random.default_rng(plan.seed)) for epoch in (batches.epoch, batches.padded_epoch)
     )
     for batch, full in zip(flat, filled_up, strict=True):
         assert batch.longest <= full.longest <= plan.max_history

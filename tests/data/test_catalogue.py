@@ -14,7 +14,8 @@ import pytest
 
 from sasrec.data import catalogue, movielens
 from sasrec.data.catalogue import ENTRIES, cache_folder, cached, fetch
-from sasrec.data.formats.readers import read_atomic, read_notes
+from sasrec.data.formats.readers import read_atomic
+from sasrec.data.formats.user_item_files import read_notes
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 from sasrec.system.writing import working_prefix

@@ -97,7 +97,7 @@ def test_a_file_that_is_replaced_says_so(
 
     meanwhile(monkeypatch, form, replace)
     with pytest.raises(
-        DataError, match=r"log.* was replaced or cut while it was read; read it agai"
+        DataError, match=r"log.* was replaced or truncated while it was read; read it agai"
     ):
         load_corpus(path, DataSettings())
 
@@ -153,7 +153,7 @@ def test_a_live_log_can_be_read_again_and_again(form: str, times: int, tmp_path:
             try:
                 corpus = load_corpus(path, DataSettings())
             except DataError as error:  # the writer was halted within a line all the while
-                assert "the file ends in the middle of this line" in str(error)  # noqa: PT017
+                assert "this line is the last one and has no line end" in str(error)  # noqa: PT017
                 continue
             assert corpus.sequences.times is not None
             assert corpus.sequences.n_events >= 50
@@ -164,7 +164,7 @@ def test_a_live_log_can_be_read_again_and_again(form: str, times: int, tmp_path:
 def test_a_last_line_that_was_written_in_part_is_named_as_such(form: str, tmp_path: Path) -> None:
     path = written(form, tmp_path, more="u1")
     with pytest.raises(
-        DataError, match=r"(line 52|row 51).*; the file ends in the middle of this line"
+        DataError, match=r"(line 52|row 51).*; this line is the last one and has no line end"
     ):
         load_corpus(path, DataSettings())
 

@@ -63,9 +63,11 @@ def test_numbers_that_run_from_zero_are_not_of_two_units(told) -> None:
 @pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])
 def test_two_units_in_one_column_are_refused(told, scale: int) -> None:
     times = [NOW + n for n in range(6)] + [(NOW + n) * scale for n in range(4)]
-    with pytest.raises(DataError, match=r"6 times of 'timestamp' look like seconds since 1970, su"):
+    with pytest.raises(DataError, match=r"6 times in 'timestamp' look like seconds since 1970, su"):
         told(times)
-    with pytest.raises(DataError, match=r"and 4 like m|n.*cannot be put in order; bring all to on"):
+    with pytest.raises(
+        DataError, match=r"and 4 look like [mn].*events cannot be sorted; convert all times to on"
+    ):
         told(times)
 
 
@@ -73,16 +75,19 @@ def test_a_rare_other_unit_is_told(told) -> None:
     [remark] = told([NOW + n for n in range(300)] + [NOW * 1000])
     assert (remark.kind, remark.count) == ("mixed_time_units", 1)
     assert (
-        "300 times of 'timestamp' look like seconds since 1970, such as 1700000000" in remark.text
+        "300 times in 'timestamp' look like seconds since 1970, such as 1700000000" in remark.text
     )
-    assert "and 1 like milliseconds, such as 1700000000000; bring all to one unit" in remark.text
+    assert (
+        "and 1 looks like milliseconds, such as 1700000000000; convert all times to one unit"
+        in remark.text
+    )
 
 
 @pytest.mark.parametrize("odd", [0, -1, -9_000_000, 32_503_680_000, 20_231_115])
 def test_times_far_from_all_others_are_told(told, odd: int) -> None:
     [remark] = told([NOW + n for n in range(8)] + [odd, odd])
     assert (remark.kind, remark.count) == ("implausible_times", 2)
-    assert f"2 of 10 times of 'timestamp' lie before 1973 or in the future, such as {odd} (" in (
+    assert f"2 of 10 times in 'timestamp' are before 1973 or in the future, such as {odd} (" in (
         remark.text
     )
 
@@ -111,7 +116,7 @@ def test_dates_written_as_numbers_are_told(told, times: list[int], said: str) ->
 
 @pytest.mark.parametrize("times", [[15112023, 1122022], [11152023, 12312022], [1011970, 31122023]])
 def test_dates_with_the_day_first_have_no_order(told, times: list[int]) -> None:
-    with pytest.raises(DataError, match="2 of 2 times of 'timestamp' look like dates written as"):
+    with pytest.raises(DataError, match="2 of 2 times in 'timestamp' look like dates written as"):
         told(times)
 
 

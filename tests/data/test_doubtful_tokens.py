@@ -74,7 +74,7 @@ def test_tokens_alike_are_counted_and_cleaned_if_asked(
     [remark] = remarks(source)
     assert (remark.kind, remark.count) == (f"tokens_alike_but_{kind}", count)
     assert remark.text.startswith(
-        f"{count} of {len(items)} tokens of 'item_id' differ from another only in"
+        f"{count} of {len(items)} tokens in 'item_id' differ from another only in"
     )
     assert example in remark.text
     assert remark.text.endswith(f"clean_tokens={kind} merges them")
@@ -95,7 +95,7 @@ def test_each_kind_of_difference_is_told_by_itself(events) -> None:
 def test_users_alike_are_told_too(events) -> None:
     [remark] = remarks(events(["a", "b", "c"], users=["Ann", "ann", "bob"]))
     assert (remark.kind, remark.count) == ("tokens_alike_but_case", 1)
-    assert "tokens of 'user_id'" in remark.text
+    assert "tokens in 'user_id'" in remark.text
 
 
 def test_ordinary_tokens_are_not_remarked_on(events) -> None:
@@ -109,7 +109,7 @@ def test_texts_that_mean_nothing_are_counted_by_rows(events, text: str, column: 
     source = events(*((other, some) if column == "user_id" else (some, other)))
     [remark] = [each for each in remarks(source) if each.kind == "null_like_tokens"]
     assert remark.count == 2
-    assert f"2 of 4 rows have {text!r} (2) as {column!r}" in remark.text
+    assert f"2 of 4 rows have {text!r} (2) in {column!r}" in remark.text
     assert f'missing_values="{text.strip()}" and incomplete=drop' in remark.text
     settings = DataSettings(missing_values=text.strip(), incomplete="drop")
     corpus = load_corpus(source, settings)
@@ -125,7 +125,7 @@ def test_numbers_that_were_rounded_are_told(events) -> None:
     texts = ["1.23457E+12", "1.7300000000000003e+18", "9007199254740994.0", "12e5", "7"]
     [remark] = remarks(events(texts))
     assert (remark.kind, remark.count) == ("rounded_numbers", 3)
-    assert "3 of 5 tokens of 'item_id' are long numbers" in remark.text
+    assert "3 of 5 tokens in 'item_id' are long numbers" in remark.text
     assert "such as '1.23457E+12'" in remark.text
 
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec.data.batches.batching import Collator, TrainingBatches
+from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.corpus import Corpus
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import Split, make_split
+from sasrec.data.splits import Split
 from sasrec.settings.files import Layer
 from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import resolve_layers

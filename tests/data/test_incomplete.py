@@ -73,10 +73,11 @@ def test_incomplete_rows_are_left_out_if_asked(form: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize("form", FORMS)
 def test_incomplete_rows_are_counted_when_they_are_refused(form: str, tmp_path: Path) -> None:
     said = (
-        r"row 2: 'user_id' is empty; fill or drop it \(4 of 7 rows are incomplete: 'user_id' in 2"
+        r"row 2: 'user_id' is empty; fill it in or delete the row \(4 of 7 rows are incomplete: "
+        "'user_id' in 2"
     )
     if form == "inter":
-        said = r"line 3: 'user_id' is empty; .* \(4 lines lack a value; incomplete=drop leaves suc"
+        said = r"line 3: 'user_id' is empty; .* \(4 lines lack a value; incomplete=drop drops such"
     with pytest.raises(DataError, match=said):
         load_corpus(source(form, tmp_path), DataSettings())
 
@@ -95,7 +96,7 @@ def test_no_complete_row_is_an_error(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"some.{form}"
     head = {"csv": "user_id,item_id\n", "inter": "user_id:token,item_id:token\n"}[form]
     path.write_text(head + "a,\n,b\n")
-    with pytest.raises(DataError, match="holds no complete row"):
+    with pytest.raises(DataError, match="no row has a value in all of the columns"):
         load_corpus(path, DataSettings(incomplete="drop", separator=","))
 
 

@@ -50,16 +50,36 @@ def test_categories_are_tokens():
 @pytest.mark.parametrize(
     ("column", "values", "expected"),
     [
-        ("user", ["a", None], "the data frame, row 2: 'user' is empty; fill or drop it"),
-        ("item", [None, "a"], "the data frame, row 1: 'item' is empty; fill or drop it"),
+        (
+            "user",
+            ["a", None],
+            "the data frame, row 2: 'user' is empty; fill it in or delete the row",
+        ),
+        (
+            "item",
+            [None, "a"],
+            "the data frame, row 1: 'item' is empty; fill it in or delete the row",
+        ),
         ("item", [1.0, 1.5], "the data frame, row 2: 'item' is 1.5; users and items are names"),
-        ("item", [1.0, float("nan")], "the data frame, row 2: 'item' is empty; fill or drop it"),
-        ("item", ["a", ""], "the data frame, row 2: 'item' is empty; fill or drop it"),
+        (
+            "item",
+            [1.0, float("nan")],
+            "the data frame, row 2: 'item' is empty; fill it in or delete the row",
+        ),
+        ("item", ["a", ""], "the data frame, row 2: 'item' is empty; fill it in or delete the row"),
         ("user", [1.0, float("inf")], "the data frame, row 2: 'user' is inf; users and items"),
         ("item", [["a"], ["b"]], "the data frame: column 'item' holds List(String); it needs text"),
-        ("time", [1.0, None], "the data frame, row 2: 'time' is empty; fill or drop it (1 of 2"),
+        (
+            "time",
+            [1.0, None],
+            "the data frame, row 2: 'time' is empty; fill it in or delete the row (1 of 2",
+        ),
         ("time", ["1", "soon"], "the data frame, row 2: 'time' is 'soon'; a time is a number"),
-        ("time", [1.0, float("nan")], "the data frame, row 2: 'time' is empty; fill or drop it"),
+        (
+            "time",
+            [1.0, float("nan")],
+            "the data frame, row 2: 'time' is empty; fill it in or delete the row",
+        ),
         ("time", [float("inf"), 1.0], "the data frame, row 1: 'time' is inf; a time is a number"),
         ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is empty; fill or"),
     ],

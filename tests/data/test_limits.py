@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sasrec.data.formats.limits import FEW_ROWS, LONGEST_LINE, MOST_COLUMNS
+from sasrec.data.formats.limits import ALWAYS_ALLOWED_ROWS, LONGEST_LINE, MAX_COLUMNS
 from sasrec.data.formats.readers import read_file
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
@@ -286,7 +286,7 @@ def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
         ("gaps.inter", HEAD + b"\n" * (SIZE // 2) + b"1\t2\t3\n" * (SIZE // 12), 10, "read"),
         ("tabs.inter", HEAD + b"\t" * SIZE, 1, "line 2 has more than"),
         ("zeros.inter", HEAD + bytes(SIZE), 1, "line 2 has more than"),
-        ("zeros.csv", bytes(SIZE), 1, "line 1 holds NUL bytes"),
+        ("zeros.csv", bytes(SIZE), 1, "line 1: there are NUL bytes"),
         ("utf-16.csv", (CSV_HEAD + b"1,2,3\n" * 9).decode().encode("utf-16"), 1, "or UTF-16"),
         ("commas.csv", CSV_HEAD + b"," * SIZE, 1, "line 2 has more than"),
         ("quotes.csv", CSV_HEAD + b'1,"2,3\n' * (SIZE // 7), 10, "cannot be read"),
@@ -357,7 +357,7 @@ def test_the_endless_line_is_named(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["x.inter", "x.csv"])
 def test_too_many_columns_are_counted(name: str, tmp_path: Path) -> None:
     kind, mark = (":token", "\t") if name == "x.inter" else ("", ",")
-    names = (f"c{number}{kind}" for number in range(MOST_COLUMNS + 1))
+    names = (f"c{number}{kind}" for number in range(MAX_COLUMNS + 1))
     (tmp_path / name).write_text(mark.join(names) + "\n")
     with pytest.raises(DataError, match="line 1 names 10,001 columns"):
         read_file(tmp_path / name, DataSettings())
@@ -405,7 +405,7 @@ def test_a_vocabulary_of_short_tokens_is_read_where_it_fits_the_weights() -> Non
     text = json.dumps(tokens, separators=(",", ":"))
     with pytest.raises(ValueError, match=r"399,999 values, too many for its 2,800,011 bytes"):
         json_within_limits(text)
-    assert json_within_limits(text, most_values=400_000) == tokens
+    assert json_within_limits(text, allowed_values=400_000) == tokens
 
 
 def test_commas_in_titles_are_no_values() -> None:
@@ -415,11 +415,13 @@ def test_commas_in_titles_are_no_values() -> None:
 
 def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
     columns = {"user_id": "a", "item_id": "x", "timestamp": 1.0}
-    for count, refused in ((FEW_ROWS, False), (FEW_ROWS + 1, True)):
+    for count, refused in ((ALWAYS_ALLOWED_ROWS, False), (ALWAYS_ALLOWED_ROWS + 1, True)):
         frame = pl.select(pl.repeat(value, count).alias(name) for name, value in columns.items())
         frame.write_parquet(tmp_path / "some.parquet")
         if refused:
-            with pytest.raises(DataError, match=r"1,000,001 rows in [\d,]+ bytes; in events"):
+            with pytest.raises(
+                DataError, match=r"1,000,001 rows in [\d,]+ bytes, which is too many rows"
+            ):
                 read_file(tmp_path / "some.parquet", DataSettings())
         else:
             assert len(read_file(tmp_path / "some.parquet", DataSettings())) == count
@@ -433,7 +435,7 @@ def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
 def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
     user: str, item: str, time: str | None, tmp_path: Path
 ) -> None:
-    places = pl.int_range(FEW_ROWS, dtype=pl.Int64)
+    places = pl.int_range(ALWAYS_ALLOWED_ROWS, dtype=pl.Int64)
     kinds = {
         "few": places % 5_000,
         "count": places,

@@ -54,7 +54,7 @@ def test_slices_of_any_size_give_the_same_events(
         ("user_id", None, "row 8: 'user_id' is empty"),
         ("item_id", float("nan"), "row 8: 'item_id' is empty"),
         ("item_id", 1.5, "row 8: 'item_id' is 1.5; users and items are names or whole numbers"),
-        ("timestamp", None, "row 8: 'timestamp' is empty; fill or drop it"),
+        ("timestamp", None, "row 8: 'timestamp' is empty; fill it in or delete the row"),
         ("timestamp", float("inf"), "row 8: 'timestamp' is inf; a time is a number or a date"),
     ],
 )

@@ -145,13 +145,13 @@ def test_a_good_table_passes(table: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda raw: raw[:-1], "is cut off"),
-        (lambda raw: raw[:7], "is cut off"),
-        (lambda raw: raw[:4], "cannot be read as Parquet: its sizes are broken; fetch"),
-        (lambda raw: b"", "is no Parquet file"),
-        (lambda raw: b"user_id,item_id\n", "is no Parquet file"),
+        (lambda raw: raw[:-1], "is truncated"),
+        (lambda raw: raw[:7], "is truncated"),
+        (lambda raw: raw[:4], "cannot be read as Parquet: its sizes are damaged; download"),
+        (lambda raw: b"", "is not a Parquet file"),
+        (lambda raw: b"user_id,item_id\n", "is not a Parquet file"),
         (lambda raw: raw[:-8] + b"\xff\xff\xff\x7fPAR1", "cannot be read as Parquet: its sizes"),
-        (lambda raw: raw[:4] + raw[104:], "cannot be read as Parquet: its sizes are broken"),
+        (lambda raw: raw[:4] + raw[104:], "cannot be read as Parquet: its sizes are damaged"),
     ],
     ids=["end", "begin", "mark", "nothing", "other", "footer", "moved"],
 )
@@ -170,7 +170,7 @@ def test_pages_that_say_they_are_endless_are_refused(
         return (fields if sought else fields | {field: value}), length
 
     monkeypatch.setattr(parquet_footer, "walk_struct", changed)
-    with pytest.raises(DataError, match="its sizes are broken"):
+    with pytest.raises(DataError, match="its sizes are damaged"):
         check_sizes(table, COLUMNS)
 
 
@@ -248,7 +248,7 @@ def test_what_says_more_than_it_holds_is_refused(
     tmp_path: Path,
 ) -> None:
     file = file_of(tmp_path / "f", schema, pages, columns)
-    with pytest.raises(DataError, match=r"its sizes are broken|has more values than rows"):
+    with pytest.raises(DataError, match=r"its sizes are damaged|has more values than rows"):
         check_sizes(file, COLUMNS)
 
 

@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import make_split
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sasrec.data import presplit
 from sasrec.data.batches.windows import training_windows
 from sasrec.data.checks.remarks import Remark
+from sasrec.data.make_split import make_split
+from sasrec.data.presplit import events
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import make_split
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
@@ -172,13 +172,13 @@ def test_events_of_a_copy_are_all_counted(tmp_path, head):
     text = head + rows.get(head, "u\ta\nu\tb\n")
     corpus, _ = read(tmp_path, text, text)
     [text] = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
-    assert text.startswith("2 of 2 events of part 'test' stand in part 'train' too")
+    assert text.startswith("2 of 2 events in part 'test' are also in part 'train'")
 
 
 @pytest.mark.parametrize(
     ("first", "second", "said"),
     [
-        ("u\ta\t1\nu\tb\t2\nu\tc\t3\n", "u\tc\t3\nu\tb\t2\nu\td\t4\n", "2 of 3 events of part"),
+        ("u\ta\t1\nu\tb\t2\nu\tc\t3\n", "u\tc\t3\nu\tb\t2\nu\td\t4\n", "2 of 3 events in part"),
         ("u\ta\t1\nu\tb\t2\nu\tc\t3\n", "u\tc\t5\nu\tb\t4\nu\td\t6\n", None),
         ("u\ta\t1\nv\tb\t2\nu\tc\t3\n", "v\ta\t1\nu\tb\t2\n", None),
     ],
@@ -199,8 +199,8 @@ def test_of_three_parts_each_overlap_names_its_two(tmp_path):
     )
     told = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
     assert [text.split(", so")[0] for text in told] == [
-        "1 of 3 events of part 'test' stand in part 'train' too",
-        "1 of 3 events of part 'test' stand in part 'valid' too",
+        "1 of 3 events in part 'test' are also in part 'train'",
+        "1 of 3 events in part 'test' are also in part 'valid'",
     ]
 
 
@@ -226,8 +226,8 @@ def test_rows_of_histories_that_stand_in_two_parts_are_counted(tmp_path):
     )
     told = {remark.text.split(", so")[0]: remark.count for remark in corpus.remarks}
     assert told == {
-        "2 of 4 events of part 'test' stand in part 'train' too": 2,
-        "1 of 4 events of part 'test' stand in part 'valid' too": 1,
+        "2 of 4 events in part 'test' are also in part 'train'": 2,
+        "1 of 4 events in part 'test' are also in part 'valid'": 1,
     }
 
 
@@ -242,9 +242,9 @@ def test_filters_that_parts_do_not_hear_are_told(tmp_path):
 
 def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
     remark = Remark("odd", 3, "3 odd things")
-    read_part = presplit.read_atomic
+    read_part = events.read_atomic
     monkeypatch.setattr(
-        presplit,
+        events,
         "read_atomic",
         lambda file, *more: replace(read_part(file, *more), remarks=(remark,)),
     )
@@ -305,7 +305,7 @@ def test_histories_cut_at_another_mark_are_told(tmp_path, join):
     rows = "".join(f"u{n}\t{join([items[n - 2], items[n - 1]])}\t{items[n]}\n" for n in range(9))
     corpus, _ = read(tmp_path, LISTED + rows, LISTED + "v\ti1\ti2\n")
     [remark] = [each for each in corpus.remarks if each.kind == "joined_tokens"]
-    assert "'item_id_list' seem to be several in one" in remark.text
+    assert "'item_id_list' look like several items joined together" in remark.text
     assert "sequence_separator" in remark.text
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from sasrec.data.formats import pieces
 from sasrec.data.formats.csv_files import read_csv
-from sasrec.data.formats.readers import read_atomic, read_file, read_groups, read_titles
+from sasrec.data.formats.readers import read_atomic, read_file
+from sasrec.data.formats.user_item_files import read_groups, read_titles
 from sasrec.data.interactions import VALUE, Interactions, from_frame
 from sasrec.data.sources import load_corpus, write_atomic
 from sasrec.errors import DataError
@@ -17,8 +18,8 @@ from sasrec.settings.data import DataSettings
 HEADER = "user_id:token\titem_id:token\ttimestamp:float\n"
 RATED = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 EMPTY = (
-    "ml.inter, line 3: {!r} is empty; fill it or drop the line (1 line lacks a value; "
-    "incomplete=drop leaves such lines out)"
+    "ml.inter, line 3: {!r} is empty; fill it in or delete the line (1 line lacks a value; "
+    "incomplete=drop drops such lines)"
 )
 NOTED = "user_id:token\titem_id:token\ttimestamp:float\tnote:token\n"
 
@@ -139,7 +140,7 @@ def test_an_empty_file_is_an_error(complaint):
 @pytest.mark.parametrize("end", ["", "\n", "\n\n"])
 def test_a_header_alone_is_an_error(complaint, end):
     assert complaint(HEADER.strip() + end) == (
-        "ml.inter holds a header and no interactions; it needs a line for each"
+        "ml.inter has a header but no interactions; add one line per interaction"
     )
 
 
@@ -159,7 +160,7 @@ def test_an_unknown_type_suggests_the_right_one(complaint):
 
 def test_a_column_named_twice_is_an_error(complaint):
     assert complaint("user_id:token\tuser_id:token\na\tb\n") == (
-        "ml.inter, line 1: column 'user_id' stands there twice; rename one"
+        "ml.inter, line 1: two columns are named 'user_id'; rename one"
     )
 
 
@@ -229,13 +230,13 @@ def test_an_empty_token_names_its_line(complaint, line, name):
 def test_text_that_is_not_utf8_names_its_line(complaint, filler):
     text = HEADER.encode() + b"a\tb\t1\n" * (1 + filler) + b"caf\xe9\tb\t2\n"
     assert complaint(text) == (
-        f"ml.inter, line {3 + filler}: not UTF-8 text; save the file as UTF-8"
+        f"ml.inter, line {3 + filler}: this is not UTF-8 text; save the file as UTF-8"
     )
 
 
 def test_a_header_that_is_not_utf8_is_named(complaint):
     assert complaint(b"caf\xe9:token\titem_id:token\na\tb\n") == (
-        "ml.inter, line 1: not UTF-8 text; save the file as UTF-8"
+        "ml.inter, line 1: this is not UTF-8 text; save the file as UTF-8"
     )
 
 
@@ -376,7 +377,7 @@ def test_a_missing_file_of_any_kind_is_named(tmp_path, name):
 
 def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path):
     (tmp_path / "log.xls").write_text("x")
-    expected = r"log\.xls: unknown kind of file '\.xls'; use \.inter, \.csv, \.tsv, \.parquet"
+    expected = r"log\.xls: unknown file suffix '\.xls'; use \.inter, \.csv, \.tsv, \.parquet"
     with pytest.raises(DataError, match=expected):
         read_file(tmp_path / "log.xls", DataSettings())
 
@@ -409,7 +410,7 @@ def test_a_broken_table_is_named(tmp_path, name, content):
             r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)",
         ),
         ("user_id,item_id\n", "holds no interactions"),
-        ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill or drop it"),
+        ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill it in or delete the row"),
         ("user_id,item_id,timestamp\na,b,1\na,b,soon\n", "row 2: 'timestamp' is 'soon'"),
     ],
 )

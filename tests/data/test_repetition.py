@@ -72,7 +72,7 @@ def test_rows_that_stand_there_twice_are_told_and_removed():
     assert kinds(rows) == {}
     assert kinds(rows + rows) == {"exact_duplicates": 600}
     [remark] = corpus(rows + rows).remarks
-    assert "600 of 1,200 events repeat user, item and time of another" in remark.text
+    assert "600 of 1,200 events have the same user, item and time as another" in remark.text
     assert "duplicates=exact" in remark.text
     mended = corpus(rows + rows, duplicates="exact")
     assert mended.remarks == ()

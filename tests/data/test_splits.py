@@ -8,16 +8,10 @@ from hypothesis import strategies as st
 
 from sasrec.data.corpus import build_corpus
 from sasrec.data.interactions import from_frame
+from sasrec.data.make_split import make_split
 from sasrec.data.sequences import Sequences
-from sasrec.data.splits import (
-    global_ratio_counts,
-    leave_one_out,
-    make_split,
-    ratio_counts,
-    recbole_time_counts,
-    split_by_counts,
-    split_by_time,
-)
+from sasrec.data.splits import leave_one_out, ratio_counts, split_by_counts
+from sasrec.data.time_splits import global_ratio_counts, recbole_time_counts, split_by_time
 from sasrec.errors import DataError
 from sasrec.settings.evaluation import EvaluationSettings
 

@@ -9,7 +9,7 @@ import pytest
 from sasrec.data.sources import load_corpus
 from sasrec.data.values.times import likely_times
 from sasrec.errors import DataError
-from sasrec.evaluation.report import describe_protocol
+from sasrec.evaluation.protocol import describe_protocol
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 

@@ -25,7 +25,7 @@ MISTAKES = [
     ("train -d type.inter", "unknown type 'tokn'; did you mean 'token'?"),
     ("train -d time.inter", "line 2: 'timestamp' is 'soon'; it must be a number"),
     ("train -d empty.inter", "is empty; its first line must name the columns"),
-    ("train -d caf\udce9.inter", r"'caf\udce9.inter' is no text in UTF-8; rename the file"),
+    ("train -d caf\udce9.inter", r"'caf\udce9.inter' is not valid UTF-8; rename the file"),
     ("train -d good.inter -m NextItNet --dilations=[0]", "dilations is 0: Input should be greater"),
     ("compare -d good.inter -m BPR --leave_out=valid_only", "needs test cases"),
     ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' in command line"),

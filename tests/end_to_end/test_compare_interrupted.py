@@ -175,8 +175,9 @@ def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
 def taken(folder: Path) -> Iterator[None]:
     """Hold a folder as another comparison would."""
     code = (
-        "import sys\nfrom pathlib import Path\nfrom sasrec.system.locks import alone_at\n"
-        "with alone_at(Path(sys.argv[1]), waits=False):\n    print('held', flush=True)\n    input()"
+        "import sys\nfrom pathlib import Path\nfrom sasrec.system.locks import exclusive_lock\n"
+        "with exclusive_lock(Path(sys.argv[1]), wait=False):\n"
+        "    print('held', flush=True)\n    input()"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -126,7 +126,7 @@ def test_killed_within_a_library(whole: tuple[bytes, dict[str, Any]], tmp_path: 
 # As on systems that take two steps to put a folder in the place of another.
 TWO_STEPS = """
 import sasrec.recommender.folder
-sasrec.recommender.folder.exchanged = lambda first, second: False
+sasrec.recommender.folder.exchange_names = lambda first, second: False
 """
 
 
@@ -147,11 +147,11 @@ def test_killed_between_the_old_model_and_the_new(
 EXCHANGED = """
 import os, sys
 import sasrec.recommender.folder
-true_one = sasrec.recommender.folder.exchanged
+true_one = sasrec.recommender.folder.exchange_names
 def deadly(first, second):
     assert true_one(first, second)
     os.kill(os.getpid(), 9)
-sasrec.recommender.folder.exchanged = deadly
+sasrec.recommender.folder.exchange_names = deadly
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[1:]]
 main()

@@ -14,7 +14,7 @@ import pytest
 
 from forked import Started, ran, started
 from sasrec.experiment.checkpoints import Keeper
-from sasrec.experiment.job import unfinished_job
+from sasrec.experiment.plan import unfinished_plan
 from sasrec.training.checkpoint import TrainState, load_state, save_state
 
 DATA = "synthetic:users=200,items=40,length=14"
@@ -105,8 +105,8 @@ main()
         ),
         (
             "sasrec.experiment.run:baseline_reports",
-            "interrupted before the model was saved; 'sasrec train --resume model' goes on from "
-            "the last epoch",
+            "interrupted before the model was saved; 'sasrec train --resume model' resumes "
+            "training from the last epoch",
             ["model.training.safetensors"],
         ),
         ("sasrec.experiment.prepared:make_split", "interrupted; nothing was saved", []),
@@ -132,10 +132,10 @@ def test_what_has_changed_since_is_told(
     running.wait()
     now: dict[str, str] = dict(load_state(path)[1]["environment"])
     monkeypatch.setattr("sasrec.experiment.checkpoints.environment", lambda: now)
-    unfinished_job(tmp_path / "model")
+    unfinished_plan(tmp_path / "model")
     assert caplog.text == ""
     now |= {"threads": "77", "kernels": "none of these"}
-    unfinished_job(tmp_path / "model")
+    unfinished_plan(tmp_path / "model")
     told = caplog.text
     assert "-> 77" in told
     assert "-> none of these" in told
@@ -149,7 +149,7 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> No
     os.kill(first.pid, signal.SIGKILL)
     first.wait()
     assert second.returncode == 2
-    assert "another training writes to model" in second.stderr
+    assert "another training is writing to model" in second.stderr
     third = command("train", "--resume", "model", "--seed=3", cwd=tmp_path)
     assert "takes data and settings from the training cut off" in third.stderr
 
@@ -165,11 +165,13 @@ def test_a_training_cut_off_may_end_sooner_but_not_later(tmp_path: Path) -> None
     told = anew.stderr.readline()
     anew.kill()
     anew.communicate()
-    assert "is of a training that was cut off" in str(told)
+    assert "is the checkpoint of an unfinished training" in str(told)
     longer = command("train", "--resume", "model", "--epochs=1000000", cwd=tmp_path)
     assert longer.returncode == 2
     done = len(load_state(kept)[0].epochs)
-    assert f"--epochs: of 100,000 epochs, {done} are done" in longer.stderr
+    assert f"--epochs is 1000000; with --resume it must be from {done} (epochs done) to 100000" in (
+        longer.stderr
+    )
     assert command("train", "--resume", "model", "--epochs=0", cwd=tmp_path).returncode == 2
     ended = command("train", "--resume", "model", f"--epochs={done}", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -209,7 +211,7 @@ def test_epochs_without_a_good_one_are_not_offered(tmp_path: Path) -> None:
         (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
         (("train", "--resume", "nowhere", "-m", "GRU4Rec"), "takes data and settings from"),
         (("train", "--resume", "."), "no such checkpoint"),
-        (("train", "--resume", "/"), "/ is no model folder"),
+        (("train", "--resume", "/"), "/ is not a model folder"),
         (("train", "--resume", "m.training.safetensors"), "m.training.safetensors: no such"),
     ],
 )
@@ -233,7 +235,7 @@ def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
     path.write_text("\n".join(["user_id,item_id,timestamp", *rows[:-5]]) + "\n")
     ended = command("train", "--resume", "model", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "has changed since the training was cut off" in ended.stderr
+    assert "has changed since the training was interrupted" in ended.stderr
 
 
 def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> None:
@@ -258,5 +260,5 @@ def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
     save_state(state, about, path)
     ended = command("train", "--resume", "model", cwd=tmp_path)
     assert ended.returncode == 2
-    assert "asks for TensorBoard logs in 'planted', which is not there" in ended.stderr
+    assert "asks for TensorBoard logs in 'planted', which does not exist" in ended.stderr
     assert not (tmp_path / "planted").exists()

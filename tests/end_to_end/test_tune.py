@@ -259,7 +259,7 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         (("--tool=Optunna",), "did you mean 'Optuna'"),
         (("--params_file=none.test",), "none.test cannot be read"),
         (("--output_file=/dev/null/x",), "/dev/null/x cannot be written"),
-        (("--display_file=.",), ". is a folder; name a file"),
+        (("--display_file=.",), ". is a folder; give the name of a file"),
         (("--epochz=1",), "unknown key 'epochz'"),
         (("--model=SASRek",), "did you mean 'SASRec'"),
     ],

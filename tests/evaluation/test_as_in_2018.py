@@ -8,13 +8,19 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError
-from sasrec.evaluation.candidates import candidates_as_in_2018, rank_as_in_2018, sampled_candidates
-from sasrec.evaluation.ranking import rank_among_samples
-from sasrec.evaluation.report import describe_protocol, evaluate_model
+from sasrec.evaluation.candidates import (
+    candidates_as_in_2018,
+    rank_among_samples,
+    rank_as_in_2018,
+    sampled_candidates,
+)
+from sasrec.evaluation.measure import evaluate_model
+from sasrec.evaluation.protocol import EvaluationProtocol, describe_protocol
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.settings.evaluation import EvaluationSettings
@@ -74,12 +80,12 @@ def test_the_rank_counts_what_scores_higher_as_often_as_it_was_drawn(split: Spli
     targets = split.sequences.items[split.test.stops].astype(np.int64)
     samples = np.tile(np.array([40, 5, 6, 41, 41, 3]), (len(targets), 1))
     samples[:, 5] = targets
-    rest = {"max_history": 50, "device": CPU}
-    found = rank_as_in_2018(Fixed(scores), split.sequences, split.test, samples, **rest)
+    cases = EvaluationCases(split.sequences, split.test, 50, CPU)
+    found = rank_as_in_2018(Fixed(scores), cases, samples)
     numbers = scores.numpy()
     for rank, target in zip(found, targets, strict=True):
         assert rank == 1 + (numbers[samples[0, :5]] > numbers[target]).sum()
-    ours = rank_among_samples(Fixed(scores), split.sequences, split.test, samples[:, :5], **rest)
+    ours = rank_among_samples(Fixed(scores), cases, samples[:, :5])
     assert (found != ours).any()
 
 
@@ -87,9 +93,7 @@ def test_what_is_nan_counts_against_the_target(split: Split) -> None:
     n_items = int(split.sequences.items.max())
     samples = np.ones((len(split.test), 4), dtype=np.int64)
     nothing = Fixed(torch.full((n_items + 1,), torch.nan))
-    found = rank_as_in_2018(
-        nothing, split.sequences, split.test, samples, max_history=9, device=CPU
-    )
+    found = rank_as_in_2018(nothing, EvaluationCases(split.sequences, split.test, 9, CPU), samples)
     assert (found == 5).all()
 
 
@@ -121,16 +125,14 @@ def test_figures_are_those_of_the_code_of_2018_within_the_noise_of_sampling() ->
         [by_the_rule_of_2018(scores.numpy(), corpus, split, seed) for seed in range(3)]
     )
     settings = EvaluationSettings(metrics=("hit", "ndcg"), candidates="paper100")
-    report = evaluate_model(
-        "fixed",
-        Fixed(scores),
-        corpus,
-        split,
+    protocol = EvaluationProtocol(
+        split=split,
         settings=settings,
         counts=item_counts(split, len(corpus.items)),
         max_history=50,
         device=CPU,
     )
+    report = evaluate_model("fixed", Fixed(scores), corpus, protocol)
     ours = [report.test["hit@10"], report.test["ndcg@10"]]
     # The samples of a case scatter; over 1,500 cases hit does by at most sqrt(0.1 * 0.9 / 1500).
     assert ours == pytest.approx(theirs.mean(0), abs=4 * 0.0078)

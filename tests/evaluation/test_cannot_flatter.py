@@ -9,7 +9,8 @@ from sasrec.data.batches.batching import Batch
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import checkerboard
-from sasrec.evaluation.report import evaluate_model
+from sasrec.evaluation.measure import evaluate_model
+from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.settings.evaluation import EvaluationSettings
@@ -55,17 +56,15 @@ def board() -> Corpus:
 
 
 def measured(model: NextItemModel, corpus: Corpus, **settings: object) -> dict[str, float]:
-    report = evaluate_model(
-        "it",
-        model,
-        corpus,
-        leave_one_out(corpus.sequences),
+    split = leave_one_out(corpus.sequences)
+    protocol = EvaluationProtocol(
+        split=split,
         settings=EvaluationSettings(**{"metrics": METRICS, "topk": (10,), **settings}),  # type: ignore[arg-type]
-        counts=item_counts(leave_one_out(corpus.sequences), len(corpus.items)),
+        counts=item_counts(split, len(corpus.items)),
         max_history=50,
         device=torch.device("cpu"),
     )
-    return report.test
+    return evaluate_model("it", model, corpus, protocol).test
 
 
 CONSTANT = [

@@ -8,14 +8,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases
-from sasrec.evaluation.ranking import (
-    CHUNK_ITEMS,
-    rank_among_samples,
-    rank_targets,
-    ranks_by_product,
-)
+from sasrec.evaluation.candidates import rank_among_samples
+from sasrec.evaluation.products import CHUNK_ITEMS, ranks_by_product
+from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.contract import NextItemModel
 
 CPU = torch.device("cpu")
@@ -93,12 +91,12 @@ def test_ranks_are_the_last_where_lists_or_samples_are_wanted_too(
     items = np.random.default_rng(0).integers(1, n_items + 1, 4 * n_users).astype(np.int32)
     items[-1] = n_items
     sequences = Sequences(items, None, np.arange(0, 4 * n_users + 1, 4))
-    cases = Cases(np.arange(1, n_users + 1), np.arange(3, 4 * n_users, 4))
-    rest = {"max_history": 9, "device": CPU}
+    ends = Cases(np.arange(1, n_users + 1), np.arange(3, 4 * n_users, 4))
+    cases = EvaluationCases(sequences, ends, 9, CPU)
     model = Same(n_items, 50)
     for top_k in (0, 3):
-        ranks = rank_targets(model, sequences, cases, top_k=top_k, **rest).ranks
+        ranks = rank_targets(model, cases, top_k=top_k).ranks
         assert (ranks == n_items).all()
-    targets = items[cases.stops].astype(np.int64)
+    targets = cases.targets
     others = (targets[:, None] + np.arange(1, n_items) - 1) % n_items + 1
-    assert (rank_among_samples(model, sequences, cases, others, **rest) == n_items).all()
+    assert (rank_among_samples(model, cases, others) == n_items).all()

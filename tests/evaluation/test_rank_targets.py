@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from sasrec.data.batches import cases
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
-from sasrec.evaluation import ranking
-from sasrec.evaluation.candidates import sampled_candidates
-from sasrec.evaluation.ranking import rank_among_samples, rank_targets, ranks_of_, top_items
+from sasrec.evaluation import scoring
+from sasrec.evaluation.candidates import rank_among_samples, sampled_candidates
+from sasrec.evaluation.leaders import top_items
+from sasrec.evaluation.products import ranks_of_
+from sasrec.evaluation.ranking import rank_targets
 from sasrec.models.markov import count_transitions
 from sasrec.models.popularity import item_counts
 
@@ -39,19 +43,13 @@ def test_padding_is_never_recommended() -> None:
 def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
     limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "SCORE_BYTES", limit)
-    monkeypatch.setattr(ranking, "BATCH_POSITIONS", limit)
+    monkeypatch.setattr(scoring, "SCORE_BYTES", limit)
+    monkeypatch.setattr(cases, "BATCH_POSITIONS", limit)
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
     model = count_transitions(split, item_counts(split, len(corpus.items)))
-    found = rank_targets(
-        model,
-        split.sequences,
-        split.test,
-        max_history=50,
-        device=torch.device("cpu"),
-        top_k=4,
-    )
+    asked = EvaluationCases(split.sequences, split.test, 50, torch.device("cpu"))
+    found = rank_targets(model, asked, top_k=4)
     items = split.sequences.items
     for place, stop in enumerate(split.test.stops):
         last = torch.tensor([[float(items[stop - 1])]])
@@ -64,15 +62,15 @@ def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
 def test_ranks_among_all_other_items_are_those_of_full_ranking() -> None:
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
-    n_items, cases = len(corpus.items), split.test
+    n_items = len(corpus.items)
     model = count_transitions(split, item_counts(split, n_items))
-    targets = corpus.sequences.items[cases.stops]
+    targets = corpus.sequences.items[split.test.stops]
     others = np.array([[i for i in range(1, n_items + 1) if i != t] for t in targets])
-    rest = {"max_history": 50, "device": torch.device("cpu")}
-    full = rank_targets(model, split.sequences, cases, **rest).ranks
+    asked = EvaluationCases(split.sequences, split.test, 50, torch.device("cpu"))
+    full = rank_targets(model, asked).ranks
     repeated = np.concatenate([others, others[:, :5]], axis=1)  # an item twice counts once
     for samples in (others, repeated):
-        ranks = rank_among_samples(model, split.sequences, cases, samples, **rest)
+        ranks = rank_among_samples(model, asked, samples)
         np.testing.assert_array_equal(ranks, full)
 
 

@@ -7,21 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sasrec.data.batches import cases
 from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.cases import EvaluationCases, grouped_batches
 from sasrec.data.batches.windows import Windows
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
-from sasrec.evaluation import ranking
-from sasrec.evaluation.ranking import (
-    Ranking,
-    last_scores,
-    rank_targets,
-    ranks_by_product,
-    ranks_of_,
-    top_items,
-)
+from sasrec.evaluation import products, scoring
+from sasrec.evaluation.leaders import top_items
+from sasrec.evaluation.products import ranks_by_product, ranks_of_
+from sasrec.evaluation.ranking import Ranking, rank_targets
+from sasrec.evaluation.scoring import last_scores
 from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
@@ -47,9 +45,7 @@ def model(corpus: Corpus) -> SASRec:
 
 
 def ranked(model: SASRec, split: Split) -> Ranking:
-    return rank_targets(
-        model, split.sequences, split.test, max_history=HISTORY, device=CPU, top_k=5
-    )
+    return rank_targets(model, EvaluationCases(split.sequences, split.test, HISTORY, CPU), top_k=5)
 
 
 def scores_of(model: SASRec, history: np.ndarray) -> Tensor:
@@ -58,7 +54,7 @@ def scores_of(model: SASRec, history: np.ndarray) -> Tensor:
     alone = Sequences(history.astype(np.int32), None, np.array([0, length]))
     none = np.zeros(1, dtype=np.int64)
     windows = Windows(np.array([0]), np.array([length]), none, none)
-    [(_, _, scores)] = last_scores(model, Collator(alone), windows, CPU)
+    [(_, _, scores)] = last_scores(model, grouped_batches(Collator(alone), windows, CPU))
     return scores[0]
 
 
@@ -87,8 +83,8 @@ def test_pieces_give_the_same(
     positions: int,
 ) -> None:
     whole = ranked(model, split)
-    monkeypatch.setattr(ranking, "SCORE_BYTES", score_bytes)
-    monkeypatch.setattr(ranking, "BATCH_POSITIONS", positions)
+    monkeypatch.setattr(scoring, "SCORE_BYTES", score_bytes)
+    monkeypatch.setattr(cases, "BATCH_POSITIONS", positions)
     pieces = ranked(model, split)
     np.testing.assert_array_equal(pieces.ranks, whole.ranks)
     np.testing.assert_array_equal(pieces.top, whole.top)
@@ -138,8 +134,8 @@ def test_rank_is_one_more_than_the_others_that_are_not_lower(
 def test_ranks_by_product_are_those_of_all_scores(
     kind: str, rows: int, items: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "PIECE_ROWS", rows)
-    monkeypatch.setattr(ranking, "CHUNK_ITEMS", items)
+    monkeypatch.setattr(products, "PIECE_ROWS", rows)
+    monkeypatch.setattr(products, "CHUNK_ITEMS", items)
     generator = torch.Generator().manual_seed(0)
     # Whole numbers, so that products are exact in whatever order they are added up.
     states = torch.randint(-3, 4, (23, 5), generator=generator).float()
@@ -175,17 +171,10 @@ def test_padding_never_counts_and_is_never_listed() -> None:
 def test_seen_items_are_removed_whatever_way_ranks_are_found(
     model: SASRec, split: Split, top_k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranking, "PIECE_ROWS", 7)
-    monkeypatch.setattr(ranking, "CHUNK_ITEMS", 10)
-    found = rank_targets(
-        model,
-        split.sequences,
-        split.test,
-        max_history=HISTORY,
-        device=CPU,
-        top_k=top_k,
-        remove_seen=True,
-    )
+    monkeypatch.setattr(products, "PIECE_ROWS", 7)
+    monkeypatch.setattr(products, "CHUNK_ITEMS", 10)
+    asked = EvaluationCases(split.sequences, split.test, HISTORY, CPU)
+    found = rank_targets(model, asked, top_k=top_k, remove_seen=True)
     items, offsets = split.sequences.items, split.sequences.offsets
     repeated = 0
     for place, (user, stop) in enumerate(zip(split.test.users, split.test.stops, strict=True)):

@@ -87,7 +87,7 @@ def test_training_from_python_goes_on_where_it_was_cut_off(tmp_path: Path) -> No
 def test_training_on_a_data_frame_goes_on_when_it_is_given_again(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         sasrec.train(frame(), FEW, out=tmp_path / "cut", observer=Impatient())
-    with pytest.raises(DataError, match="read a data frame; give it again as data="):
+    with pytest.raises(DataError, match="used a data frame; pass the same data frame as data="):
         sasrec.resume(tmp_path / "cut")
     with pytest.raises(DataError, match="the data has changed since"):
         sasrec.resume(tmp_path / "cut", data=frame().head(80))

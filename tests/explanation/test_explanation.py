@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import sasrec
-from sasrec.data.formats.readers import read_groups
+from sasrec.data.formats.user_item_files import read_groups
 from sasrec.data.sequences import Sequences
 from sasrec.data.sources import item_groups, load_corpus
 from sasrec.errors import DataError

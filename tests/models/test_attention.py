@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sasrec.kernels import library
-from sasrec.models.parts.attention import SelfAttention, way_to_attend
+from sasrec.models.parts.attention import SelfAttention, choose_attention
 from sasrec.models.parts.attention_paths import (
     View,
     attend_compiled,
@@ -28,7 +28,7 @@ def way(device: str, layout: Layout, *, causal=True, dropout=0.2, bias=None, wid
         parts = torch.empty(80, 3, 2, width, dtype=torch.bfloat16)
     if device == "cuda":
         parts = _OnCuda(parts)
-    return way_to_attend(parts, View(layout, causal, dropout, bias, None), None)
+    return choose_attention(parts, View(layout, causal, dropout, bias, None), None)
 
 
 class _OnCuda:

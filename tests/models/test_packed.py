@@ -32,7 +32,7 @@ def test_packed_attention_is_attention_over_windows_filled_up(lengths, causal, r
         return packed_attention_plain(parts, offsets, causal=view.causal).flatten(1)
 
     for way in (attend_fused, plain):
-        with mock.patch.object(module, "way_to_attend", return_value=way):
+        with mock.patch.object(module, "choose_attention", return_value=way):
             found = attention(hidden, layout)
         gradient = torch.autograd.grad((found * torch.arange(8)).sum(), hidden)[0]
         outcomes.append((found, gradient))

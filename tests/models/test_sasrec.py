@@ -417,5 +417,7 @@ def test_some_windows_learn_without_their_times():
 
 
 def test_a_head_of_odd_width_cannot_be_rotated():
-    with pytest.raises(ValidationError, match="choose an even number"):
+    with pytest.raises(
+        ValidationError, match="rotary needs heads of even width, but hidden_size / n_heads is"
+    ):
         SASRecSettings(hidden_size=6, n_heads=2, positions="rotary")

@@ -8,7 +8,7 @@ from torch import Tensor
 from sasrec.data.batches.batching import Batch
 from sasrec.models.caser import Caser, CaserSettings
 from sasrec.models.contract import Catalogue
-from sasrec.models.parts.sliding import largest_found
+from sasrec.models.parts.sliding import largest_outputs
 
 
 def one_by_one(padded: Tensor, filters: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def test_values_and_gradients_are_those_of_each_position_alone(
     rows = torch.arange(height)
     filters *= (rows <= rows[:, None])[:, None, :, None]
     filters.requires_grad_()
-    together, alone = largest_found(padded, filters), one_by_one(padded, filters)
+    together, alone = largest_outputs(padded, filters), one_by_one(padded, filters)
     assert torch.allclose(together, alone, rtol=0, atol=1e-12)
     wanted = torch.randn(alone.shape, **kinds)
     ours = torch.autograd.grad(together, (padded, filters), wanted)

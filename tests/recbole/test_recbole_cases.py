@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from sasrec.data.corpus import Corpus
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import Split, make_split
+from sasrec.data.splits import Split
 from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.recbole import Config, create_dataset
 from sasrec.settings.resolve import resolve_settings

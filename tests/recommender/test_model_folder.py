@@ -25,7 +25,7 @@ from sasrec.recommender.loading import load
 from sasrec.recommender.manifest import MANIFEST
 from sasrec.recommender.recommender import Recommender
 from sasrec.system import writing
-from sasrec.system.writing import write_whole
+from sasrec.system.writing import write_atomically
 from sasrec.training.checkpoint import TrainState, save_state
 
 SMALL = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "epochs": 1}
@@ -159,7 +159,7 @@ def test_pictures_and_pages_that_come_later_are_allowed(
 def replace_again_and_again(place: str, whole: list[str], in_one_step: bool) -> None:
     """Put copies of two models in a place by turns, as saving does, until killed."""
     if not in_one_step:
-        model_folder.exchanged = lambda first, second: False
+        model_folder.exchange_names = lambda first, second: False
     target, number = Path(place), 0
     while True:
         number += 1
@@ -275,7 +275,7 @@ def test_whoever_may_read_what_is_written_is_up_to_the_umask(
     with umask(mask):
         for _ in range(2):  # also what takes the place of something
             model = recommender.save(tmp_path / "new" / "model", overwrite=True)
-            write_whole(tmp_path / "answers.json", "{}")
+            write_atomically(tmp_path / "answers.json", "{}")
             save_state(state, {}, tmp_path / "model.training.safetensors")
     folders, files = [model, model.parent], [*model.iterdir(), *tmp_path.glob("*.*s*")]
     assert len(files) == 8
@@ -287,7 +287,7 @@ def told_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Write down what is flushed, renamed and removed, in order, by the last part of its name."""
     calls: list[str] = []
     names: dict[int, str] = {}
-    true_open, true_sync, true_exchange = os.open, os.fsync, writing.exchanged
+    true_open, true_sync, true_exchange = os.open, os.fsync, writing.exchange_names
 
     def opened(path: str, *given: object, **named: object) -> int:
         number = true_open(path, *given, **named)  # type: ignore[arg-type]
@@ -318,7 +318,7 @@ def told_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(os, "fsync", sync)
     for name in ("rename", "replace", "unlink"):
         told(name)
-    monkeypatch.setattr("sasrec.recommender.folder.exchanged", exchange)
+    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", exchange)
     monkeypatch.setattr(shutil, "rmtree", removed)
     return calls
 
@@ -343,7 +343,7 @@ def test_a_model_is_on_the_disk_where_names_change_in_two_steps(
     place = tmp_path / "shelf"
     recommender.save(place / "model")
     calls = told_calls(monkeypatch)
-    monkeypatch.setattr("sasrec.recommender.folder.exchanged", lambda first, second: False)
+    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", lambda first, second: False)
     recommender.save(place / "model", overwrite=True)
     renamed = [n for n, call in enumerate(calls) if call.startswith("rename model")]
     assert len(renamed) == 2
@@ -356,7 +356,7 @@ def test_new_folders_and_files_are_on_the_disk_with_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = told_calls(monkeypatch)
-    write_whole(tmp_path / "a" / "b" / "x.json", "{}")
+    write_atomically(tmp_path / "a" / "b" / "x.json", "{}")
     assert calls[:2] == [f"flush {tmp_path.name}", "flush a"]
     assert calls[2:5] == ["flush x.json", "replace x.json", "flush b"]
 
@@ -372,5 +372,5 @@ def test_file_systems_that_flush_no_folders_are_written_to(
         true_one(number)
 
     monkeypatch.setattr(os, "fsync", sync)
-    write_whole(tmp_path / "x.json", "{}")
+    write_atomically(tmp_path / "x.json", "{}")
     assert (tmp_path / "x.json").read_text() == "{}"

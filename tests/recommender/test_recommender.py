@@ -354,7 +354,7 @@ def test_a_swap_that_fails_puts_the_old_model_back(
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
-    monkeypatch.setattr("sasrec.recommender.folder.exchanged", lambda first, second: False)
+    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(ModelError, match="No space left"):
         recommender.save(folder, overwrite=True)
@@ -652,7 +652,7 @@ def test_people_without_a_training_target_are_nobody_in_particular(
     late = [(f"late{n}", f"i{(n + step) % 7}", 100 + step) for n in range(3) for step in range(5)]
     data = pl.DataFrame(rows + late, schema=["user_id", "item_id", "timestamp"], orient="row")
     trained = sasrec.train(data, {"epochs": 1, "split": "time"}, model=name, out=tmp_path / "model")
-    assert "3 of 23 people have no training target, such as 'late0'" in caplog.text
+    assert "3 of 23 users have no training target, such as 'late0'" in caplog.text
     for model in (trained, load(tmp_path / "model")):
         asked = ["late1", None, "u1"]
         late1, nobody, known = model.recommend([["i1"]] * 3, 5, users=asked)  # type: ignore[list-item]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from sasrec.system.device import CUBLAS_WORKSPACE, same_results_again
+from sasrec.system.device import CUBLAS_WORKSPACE, deterministic_operations
 
 GPU = torch.device("cuda")  # no GPU is needed to be named
 
@@ -35,18 +35,18 @@ def test_the_flags_of_a_gpu_are_as_before_afterwards(
         monkeypatch.setenv(CUBLAS_WORKSPACE, own)
     torch.use_deterministic_algorithms(on, warn_only=only_warns)
     before = flags()
-    with same_results_again(GPU):
+    with deterministic_operations(GPU):
         assert flags() == (True, True, own or ":4096:8")
-        with same_results_again(GPU):
+        with deterministic_operations(GPU):
             pass
         assert flags() == (True, True, own or ":4096:8")
     assert flags() == before
-    with pytest.raises(KeyError), same_results_again(GPU):
+    with pytest.raises(KeyError), deterministic_operations(GPU):
         raise KeyError
     assert flags() == before
 
 
 def test_a_cpu_needs_no_flags() -> None:
     before = flags()
-    with same_results_again(torch.device("cpu")):
+    with deterministic_operations(torch.device("cpu")):
         assert flags() == before

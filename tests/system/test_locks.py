@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sasrec.system.locks import KernelLock, alone_at
+from sasrec.system.locks import FileLock, exclusive_lock
 
 HOLDING = """
 import sys, time
 from pathlib import Path
-from sasrec.system.locks import alone_at
-with alone_at(Path(sys.argv[1]), waits=False):
+from sasrec.system.locks import exclusive_lock
+with exclusive_lock(Path(sys.argv[1]), wait=False):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -35,7 +35,7 @@ def held_by_another(place: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def test_a_lock_is_beside_its_target_for_its_owner_alone_and_goes(tmp_path: Path) -> None:
-    with alone_at(tmp_path / "model", waits=False):
+    with exclusive_lock(tmp_path / "model", wait=False):
         [lock] = tmp_path.iterdir()
         assert lock.name == ".model.lock"
         assert stat.S_IMODE(lock.stat().st_mode) == 0o600
@@ -43,10 +43,10 @@ def test_a_lock_is_beside_its_target_for_its_owner_alone_and_goes(tmp_path: Path
 
 
 def test_folders_made_for_a_lock_go_with_it_unless_used(tmp_path: Path) -> None:
-    with alone_at(tmp_path / "a" / "b" / "model", waits=False):
+    with exclusive_lock(tmp_path / "a" / "b" / "model", wait=False):
         assert (tmp_path / "a" / "b" / ".model.lock").is_file()
     assert list(tmp_path.iterdir()) == []
-    with alone_at(tmp_path / "a" / "b" / "model", waits=False):
+    with exclusive_lock(tmp_path / "a" / "b" / "model", wait=False):
         (tmp_path / "a" / "mine").touch()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine"]
 
@@ -57,12 +57,12 @@ def test_another_temporary_folder_or_user_name_does_not_get_past(tmp_path: Path)
     holding = held_by_another(place, TMPDIR=str(other), LOGNAME="somebody", USER="somebody")
     with holding:
         try:
-            with pytest.raises(BlockingIOError), alone_at(place, waits=False):
+            with pytest.raises(BlockingIOError), exclusive_lock(place, wait=False):
                 pass
         finally:
             holding.send_signal(signal.SIGKILL)
     assert (tmp_path / ".model.lock").exists()  # nobody was left to remove it
-    with alone_at(place, waits=False):
+    with exclusive_lock(place, wait=False):
         pass
     assert not (tmp_path / ".model.lock").exists()
 
@@ -83,11 +83,11 @@ def test_what_is_planted_where_a_lock_is_to_be_harms_nothing(tmp_path: Path, kin
         case _:
             os.mkfifo(lock)
     if kind == "hard link":
-        with alone_at(tmp_path / "model", waits=False):
+        with exclusive_lock(tmp_path / "model", wait=False):
             pass
     else:
-        refused = pytest.raises(OSError, match="a link, or no ordinary file")
-        with refused, alone_at(tmp_path / "model", waits=False):
+        refused = pytest.raises(OSError, match="it is a link or not a regular file")
+        with refused, exclusive_lock(tmp_path / "model", wait=False):
             pass
     assert precious.read_text() == "precious"
     assert not (tmp_path / "nowhere").exists()
@@ -98,18 +98,18 @@ def test_a_journals_lock_is_never_opened_through_a_link(
 ) -> None:
     (tmp_path / "s.journal.lock").symlink_to(tmp_path / "nowhere")
     monkeypatch.setattr(Path, "is_symlink", lambda self: False)  # planted after we looked
-    with pytest.raises(OSError, match="a link, or no ordinary file"):
-        KernelLock(tmp_path / "s.journal").acquire()
+    with pytest.raises(OSError, match="it is a link or not a regular file"):
+        FileLock(tmp_path / "s.journal").acquire()
     assert not (tmp_path / "nowhere").exists()
 
 
 TAKING_TURNS = """
 import sys, time
 from pathlib import Path
-from sasrec.system.locks import alone_at
+from sasrec.system.locks import exclusive_lock
 place, counter = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(100):
-    with alone_at(place, waits=True):
+    with exclusive_lock(place, wait=True):
         number = int(counter.read_text())
         time.sleep(0.0005)
         counter.write_text(str(number + 1))
@@ -127,10 +127,16 @@ def test_of_several_that_wait_each_gets_its_turn_alone(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_made_is_an_error_and_no_endless_loop() -> None:
-    with pytest.raises(OSError, match="No such file"), alone_at(Path("/proc/x/model"), waits=True):
+    with (
+        pytest.raises(OSError, match="No such file"),
+        exclusive_lock(Path("/proc/x/model"), wait=True),
+    ):
         pass
 
 
 def test_long_names_have_locks_too(tmp_path: Path) -> None:
-    with alone_at(tmp_path / ("ä" * 120), waits=False), alone_at(tmp_path / "b", waits=False):
+    with (
+        exclusive_lock(tmp_path / ("ä" * 120), wait=False),
+        exclusive_lock(tmp_path / "b", wait=False),
+    ):
         assert len(list(tmp_path.iterdir())) == 2

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from sasrec.system import memory
-from sasrec.system.memory import forget_peak, freed_memory_kept, memory_of_a_run, peak_bytes
+from sasrec.system.memory import freed_memory_kept, peak_bytes, release_memory_after, reset_peak
 
 has_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
 
@@ -21,7 +21,7 @@ def test_glibc_takes_the_settings() -> None:
 
 def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_glibc", lambda: None)
-    with memory_of_a_run(), freed_memory_kept() as done:
+    with release_memory_after(), freed_memory_kept() as done:
         assert not done
 
 
@@ -38,7 +38,7 @@ from pathlib import Path
 import torch
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.workspace import Workspace
-from sasrec.system.memory import freed_memory_kept, memory_of_a_run
+from sasrec.system.memory import freed_memory_kept, release_memory_after
 
 SIZE = 2**27  # above what glibc ever keeps by itself
 
@@ -66,7 +66,7 @@ def test_freed_memory_is_kept_for_a_while_and_not_longer() -> None:
     alone(
         """
         before = held()
-        with memory_of_a_run():
+        with release_memory_after():
             with freed_memory_kept():
                 assert is_kept()
             assert held() > before + SIZE // 2
@@ -88,12 +88,12 @@ def test_freed_memory_is_kept_until_the_last_thread_ends() -> None:
         thread = threading.Thread(target=other)
         thread.start()
         assert started.wait(60)
-        with memory_of_a_run():
+        with release_memory_after():
             pass
         assert is_kept()
         may_end.set()
         thread.join()
-        with memory_of_a_run():
+        with release_memory_after():
             pass
         assert not is_kept()
         """
@@ -118,11 +118,11 @@ def test_after_a_large_call_memory_is_as_before() -> None:
 
 
 def test_a_peak_is_forgotten_with_what_was_freed() -> None:
-    if not forget_peak():  # of whatever this process did before
+    if not reset_peak():  # of whatever this process did before
         pytest.skip("this system keeps its peak")
     before = peak_bytes()
     large = torch.ones(2**26)  # 256 MB
     assert peak_bytes() > before + 2**27
     del large
-    assert forget_peak()
+    assert reset_peak()
     assert peak_bytes() < before + 2**27

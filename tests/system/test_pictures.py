@@ -10,11 +10,11 @@ from matplotlib.font_manager import findfont
 
 from sasrec.system import pictures
 from sasrec.system.pictures import (
-    attempted,
-    drawn,
+    draw_or_warn,
     new_figure,
     plain_logarithmic,
     plain_texts,
+    rendered,
     svg_element,
 )
 
@@ -35,10 +35,10 @@ def figure_of(text: str) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _forgotten() -> Iterator[None]:
-    pictures._say_missing.cache_clear()
+def _warning_cache_cleared() -> Iterator[None]:
+    pictures._warn_missing.cache_clear()
     yield
-    pictures._say_missing.cache_clear()
+    pictures._warn_missing.cache_clear()
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -49,7 +49,7 @@ def test_a_text_is_never_a_formula(text: str, style: dict[str, Any]) -> None:
     with mpl.rc_context(style):
         with plain_texts():
             figure = figure_of(text)
-        assert drawn(figure, "png").startswith(b"\x89PNG")
+        assert rendered(figure, "png").startswith(b"\x89PNG")
         assert svg_element(figure).startswith("<svg")
     axes = figure.axes[0]
     shown = [axes.get_title(), axes.get_xlabel(), axes.get_legend().get_texts()[0].get_text()]
@@ -62,27 +62,27 @@ def test_a_text_is_never_a_formula(text: str, style: dict[str, Any]) -> None:
 def test_letters_no_font_has_are_told_once_and_not_one_by_one(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "_installed", list)
+    monkeypatch.setattr(pictures, "_installed_fonts", list)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         for _ in range(2):
             with plain_texts():
                 figure = figure_of("漢字 🎉 e")
-            drawn(figure, "png")
+            rendered(figure, "png")
     assert [str(each.message) for each in warned] == []
     [record] = caplog.records
-    assert "no installed font has 3 of the letters in a picture, such as 字" in record.getMessage()
+    assert "no installed font has 3 characters used in a picture, such as 字" in record.getMessage()
 
 
 def test_a_font_that_has_the_letters_is_taken(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     font = findfont("DejaVu Sans")
-    monkeypatch.setattr(pictures, "_installed", lambda: [("DejaVu Sans", font)])
+    monkeypatch.setattr(pictures, "_installed_fonts", lambda: [("DejaVu Sans", font)])
     with mpl.rc_context({"font.family": ["STIXSizeOneSym"]}):
         with plain_texts():
             figure = figure_of("Жук")
-        drawn(figure, "png")
+        rendered(figure, "png")
     assert figure.axes[0].title.get_fontfamily() == ["STIXSizeOneSym", "DejaVu Sans"]
     assert figure.axes[0].get_yticklabels()[0].get_fontfamily() == ["STIXSizeOneSym", "DejaVu Sans"]
     assert caplog.records == []
@@ -91,15 +91,15 @@ def test_a_font_that_has_the_letters_is_taken(
 def test_control_characters_are_shown_not_drawn(caplog: pytest.LogCaptureFixture) -> None:
     with plain_texts():
         figure = figure_of("a\x1b[31mb\u202e")
-    drawn(figure, "png")
+    rendered(figure, "png")
     assert figure.axes[0].get_title() == r"a\x1b[31mb\u202e"
     assert caplog.records == []
 
 
 def test_fonts_that_are_damaged_are_passed_over(tmp_path: Path) -> None:
     (tmp_path / "f.ttf").write_bytes(b"no font")
-    assert pictures._letters(str(tmp_path / "f.ttf")) == frozenset()
-    assert pictures._letters(str(tmp_path / "absent.ttf")) == frozenset()
+    assert pictures._characters_in(str(tmp_path / "f.ttf")) == frozenset()
+    assert pictures._characters_in(str(tmp_path / "absent.ttf")) == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,11 @@ def test_a_picture_that_fails_is_a_line_and_no_more(
     def draw() -> None:
         raise error
 
-    assert attempted("the search", draw) is None
+    assert draw_or_warn("the search", draw) is None
     [record] = caplog.records
     assert record.getMessage().startswith(said)
     assert len(record.getMessage()) < 250
 
 
 def test_what_is_drawn_is_returned() -> None:
-    assert attempted("the search", io.BytesIO) is not None
+    assert draw_or_warn("the search", io.BytesIO) is not None

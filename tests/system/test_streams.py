@@ -12,7 +12,7 @@ from rich.text import Text
 
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import printable, without_passwords
-from sasrec.system.streams import OutputError, ReaderGone, bare_streams, guarded_streams
+from sasrec.system.streams import OutputError, ReaderGone, guarded_streams, unguarded_streams
 from sasrec.training.bars import BarObserver
 
 EVIL = "a\x1b[2Jb\rc\x08d\x9be\u202ef\u2066g\x07\x7f"
@@ -102,7 +102,7 @@ def test_a_bar_moves_and_what_is_printed_meanwhile_is_not_obeyed(
 
 
 def test_a_scripts_own_colours_are_left_alone() -> None:
-    with captured() as streams, guarded_streams(), bare_streams():
+    with captured() as streams, guarded_streams(), unguarded_streams():
         print("\x1b[31mred")
     assert streams[0].getvalue() == "\x1b[31mred\n"
 

@@ -6,24 +6,24 @@ import pytest
 
 from sasrec.errors import DataError
 from sasrec.system.writing import (
-    ASIDE,
+    REPLACED_SUFFIX,
     remove_leftovers,
     working_prefix,
-    write_whole,
-    written_whole,
+    write_atomically,
+    write_atomically_with,
 )
 
 
 def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "report.json"
-    write_whole(path, "first")
+    write_atomically(path, "first")
 
     def full(number: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DataError, match=r"report\.json cannot be written: No space left on device"):
-        write_whole(path, "second")
+        write_atomically(path, "second")
     assert path.read_text() == "first"
     assert [each.name for each in tmp_path.iterdir()] == ["report.json"]
 
@@ -39,7 +39,7 @@ def test_what_a_library_leaves_beside_its_file_goes_too(tmp_path: Path, fails: b
         place.write_text("whole")
 
     with pytest.raises(KeyboardInterrupt) if fails else nullcontext():
-        written_whole(path, write)
+        write_atomically_with(path, write)
     assert [each.name for each in tmp_path.iterdir()] == ([] if fails else ["weights"])
 
 
@@ -58,7 +58,7 @@ def test_leftovers_of_this_name_go_and_others_stay(tmp_path: Path) -> None:
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_there: bool) -> None:
     model = tmp_path / "model[1]"
-    aside = tmp_path / f"{working_prefix(model)}abc{ASIDE}"
+    aside = tmp_path / f"{working_prefix(model)}abc{REPLACED_SUFFIX}"
     aside.mkdir()
     (aside / "old").touch()
     if is_there:
@@ -71,7 +71,7 @@ def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_the
 def test_leftovers_of_a_name_that_begins_alike_are_no_ones_else(tmp_path: Path) -> None:
     long = "a" * 60
     mine, other = tmp_path / f"{long}-1", tmp_path / f"{long}-2"
-    aside = tmp_path / f"{working_prefix(other)}abc{ASIDE}"
+    aside = tmp_path / f"{working_prefix(other)}abc{REPLACED_SUFFIX}"
     aside.mkdir()
     being_written = tmp_path / f"{working_prefix(other)}def"
     being_written.touch()

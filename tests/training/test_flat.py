@@ -64,9 +64,9 @@ def test_each_weight_is_found_where_it_lies(small: int, monkeypatch: pytest.Monk
     model = network()
     stand_in = FlatWeights(list(model.parameters()))
     for weight in model.parameters():
-        which, begin = stand_in.place_of(weight.detach())
+        which, begin = stand_in.location_of(weight.detach())
         found = stand_in.weights[which].detach().flatten()[begin : begin + weight.numel()]
         assert found.data_ptr() == weight.data_ptr()
         assert torch.equal(found.view_as(weight), weight)
     with pytest.raises(ValueError, match="memory of its own"):
-        stand_in.place_of(torch.ones(3))
+        stand_in.location_of(torch.ones(3))

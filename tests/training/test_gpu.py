@@ -5,10 +5,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
-from sasrec.evaluation.ranking import rank_targets, ranks_by_product
+from sasrec.evaluation.products import ranks_by_product
+from sasrec.evaluation.ranking import rank_targets
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import run_experiment
 from sasrec.losses.full import softmax_cross_entropy, softmax_cross_entropy_plain
@@ -147,8 +149,7 @@ def test_a_whole_run_learns_and_ranks_as_on_the_cpu(corpus):
     model = outcome.recommender.model
     ranks = []
     for device in (GPU, CPU):
-        found = rank_targets(
-            model.to(device), split.sequences, split.test, max_history=50, device=device
-        )
+        cases = EvaluationCases(split.sequences, split.test, 50, device)
+        found = rank_targets(model.to(device), cases)
         ranks.append(found.ranks)
     assert (ranks[0] != ranks[1]).mean() < 0.05  # rounding can turn near-ties

@@ -13,7 +13,7 @@ from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import run_experiment
 from sasrec.settings.resolve import resolve_settings
-from sasrec.system.processes import Group, my_place, run_in_processes
+from sasrec.system.processes import Group, process_info, run_in_processes
 from sasrec.training.progress import LogObserver
 
 SETTINGS = {
@@ -38,11 +38,11 @@ def trained():
     outcome = run_experiment(corpus, settings, observer=LogObserver())
     weights = {key: value.numpy() for key, value in outcome.recommender.model.state_dict().items()}
     epochs = outcome.trained.epochs
-    return weights, [(each.loss, each.targets, each.score) for each in epochs], my_place().rank
+    return weights, [(each.loss, each.targets, each.score) for each in epochs], process_info().rank
 
 
 def fails_in_the_second():
-    if my_place().rank == 1:
+    if process_info().rank == 1:
         raise DataError("the second process found no data")
     trained()
 
@@ -104,7 +104,7 @@ def test_a_group_that_cannot_be_is_refused(here, world, offset, port, text):
 
 def test_a_machine_nobody_knows_is_refused():
     for address in ("no.such.host.invalid", "", "a b/c?"):
-        with pytest.raises(SettingsError, match="names no machine"):
+        with pytest.raises(SettingsError, match="cannot be resolved"):
             Group(here=2, world=2, offset=0, address=address, port="5678")
 
 

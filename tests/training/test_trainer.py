@@ -396,7 +396,8 @@ def test_unknown_devices_and_gpus_are_said(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert pick_device("auto", "1,0") == torch.device("cuda", 1)
-    with pytest.raises(DeviceError, match="gpu_id is '2' and this machine has 2 GPUs, from 0"):
+    problem = "gpu_id is '2', but this machine has 2 GPUs; the largest number is 1"
+    with pytest.raises(DeviceError, match=problem):
         pick_device("cuda", "2")
 
 

@@ -283,14 +283,14 @@ def test_a_lock_of_a_killed_process_stops_nobody(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "out").mkdir()
-    # What Optuna's own lock leaves behind after kill -9, and waits for without end.
+    # What Optuna's own lock leaves behind after kill -9, and wait for without end.
     (tmp_path / "out" / "s.journal.lock").symlink_to("out/s.journal")
     assert len(_searched("out/s.journal").done()) == 6
     holding = """
 import os, sys
 from pathlib import Path
-from sasrec.system.locks import KernelLock
-lock = KernelLock(Path("out/s.journal"))
+from sasrec.system.locks import FileLock
+lock = FileLock(Path("out/s.journal"))
 lock.acquire()
 os.kill(os.getpid(), 9)
 """

@@ -19,7 +19,7 @@ from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
-from sasrec.system.exits import leave_after
+from sasrec.system.exits import run_and_exit
 
 
 def _version(wanted: bool) -> None:
@@ -93,6 +93,6 @@ def main() -> None:
     """Run the command line and leave the process.
 
     Raises:
-        SystemExit: Always; see ``leave_after``.
+        SystemExit: Always; see ``run_and_exit``.
     """
-    leave_after(lambda: app(prog_name="sasrec", standalone_mode=False))
+    run_and_exit(lambda: app(prog_name="sasrec", standalone_mode=False))

@@ -13,8 +13,8 @@ from sasrec.cli.asked import Asked, Histories, Users, asked_histories
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 from sasrec.errors import counted, printable
-from sasrec.system.pictures import attempted
-from sasrec.system.writing import write_whole
+from sasrec.system.pictures import draw_or_warn
+from sasrec.system.writing import write_atomically
 
 if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
@@ -73,16 +73,16 @@ def explain(
     wanted = list(dict.fromkeys(user or first))  # a user asked for twice is shown once
     asked = asked_histories(recommender, history or [], wanted, source, corpus)
     people = [_person(recommender, each, k) for each in asked]
-    pictures = attempted("the explanation", partial(pictures_of, averages, people)) or {}
+    pictures = draw_or_warn("the explanation", partial(pictures_of, averages, people)) or {}
     title = f"{recommender.settings['model_name']} on {source}"
     path = expanded(out if out is not None else model / PAGE)
     if path.is_dir():
         path /= PAGE
     elif path.suffix.lower() not in {".html", ".htm"}:
         path = path.with_name(f"{path.name}.html")
-    write_whole(path, explanation_page(title, averages, people, pictures))
+    write_atomically(path, explanation_page(title, averages, people, pictures))
     for name, picture in pictures.items():
-        write_whole(path.with_name(f"{path.stem}-{name}.png"), picture)
+        write_atomically(path.with_name(f"{path.stem}-{name}.png"), picture)
     for person in people:
         if person.skipped:
             names = printable(", ".join(person.skipped))

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import DataError
-from sasrec.system.writing import check_writable, written_whole
+from sasrec.system.writing import check_writable, write_atomically_with
 
 if TYPE_CHECKING:
     from sasrec.recommender.answers import Recommendation
@@ -72,7 +72,7 @@ def write_lists(answers: Answers, path: Path) -> int:
         except OSError as error:
             raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
     else:
-        written_whole(path, lambda working: write(counted, working))
+        write_atomically_with(path, lambda working: write(counted, working))
     return counted.count
 
 

@@ -11,7 +11,7 @@ import typer
 
 from sasrec.cli.options import ConfigFiles
 from sasrec.cli.run import print_reports
-from sasrec.system.streams import bare_streams
+from sasrec.system.streams import unguarded_streams
 
 
 def execute(
@@ -26,7 +26,7 @@ def execute(
     """
     from sasrec.recbole.names import run_script
 
-    with bare_streams():  # a script prints what it likes, as under python itself
+    with unguarded_streams():  # a script prints what it likes, as under python itself
         run_script(script, context.args)
 
 

@@ -31,7 +31,7 @@ from sasrec.cli.run import cut_offs, print_reports, settings_from
 from sasrec.errors import Interrupted, SettingsError
 
 if TYPE_CHECKING:
-    from sasrec.experiment.job import Job
+    from sasrec.experiment.plan import TrainingPlan
     from sasrec.experiment.run import Outcome
     from sasrec.settings.resolve import RunSettings
 
@@ -91,13 +91,15 @@ def _refuse_more(
         raise SettingsError("--resume takes data and settings from the training cut off")
 
 
-def _unfinished(folder: Path, epochs: int | None) -> Job:
-    from sasrec.experiment.job import unfinished_job
+def _unfinished(folder: Path, epochs: int | None) -> TrainingPlan:
+    from sasrec.experiment.plan import unfinished_plan
 
-    return unfinished_job(folder, epochs=epochs)
+    return unfinished_plan(folder, epochs=epochs)
 
 
-def _new_job(run: RunSettings, data: str | None, out: Path | None, *, overwrite: bool) -> Job:
+def _new_job(
+    run: RunSettings, data: str | None, out: Path | None, *, overwrite: bool
+) -> TrainingPlan:
     """Return what to train, and where to.
 
     Args:
@@ -113,29 +115,29 @@ def _new_job(run: RunSettings, data: str | None, out: Path | None, *, overwrite:
     Raises:
         SettingsError: No data are named.
     """
-    from sasrec.experiment.job import Job
+    from sasrec.experiment.plan import TrainingPlan
 
     if data is None:
         raise SettingsError("say what to train on with --data, such as --data ml-100k")
     if out is not None:
-        return Job(run, data, expanded(out), "anything" if overwrite else "nothing")
+        return TrainingPlan(run, data, expanded(out), "anything" if overwrite else "nothing")
     name = model_folder_name(data, run.model_name)
     folder = expanded(Path(run.output.checkpoint_dir) / name)
-    return Job(run, data, folder, "anything" if overwrite else "same data")
+    return TrainingPlan(run, data, folder, "anything" if overwrite else "same data")
 
 
-def _trained(job: Job, *, quiet: bool) -> Outcome:
-    from sasrec.experiment.train_into import run_job
+def _trained(job: TrainingPlan, *, quiet: bool) -> Outcome:
+    from sasrec.experiment.train_into import train_by_plan
 
     output = job.run.output
     logging.getLogger("sasrec").setLevel(output.log_level)
     observer = observer_for(
         quiet=quiet or not output.show_progress, loss_decimals=output.loss_decimals
     )
-    return run_job(job, observer, fetch_progress())
+    return train_by_plan(job, observer, fetch_progress())
 
 
-def _show(outcome: Outcome, job: Job, *, as_json: bool) -> None:
+def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
     """Print what training came to.
 
     Args:

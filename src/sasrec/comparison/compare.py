@@ -11,8 +11,8 @@ from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+from sasrec.evaluation.protocol import describe_protocol
 from sasrec.evaluation.registration import rank_metric
-from sasrec.evaluation.report import describe_protocol
 from sasrec.evaluation.slices import slices_of
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.prepared import Prepared, prepare
@@ -26,7 +26,7 @@ from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import BASELINES, MODELS
 from sasrec.settings.resolve import RunSettings, known_keys, our_name, resolve_layers
-from sasrec.system.memory import forget_peak, peak_bytes
+from sasrec.system.memory import peak_bytes, reset_peak
 from sasrec.training.progress import Observer
 
 DEFAULT_MODEL = "SASRec"
@@ -95,7 +95,7 @@ def compare_models(
 
 def _measured_again(name: str, known: Recommender, prepared: Prepared) -> Measured:
     """Return what a model that was trained before reaches on the test cases."""
-    forget_peak()
+    reset_peak()
     course = course_of(known.metrics)
     data = prepared.run.data.model_copy(update={"max_history": known.max_history})
     own = replace(prepared, run=replace(prepared.run, data=data))

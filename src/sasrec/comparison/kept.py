@@ -22,7 +22,7 @@ from sasrec.errors import DataError, SettingsError
 from sasrec.evaluation.report import environment
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.writing import remove_leftovers, written_whole
+from sasrec.system.writing import remove_leftovers, write_atomically_with
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +95,7 @@ class KeptTrainings:
         tensors = {"ranks": torch.from_numpy(training.ranks.astype(np.int64))}
         path = self._path(model, seed, about)
         try:
-            written_whole(path, lambda working: save_file(tensors, working, head))
+            write_atomically_with(path, lambda working: save_file(tensors, working, head))
         except SafetensorError as error:  # its own kind for a full disk
             raise DataError(f"{path} cannot be written: {error}") from error
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec.comparison.entries import Comparison
 from sasrec.settings.registry import BASELINES
-from sasrec.system.pictures import drawn, new_figure, plain_logarithmic, plain_texts
-from sasrec.system.writing import write_whole
+from sasrec.system.pictures import new_figure, plain_logarithmic, plain_texts, rendered
+from sasrec.system.writing import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,7 +47,7 @@ def draw_comparison(comparison: Comparison, path: Path) -> None:
     """
     with plain_texts():
         figure = _comparison(comparison)
-        write_whole(path, drawn(figure, "png", dpi=120, bbox_inches="tight"))
+        write_atomically(path, rendered(figure, "png", dpi=120, bbox_inches="tight"))
 
 
 def _comparison(comparison: Comparison) -> Figure:

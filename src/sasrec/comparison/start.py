@@ -31,9 +31,9 @@ from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import Origin
 from sasrec.settings.registry import BASELINES, MODELS, model_called
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.locks import alone_at
-from sasrec.system.pictures import attempted
-from sasrec.system.writing import remove_leftovers, write_whole
+from sasrec.system.locks import exclusive_lock
+from sasrec.system.pictures import draw_or_warn
+from sasrec.system.writing import remove_leftovers, write_atomically
 from sasrec.training.bars import usual_observer
 from sasrec.training.progress import Observer
 
@@ -213,7 +213,7 @@ def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
         SettingsError: Another comparison writes there, or one has.
     """
     try:
-        with alone_at(folder, waits=False):
+        with exclusive_lock(folder, wait=False):
             if not overwrite and _holds_result(folder):
                 raise SettingsError(
                     f"{folder} already holds a comparison; choose another folder with --out, or "
@@ -237,11 +237,11 @@ def _holds_result(folder: Path) -> bool:
 
 
 def _write(found: Comparison, folder: Path) -> None:
-    write_whole(folder / "comparison.csv", as_csv(found))
+    write_atomically(folder / "comparison.csv", as_csv(found))
     picture = folder / "comparison.png"
     picture.unlink(missing_ok=True)  # of an older comparison
-    attempted("the comparison", partial(draw_comparison, found, picture))
-    write_whole(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
+    draw_or_warn("the comparison", partial(draw_comparison, found, picture))
+    write_atomically(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
 
 
 def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Path]]:

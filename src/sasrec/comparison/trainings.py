@@ -15,7 +15,7 @@ from sasrec.experiment.measuring import measured
 from sasrec.experiment.prepared import Prepared, with_settings
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.memory import forget_peak, peak_bytes
+from sasrec.system.memory import peak_bytes, reset_peak
 from sasrec.training.progress import Observer
 
 logger = logging.getLogger(__name__)
@@ -119,7 +119,7 @@ class Trainings:
             Interrupted: Somebody stopped it; its weights are those of no finished training.
             ModelError: It went wrong.
         """
-        forget_peak()
+        reset_peak()
         prepared = with_settings(self.prepared, _seeded(run, seed))
         name, watcher = run.model_name, self.observer(run.model_name, seed)
         try:

@@ -25,8 +25,8 @@ from sasrec.data.movielens import (
 )
 from sasrec.errors import DataError, did_you_mean
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.locks import alone_at
-from sasrec.system.writing import remove_leftovers, settle, working_prefix
+from sasrec.system.locks import exclusive_lock
+from sasrec.system.writing import flush_to_disk, remove_leftovers, working_prefix
 
 CHECKSUMS = "checksums.json"
 """Beside the files of a data set: what was fetched, name to SHA-256."""
@@ -159,7 +159,7 @@ def fetch_whole(name: str, progress: Progress = lambda done, total: None) -> Pat
     """
     if name in ENTRIES and cached(name) is not None and damaged(name) is not None:
         final = cache_folder() / name
-        with alone_at(final, waits=True):
+        with exclusive_lock(final, wait=True):
             if damaged(name) is not None:
                 _fetch_to(final, ENTRIES[name], progress)
     return fetch(name, progress)
@@ -188,7 +188,7 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
     if cached(name) is None:
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            with alone_at(final, waits=True):  # of several that begin at once, one fetches
+            with exclusive_lock(final, wait=True):  # of several that begin at once, one fetches
                 if cached(name) is None:
                     remove_leftovers(final)
                     _fetch_to(final, entry, progress)
@@ -252,9 +252,9 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
         if cached(final.name) is None or damaged(final.name) is not None:
             final.mkdir(exist_ok=True)
             for file in sorted(working.iterdir(), key=lambda file: file.suffix == ".inter"):
-                settle(file)
+                flush_to_disk(file)
                 file.replace(final / file.name)  # the one that tells it is there comes last
-            settle(final)
+            flush_to_disk(final)
     except OSError as error:
         raise DataError(f"writing {final} failed: {error.strerror or error}") from error
     finally:

@@ -88,7 +88,7 @@ def build_corpus(
     del interactions  # if nobody else holds them, columns can go one by one
     compared = columns.get("time")
     if compared is not None and times != "no":
-        compared = _rounded(compared, scaled=times == "scaled")
+        compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
     sequences = line_up(columns, compared)
     remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
@@ -113,15 +113,15 @@ def _is_grouped(items: np.ndarray) -> bool:
     return bool(2 * items[-1] <= len(items) and (items[1:] >= items[:-1]).all())
 
 
-def _rounded(times: np.ndarray, *, scaled: bool) -> np.ndarray:
+def _rounded(times: np.ndarray, how: Literal["float32", "scaled"]) -> np.ndarray:
     """Return times as RecBole compares them, float32 [N].
 
     Args:
         times: float64 [N].
-        scaled: Whether they are scaled to 0..1 first (``Dataset._normalize``); all of its float
-            columns become float32 tensors.
+        how: ``float32`` rounds only, as RecBole converts all float columns to float32 tensors;
+            ``scaled`` first scales the times to 0..1 (``Dataset._normalize``).
     """
-    if scaled:
+    if how == "scaled":
         low, high = times.min(), times.max()
         times = (times - low) / (high - low if high > low else 1.0)
     return times.astype(np.float32)

@@ -11,10 +11,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from sasrec.data.checks.remarks import Remark
+from sasrec.data.duplicates import without_duplicates
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.values.comparable import ValueFilter
 from sasrec.data.values.intervals import Interval, parse_intervals
-from sasrec.data.values.numbering import Numbering, occurrences, taken
+from sasrec.data.values.numbering import Numbering, occurrences
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import DataSettings
 
@@ -41,23 +43,9 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     if settings.duplicates is not None:
         frame = without_duplicates(frame, settings.duplicates)
         frame = _unless_empty(frame, f"{where}: rm_dup_inter")
-    for field, wanted in settings.value_intervals.items():
-        name = _column_of(field, settings, frame)
-        if name is None and field in interactions.elsewhere:
-            continue
-        if name is None:
-            raise DataError(_no_column(field, settings, interactions.frame, where))
-        rule = ValueFilter(field, wanted)
-        if name in NUMBERED:
-            chosen = rule.keeps(_entries(interactions, name), tokens=True)
-            frame = _of_tokens(frame, name, chosen)
-        else:
-            kept = rule.keeps(frame[name])
-            frame = (frame if name == "time" else frame.drop(name)).filter(kept)
-        asked_for = repr(wanted if isinstance(wanted, str) else list(wanted))
-        what = f"{where}: val_interval {{{field!r}: {asked_for}}}"
-        frame = _unless_empty(frame, what, rule.hint)
-        remarks += rule.remarks()
+    for field in settings.value_intervals:
+        frame, found = _within_values(frame, field, interactions, settings, where)
+        remarks += found
     if settings.only_listed:
         frame = _unless_empty(
             _listed(frame, interactions), f"{where}: the lists of users and items"
@@ -87,6 +75,38 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     )
 
 
+def _within_values(
+    frame: pl.DataFrame, field: str, interactions: Interactions, settings: DataSettings, where: str
+) -> tuple[pl.DataFrame, tuple[Remark, ...]]:
+    """Return the events that the filter of one column keeps, and remarks about the filter.
+
+    Args:
+        frame: Events that are left so far.
+        field: A column, as ``value_intervals`` names it.
+        interactions: All events, with the tokens of users and items.
+        settings: Which filters.
+        where: What to call the source in an error text.
+
+    Raises:
+        DataError: There is no such column, or no event is left.
+    """
+    name = _column_of(field, settings, frame)
+    if name is None and field in interactions.elsewhere:
+        return frame, ()
+    if name is None:
+        raise DataError(_no_column(field, settings, interactions.frame, where))
+    wanted = settings.value_intervals[field]
+    rule = ValueFilter(field, wanted)
+    if name in NUMBERED:
+        frame = _of_tokens(frame, name, rule.matches_tokens(_entries(interactions, name)))
+    else:
+        kept = rule.matches(frame[name])
+        frame = (frame if name == "time" else frame.drop(name)).filter(kept)
+    asked_for = repr(wanted if isinstance(wanted, str) else list(wanted))
+    what = f"{where}: val_interval {{{field!r}: {asked_for}}}"
+    return _unless_empty(frame, what, rule.hint), rule.remarks()
+
+
 def _still_listed(
     listed: pl.Series, entries: pl.Series, events: pl.Series, rule: tuple[Interval, ...]
 ) -> pl.Series:
@@ -114,77 +134,6 @@ def _still_listed(
     allowed = counted.to_series().to_numpy().copy()
     allowed[counts == 0] = True  # number 0 is that of tokens without events
     return listed.filter(pl.Series(allowed[Numbering.of_distinct(entries).find(listed)]))
-
-
-def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
-    """Return the events that do not repeat others.
-
-    Args:
-        frame: Columns ``user`` and ``item``, Int32, and maybe ``time``; at least one row and fewer
-            than 2^31.
-        keep: ``first`` or ``last`` event of a user with an item; without times, by the order of
-            the rows. ``exact``: one event of those with the same user, item and time.
-            ``consecutive``: the first of a user's events with the same item one after the other.
-
-    Returns:
-        The kept rows. With ``first`` or ``last`` ordered by time where there are times, as RecBole
-        leaves them; otherwise in the order they stood.
-
-    Raises:
-        DataError: Exact duplicates are asked for, and there are no times.
-    """
-    if keep == "exact":
-        return _without_exact(frame)
-    if keep == "consecutive":
-        return _without_consecutive(frame)
-    order = _by_time(frame)
-    pairs = taken(frame["user"].to_numpy(), order).astype(np.int64)
-    pairs <<= 32
-    pairs |= taken(frame["item"].to_numpy(), order)
-    by_pair = np.argsort(pairs, kind="stable").astype(np.int32)
-    pairs.sort()
-    differs = pairs[1:] != pairs[:-1]
-    del pairs
-    is_kept = np.concatenate(([True], differs) if keep == "first" else (differs, [True]))
-    kept = by_pair[is_kept]
-    del by_pair
-    kept.sort()
-    return frame[taken(order, kept)]
-
-
-def _by_time(frame: pl.DataFrame) -> np.ndarray:
-    """Return the places of events in the order of their times, then as they stand; int32 [n]."""
-    if "time" not in frame.columns:
-        return np.arange(frame.height, dtype=np.int32)
-    return np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
-
-
-def _without_exact(frame: pl.DataFrame) -> pl.DataFrame:
-    if "time" not in frame.columns:
-        raise DataError(
-            "duplicates=exact needs times, as without them an item bought again looks the same as "
-            "a row that stands there twice; choose consecutive, first or last, or name time_column"
-        )
-    pairs = frame["user"].to_numpy().astype(np.int64)
-    pairs <<= 32
-    pairs |= frame["item"].to_numpy()
-    order = _by_time(frame)
-    order = taken(order, np.argsort(taken(pairs, order), kind="stable").astype(np.int32))
-    times = taken(frame["time"].to_numpy(), order)
-    pairs = taken(pairs, order)
-    is_kept = np.ones(frame.height, dtype=bool)
-    is_kept[order[1:]] = (pairs[1:] != pairs[:-1]) | (times[1:] != times[:-1])
-    return frame.filter(pl.Series(is_kept))
-
-
-def _without_consecutive(frame: pl.DataFrame) -> pl.DataFrame:
-    order = _by_time(frame)
-    by_user = np.argsort(taken(frame["user"].to_numpy(), order), kind="stable").astype(np.int32)
-    order = taken(order, by_user)
-    users, items = (taken(frame[name].to_numpy(), order) for name in ("user", "item"))
-    is_kept = np.ones(frame.height, dtype=bool)
-    is_kept[order[1:]] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
-    return frame.filter(pl.Series(is_kept))
 
 
 def within_counts(

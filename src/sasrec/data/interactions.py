@@ -119,28 +119,20 @@ def from_frame(
         The events in the order of the frame.
 
     Raises:
-        DataError: A column is missing, there is no row, a user or item is a fraction or a float
-            too large to be exact, or a time is no number or date, or not finite; or a user, item
-            or time is missing in some row and such rows are not left out; or a row repeats the
-            header.
+        DataError: A column is missing, there is no row, or a row repeats the header; or a user,
+            item or time has an invalid value, or is missing where such rows are not dropped.
     """
     require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
     if frame.height == 0:
         raise DataError(f"{where} holds no interactions; it needs at least one row of data")
     settings = settings or DataSettings()
-    columns: list[pl.Series] = []
-    lacking: dict[str, pl.Series] = {}
-    entries: list[pl.Series] = []
-    for name, own in ((user, "user"), (item, "item")):
-        numbers, texts = _numbered(frame[name], (tokens or {}).get(name), where, settings)
-        entries.append(texts)
-        columns.append(numbers.alias(own))
-        lacking[name] = _without_token(numbers, texts)
+    columns, entries = _token_columns(frame, (user, item), tokens or {}, where, settings)
+    lacking = dict(zip((user, item), map(_without_token, columns, entries), strict=True))
     if time is None:
         remarks += (_no_times(settings, frame),)
     else:
-        times, some = _times(frame[time], where, settings)
-        remarks += some
+        times, zone_remarks = _times(frame[time], where, settings)
+        remarks += zone_remarks
         columns.append(times.alias("time"))
         lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # so that they are NumPy's without a copy
@@ -148,12 +140,11 @@ def from_frame(
         _plain(frame[name], where).alias(VALUE + name) for name in values if name in frame.columns
     ]
     _refuse_header(columns[:2], entries, (user, item), where)
-    events, some = complete_rows(pl.DataFrame(columns), lacking, settings, where)
-    remarks += some
+    events, dropped = complete_rows(pl.DataFrame(columns), lacking, settings, where)
+    remarks += dropped
     for name, own, texts in ((user, "user", entries[0]), (item, "item", entries[1])):
-        remarks += token_remarks(
-            texts, events[own].to_numpy(), name, missing=settings.missing_values
-        )
+        numbers = events[own].to_numpy()
+        remarks += token_remarks(texts, numbers, name, missing=settings.missing_values)
     if time is not None:
         remarks += time_remarks(events["time"].to_numpy(), time, where)
     return Interactions(events, entries[0], entries[1], remarks=remarks)
@@ -176,6 +167,31 @@ def require_columns(names: list[str], wanted: Sequence[str], where: str) -> None
                 f"{where} has no column {name!r}{did_you_mean(name, names)} "
                 f"(it has: {', '.join(names)})"
             )
+
+
+def _token_columns(
+    frame: pl.DataFrame,
+    names: tuple[str, str],
+    tokens: Mapping[str, pl.Series],
+    where: str,
+    settings: DataSettings,
+) -> tuple[list[pl.Series], list[pl.Series]]:
+    """Return the ``user`` and ``item`` columns as numbers, Int32, and the tokens of each, String.
+
+    Args:
+        frame: One row an event.
+        names: Columns with users and items.
+        tokens: The tokens of columns that hold their numbers already.
+        where: What to call the source in an error text.
+        settings: How tokens are cleaned.
+    """
+    columns: list[pl.Series] = []
+    entries: list[pl.Series] = []
+    for name, own in zip(names, ("user", "item"), strict=True):
+        numbers, texts = _numbered(frame[name], tokens.get(name), where, settings)
+        columns.append(numbers.alias(own))
+        entries.append(texts)
+    return columns, entries
 
 
 def _numbered(

@@ -19,17 +19,17 @@ import polars as pl
 from sasrec.data.catalogue import ENTRIES, fetch
 from sasrec.data.checks.remarks import tell
 from sasrec.data.corpus import Corpus, build_corpus
-from sasrec.data.filters import apply_filters, needed_columns
-from sasrec.data.formats.readers import read_file, read_groups, read_notes
-from sasrec.data.interactions import Interactions, from_frame, require_columns
+from sasrec.data.filters import apply_filters
+from sasrec.data.formats.data_frames import read_data_frame
+from sasrec.data.formats.readers import read_file
+from sasrec.data.formats.user_item_files import read_groups, read_notes
+from sasrec.data.interactions import Interactions
 from sasrec.data.movielens import Progress
-from sasrec.data.presplit import read_parts
+from sasrec.data.presplit.parts import read_parts
 from sasrec.data.synthetic import hidden_markov
-from sasrec.data.values.times import time_column
-from sasrec.data.values.tokens import spelled
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import DataSettings
-from sasrec.system.writing import write_whole
+from sasrec.system.writing import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def load_corpus(
     """
     if not isinstance(source, str | Path):
         name, lasting, where = "data frame", "", "the data frame"
-        read = partial(_from_data_frame, source, settings)
+        read = partial(read_data_frame, source, settings)
     elif str(source) == SYNTHETIC or str(source).startswith(SYNTHETIC + ":"):
         name = lasting = where = str(source)
         read = partial(generate, name)
@@ -221,7 +221,7 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
         .rename(names, strict=False)
         .write_csv(separator="\t", quote_style="never")
     )
-    write_whole(path, text)
+    write_atomically(path, text)
 
 
 def save_events(corpus: Corpus, folder: Path) -> Path:
@@ -255,83 +255,3 @@ def _inter_file(folder: Path, settings: DataSettings) -> Path:
     raise DataError(
         f"the folder {folder} holds no {named.name}; an atomic data set is NAME/NAME.inter"
     )
-
-
-def _from_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings) -> Interactions:
-    values = needed_columns(settings)
-    frame = source
-    if not isinstance(source, pl.DataFrame):
-        own = (settings.user_column, settings.item_column, settings.time_column)
-        frame = _from_pandas(source, own, values)
-    return from_frame(
-        frame,
-        user=settings.user_column,
-        item=settings.item_column,
-        time=time_column([str(name) for name in source.columns], settings, "the data frame"),
-        values=values,
-        settings=settings,
-    )
-
-
-def _from_pandas(
-    source: pd.DataFrame, own: tuple[str, str, str], values: list[str]
-) -> pl.DataFrame:
-    if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
-        raise DataError(
-            f"data is a {type(source).__name__}; give a name, a path, or a Polars or pandas frame"
-        )
-    names = {str(name): name for name in source.columns}
-    require_columns(list(names), own[:2], "the data frame")
-    return pl.DataFrame(
-        {
-            text: _pandas_column(source[name], holds_tokens=text in own[:2])
-            for text, name in names.items()
-            if text in own or text in values
-        }
-    )
-
-
-def _pandas_column(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
-    """Return a column of pandas in Polars, null where it has no value.
-
-    Args:
-        column: Of any type.
-        holds_tokens: Whether objects are tokens, each by itself, or values of one type.
-
-    Raises:
-        DataError: It holds what Polars has no type for.
-    """
-    if not hasattr(column, "to_numpy") or getattr(column, "ndim", 1) != 1:
-        raise DataError("the data frame has two columns of the same name; rename one")
-    if column.dtype == "category":
-        return _pandas_categories(column, holds_tokens=holds_tokens)
-    kind = getattr(column.dtype, "numpy_dtype", None)
-    is_missing = column.isna().to_numpy(dtype=bool)
-    if kind is not None and kind.kind in "iuf":
-        # By itself pandas makes floats of whole numbers among which one is missing.
-        whole = pl.Series(column.to_numpy(dtype=kind, na_value=0, copy=True), nan_to_null=True)
-        return whole.set(pl.Series(is_missing), None) if is_missing.any() else whole
-    values = column.to_numpy(copy=True)
-    if values.dtype.kind == "M":
-        values = values.astype("datetime64[us]")
-    try:
-        if values.dtype == object:  # pandas writes a missing value as None, NaN or NA
-            values[is_missing] = None
-            # Objects of one type become that type; tokens are spelled each by its own.
-            kind = pl.Object if holds_tokens else None
-            return pl.Series(str(column.name), values.tolist(), dtype=kind, strict=False)
-        return pl.Series(values, nan_to_null=True)
-    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"column {column.name!r} of the data frame holds values of a kind that cannot be "
-            f"used ({error}); bring text, numbers or dates"
-        ) from error
-
-
-def _pandas_categories(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
-    """Return the category of each row: by its number, since pandas may make floats of them."""
-    categories = _pandas_column(column.cat.categories.to_series(), holds_tokens=holds_tokens)
-    if categories.dtype == pl.Object:
-        categories = spelled(categories.alias(str(column.name)), "the data frame")
-    places = pl.Series(column.cat.codes.to_numpy().astype(np.int64))
-    return categories.gather(places.set(places < 0, None))

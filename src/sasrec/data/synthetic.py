@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
 
@@ -40,11 +42,45 @@ def hidden_markov(
     generator = np.random.default_rng(seed)
     topics = min(topics, items)
     sizes = (items - np.arange(topics) + topics - 1) // topics  # items of each topic
-    per_topic = int(sizes.max())
     lengths = np.maximum(generator.integers(length // 2, length + length // 2 + 1, size=users), 4)
+    owners: list[np.ndarray] = []
+    steps: list[np.ndarray] = []
+    for active, drawn in _steps(generator, sizes, lengths, predictability):
+        owners.append(active)
+        steps.append(drawn)
+    times = np.repeat(np.arange(len(steps)), [len(step) for step in steps])
+    frame = pl.DataFrame(
+        {
+            "user": np.concatenate(owners),
+            "item": np.concatenate(steps),
+            "time": times.astype(np.float64),
+        }
+    ).sort("user", "time")
+    spelled = frame.with_columns(
+        user=pl.lit("u") + (pl.col("user") + 1).cast(pl.String),
+        item=pl.lit("i") + (pl.col("item") + 1).cast(pl.String),
+    )
+    return from_frame(spelled, time="time")
+
+
+def _steps(
+    generator: np.random.Generator, sizes: np.ndarray, lengths: np.ndarray, predictability: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the users whose history reaches each step, from 0, and the item of each; all from 0.
+
+    Item ``rank * topics + topic`` is the one with that popularity rank in its topic.
+
+    Args:
+        generator: Random generator.
+        sizes: Number of items of each topic, [topics].
+        lengths: Number of events of each user, [users].
+        predictability: Probability of the item that follows the last one in the topic.
+    """
+    topics, users = len(sizes), len(lengths)
+    per_topic = int(sizes.max())
     popularity = np.cumsum(1.0 / np.arange(1, per_topic + 1))
     order = generator.random((topics, per_topic))
-    order[np.arange(per_topic) >= sizes[:, None]] = np.inf  # behind all that exist
+    order[np.arange(per_topic) >= sizes[:, None]] = np.inf  # ranks that do not exist come last
     follower = np.argsort(order, axis=1)
 
     def drawn(topic: np.ndarray, chance: np.ndarray) -> np.ndarray:
@@ -53,10 +89,8 @@ def hidden_markov(
 
     topic = generator.integers(topics, size=users)
     rank = drawn(topic, generator.random(users))
-    steps: list[np.ndarray] = []
     active = np.arange(users)
-    owners: list[np.ndarray] = []
-    for step in range(int(lengths.max())):  # over time, all users at once
+    for step in range(int(lengths.max())):
         active = active[lengths[active] > step]
         draws = generator.random((3, len(active)))
         moved = draws[0] < 0.1
@@ -65,21 +99,7 @@ def hidden_markov(
         habitual = draws[2] < predictability
         followed = follower[topic[active], inside]
         rank[active] = np.where(habitual, followed, drawn(topic[active], draws[1]))
-        steps.append(rank[active] * topics + topic[active])
-        owners.append(active.copy())
-    moments = np.repeat(np.arange(len(steps)), [len(step) for step in steps])
-    frame = pl.DataFrame(
-        {
-            "user": np.concatenate(owners),
-            "item": np.concatenate(steps),
-            "time": moments.astype(np.float64),
-        }
-    ).sort("user", "time")
-    spelled = frame.with_columns(
-        user=pl.lit("u") + (pl.col("user") + 1).cast(pl.String),
-        item=pl.lit("i") + (pl.col("item") + 1).cast(pl.String),
-    )
-    return from_frame(spelled, time="time")
+        yield active, rank[active] * topics + topic[active]
 
 
 def checkerboard(users: int = 60, items: int = 20, length: int = 12) -> Interactions:

@@ -12,13 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from sasrec.data.batches.batching import Collator
-from sasrec.data.batches.windows import case_windows
-from sasrec.data.sequences import Sequences
-from sasrec.data.splits import Cases
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.evaluation.metrics import LIST_METRICS, WHOLE_METRICS, Lists
-from sasrec.evaluation.ranking import last_scores
 from sasrec.evaluation.registration import rank_metric
+from sasrec.evaluation.scoring import last_scores
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.evaluation import EvaluationSettings
 
@@ -105,34 +102,28 @@ def _top(items: np.ndarray, begins: np.ndarray, ends: np.ndarray, top_k: int) ->
 
 def measure_by_user(
     model: NextItemModel,
-    sequences: Sequences,
-    cases: Cases,
+    cases: EvaluationCases,
     samples: np.ndarray,
-    *,
     settings: EvaluationSettings,
+    *,
     counts: np.ndarray,
-    max_history: int,
-    device: torch.device,
 ) -> tuple[dict[str, float], np.ndarray]:
     """Return the mean of every metric over the users' lists.
 
     Args:
-        model: On ``device``.
-        sequences: All histories.
-        cases: M questions, at least one.
+        model: On the device of the cases.
+        cases: M cases, at least one.
         samples: int64 [M, N], negatives of each case.
         settings: Metrics and cut-offs.
         counts: int64 [V], training events of each item.
-        max_history: Longest history the model sees.
-        device: Where to compute.
 
     Returns:
         Key, such as ``ndcg@10``, to value; and the rank of each case's target in the list of its
         user, int64 [M]. ``gauc`` weighs users by their targets, as RecBole does.
     """
-    items = np.concatenate([sequences.items[cases.stops][:, None], samples], axis=1)
-    scores = _scores(model, sequences, cases, items, max_history=max_history, device=device)
-    found = merged(cases.users, items, scores, max(settings.topk))
+    items = np.concatenate([cases.targets[:, None], samples], axis=1)
+    scores = _scores(model, cases, items)
+    found = merged(cases.ends.users, items, scores, max(settings.topk))
     lists = Lists(found.top, counts, len(counts) - 1, settings.tail_ratio)
     return _values(found, lists, settings), found.own
 
@@ -154,20 +145,11 @@ def _values(found: UserLists, lists: Lists, settings: EvaluationSettings) -> dic
     return values
 
 
-def _scores(
-    model: NextItemModel,
-    sequences: Sequences,
-    cases: Cases,
-    items: np.ndarray,
-    *,
-    max_history: int,
-    device: torch.device,
-) -> np.ndarray:
+def _scores(model: NextItemModel, cases: EvaluationCases, items: np.ndarray) -> np.ndarray:
     """Return the score of each candidate after the history of its case, float32 [M, C]."""
     scores = np.empty(items.shape, dtype=np.float32)
-    collator = Collator(sequences, with_times=model.needs_times, device=device)
-    windows = case_windows(sequences, cases, max_history)
-    for which, _, some in last_scores(model, collator, windows, device):
-        wanted = torch.from_numpy(items[which].astype(np.int64)).to(device)
-        scores[which] = some.gather(1, wanted).float().cpu().numpy()
+    batches = cases.batches(with_times=model.needs_times)
+    for which, _, some in last_scores(model, batches):
+        drawn = torch.from_numpy(items[which].astype(np.int64)).to(cases.device)
+        scores[which] = some.gather(1, drawn).float().cpu().numpy()
     return scores

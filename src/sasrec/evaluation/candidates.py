@@ -1,21 +1,20 @@
-"""Candidates: ranking targets against items that are drawn, our way and that of 2018.
+"""Candidates: ranking targets against sampled items, in our way and in that of the 2018 code.
 
-Figures made so are not comparable with those of full ranking, and can put models in another order
-(Krichene & Rendle 2020).
+Such figures are not comparable with those of full ranking, and can even rank models in another
+order (Krichene & Rendle 2020).
 """
 
 from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.batches.negatives import popularity, uniform, uniform_outside
-from sasrec.data.batches.windows import case_windows
-from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases, Split
 from sasrec.errors import DataError
-from sasrec.evaluation.ranking import rank_among_samples, target_scores
+from sasrec.evaluation.scoring import target_scores
 from sasrec.models.contract import NextItemModel
 
 PAPER = "paper"
@@ -25,34 +24,25 @@ CANDIDATE_SEED = 2018
 
 
 def ranks_among_candidates(
-    model: NextItemModel,
-    split: Split,
-    cases: Cases,
-    candidates: str,
-    n_items: int,
-    *,
-    max_history: int,
-    device: torch.device,
+    model: NextItemModel, split: Split, cases: EvaluationCases, candidates: str, n_items: int
 ) -> np.ndarray:
-    """Return the rank of each case's target among items that are drawn.
+    """Return the rank of each case's target among sampled items.
 
     Args:
-        model: On ``device``.
-        split: For its histories.
-        cases: M questions.
+        model: On the device of the cases.
+        split: Whose events decide which items are drawn.
+        cases: M cases of the split.
         candidates: Such as ``uni100``, ``pop100`` or ``paper100``.
         n_items: Items in the catalogue, padding not counted.
-        max_history: Longest history the model sees.
-        device: Where to compute.
 
     Returns:
         int64 [M].
     """
-    rank, drawn = rank_among_samples, sampled_candidates
     if candidates.startswith(PAPER):
-        rank, drawn = rank_as_in_2018, candidates_as_in_2018
-    samples = drawn(split, cases, candidates, n_items)
-    return rank(model, split.sequences, cases, samples, max_history=max_history, device=device)
+        samples = candidates_as_in_2018(split, cases.ends, candidates, n_items)
+        return rank_as_in_2018(model, cases, samples)
+    samples = sampled_candidates(split, cases.ends, candidates, n_items)
+    return rank_among_samples(model, cases, samples)
 
 
 def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
@@ -60,7 +50,7 @@ def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int
 
     Args:
         split: Whose events say how popular items are.
-        cases: M questions.
+        cases: M cases.
         candidates: Such as ``uni100`` (drawn evenly) or ``pop100`` (by popularity).
         n_items: Items in the catalogue, padding not counted.
 
@@ -93,7 +83,7 @@ def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: 
 
     Args:
         split: Whose training events are left out.
-        cases: M questions.
+        cases: M cases.
         candidates: Such as ``paper100``.
         n_items: Items in the catalogue, padding not counted.
 
@@ -125,37 +115,51 @@ def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: 
     return drawn.numpy()
 
 
-def rank_as_in_2018(
-    model: NextItemModel,
-    sequences: Sequences,
-    cases: Cases,
-    samples: np.ndarray,
-    *,
-    max_history: int,
-    device: torch.device,
+def rank_among_samples(
+    model: NextItemModel, cases: EvaluationCases, samples: np.ndarray
 ) -> np.ndarray:
-    """Rank each case's target by the rule of ``util.py`` of kang205/SASRec.
-
-    The rank is one more than the number of samples that score higher. An item drawn twice counts
-    twice, and equal scores do not count; the target may be among its own samples. What is NaN
-    still counts against the target, as everywhere here.
+    """Rank each case's target among sampled items only; an item drawn twice counts once.
 
     Args:
-        model: On ``device``; put into evaluation mode and back.
-        sequences: All histories.
-        cases: M questions.
-        samples: int64 [M, N], items to rank against.
-        max_history: Longest history the model sees.
-        device: Where to compute.
+        model: On the device of the cases; put into evaluation mode and back.
+        cases: M cases.
+        samples: int64 [M, N], items to rank against, none of them the target.
 
     Returns:
         int64 [M], 1 is the top, N + 1 the lowest possible.
     """
-    windows = case_windows(sequences, cases, max_history)
     ranks = np.zeros(len(cases), dtype=np.int64)
-    collator = Collator(sequences, with_times=model.needs_times, device=device)
-    for which, targets, scores in target_scores(model, collator, windows, device):
+    batches = cases.batches(with_times=model.needs_times)
+    for which, targets, scores in target_scores(model, batches):
         own = scores.gather(1, targets[:, None])
-        drawn = torch.from_numpy(samples[which]).to(device)
+        drawn = torch.from_numpy(samples[which]).to(cases.device).sort(1).values
+        is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)
+        better = ~(scores.gather(1, drawn) < own) & is_new
+        ranks[which] = (1 + better.sum(1)).cpu().numpy()
+    return ranks
+
+
+def rank_as_in_2018(
+    model: NextItemModel, cases: EvaluationCases, samples: np.ndarray
+) -> np.ndarray:
+    """Rank each case's target by the rule of ``util.py`` of kang205/SASRec.
+
+    The rank is one more than the number of samples that score higher. An item drawn twice counts
+    twice, and equal scores do not count; the target may be among its own samples. A score that is
+    NaN still counts against the target, as everywhere else in this package.
+
+    Args:
+        model: On the device of the cases; put into evaluation mode and back.
+        cases: M cases.
+        samples: int64 [M, N], items to rank against.
+
+    Returns:
+        int64 [M], 1 is the top, N + 1 the lowest possible.
+    """
+    ranks = np.zeros(len(cases), dtype=np.int64)
+    batches = cases.batches(with_times=model.needs_times)
+    for which, targets, scores in target_scores(model, batches):
+        own = scores.gather(1, targets[:, None])
+        drawn = torch.from_numpy(samples[which]).to(cases.device)
         ranks[which] = (1 + (~(scores.gather(1, drawn) <= own)).sum(1)).cpu().numpy()
     return ranks

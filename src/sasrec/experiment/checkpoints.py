@@ -1,4 +1,4 @@
-"""Checkpoints beside model folders: kept after each epoch, so that a training can go on."""
+"""Checkpoints beside model folders, saved after each epoch so that training can be resumed."""
 
 from __future__ import annotations
 
@@ -13,70 +13,70 @@ from sasrec.training.checkpoint import TrainState, save_state
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = ".training.safetensors"
-"""Behind the name of a model folder."""
+"""Appended to the name of the model folder."""
 
 
 def checkpoint_of(folder: Path) -> Path:
-    """Return where the state of a training is kept: beside its model folder.
+    """Return the checkpoint file of a training, which lies beside its model folder.
 
     Args:
-        folder: Of the model.
+        folder: Where the model is saved.
 
     Returns:
-        The file.
+        The file; it need not exist.
 
     Raises:
-        ModelError: It is the root of the file system.
+        ModelError: The folder is the root of the file system.
     """
     whole = folder if folder.name else folder.resolve()
     if not whole.name:
-        raise ModelError(f"{folder} is no model folder; name the one that training began with")
+        raise ModelError(f"{folder} is not a model folder; name the folder given to --out")
     return whole.with_name(f"{whole.name}{CHECKPOINT}")
 
 
 class Keeper:
-    """Keeps the state after each epoch.
+    """Saves the state of training after each epoch.
 
     Attributes:
-        good: Epochs kept, of which one is the best so far; 0 without one.
+        good: Epochs in the checkpoint; 0 if none of them has usable weights.
     """
 
     def __init__(self, about: dict[str, Any], path: Path, begin: TrainState | None) -> None:
-        """Keep nothing yet.
+        """Save nothing yet.
 
         Args:
-            about: What a training needs to go on, beside its state.
-            path: Where it is kept.
-            begin: The state that is there already.
+            about: Settings and data, which are needed beside the state to resume training.
+            path: The checkpoint file.
+            begin: The state that training was resumed from, if any.
         """
         self._about, self._path = about, path
         self.good = 0 if begin is None else good_epochs(begin)
 
     def __call__(self, state: TrainState) -> None:
-        """Keep a state in place of the one before.
+        """Save a state, replacing the previous one.
 
         Args:
-            state: After an epoch.
+            state: The state after an epoch.
         """
         save_state(state, self._about, self._path)
         self.good = good_epochs(state)
 
 
 def good_epochs(state: TrainState) -> int:
-    """Return how many epochs a state holds, of which one is the best; 0 if none is.
+    """Return the number of epochs in a state, or 0 if none of them has usable weights.
 
     Args:
-        state: Of training.
+        state: The state of a training.
     """
     epochs = state.epochs
     return len(epochs) if any(epoch.is_best for epoch in epochs) else 0
 
 
 def tell_of_changes(before: object) -> None:
-    """Say what is not as it was when a training began; its weights come out a little other then.
+    """Warn about changed versions or hardware, because they change the weights slightly.
 
     Args:
-        before: What ``environment`` returned there; older checkpoints do not know.
+        before: What ``environment`` returned when training began; older checkpoints lack it.
     """
     if not isinstance(before, dict):
         return
@@ -89,7 +89,7 @@ def tell_of_changes(before: object) -> None:
     ]
     if changes:
         logger.warning(
-            "not as when the training began, so weights may differ a little from those of one "
-            "that was never cut off: %s",
+            "the environment has changed since the training began, so the weights may differ "
+            "slightly from those of an uninterrupted training: %s",
             ", ".join(changes),
         )

@@ -1,4 +1,4 @@
-"""Facts of a data set that a preset may look at."""
+"""Facts about a data set on which a preset may depend."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from sasrec.settings.presets import DataFacts
 
 
 def facts_of(split: Split, *, n_items: int) -> DataFacts:
-    """Return what a preset may know of a data set.
+    """Return the facts about a data set on which a preset may depend.
 
     Args:
-        split: Its training part is looked at, nothing else.
-        n_items: Size of the catalogue.
+        split: Only its training part is used.
+        n_items: Items in the catalogue.
 
     Returns:
         The facts.
@@ -28,7 +28,7 @@ def facts_of(split: Split, *, n_items: int) -> DataFacts:
 
 
 def _times_tell(split: Split) -> bool:
-    """Return whether events of the training part lie apart by more than one distance."""
+    """Return whether the gaps between consecutive training events differ at all."""
     times = split.sequences.times
     if times is None:
         return False
@@ -38,10 +38,10 @@ def _times_tell(split: Split) -> bool:
 
 
 def _within_training(split: Split) -> np.ndarray:
-    """Return which steps from one event to the next lie in one user's training part, bool."""
+    """Return for each pair of consecutive events whether both are training events of one user."""
     lengths = split.sequences.lengths()
-    places = np.arange(split.sequences.n_events)
-    is_training = places < np.repeat(split.train_stops, lengths)
+    positions = np.arange(split.sequences.n_events)
+    is_training = positions < np.repeat(split.train_stops, lengths)
     owners = np.repeat(np.arange(len(lengths)), lengths)
     inside: np.ndarray = is_training[1:] & (owners[1:] == owners[:-1])
     return inside

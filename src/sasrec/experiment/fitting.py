@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from sasrec.data.batches.batching import CPU, Collator, TrainingBatches
+from sasrec.data.batches.batching import CPU, Collator
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.splits import Split
-from sasrec.evaluation.report import measure
+from sasrec.evaluation.validation import validation_of
 from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.losses.drawing import negatives_generator
 from sasrec.losses.objective import training_loss
 from sasrec.models.contract import Catalogue, NextItemModel
-from sasrec.settings.evaluation import EvaluationSettings
-from sasrec.settings.metric_names import smaller_is_better, split_key
 from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.memory import memory_of_a_run
-from sasrec.system.processes import my_place
+from sasrec.system.memory import release_memory_after
+from sasrec.system.processes import process_info
 from sasrec.training.checkpoint import Keep, TrainState
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
-from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, Validation, fit
+from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, fit
 
 
-@memory_of_a_run()
+@release_memory_after()
+@repeatable
 def train_model(
     prepared: Prepared,
     *,
@@ -49,34 +48,29 @@ def train_model(
     Returns:
         The model at its best weights, in evaluation mode, and how training went.
     """
-    run, device, place = prepared.run, prepared.device, my_place()
-    with repeatable(run, device), torch.random.fork_rng():
+    run, device, place = prepared.run, prepared.device, process_info()
+    with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model = new_model(prepared)
         if weights is not None:
             model.load_state_dict(weights)
         model.to(device)
-        if place.rank:  # the same weights everywhere, but dropout of its own
+        if place.rank:  # every process has the same weights, but its own dropout
             torch.manual_seed(run.training.seed + place.rank)
+        tracked = _tracked(observer, run)
+        batches = training_batches(prepared.split, run, with_times=model.needs_times, device=device)
         source = negatives_generator(run.training, device)
-        loop = TrainingLoop(
-            model,
-            training_batches(prepared.split, run, with_times=model.needs_times, device=device),
-            training_loss(run.training, counts=prepared.counts, device=device, generator=source),
-            settings=run.training,
-            observer=_tracked(observer, run),
-        )
-        trained = fit(
-            loop,
-            validation=validator(prepared, model),
-            checkpoints=Checkpoints(keep, begin, (source,)),
-        )
+        loss = training_loss(run.training, counts=prepared.counts, device=device, generator=source)
+        loop = TrainingLoop(model, batches, loss, settings=run.training, observer=tracked)
+        validation = validation_of(model, prepared.protocol)
+        checkpoints = Checkpoints(keep, begin, (source,))
+        trained = fit(loop, validation=validation, checkpoints=checkpoints)
     return model.eval(), trained
 
 
 def _tracked(observer: Observer, run: RunSettings) -> Observer:
     """Return an observer that tells the trackers too, if any are asked for."""
-    if not run.output.trackers or my_place().rank:
+    if not run.output.trackers or process_info().rank:
         return observer
     return TrackedObserver(
         observer,
@@ -123,46 +117,6 @@ def training_batches(
         batch_size=run.training.batch_size,
         collator=Collator(split.sequences, with_times=with_times, device=device),
         shuffle=run.training.shuffle,
-        rank=my_place().rank,
-        processes=my_place().processes,
+        rank=process_info().rank,
+        processes=process_info().processes,
     )
-
-
-def validator(prepared: Prepared, model: NextItemModel) -> Validation:
-    """Return how epochs are judged: by the watched metric.
-
-    Args:
-        prepared: The validation cases, and which metric is watched.
-        model: Being trained.
-
-    Returns:
-        How; without validation cases they are not.
-    """
-    run, split = prepared.run, prepared.split
-    key = run.evaluation.valid_metric
-    if not len(split.validation):
-        return Validation(None, key, smaller_is_better(key))
-    name, k = split_key(key)
-    only = EvaluationSettings(
-        metrics=(name,),
-        topk=(max(k, 1),),
-        valid_metric=key,
-        remove_seen=run.evaluation.remove_seen,
-        tail_ratio=run.evaluation.tail_ratio,
-        sampled_by=run.evaluation.sampled_by,
-    )
-
-    def score() -> float:
-        values, _ = measure(
-            model,
-            split,
-            split.validation,
-            settings=only,
-            counts=prepared.counts,
-            max_history=run.data.max_history,
-            device=prepared.device,
-            candidates=run.evaluation.validated_against,
-        )
-        return values.get(key, math.nan)  # a metric may have no value on these data
-
-    return Validation(score, key, smaller_is_better(key))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from sasrec.evaluation.report import Report, evaluate_model
+from sasrec.evaluation.measure import evaluate_model
+from sasrec.evaluation.report import Report
 from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.registry import BASELINES
 
 
+@repeatable
 def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     """Measure a model on the validation and test cases.
 
@@ -19,17 +21,7 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     Returns:
         The report.
     """
-    with repeatable(prepared.run, prepared.device):
-        return evaluate_model(
-            name,
-            model,
-            prepared.corpus,
-            prepared.split,
-            settings=prepared.run.evaluation,
-            counts=prepared.counts,
-            max_history=prepared.run.data.max_history,
-            device=prepared.device,
-        )
+    return evaluate_model(name, model, prepared.corpus, prepared.protocol)
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:

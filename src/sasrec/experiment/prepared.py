@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
 
 from sasrec.data.corpus import Corpus
-from sasrec.data.splits import Split, make_split
+from sasrec.data.make_split import make_split
+from sasrec.data.splits import Split
+from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
-from sasrec.system.device import pick_device, same_results_again
-from sasrec.system.processes import my_place
+from sasrec.system.device import deterministic_operations, pick_device
+from sasrec.system.processes import process_info
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,17 @@ class Prepared:
     def n_items(self) -> int:
         """Items in the catalogue, padding not counted."""
         return len(self.corpus.items)
+
+    @property
+    def protocol(self) -> EvaluationProtocol:
+        """How models are measured on these data."""
+        return EvaluationProtocol(
+            split=self.split,
+            settings=self.run.evaluation,
+            counts=self.counts,
+            max_history=self.run.data.max_history,
+            device=self.device,
+        )
 
 
 def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Prepared:
@@ -89,17 +108,25 @@ def prepared_device(run: RunSettings) -> torch.device:
     Returns:
         The device.
     """
-    return pick_device(run.training.device, run.training.gpu_id, my_place().local)
+    return pick_device(run.training.device, run.training.gpu_id, process_info().local)
 
 
-def repeatable(run: RunSettings, device: torch.device) -> AbstractContextManager[None]:
-    """Return a block in which a device gives the same results again, if that is asked for.
+def repeatable(
+    work: Callable[Concatenate[Prepared, P], R],
+) -> Callable[Concatenate[Prepared, P], R]:
+    """Let a function give the same results every time, if the settings ask for that.
 
     Args:
-        run: Whether it is.
-        device: Where to compute.
+        work: Computes on the device of its first argument.
 
     Returns:
-        A context manager; PyTorch's settings are as before after it.
+        The same function; PyTorch's settings are restored after each call.
     """
-    return same_results_again(device) if run.training.deterministic else nullcontext()
+
+    @wraps(work)
+    def repeated(prepared: Prepared, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        deterministic = prepared.run.training.deterministic
+        with deterministic_operations(prepared.device) if deterministic else nullcontext():
+            return work(prepared, *args, **kwargs)
+
+    return repeated

@@ -1,4 +1,4 @@
-"""Remarks on a trained model: what it has learned nothing of."""
+"""Remarks on a trained model: items and users that no training event mentions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sasrec.experiment.prepared import Prepared
 
 
 def untrained_items(prepared: Prepared) -> list[Remark]:
-    """Return a remark if the model has learned nothing of some items.
+    """Return a remark if some items occur in no training event.
 
     Args:
-        prepared: The data set, and what of it trains.
+        prepared: The data set and its training events.
 
     Returns:
-        One, or none.
+        A list of one remark, or an empty list.
     """
     corpus = prepared.corpus
     found = np.flatnonzero(prepared.counts[1:] == 0) + 1
@@ -23,29 +23,29 @@ def untrained_items(prepared: Prepared) -> list[Remark]:
         return []
     text = (
         f"{len(found):,} of {len(corpus.items):,} items occur in no training event, such as "
-        f"{corpus.items.tokens(found[:1])[0]!r}, so nothing was learned of them; they are not "
-        "recommended unless named as candidates, and their score is NaN (item_interactions "
-        "leaves rare items out)"
+        f"{corpus.items.tokens(found[:1])[0]!r}, so the model knows nothing about them; they are "
+        "not recommended unless named as candidates, and their score is NaN (the setting "
+        "item_interactions removes rare items)"
     )
     return [Remark("untrained_items", len(found), text)]
 
 
 def untrained_users(prepared: Prepared) -> list[Remark]:
-    """Return a remark if a model that learns of people has learned nothing of some.
+    """Return a remark if a model with user vectors has no training target for some users.
 
     Args:
-        prepared: The data set, and what of it trains.
+        prepared: The data set and its training events.
 
     Returns:
-        One, or none.
+        A list of one remark, or an empty list.
     """
     corpus = prepared.corpus
     found = np.flatnonzero(~prepared.split.train_users()) + 1
     if not len(found):
         return []
     text = (
-        f"{len(found):,} of {len(corpus.users):,} people have no training target, such as "
-        f"{corpus.users.tokens(found[:1])[0]!r}, so nothing was learned of them; for "
-        "recommendations they are nobody in particular"
+        f"{len(found):,} of {len(corpus.users):,} users have no training target, such as "
+        f"{corpus.users.tokens(found[:1])[0]!r}, so the model knows nothing about them; they "
+        "get no personal vector"
     )
     return [Remark("untrained_users", len(found), text)]

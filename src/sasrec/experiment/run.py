@@ -121,6 +121,8 @@ def _recommender(
     """Return a model ready for use, with all that its folder tells of it."""
     corpus, split, run = prepared.corpus, prepared.split, prepared.run
     told = (*corpus.remarks, *split.remarks, *remarks)
+    metrics = _metrics(told, reports, trained, sketch_of(corpus, split).as_json())
+    recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
         model=model,
         items=corpus.items,
@@ -128,13 +130,13 @@ def _recommender(
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
         settings={**run.as_json(), "source": corpus.source},
-        metrics=_metrics(told, reports, trained, sketch_of(corpus, split).as_json()),
+        metrics=metrics,
         environment={
             **environment(),
             "device": prepared.device.type,
             "precision": pick_precision(run.training.precision, prepared.device),
         },
-        recent=recent_counts(split, prepared.n_items, run.output.popularity_window),
+        recent=recent,
         people=np.append(False, split.train_users()) if model.uses_users else None,
     )
 

@@ -1,4 +1,4 @@
-"""train, resume: what the commands of these names do, from Python."""
+"""train, resume: the Python versions of the commands of the same names."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.sources import load_corpus
-from sasrec.experiment.job import Job, unfinished_job
+from sasrec.experiment.plan import TrainingPlan, unfinished_plan
 from sasrec.experiment.prepared import prepare
 from sasrec.experiment.run import run_prepared
-from sasrec.experiment.train_into import run_job
+from sasrec.experiment.train_into import train_by_plan
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
@@ -36,23 +36,25 @@ def train(
     """Train a model on a data set and return a recommender.
 
     With ``out``, the state of training is kept beside that folder after each epoch, so that
-    ``resume`` can go on with a training that was cut off. Ctrl-C ends training early and returns
+    ``resume`` can continue a training that was interrupted. Ctrl-C ends training early and returns
     the best weights so far.
 
     >>> recommender = train("ml-100k", epochs=20, out="saved/films")  # doctest: +SKIP
 
     Args:
         data: A name, a path, or a Polars or pandas data frame.
-        settings: Setting to value, such as ``{"epochs": 20}``; the rest takes its default.
-        model: Name of the model, such as ``GRU4Rec``; upper and lower case do not matter.
+        settings: Values by the name of the setting, such as ``{"epochs": 20}``; all others have
+            their default.
+        model: Name of the model, such as ``GRU4Rec``, in upper or lower case.
         out: Folder to save the model in; None saves nothing.
-        overwrite: Replace a model already in ``out``.
+        overwrite: Replace a model that is already in ``out``.
         observer: Told how training goes; None shows progress in a notebook or an interactive
             session, and otherwise writes to the log.
-        **keywords: Settings by name, such as ``epochs=20``; they win over ``settings``.
+        **keywords: Settings by name, such as ``epochs=20``; they override ``settings``.
 
     Returns:
-        The recommender; its ``metrics`` hold validation and test figures beside two baselines.
+        The recommender; its ``metrics`` contain validation and test metrics, and those of two
+        baselines.
 
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
@@ -64,8 +66,8 @@ def train(
     if out is None:
         prepared = prepare(load_corpus(data, run.data), run)
         return run_prepared(prepared, observer=watching).recommender
-    job = Job(run, data, Path(out).expanduser(), "anything" if overwrite else "nothing")
-    return run_job(job, watching).recommender
+    plan = TrainingPlan(run, data, Path(out).expanduser(), "anything" if overwrite else "nothing")
+    return train_by_plan(plan, watching).recommender
 
 
 def resume(
@@ -75,23 +77,23 @@ def resume(
     data: Source | None = None,
     observer: Observer | None = None,
 ) -> Recommender:
-    """Go on with a training that was cut off, as if it had never stopped.
+    """Continue an interrupted training; the result is the same as without the interruption.
 
     Args:
-        folder: That the model was to be saved in.
-        epochs: End after so many in all; None for as many as there were to be.
-        data: The data frame it was trained on; None where it was a name or a path.
+        folder: Where its model was going to be saved.
+        epochs: Total number of epochs to end after; None for the number that was planned.
+        data: The data frame it was trained on; None if the data were a name or a path.
         observer: As in ``train``.
 
     Returns:
         The recommender; it is saved in ``folder``.
 
     Raises:
-        ModelError: There is nothing to go on with, or the checkpoint is damaged.
-        DataError: The data have changed, or a data frame is not given.
-        SettingsError: ``epochs`` are fewer than are done, or more than there were to be.
-        Interrupted: Training was stopped again, before its first new epoch.
+        ModelError: There is no checkpoint, or it is damaged.
+        DataError: The data have changed, or the data frame is not given.
+        SettingsError: ``epochs`` is fewer than are done, or more than were planned.
+        Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
-    job = unfinished_job(Path(folder).expanduser(), epochs=epochs, data=data)
-    watching = usual_observer(job.run.output.loss_decimals) if observer is None else observer
-    return run_job(job, watching).recommender
+    plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data)
+    watching = usual_observer(plan.run.output.loss_decimals) if observer is None else observer
+    return train_by_plan(plan, watching).recommender

@@ -1,4 +1,4 @@
-"""Training into a folder: alone there, kept after each epoch, and saved whole or not at all."""
+"""Training into a folder: locked, checkpointed after each epoch, saved completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,139 +14,160 @@ from sasrec.data.sources import load_corpus, save_events
 from sasrec.errors import DataError, Interrupted, ModelError
 from sasrec.evaluation.report import environment
 from sasrec.experiment.checkpoints import Keeper
-from sasrec.experiment.job import Job
+from sasrec.experiment.plan import TrainingPlan
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.experiment.run import Outcome, run_prepared
 from sasrec.recommender.folder import CURVE, SETTINGS, check_target, read_json
-from sasrec.system.locks import alone_at
-from sasrec.system.pictures import attempted
+from sasrec.system.locks import exclusive_lock
+from sasrec.system.pictures import draw_or_warn
 from sasrec.system.writing import remove_leftovers
 from sasrec.training.curve import draw_curve
 from sasrec.training.progress import Observer
 
 logger = logging.getLogger(__name__)
-SEVERAL = "another training writes to {}; wait for it, or choose another place with --out"
+SEVERAL = (
+    "another training is writing to {}; wait until it has finished, or choose another folder with "
+    "--out"
+)
 
 
-def run_job(job: Job, observer: Observer, fetching: Progress = lambda done, total: None) -> Outcome:
-    """Train and save a model; what is needed to go on is there until it is on the disk.
+def train_by_plan(
+    plan: TrainingPlan, observer: Observer, fetching: Progress = lambda done, total: None
+) -> Outcome:
+    """Train and save a model; until it is saved, a checkpoint allows the training to be resumed.
 
     Args:
-        job: What, and where to.
+        plan: What to train, and where to save it.
         observer: Told how training goes.
         fetching: Told how a download goes.
 
     Returns:
-        What training came to. If the user stopped it, the best weights so far are saved.
+        The trained model and its figures. If the user stopped training, the best weights so far
+        are saved.
 
     Raises:
-        SasrecError: Data, settings or the folder cannot be used, or training went wrong.
-        Interrupted: It was stopped before there was anything to save, or while nothing trained.
-    """  # by the parts
-    with _alone(job):
-        for place in (job.folder, job.checkpoint):
-            remove_leftovers(place)
-        if job.begin is None and job.checkpoint.is_file():
-            logger.warning(
-                "%s is of a training that was cut off, and is replaced after the first epoch; stop "
-                "now, and 'sasrec train --resume %s' goes on with it",
-                *(job.checkpoint, job.folder),
-            )
-        with _told_if_interrupted(job):
-            check_target(job.folder, overwrite=job.replaces != "nothing")
-            corpus = load_corpus(job.data, job.run.data, fetching)
-            _check_source(job, corpus)
-            return _trained_and_saved(job, prepare(corpus, job.run), observer)
+        SasrecError: Data, settings or the folder cannot be used, or training failed.
+        Interrupted: It was stopped before there was anything to save, or outside training.
+    """  # raised by the parts
+    with _exclusive(plan), _interrupt_explained(plan):
+        replaced = _prepared_folder(plan)
+        corpus = load_corpus(plan.data, plan.run.data, fetching)
+        _check_source(plan, replaced, corpus)
+        _save_events(plan, corpus)
+        return _trained_and_saved(plan, prepare(corpus, plan.run), observer)
 
 
-def _check_source(job: Job, corpus: Corpus) -> None:
-    """Refuse other data than those of the model to replace, or of the training to go on with.
+def _prepared_folder(plan: TrainingPlan) -> str | None:
+    """Remove what a killed training left, and refuse a folder that cannot be written.
 
-    Raises:
-        ModelError: A model of other data is there, and may not be replaced unasked.
-        DataError: The data have changed since the training was cut off.
+    Returns:
+        The data that the model to be replaced was trained on, or None if it does not matter.
     """
-    if job.replaces == "same data" and (job.folder / SETTINGS).is_file():
-        other = read_json(job.folder / SETTINGS).get("source")
-        if other != corpus.source:
-            raise ModelError(
-                f"{job.folder} holds a model trained on {other or 'a data frame'}; choose another "
-                "place with --out, or replace it with --overwrite"
-            )
-    if job.fingerprint and corpus.sequences.fingerprint() != job.fingerprint:
-        what = job.data if isinstance(job.data, str | Path) else "the data"
+    for path in (plan.folder, plan.checkpoint):
+        remove_leftovers(path)
+    if plan.begin is None and plan.checkpoint.is_file():
+        logger.warning(
+            "%s is the checkpoint of an unfinished training; it is replaced after the first "
+            "epoch. To resume that training instead, stop now and run 'sasrec train --resume %s'",
+            *(plan.checkpoint, plan.folder),
+        )
+    check_target(plan.folder, overwrite=plan.replaces != "nothing")
+    if plan.replaces != "same data" or not (plan.folder / SETTINGS).is_file():
+        return None
+    return str(read_json(plan.folder / SETTINGS).get("source") or "a data frame")
+
+
+def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> None:
+    """Refuse data that are not those of the model to replace, or of the training to resume.
+
+    Raises:
+        ModelError: The folder holds a model of other data, and overwriting was not requested.
+        DataError: The data have changed since the training was interrupted.
+    """
+    if replaced is not None and replaced != (corpus.source or "a data frame"):
+        raise ModelError(
+            f"{plan.folder} holds a model trained on {replaced}; choose another folder with "
+            "--out, or replace the model with --overwrite"
+        )
+    if plan.fingerprint and corpus.sequences.fingerprint() != plan.fingerprint:
+        what = plan.data if isinstance(plan.data, str | Path) else "the data"
         raise DataError(
-            f"{what} has changed since the training was cut off, so it cannot go on; train anew"
+            f"{what} has changed since the training was interrupted, so the training cannot be "
+            "resumed; start a new one"
         )
 
 
-def _trained_and_saved(job: Job, prepared: Prepared, observer: Observer) -> Outcome:
-    """Return what training came to, measured and saved.
+def _save_events(plan: TrainingPlan, corpus: Corpus) -> None:
+    """Write the events that are left after filtering, if the settings ask for them."""
+    output = plan.run.output
+    if output.save_dataset and plan.begin is None:  # a checkpoint must not choose where to write
+        path = save_events(corpus, Path(output.dataset_save_path or output.checkpoint_dir))
+        logger.warning("events after filtering: %s", path)
+
+
+def _trained_and_saved(plan: TrainingPlan, prepared: Prepared, observer: Observer) -> Outcome:
+    """Return the trained model and its figures, after saving them.
 
     Raises:
-        ModelError: The loss was no longer a finite number, or something cannot be written.
+        ModelError: The loss became NaN or infinite, or something cannot be written.
     """
-    output = prepared.run.output
-    if output.save_dataset and job.begin is None:  # no checkpoint says where files are written
-        path = save_events(prepared.corpus, Path(output.dataset_save_path or output.checkpoint_dir))
-        logger.warning("events after filtering: %s", path)
-    keeper = _keeper(job, prepared)
+    keeper = _keeper(plan, prepared)
     try:
-        outcome = run_prepared(prepared, observer=observer, keep=keeper, begin=job.begin)
+        outcome = run_prepared(prepared, observer=observer, keep=keeper, begin=plan.begin)
     except ModelError as error:
         good = 0 if keeper is None else keeper.good
-        raise ModelError(f"{error}{job.what_is_kept(good)}") from error
-    outcome.recommender.save(job.folder, overwrite=job.replaces != "nothing")
+        raise ModelError(f"{error}{plan.what_is_kept(good)}") from error
+    outcome.recommender.save(plan.folder, overwrite=plan.replaces != "nothing")
     if not outcome.trained.interrupted:
-        job.checkpoint.unlink(missing_ok=True)
-    _save_curve(outcome, prepared.run.evaluation.valid_metric, job.folder)
+        plan.checkpoint.unlink(missing_ok=True)
+    _save_curve(outcome, prepared.run.evaluation.valid_metric, plan.folder)
     return outcome
 
 
 def _save_curve(outcome: Outcome, watched: str, folder: Path) -> None:
     path = folder / CURVE
     path.unlink(missing_ok=True)  # of a model that was replaced
-    attempted("the training", partial(draw_curve, outcome.recommender.metrics, watched, path))
+    draw_or_warn("the training", partial(draw_curve, outcome.recommender.metrics, watched, path))
 
 
-def _keeper(job: Job, prepared: Prepared) -> Keeper | None:
-    """Return what keeps the state after each epoch, with all that is needed to go on."""
+def _keeper(plan: TrainingPlan, prepared: Prepared) -> Keeper | None:
+    """Return what saves the state after each epoch, with everything needed to resume."""
     if not prepared.run.output.keep_training:
         return None
-    named = str(job.data) if isinstance(job.data, str | Path) else ""
+    named = str(plan.data) if isinstance(plan.data, str | Path) else ""
     about = {
         "settings": prepared.run.as_json(),
         "data": prepared.corpus.source or named,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
-        "replaces": job.replaces != "nothing",
+        "replaces": plan.replaces != "nothing",
         "environment": environment(),
     }
-    return Keeper(about, job.checkpoint, job.begin)
+    return Keeper(about, plan.checkpoint, plan.begin)
 
 
 @contextmanager
-def _told_if_interrupted(job: Job) -> Iterator[None]:
-    """Say what there is if a signal comes where training itself does not wait for one.
+def _interrupt_explained(plan: TrainingPlan) -> Iterator[None]:
+    """Say what was saved if an interrupt comes while no epoch is running.
 
     Args:
-        job: Being done.
+        plan: The training.
 
     Yields:
         Nothing.
 
     Raises:
-        Interrupted: A signal came.
+        Interrupted: There was an interrupt.
     """
-    model, kept = _identity(job.folder), _identity(job.checkpoint)
+    model, checkpoint = _identity(plan.folder), _identity(plan.checkpoint)
     try:
         yield
     except KeyboardInterrupt:
-        if _identity(job.folder) != model:
-            text = f"interrupted after training; the model is saved in {job.folder}"
-        elif job.begin is not None or _identity(job.checkpoint) not in {kept, None}:
+        if _identity(plan.folder) != model:
+            text = f"interrupted after training; the model is saved in {plan.folder}"
+        elif plan.begin is not None or _identity(plan.checkpoint) not in {checkpoint, None}:
             text = (
                 "interrupted before the model was saved; 'sasrec train --resume "
-                f"{job.folder}' goes on from the last epoch"
+                f"{plan.folder}' resumes training from the last epoch"
             )
         else:
             text = "interrupted; nothing was saved"
@@ -154,36 +175,36 @@ def _told_if_interrupted(job: Job) -> Iterator[None]:
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
-    """Return what is another once a file or folder was put in the place of another."""
+    """Return numbers that change when a file or folder is replaced; None if there is none."""
     if not path.exists():
         return None
     found = path.stat()
-    written = 0 if path.is_dir() else found.st_mtime_ns  # numbers of files are used again
+    written = 0 if path.is_dir() else found.st_mtime_ns  # file systems reuse inode numbers
     return found.st_dev, found.st_ino, written
 
 
 @contextmanager
-def _alone(job: Job) -> Iterator[None]:
-    """Keep a second training from writing to the same folder.
+def _exclusive(plan: TrainingPlan) -> Iterator[None]:
+    """Prevent a second training from writing to the same folder.
 
     Args:
-        job: Whose folder.
+        plan: The training.
 
     Yields:
         Nothing.
 
     Raises:
-        ModelError: There is another training, or nothing can be written there.
+        ModelError: Another training writes there, or the folder is not writable.
     """
-    check_target(job.folder, overwrite=True)
+    check_target(plan.folder, overwrite=True)
     with ExitStack() as stack:
         try:
-            stack.enter_context(alone_at(job.folder, waits=False))
+            stack.enter_context(exclusive_lock(plan.folder, wait=False))
         except BlockingIOError as error:
-            raise ModelError(SEVERAL.format(job.folder)) from error
-        except OSError as error:  # a place that can be written to, and a lock that cannot
+            raise ModelError(SEVERAL.format(plan.folder)) from error
+        except OSError as error:  # the folder is writable, but the lock file is not
             raise ModelError(
-                f"{error.filename or job.folder}: {error.strerror or error}; remove this lock if "
-                "nobody trains there, or choose another place with --out"
+                f"{error.filename or plan.folder}: {error.strerror or error}; remove this lock if "
+                "no training is running there, or choose another folder with --out"
             ) from error
         yield

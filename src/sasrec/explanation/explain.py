@@ -20,7 +20,7 @@ from sasrec.data.sequences import Sequences
 from sasrec.errors import DataError
 from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.recommender import Recommender
-from sasrec.system.forking import compute_alone_if_forked
+from sasrec.system.forking import use_one_thread_if_forked
 
 POSITIONS = 15
 """Newest positions of the average map, as in the paper's figure 4."""
@@ -91,7 +91,7 @@ def average_attention(
     collator = Collator(sequences, with_times=model.needs_times and sequences.times is not None)
     for group in sorted_groups(windows, BATCH_POSITIONS):
         batch = collator.batch(windows.take(group)).to(device)
-        compute_alone_if_forked()
+        use_one_thread_if_forked()
         with torch.inference_mode(), recorded_attention(model) as maps:
             model.encode(batch, batch.last)
         if not maps:

@@ -10,7 +10,7 @@ import numpy as np
 
 from sasrec.errors import printable
 from sasrec.explanation.explain import AverageAttention
-from sasrec.system.pictures import drawn, new_figure, plain_texts
+from sasrec.system.pictures import new_figure, plain_texts, rendered
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def pictures_of(averages: AverageAttention | None, people: Sequence[Person]) -> 
         Name, such as ``by-distance`` or ``history-1``, to a PNG.
     """
     with plain_texts():
-        return {name: drawn(each, "png", dpi=110) for name, each in _figures(averages, people)}
+        return {name: rendered(each, "png", dpi=110) for name, each in _figures(averages, people)}
 
 
 def _figures(

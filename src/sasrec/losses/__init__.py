@@ -1,1 +1,1 @@
-"""Losses: functions from states, targets and the item table to one number."""
+"""Loss functions, which map states, targets and the item table to one number."""

@@ -1,9 +1,9 @@
-"""What a loss is, and how to add one.
+"""The interface of a loss, and how to add one.
 
-A loss is one object: it says which training settings it reads and whether it needs negatives, and
-it builds the function that training lowers. To add one, write a function, wrap it in
-``SampledLoss`` (or ``FullLoss``, for a loss over the whole catalogue), and register the object.
-From a script or a package of your own:
+A loss is an object. It states which training settings it reads and whether it needs negatives, and
+it builds the function that training minimises. To add a loss, write a function, wrap it in
+``SampledLoss`` (or ``FullLoss`` for a loss over the whole catalogue), and register the object. In
+your own script or package:
 
     import torch
     import sasrec
@@ -17,7 +17,8 @@ From a script or a package of your own:
 
     sasrec.register_loss(SampledLoss("Margin", lambda settings, n_items: margin))
 
-Inside this package the last line is a line of ``LOSSES`` in ``settings/registry.py``:
+For a loss inside this package, replace the last line by an entry of ``LOSSES`` in
+``settings/registry.py``:
 ``"Margin": "sasrec.losses.margin:MARGIN"``.
 """
 
@@ -37,17 +38,17 @@ from sasrec.losses.scores import Table, hardest
 from sasrec.settings.training import LossTraits, Sampler, TrainingSettings, no_item_vectors
 
 Objective = Callable[[Tensor, Tensor, Table], Tensor]
-"""From supervised states [P, d], their targets [P] and the item table [V, d] to the mean loss, a
-scalar (0 without positions). Where a model has no item table, the third is a function that scores
-candidates: from states [P, d] and items [P, K] to [P, K]."""
+"""Maps supervised states [P, d], their targets [P] and the item table [V, d] to the mean loss, a
+scalar (0 if there are no positions). For a model without an item table, the third argument is a
+function that scores candidates: it maps states [P, d] and items [P, K] to scores [P, K]."""
 FullFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From supervised states, targets and item vectors to the mean loss."""
+"""Maps supervised states, targets and item vectors to the mean loss."""
 SampledFunction = Callable[[Tensor, Tensor, Table, Negatives], Tensor]
-"""The same with negatives; these come fresh for each batch."""
+"""The same, with negatives as the fourth argument; each batch has new ones."""
 
 
 class Loss(LossTraits, Protocol):
-    """A loss as training needs it; ``FullLoss`` and ``SampledLoss`` are the two kinds."""
+    """The interface that training uses; ``FullLoss`` and ``SampledLoss`` implement it."""
 
     def objective(
         self,
@@ -57,16 +58,16 @@ class Loss(LossTraits, Protocol):
         device: torch.device,
         generator: torch.Generator,
     ) -> Objective:
-        """Return the function that a run lowers; whatever memory it keeps lives as long as it.
+        """Return the function that a run minimises; it may keep memory for its own lifetime.
 
         Args:
-            settings: Of the run.
+            settings: Training settings of the run.
             counts: int64 [V], training events of each item.
-            device: Where the run computes.
-            generator: Source of negatives, on that device.
+            device: The device of the run.
+            generator: Random number generator for negatives, on that device.
 
         Returns:
-            From states, targets and item table (or scorer) to a scalar.
+            A function from states, targets and item table (or scorer) to a scalar.
 
         Raises:
             SettingsError: The loss cannot be used with these data.
@@ -76,13 +77,13 @@ class Loss(LossTraits, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FullLoss:
-    """A loss that compares the target with all items; it needs item vectors and no negatives.
+    """A loss that compares the target with all items; it needs item vectors but no negatives.
 
     Attributes:
-        name: What users write for ``loss``; upper and lower case do not matter.
-        build: From the settings of a run and the number of items (padding not counted) to the
+        name: Value of the setting ``loss`` that selects it; upper and lower case do not matter.
+        build: Maps the settings of a run and the number of items (padding not counted) to a
             function of states [P, d], targets [P] and item vectors [V, d].
-        uses: Training settings that it reads and that not all losses do.
+        uses: Training settings that this loss reads and others may not.
     """
 
     name: str
@@ -91,7 +92,7 @@ class FullLoss:
 
     @property
     def sampler(self) -> Sampler | None:
-        """None, as it needs no negatives."""
+        """None, because this loss needs no negatives."""
         return None
 
     @property
@@ -107,16 +108,16 @@ class FullLoss:
         device: torch.device,
         generator: torch.Generator,
     ) -> Objective:
-        """Return the function that a run lowers.
+        """Return the function that a run minimises.
 
         Args:
-            settings: Of the run.
+            settings: Training settings of the run.
             counts: int64 [V], training events of each item.
-            device: Has no effect.
-            generator: Has no effect.
+            device: Not used.
+            generator: Not used.
 
         Returns:
-            From states, targets and item table to a scalar.
+            A function from states, targets and item table to a scalar.
         """
         return _with_item_vectors(self.build(settings, len(counts) - 1), self.name)
 
@@ -126,14 +127,14 @@ class SampledLoss:
     """A loss that compares the target with negatives.
 
     Attributes:
-        name: What users write for ``loss``; upper and lower case do not matter.
-        build: From the settings of a run and the number of items (padding not counted) to the
+        name: Value of the setting ``loss`` that selects it; upper and lower case do not matter.
+        build: Maps the settings of a run and the number of items (padding not counted) to a
             function of states [P, d], targets [P], item table (or scorer) and negatives.
-        sampler: How negatives are drawn where the settings say ``auto``.
-        uses: Training settings that it reads and that not all losses with negatives do.
-        needs_item_vectors: Whether it cannot do with a function that scores candidates.
-        is_pairwise: Whether it is -log sigmoid(score of the target - score of the negative), which
-            some models have compiled epochs for.
+        sampler: How negatives are drawn if the setting ``negatives`` is ``auto``.
+        uses: Training settings that this loss reads and other losses with negatives may not.
+        needs_item_vectors: Whether it needs item vectors; otherwise a scorer is enough.
+        is_pairwise: Whether it is -log sigmoid(score of the target - score of the negative). Some
+            models have compiled training epochs for this loss.
     """
 
     name: str
@@ -151,19 +152,19 @@ class SampledLoss:
         device: torch.device,
         generator: torch.Generator,
     ) -> Objective:
-        """Return the function that a run lowers; it draws new negatives at each call.
+        """Return the function that a run minimises; it draws new negatives at each call.
 
         Args:
-            settings: Of the run.
+            settings: Training settings of the run.
             counts: int64 [V], training events of each item.
-            device: Where negatives are drawn.
-            generator: Their source, on that device.
+            device: The device that draws negatives.
+            generator: Random number generator for negatives, on that device.
 
         Returns:
-            From states, targets and item table (or scorer) to a scalar.
+            A function from states, targets and item table (or scorer) to a scalar.
 
         Raises:
-            SettingsError: There are not two items to draw from.
+            SettingsError: Fewer than two items occur in the training data.
         """
         if (counts[1:] > 0).sum() < 2:
             raise SettingsError(
@@ -174,30 +175,30 @@ class SampledLoss:
         whole: Objective = _against_negatives(function, draw, settings)
         if self.needs_item_vectors:
             whole = _with_item_vectors(whole, self.name)
-        if self.is_pairwise and _is_one_of_its_own(settings):
+        if self.is_pairwise and _has_single_negative(settings):
             return PairObjective(whole, lambda targets: draw(targets, 1).items[:, 0])
         return whole
 
 
 @dataclass(frozen=True, slots=True)
 class PairObjective:
-    """-log sigmoid(score of the target - score of one negative), for models that do it by pairs.
+    """-log sigmoid(score of the target - score of one negative), for models that train by pairs.
 
     Attributes:
-        plain: From states, targets and item table (or scorer) to a scalar.
-        draw: From targets [P] to their negatives [P], the same draws as ``plain`` makes.
+        plain: Maps states, targets and item table (or scorer) to a scalar.
+        draw: Maps targets [P] to their negatives [P]; it draws in the same way as ``plain``.
     """
 
     plain: Objective
     draw: Callable[[Tensor], Tensor]
 
     def __call__(self, hidden: Tensor, targets: Tensor, table: Table) -> Tensor:
-        """Return what ``plain`` returns."""
+        """Return the result of ``plain``."""
         return self.plain(hidden, targets, table)
 
 
-def _is_one_of_its_own(settings: TrainingSettings) -> bool:
-    """Return whether each target has one negative, drawn for it alone and not chosen further."""
+def _has_single_negative(settings: TrainingSettings) -> bool:
+    """Return whether each target has one negative, not shared and not selected from candidates."""
     is_shared = settings.shared_negatives or settings.sampler == "in_batch"
     return settings.negative_count == 1 and not settings.negative_candidates and not is_shared
 
@@ -205,7 +206,7 @@ def _is_one_of_its_own(settings: TrainingSettings) -> bool:
 def _against_negatives(
     function: SampledFunction, draw: Draw, settings: TrainingSettings
 ) -> Objective:
-    """Return a loss that draws its negatives itself, the hardest of several if so asked for."""
+    """Return a loss that draws its negatives; with candidates, it uses the hardest of each set."""
     count, candidates = settings.negative_count, settings.negative_candidates
 
     def against_drawn(hidden: Tensor, targets: Tensor, table: Table) -> Tensor:
@@ -224,7 +225,7 @@ def _against_negatives(
 
 
 def _with_item_vectors(function: FullFunction, name: str) -> Objective:
-    """Return a loss that refuses models without item vectors."""
+    """Return a loss that raises an error for models without item vectors."""
 
     def checked(hidden: Tensor, targets: Tensor, table: Table) -> Tensor:
         if not isinstance(table, Tensor):

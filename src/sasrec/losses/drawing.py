@@ -1,4 +1,4 @@
-"""Drawing: the negatives of each batch, and how often each of them was to be expected."""
+"""Draw the negatives of each batch, with the expected number of times each one is drawn."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from sasrec.data.batches.negatives import popularity, shared_popularity, shared_uniform, uniform
 from sasrec.settings.training import TrainingSettings
-from sasrec.system.processes import my_place
+from sasrec.system.processes import process_info
 
 
 class Negatives(NamedTuple):
-    """What targets are set against.
+    """Negatives and their expected counts.
 
     Attributes:
-        items: int64 [P, K], drawn for each target, or [K], one set shared by all.
-        log_expected: Logarithm of how often each is expected to be drawn, of the same shape or a
-            number.
+        items: int64 [P, K], drawn for each target, or [K], one set shared by all targets.
+        log_expected: Logarithm of the expected number of times that each one is drawn; either of
+            the shape of ``items`` or one number.
     """
 
     items: Tensor
@@ -29,20 +29,20 @@ class Negatives(NamedTuple):
 
 
 Draw = Callable[[Tensor, int], Negatives]
-"""From targets [P] and a count K to their negatives."""
+"""Maps targets [P] and the number of negatives K to the negatives."""
 
 
 def negatives_generator(settings: TrainingSettings, device: torch.device) -> torch.Generator:
-    """Return the source of a run's negatives; each process has random numbers of its own.
+    """Return the random number generator for negatives; each process has a different seed.
 
     Args:
-        settings: The seed.
-        device: Where negatives are drawn.
+        settings: Training settings, which hold the seed.
+        device: The device that draws negatives.
 
     Returns:
         The generator.
     """
-    return torch.Generator(device).manual_seed(settings.seed + my_place().rank)
+    return torch.Generator(device).manual_seed(settings.seed + process_info().rank)
 
 
 def negative_sampler(
@@ -52,16 +52,16 @@ def negative_sampler(
     device: torch.device,
     generator: torch.Generator,
 ) -> Draw:
-    """Return how negatives are drawn.
+    """Return a function that draws negatives.
 
     Args:
-        settings: The distribution, and whether a batch shares its negatives.
+        settings: Training settings: the distribution, and whether a batch shares its negatives.
         counts: int64 [V], training events of each item.
-        device: Where to draw.
-        generator: Source of the draws, there.
+        device: The device that draws negatives.
+        generator: Random number generator on that device.
 
     Returns:
-        The sampler.
+        The function.
     """
     n_items = len(counts) - 1
     alpha = 1.0 if settings.sampler == "in_batch" else settings.negative_alpha

@@ -1,15 +1,17 @@
-"""Softmax cross-entropy over the whole catalogue: written plainly, and in pieces.
+"""Softmax cross-entropy over the whole catalogue: a plain version and one that saves memory.
 
     loss = mean over positions of  logsumexp_v(hidden . table[v]) - hidden . table[target]
 
-The row of padding, number 0, is part of the sum, as in RecBole.
+The padding row, number 0, is part of the sum, as in RecBole.
 
-In pieces, with e = exp(hidden . table[v]) and Z its sum over the items, the gradients are
+The second version works on some positions at a time. With e = exp(hidden . table[v]) and Z its sum
+over the items, the gradients of one position's loss are
 
     d loss / d hidden   = (e @ table) / Z - table[target]
-    d loss / d table    = e.T @ (hidden / Z) - (hidden added up by target)
+    d loss / d table    = e.T @ (hidden / Z) - (hidden summed by target)
 
-so that e is written once, divided nowhere, and both targets' parts stay out of the large matrix.
+so the large matrix e is written once and never divided by Z, and the terms of the targets are
+computed separately.
 """
 
 from __future__ import annotations
@@ -28,26 +30,29 @@ from sasrec.losses.workspace import Workspace
 from sasrec.settings.training import TrainingSettings
 
 SAFE_SUM = 1e30
-"""Exponentials that add up to less than this, and to more than one part of it, are neither near
-overflow nor near underflow; only else must the largest score be subtracted first."""
+"""Sums of exponentials between 1e-30 and 1e30 are safe from overflow and underflow; otherwise the
+row maximum is subtracted first."""
 KEPT_BYTES = 2**24
-"""Size of the exponentials of a piece of positions and all items: about what the caches hold."""
+"""Size of the exponentials of one piece (some positions, all items); about the size of the caches.
+"""
 FEWEST = 512
-"""Positions in a piece even if their exponentials take more than that: each piece adds to the whole
-gradient of the table, which would take longer than reading the exponentials from memory."""
+"""Fewest positions in a piece, even if their exponentials take more than ``KEPT_BYTES``. Each piece
+adds to the whole gradient of the table; with smaller pieces this would take longer than reading the
+exponentials from memory."""
 GPU_BYTES = 2**30
-"""The same on a GPU, which wants few large products and has memory for them."""
+"""``KEPT_BYTES`` for a GPU, where few large products are faster and memory is sufficient."""
 GPU_PLAIN_BYTES = 2**24
-"""Scores that are no larger are held as a whole on a GPU: there each call costs more than they."""
+"""On a GPU, the plain version is used if all scores take at most this size, because then the cost
+of the calls outweighs the saving."""
 CHUNK_BYTES = 2**23
-"""Size of the exponentials computed at a time."""
+"""Size of the exponentials of one chunk (the positions of a piece, some items)."""
 ROUND = 64
-"""Pieces hold a multiple of so many positions. For each new shape the library behind bfloat16
-products on a CPU prepares a kernel, which takes longer than the product itself."""
+"""The number of positions in a piece is a multiple of this. On a CPU, the library for bfloat16
+products prepares a kernel for each new shape, which takes longer than the product itself."""
 
 
 def softmax_cross_entropy_plain(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
-    """Return the mean loss, all logits at once: easy to read, hungry for memory.
+    """Return the mean loss; simple code that holds all logits in memory at once.
 
     Args:
         hidden: float [P, d], supervised states only.
@@ -63,18 +68,18 @@ def softmax_cross_entropy_plain(hidden: Tensor, targets: Tensor, table: Tensor) 
 def softmax_cross_entropy(
     hidden: Tensor, targets: Tensor, table: Tensor, *, workspace: Workspace | None = None
 ) -> Tensor:
-    """Return the same as ``softmax_cross_entropy_plain`` without ever holding all logits.
+    """Return the same as ``softmax_cross_entropy_plain`` without holding all logits in memory.
 
-    Positions are taken in pieces; each computes its part of the loss and, in the same pass, of
-    both gradients. Inside CPU or GPU autocast the products are taken in its type. A compiled kernel
-    does it where there is one for the processor.
+    The positions are divided into pieces. Each piece computes its part of the loss and, in the same
+    pass, its part of both gradients. Inside autocast, matrix products use autocast's type. If there
+    is a compiled kernel for the processor, it does the work.
 
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed, 1 to V - 1.
         table: float [V, d], item vectors.
-        workspace: Memory to work in, for whoever calls again and again; None allocates and frees
-            it, which takes longer than the arithmetic.
+        workspace: Working memory, for repeated calls; None allocates and frees it at each call,
+            which takes longer than the arithmetic.
 
     Returns:
         A float32 scalar (float64 for float64 input); 0 if there are no positions.
@@ -92,7 +97,7 @@ def softmax_cross_entropy(
 def smoothed(loss: Tensor, hidden: Tensor, targets: Tensor, table: Tensor, share: float) -> Tensor:
     """Return softmax cross-entropy against smoothed labels (Szegedy et al. 2016, arXiv:1512.00567).
 
-    The label gives ``share`` evenly to all items and the rest to the target, so that
+    The label distributes ``share`` evenly over all items and gives the rest to the target, so that
 
         smoothed = loss + share x mean over positions of  hidden . (table[target] - mean(table))
 
@@ -101,7 +106,7 @@ def smoothed(loss: Tensor, hidden: Tensor, targets: Tensor, table: Tensor, share
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
         table: float [V, d], item vectors.
-        share: 0 to below 1.
+        share: From 0 to less than 1.
 
     Returns:
         A scalar.
@@ -133,9 +138,9 @@ class _SoftmaxInPieces(torch.autograd.Function):
                 if found is not None:
                     ctx.save_for_backward(*found[1:])
                     return hidden.new_tensor(found[0] / ctx.count)
-            goals = table.index_select(0, targets)
-            total = -(hidden * goals).sum()
-            hidden_grad, table_grad = -goals, torch.zeros_like(table)
+            target_vectors = table.index_select(0, targets)
+            total = -(hidden * target_vectors).sum()
+            hidden_grad, table_grad = -target_vectors, torch.zeros_like(table)
             if wants_gradient:
                 table_grad.index_add_(0, targets, hidden, alpha=-1)
             items = table.to(dtype)
@@ -147,7 +152,7 @@ class _SoftmaxInPieces(torch.autograd.Function):
                     items,
                     (hidden_grad[piece], table_grad) if wants_gradient else None,
                     workspace=workspace,
-                    # On a GPU we do not wait to see whether it is needed.
+                    # On a GPU, checking whether this is needed would force a synchronisation.
                     subtract=hidden.device.type != "cpu",
                 )
         ctx.save_for_backward(hidden_grad, table_grad)
@@ -170,21 +175,23 @@ def _one_piece(
     workspace: Workspace,
     subtract: bool,
 ) -> Tensor:
-    """Return the sum of log Z over some positions, and add to both gradients.
+    """Return the sum of log Z over the positions of a piece, and add to both gradients.
 
     Args:
         hidden: float [p, d], in full precision.
-        items: float [V, d], in the precision of products.
-        gradients: Of these positions [p, d] and of the table [V, d], added to in place; or None.
+        items: float [V, d], in the precision of matrix products.
+        gradients: Gradients of these positions [p, d] and of the table [V, d], which are added to
+            in place; or None.
         workspace: Memory for the exponentials.
-        subtract: Subtract each position's largest score first; without, this is done if it turns
-            out to be needed.
+        subtract: Subtract each position's largest score first; if False, this is done only if
+            the sums turn out to be outside the safe range.
 
     Returns:
         A scalar.
     """
     wide, dtype = hidden.dtype, items.dtype
-    # Filled up, so that every product has a shape met before; zeros have Z = V and weigh nothing.
+    # Add zero rows, so that products have few different shapes; zero rows have Z = V and add
+    # nothing to the gradients.
     rows = F.pad(hidden, (0, 0, 0, -len(hidden) % ROUND))
     narrow = rows.to(dtype)
     chunks = _item_chunks(len(rows), items)
@@ -198,7 +205,7 @@ def _one_piece(
         else:
             scores -= largest[:, None]
         scores.exp_()
-        normaliser += scores.sum(1)  # each chunk's sum has the precision of products
+        normaliser += scores.sum(1)  # the sum of a chunk has the precision of matrix products
         if gradients is not None:
             mixed += scores @ chunk
     if not subtract and not 1 / SAFE_SUM < normaliser.min() <= normaliser.max() < SAFE_SUM:
@@ -218,30 +225,30 @@ def _one_piece(
 def _space_for(n_rows: int, chunks: tuple[Tensor, ...], workspace: Workspace) -> list[Tensor]:
     """Return memory for the exponentials of each chunk, [p, v] each.
 
-    Each row begins at a multiple of ``ROUND`` values, where products are written up to three times
-    as fast. What lies between the rows is zero: products in bfloat16 read a row to a round number
-    of values and multiply what is too much with zero, which leaves infinity and NaN.
+    Each row starts at a multiple of ``ROUND`` values; products are written up to three times as
+    fast there. The values between rows are set to zero: bfloat16 products read rows up to a round
+    number of values and multiply the surplus by zero, which for infinity and NaN gives NaN.
     """
     widths = [-(-len(chunk) // ROUND) * ROUND for chunk in chunks]
     kept = workspace.take(n_rows * sum(widths), chunks[0].dtype, chunks[0].device)
-    room = []
+    spaces = []
     for part, chunk in zip(torch.split(kept, [n_rows * w for w in widths]), chunks, strict=True):
         rows = part.view(n_rows, -1)
         rows[:, len(chunk) :] = 0
-        room.append(rows[:, : len(chunk)])
-    return room
+        spaces.append(rows[:, : len(chunk)])
+    return spaces
 
 
 def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], scores: list[Tensor]) -> Tensor:
-    """Return each position's largest score, [p] in the precision of products.
+    """Return each position's largest score, [p] in the precision of matrix products.
 
     Args:
         rows: [p, d].
         chunks: Item vectors [v, d] each.
-        scores: Filled with the scores [p, v] of each chunk.
+        scores: Memory [p, v] for each chunk, which is filled with its scores.
 
     Returns:
-        The largest of them all.
+        The maximum over all chunks.
     """
     for chunk, part in zip(chunks, scores, strict=True):
         torch.mm(rows, chunk.T, out=part)
@@ -249,14 +256,14 @@ def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], scores: list[Tenso
 
 
 def _piece_size(n_positions: int, n_items: int, dtype: torch.dtype, device: torch.device) -> int:
-    """Return the positions of a piece: a multiple of ``ROUND`` that are taken together."""
+    """Return the number of positions in a piece, a multiple of ``ROUND``."""
     at_once = KEPT_BYTES if device.type == "cpu" else GPU_BYTES
     fitting = max(FEWEST, at_once // (dtype.itemsize * n_items)) // ROUND * ROUND
     return max(ROUND, min(fitting, -(-n_positions // ROUND) * ROUND))
 
 
 def _item_chunks(n_rows: int, items: Tensor) -> tuple[Tensor, ...]:
-    """Return the item vectors in chunks whose exponentials are computed together."""
+    """Return the item vectors in chunks; exponentials are computed one chunk at a time."""
     if items.device.type != "cpu":
         return (items,)
     fitting = CHUNK_BYTES // (items.dtype.itemsize * n_rows) // ROUND * ROUND
@@ -264,7 +271,7 @@ def _item_chunks(n_rows: int, items: Tensor) -> tuple[Tensor, ...]:
 
 
 def _cross_entropy(settings: TrainingSettings, n_items: int) -> FullFunction:
-    """Return cross-entropy as the settings want it; its workspace lives as long as it does."""
+    """Return cross-entropy for these settings; the function keeps a workspace for its lifetime."""
     share, workspace = settings.label_smoothing, Workspace()
 
     def plain(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:

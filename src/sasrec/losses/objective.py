@@ -1,4 +1,4 @@
-"""The objective of a run: what it lowers, as its settings say."""
+"""Build the objective of a run, which is the function that training minimises."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def training_loss(
     device: torch.device,
     generator: torch.Generator | None = None,
 ) -> Objective:
-    """Return the loss a run lowers, with negatives drawn where it needs them.
+    """Return the loss that a run minimises; it draws negatives if the loss needs them.
 
     Args:
-        settings: The loss by name, how negatives are drawn, and the seed.
+        settings: Training settings: name of the loss, how negatives are drawn, and the seed.
         counts: int64 [V], training events of each item.
-        device: Where negatives are drawn.
-        generator: Their source; None makes one of the seed.
+        device: The device that draws negatives.
+        generator: Random number generator for negatives; None creates one from the seed.
 
     Returns:
-        From states, targets and item table (or scorer) to a scalar.
+        A function from states, targets and item table (or scorer) to a scalar.
 
     Raises:
         SettingsError: The loss cannot be used with these data.
-    """  # by the loss
+    """  # raised by loss.objective
     loss: Loss = LOSSES[settings.loss]
     source = negatives_generator(settings, device) if generator is None else generator
     return loss.objective(settings, counts=counts, device=device, generator=source)

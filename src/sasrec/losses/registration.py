@@ -1,4 +1,4 @@
-"""Registration: a loss from outside is checked and takes its place beside the built-in ones."""
+"""Check and register losses that are defined outside this package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sasrec.settings.training import TrainingSettings
 
 
 def register_loss(loss: FullLoss | SampledLoss) -> FullLoss | SampledLoss:
-    """Make a loss known by its name, so that ``loss=NAME`` chooses it.
+    """Register a loss under its name, so that ``loss=NAME`` selects it.
 
     Args:
         loss: A ``FullLoss`` or ``SampledLoss``.
@@ -18,7 +18,7 @@ def register_loss(loss: FullLoss | SampledLoss) -> FullLoss | SampledLoss:
         The loss.
 
     Raises:
-        SettingsError: The loss lacks something, or its name is taken.
+        SettingsError: The loss is invalid, or its name is already taken.
     """
     check_loss(loss, getattr(loss, "name", repr(loss)))
     LOSSES.add(loss.name, loss, loss.build.__module__)
@@ -26,28 +26,36 @@ def register_loss(loss: FullLoss | SampledLoss) -> FullLoss | SampledLoss:
 
 
 def check_loss(loss: object, name: str) -> None:
-    """Refuse what is no loss the package can work with.
+    """Raise an error if an object is not a valid loss.
 
     Args:
-        loss: What is to be registered.
-        name: The name it is to have.
+        loss: The object to be registered.
+        name: The name to register it under.
 
     Raises:
-        SettingsError: Something does not fit.
+        SettingsError: The object is not a valid loss, or has another name.
     """
     if not isinstance(loss, FullLoss | SampledLoss):
         raise SettingsError(
-            f"{name} is no loss: wrap the function in sasrec.SampledLoss (sasrec.FullLoss for a "
+            f"{name} is not a loss; wrap the function in sasrec.SampledLoss (sasrec.FullLoss for a "
             "loss over the whole catalogue)"
         )
     if name != loss.name:
-        raise SettingsError(f"the name {name!r} is not that of the loss, {loss.name!r}; use one")
+        raise SettingsError(
+            f"the loss is registered as {name!r}, but its name is {loss.name!r}; use the same name"
+        )
     if not loss.name.isidentifier():
-        raise SettingsError(f"{name!r} is no name for a loss; use letters, digits and _")
+        raise SettingsError(
+            f"{name!r} cannot be the name of a loss; use letters, digits and _, not starting with "
+            "a digit"
+        )
     if not callable(loss.build):
         raise SettingsError(
-            f"loss {name}: build is no function of (settings, n_items) that returns the loss"
+            f"loss {name}: build is not a function; it must take (settings, n_items) and return "
+            "the loss function"
         )
     unknown = sorted(loss.uses - TrainingSettings.model_fields.keys())
     if unknown:
-        raise SettingsError(f"loss {name} uses {unknown[0]!r}, which is no setting of training")
+        raise SettingsError(
+            f"loss {name} uses {unknown[0]!r}, which is not a training setting; remove it from uses"
+        )

@@ -1,12 +1,12 @@
-"""Losses that set the target against sampled negatives instead of the whole catalogue.
+"""Losses that compare the target with sampled negatives instead of the whole catalogue.
 
 All take states [P, d], targets [P], the item table [V, d], and negatives: int64 [P, K], drawn for
-each position, or [K], one set shared by all. A shared set may hold a position's own target; that
-pair then counts for nothing. Scores are products of states and item vectors; s+ is the target's
-score, s- that of a negative. Without positions every loss is 0.
+each position, or [K], one set shared by all. If a shared set contains a position's own target, that
+pair is ignored. Scores are dot products of states and item vectors; s+ is the score of the target,
+s- that of a negative. If there are no positions, every loss is 0.
 
-Where scores are no products, ``table`` is a function that scores candidates: from states [P, d] and
-items [P, K] to [P, K].
+For models that do not score by dot product, ``table`` is a function that scores candidates: it maps
+states [P, d] and items [P, K] to scores [P, K].
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sasrec.settings.training import TrainingSettings
 
 
 def bpr(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -> Tensor:
-    """Return Bayesian personalised ranking's loss (Rendle et al. 2009, arXiv:1205.2618).
+    """Return the Bayesian personalised ranking loss (Rendle et al. 2009, arXiv:1205.2618).
 
     loss = mean over positions and negatives of  -log sigmoid(s+ - s-).
 
@@ -66,7 +66,7 @@ def gbce(
     loss = mean over positions of
            sum over negatives of -log(1 - sigmoid(s-)), and -beta log sigmoid(s+)
 
-    This is theirs without the factor 1 / (K + 1), which a step of Adam does not feel.
+    The paper has a factor 1 / (K + 1), left out here because it does not change a step of Adam.
 
     Args:
         hidden: float [P, d], supervised states only.
@@ -84,12 +84,12 @@ def gbce(
 
 
 def gbce_beta(*, negatives: int, n_items: int, calibration: float) -> float:
-    """Return the power of the positive's probability that gSASRec takes.
+    """Return beta, the exponent that gSASRec applies to the probability of the target.
 
     beta = alpha (t (1 - 1/alpha) + 1/alpha) = 1 - t (1 - alpha) with alpha = K / (V - 1).
 
     Args:
-        negatives: K, drawn for a target.
+        negatives: K, the number of negatives of a target.
         n_items: Items in the catalogue.
         calibration: t, from 0 (plain binary cross-entropy) to 1 (probabilities fully calibrated).
 
@@ -108,19 +108,20 @@ def sampled_softmax(
     *,
     log_expected: Tensor | float = 0.0,
 ) -> Tensor:
-    """Return softmax cross-entropy over the target and its negatives, corrected for how these came.
+    """Return softmax cross-entropy over the target and its negatives, with the logQ correction.
 
     loss = mean over positions of  log(exp(s+) + sum over negatives of exp(s- - log(K q))) - s+,
-    where q is the probability with which that negative is drawn. The sum is then an unbiased
-    estimate of the sum over all items but the target (Bengio & Senecal 2008). The target itself is
-    not drawn but certain, so it is not corrected (Khrylchenko et al. 2025, arXiv:2507.09331).
+    where q is the probability of drawing that negative. The sum is then an unbiased estimate of
+    the sum over all items except the target (Bengio & Senecal 2008). The target is always included
+    and never drawn, so its score is not corrected (Khrylchenko et al. 2025, arXiv:2507.09331).
 
     Args:
         hidden: float [P, d], supervised states only.
         targets: int64 [P], the items that followed.
         table: float [V, d], item vectors; or a scorer.
         negatives: int64 [P, K] or [K].
-        log_expected: log(K q) of each negative, of their shape or a number; 0 corrects nothing.
+        log_expected: log(K q) of each negative, in their shape or one number; 0 turns the
+            correction off.
 
     Returns:
         A scalar.
@@ -149,11 +150,11 @@ def bpr_max(
         A scalar.
     """
     positive, negative = pair_scores(hidden, targets, table, negatives)
-    counts, negative = _counting(negative)
+    is_valid, negative = _without_invalid(negative)
     logarithms, finite = negative.log_softmax(1), _finite_scores(negative)
     ahead = (logarithms + F.logsigmoid(positive[:, None] - finite)).logsumexp(1)
     regular = (logarithms.exp() * finite.square()).sum(1)
-    total = torch.where(counts, penalty * regular - ahead, 0.0)
+    total = torch.where(is_valid, penalty * regular - ahead, 0.0)
     return total.sum() / max(len(targets), 1)
 
 
@@ -173,32 +174,33 @@ def top1_max(hidden: Tensor, targets: Tensor, table: Table, negatives: Tensor) -
         A scalar.
     """
     positive, negative = pair_scores(hidden, targets, table, negatives)
-    counts, negative = _counting(negative)
+    is_valid, negative = _without_invalid(negative)
     finite = _finite_scores(negative)
     worse = torch.sigmoid(finite - positive[:, None]) + torch.sigmoid(finite.square())
-    total = torch.where(counts, (negative.softmax(1) * worse).sum(1), 0.0)
+    total = torch.where(is_valid, (negative.softmax(1) * worse).sum(1), 0.0)
     return total.sum() / max(len(targets), 1)
 
 
-def _counting(negative: Tensor) -> tuple[Tensor, Tensor]:
-    """Return which positions have a negative that is not their target, and scores without holes.
+def _without_invalid(negative: Tensor) -> tuple[Tensor, Tensor]:
+    """Return which positions have a valid negative, and scores with the other positions set to 0.
 
-    The scores [P, K] of the other positions become 0: a softmax over nothing has no gradient, and
-    ``where`` behind it would not keep NaN from the weights.
+    A negative is valid if it is not the target. If a position has none, all its scores [P, K] are
+    minus infinity, and the gradient of their softmax is NaN. Applying ``where`` after the softmax
+    would not keep NaN out of the weights.
     """
-    counts = (negative != -torch.inf).any(1)  # NaN counts, so that the loss tells of it
-    return counts, negative.masked_fill(~counts[:, None], 0.0)
+    is_valid = (negative != -torch.inf).any(1)  # True for NaN, so that the loss becomes NaN
+    return is_valid, negative.masked_fill(~is_valid[:, None], 0.0)
 
 
 def _finite_scores(negative: Tensor) -> Tensor:
-    """Return 0 for negatives that do not count, whose weight is 0 too."""
+    """Return the scores with 0 for ignored negatives (minus infinity), whose weight is 0 too."""
     return negative.masked_fill(negative == -torch.inf, 0.0)
 
 
 def _against_items(
     function: Callable[[Tensor, Tensor, Table, Tensor], Tensor],
 ) -> Callable[[TrainingSettings, int], SampledFunction]:
-    """Return what builds a loss that reads no settings and only the items of its negatives."""
+    """Return a builder for a loss that reads no settings and uses only the negatives' items."""
 
     def loss(hidden: Tensor, targets: Tensor, table: Table, negatives: Negatives) -> Tensor:
         return function(hidden, targets, table, negatives.items)

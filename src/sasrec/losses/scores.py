@@ -1,4 +1,4 @@
-"""Scores of targets and of their negatives, which every loss with negatives begins with."""
+"""Scores of targets and negatives, which every loss with negatives needs."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 from sasrec.kernels.lookup import rows_of
 
 Table = Tensor | Callable[[Tensor, Tensor], Tensor]
-"""Item vectors [V, d], or how candidates are scored without them."""
+"""Item vectors [V, d], or a function that scores candidates without them."""
 WHOLE_ROWS = 32
-"""Own negatives are looked up among the scores of the whole catalogue if that holds at most so many
-items to each of them: a product is faster than gathering vectors."""
+"""If the catalogue has at most this many items per negative of a position, score the whole
+catalogue and select the negatives' scores: one matrix product is faster than gathering vectors."""
 
 
 def pair_scores(
@@ -50,7 +50,7 @@ def pair_scores(
 
 @torch.no_grad()
 def hardest(hidden: Tensor, table: Table, candidates: Tensor) -> Tensor:
-    """Return which of each set of candidates scores highest: a dynamic negative.
+    """Return the candidate with the highest score in each set (dynamic negative sampling).
 
     Args:
         hidden: float [P, d], states.
@@ -58,7 +58,7 @@ def hardest(hidden: Tensor, table: Table, candidates: Tensor) -> Tensor:
         candidates: int64 [P, K, C], item numbers.
 
     Returns:
-        int64 [P, K, 1], its place in the set.
+        int64 [P, K, 1], its index in the set, from 0.
     """
     if isinstance(table, Tensor):
         scores = (hidden[:, None, None, :] * table[candidates]).sum(-1)  # [P, K, C]

@@ -1,4 +1,4 @@
-"""Working memory that lasts from one call to the next, and no longer than its owner."""
+"""Working memory that is reused from one call to the next."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from torch import Tensor
 
 
 class Workspace:
-    """Vectors to write into, the same memory at every call; not for several threads at a time.
+    """Provides vectors that share the same memory at every call; it is not thread-safe.
 
-    Fresh memory is handed out as empty pages by the operating system, and filling a step's logits
-    into such pages takes longer than the arithmetic (15 ms against 5 ms for 2,048 x 1,683). The
-    memory is given back when the workspace is no longer referenced.
+    The operating system provides new memory as empty pages. Writing a step's logits into new pages
+    takes longer than the arithmetic (15 ms against 5 ms for 2,048 x 1,683). The memory is freed
+    when the workspace is no longer referenced.
     """
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Create an empty workspace."""
         self._kept: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def take(self, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """Return a vector to write into; it holds whatever the last user left.
+        """Return a vector to write into; its initial content is arbitrary.
 
         Args:
-            size: Elements.
-            dtype: Of the vector.
-            device: Of the vector.
+            size: Number of elements.
+            dtype: Type of the elements.
+            device: Device of the vector.
 
         Returns:
-            [size], memory that the next call with the same type and device returns again.
+            [size]; the next call with the same type and device returns the same memory.
         """
         key = dtype, device
         if key not in self._kept or len(self._kept[key]) < size:
-            self._kept.pop(key, None)  # the smaller one first, so that there are never both
-            with torch.inference_mode(False):  # else it could not be written to outside of it
+            self._kept.pop(key, None)  # free the smaller one first, to never hold both
+            with torch.inference_mode(False):  # an inference tensor cannot be used in training
                 self._kept[key] = torch.empty(size, dtype=dtype, device=device)
         return self._kept[key][:size]
 
     @property
     def bytes(self) -> int:
-        """How much memory is kept."""
+        """Size of the memory in bytes."""
         return sum(each.nbytes for each in self._kept.values())

@@ -1,1 +1,1 @@
-"""Models: each turns a batch of histories into one state a position, and states into scores."""
+"""Models, which map a batch of histories to one state per position, and states to scores."""

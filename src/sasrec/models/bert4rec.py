@@ -1,14 +1,15 @@
-"""BERT4Rec: a bidirectional encoder that fills gaps (Sun et al. 2019, arXiv:1904.06690).
+"""BERT4Rec: a bidirectional encoder for masked events (Sun et al. 2019, arXiv:1904.06690).
 
-In training some events are replaced by a mask and must be told from those before and behind them;
-to predict what comes next, a mask is appended to the history.
+In training, some events are replaced by a mask item, and the model predicts them from the events
+before and after. To predict the next item, a mask is appended to the history.
 
     h     = Norm(Dropout(E[item] + P[position])), then blocks without a causal mask
     state = Norm(gelu(W h_mask + b))
     score = state . E[item] + bias[item]
 
-The form is RecBole's. A state is computed from a history of its own, so that asking at many
-positions of a window costs as many passes; training asks at masked ones only.
+The architecture is RecBole's. Outside training, the state at a position is computed from a separate
+copy of the history up to it, so states at n positions cost n passes. Training computes states at
+masked positions only, in one pass.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block
 from sasrec.models.parts.dropout import Dropout
 from sasrec.models.parts.feed_forward import FeedForward
-from sasrec.models.parts.layers import layout_of, narrowed
+from sasrec.models.parts.layers import layout_of, to_autocast_type
 from sasrec.settings.fields import Activation, Settings, check_heads
 
 
 class BERT4RecSettings(Settings):
-    """Size of the network and how it is masked; names and defaults are RecBole's."""
+    """Size of the network, and how events are masked; names and defaults are RecBole's."""
 
     hidden_size: int = Field(64, ge=1, le=65_536)
     """Width of item vectors and hidden states."""
     inner_size: int = Field(256, ge=1, le=1_048_576)
-    """Width of the feed-forward layer's inside."""
+    """Width of the feed-forward layer's hidden layer."""
     n_layers: int = Field(2, ge=1, le=1_000)
     """Number of transformer blocks."""
     n_heads: int = Field(2, ge=1, le=65_536)
@@ -49,13 +50,13 @@ class BERT4RecSettings(Settings):
     hidden_act: Activation = "gelu"
     """Activation inside the feed-forward layer."""
     layer_norm_eps: float = Field(1e-12, ge=0, allow_inf_nan=False)
-    """Added to the variance in normalisation."""
+    """Number added to the variance in normalisation."""
     initializer_range: float = Field(0.02, gt=0, allow_inf_nan=False)
     """Standard deviation of the initial weights."""
     mask_ratio: float = Field(0.2, gt=0, lt=1)
     """Share of events that are masked in training."""
     ft_ratio: float = Field(0.5, ge=0, le=1)
-    """Share of windows in which only the last event is masked, as when predicting."""
+    """Share of windows in which only the last event is masked, as in prediction."""
 
     @model_validator(mode="after")
     def _heads_share_width(self) -> BERT4RecSettings:
@@ -64,16 +65,16 @@ class BERT4RecSettings(Settings):
 
 
 class BERT4Rec(NextItemModel):
-    """The network."""
+    """The BERT4Rec network."""
 
     Settings = BERT4RecSettings
 
     def __init__(self, settings: BERT4RecSettings, catalogue: Catalogue) -> None:
-        """Make the network with random weights from torch's default generator.
+        """Create the network with random weights from PyTorch's default generator.
 
         Args:
             settings: Size and masking.
-            catalogue: How many items there are, and the longest history; a mask comes behind it.
+            catalogue: Number of items, and longest history; the mask is appended to the history.
         """
         super().__init__()
         width, eps = settings.hidden_size, settings.layer_norm_eps
@@ -96,14 +97,14 @@ class BERT4Rec(NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """Item vectors with their biases as a last column, [V, d + 1]; the mask is none of them."""
+        """Item vectors with their biases as the last column, [V, d + 1], without the mask item."""
         return torch.cat([self.item_embedding.weight[: self.mask], self.bias[:, None]], dim=1)
 
     def prepare(self, batch: Batch) -> Batch:
-        """Return the windows with what follows them, some events masked and these the targets.
+        """Return the windows extended by their last target, with some events masked as targets.
 
         Args:
-            batch: As cut from the data.
+            batch: Windows of the training data.
 
         Returns:
             A batch without padding.
@@ -121,22 +122,22 @@ class BERT4Rec(NextItemModel):
         )
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the state at masked events while training; after each event, or some, otherwise.
+        """Return the state at given positions: of the event itself in training, otherwise after it.
 
         Args:
-            batch: Windows no longer than ``max_history``; while training from ``prepare``.
-            at: int64 [S], the positions wanted; None wants all.
+            batch: Windows no longer than ``max_history``; in training, a batch from ``prepare``.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d + 1], or [S, d + 1]; the last column is 1, for the items' biases.
         """
         if not self.training:
-            batch = self._asked(batch, at)
+            batch = self._masked_histories(batch, at)
             at = batch.last
         layout = layout_of(batch)
         items: Tensor = self.item_embedding(batch.items)
         embedded = layout.add_by_position(items, self.position_embedding.weight)
-        hidden: Tensor = narrowed(self.dropout(self.norm(embedded)))
+        hidden: Tensor = to_autocast_type(self.dropout(self.norm(embedded)))
         *lower, last = self.blocks
         for block in lower:
             hidden = block(hidden, layout)
@@ -144,18 +145,18 @@ class BERT4Rec(NextItemModel):
         state = self.transform_norm(F.gelu(self.transform(hidden)))
         return F.pad(state, (0, 1), value=1.0)
 
-    def _asked(self, batch: Batch, at: Tensor | None) -> Batch:
-        """Return for each position the history up to it as a window, a mask behind."""
+    def _masked_histories(self, batch: Batch, at: Tensor | None) -> Batch:
+        """Return one window for each position: the history up to it, followed by a mask."""
         device = batch.items.device
         ends = torch.arange(len(batch.items), device=device) if at is None else at
         window = torch.searchsorted(batch.offsets, ends, right=True) - 1
-        begins = batch.offsets[window]
-        lengths = ends - begins + 2
+        starts = batch.offsets[window]
+        lengths = ends - starts + 2
         offsets = F.pad(lengths.cumsum(0), (1, 0))
         total = int(offsets[-1])
-        shifts = torch.repeat_interleave(begins - offsets[:-1], lengths, output_size=total)
-        places = torch.arange(total, device=device) + shifts
-        items = batch.items[places.clamp(max=len(batch.items) - 1)]
+        shifts = torch.repeat_interleave(starts - offsets[:-1], lengths, output_size=total)
+        indices = torch.arange(total, device=device) + shifts
+        items = batch.items[indices.clamp(max=len(batch.items) - 1)]
         items[offsets[1:] - 1] = self.mask
         return Batch(
             items=items,
@@ -168,16 +169,16 @@ class BERT4Rec(NextItemModel):
 
 
 def _with_last_targets(batch: Batch) -> Batch:
-    """Return the windows without padding, each with the target of its last event behind it."""
+    """Return the windows without padding, each followed by the target of its last event."""
     lengths = batch.lengths
-    filled = lengths > 0  # whole windows may be padding
-    lengths, begins, users = lengths[filled], batch.offsets[:-1][filled], batch.users[filled]
+    filled = lengths > 0  # some windows may consist of padding only
+    lengths, starts, users = lengths[filled], batch.offsets[:-1][filled], batch.users[filled]
     offsets = F.pad((lengths + 1).cumsum(0), (1, 0))
     total = int(offsets[-1])
-    shifts = torch.repeat_interleave(begins - offsets[:-1], lengths + 1, output_size=total)
-    places = torch.arange(total, device=batch.items.device) + shifts
-    items = batch.items[places.clamp(max=len(batch.items) - 1)]
-    items[offsets[1:] - 1] = batch.targets[begins + lengths - 1]
+    shifts = torch.repeat_interleave(starts - offsets[:-1], lengths + 1, output_size=total)
+    indices = torch.arange(total, device=batch.items.device) + shifts
+    items = batch.items[indices.clamp(max=len(batch.items) - 1)]
+    items[offsets[1:] - 1] = batch.targets[starts + lengths - 1]
     return Batch(
         items=items,
         offsets=offsets,

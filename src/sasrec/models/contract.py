@@ -1,8 +1,8 @@
-"""What a next-item model is.
+"""The interface of a next-item model.
 
 Letters for dimensions, used throughout the package: P positions in a batch, B sequences in a
-batch, L the longest of them, d width, H heads, V items with padding, K negatives, M cases,
-N events, U users.
+batch, L length of the longest sequence, d width, H heads, V items including padding, K negatives,
+M cases, N events, U users.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from sasrec.settings import fields
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What a model is made for, beside its settings.
+    """Sizes of the data that a model is created for.
 
     Attributes:
-        n_items: Items, padding not counted; a table of them has one row more.
-        n_users: Users in the training data, 0 if they do not matter; number 0 is everybody else.
-        max_history: Longest window the model will be given.
+        n_items: Number of items, padding not counted; an item table has one more row.
+        n_users: Number of users in the training data, or 0 if the model does not use users; user
+            number 0 stands for all unknown users.
+        max_history: Length of the longest window that the model will receive.
     """
 
     n_items: int
@@ -35,19 +36,20 @@ class Catalogue:
 
 
 class NextItemModel(nn.Module):
-    """Turns histories into states and states into scores; knows no loss, optimiser or device.
+    """Maps histories to states and states to scores; independent of loss, optimiser and device.
 
-    A subclass that a user may name carries its ``Settings`` and is made with
+    A subclass that users select by name defines ``Settings``, and its constructor takes
     ``(settings, catalogue)``.
 
     Attributes:
-        Settings: The class of its own settings; each has a default.
-        defaults: Further values it begins with, of its own settings or those of training, such as
-            ``{"loss": "BPR"}``; with preset ``recbole`` its own settings keep their defaults, which
-            are RecBole's where that has the model.
-        needs_times: Whether ``encode`` wants to know when events were.
-        uses_users: Whether it has learned something of each user; others have number 0.
-        needs_users: Whether it goes by the user alone, so that it can say nothing of others.
+        Settings: The class of the model's own settings; each setting needs a default.
+        defaults: Values that replace defaults of the model's own settings or of training settings,
+            such as ``{"loss": "BPR"}``. With preset ``recbole``, the model's own settings keep the
+            defaults in ``Settings``, which are RecBole's if RecBole has the model.
+        needs_times: Whether ``encode`` uses the timestamps of events.
+        uses_users: Whether the model learns something about each user; unknown users have number 0.
+        needs_users: Whether scores depend on the user only, so that the model cannot recommend to
+            unknown users.
     """
 
     Settings: ClassVar[type[fields.Settings]]
@@ -58,44 +60,44 @@ class NextItemModel(nn.Module):
 
     @classmethod
     def has_item_table(cls) -> bool:
-        """Return whether scores are products of states and item vectors, as loss CE needs it."""
+        """Return whether scores are dot products with item vectors, which the loss CE needs."""
         return cls.item_table is not NextItemModel.item_table
 
     @property
     def item_table(self) -> Tensor | None:
-        """Item vectors [V, d] whose products with states are the scores; None if they are none."""
+        """Item vectors [V, d] if scores are their dot products with states, otherwise None."""
         return None
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the state after each event, or after some.
+        """Return the state after each event, or after some of them.
 
-        The state at a position depends on this position and those before it in its own window.
+        The state at a position must depend only on this position and earlier ones in its window.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted, so that a model can leave out work for the others;
-                None wants all.
+            at: int64 [S], indices of the positions to compute, so that a model can skip work for
+                the others; None computes all.
 
         Returns:
             float [P, d], or [S, d].
 
         Raises:
-            NotImplementedError: The model does not say how.
+            NotImplementedError: The model does not implement this method.
         """
         raise NotImplementedError
 
     def score(self, hidden: Tensor, items: Tensor | None = None) -> Tensor:
-        """Return how well items would follow states; higher is better.
+        """Return the scores of items as the next item; a higher score is better.
 
         Args:
             hidden: float [P, d], states.
-            items: int64 [P, K], candidates of each state; None scores the whole catalogue.
+            items: int64 [P, K], candidates for each state; None scores the whole catalogue.
 
         Returns:
             float [P, V], or [P, K] for candidates.
 
         Raises:
-            NotImplementedError: The model has no item table and does not say how.
+            NotImplementedError: The model has no item table and does not implement this method.
         """
         table = self.item_table
         if table is None:
@@ -105,37 +107,37 @@ class NextItemModel(nn.Module):
         return (hidden[:, None, :] * rows_of(table, items)).sum(-1)
 
     def prepare(self, batch: Batch) -> Batch:
-        """Return what a training step encodes; a model may mask events and set targets here.
+        """Return the batch that a training step encodes; a model may mask events or set targets.
 
         Args:
-            batch: As cut from the data.
+            batch: Windows of the training data.
 
         Returns:
-            The same batch, unless a model does otherwise.
+            The same batch, unless a model overrides this method.
         """
         return batch
 
     def penalty(self) -> Tensor | None:
-        """Return what is added to the loss for the weights' sake, a scalar; None adds nothing."""
+        """Return a regularisation term to add to the loss, a scalar; None adds nothing."""
         return None
 
     def own_epochs(self, training: Training) -> Epochs | None:
-        """Return epochs of the model's own, where it has a faster way than the trainer's.
+        """Return the model's own implementation of training epochs, if it has a faster one.
 
         Args:
-            training: What is to be taken over.
+            training: The training to take over.
 
         Returns:
-            The epochs; None, as most models do, leaves them to the trainer.
+            The epochs; None, the default, uses the trainer's training loop.
         """
         return None
 
     def forward(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return ``encode(batch, at)``, so that wrappers which call the module work.
+        """Return ``encode(batch, at)``, for wrappers that call the module.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted, or None.
+            at: int64 [S], indices of the positions to compute, or None.
 
         Returns:
             float [P, d], or [S, d].

@@ -1,7 +1,7 @@
-"""Epochs of a model's own: what it is given to take the steps of training itself.
+"""The interface for models that implement their own training epochs.
 
-Most models leave that to the trainer. A model whose steps are far shorter than the calls that the
-trainer makes for each may do them by itself (``parts/pairs.py``).
+Most models use the trainer's training loop. A model whose training step takes less time than the
+trainer's PyTorch calls for that step can implement its own loop (``parts/pairs.py``).
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ import numpy as np
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from sasrec.data.batches.batching import TrainingBatches
+from sasrec.data.batches.training_batches import TrainingBatches
 
 
 class TrainedWeights(Protocol):
-    """The weights of a model as its optimiser sees them: small ones lie together in one tensor."""
+    """The weights of a model as the optimiser sees them: small ones are combined in one tensor."""
 
     @property
     def weights(self) -> Sequence[nn.Parameter]:
         """Everything the optimiser updates."""
         ...
 
-    def place_of(self, view: Tensor) -> tuple[int, int]:
-        """Return in which of ``weights`` a tensor lies that shares a weight's memory.
+    def location_of(self, view: Tensor) -> tuple[int, int]:
+        """Return where in ``weights`` the memory of a tensor lies.
 
         Args:
-            view: Contiguous.
+            view: A contiguous tensor that shares memory with one of ``weights``.
 
         Returns:
-            Its place in ``weights``, and the element it begins at.
+            The index in ``weights``, and the index of the element at which the tensor starts.
         """
         ...
 
 
 class MovingAverage(Protocol):
-    """The moving average of these weights; whoever takes a step updates it.
+    """The moving average of these weights; the code that takes a training step updates it.
 
     Attributes:
         values: The average of each weight.
-        decay: 0 follows the weights exactly, towards 1 remembers longer.
-        steps: Updates so far.
+        decay: 0 makes the average equal to the weights; values near 1 average over more steps.
+        steps: Number of updates so far.
     """
 
     values: list[Tensor]
@@ -53,16 +53,16 @@ class MovingAverage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A training that a model may take over.
+    """A training run that a model may take over.
 
     Attributes:
-        batches: Where its events come from.
-        draw: Where the loss is -log sigmoid(score of the target - score of one negative): from
-            targets [P] to their negatives [P]. None for all other losses.
-        optimiser: Over the weights; its learning rate stays as it is, and gradients are not
+        batches: The training data.
+        draw: Maps targets [P] to their negatives [P], if the loss is -log sigmoid(score of the
+            target - score of one negative); None for all other losses.
+        optimiser: Optimiser of the weights; its learning rate is constant, and gradients are not
             clipped.
         weights: The model's weights.
-        average: Of the same.
+        average: Moving average of the weights.
     """
 
     batches: TrainingBatches
@@ -73,16 +73,16 @@ class Training:
 
 
 class Epochs(Protocol):
-    """Takes the steps of each epoch; the state of optimiser and average is left as steps do."""
+    """Takes the steps of each epoch, and updates optimiser and average as the trainer would."""
 
     def epoch(self, order: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
         """Take the steps of an epoch.
 
         Args:
-            order: Source of the order of training targets.
+            order: Random number generator for the order of the training targets.
 
         Yields:
-            The loss before each step, a scalar, and how many targets it saw. A loss that is not
-            finite is the last, and no step was taken for it.
+            The loss before each step, a scalar, and the number of its targets. A loss that is not
+            finite is the last one, and no step is taken for it.
         """
         ...

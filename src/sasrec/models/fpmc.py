@@ -1,10 +1,11 @@
-"""FPMC: a factorised Markov chain beside matrix factorisation (Rendle et al. 2010); and its halves.
+"""FPMC: matrix factorisation plus a factorised Markov chain (Rendle et al. 2010), and each alone.
 
     FPMC   score = UI[user] . IU[item] + LI[last] . IL[item]
     FMC    score = LI[last] . IL[item]             the first-order chain alone
     BPR    score = U[user] . I[item]               matrix factorisation alone (arXiv:1205.2618)
 
-State and item table are the two vectors side by side, so that the sum is one product.
+For FPMC, the state and the item table are both concatenated from two vectors, so that the sum is
+one product.
 """
 
 from __future__ import annotations
@@ -32,22 +33,22 @@ class FactorSettings(Settings):
 
 
 PAIRWISE: Mapping[str, object] = {"loss": "BPR"}
-"""What these models were proposed with: pairs of a target and a negative."""
+"""The loss that these models were proposed with; it compares a target and a negative."""
 
 
 class FPMC(NextItemModel):
-    """The user's taste, and what follows the last item."""
+    """Scores by the user's preferences and by transitions from the last item."""
 
     Settings = FactorSettings
     defaults = PAIRWISE
     uses_users = True
 
     def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
-        """Make the tables with random values from torch's default generator.
+        """Create the tables with random values from PyTorch's default generator.
 
         Args:
-            settings: Size.
-            catalogue: How many items and users there are; only the last event counts.
+            settings: Width of the vectors.
+            catalogue: Number of items and users; the longest window has no effect.
         """
         super().__init__()
         width = settings.embedding_size
@@ -58,15 +59,15 @@ class FPMC(NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """What users and last items are multiplied with, [V, 2 d]."""
+        """Item vectors to multiply with users and with last items, concatenated, [V, 2 d]."""
         return torch.cat([self.user_item_embedding.weight, self.next_embedding.weight], dim=1)
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the user's vector beside that of each event, or of some.
+        """Return the user's vector and the vector of each event, or of some, concatenated.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, 2 d], or [S, 2 d].
@@ -76,10 +77,10 @@ class FPMC(NextItemModel):
         return torch.cat([users, self.last_embedding(last)], dim=1)
 
     def own_epochs(self, training: Training) -> Epochs | None:
-        """Return epochs in compiled code, where the training is one by pairs.
+        """Return compiled training epochs, if the loss compares pairs.
 
         Args:
-            training: What is to be taken over.
+            training: The training to take over.
 
         Returns:
             The epochs, or None.
@@ -87,7 +88,7 @@ class FPMC(NextItemModel):
         return pair_epochs(self.pair_form(), training)
 
     def pair_form(self) -> Form:
-        """Return both products."""
+        """Return the tables of both products, for the compiled kernel."""
         tables = (
             *(self.user_embedding, self.user_item_embedding),
             *(self.last_embedding, self.next_embedding),
@@ -96,17 +97,17 @@ class FPMC(NextItemModel):
 
 
 class FMC(NextItemModel):
-    """What follows the last item, whoever the user is."""
+    """Scores by transitions from the last item; the user has no effect."""
 
     Settings = FactorSettings
     defaults = PAIRWISE
 
     def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
-        """Make the tables with random values from torch's default generator.
+        """Create the tables with random values from PyTorch's default generator.
 
         Args:
-            settings: Size.
-            catalogue: How many items there are; only the last event counts.
+            settings: Width of the vectors.
+            catalogue: Number of items; users and the longest window have no effect.
         """
         super().__init__()
         self.last_embedding = vectors(
@@ -118,15 +119,15 @@ class FMC(NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """What last items are multiplied with, [V, d]."""
+        """Item vectors to multiply with last items, [V, d]."""
         return self.next_embedding.weight
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the vector of each event, or of some.
+        """Return the vector of each event, or of some of them.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d], or [S, d].
@@ -135,10 +136,10 @@ class FMC(NextItemModel):
         return result
 
     def own_epochs(self, training: Training) -> Epochs | None:
-        """Return epochs in compiled code, where the training is one by pairs.
+        """Return compiled training epochs, if the loss compares pairs.
 
         Args:
-            training: What is to be taken over.
+            training: The training to take over.
 
         Returns:
             The epochs, or None.
@@ -146,13 +147,13 @@ class FMC(NextItemModel):
         return pair_epochs(self.pair_form(), training)
 
     def pair_form(self) -> Form:
-        """Return the product."""
+        """Return the tables of the product, for the compiled kernel."""
         tables = self.last_embedding, self.next_embedding
         return Form(tuple(each.weight.detach() for each in tables), (LAST,))
 
 
 class BPRMF(NextItemModel):
-    """The user's taste, whatever came last."""
+    """Scores by the user's preferences; the history has no effect."""
 
     Settings = FactorSettings
     defaults = PAIRWISE
@@ -160,11 +161,11 @@ class BPRMF(NextItemModel):
     needs_users = True
 
     def __init__(self, settings: FactorSettings, catalogue: Catalogue) -> None:
-        """Make the tables with random values from torch's default generator.
+        """Create the tables with random values from PyTorch's default generator.
 
         Args:
-            settings: Size.
-            catalogue: How many items and users there are; the history does not count.
+            settings: Width of the vectors.
+            catalogue: Number of items and users; the longest window has no effect.
         """
         super().__init__()
         self.user_embedding = vectors(
@@ -180,11 +181,11 @@ class BPRMF(NextItemModel):
         return self.item_embedding.weight
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the user's vector at each position, or at some.
+        """Return the user's vector at each position, or at some of them.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d], or [S, d].
@@ -193,10 +194,10 @@ class BPRMF(NextItemModel):
         return result
 
     def own_epochs(self, training: Training) -> Epochs | None:
-        """Return epochs in compiled code, where the training is one by pairs.
+        """Return compiled training epochs, if the loss compares pairs.
 
         Args:
-            training: What is to be taken over.
+            training: The training to take over.
 
         Returns:
             The epochs, or None.
@@ -204,6 +205,6 @@ class BPRMF(NextItemModel):
         return pair_epochs(self.pair_form(), training)
 
     def pair_form(self) -> Form:
-        """Return the product."""
+        """Return the tables of the product, for the compiled kernel."""
         tables = self.user_embedding, self.item_embedding
         return Form(tuple(each.weight.detach() for each in tables), (USER,))

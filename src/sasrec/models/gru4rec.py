@@ -3,9 +3,9 @@
     h_t   = GRU(Dropout(E[item_t]), h_{t-1})
     score = (W h_t + b) . E[item]
 
-The form is RecBole's: a GRU without biases, and item vectors shared by input and output. All
-positions of a window are supervised at once. With the losses ``BPRmax`` or ``TOP1max`` and
-negatives from the batch it is GRU4Rec+ (Hidasi & Karatzoglou 2018, arXiv:1706.03847).
+The architecture is RecBole's: a GRU without biases, and item vectors shared by input and output. In
+training, every position of a window has a target. With the losses ``BPRmax`` or ``TOP1max`` and
+negatives from the batch, the model is GRU4Rec+ (Hidasi & Karatzoglou 2018, arXiv:1706.03847).
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ class GRU4RecSettings(Settings):
 
 
 class GRU4Rec(NextItemModel):
-    """The network."""
+    """The GRU4Rec network."""
 
     Settings = GRU4RecSettings
 
     def __init__(self, settings: GRU4RecSettings, catalogue: Catalogue) -> None:
-        """Make the network with random weights from torch's default generator.
+        """Create the network with random weights from PyTorch's default generator.
 
         Args:
-            settings: Size.
-            catalogue: How many items there are; the rest has no effect.
+            settings: Size of the network.
+            catalogue: Number of items; its other values have no effect.
         """
         super().__init__()
         width = settings.embedding_size
@@ -58,15 +58,15 @@ class GRU4Rec(NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """Item vectors [V, d]; the same that the histories are embedded with."""
+        """Item vectors [V, d]; histories are embedded with the same vectors."""
         return self.item_embedding.weight
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the state after each event, or after some.
+        """Return the state after each event, or after some of them.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d], or [S, d].

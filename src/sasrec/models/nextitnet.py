@@ -3,8 +3,8 @@
     block(x) = x + ReLU(Norm(Conv_2d(ReLU(Norm(Conv_d(x))))))     residual block (b) of the paper
     score    = (W block(... block(E[items]))_t + b) . E[item]
 
-Conv_d looks at every d-th event backwards and never ahead. All positions of a window are supervised
-at once.
+Conv_d combines every d-th event, from the current one backwards, and no later ones. In training,
+every position of a window has a target.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ class NextItNetSettings(Settings):
     embedding_size: int = Field(64, ge=1, le=65_536)
     """Width of item vectors and of all layers."""
     kernel_size: int = Field(3, ge=1, le=1_000)
-    """Events a convolution looks at."""
+    """Number of events that a convolution combines."""
     block_num: int = Field(5, ge=1, le=1_000)
-    """How often the dilations are repeated."""
+    """How often the list of dilations is repeated; there is one block per dilation."""
     dilations: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = Field((1, 4), min_length=1)
-    """Distance of those events in each block; its second layer doubles it."""
+    """Distance between the combined events in each block; its second layer doubles it."""
     reg_weight: float = Field(1e-5, ge=0, allow_inf_nan=False)
-    """Weight of the lengths of item vectors and layers in the loss."""
+    """Weight of the norms of item vectors and layers in the loss."""
 
 
 class NextItNet(NextItemModel):
-    """The network."""
+    """The NextItNet network."""
 
     Settings = NextItNetSettings
 
     def __init__(self, settings: NextItNetSettings, catalogue: Catalogue) -> None:
-        """Make the network with random weights from torch's default generator.
+        """Create the network with random weights from PyTorch's default generator.
 
         Args:
-            settings: Size.
-            catalogue: How many items there are; the rest has no effect.
+            settings: Size of the network.
+            catalogue: Number of items; its other values have no effect.
         """
         super().__init__()
         width = settings.embedding_size
@@ -66,15 +66,15 @@ class NextItNet(NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """Item vectors [V, d]; the same that the histories are embedded with."""
+        """Item vectors [V, d]; histories are embedded with the same vectors."""
         return self.item_embedding.weight
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the state after each event, or after some.
+        """Return the state after each event, or after some of them.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d], or [S, d].
@@ -88,7 +88,7 @@ class NextItNet(NextItemModel):
         return result
 
     def penalty(self) -> Tensor:
-        """Return the lengths of item vectors and layers, weighted, as RecBole adds to the loss."""
+        """Return the weighted norms of item vectors and layers, which RecBole adds to the loss."""
         total: Tensor = self.item_embedding.weight.norm() + self.output.weight.norm()
         for name, weight in self.blocks.named_parameters():
             if name.endswith("weight"):
@@ -97,15 +97,15 @@ class NextItNet(NextItemModel):
 
 
 class ResidualBlock(nn.Module):
-    """Two dilated causal convolutions, each normalised, around a residual connection."""
+    """Two dilated causal convolutions, each normalised, with a residual connection."""
 
     def __init__(self, width: int, kernel_size: int, dilation: int) -> None:
-        """Make the layers.
+        """Create the layers.
 
         Args:
             width: d.
-            kernel_size: Events a convolution looks at.
-            dilation: Distance of those events; the second layer doubles it.
+            kernel_size: Number of events that a convolution combines.
+            dilation: Distance between these events; the second layer doubles it.
         """
         super().__init__()
         self.first = nn.Conv1d(width, width, kernel_size, dilation=dilation)
@@ -117,7 +117,7 @@ class ResidualBlock(nn.Module):
         """Transform the states.
 
         Args:
-            hidden: [B, L, d], padding behind shorter windows.
+            hidden: [B, L, d], with padding at the end of shorter windows.
 
         Returns:
             [B, L, d].
@@ -128,9 +128,10 @@ class ResidualBlock(nn.Module):
 
 
 def _causal(convolution: nn.Conv1d, hidden: Tensor) -> Tensor:
-    """Return a convolution that looks backwards only, [B, L, d].
+    """Return the output of a causal convolution, [B, L, d].
 
-    Whatever is L events back and more is before the window, however far: it need not be padded for.
+    Events L or more steps back lie before the window, so a larger dilation is reduced to L, which
+    saves padding.
     """
     dilation = min(convolution.dilation[0], hidden.shape[1])
     padded = F.pad(hidden.mT, ((convolution.kernel_size[0] - 1) * dilation, 0))

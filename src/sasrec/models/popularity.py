@@ -1,4 +1,4 @@
-"""Popularity: the items most people met, the same for everybody. The baseline to beat."""
+"""Popularity baseline: recommend the items with the most training events to everybody."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Popularity(NextItemModel):
     """Scores an item by its number of training events."""
 
     def __init__(self, counts: Tensor) -> None:
-        """Keep the counts.
+        """Create the model from counts.
 
         Args:
-            counts: [V], events of each item; 0 for padding.
+            counts: [V], number of events of each item; 0 for padding.
         """
         super().__init__()
         self.register_buffer("counts", counts.float())
@@ -34,21 +34,21 @@ class Popularity(NextItemModel):
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted, or None.
+            at: int64 [S], indices of the positions to compute, or None.
 
         Returns:
             Ones, [P, 1], or [S, 1].
         """
-        wanted = batch.items if at is None else at
-        return torch.ones(len(wanted), 1, device=batch.items.device)
+        positions = batch.items if at is None else at
+        return torch.ones(len(positions), 1, device=batch.items.device)
 
 
 def item_counts(split: Split, n_items: int) -> np.ndarray:
-    """Return how many training events each item has.
+    """Return the number of training events of each item.
 
     Args:
-        split: What trains.
-        n_items: Items in the catalogue, padding not counted.
+        split: The split, of which the training part is counted.
+        n_items: Number of items in the catalogue, padding not counted.
 
     Returns:
         int64 [V]; 0 for padding.
@@ -57,30 +57,31 @@ def item_counts(split: Split, n_items: int) -> np.ndarray:
 
 
 def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
-    """Return how many of the latest training events each item has.
+    """Return the number of events of each item among the latest training events.
 
     Args:
-        split: What trains.
-        n_items: Items in the catalogue, padding not counted.
-        share: Of the training events, above 0 to 1; with those at the same moment as the first.
+        split: The split, of which the training part is counted.
+        n_items: Number of items in the catalogue, padding not counted.
+        share: Share of the training events to count, latest first, above 0 and up to 1. Events
+            with the same timestamp as the earliest counted one are counted too.
 
     Returns:
-        int64 [V]; 0 for padding. Of all training events where the data have no times.
+        int64 [V]; 0 for padding. If the data have no timestamps, all training events are counted.
     """
     kept = split.trains()
     times = split.sequences.times
     if times is not None and share < 1 and kept.any():
-        moments = times[kept]
-        first = len(moments) - max(1, round(share * len(moments)))
-        kept &= times >= np.partition(moments, first)[first]
+        timestamps = times[kept]
+        first = len(timestamps) - max(1, round(share * len(timestamps)))
+        kept &= times >= np.partition(timestamps, first)[first]
     return np.bincount(split.sequences.items[kept], minlength=n_items + 1)
 
 
 def fit_popularity(split: Split, counts: np.ndarray) -> Popularity:
-    """Return the baseline that recommends what most training events are of.
+    """Return the popularity baseline.
 
     Args:
-        split: What trains; it is counted already.
+        split: Not used; all baselines take it.
         counts: int64 [V], training events of each item.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Registration: a model from outside is checked and takes its place beside the built-in ones."""
+"""Check and register models that are defined outside this package."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from sasrec.settings.registry import BASELINES, MODELS
 from sasrec.settings.training import TrainingSettings
 
 SHARED = (DataSettings, TrainingSettings, EvaluationSettings, OutputSettings)
-"""The groups of settings that every model has beside its own."""
+"""Groups of settings that every model has in addition to its own."""
 NO_SETTINGS = {"preset", "model", "dataset", "config", "plugin"}
-"""Words that mean something else in a file of settings or on a command line."""
+"""Reserved names, which have another meaning in settings files or on the command line."""
 
 
 def register_model(model: type[NextItemModel]) -> type[NextItemModel]:
-    """Make a model known by the name of its class, so that it is used like a built-in one.
+    """Register a model under its class name, so that it can be used like a built-in model.
 
-    It is a plain call or a decorator: ``@sasrec.register_model``.
+    Call it as a function or use it as a decorator: ``@sasrec.register_model``.
 
     Args:
-        model: A class that derives from ``NextItemModel``, carries its ``Settings``, and is made
-            with ``(settings, catalogue)``.
+        model: A subclass of ``NextItemModel`` that defines ``Settings`` and whose constructor takes
+            ``(settings, catalogue)``.
 
     Returns:
         The class.
 
     Raises:
-        SettingsError: The class lacks something, or its name is taken.
+        SettingsError: The class is invalid, or its name is already taken.
     """
     check_model(model, getattr(model, "__name__", repr(model)))
     MODELS.add(model.__name__, model, model.__module__)
@@ -42,33 +42,33 @@ def register_model(model: type[NextItemModel]) -> type[NextItemModel]:
 
 
 def check_model(model: Any, name: str) -> None:
-    """Refuse a class that is no model the package can work with.
+    """Raise an error if an object is not a valid model class.
 
     Args:
-        model: What is to be registered.
-        name: The name it is to have.
+        model: The object to be registered.
+        name: The name to register it under.
 
     Raises:
-        SettingsError: Something is missing; the text lists all of it.
+        SettingsError: The class is not a valid model; the text lists all problems.
     """
     if not (isinstance(model, type) and issubclass(model, NextItemModel)):
-        raise SettingsError(f"{name} is no model: derive a class from sasrec.NextItemModel")
-    missing = [*_missing_parts(model), *_wrong_settings(model)]
+        raise SettingsError(f"{name} is not a model; derive a class from sasrec.NextItemModel")
+    problems = [*_missing_parts(model), *_wrong_settings(model)]
     if name != model.__name__:
-        missing.append(f"the name {name!r} is not that of the class; give both one name")
+        problems.append(f"its class is named {model.__name__!r}; use the same name for both")
     if name in BASELINES or not name.isascii():
-        missing.append(f"the name {name!r} is taken or not in ASCII; rename the class")
-    if missing:
-        raise SettingsError(f"{name} cannot be registered: {'; '.join(missing)}")
+        problems.append(f"the name {name!r} is already taken or not ASCII; rename the class")
+    if problems:
+        raise SettingsError(f"{name} cannot be registered: {'; '.join(problems)}")
 
 
 def _missing_parts(model: type[NextItemModel]) -> list[str]:
-    """Return what a class lacks, in words."""
+    """Return descriptions of the methods that a class lacks."""
     missing = []
     if model.encode is NextItemModel.encode:
-        missing.append("it lacks encode(batch, at), which returns a state for each event")
+        missing.append("it lacks encode(batch, at), which must return a state for each event")
     if not model.has_item_table() and model.score is NextItemModel.score:
-        missing.append("it lacks item_table (item vectors) or score(hidden, items)")
+        missing.append("it lacks item_table (item vectors) or score(hidden, items); define one")
     try:
         inspect.signature(model).bind("settings", "catalogue")
     except (TypeError, ValueError):
@@ -77,19 +77,19 @@ def _missing_parts(model: type[NextItemModel]) -> list[str]:
 
 
 def _wrong_settings(model: type[NextItemModel]) -> list[str]:
-    """Return what is wrong with a model's settings and their defaults, in words."""
-    kind = getattr(model, "Settings", None)
-    if not (isinstance(kind, type) and issubclass(kind, Settings)):
-        return ["it lacks Settings, a class of sasrec.Settings with its sizes and their defaults"]
+    """Return descriptions of the mistakes in a model's settings and their defaults."""
+    own = getattr(model, "Settings", None)
+    if not (isinstance(own, type) and issubclass(own, Settings)):
+        return ["it lacks Settings, a subclass of sasrec.Settings with its settings and defaults"]
     wrong = []
-    needed = [name for name, field in kind.model_fields.items() if field.is_required()]
-    if needed:
-        wrong.append(f"the setting {needed[0]!r} has no default")
+    required = [name for name, field in own.model_fields.items() if field.is_required()]
+    if required:
+        wrong.append(f"the setting {required[0]!r} has no default; add one")
     shared = {name for group in SHARED for name in group.model_fields}
-    taken = [name for name in kind.model_fields if name in shared | NO_SETTINGS | set(TRANSLATED)]
+    taken = [name for name in own.model_fields if name in shared | NO_SETTINGS | set(TRANSLATED)]
     if taken:
-        wrong.append(f"the setting {taken[0]!r} is one that all models have; rename it")
-    unknown = [name for name in model.defaults if name not in shared | set(kind.model_fields)]
+        wrong.append(f"the setting name {taken[0]!r} is already used for all models; rename it")
+    unknown = [name for name in model.defaults if name not in shared | set(own.model_fields)]
     if unknown:
-        wrong.append(f"its defaults name {unknown[0]!r}, which is no setting")
+        wrong.append(f"its defaults contain {unknown[0]!r}, which is not a setting; remove it")
     return wrong

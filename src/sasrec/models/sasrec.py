@@ -1,12 +1,12 @@
 """SASRec: self-attentive sequential recommendation (Kang & McAuley 2018, arXiv:1808.09781).
 
     h      = Dropout(Norm(E[item] + P[position]))
-    h      = Block(h), as often as there are layers
+    h      = Block(h), repeated n_layers times
     score  = h_last . E[item]
 
-The defaults are RecBole's form, with normalisation after each residual connection. Every other form
-that has been found to help is a setting of the same network; what a block is stands in
-``blocks.py``, what positions and times do inside attention in ``positions.py``.
+The defaults are those of RecBole, with normalisation after each residual connection. Variants that
+have been found to help are settings of the same network. The blocks are described in ``blocks.py``,
+the effect of positions and times on attention in ``positions.py``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block, Form
 from sasrec.models.parts.dropout import Dropout, drop_rows
 from sasrec.models.parts.feed_forward import FeedForward, SwiGLU, make_norm
-from sasrec.models.parts.layers import Layout, layout_of, narrowed, places_from_the_end
+from sasrec.models.parts.layers import Layout, layout_of, positions_from_end, to_autocast_type
 from sasrec.models.parts.positions import RelativeBias, RelativeKind, distances_of
 from sasrec.settings.fields import Activation, Norm, Settings, check_heads
 
@@ -36,7 +36,7 @@ class SASRecSettings(Settings):
     hidden_size: int = Field(64, ge=1, le=65_536)
     """Width of item vectors and hidden states."""
     inner_size: int = Field(256, ge=1, le=1_048_576)
-    """Width of the feed-forward layer's inside."""
+    """Width of the feed-forward layer's hidden layer."""
     n_layers: int = Field(2, ge=1, le=1_000)
     """Number of transformer blocks."""
     n_heads: int = Field(2, ge=1, le=65_536)
@@ -48,7 +48,7 @@ class SASRecSettings(Settings):
     hidden_act: Activation = "gelu"
     """Activation inside the feed-forward layer."""
     layer_norm_eps: float = Field(1e-12, ge=0, allow_inf_nan=False)
-    """Added to the variance in normalisation."""
+    """Number added to the variance in normalisation."""
     initializer_range: float = Field(0.02, gt=0, allow_inf_nan=False)
     """Standard deviation of the initial weights."""
     block: Form = "post_norm"
@@ -57,33 +57,33 @@ class SASRecSettings(Settings):
     norm: Norm = "layer"
     """How it normalises: layer, or rms, which neither centres nor shifts."""
     feed_forward: Literal["mlp", "swiglu"] = "mlp"
-    """mlp: two linear layers with hidden_act between. swiglu: a gated inside; hidden_act has no
-    effect."""
+    """mlp: two linear layers with hidden_act between them. swiglu: a gated hidden layer; hidden_act
+    has no effect."""
     input_norm: bool = True
     """Normalise the input of the first block."""
     output_norm: bool = False
-    """Normalise the output of the last block, as pre_norm and gated want it."""
+    """Normalise the output of the last block; recommended with pre_norm and gated."""
     positions: Literal["learned", "reversed", "rotary", "none"] = "learned"
-    """How a place in the history is told: learned vectors counted from the oldest event, reversed
-    (counted from the newest), rotary (queries and keys are turned), or not at all."""
+    """How positions are encoded: learned (vectors counted from the oldest event), reversed (vectors
+    counted from the newest event), rotary (rotated queries and keys), or none."""
     relative_bias: RelativeKind = "none"
     """What is added to attention scores: a learned number by distance in position, in time, both,
-    or nothing."""
+    or none."""
     time_dropout_prob: float = Field(0.1, ge=0, lt=1)
-    """With relative_bias by time: probability of hiding a window's times while training, so that
-    histories without times can be served too."""
+    """With relative_bias time or both: probability of hiding the timestamps of a window during
+    training, so that the model also works for histories without timestamps."""
     scale_embedding: bool = False
     """Multiply item vectors by the square root of hidden_size at the input."""
     residual: bool = True
-    """Keep what went into a part of a block beside what comes out (the paper: always)."""
+    """Use residual connections in the blocks (paper: always)."""
     event_dropout_prob: float = Field(0.0, ge=0, lt=1)
-    """Probability of hiding an event of the history as a whole."""
+    """Probability of dropping the whole vector of an event during training."""
     tied_output: bool = True
-    """Score with the item vectors of the input; otherwise with a table of their own."""
+    """Score with the item vectors of the input; otherwise with a separate table."""
     similarity: Literal["dot", "cosine"] = "dot"
-    """Score by product, or by the cosine of the angle (then set a temperature near 0.05)."""
+    """Score by dot product or by cosine; with cosine, set temperature to about 0.05."""
     temperature: float = Field(1.0, ge=1e-6, le=1e6)
-    """What scores are divided by."""
+    """Number that scores are divided by."""
 
     @model_validator(mode="after")
     def _heads_share_width(self) -> SASRecSettings:
@@ -91,23 +91,23 @@ class SASRecSettings(Settings):
         check_heads(width, heads)
         if self.positions == "rotary" and width // heads % 2:
             raise ValueError(
-                f"positions rotary turns pairs of elements, and a head has {width // heads} "
-                "(hidden_size / n_heads); choose an even number"
+                f"positions rotary needs heads of even width, but hidden_size / n_heads is "
+                f"{width // heads}; choose other sizes"
             )
         return self
 
 
 class SASRec(NextItemModel):
-    """The network."""
+    """The SASRec network."""
 
     Settings = SASRecSettings
 
     def __init__(self, settings: SASRecSettings, catalogue: Catalogue) -> None:
-        """Make the network with random weights from torch's default generator.
+        """Create the network with random weights from PyTorch's default generator.
 
         Args:
-            settings: Size and shape.
-            catalogue: How many items there are, and the longest window; users do not matter.
+            settings: Size and shape of the network.
+            catalogue: Number of items, and the longest window; users have no effect.
         """
         super().__init__()
         self.settings = settings
@@ -130,7 +130,7 @@ class SASRec(NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """Item vectors [V, d], as they are multiplied with states."""
+        """Item vectors [V, d] to multiply with states, normalised and scaled as configured."""
         tied = self.settings.tied_output
         table = (self.item_embedding if tied else self.output_embedding).weight
         if self.settings.similarity == "cosine":
@@ -138,17 +138,19 @@ class SASRec(NextItemModel):
         return table if self.settings.temperature == 1 else table / self.settings.temperature
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return the state after each event, or after some.
+        """Return the state after each event, or after some of them.
 
         Args:
             batch: Windows no longer than ``max_history``.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d], or [S, d].
         """
         layout = layout_of(batch)
-        hidden: Tensor = narrowed(self.dropout(self.norm(self._embed(batch, layout))))  # [P, d]
+        hidden: Tensor = to_autocast_type(
+            self.dropout(self.norm(self._embed(batch, layout)))
+        )  # [P, d]
         distances = None
         if self.settings.relative_bias != "none":
             distances = distances_of(batch, layout, self._untimed(layout))
@@ -163,7 +165,7 @@ class SASRec(NextItemModel):
         return hidden
 
     def _untimed(self, layout: Layout) -> Tensor | None:
-        """Return which windows are not to know their times, bool [B]; None outside training."""
+        """Return which windows have their timestamps hidden, bool [B]; None outside training."""
         probability = self.settings.time_dropout_prob
         if not (self.training and self.needs_times and probability):
             return None
@@ -179,7 +181,7 @@ class SASRec(NextItemModel):
         if self.settings.positions == "learned":
             return layout.add_by_position(items, self.position_embedding.weight)
         if self.settings.positions == "reversed":
-            items = items + self.position_embedding(places_from_the_end(batch))
+            items = items + self.position_embedding(positions_from_end(batch))
         return items
 
 
@@ -187,8 +189,8 @@ def make_block(settings: SASRecSettings, max_history: int) -> Block:
     """Return one block with random weights.
 
     Args:
-        settings: Size and shape.
-        max_history: Longest window it will be given.
+        settings: Size and shape of the network.
+        max_history: Length of the longest window.
 
     Returns:
         The block.

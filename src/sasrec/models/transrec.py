@@ -1,8 +1,8 @@
-"""TransRec: a user is a translation from item to item (He et al. 2017, arXiv:1707.02410).
+"""TransRec: users as translations from item to item (He et al. 2017, arXiv:1707.02410).
 
     score(item) = bias[item] - || U[user] + T + E[last] - E[item] ||
 
-The score is a distance and no product, so there is no item table.
+The score is based on a distance, not on a dot product, so there is no item table.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sasrec.models.parts.pairs import pair_epochs
 from sasrec.settings.fields import Settings
 
 TINY = 1e-12
-"""Added under the root, whose slope is infinite at 0."""
+"""Number added under the square root, whose gradient is infinite at 0."""
 
 
 class TransRecSettings(Settings):
@@ -32,22 +32,22 @@ class TransRecSettings(Settings):
     embedding_size: int = Field(64, ge=1, le=65_536)
     """Width of item and user vectors."""
     weight_of_length: float = Field(1.0, ge=0, allow_inf_nan=False)
-    """Weight in the loss of the global translation's elements (the sum of their magnitudes)."""
+    """Weight in the loss of the L1 norm of the global translation vector."""
 
 
 class TransRec(NextItemModel):
-    """The model."""
+    """The TransRec model."""
 
     Settings = TransRecSettings
     defaults: ClassVar[Mapping[str, object]] = {"loss": "BPR"}
     uses_users = True
 
     def __init__(self, settings: TransRecSettings, catalogue: Catalogue) -> None:
-        """Make the tables with random values from torch's default generator.
+        """Create the tables with random values from PyTorch's default generator.
 
         Args:
-            settings: Size.
-            catalogue: How many items and users there are; only the last event of a history counts.
+            settings: Width of the vectors.
+            catalogue: Number of items and users; the longest window has no effect.
         """
         super().__init__()
         width = settings.embedding_size
@@ -58,11 +58,11 @@ class TransRec(NextItemModel):
         self.translation = nn.Parameter(torch.zeros(width))
 
     def encode(self, batch: Batch, at: Tensor | None = None) -> Tensor:
-        """Return where each event leads, or some.
+        """Return the translated vector of each event, U[user] + E[event] + T, or of some events.
 
         Args:
             batch: Any batch.
-            at: int64 [S], the positions wanted; None wants all.
+            at: int64 [S], indices of the positions to compute; None computes all.
 
         Returns:
             float [P, d], or [S, d].
@@ -76,7 +76,7 @@ class TransRec(NextItemModel):
 
         Args:
             hidden: float [P, d], states.
-            items: int64 [P, K], candidates of each state; None scores the whole catalogue.
+            items: int64 [P, K], candidates for each state; None scores the whole catalogue.
 
         Returns:
             float [P, V], or [P, K] for candidates.
@@ -88,14 +88,14 @@ class TransRec(NextItemModel):
         return result
 
     def penalty(self) -> Tensor:
-        """Return what RecBole adds to the loss and has a gradient: the magnitudes of T."""
+        """Return the weighted L1 norm of T; RecBole's other terms have no gradient."""
         return self.weight_of_length * self.translation.abs().sum()
 
     def own_epochs(self, training: Training) -> Epochs | None:
-        """Return epochs in compiled code, where the training is one by pairs.
+        """Return compiled training epochs, if the loss compares pairs.
 
         Args:
-            training: What is to be taken over.
+            training: The training to take over.
 
         Returns:
             The epochs, or None.
@@ -103,17 +103,18 @@ class TransRec(NextItemModel):
         return pair_epochs(self.pair_form(), training)
 
     def pair_form(self) -> Form:
-        """Return that scores are distances, and the tables."""
+        """Return the tables and constants of the distance, for the compiled kernel."""
         tables = self.user_embedding, self.item_embedding, self.bias
         weights = (*(each.weight.detach() for each in tables), self.translation.detach()[None])
         return Form(weights, (), TINY, self.weight_of_length)
 
 
 def distances(left: Tensor, right: Tensor) -> Tensor:
-    """Return the Euclidean distance of each two vectors.
+    """Return the Euclidean distance between each pair of vectors.
 
-    By products it is found several times faster, and in double precision nothing is lost of small
-    distances. Their gradient at 0 is none, so where one may be asked for the plain way is taken.
+    Computing it from dot products is several times faster, and double precision keeps small
+    distances accurate. That computation has no gradient at distance 0, so ``torch.cdist`` is used
+    if a gradient may be needed.
 
     Args:
         left: float [P, d].

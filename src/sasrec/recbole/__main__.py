@@ -3,8 +3,8 @@
 import sys
 
 from sasrec.recbole.names import run_script
-from sasrec.system.exits import leave_after
-from sasrec.system.streams import bare_streams
+from sasrec.system.exits import run_and_exit
+from sasrec.system.streams import unguarded_streams
 
 
 def main() -> None:
@@ -16,11 +16,11 @@ def main() -> None:
     if len(sys.argv) < 2:
         print("error: name a script; python -m sasrec.recbole run.py --key=value", file=sys.stderr)
         sys.exit(2)
-    leave_after(_run)
+    run_and_exit(_run)
 
 
 def _run() -> None:
-    with bare_streams():  # a script prints what it likes, as under python itself
+    with unguarded_streams():  # a script prints what it likes, as under python itself
         run_script(sys.argv[1], sys.argv[2:])
 
 

@@ -161,7 +161,7 @@ def _tokens(weights: dict[str, Tensor], name: str, path: Path) -> Vocabulary:
         )
     table = weights.pop(name)
     try:
-        found = json_within_limits(table.numpy().tobytes(), most_values=len(table))
+        found = json_within_limits(table.numpy().tobytes(), allowed_values=len(table))
     except (ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged: {name}: {error}") from error
     is_list = isinstance(found, list) and all(isinstance(token, str) for token in found)

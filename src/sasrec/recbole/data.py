@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.corpus import Corpus, renumbered
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import Cases, Split, make_split
+from sasrec.data.splits import Cases, Split
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError
 from sasrec.models.contract import NextItemModel

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sasrec.errors import Interrupted, SasrecError, SettingsError, did_you_mean
 from sasrec.recbole.hyper_page import search_page
-from sasrec.system.writing import write_whole
+from sasrec.system.writing import write_atomically
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.space import check_grid, read_space, space_of
 from sasrec.tuning.study import Search
@@ -197,7 +197,7 @@ class HyperTuning:
             scores = [_measured(result) for result in results]
             bigger = all(result["valid_score_bigger"] for result in results)
             page = search_page(list(self.params2result), scores, bigger=bigger)
-            write_whole(self.display_file, page)
+            write_atomically(self.display_file, page)
         logger.info("search ended: %s; best: %s", self.stopped_because, self.best_params)
 
     def export_result(self, output_file: str | Path) -> None:
@@ -206,7 +206,7 @@ class HyperTuning:
         Args:
             output_file: Where to.
         """
-        write_whole(
+        write_atomically(
             Path(output_file),
             "".join(
                 f"{text}\nValid result:\n{_spelled(result['best_valid_result'])}\n"

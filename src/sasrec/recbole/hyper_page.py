@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from sasrec.system.pictures import attempted, new_figure, plain_texts, svg_element
+from sasrec.system.pictures import draw_or_warn, new_figure, plain_texts, svg_element
 
 
 def search_page(trials: Sequence[str], scores: Sequence[float], *, bigger: bool) -> str:
@@ -24,7 +24,7 @@ def search_page(trials: Sequence[str], scores: Sequence[float], *, bigger: bool)
     Returns:
         The page.
     """
-    picture = attempted("the search", partial(_picture, scores, bigger=bigger)) or ""
+    picture = draw_or_warn("the search", partial(_picture, scores, bigger=bigger)) or ""
     best = (max if bigger else min)(
         (score for score in scores if not math.isnan(score)), default=math.nan
     )

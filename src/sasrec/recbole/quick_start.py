@@ -16,7 +16,7 @@ from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.settings.metric_names import smaller_is_better
 from sasrec.settings.plugins import plugins_here, with_plugins
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.processes import Group, my_place, run_in_processes
+from sasrec.system.processes import Group, process_info, run_in_processes
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -124,7 +124,7 @@ def objective_function(
 
 def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     run = config.run
-    log_to_stdout(run.output.log_level if my_place().rank == 0 else "ERROR")
+    log_to_stdout(run.output.log_level if process_info().rank == 0 else "ERROR")
     corpus = load_corpus(config.dataset, run.data)
     sizes = corpus.sequences
     logger.info(

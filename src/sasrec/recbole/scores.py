@@ -8,12 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sasrec.data.batches.batching import Collator
-from sasrec.data.batches.windows import case_windows
+from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.splits import Cases
 from sasrec.errors import DataError
 from sasrec.evaluation.leaders import highest
-from sasrec.evaluation.ranking import last_scores
+from sasrec.evaluation.scoring import last_scores
 from sasrec.models.contract import NextItemModel
 from sasrec.recbole.data import Dataset
 from sasrec.system.device import pick_device
@@ -46,13 +45,13 @@ def full_sort_scores(
     if missing:
         raise DataError(f"user number {missing[0]} has no case in this part of the data")
     places = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-    cases = Cases(test_data.cases.users[places], test_data.cases.stops[places])
+    ends = Cases(test_data.cases.users[places], test_data.cases.stops[places])
     target = device if isinstance(device, torch.device) else pick_device(device or "cpu")
     sequences = test_data.corpus.sequences
-    windows = case_windows(sequences, cases, test_data.max_history)
+    cases = EvaluationCases(sequences, ends, test_data.max_history, target)
     scores = torch.full((len(cases), test_data.item_num), -torch.inf)
-    collator = Collator(sequences, with_times=model.needs_times)
-    for which, _, some in last_scores(model.to(target), collator, windows, target):
+    batches = cases.batches(with_times=model.needs_times)
+    for which, _, some in last_scores(model.to(target), batches):
         scores[torch.from_numpy(which)] = some.float().cpu()
     scores[:, 0] = -torch.inf
     return scores.to(target)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
-from sasrec.data.splits import make_split
 from sasrec.errors import SettingsError
-from sasrec.evaluation.report import measure
+from sasrec.evaluation.measure import measure
+from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.fitting import new_model
-from sasrec.experiment.prepared import prepare, prepared_device, repeatable
+from sasrec.experiment.prepared import prepare, prepared_device
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import item_counts
 from sasrec.recbole.config import Config
@@ -21,6 +23,7 @@ from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
 from sasrec.settings.registry import MODELS, model_called
+from sasrec.system.device import deterministic_operations
 from sasrec.training.progress import EpochResult, LogObserver
 
 
@@ -213,16 +216,16 @@ class Trainer:
         device = prepared_device(run)
         asked = run.evaluation
         against = asked.candidates if eval_data.part == "test" else asked.validated_against
-        with repeatable(run, device):
+        protocol = EvaluationProtocol(
+            split=split,
+            settings=run.evaluation,
+            counts=item_counts(split, len(eval_data.corpus.items)),
+            max_history=run.data.max_history,
+            device=device,
+        )
+        with deterministic_operations(device) if run.training.deterministic else nullcontext():
             values, _ = measure(
-                self.model.to(device),
-                split,
-                eval_data.cases,
-                settings=run.evaluation,
-                counts=item_counts(split, len(eval_data.corpus.items)),
-                max_history=run.data.max_history,
-                device=device,
-                candidates=against,
+                self.model.to(device), protocol, eval_data.cases, candidates=against
             )
         return rounded(values, run)
 

@@ -16,7 +16,7 @@ from sasrec.errors import Interrupted
 from sasrec.experiment.run import Outcome, run_experiment
 from sasrec.recommender.folder import check_target
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.processes import my_place
+from sasrec.system.processes import process_info
 from sasrec.training.progress import LogObserver
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def trained(
     Raises:
         Interrupted: The user stopped it; what was best by then is saved.
     """
-    first = my_place().rank == 0
+    first = process_info().rank == 0
     folder = _new_folder(Path(run.output.checkpoint_dir), run.model_name)
     if saved and first:
         check_target(folder, overwrite=False)

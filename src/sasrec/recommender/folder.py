@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any
 from sasrec.errors import ModelError
 from sasrec.recommender.manifest import MANIFEST, manifest_text
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.writing import ASIDE, UNFINISHED, exchanged, make_folders, settle, working_prefix
+from sasrec.system.writing import (
+    REPLACED_SUFFIX,
+    UNFINISHED_MARKER,
+    exchange_names,
+    flush_to_disk,
+    make_folders,
+    working_prefix,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,7 +32,9 @@ FORMAT = 1
 """Version of the folder; a reader refuses a higher one."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
-EXPLANATION = re.compile(rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED}[^/]*")
+EXPLANATION = re.compile(
+    rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED_MARKER}[^/]*"
+)
 """What ``sasrec explain`` writes there, and what it leaves when killed; it goes with the model."""
 PARTS = (SETTINGS, VOCABULARY, WEIGHTS)
 """Files without which there is no model."""
@@ -121,7 +130,7 @@ def write_folder(
         whole = working / "model"
         whole.mkdir()  # by the umask; the folder around it is private until it has its name
         _fill(whole, weights, texts)
-        _swap(whole, target, working.with_name(working.name + ASIDE))
+        _swap(whole, target, working.with_name(working.name + REPLACED_SUFFIX))
     except OSError as error:
         raise ModelError(f"{folder} cannot be written: {error.strerror or error}") from error
     except SafetensorError as error:  # its own kind for a full disk
@@ -146,7 +155,7 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
         (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
     for path in (*folder.iterdir(), folder):
-        settle(path)
+        flush_to_disk(path)
 
 
 def _swap(finished: Path, target: Path, aside: Path) -> None:
@@ -160,14 +169,14 @@ def _swap(finished: Path, target: Path, aside: Path) -> None:
     """
     if not target.exists():
         finished.rename(target)
-    elif not exchanged(finished, target):
+    elif not exchange_names(finished, target):
         target.rename(aside)
         try:
             finished.rename(target)
         except BaseException:
             aside.rename(target)
             raise
-    settle(target.parent)
+    flush_to_disk(target.parent)
     with suppress(OSError):
         shutil.rmtree(aside)
 
@@ -191,13 +200,13 @@ def read_json(path: Path) -> dict[str, Any]:
     return parsed_json(raw, path)
 
 
-def parsed_json(raw: bytes, path: Path, most_values: int = 0) -> dict[str, Any]:
+def parsed_json(raw: bytes, path: Path, allowed_values: int = 0) -> dict[str, Any]:
     """Return the object in a JSON text.
 
     Args:
         raw: The text.
         path: Where it comes from.
-        most_values: So many values are never too many for its size.
+        allowed_values: So many values are never too many for its size.
 
     Returns:
         Its keys and values.
@@ -206,7 +215,7 @@ def parsed_json(raw: bytes, path: Path, most_values: int = 0) -> dict[str, Any]:
         ModelError: It holds something else.
     """
     try:
-        content = json_within_limits(raw, most_values)
+        content = json_within_limits(raw, allowed_values)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):

@@ -28,7 +28,7 @@ from typing import Any
 
 from sasrec.errors import ModelError
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.writing import ASIDE, working_prefix
+from sasrec.system.writing import REPLACED_SUFFIX, working_prefix
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -317,4 +317,4 @@ def _identity(folder: Path) -> tuple[int, ...] | None:
 def _is_aside(folder: Path) -> bool:
     """Return whether a folder was moved aside, so that another one will take its place soon."""
     target = folder.resolve()
-    return any(target.parent.glob(f"{glob.escape(working_prefix(target))}*{ASIDE}"))
+    return any(target.parent.glob(f"{glob.escape(working_prefix(target))}*{REPLACED_SUFFIX}"))

@@ -27,7 +27,7 @@ from sasrec.recommender.folder import (
 )
 from sasrec.recommender.histories import in_chunks, tokens_of
 from sasrec.recommender.serving import PreparedTable, Scorer
-from sasrec.system.forking import compute_alone_if_forked
+from sasrec.system.forking import use_one_thread_if_forked
 from sasrec.system.pictures import plain_texts
 from sasrec.training.curve import training_curve
 
@@ -258,7 +258,7 @@ class Recommender:
         return Choice(int(k), barred, exclude_seen)
 
     def _answerer(self) -> Answerer:
-        compute_alone_if_forked()
+        use_one_thread_if_forked()
         table = self._table.of(self.model)
         return Answerer(
             scorer=Scorer(self.model, table, len(self.items), self.max_history),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch, Collator
+from sasrec.data.batches.cases import grouped_batches
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
 from sasrec.evaluation.leaders import (
@@ -21,7 +22,7 @@ from sasrec.evaluation.leaders import (
     places_within,
     products,
 )
-from sasrec.evaluation.ranking import last_states
+from sasrec.evaluation.scoring import last_states
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES, FEWEST_ROWS = 2**24, 16
@@ -254,8 +255,8 @@ class Scorer:
         for kind in (timed, ~timed):  # a history without times leaves the others theirs
             places = np.flatnonzero(kind)
             if len(places):
-                collator, windows = self._windows(asked, places)
-                for which, _, states in last_states(self.model, collator, windows, self.device):
+                batches = grouped_batches(*self._windows(asked, places), self.device)
+                for which, _, states in last_states(self.model, batches):
                     yield places[which], states
 
     def _windows(self, asked: Questions, places: np.ndarray) -> tuple[Collator, Windows]:

@@ -1,1 +1,1 @@
-"""The machine: files that are written whole, locks, memory, devices, processes and streams."""
+"""Operating-system services: atomic file writes, locks, memory, devices, processes, streams."""

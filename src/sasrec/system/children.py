@@ -1,8 +1,8 @@
-"""Children: processes of Python that this one starts, which run no code of the current folder.
+"""Start Python child processes that do not import modules from the current folder.
 
-Started with ``-c`` or ``-m``, as ``multiprocessing`` does too, Python looks for modules in the
-current folder first: a ``polars.py`` beside a data file would be executed. ``-P`` and the variable
-``PYTHONSAFEPATH`` leave that folder out.
+With ``-c`` or ``-m``, which ``multiprocessing`` uses too, Python searches the current folder first
+for modules: a ``polars.py`` next to a data file would be executed. The option ``-P`` and the
+environment variable ``PYTHONSAFEPATH`` exclude that folder.
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SAFE_PATH = "PYTHONSAFEPATH"
-"""Python's environment variable; any text in it means ``-P``."""
+"""Environment variable of Python; any non-empty value has the effect of ``-P``."""
 
 
 def python_command(*words: str) -> list[str]:
-    """Return the command of a new Python that leaves the current folder out.
+    """Return a command that starts Python without the current folder in its module search path.
 
     Args:
-        words: What follows the name of the program, such as ``-m`` and a module.
+        words: The arguments, such as ``-m`` and a module.
 
     Returns:
-        For ``subprocess``.
+        The command for ``subprocess``.
     """
     return [sys.executable, "-P", *words]
 
 
 @contextmanager
 def safe_path() -> Iterator[None]:
-    """Let processes started within the block, by whichever library, leave the current folder out.
+    """Exclude the current folder from the module search path of processes started in the block.
+
+    This covers processes that libraries start.
 
     Yields:
         Nothing.

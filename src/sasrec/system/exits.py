@@ -1,4 +1,4 @@
-"""Exits: the one place where an error becomes a line and an exit code."""
+"""Turn errors into one-line messages and exit codes; this is the only module that does so."""
 
 from __future__ import annotations
 
@@ -16,46 +16,49 @@ from typing import Any, NoReturn
 from sasrec.errors import Interrupted, SasrecError, SeveralMistakesError, counted, without_passwords
 from sasrec.system.streams import ReaderGone, discard, guarded_streams
 
-NO_MEMORY = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
-"""How libraries say it."""
+OUT_OF_MEMORY_PHRASES = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
+"""Phrases that occur in the messages of libraries when memory runs out."""
 LONGEST_MESSAGE = 1000
-"""Characters; a value a user wrote may be longer than anybody wants to read again."""
+"""In characters; longer messages, which quote a long input value, are shortened."""
 MOST_MISTAKES = 20
-"""Told at a time; a file that is no settings file may hold thousands."""
-MISTAKE = 2
-"""Exit code of what the user can mend."""
+"""Mistakes shown at a time; a file that is not a settings file may contain thousands."""
+USER_ERROR = 2
+"""Exit code for an error that the user can fix."""
 INTERRUPTED = 130
-"""Exit code of what the user stopped, by Ctrl-C or SIGTERM, as shells and Typer have it."""
+"""Exit code after Ctrl-C or SIGTERM; shells and Typer use the same number."""
 READER_GONE = 141
-"""Exit code when the reader of a pipe, such as head, has seen enough; other programs' too."""
+"""Exit code when the reader of a pipe, such as ``head``, closed it; the usual code for SIGPIPE."""
 
 
-def leave_after(work: Callable[[], object]) -> NoReturn:
-    """Do the work of a program and leave the process; errors are told in one line.
+def run_and_exit(work: Callable[[], object]) -> NoReturn:
+    """Run a program, print errors as one line, and exit.
 
     Args:
-        work: Of the whole program; it returns 130 if the user interrupted it.
+        work: The program; it returns 130 if the user interrupted it.
 
     Raises:
-        SystemExit: Always; 0 if it worked, 2 if the user can mend it, 130 if the user stopped it,
-            141 if the reader of a pipe left, 1 if only we can mend it.
+        SystemExit: Always. The code is 0 for success, 2 for an error that the user can fix, 130 if
+            the user interrupted the program, 141 if the reader of a pipe closed it, and 1 for a
+            bug in sasrec.
     """
     _reopen_closed_streams()
-    _show_anything()
-    logging.raiseExceptions = False  # a log nobody can take is no reason to print traces
+    _escape_unencodable()
+    logging.raiseExceptions = False  # print no traceback if a log message cannot be written
     with guarded_streams():
         _run(work)
 
 
 def _run(work: Callable[[], object]) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: keep what there is, go
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: save, then exit
     try:
-        _check_words(sys.argv[1:])
+        _check_utf8(sys.argv[1:])
         if work() == INTERRUPTED:
             _fail("interrupted", code=INTERRUPTED)
         sys.stdout.flush()
     except SasrecError as error:
-        _fail(*_lines_of(error), code=INTERRUPTED if isinstance(error, Interrupted) else MISTAKE)
+        _fail(
+            *_error_lines(error), code=INTERRUPTED if isinstance(error, Interrupted) else USER_ERROR
+        )
     except KeyboardInterrupt:
         _fail("interrupted", code=INTERRUPTED)
     except (ReaderGone, BrokenPipeError):
@@ -66,36 +69,36 @@ def _run(work: Callable[[], object]) -> NoReturn:
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}")
     except Exception as error:
-        if hasattr(error, "format_message"):  # the command line itself was wrong
+        if hasattr(error, "format_message"):  # an error of Click: the command line is wrong
             _refuse_usage(error)
-        if any(words in str(error) for words in NO_MEMORY):
+        if any(words in str(error) for words in OUT_OF_MEMORY_PHRASES):
             _fail("not enough memory; use smaller sizes, or a machine with more")
         _report_bug()
     sys.exit(0)
 
 
-def _show_anything() -> None:
-    """Let the streams escape what a console has no letters for; tokens may hold anything."""
+def _escape_unencodable() -> None:
+    """Make the streams escape characters that the console's encoding cannot represent."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
-def _check_words(words: list[str]) -> None:
-    """Refuse words, such as file names, that are no text in UTF-8.
+def _check_utf8(words: list[str]) -> None:
+    """Raise an error if a command-line argument, such as a file name, is not valid UTF-8.
 
     Args:
-        words: Of the command line.
+        words: The arguments.
 
     Raises:
-        SasrecError: There is such a word.
+        SasrecError: An argument is not valid UTF-8.
     """
     for word in words:
         try:
             word.encode()
         except UnicodeEncodeError:
             raise SasrecError(
-                f"{word!a} is no text in UTF-8; rename the file, or its folder"
+                f"{word!a} is not valid UTF-8; rename the file or its folder"
             ) from None
 
 
@@ -109,18 +112,19 @@ def _refuse_usage(error: Any) -> NoReturn:
 
 
 def _report_bug() -> NoReturn:
-    """Keep the trace in a file, spare the user, and leave."""
+    """Write the traceback to a file, print a short message, and exit."""
     with tempfile.NamedTemporaryFile("w", prefix="sasrec-", suffix=".log", delete=False) as trace:
         trace.write(without_passwords(traceback.format_exc()))
     print(
-        f"error: this is a bug in sasrec, not in your input; report it with {trace.name}",
+        "error: this is a bug in sasrec, not in your input; please report it and attach the file "
+        f"{trace.name}",
         file=sys.stderr,
     )
     sys.exit(1)
 
 
-def _lines_of(error: SasrecError) -> list[str]:
-    """Return the text of an error; of several mistakes, how many there are and the first ones."""
+def _error_lines(error: SasrecError) -> list[str]:
+    """Return the lines to print: the error text, or a list of the first mistakes in it."""
     if not isinstance(error, SeveralMistakesError):
         return [str(error)]
     lines = [f"{len(error.mistakes)} mistakes in the settings:", *error.mistakes[:MOST_MISTAKES]]
@@ -128,8 +132,8 @@ def _lines_of(error: SasrecError) -> list[str]:
     return [*lines, f"and {counted(more, 'more mistake')}"] if more > 0 else lines
 
 
-def _fail(*lines: str, code: int = MISTAKE) -> NoReturn:
-    """Print an error, one line or several, and leave with an exit code."""
+def _fail(*lines: str, code: int = USER_ERROR) -> NoReturn:
+    """Print an error of one or several lines, and exit."""
     text = "\n  ".join(map(_one_line, lines))
     print(f"error: {text}", file=sys.stderr, flush=True)
     discard(sys.stdout)
@@ -144,9 +148,10 @@ def _one_line(message: str) -> str:
 
 
 def _reopen_closed_streams() -> None:
-    """Give streams that were closed before we began a place to write to."""
-    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+    """Connect standard streams that were closed when the process started to the null device."""
+    for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            with suppress(OSError):  # the lowest free number is the one that was closed
+            with suppress(OSError):  # uses the lowest free descriptor, which is the closed one
                 os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+            mode = "r" if descriptor == 0 else "w"
+            setattr(sys, name, os.fdopen(descriptor, mode, closefd=False))

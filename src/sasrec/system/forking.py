@@ -1,7 +1,7 @@
-"""Forking: a process forked off a server that has loaded a model answers, with one thread.
+"""Support for processes forked after a model was loaded, as servers do: they use one thread.
 
-The threads of OpenMP, with which PyTorch computes, stay behind in the parent process; the first
-computation that is to be shared among them would wait for ever. With one thread nothing is shared.
+PyTorch computes with OpenMP threads, and a fork does not copy these. The first parallel computation
+in the forked process would therefore wait forever. With one thread nothing runs in parallel.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
     os.register_at_fork(after_in_child=_note)
 
 
-def compute_alone_if_forked() -> None:
-    """In a forked process, let the calling thread compute without others; elsewhere do nothing.
+def use_one_thread_if_forked() -> None:
+    """Set PyTorch to one thread if this process was forked; otherwise do nothing.
 
-    Each thread has a setting of its own, so it is to be called where work begins.
+    The number of threads is set per calling thread, so call this at the start of each computation.
     """
     if not _Process.is_forked or getattr(_settled, "done", False):
         return

@@ -1,7 +1,7 @@
-"""Locks that go with their process, so that nobody waits for one that was killed.
+"""File locks that the operating system releases when the process that holds them ends.
 
-A lock is a file beside what it is about. It is never written to or emptied, and never opened
-through a link, so that whoever plants one there harms no other file.
+The lock of a file or folder is a hidden file next to it. Nothing is ever written to the lock file,
+and it is never opened through a symbolic link, so a planted link cannot damage another file.
 """
 
 from __future__ import annotations
@@ -22,185 +22,187 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 logger = logging.getLogger(__name__)
-WITHOUT_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
-"""How a file system, such as some of the network, says that it has none."""
-NO_LOCK = "a link, or no ordinary file, is where a lock is to be"
+LOCKS_UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
+"""Errors of a file system that does not support locks, such as some network file systems."""
+NOT_A_LOCK_FILE = "cannot be used as a lock file, because it is a link or not a regular file"
 LONGEST_NAME = 200
-"""Bytes; most file systems take 255 with what is put around a name."""
+"""In bytes, before the prefix and suffix are added; most file systems allow 255 in all."""
 MOST_TRIES = 100
+"""Attempts to create a lock file whose folder another process keeps removing."""
 
 
 @contextmanager
-def alone_at(place: Path, *, waits: bool) -> Iterator[None]:
-    """Keep other processes that ask too away from a place.
+def exclusive_lock(path: Path, *, wait: bool) -> Iterator[None]:
+    """Hold the exclusive lock of a file or folder within the block.
 
-    The lock is the hidden file ``.NAME.lock`` beside the place, for its owner alone. It is removed
-    in the end, with the folders that were made for it and are empty; one that a killed process left
-    behind locks nothing.
+    The lock is the hidden file ``.NAME.lock`` in the same folder, accessible to its owner only. It
+    is removed at the end, together with folders that were created for it and are empty. A lock file
+    that a killed process left behind does not block anyone.
 
     Args:
-        place: A file or folder that need not exist.
-        waits: Wait for another process that is there, or refuse.
+        path: A file or folder; it need not exist.
+        wait: If another process holds the lock, wait for it instead of raising an error.
 
     Yields:
         Nothing.
 
     Raises:
-        BlockingIOError: Another process is there.
-        OSError: The lock cannot be made: nothing can be written there, it belongs to another user,
-            or is no ordinary file.
-    """  # by flock
+        BlockingIOError: Another process holds the lock.
+        OSError: The lock file cannot be created or opened: the folder is not writable, the file
+            belongs to another user, or it is not a regular file.
+    """  # BlockingIOError is raised by flock
     if fcntl is None:
         yield
         return
-    whole = place.resolve()
-    path = _lock_beside(whole)
-    missing = [each for each in path.parents if not each.exists()]
-    number = _locked(path, waits=waits)
+    lock = _lock_path(path.resolve())
+    missing = [each for each in lock.parents if not each.exists()]
+    descriptor = _acquired(lock, wait=wait)
     try:
         yield
     finally:
-        # While it is held, so that nobody holds what is no longer there.
+        # Delete the file before releasing it, so that no other process holds a deleted file.
         with suppress(OSError):
-            path.unlink()
-        os.close(number)
-        with suppress(OSError):  # what is not empty stays
+            lock.unlink()
+        os.close(descriptor)
+        with suppress(OSError):  # keeps folders that are not empty
             for folder in missing:
                 folder.rmdir()
 
 
-def _lock_beside(whole: Path) -> Path:
-    name = whole.name
+def _lock_path(target: Path) -> Path:
+    name = target.name
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()
-    return whole.with_name(f".{name}.lock")
+    return target.with_name(f".{name}.lock")
 
 
-def _locked(path: Path, *, waits: bool) -> int:
-    """Return the open lock, once it is this process's own.
+def _acquired(path: Path, *, wait: bool) -> int:
+    """Return the file descriptor of a lock file, after acquiring the lock.
 
     Raises:
-        FileNotFoundError: Its folder cannot be made.
+        FileNotFoundError: The folder of the lock file cannot be created.
     """
     tries = 0
     while True:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            number = _opened(path, 0o600)
-        except FileNotFoundError:  # another process has just taken its folder away again
+            descriptor = _open_lock_file(path, 0o600)
+        except FileNotFoundError:  # another process has just removed the folder
             tries += 1
             if tries == MOST_TRIES:
                 raise
             continue
         try:
-            _lock(number, path, waits=waits)
-            if _is_at(path, number):
-                return number
+            _lock(descriptor, path, wait=wait)
+            if _has_name(path, descriptor):
+                return descriptor
         except BaseException:
-            os.close(number)
+            os.close(descriptor)
             raise
-        os.close(number)  # its last owner has removed it
+        os.close(descriptor)  # the previous owner has deleted this file; create a new one
 
 
-def _opened(path: Path, permissions: int) -> int:
-    """Return an open lock file, made if it is not there.
+def _open_lock_file(path: Path, permissions: int) -> int:
+    """Open a lock file and create it if needed.
 
     Args:
-        path: Of the file.
-        permissions: Of a new one, before the umask.
+        path: The lock file.
+        permissions: Permissions of a new file, before the umask is applied.
 
     Returns:
-        Its number.
+        Its file descriptor.
 
     Raises:
-        OSError: It cannot be opened, or is a link or anything else that is no ordinary file.
+        OSError: The file cannot be opened, or is a link, a folder or another non-regular file.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        number = os.open(path, flags, permissions)
+        descriptor = os.open(path, flags, permissions)
     except OSError as error:
         if error.errno in {errno.ELOOP, errno.EISDIR, errno.ENXIO}:
-            raise OSError(errno.EINVAL, NO_LOCK, str(path)) from error
+            raise OSError(errno.EINVAL, NOT_A_LOCK_FILE, str(path)) from error
         raise
-    if stat.S_ISREG(os.fstat(number).st_mode):
-        return number
-    os.close(number)
-    raise OSError(errno.EINVAL, NO_LOCK, str(path))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, NOT_A_LOCK_FILE, str(path))
 
 
-def _lock(number: int, path: Path, *, waits: bool) -> None:
+def _lock(descriptor: int, path: Path, *, wait: bool) -> None:
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         raise
     except OSError as error:
-        if error.errno not in WITHOUT_LOCKS:
+        if error.errno not in LOCKS_UNSUPPORTED:
             raise
         logger.warning(
-            "%s: this file system has no locks (%s); make sure that nobody else writes there",
+            "%s: this file system does not support locks (%s); make sure that no other process "
+            "writes there",
             path.parent,
             error.strerror,
         )
 
 
-def _is_at(path: Path, number: int) -> bool:
-    """Return whether an open file still has its name."""
+def _has_name(path: Path, descriptor: int) -> bool:
+    """Return whether the path still leads to the open file."""
     try:
-        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(number))
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
     except FileNotFoundError:
         return False
 
 
-class KernelLock:
-    """Lets one process at a time write to a file, on any machine that shares it.
+class FileLock:
+    """Lets one process at a time write to a file, on any machine that shares the file system.
 
-    It has the interface of Optuna's locks, which are files whose makers must remove them.
+    It has the interface of Optuna's locks. Unlike those, it is released when its process is killed.
     """
 
     def __init__(self, path: Path) -> None:
-        """Make the lock, open.
+        """Create the lock without acquiring it.
 
         Args:
-            path: The file it is about; the lock is one beside it, which stays.
+            path: The file to protect; the lock file ``NAME.lock`` next to it is never deleted.
         """
         self._path = path.with_name(f"{path.name}.lock")
-        self._held: int | None = None
+        self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Wait until nobody else holds it.
+        """Acquire the lock; wait as long as another process holds it.
 
         Returns:
             True.
         """
-        if self._path.is_symlink():  # what an older version left behind
+        if self._path.is_symlink():  # created by an older version
             self._path.unlink(missing_ok=True)
-        number = _opened(self._path, 0o666)  # for whoever may write to the file itself
+        descriptor = _open_lock_file(self._path, 0o666)  # other users may write to the file too
         try:
-            _lock(number, self._path, waits=True)
+            _lock(descriptor, self._path, wait=True)
         except BaseException:
-            os.close(number)
+            os.close(descriptor)
             raise
-        self._held = number
+        self._descriptor = descriptor
         return True
 
     def release(self) -> None:
-        """Let others in."""
-        if self._held is not None:
-            os.close(self._held)
-            self._held = None
+        """Release the lock, if it is held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
-def lock_of(path: Path) -> Any:
+def lock_for(path: Path) -> Any:
     """Return a lock for a file that several processes write to.
 
     Args:
         path: The file.
 
     Returns:
-        The kernel's lock, or Optuna's where there is none; that one is given up after 30 seconds.
+        A lock of the operating system; on Windows, Optuna's lock, which is given up after 30
+        seconds.
     """
     if fcntl is not None:
-        return KernelLock(path)
+        return FileLock(path)
     from optuna.storages.journal import JournalFileOpenLock
 
     return JournalFileOpenLock(str(path.resolve()))

@@ -1,4 +1,4 @@
-"""Memory: for a while, what was freed is kept for the next piece of work; and peaks."""
+"""Memory of the process: keep freed memory for reuse during a run, and measure peaks."""
 
 from __future__ import annotations
 
@@ -12,48 +12,51 @@ from functools import cache
 from pathlib import Path
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""glibc's numbers of the two settings (``malloc.h``)."""
+"""glibc's constants for the two settings, ``M_TRIM_THRESHOLD`` and ``M_MMAP_THRESHOLD``."""
 KEPT_BYTES = 2**30
-"""Blocks up to this size, and this much free memory altogether, stay with the process meanwhile."""
-USUAL_MMAP, USUAL_TRIM = 2**25, 2**26
-"""What is set afterwards: glibc cannot be asked what was set before. By itself it raises the first
-up to this size as larger blocks are freed, and keeps the second at twice as much."""
+"""During a run, freed blocks up to this size, and this much free memory in all, are kept."""
+RESTORED_MMAP, RESTORED_TRIM = 2**25, 2**26
+"""Thresholds that are set after a run, because glibc cannot report its previous values. By default
+it raises the first one up to this size as larger blocks are freed, and keeps the second one at
+twice the first."""
 
 _owners = 0
-_counting = threading.Lock()
+_owners_lock = threading.Lock()
 
 
 @contextmanager
 def freed_memory_kept() -> Iterator[bool]:
-    """Let glibc hold on to freed memory for a while, as a training step needs the same again.
+    """Make glibc keep freed memory within the block, because the next training step reuses it.
 
-    By default glibc returns large blocks to the system, which hands them out anew as empty pages;
-    touching these cost up to a third of a step (ml-100k, bfloat16: 1.60 s an epoch without, 1.31 s
-    with). Elsewhere than on Linux with glibc nothing happens. May be nested, and used by several
-    threads: when the last one ends, large blocks go back to the system again.
+    By default glibc returns large freed blocks to the system and gets new, empty pages for the next
+    allocation. Touching new pages costs up to a third of a step (ml-100k, bfloat16: 1.60 s an epoch
+    without this function, 1.31 s with it). Without glibc this does nothing. Blocks may be nested
+    and used by several threads; when the last one ends, large blocks are returned to the system
+    again.
 
     Yields:
         Whether this is Linux with glibc.
     """
     global _owners
-    with _counting:
+    with _owners_lock:
         _owners += 1
         if _owners == 1:
             _set_thresholds(KEPT_BYTES, KEPT_BYTES)
     try:
         yield _glibc() is not None
     finally:
-        with _counting:
+        with _owners_lock:
             _owners -= 1
             if not _owners:
-                _set_thresholds(USUAL_MMAP, USUAL_TRIM)
+                _set_thresholds(RESTORED_MMAP, RESTORED_TRIM)
 
 
 @contextmanager
-def memory_of_a_run() -> Iterator[None]:
-    """Keep freed memory during a run, and return it to the system at its end.
+def release_memory_after() -> Iterator[None]:
+    """Keep freed memory within the block, and return it to the system at the end.
 
-    Around a function (``@memory_of_a_run()``) this happens when its variables are gone.
+    Use it as a decorator (``@release_memory_after()``): the function's local variables are then
+    freed before the memory is returned.
 
     Yields:
         Nothing.
@@ -62,14 +65,19 @@ def memory_of_a_run() -> Iterator[None]:
         with freed_memory_kept():
             yield
     finally:
-        with _counting:
+        with _owners_lock:
             library = _glibc()
             if not _owners and library is not None:
                 library.malloc_trim(0)
 
 
 def _set_thresholds(mmap: int, trim: int) -> None:
-    """Tell glibc from which size blocks are taken from the system, and how much free is kept."""
+    """Set glibc's thresholds.
+
+    Args:
+        mmap: Blocks of at least this size, in bytes, are taken from the system one by one.
+        trim: Free memory above this amount, in bytes, is returned to the system.
+    """
     library = _glibc()
     if library is not None:
         library.mallopt(TRIM_THRESHOLD, trim)
@@ -78,27 +86,27 @@ def _set_thresholds(mmap: int, trim: int) -> None:
 
 @cache
 def _glibc() -> ctypes.CDLL | None:
-    """Return glibc; None elsewhere than on Linux with it."""
+    """Return the C library if it is glibc, otherwise None."""
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
 def peak_bytes() -> int:
-    """Return the most memory this process has held, in bytes."""
-    with suppress(OSError, KeyError, ValueError):  # Linux, where ``forget_peak`` works
+    """Return the peak memory use of this process (resident set size), in bytes."""
+    with suppress(OSError, KeyError, ValueError):  # on Linux; this value obeys ``reset_peak``
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         fields = dict(line.split(":", 1) for line in lines)
         return int(fields["VmHWM"].split()[0]) * 1024
-    import resource  # which not every system has; training, which needs this file, can do without
+    import resource  # here, because Windows lacks it and training must still import this module
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def forget_peak() -> bool:
-    """Let the peak begin anew from what is held now, freed memory not counted.
+def reset_peak() -> bool:
+    """Reset the peak to the current memory use, after returning freed memory to the system.
 
     Returns:
-        Whether the system can do it; Linux can.
+        True if the peak was reset; only Linux can do this.
     """
     library = _glibc()
     if library is not None:

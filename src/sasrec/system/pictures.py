@@ -1,7 +1,8 @@
-"""Pictures: figures whose texts are shown as they are, and which cost no result when they fail.
+"""Matplotlib figures that show text literally; a figure that fails does not stop the program.
 
-Names of data sets, models and items may hold dollars, which begin a formula for Matplotlib, and
-letters that its font lacks. What a user's ``matplotlibrc`` says of looks is kept.
+Names of data sets, models and items may contain dollar signs, which start a formula in Matplotlib,
+and characters that its default font does not have. The style settings in a user's
+``matplotlibrc`` still apply.
 """
 
 from __future__ import annotations
@@ -15,38 +16,42 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sasrec.errors import printable
+from sasrec.errors import counted, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 logger = logging.getLogger(__name__)
-Drawn = TypeVar("Drawn")
+Result = TypeVar("Result")
 
-LITERAL = {"text.parse_math": False, "text.usetex": False, "axes.formatter.use_mathtext": False}
-"""Settings of Matplotlib with which no text is taken for a formula."""
+LITERAL_TEXT = {
+    "text.parse_math": False,
+    "text.usetex": False,
+    "axes.formatter.use_mathtext": False,
+}
+"""Matplotlib settings that prevent it from interpreting text as a formula."""
 LONGEST_REASON = 200
-"""Characters; Matplotlib lists all that would have been right."""
-UNSHOWN = "Glyph .* missing from|Matplotlib currently does not support"
-"""How Matplotlib warns, once for each letter, of those a font lacks."""
+"""In characters; some Matplotlib messages list every permitted value."""
+MISSING_GLYPHS = "Glyph .* missing from|Matplotlib currently does not support"
+"""Pattern of Matplotlib's warning about a missing character; it is repeated for each character."""
 
 
 @contextmanager
 def plain_texts() -> Iterator[None]:
-    """Take every text within the block as it is: figures are made and written in such blocks.
+    """Show all text literally within the block; create and write figures inside such a block.
 
     Yields:
         Nothing.
     """
     import matplotlib as mpl
 
-    with mpl.rc_context(LITERAL), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=UNSHOWN)
+    with mpl.rc_context(LITERAL_TEXT), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=MISSING_GLYPHS)
         yield
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, whatever backend is chosen for windows.
+    """Return an empty figure that does not depend on the configured Matplotlib backend.
 
     Args:
         width: In inches.
@@ -64,10 +69,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def plain_logarithmic(axis: Any) -> None:
-    """Label the powers of ten of an axis as numbers; the usual labels are formulas.
+    """Label powers of ten as plain numbers; Matplotlib's default labels are formulas.
 
     Args:
-        axis: Of a figure, with a logarithmic scale.
+        axis: An axis with a logarithmic scale.
     """
     from matplotlib.ticker import LogFormatter
 
@@ -75,125 +80,127 @@ def plain_logarithmic(axis: Any) -> None:
     axis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
 
 
-def drawn(figure: Figure, form: str, **how: Any) -> bytes:
-    """Return a figure as the content of a file.
+def rendered(figure: Figure, form: str, **options: Any) -> bytes:
+    """Return a figure as the content of an image file.
 
     Args:
-        figure: Made by ``new_figure``, within ``plain_texts``.
+        figure: Created by ``new_figure``, within ``plain_texts``.
         form: ``png`` or ``svg``.
-        how: What else ``Figure.savefig`` is told.
+        options: Further arguments of ``Figure.savefig``.
 
     Returns:
-        The bytes.
+        The bytes of the file.
     """
     from matplotlib.text import Text
 
     content = io.BytesIO()
     with plain_texts():
         texts: list[Any] = figure.findobj(Text)
-        fonts = _fonts_for("".join(text.get_text() for text in texts))
+        fonts = _fonts_covering("".join(text.get_text() for text in texts))
         for text in texts:
             text.set_text(printable(text.get_text()))
             text.set_fontfamily(fonts)
-        figure.savefig(content, format=form, **how)
+        figure.savefig(content, format=form, **options)
     return content.getvalue()
 
 
 def svg_element(figure: Figure) -> str:
-    """Return a figure as an element for an HTML page, the same bytes for the same figure.
+    """Return a figure as an SVG element for an HTML page; the same figure gives the same text.
 
     Args:
-        figure: Made by ``new_figure``, within ``plain_texts``.
+        figure: Created by ``new_figure``, within ``plain_texts``.
 
     Returns:
-        From ``<svg`` on.
+        The text from ``<svg`` to the end.
     """
-    written = drawn(figure, "svg", metadata={"Date": None}).decode()
+    written = rendered(figure, "svg", metadata={"Date": None}).decode()
     return written[written.index("<svg") :]
 
 
-def attempted(what: str, draw: Callable[[], Drawn]) -> Drawn | None:
-    """Draw something that is worth less than the result it shows: a failure is told, no more.
+def draw_or_warn(what: str, draw: Callable[[], Result]) -> Result | None:
+    """Call a drawing function; if it fails, log a warning and continue.
 
-    A broken ``matplotlibrc``, a backend that does not exist or a full disk may be the reason.
+    A picture must never cost the result that it shows. Drawing fails, for example, because of a
+    broken ``matplotlibrc``, a backend that does not exist, or a full disk.
 
     Args:
-        what: Is drawn, as in ``no picture of the training``.
-        draw: Does it.
+        what: What the picture shows, for the warning: ``no picture of the training``.
+        draw: The function to call.
 
     Returns:
         What ``draw`` returned, or None if it failed.
     """
     try:
         return draw()
-    except Exception as error:  # Matplotlib's are of any kind
+    except Exception as error:  # Matplotlib raises many different types
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
-        said = printable(reason or type(error).__name__)
-        logger.warning("no picture of %s: %s", what, textwrap.shorten(said, LONGEST_REASON))
+        shown = printable(reason or type(error).__name__)
+        logger.warning("no picture of %s: %s", what, textwrap.shorten(shown, LONGEST_REASON))
         return None
 
 
-def _fonts_for(text: str) -> list[str]:
-    """Return names of installed fonts that together have the letters of a text, the usual first.
+def _fonts_covering(text: str) -> list[str]:
+    """Return installed fonts that together cover the characters of a text, default font first.
 
-    Letters that no font has are told once, with what would help.
+    Characters that no font has are reported once, with advice.
     """
     import matplotlib as mpl
 
-    usual: list[str] = list(mpl.rcParams["font.family"])
-    missing = {letter for letter in text if letter.isprintable()} - _letters(_usual_font())
+    default: list[str] = list(mpl.rcParams["font.family"])
+    missing = {each for each in text if each.isprintable()} - _characters_in(_default_font())
     fonts = []
-    for name, path in _installed() if missing else ():
-        if found := missing & _letters(path):
+    for name, path in _installed_fonts() if missing else ():
+        if found := missing & _characters_in(path):
             fonts.append(name)
             missing -= found
         if not missing:
             break
     if missing:
-        _say_missing("".join(sorted(missing)))
-    return [*usual, *fonts]
+        _warn_missing("".join(sorted(missing)))
+    return [*default, *fonts]
 
 
-def _usual_font() -> str:
+def _default_font() -> str:
     from matplotlib.font_manager import FontProperties, findfont
 
     return str(findfont(FontProperties()))
 
 
-def _installed() -> Iterable[tuple[str, str]]:
-    """Return name and file of the machine's own fonts in their usual cut, in a fixed order.
+def _installed_fonts() -> Iterable[tuple[str, str]]:
+    """Return name and file of the system's fonts of normal style and weight, sorted by name.
 
-    Those that come with Matplotlib are of symbols under numbers of their own, or of boxes.
+    The fonts that come with Matplotlib are left out: they hold symbols under private code points,
+    or boxes.
     """
     import matplotlib as mpl
     from matplotlib.font_manager import fontManager
 
-    usual = {
+    regular = {
         each.name: each.fname
         for each in fontManager.ttflist
         if each.style == "normal"
         and str(each.weight) in {"400", "normal", "regular", "book"}
         and not each.fname.startswith(mpl.get_data_path())
     }
-    return sorted(usual.items())
+    return sorted(regular.items())
 
 
 @cache
-def _letters(path: str) -> frozenset[str]:
-    """Return the letters a font has; none if it cannot be drawn with."""
+def _characters_in(path: str) -> frozenset[str]:
+    """Return the characters that a font has; an empty set if the font cannot be used."""
     from matplotlib.font_manager import get_font
 
     try:
         return frozenset(map(chr, get_font(path).get_charmap()))
-    except (OSError, RuntimeError, ValueError):  # damaged, or of bitmaps
+    except (OSError, RuntimeError, ValueError):  # a damaged font or a bitmap font
         return frozenset()
 
 
 @cache
-def _say_missing(letters: str) -> None:
+def _warn_missing(characters: str) -> None:
     logger.warning(
-        "no installed font has %d of the letters in a picture, such as %s; they are drawn as "
-        "boxes until a font that has them is installed, such as Noto Sans",
-        len(letters),
-        letters[0],
+        "no installed font has %s used in a picture, such as %s; each is shown as a box until a "
+        "font that has it is installed, such as Noto Sans",
+        counted(len(characters), "character"),
+        characters[0],
     )

@@ -1,8 +1,8 @@
-"""Processes: one training spread over several, each with a share of every batch.
+"""Data-parallel training: several processes each compute a share of every batch.
 
-All processes hold the same weights. Each computes the gradient of its share; the sum, weighted by
-targets, is the gradient of the whole batch, so that the outcome is that of one process but for the
-random numbers of dropout.
+All processes hold the same weights. Each computes the gradient of its share of the batch. The
+average of these gradients, weighted by the number of targets, is the gradient of the whole batch,
+so the result is the same as with one process, except for the random numbers of dropout.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from sasrec.system.streams import guard_streams
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Which of several processes this is.
+class ProcessInfo:
+    """The rank of this process, and the number of processes.
 
     Attributes:
-        rank: Its number, from 0.
-        processes: How many there are.
-        local: Its number on this machine, from 0.
+        rank: Number of this process among all processes, from 0.
+        processes: Number of processes.
+        local: Number of this process among those on this machine, from 0.
     """
 
     rank: int = 0
@@ -44,29 +44,32 @@ class Place:
     local: int = 0
 
 
-def my_place() -> Place:
-    """Return the place of this process; alone it is the first of one."""
+def process_info() -> ProcessInfo:
+    """Return the rank of this process; a process on its own has rank 0 of 1."""
     if not (dist.is_available() and dist.is_initialized()):
-        return Place()
-    return Place(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
+        return ProcessInfo()
+    return ProcessInfo(
+        dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0"))
+    )
 
 
 def average_gradients(weights: Iterable[nn.Parameter], targets: int) -> None:
-    """Replace each gradient by the mean over all processes, weighted by their targets.
+    """Replace each gradient by the mean over all processes, weighted by their numbers of targets.
 
-    This is also where they agree to stop.
+    If one process was interrupted, all processes stop here, after the same step.
 
     Args:
-        weights: The same in every process, with gradients of the mean loss of its own targets.
-        targets: How many targets this process had; there must be one somewhere.
+        weights: The weights, the same in every process; their gradients are those of the mean loss
+            over this process's own targets.
+        targets: Number of targets in this process; the sum over all processes is at least 1.
 
     Raises:
-        KeyboardInterrupt: Somebody has interrupted one of the processes.
+        KeyboardInterrupt: The user interrupted one of the processes.
     """
     own = [weight for weight in weights if weight.requires_grad]
     gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in own]
-    notes = torch.tensor([float(targets), float(_stop.is_set())], device=own[0].device)
-    flat = torch.cat([gradient.flatten() * targets for gradient in gradients] + [notes])
+    counters = torch.tensor([float(targets), float(_stop.is_set())], device=own[0].device)
+    flat = torch.cat([gradient.flatten() * targets for gradient in gradients] + [counters])
     dist.all_reduce(flat)
     if flat[-1] > 0:
         raise KeyboardInterrupt
@@ -76,46 +79,46 @@ def average_gradients(weights: Iterable[nn.Parameter], targets: int) -> None:
         weight.grad = mean.view_as(weight)
 
 
-def summed(values: Tensor) -> Tensor:
-    """Return the sum over all processes.
+def sum_over_processes(values: Tensor) -> Tensor:
+    """Return the element-wise sum over all processes.
 
     Args:
-        values: Of this process, of the same shape everywhere.
+        values: The values of this process; every process passes the same shape.
 
     Returns:
-        The same in every process.
+        The sums, the same in every process.
     """
-    if my_place().processes > 1:
+    if process_info().processes > 1:
         dist.all_reduce(values)
     return values
 
 
-def first_ones(value: float | None) -> float | None:
-    """Return what the first process holds, so that all decide alike.
+def from_first_process(value: float | None) -> float | None:
+    """Return the value of process 0, so that all processes make the same decision.
 
     Args:
-        value: Of this process.
+        value: The value of this process.
 
     Returns:
-        That of process 0.
+        The value of process 0.
     """
-    if my_place().processes == 1:
+    if process_info().processes == 1:
         return value
-    held = [value]
-    dist.broadcast_object_list(held)
-    return held[0]
+    values = [value]
+    dist.broadcast_object_list(values)
+    return values[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Processes to be started, and how they find those of other machines.
+    """The processes to start on this machine, and how they connect to those on other machines.
 
     Attributes:
-        here: Processes on this machine.
-        world: Processes in all.
+        here: Number of processes on this machine.
+        world: Number of processes on all machines.
         offset: Rank of the first process on this machine.
-        address: Name or IP of the machine with rank 0.
-        port: Port there.
+        address: Host name or IP address of the machine with rank 0.
+        port: Port on that machine.
     """
 
     here: int
@@ -125,53 +128,55 @@ class Group:
     port: str
 
     def __post_init__(self) -> None:
-        """Check the numbers.
+        """Check the settings.
 
         Raises:
-            SettingsError: They do not fit each other, the address is that of no machine, or the
-                port is no number.
+            SettingsError: The numbers contradict each other, the address cannot be resolved, or
+                the port is not a number from 1 to 65535.
         """
         if self.here < 1 or self.offset < 0 or self.offset + self.here > self.world:
             raise SettingsError(
                 f"nproc {self.here} and group_offset {self.offset} do not fit into world_size "
-                f"{self.world}; this machine runs ranks group_offset to group_offset + nproc - 1"
+                f"{self.world}; this machine runs ranks group_offset to group_offset + nproc - 1, "
+                "which must lie from 0 to world_size - 1"
             )
         try:
             socket.getaddrinfo(self.address or "-", None)
         except (OSError, UnicodeError) as error:
             raise SettingsError(
-                f"ip is {self.address!r}, which names no machine ({error})"
+                f"ip is {self.address!r}, which cannot be resolved ({error}); give the host name "
+                "or IP address of the machine with rank 0"
             ) from error
         if not self.port.isdecimal() or not 0 < int(self.port) < 65_536:
-            raise SettingsError(f"port is {self.port!r}; it is a number from 1 to 65535")
+            raise SettingsError(f"port is {self.port!r}; choose a number from 1 to 65535")
 
 
 def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group: Group) -> Any:
     """Call a function in several new processes that train together.
 
     Args:
-        work: Importable by its name; called with ``arguments`` in every process.
-        arguments: Anything that can be pickled.
-        group: How many processes, and where.
+        work: A function that can be imported by name; every process calls it with ``arguments``.
+        arguments: Arguments that can be pickled.
+        group: The number of processes, and how they connect.
 
     Returns:
-        What it returned in the first process on this machine.
+        The result of the first process on this machine.
 
     Raises:
-        SasrecError: It raised one.
+        SasrecError: The function raised this error, or a process ended unexpectedly.
     """
     from torch.multiprocessing import get_context
     from torch.multiprocessing.spawn import ProcessExitedException, start_processes
 
-    # It announces that it ends the others; we say why.
+    # It logs that it ends the other processes; the error we raise gives the reason.
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
-    with nameless_main(), deaf_to_interrupts(), safe_path():
-        answers = get_context("spawn").Queue()  # starts a process too, which tracks resources
+    with without_main_script(), interrupts_ignored(), safe_path():
+        answers = get_context("spawn").Queue()  # this starts a process too, the resource tracker
         context = start_processes(
-            _one_of, (work, arguments, group, answers), group.here, join=False
+            _run_process, (work, arguments, group, answers), group.here, join=False
         )  # type: ignore[no-untyped-call]
     try:
-        _wait(context)
+        _wait_for_all(context)
     except ProcessExitedException as error:
         try:
             answer = answers.get(timeout=5)
@@ -184,14 +189,14 @@ def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group
     return answer
 
 
-def _wait(context: Any) -> None:
-    """Wait for all processes; an interrupt is passed on to them until they have ended.
+def _wait_for_all(context: Any) -> None:
+    """Wait until all processes have ended; after an interrupt, forward it to them every second.
 
     Args:
         context: From ``start_processes``.
 
     Raises:
-        KeyboardInterrupt: A second one came; the processes were ended at once.
+        KeyboardInterrupt: The user interrupted a second time; the processes have been killed.
     """
     interrupted = False
     while True:
@@ -203,7 +208,7 @@ def _wait(context: Any) -> None:
                     if process.is_alive():
                         os.kill(process.pid, signal.SIGINT)
         except KeyboardInterrupt:
-            if interrupted:  # a second time: no more patience
+            if interrupted:  # for the second time
                 for process in context.processes:
                     process.kill()
                 raise
@@ -211,8 +216,8 @@ def _wait(context: Any) -> None:
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
-    """Let new processes begin deaf to Ctrl-C; each listens once it has something to lose.
+def interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C within the block; processes started in it ignore it until they handle it.
 
     Yields:
         Nothing.
@@ -227,20 +232,21 @@ def deaf_to_interrupts() -> Iterator[None]:
 _stop = threading.Event()
 
 
-def _listen() -> None:
-    """Take Ctrl-C as the wish to stop after this step; all processes then stop at the same one.
+def _stop_after_step() -> None:
+    """On Ctrl-C, note that training is to stop; all processes then stop after the same step.
 
-    Raising at once would leave the others waiting for a sum that never comes.
+    Raising KeyboardInterrupt immediately would leave the other processes waiting for this
+    process's gradients forever.
     """
     signal.signal(signal.SIGINT, lambda number, frame: _stop.set())
 
 
 @contextmanager
-def nameless_main() -> Iterator[None]:
-    """Keep new processes from running the user's script once more before they begin.
+def without_main_script() -> Iterator[None]:
+    """Prevent processes started within the block from running the user's script again.
 
-    They need it only for what the script itself defines, and here they are handed nothing of it;
-    so a script needs no ``if __name__ == "__main__"``.
+    They would need the script only to unpickle objects that it defines, and they are given none.
+    So a script needs no ``if __name__ == "__main__"``.
 
     Yields:
         Nothing.
@@ -253,7 +259,7 @@ def nameless_main() -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def _join(group: Group, local: int, backend: str) -> None:
+def _join_group(group: Group, local: int, backend: str) -> None:
     where = f"{group.address}:{group.port}"
     try:
         dist.init_process_group(
@@ -265,28 +271,28 @@ def _join(group: Group, local: int, backend: str) -> None:
     except (RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise SasrecError(
-            f"the {group.world} processes do not find each other at {where} ({reason}); choose "
-            "another free port, or see that all machines were started"
+            f"the {group.world} processes cannot connect at {where} ({reason}); choose another "
+            "free port, or check that the processes were started on all machines"
         ) from error
 
 
-def _one_of(
+def _run_process(
     local: int, work: Callable[..., Any], arguments: tuple[Any, ...], group: Group, answers: Any
 ) -> None:
     guard_streams()
     os.environ["LOCAL_RANK"] = str(local)
     cuda = torch.cuda.is_available() and torch.cuda.device_count() >= group.here
-    if not cuda:  # share the cores, as threads that wait for each other's core are slow
+    if not cuda:  # divide the cores among the processes; more threads than cores are slow
         torch.set_num_threads(max(1, torch.get_num_threads() // group.here))
-    _listen()
+    _stop_after_step()
     try:
-        _join(group, local, "nccl" if cuda else "gloo")
+        _join_group(group, local, "nccl" if cuda else "gloo")
         answer = work(*arguments)
     except SasrecError as error:
         answers.put(error)
         answers.close()
         answers.join_thread()
-        os._exit(2)  # the others may wait for us, and are ended by our parent
+        os._exit(2)  # at once: other processes may wait for this one; the parent ends them
     if local == 0:
         answers.put(answer)
     dist.destroy_process_group()

@@ -1,8 +1,8 @@
-"""Streams: what is printed obeys nobody's control characters, and progress costs no training.
+"""Safe standard streams: control characters are escaped, and failed progress output is ignored.
 
-Names of files, tokens, titles and messages may hold escapes that a terminal obeys. Rather than to
-remember ``printable`` at each print, the streams of a command show them. Rich finds the stream
-beneath (``rich_proxied_file``), as its own escapes are meant to be obeyed.
+File names, tokens, titles and messages may contain escape sequences that a terminal would execute.
+The wrapped streams escape them, so that not every print needs to call ``printable``. Rich writes
+escape sequences on purpose, so it gets a stream without this escaping (``rich_proxied_file``).
 """
 
 from __future__ import annotations
@@ -15,39 +15,39 @@ from typing import Any, TextIO
 
 from sasrec.errors import SasrecError, printable
 
-PIECE = 2**14
-"""Characters written at a time."""
+CHUNK = 2**14
+"""Number of characters per write to the underlying stream."""
 
 
 class ReaderGone(Exception):  # noqa: N818 - nothing went wrong
-    """Whoever read standard output, such as ``head``, has seen enough."""
+    """The program that reads our standard output, such as ``head``, has closed the pipe."""
 
 
 class OutputError(SasrecError):
-    """Standard output cannot be written, as on a full disk."""
+    """Standard output cannot be written, for example because the disk is full."""
 
 
 class _Stream:
-    """A text stream with rules of its own for what is written; all else is the stream's."""
+    """Wraps a text stream: escapes what is written and handles errors; delegates the rest."""
 
-    def __init__(self, stream: TextIO, *, escapes: bool, must_arrive: bool) -> None:
+    def __init__(self, stream: TextIO, *, escapes: bool, required: bool) -> None:
         """Wrap a stream.
 
         Args:
-            stream: Written to.
-            escapes: Show control characters instead of letting a terminal obey them.
-            must_arrive: Tell when nothing can be written; otherwise that is no matter.
+            stream: The stream to write to.
+            escapes: Whether to escape control characters.
+            required: Whether to raise an error if writing fails; otherwise failures are ignored.
         """
-        self._stream, self._escapes, self._must_arrive = stream, escapes, must_arrive
+        self._stream, self._escapes, self._must_arrive = stream, escapes, required
         if escapes:
-            self.rich_proxied_file = _Stream(stream, escapes=False, must_arrive=must_arrive)
+            self.rich_proxied_file = _Stream(stream, escapes=False, required=required)
 
     def write(self, text: str) -> int:
         shown = printable(text) if self._escapes else text
-        with self._told():
-            # Piece by piece, as an unbuffered stream says nothing of a large write cut short.
-            for begin in range(0, len(shown), PIECE):
-                self._stream.write(shown[begin : begin + PIECE])
+        with self._errors_translated():
+            # In chunks, because an unbuffered stream does not report a large write that it cut off.
+            for begin in range(0, len(shown), CHUNK):
+                self._stream.write(shown[begin : begin + CHUNK])
         return len(text)
 
     def writelines(self, lines: Any) -> None:
@@ -55,11 +55,11 @@ class _Stream:
             self.write(line)
 
     def flush(self) -> None:
-        with self._told():
+        with self._errors_translated():
             self._stream.flush()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _errors_translated(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError as error:
@@ -75,14 +75,14 @@ class _Stream:
 
 
 def guard_streams() -> None:
-    """Guard standard output and standard error of this process from here on."""
-    sys.stdout = _guarded(sys.stdout, must_arrive=True)
-    sys.stderr = _guarded(sys.stderr, must_arrive=False)
+    """Replace this process's standard output and standard error by safe streams."""
+    sys.stdout = _guarded(sys.stdout, required=True)
+    sys.stderr = _guarded(sys.stderr, required=False)
 
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """Guard standard output and standard error within the block.
+    """Use safe streams for standard output and standard error within the block.
 
     Yields:
         Nothing.
@@ -96,14 +96,14 @@ def guarded_streams() -> Iterator[None]:
 
 
 @contextmanager
-def bare_streams() -> Iterator[None]:
-    """Take the guard away for code of the user's own, whose colours are to be obeyed.
+def unguarded_streams() -> Iterator[None]:
+    """Use the original streams within the block, so that a user's own code can print colours.
 
     Yields:
         Nothing.
     """
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = _bare(sys.stdout), _bare(sys.stderr)
+    sys.stdout, sys.stderr = _unwrapped(sys.stdout), _unwrapped(sys.stderr)
     try:
         yield
     finally:
@@ -111,22 +111,22 @@ def bare_streams() -> Iterator[None]:
 
 
 def discard(stream: TextIO) -> None:
-    """Keep Python from complaining at exit about output nobody can take.
+    """Discard output that cannot be written, so that Python does not report it at exit.
 
     Args:
-        stream: Of a file number.
+        stream: Standard output or standard error.
     """
-    bare = _bare(stream)
+    original = _unwrapped(stream)
     with suppress(OSError, ValueError):
-        bare.flush()
+        original.flush()
         return
     with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), bare.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), original.fileno())
 
 
-def _guarded(stream: TextIO, *, must_arrive: bool) -> Any:
-    return _Stream(_bare(stream), escapes=True, must_arrive=must_arrive)
+def _guarded(stream: TextIO, *, required: bool) -> Any:
+    return _Stream(_unwrapped(stream), escapes=True, required=required)
 
 
-def _bare(stream: Any) -> Any:
+def _unwrapped(stream: Any) -> Any:
     return stream._stream if isinstance(stream, _Stream) else stream

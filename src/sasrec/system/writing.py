@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all, and so that a power cut does not take it away again."""
+"""Atomic and durable file writes: a file is complete or absent, even after a power failure."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from pathlib import Path
 
 from sasrec.errors import DataError, SettingsError
 
-ASIDE = ".old"
-"""Behind the working name of a folder: what stood in its place before."""
-UNFINISHED = "-unfinished-"
-"""Within the hidden name of what is being written."""
-NOT_FLUSHED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
-"""How file systems say that they keep no folder back, so that there is nothing to wait for."""
+REPLACED_SUFFIX = ".old"
+"""Suffix added to a folder's temporary name to form the name of the folder that it replaces."""
+UNFINISHED_MARKER = "-unfinished-"
+"""Part of the hidden temporary name of a file or folder that is being written."""
+FOLDER_SYNC_UNSUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EBADF})
+"""Errors from fsync on a folder that mean the file system does not support it; safe to ignore."""
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file under a temporary name beside it, then give it its own.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file under a temporary name in the same folder, then rename it to its final name.
 
     Args:
-        path: The file; its folder is made. What is there is replaced, unless it is no ordinary
-            file (a pipe, a terminal), which is written to.
+        path: The file; its folder is created if needed. An existing regular file is replaced; a
+            pipe or a terminal is written to directly.
         content: Text, written as UTF-8, or bytes.
 
     Raises:
-        DataError: It cannot be written; what was there is still there then.
-    """  # by written_whole
+        DataError: The file cannot be written; an existing file is left unchanged.
+    """  # DataError is also raised by write_atomically_with
     data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
         try:
@@ -40,21 +40,22 @@ def write_whole(path: Path, content: str | bytes) -> None:
         except OSError as error:
             raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
         return
-    written_whole(path, lambda working: working.write_bytes(data))
+    write_atomically_with(path, lambda working: working.write_bytes(data))
 
 
-def written_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Let a function write a file in a folder of its own, then put it in its place.
+def write_atomically_with(path: Path, write: Callable[[Path], object]) -> None:
+    """Call a function that writes a file in a temporary folder, then move the file into place.
 
-    Whoever may read it is up to the umask. When this returns, the file is on the disk and so is its
-    name.
+    The umask decides the file's permissions. When this function returns, both the content and the
+    directory entry have been flushed to disk.
 
     Args:
-        path: The file; its folder is made, and what is there is replaced.
-        write: Given where to write; may write piece by piece, and other files beside.
+        path: The file; its folder is created if needed, and an existing file is replaced.
+        write: Receives the temporary path to write to. It may write in several steps and may
+            create other files in the same folder; those are deleted.
 
     Raises:
-        DataError: It cannot be written; what was there is still there then.
+        DataError: The file cannot be written; an existing file is left unchanged.
     """
     try:
         working = _working_folder(path)
@@ -63,10 +64,10 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
             file.touch()
             permissions = file.stat().st_mode
             write(file)
-            file.chmod(permissions)  # libraries may have put a file of their own there
-            settle(file)
+            file.chmod(permissions)  # a library may have replaced the file we created
+            flush_to_disk(file)
             os.replace(file, path)
-            settle(path.parent)
+            flush_to_disk(path.parent)
         finally:
             shutil.rmtree(working, ignore_errors=True)
     except OSError as error:
@@ -74,16 +75,16 @@ def written_whole(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a place no file can be written to; worth asking before hours of work.
+    """Raise an error if a file cannot be written; call this before hours of work.
 
     Args:
-        path: Of a file to be written later; its folder is made.
+        path: The file that will be written later; its folder is created if needed.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
     if path.is_dir():
-        raise DataError(f"{path} is a folder; name a file")
+        raise DataError(f"{path} is a folder; give the name of a file")
     if path.exists() and not path.is_file():
         return  # a pipe or a terminal
     try:
@@ -93,30 +94,30 @@ def check_writable(path: Path) -> None:
 
 
 def working_prefix(path: Path) -> str:
-    """Return how the temporary name of a file or folder begins, while that is being written.
+    """Return the prefix of the temporary name that a file or folder has while it is written.
 
     Args:
-        path: The file or folder by its own name.
+        path: The final path of the file or folder.
 
     Returns:
-        The beginning of a hidden name that belongs to this file or folder alone, however long its
-        own name is.
+        A prefix that starts with a dot and is unique to this file or folder, even if its name is
+        so long that only part of it fits.
     """
     digest = hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:8]
-    return f".{path.name[:50]}-{digest}{UNFINISHED}"
+    return f".{path.name[:50]}-{digest}{UNFINISHED_MARKER}"
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what a process killed while writing left beside a file or folder.
+    """Remove the temporary files that a killed process left next to a file or folder.
 
-    A folder that had been moved aside to be replaced goes back to its place, if that is empty.
-    Only for places that nobody else writes to at this moment.
+    If the process was killed after it had moved the old folder away and before the new one was in
+    place, the old folder is restored. Call this only if no other process is writing to the path.
 
     Args:
-        path: The file or folder by its own name.
+        path: The final path of the file or folder.
     """
     for left in path.parent.glob(f"{glob.escape(working_prefix(path))}*"):
-        if left.suffix == ASIDE and not path.exists():
+        if left.suffix == REPLACED_SUFFIX and not path.exists():
             left.rename(path)
         elif left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
@@ -125,77 +126,79 @@ def remove_leftovers(path: Path) -> None:
 
 
 def make_folders(path: Path) -> None:
-    """Make a folder and those it lies in, so that a power cut does not take them away again.
+    """Create a folder and its parents, and flush them to disk so that they survive a power failure.
 
     Args:
-        path: The folder; may be there.
+        path: The folder; it may exist already.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: The folder cannot be created.
     """
     missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(parents=True, exist_ok=True)
     for each in reversed(missing):
-        settle(each.parent)
+        flush_to_disk(each.parent)
 
 
-def made_folder(folder: Path) -> Path:
-    """Return a folder to write to, made before hours of work and not after.
+def create_output_folder(folder: Path) -> Path:
+    """Create the folder for results; call this before hours of work.
 
     Args:
-        folder: Of results.
+        folder: The folder; it may exist already.
 
     Returns:
-        The same.
+        ``folder``.
 
     Raises:
-        SettingsError: It cannot be made.
+        SettingsError: The folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = "is a file" if folder.is_file() else f"cannot be made ({error.strerror or error})"
+        why = error.strerror or error
+        reason = "is a file" if folder.is_file() else f"cannot be created ({why})"
         raise SettingsError(f"{folder} {reason}; choose another folder with --out") from error
     return folder
 
 
-def settle(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk.
+def flush_to_disk(path: Path) -> None:
+    """Flush a file's content, or a folder's list of names, to disk (fsync).
 
-    A name must never come there before its content, nor what replaces something after that is gone.
+    A file's content must reach the disk before its name does, and a replacement must reach it
+    before the original is deleted.
 
     Args:
         path: The file or folder.
 
     Raises:
-        OSError: The disk cannot take it.
-        PermissionError: The file may not be read.
+        OSError: The disk cannot store it.
+        PermissionError: The file cannot be opened for reading.
     """
     is_folder = path.is_dir()
     try:
-        number = os.open(path, os.O_RDONLY)
-    except PermissionError:  # one that may be written and not read, or any on Windows
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder without read permission, or any folder on Windows
         if is_folder:
             return
         raise
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in NOT_FLUSHED or not is_folder:
+        if error.errno not in FOLDER_SYNC_UNSUPPORTED or not is_folder:
             raise
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
-def exchanged(first: Path, second: Path) -> bool:
-    """Let two files or folders change names in one step, where the system can.
+def exchange_names(first: Path, second: Path) -> bool:
+    """Exchange the names of two files or folders atomically, if the system supports it.
 
     Args:
-        first: Is there.
-        second: Is there too, in the same file system.
+        first: An existing file or folder.
+        second: Another one on the same file system.
 
     Returns:
-        Whether it was done; if not, both are as they were.
+        True if the names were exchange_names, False if nothing was changed.
     """
     if sys.platform != "linux":
         return False
@@ -205,16 +208,17 @@ def exchanged(first: Path, second: Path) -> bool:
         rename = ctypes.CDLL(None, use_errno=True).renameat2
     except AttributeError:  # an old C library
         return False
-    here, swap = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
-    done: int = rename(here, os.fsencode(first), here, os.fsencode(second), swap)
-    return done == 0
+    current_folder, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE on Linux
+    names = os.fsencode(first), os.fsencode(second)
+    status: int = rename(current_folder, names[0], current_folder, names[1], exchange)
+    return status == 0
 
 
 def _working_folder(path: Path) -> Path:
-    """Return a new folder beside a file to be written, whose own folder is made.
+    """Return a new temporary folder next to a file that is to be written.
 
-    A folder, as libraries write under temporary names of their own: safetensors beside the file it
-    is given, where a killed process would leave it.
+    It is a folder, not a file, because libraries create temporary files too: safetensors does so
+    next to the file it writes, and a killed process would leave that file behind.
     """
     make_folders(path.parent)
     return Path(tempfile.mkdtemp(dir=path.parent, prefix=working_prefix(path)))

@@ -20,7 +20,7 @@ from torch import Tensor
 from sasrec.errors import DataError, ModelError
 from sasrec.models.contract import NextItemModel
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.writing import written_whole
+from sasrec.system.writing import write_atomically_with
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
 from sasrec.training.flat import FlatWeights
@@ -234,7 +234,7 @@ def save_state(state: TrainState, about: dict[str, Any], path: Path) -> None:
     head = {"format": FORMAT, "facts": state.facts, "about": about}
     facts = {"training": json.dumps(head)}
     try:
-        written_whole(path, lambda working: save_file(tensors, working, facts))
+        write_atomically_with(path, lambda working: save_file(tensors, working, facts))
     except (DataError, SafetensorError) as error:  # the second is for a full disk
         raise ModelError(f"the checkpoint could not be kept: {error}") from error
 

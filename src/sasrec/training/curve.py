@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sasrec.system.pictures import drawn, new_figure, plain_texts
-from sasrec.system.writing import write_whole
+from sasrec.system.pictures import new_figure, plain_texts, rendered
+from sasrec.system.writing import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
         path: The PNG file to write.
     """
     with plain_texts():
-        write_whole(path, drawn(training_curve(metrics, watched), "png", dpi=120))
+        write_atomically(path, rendered(training_curve(metrics, watched), "png", dpi=120))
 
 
 def training_curve(metrics: dict[str, Any], watched: str) -> Figure:

@@ -45,7 +45,7 @@ class FlatWeights:
         """Everything an optimiser updates."""
         return [weight for group in self.groups for weight in group]
 
-    def place_of(self, view: Tensor) -> tuple[int, int]:
+    def location_of(self, view: Tensor) -> tuple[int, int]:
         """Return in which of ``weights`` a tensor lies that shares a weight's memory.
 
         Args:

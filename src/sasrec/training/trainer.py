@@ -13,14 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sasrec.data.batches.batching import Batch, TrainingBatches
+from sasrec.data.batches.batching import Batch
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.errors import Interrupted, ModelError, counted
 from sasrec.losses.contract import Objective, PairObjective
 from sasrec.models.contract import NextItemModel
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_precision
-from sasrec.system.processes import average_gradients, first_ones, my_place, summed
+from sasrec.system.processes import (
+    average_gradients,
+    from_first_process,
+    process_info,
+    sum_over_processes,
+)
 from sasrec.training.averaging import WeightAverage
 from sasrec.training.best import Best
 from sasrec.training.checkpoint import Keep, TrainState, captured, restore
@@ -152,7 +158,7 @@ def _trained_and_judged(
     with run.average.applied():
         score = None
         if measure is not None and _is_due(epoch, settings):
-            score = first_ones(measure() if run.place.rank == 0 else None)
+            score = from_first_process(measure() if run.place.rank == 0 else None)
         merit = -score if score is not None and validation.smaller_is_better else score
         is_best = best.consider(epoch, merit, always=measure is None)
     return EpochResult(
@@ -206,12 +212,12 @@ class TrainingLoop:
         )
         self.clip_norm, self.clip_norm_type = settings.clip_norm, settings.clip_norm_type
         self.average = WeightAverage(self.flat.weights, settings.averaging)
-        self.place = my_place()
+        self.place = process_info()
         # On a GPU this would be to wait for it; of several processes all must stop at once.
         self.asks_each_step = self.device.type == "cpu" and self.place.processes == 1
-        self.half = pick_precision(settings.precision, self.device) == "bfloat16"
         self.first_loss: float | None = None
         self.own_epochs = self._epochs_of_its_own()
+        self.half = pick_precision(settings.precision, self.device) == "bfloat16"
 
     def epoch(self, number: int) -> tuple[float, float, int]:
         """Train one epoch.
@@ -262,7 +268,9 @@ class TrainingLoop:
 
     def _steps(self) -> Iterator[tuple[Tensor, int]]:
         """Take the steps of an epoch; yield the loss and the number of targets of each."""
-        for batch in self.batches.epoch(self.order, rectangles=self.device.type == "cpu"):
+        on_cpu = self.device.type == "cpu"
+        epoch = self.batches.padded_epoch if on_cpu else self.batches.epoch
+        for batch in epoch(self.order):
             batch = self.model.prepare(batch)
             count = batch.n_supervised
             if count is None:  # a model has chosen targets of its own
@@ -273,7 +281,7 @@ class TrainingLoop:
         """Return the mean loss over the targets of all processes, and how many these are."""
         weights = torch.tensor(counts, dtype=torch.float64).to(self.device)
         total = (torch.stack(losses).double() * weights).sum() if losses else weights.sum()
-        loss, done = summed(torch.stack([total, weights.sum()])).tolist()
+        loss, done = sum_over_processes(torch.stack([total, weights.sum()])).tolist()
         return loss / max(done, 1), int(done)  # the one synchronisation of the epoch
 
     def step(self, batch: Batch) -> Tensor:

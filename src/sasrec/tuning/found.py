@@ -12,8 +12,8 @@ from typing import Any
 
 from sasrec.errors import SasrecError
 from sasrec.settings.metric_names import smaller_is_better
-from sasrec.system.pictures import attempted
-from sasrec.system.writing import write_whole
+from sasrec.system.pictures import draw_or_warn
+from sasrec.system.writing import write_atomically
 from sasrec.tuning.study import Search
 
 
@@ -119,7 +119,7 @@ def write_settings(found: Found, folder: Path) -> None:
     """
     # JSON is YAML too, and needs no guessing about types.
     lines = (f"{key}: {json.dumps(value)}\n" for key, value in found.all_settings.items())
-    write_whole(folder / "best.yaml", f"# settings of {found.model}\n{''.join(lines)}")
+    write_atomically(folder / "best.yaml", f"# settings of {found.model}\n{''.join(lines)}")
 
 
 def write_report(found: Found, search: Search, folder: Path, *, title: str) -> None:
@@ -135,7 +135,7 @@ def write_report(found: Found, search: Search, folder: Path, *, title: str) -> N
 
     # A search looks for the highest, and its pictures show what it saw.
     name = f"-{found.watched}" if smaller_is_better(found.watched) else found.watched
-    figures = attempted("the search", partial(search_figures, search, name)) or {}
+    figures = draw_or_warn("the search", partial(search_figures, search, name)) or {}
     page = search_report(search, figures, title=title, final=found.sentences())
-    write_whole(folder / "search.html", page)
-    attempted("the search", partial(write_figures, figures, folder))
+    write_atomically(folder / "search.html", page)
+    draw_or_warn("the search", partial(write_figures, figures, folder))

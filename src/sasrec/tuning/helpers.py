@@ -22,7 +22,7 @@ from sasrec.errors import Interrupted, SasrecError
 from sasrec.experiment.prepared import prepare
 from sasrec.settings.plugins import plugins_here, with_plugins
 from sasrec.system.children import safe_path
-from sasrec.system.processes import deaf_to_interrupts, nameless_main
+from sasrec.system.processes import interrupts_ignored, without_main_script
 from sasrec.system.streams import guard_streams
 from sasrec.tuning.outcomes import Standing
 from sasrec.tuning.plan import SearchPlan
@@ -157,7 +157,7 @@ def _helpers(
     ]
     try:
         # Ctrl-C is ours to hear and to pass on.
-        with nameless_main(), deaf_to_interrupts(), safe_path():
+        with without_main_script(), interrupts_ignored(), safe_path():
             for other in others:
                 other.start()
         yield others

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec.system.pictures import attempted, drawn, new_figure, plain_texts, svg_element
-from sasrec.system.writing import write_whole
+from sasrec.system.pictures import draw_or_warn, new_figure, plain_texts, rendered, svg_element
+from sasrec.system.writing import write_atomically
 from sasrec.tuning.outcomes import seconds_of
 from sasrec.tuning.storage import optuna_here
 from sasrec.tuning.study import Search
@@ -91,7 +91,7 @@ def write_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     """
     paths = [folder / f"{title.lower().replace(' ', '-')}.png" for title in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
-        write_whole(path, drawn(figure, "png", dpi=120))
+        write_atomically(path, rendered(figure, "png", dpi=120))
     return paths
 
 
@@ -110,7 +110,7 @@ def search_report(
         The page.
     """
     trials, best = search.done(), search.best()
-    pictures = attempted("the search", partial(_elements, figures)) or {}
+    pictures = draw_or_warn("the search", partial(_elements, figures)) or {}
     counts = {
         name: sum(trial.state.name == state for trial in trials)
         for name, state in (("finished", "COMPLETE"), ("pruned", "PRUNED"), ("failed", "FAIL"))

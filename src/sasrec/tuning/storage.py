@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import SettingsError, without_passwords
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.locks import lock_of
+from sasrec.system.locks import lock_for
 from sasrec.tuning.urls import refuse_mistyped, shown_storage, sqlite_file
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _storage(where: str) -> Any:
     if path.exists() and not path.is_file():
         raise SettingsError(f"{path} is no file; the storage is a file or a database URL")
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = lock_of(path)
+    lock = lock_for(path)
     if path.exists():
         _refuse_others(path)
         lock.acquire()
@@ -178,7 +178,7 @@ def alone_in_sqlite(where: str | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    lock = lock_of(path)
+    lock = lock_for(path)
     lock.acquire()
     try:
         yield

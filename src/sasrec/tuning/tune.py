@@ -19,7 +19,7 @@ from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import model_called
 from sasrec.settings.resolve import RunSettings, resolve_settings
-from sasrec.system.writing import made_folder
+from sasrec.system.writing import create_output_folder
 from sasrec.tuning.found import Found, found_by, write_report, write_settings
 from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.options import SearchOptions, SpaceGiven, space_from
@@ -158,7 +158,9 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
     trainings = Trainings(prepared, fixed, model=run.model_name, preset=run.preset)
     search = task.search()
     if asked.folder is not None:
-        made_folder(asked.folder)  # only now, as a storage that is refused leaves none behind
+        create_output_folder(
+            asked.folder
+        )  # only now, as a storage that is refused leaves none behind
     _run(search, task, trainings, jobs=asked.options.jobs, listeners=listeners)
     found = found_by(
         search,
@@ -189,7 +191,7 @@ def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
     space = built_in_space(prepared, fixed) if asked.space is None else asked.space
     storage = options.storage
     if storage is None and asked.folder is not None:
-        storage = str(made_folder(asked.folder) / "study.journal")
+        storage = str(create_output_folder(asked.folder) / "study.journal")
     if options.jobs > 1 and (storage is None or not isinstance(data, str | Path)):
         raise SettingsError(
             "several jobs need data and a storage that each of them can open; give the path of the "

@@ -14,10 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sasrec.data.batches.grouping import shuffled_groups
-from sasrec.data.batches.windows import Windows, joined, training_windows
+from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
-from sasrec.data.splits import Split
 from sasrec.errors import DataError
 
 CPU = torch.device("cpu")
@@ -241,80 +239,3 @@ def rounded_up(size: int, *, steps: int) -> int:
     """
     distance = max(1, (1 << size.bit_length() - 1) // steps)
     return -(-size // distance) * distance
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingBatches:
-    """All batches of an epoch, made anew for each.
-
-    Attributes:
-        split: What trains.
-        max_history: Longest window.
-        context: Events kept before a later window's first supervised position.
-        batch_size: Targets a batch, on average at most.
-        collator: Over the split's sequences.
-        shuffle: Whether the order of windows is new in each epoch.
-        rank: Of several processes that train together, which this is.
-        processes: How many there are; each gets its share of every batch.
-    """
-
-    split: Split
-    max_history: int
-    context: int
-    batch_size: int
-    collator: Collator
-    shuffle: bool = True
-    rank: int = 0
-    processes: int = 1
-
-    def epoch(self, generator: np.random.Generator, *, rectangles: bool = False) -> Iterator[Batch]:
-        """Yield every training target once, in random order, or this process's share of each batch.
-
-        Args:
-            generator: Source of phases and order.
-            rectangles: Fill windows up to one length, as is best on a CPU.
-
-        Yields:
-            Batches of about ``batch_size`` targets.
-        """
-        windows = training_windows(
-            self.split,
-            max_history=self.max_history,
-            context=self.context,
-            generator=generator,
-        )
-        order = generator if self.shuffle else np.random.default_rng(0)
-        groups = shuffled_groups(windows, batch_size=self.batch_size, generator=order)
-        shares = [self._share(windows, group) for group in groups]
-        if rectangles:
-            for share in shares:
-                yield self.collator.rectangle(share, self.max_history)
-        elif shares:
-            yield from self.collator.batches(joined(shares), [len(share) for share in shares])
-
-    def _share(self, windows: Windows, group: np.ndarray) -> Windows:
-        own = windows.take(group[self.rank :: self.processes])
-        if len(own):
-            return own
-        # Too few windows for all; this process takes part in the step with nothing to supervise.
-        first = windows.take(group[:1])
-        return replace(first, supervised=np.zeros_like(first.supervised))
-
-    @property
-    def n_steps(self) -> int:
-        """Batches of an epoch, about.
-
-        A window lies in one batch, so small batches of long windows are fewer than targets suggest.
-        """
-        windows = training_windows(
-            self.split,
-            max_history=self.max_history,
-            context=self.context,
-            generator=np.random.default_rng(0),
-        )
-        return max(1, min(-(-self.n_targets // self.batch_size), len(windows)))
-
-    @property
-    def n_targets(self) -> int:
-        """Targets an epoch supervises."""
-        return self.split.n_targets

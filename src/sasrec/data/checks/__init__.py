@@ -1,1 +1,1 @@
-"""What is doubtful in data: counted and told, never changed."""
+"""Checks that count doubtful data and report them; they never change the data."""

@@ -1,4 +1,4 @@
-"""Doubtful times: units that are mixed, dates written as numbers, moments far from all others."""
+"""Doubtful times: mixed units, dates written as numbers, and timestamps far from all others."""
 
 from __future__ import annotations
 
@@ -16,74 +16,76 @@ from sasrec.errors import DataError
 BLOCK = 2**16
 UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 EARLIEST = 1e8
-"""Seconds since 1970 (in 1973). Below it, numbers are no moments, but counters, or zeros that
-stand for a missing moment."""
+"""Seconds since 1970; this is in 1973. Smaller numbers are not taken for timestamps: they are
+counters, or zeros that stand for a missing time."""
 A_DAY = 86_400
 NEAR = 20 * 365 * A_DAY
-"""Seconds about the other times within which a time must lie if it is in another unit."""
-MOST = 0.5
-"""Share of times that look like moments before the others are said to be odd."""
-MOST_DATES = 0.9
-"""Share of times that look like dates before they are said to be dates."""
-MOST_MIXED = 0.01
-"""Share of another unit from which on the order of events is wrong, not that of an odd one."""
+"""A time counts as one in another unit if, converted, it is this many seconds at most before the
+first or after the last of the other times."""
+MIN_TIMESTAMPS = 0.5
+"""At least this share of times must look like timestamps; otherwise nothing is reported."""
+MIN_DATES = 0.9
+"""At least this share of times must look like dates written as numbers to be reported as such."""
+MAX_MIXED = 0.01
+"""Above this share of times in another unit, the order of events is wrong and an error is raised;
+below it, there is only a remark."""
 
 
 def time_remarks(times: np.ndarray, column: str, where: str) -> tuple[Remark, ...]:
-    """Return what is doubtful about a column of times.
+    """Return remarks on what is doubtful about a column of times.
 
     Args:
         times: float64 [n], finite; n at least 1.
         column: Name of the column.
-        where: What to call the source in an error text.
+        where: Name of the data source, for error messages.
 
     Returns:
-        Remarks; none about times that are moments in one unit, or that look like no moments.
+        The remarks; none if all times are timestamps in one unit, or do not look like timestamps.
 
     Raises:
-        DataError: Their order as numbers is certainly another one than that of the events: units
-            are mixed, or dates have the day first.
+        DataError: Sorting the numbers would put events in the wrong order: units are mixed, or
+            dates begin with the day or the month.
     """
     latest = time.time() + 2 * A_DAY
     bounds = [(EARLIEST * scale, latest * scale) for scale in UNITS.values()]
     low, high = float(times.min()), float(times.max())
     if bounds[0][0] <= low and high <= bounds[0][1]:
         return ()
-    if found := _of_compact_dates(times, column, where):
+    if found := _compact_date_remarks(times, column, where):
         return found
     if any(first <= low and high <= last for first, last in bounds):
         return ()
     counts = [_count(times, partial(_within, low=first, high=last)) for first, last in bounds]
     main = int(np.argmax(counts))
-    if sum(counts) < MOST * len(times):
+    if sum(counts) < MIN_TIMESTAMPS * len(times):
         return ()
-    return _of_moments(times, bounds[main], list(UNITS)[main], column=column, where=where)
+    return _outlier_remarks(times, bounds[main], list(UNITS)[main], column=column, where=where)
 
 
-def _of_moments(
+def _outlier_remarks(
     times: np.ndarray, bounds: tuple[float, float], unit: str, *, column: str, where: str
 ) -> tuple[Remark, ...]:
-    """Return what there is to say of times that are not the moments that most of them are.
+    """Return remarks on times that are not plausible timestamps in the unit of most of them.
 
     Args:
         times: float64 [n].
-        bounds: Lowest and highest plausible moment.
-        unit: In which most are plausible.
+        bounds: Lowest and highest plausible timestamp.
+        unit: The unit in which most times are plausible.
         column: Name of the column.
-        where: What to call the source in an error text.
+        where: Name of the data source, for error messages.
 
     Raises:
-        DataError: Too many are of another unit.
+        DataError: Too many times are in another unit.
     """
     remarks = []
-    is_moment = partial(_within, low=bounds[0], high=bounds[1])
-    moments = _count(times, is_moment)
-    earliest, latest = _ends(times, bounds)
-    known, mixed = [is_moment], 0
+    is_plausible = partial(_within, low=bounds[0], high=bounds[1])
+    plausible = _count(times, is_plausible)
+    earliest, latest = _range_within(times, bounds)
+    known, mixed = [is_plausible], 0
     for other, scale in UNITS.items():
         factor = scale / UNITS[unit]
         near = partial(
-            _within,  # numbers that run from 0 are of no unit, and must not seem to be of two
+            _within,  # the lower bound keeps counters that start at 0 from matching two units
             low=max((earliest - NEAR * UNITS[unit]) * factor, EARLIEST * scale),
             high=(latest + NEAR * UNITS[unit]) * factor,
         )
@@ -91,71 +93,77 @@ def _of_moments(
             continue
         known.append(near)
         mixed += count
+        verb = "looks" if count == 1 else "look"
         text = (
-            f"{moments:,} times of {column!r} look like {unit} since 1970, such as "
-            f"{_shown(times, is_moment)}, and {count:,} like {other}, such as "
-            f"{_shown(times, near)}"
+            f"{plausible:,} times in {column!r} look like {unit} since 1970, such as "
+            f"{_first_match(times, is_plausible)}, and {count:,} {verb} like {other}, such as "
+            f"{_first_match(times, near)}"
         )
-        if count > MOST_MIXED * len(times):
+        if count > MAX_MIXED * len(times):
             raise DataError(
-                f"{where}: {text}, so that they cannot be put in order; bring all to one unit"
+                f"{where}: {text}, so events cannot be sorted; convert all times to one unit"
             )
-        remarks.append(Remark("mixed_time_units", count, f"{text}; bring all to one unit"))
-    if odd := len(times) - moments - mixed:
-        value = _other_than(times, known)
+        remarks.append(Remark("mixed_time_units", count, f"{text}; convert all times to one unit"))
+    if outliers := len(times) - plausible - mixed:
+        value = _first_without_match(times, known)
+        verb = "is" if outliers == 1 else "are"
         remarks.append(
             Remark(
                 "implausible_times",
-                odd,
-                f"{odd:,} of {len(times):,} times of {column!r} lie before 1973 or in the future, "
-                f"such as {value:.15g} ({_moment(value / UNITS[unit])}), and the others do not; "
-                "mend these rows, or leave them out with a filter (val_interval)",
+                outliers,
+                f"{outliers:,} of {len(times):,} times in {column!r} {verb} before 1973 or in the "
+                f"future, such as {value:.15g} ({_date(value / UNITS[unit])}), and the others are "
+                "not; correct these rows, or exclude them with a filter (val_interval)",
             )
         )
     return tuple(remarks)
 
 
-def _ends(times: np.ndarray, bounds: tuple[float, float]) -> tuple[float, float]:
+def _range_within(times: np.ndarray, bounds: tuple[float, float]) -> tuple[float, float]:
     """Return the lowest and the highest time within bounds; there is at least one."""
     low, high = math.inf, -math.inf
-    for some in _blocks(times):
-        inside = some[_within(some, *bounds)]
+    for block in _blocks(times):
+        inside = block[_within(block, *bounds)]
         if len(inside):
             low, high = min(low, float(inside.min())), max(high, float(inside.max()))
     return low, high
 
 
-def _of_compact_dates(times: np.ndarray, column: str, where: str) -> tuple[Remark, ...]:
-    for kind, said, rule in (
-        ("year first", "YYYYMMDD", lambda some: _is_date(some // 10_000, some // 100, some)),
-        ("year first", "YYYYMMDDhhmm", lambda some: _is_long_date(some, 10**4)),
-        ("year first", "YYYYMMDDhhmmss", lambda some: _is_long_date(some, 10**6)),
-        ("day first", "DDMMYYYY or MMDDYYYY", _is_date_backwards),
+def _compact_date_remarks(times: np.ndarray, column: str, where: str) -> tuple[Remark, ...]:
+    for order, form, rule in (
+        ("year first", "YYYYMMDD", lambda block: _is_date(block // 10_000, block // 100, block)),
+        ("year first", "YYYYMMDDhhmm", lambda block: _is_long_date(block, 10**4)),
+        ("year first", "YYYYMMDDhhmmss", lambda block: _is_long_date(block, 10**6)),
+        ("year last", "DDMMYYYY or MMDDYYYY", _is_date_year_last),
     ):
-        count = _matching(times, rule)
+        count = _count_if_most(times, rule)
         if not count:
             continue
         text = (
-            f"{count:,} of {len(times):,} times of {column!r} look like dates written as numbers "
-            f"({said}), such as {_shown(times, rule)}"
+            f"{count:,} of {len(times):,} times in {column!r} look like dates written as numbers "
+            f"({form}), such as {_first_match(times, rule)}"
         )
-        if kind == "day first" and times.min() < times.max():
+        if order == "year last" and times.min() < times.max():
             raise DataError(
-                f"{where}: {text}, which have another order as numbers; write them as 2024-05-31"
+                f"{where}: {text}, and sorting such numbers does not sort the dates; write dates "
+                "such as 2024-05-31"
             )
-        text += "; they are in order, but differences between them mean nothing; write 2024-05-31"
+        text += (
+            "; they sort correctly, but differences between them are not durations; write dates "
+            "such as 2024-05-31"
+        )
         return (Remark("compact_dates", count, text),)
     return ()
 
 
-def _within(some: np.ndarray, low: float, high: float) -> np.ndarray:
-    is_within: np.ndarray = (some >= low) & (some <= high)
+def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    is_within: np.ndarray = (values >= low) & (values <= high)
     return is_within
 
 
 def _and(*masks: np.ndarray) -> np.ndarray:
-    both: np.ndarray = np.logical_and.reduce(masks)
-    return both
+    combined: np.ndarray = np.logical_and.reduce(masks)
+    return combined
 
 
 def _is_date(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> np.ndarray:
@@ -165,18 +173,18 @@ def _is_date(years: np.ndarray, months: np.ndarray, days: np.ndarray) -> np.ndar
     )
 
 
-def _is_long_date(some: np.ndarray, clock: int) -> np.ndarray:
-    dates = some // clock
-    hours = some // (clock // 100) % 100
-    return _and(_is_date(dates // 10_000, dates // 100, dates), hours < 24, some % 1 == 0)
+def _is_long_date(values: np.ndarray, clock: int) -> np.ndarray:
+    dates = values // clock
+    hours = values // (clock // 100) % 100
+    return _and(_is_date(dates // 10_000, dates // 100, dates), hours < 24, values % 1 == 0)
 
 
-def _is_date_backwards(some: np.ndarray) -> np.ndarray:
-    years, front = some % 10_000, some // 10_000
+def _is_date_year_last(values: np.ndarray) -> np.ndarray:
+    years, front = values % 10_000, values // 10_000
     first, second = front // 100, front % 100
     is_day_first = _within(first, 1, 31) & _within(second, 1, 12)
     is_month_first = _within(first, 1, 12) & _within(second, 1, 31)
-    return _and(_within(years, 1970, 2100), is_day_first | is_month_first, some % 1 == 0)
+    return _and(_within(years, 1970, 2100), is_day_first | is_month_first, values % 1 == 0)
 
 
 def _blocks(times: np.ndarray) -> Iterator[np.ndarray]:
@@ -185,36 +193,39 @@ def _blocks(times: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _count(times: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> int:
-    return sum(int(rule(some).sum()) for some in _blocks(times))
+    return sum(int(rule(block).sum()) for block in _blocks(times))
 
 
-def _matching(times: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> int:
-    """Return how many times follow a rule, 0 unless most of them do."""
+def _count_if_most(times: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> int:
+    """Return how many times match a rule, or 0 if in some block less than ``MIN_DATES`` do."""
     count = seen = 0
-    for some in _blocks(times):
-        count, seen = count + int(rule(some).sum()), seen + len(some)
-        if count < MOST_DATES * seen:
+    for block in _blocks(times):
+        count, seen = count + int(rule(block).sum()), seen + len(block)
+        if count < MIN_DATES * seen:
             return 0
     return count
 
 
-def _shown(times: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> str:
-    value = next(some[rule(some)][0] for some in _blocks(times) if rule(some).any())
+def _first_match(times: np.ndarray, rule: Callable[[np.ndarray], np.ndarray]) -> str:
+    value = next(block[rule(block)][0] for block in _blocks(times) if rule(block).any())
     return f"{value:.15g}"
 
 
-def _other_than(times: np.ndarray, rules: Sequence[Callable[[np.ndarray], np.ndarray]]) -> float:
-    """Return the first time that follows none of some rules."""
-    for some in _blocks(times):
-        others = some[~np.logical_or.reduce([rule(some) for rule in rules])]
+def _first_without_match(
+    times: np.ndarray, rules: Sequence[Callable[[np.ndarray], np.ndarray]]
+) -> float:
+    """Return the first time that matches none of the rules."""
+    for block in _blocks(times):
+        others = block[~np.logical_or.reduce([rule(block) for rule in rules])]
         if len(others):
             return float(others[0])
     return math.nan
 
 
-def _moment(seconds: float) -> str:
+def _date(seconds: float) -> str:
+    """Return the date of a timestamp in seconds since 1970, such as ``2024-05-31``."""
     try:
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+        date = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
     except OverflowError:
-        return "beyond the year 9999"
-    return f"{moment:%Y-%m-%d}"
+        return "after the year 9999"
+    return f"{date:%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""Incomplete rows: those without a user, an item or a time, refused or left out, and counted."""
+"""Incomplete rows, which lack a user, an item or a time: they are an error, or are dropped."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from sasrec.settings.data import DataSettings
 def complete_rows(
     frame: pl.DataFrame, lacking: dict[str, pl.Series], settings: DataSettings, where: str
 ) -> tuple[pl.DataFrame, tuple[Remark, ...]]:
-    """Return the rows that have all they need.
+    """Return the rows in which no required value is missing.
 
     Args:
-        frame: One row an event.
-        lacking: Name of a column to whether each row lacks its value, Boolean, for each column
-            that must be there.
-        settings: ``incomplete``.
-        where: What to call the source in an error text.
+        frame: One row per event.
+        lacking: For each required column, by name: whether each row lacks its value, Boolean.
+        settings: Its ``incomplete`` says whether to drop incomplete rows or raise an error.
+        where: Name of the data source, for error messages.
 
     Returns:
-        The frame, or fewer rows of it, and what to say of those that are left out.
+        The complete rows, and a remark if rows were dropped.
 
     Raises:
-        DataError: Rows are incomplete and may not be left out, or none is complete.
+        DataError: Rows are incomplete and may not be dropped, or no row is complete.
     """
     counts = {name: int(each.sum() or 0) for name, each in lacking.items() if each.any()}
     if not counts:
@@ -38,11 +37,12 @@ def complete_rows(
     if settings.incomplete == "refuse":
         raise DataError(
             place_of(lacking[name], name, where)
-            + f" is empty; fill or drop it ({_rows(count, height)} incomplete: {by_column}; "
-            "incomplete=drop leaves such rows out)"
+            + f" is empty; fill it in or delete the row ({_rows(count, height)} incomplete: "
+            f"{by_column}; incomplete=drop drops such rows)"
         )
     if count == height:
-        raise DataError(f"{where} holds no complete row, with a user, an item and a time if asked")
+        columns = ", ".join(map(repr, lacking))
+        raise DataError(f"{where}: no row has a value in all of the columns {columns}")
     were = "was" if count == 1 else "were"
     text = f"{count:,} of {height:,} rows {were} dropped (incomplete=drop): missing {by_column}"
     return frame.filter(~is_incomplete), (Remark("incomplete_rows", count, text),)

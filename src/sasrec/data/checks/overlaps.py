@@ -1,7 +1,7 @@
-"""Overlaps: events that stand in two parts of data that are split already.
+"""Overlaps: events that are in two parts of a data set that is split already.
 
-A test event that stands in the training part too is in its own history, and no figure made from it
-means anything.
+A test event that is in the training part too is in its own history, so metrics computed from it
+are meaningless.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from sasrec.data.checks.repetition import BLOCK, blocks
 from sasrec.data.sequences import Sequences
 from sasrec.data.values.numbering import taken
 
-MOST = 0.9
-"""Share of a part, without times, from which on it is told; below it, people buy again."""
-FEW = 0.01
-"""Share of users from which on it is told that their events are not in order."""
+MIN_SHARED = 0.9
+"""Without times, shared events are reported from this share of a part on; fewer of them are likely
+to be users who buy an item again."""
+MIN_OUT_OF_ORDER = 0.01
+"""Events out of order are reported from this share of the users on."""
 
 
 def overlaps_of_events(
     sequences: Sequences, sizes: np.ndarray, names: Sequence[str]
 ) -> tuple[Remark, ...]:
-    """Return a remark for each two parts that share events.
+    """Return a remark for each pair of parts that share events.
 
     Args:
-        sequences: All histories; a user's events run on from part to part.
+        sequences: All histories; a user's history continues from one part to the next.
         sizes: Integers [U, 3], events of each user in the parts for training, validation and test.
-        names: Of the two or three parts.
+        names: Names of the two or three parts.
 
     Returns:
-        The remarks. Without times, user and item make an event, and parts that share some are
-        taken for people who buy again.
+        The remarks. Without times, events are equal if user and item are, and a part must share
+        ``MIN_SHARED`` of its events to be reported.
     """
     shared = np.zeros((3, 3), dtype=np.int64)
     users_before = 0
@@ -47,22 +48,23 @@ def overlaps_of_events(
         if sequences.times is not None:
             times = taken(sequences.times[begin : begin + len(order)], order)
         _add_shared(shared, pair, times, taken(kinds, order))
-    least = 1 / max(1, sequences.n_events) if sequences.times is not None else MOST
-    return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, least)
+    min_share = 1 / max(1, sequences.n_events) if sequences.times is not None else MIN_SHARED
+    return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, min_share)
 
 
 def out_of_order(
     sequences: Sequences, sizes: np.ndarray, names: Sequence[str]
 ) -> tuple[Remark, ...]:
-    """Return a remark on events of a user that are earlier than one of theirs in a part before.
+    """Return a remark if users have events in a later part that precede those in an earlier part.
 
     Args:
-        sequences: All histories; a user's events run on from part to part, in each by time.
+        sequences: All histories; a user's history continues from one part to the next, and is
+            sorted by time within each part.
         sizes: Integers [U, 3], events of each user in the parts for training, validation and test.
-        names: Of the two or three parts.
+        names: Names of the two or three parts.
 
     Returns:
-        The remark, or nothing if there are few such events or no times.
+        The remark, or nothing if there are few such users or no times.
     """
     times = sequences.times
     if times is None or len(times) < 2:
@@ -71,16 +73,16 @@ def out_of_order(
     falls[sequences.offsets[1:-1] - 1] = False  # another user's events begin there
     users = np.searchsorted(sequences.offsets, np.flatnonzero(falls), side="right") - 1
     count, several = len(np.unique(users)), int(((sizes > 0).sum(axis=1) > 1).sum())
-    if not count or count < FEW * several:
+    if not count or count < MIN_OUT_OF_ORDER * several:
         return ()
     return (
         Remark(
             "parts_out_of_order",
             count,
             f"{count:,} of {several:,} users in several parts have events in a later part that are "
-            f"earlier than theirs in one before, so that the past is guessed from the future; "
-            f"split_files names the parts in the order training, validation, test, and is "
-            f"{list(names)!r} here",
+            "earlier than their events in an earlier part, so the model would predict the past "
+            "from the future; split_files must name the parts in the order training, validation, "
+            f"test, and is {list(names)!r}",
         ),
     )
 
@@ -88,19 +90,20 @@ def out_of_order(
 def _add_shared(
     shared: np.ndarray, pair: np.ndarray, times: np.ndarray | None, kinds: np.ndarray
 ) -> None:
-    """Count events of a kind that an earlier kind has too.
+    """Add the number of events of one part that are also in an earlier part.
 
     Args:
-        shared: int64 [3, 3], earlier kind by later kind; is added to.
-        pair: User and item of each event, ascending.
-        times: Of each event; None if user and item make an event.
-        kinds: Of each event, ascending for each user and item, as are the times of a kind.
+        shared: int64 [3, 3], earlier part by later part; is added to.
+        pair: Key of the user and item of each event, ascending.
+        times: Time of each event; None to compare users and items only.
+        kinds: Part of each event, from 0, ascending for each user and item; within a part, times
+            ascend too.
     """
     begins = np.ones(len(pair), dtype=bool)
     begins[1:] = (pair[1:] != pair[:-1]) | (kinds[1:] != kinds[:-1])
     if times is not None:
         begins[1:] |= times[1:] != times[:-1]
-    starts = np.flatnonzero(begins)  # equal events of a kind count by their number from here on
+    starts = np.flatnonzero(begins)  # below, equal events of a part are one entry with a weight
     weights = np.diff(starts, append=len(pair))
     pair, kinds = pair[starts], kinds[starts]
     is_again = pair[1:] == pair[:-1]
@@ -110,11 +113,11 @@ def _add_shared(
         return
     differs = pair[1:] != pair[:-1]
     if times is not None:
-        moments = times[starts][met]
-        by_time = np.lexsort((kinds, moments, pair))
-        pair, moments = pair[by_time], moments[by_time]
+        times = times[starts][met]
+        by_time = np.lexsort((kinds, times, pair))
+        pair, times = pair[by_time], times[by_time]
         kinds, weights = kinds[by_time], weights[by_time]
-        differs = (pair[1:] != pair[:-1]) | (moments[1:] != moments[:-1])
+        differs = (pair[1:] != pair[:-1]) | (times[1:] != times[:-1])
     groups = np.append(0, np.flatnonzero(differs) + 1)
     first = np.repeat(kinds[groups], np.diff(groups, append=len(kinds)))
     np.add.at(shared, (first, kinds), weights)
@@ -123,12 +126,12 @@ def _add_shared(
 def overlaps_of_histories(
     sequences: Sequences, owners: Sequence[tuple[pl.Series, pl.Series]], names: Sequence[str]
 ) -> tuple[Remark, ...]:
-    """Return a remark for each two parts that share rows: the same user, history and target.
+    """Return a remark for each pair of parts that share rows: the same user, history and target.
 
     Args:
-        sequences: Ready histories, one part after the other.
-        owners: Of each part, the number of each row's user, and those users' tokens.
-        names: Of the parts.
+        sequences: Histories of all parts, one part after the other; each history is one row.
+        owners: For each part, the user number of each row, and the tokens of these users.
+        names: Names of the parts.
 
     Returns:
         The remarks.
@@ -145,14 +148,14 @@ def overlaps_of_histories(
     for later in range(1, len(parts)):
         for earlier in range(later):
             if len(parts[earlier]):
-                place = parts[earlier].searchsorted(parts[later])
-                found = parts[earlier][np.minimum(place, len(parts[earlier]) - 1)] == parts[later]
+                index = parts[earlier].searchsorted(parts[later])
+                found = parts[earlier][np.minimum(index, len(parts[earlier]) - 1)] == parts[later]
                 shared[places[earlier], places[later]] = int(found.sum())
     return _remarks(shared, heights, names, 1 / max(1, len(hashes)))
 
 
 def _row_hashes(sequences: Sequences) -> np.ndarray:
-    """Return a number for the items of each history in their order, uint64 [U]."""
+    """Return a hash of the items of each history, which depends on their order, uint64 [U]."""
     hashes = np.empty(sequences.n_users, dtype=np.uint64)
     first = 0
     while first < sequences.n_users:
@@ -172,18 +175,18 @@ def _row_hashes(sequences: Sequences) -> np.ndarray:
 
 
 def _remarks(
-    shared: np.ndarray, heights: np.ndarray, names: Sequence[str], least: float
+    shared: np.ndarray, heights: np.ndarray, names: Sequence[str], min_share: float
 ) -> tuple[Remark, ...]:
     named = dict(zip((0, 2) if len(names) == 2 else (0, 1, 2), names, strict=True))
     return tuple(
         Remark(
             "parts_overlap",
             int(shared[earlier, later]),
-            f"{shared[earlier, later]:,} of {heights[later]:,} events of part {named[later]!r} "
-            f"stand in part {named[earlier]!r} too, so they are in their own history and figures "
-            "are too good; take them out of one of the two",
+            f"{shared[earlier, later]:,} of {heights[later]:,} events in part {named[later]!r} "
+            f"are also in part {named[earlier]!r}, so they are in their own history and the "
+            "metrics are inflated; remove them from one of the two parts",
         )
         for later in named
         for earlier in named
-        if earlier < later and shared[earlier, later] >= max(1, least * heights[later])
+        if earlier < later and shared[earlier, later] >= max(1, min_share * heights[later])
     )

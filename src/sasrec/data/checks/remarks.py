@@ -1,4 +1,4 @@
-"""Remarks: what is doubtful in data, counted and said in a sentence; nothing is changed by them."""
+"""Remarks: warnings about doubtful data, each with a count; they do not change the data."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something a user should know before they trust figures made from the data.
+    """Something the user should know before trusting metrics computed from the data.
 
     Attributes:
-        kind: A name for programs, such as ``exact_duplicates``.
-        count: How many rows, tokens or events it concerns.
-        text: A sentence for people: what was found, how often, with an example, and which setting
+        kind: A name that programs can compare, such as ``exact_duplicates``.
+        count: Number of rows, tokens or events it is about.
+        text: A sentence for people: what was found, how often, an example, and which setting
             changes it.
     """
 
@@ -28,16 +28,16 @@ class Remark:
     text: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return the attributes as JSON holds them."""
+        """Return the attributes as a JSON object."""
         return asdict(self)
 
 
 def tell(remarks: Iterable[Remark], where: str) -> None:
-    """Write remarks to the log, as warnings.
+    """Log remarks as warnings.
 
     Args:
-        remarks: What was found.
-        where: What to call the source.
+        remarks: The remarks.
+        where: Name of the data source, for the log line.
     """
     for remark in remarks:
         logger.warning("%s: %s", printable(where), printable(remark.text))

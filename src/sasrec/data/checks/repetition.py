@@ -1,7 +1,7 @@
-"""Repetition: events that stand there twice, items met again, and events at the same time.
+"""Repetition: duplicate events, items that a user meets again, and events at the same time.
 
-Repeated rows make the next item easy to guess, and where events share a time their order is that
-of the file, which may tell what should be guessed. Both are counted, never changed, here.
+Repeated rows make the next item easy to predict. Events with the same time keep the order of the
+file, which may give away the item to predict. Both are only counted here, never changed.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from sasrec.data.checks.remarks import Remark
 from sasrec.data.sequences import Sequences
 
 BLOCK = 2**15
-"""Events looked at at once: few enough to stay in a cache, many enough to be few blocks."""
-FEW = 0.001
-"""Share of events that stand there twice from which on it is told."""
-SOME = 0.1
-"""Share of events with the item of the event before, or at the time of another where these are
-sorted, from which on it is told."""
-LEAST = 5
-"""Events of which any kind must have so many to be told."""
-MANY = 0.9
-"""Share of events that share user and time with another from which on it is told."""
-SORTED = 0.8
-"""Share of simultaneous neighbours in the order of their names from which on it is told; by chance
-it is half of them."""
+"""Events processed at once: few enough to stay in the CPU cache, and few blocks in all."""
+MIN_EXACT = 0.001
+"""Exact duplicates are reported from this share of the events on."""
+MIN_SHARE = 0.1
+"""Consecutive repeats, and simultaneous events sorted by item, are reported from this share of the
+events on; doubled histories from this share of the users on."""
+MIN_CONSECUTIVE = 5
+"""Consecutive repeats are reported only if there are at least this many."""
+MIN_SIMULTANEOUS = 0.9
+"""Simultaneous events are reported from this share of the events on."""
+MIN_SORTED = 0.8
+"""Simultaneous events count as sorted by item if at least this share of neighbours is in order; by
+chance it is half."""
 SAMPLE = 50_000
-"""Simultaneous neighbours whose names are compared."""
+"""Number of pairs of simultaneous neighbours whose items are compared."""
 BLOCK_SAMPLE = 1_000
-"""Of these at most about so many come from one block."""
-FEWEST = 100
-"""With fewer of them the share says little."""
+"""At most about this many of these pairs are taken from one block."""
+MIN_PAIRS = 100
+"""With fewer pairs, the share of sorted neighbours is too noisy to report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,14 @@ class Repetition:
     """How often events repeat others.
 
     Attributes:
-        exact: Events whose user, item and time another event before them has; None without times.
-        repeats: Further events whose user and item another event before them has.
-        consecutive: Those of the further ones that follow an event of the same item directly.
-        simultaneous: Events that share user and time with a neighbour of another item; None
+        exact: Events with the same user, item and time as an earlier one; None without times.
+        repeats: Other events with the same user and item as an earlier one.
+        consecutive: Those of ``repeats`` whose item is also that of the user's previous event.
+        simultaneous: Events with the same user and time as a neighbour with another item; None
             without times.
         doubled: Histories of four events or more whose second half repeats the first.
-        tied: int64 [n], places in the sequences of events that are simultaneous with the next one
-            of the user and of another item; some of them, where there are many.
+        tied: int64 [n], index in the sequences of events that have the same user and time as the
+            next event but another item; a sample where there are many.
     """
 
     exact: int | None
@@ -70,7 +70,7 @@ class Repetition:
 
 
 def repetition(sequences: Sequences) -> Repetition:
-    """Count what repeats in histories, in little memory beside them.
+    """Count repetitions in histories, block by block to save memory.
 
     Args:
         sequences: All histories, each in the order of its times.
@@ -90,18 +90,18 @@ def repetition(sequences: Sequences) -> Repetition:
         if times is None:
             consecutive += int(is_same.sum())
             continue
-        moments = times[block]
-        by_pair = moments[order]
+        block_times = times[block]
+        by_pair = block_times[order]
         exact += int((is_again & (by_pair[1:] == by_pair[:-1])).sum())
-        is_tied = moments[1:] == moments[:-1]
+        is_tied = block_times[1:] == block_times[:-1]
         consecutive += int((is_same & ~is_tied).sum())
         is_tied &= is_own & ~is_same
         touched = np.zeros(len(owners), dtype=bool)
         touched[1:] |= is_tied
         touched[:-1] |= is_tied
         simultaneous += int(touched.sum())
-        places = np.flatnonzero(is_tied) + begin
-        tied.append(places[:: max(1, len(places) // BLOCK_SAMPLE)])
+        indices = np.flatnonzero(is_tied) + begin
+        tied.append(indices[:: max(1, len(indices) // BLOCK_SAMPLE)])
     none = np.zeros(0, dtype=np.int64)
     return Repetition(
         exact=None if times is None else exact,
@@ -114,15 +114,15 @@ def repetition(sequences: Sequences) -> Repetition:
 
 
 def blocks(sequences: Sequences) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield events of whole users, some at a time, sorted by user and item.
+    """Yield blocks of events, each with all events of some users, sorted by user and item.
 
     Args:
         sequences: All histories.
 
     Yields:
-        Where the events begin; the user of each, from 0 in each block; a number for the user and
-        item of each in ascending order; and the places of these in the block, in which equal ones
-        keep their order. [n] each.
+        Index of the block's first event; the user of each event, from 0 in each block; a key for
+        the user and item of each event, ascending; and the event's index in the block for each
+        key, where equal keys keep their order. [n] each.
     """
     offsets = sequences.offsets
     first = 0
@@ -131,7 +131,7 @@ def blocks(sequences: Sequences) -> Iterator[tuple[int, np.ndarray, np.ndarray, 
         last = max(first + 1, int(offsets.searchsorted(begin + BLOCK, side="right")) - 1)
         lengths = np.diff(offsets[first : last + 1])
         owners = np.repeat(np.arange(last - first, dtype=np.int32), lengths)
-        # User, item and place in one number: sorting these is the fastest stable sort there is.
+        # User, item and index in one number: sorting these numbers is the fastest stable sort.
         bits = max(1, len(owners)).bit_length()
         keys = owners.astype(np.int64)
         keys <<= 31
@@ -148,7 +148,7 @@ def blocks(sequences: Sequences) -> Iterator[tuple[int, np.ndarray, np.ndarray, 
 
 
 def _doubled(sequences: Sequences) -> int:
-    """Return how many histories of four events or more hold the same events twice."""
+    """Return how many histories of four events or more have two equal halves."""
     lengths = sequences.lengths()
     users = np.flatnonzero((lengths >= 4) & (lengths % 2 == 0))
     halves, starts = lengths[users] // 2, sequences.offsets[users]
@@ -157,7 +157,7 @@ def _doubled(sequences: Sequences) -> int:
     while first < len(users):
         ends = np.cumsum(halves[first : first + BLOCK])
         last = first + max(1, int(ends.searchsorted(BLOCK, side="right")))
-        if last == first + 1:  # which may be longer than a block
+        if last == first + 1:  # a single history may be longer than a block
             begin, middle = int(starts[first]), int(starts[first] + halves[first])
             end = middle + int(halves[first])
             differs[first] = (sequences.items[begin:middle] != sequences.items[middle:end]).any()
@@ -166,9 +166,9 @@ def _doubled(sequences: Sequences) -> int:
         half = halves[first:last]
         owner = np.repeat(np.arange(last - first), half)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(half) - half, half)
-        place = starts[first:last][owner] + within
-        odd = sequences.items[place] != sequences.items[place + half[owner]]
-        differs[first + owner[odd]] = True
+        index = starts[first:last][owner] + within
+        is_different = sequences.items[index] != sequences.items[index + half[owner]]
+        differs[first + owner[is_different]] = True
         first = last
     return int((~differs).sum())
 
@@ -176,42 +176,43 @@ def _doubled(sequences: Sequences) -> int:
 def repetition_remarks(
     found: Repetition, sequences: Sequences, entries: pl.Series, *, by_item: bool
 ) -> tuple[Remark, ...]:
-    """Return what of the repetition decides figures, if anything does.
+    """Return remarks on repetition that is frequent enough to change the metrics.
 
     Args:
         found: The counts.
-        sequences: Of these histories.
+        sequences: The histories that were counted.
         entries: Token of each item number, String.
-        by_item: Whether the source has all events of an item one after the other.
+        by_item: Whether the source is grouped by item: all events of an item are adjacent.
 
     Returns:
-        A remark a kind.
+        At most one remark of each kind.
     """
     events = sequences.n_events
     remarks = []
-    if found.exact and found.exact >= FEW * events:
+    if found.exact and found.exact >= MIN_EXACT * events:
         remarks.append(
             Remark(
                 "exact_duplicates",
                 found.exact,
-                f"{found.exact:,} of {events:,} events repeat user, item and time of another, and "
-                "repeated events are easy to predict and inflate the metrics; duplicates=exact "
-                "keeps one of each",
+                f"{found.exact:,} of {events:,} events have the same user, item and time as "
+                "another; repeated events are easy to predict and inflate the metrics; "
+                "duplicates=exact keeps one of each",
             )
         )
-    if found.consecutive >= max(SOME * events, LEAST):
+    if found.consecutive >= max(MIN_SHARE * events, MIN_CONSECUTIVE):
         remarks.append(
             Remark(
                 "consecutive_repeats",
                 found.consecutive,
-                f"{found.consecutive:,} of {events:,} events have the item of the event before "
-                "them, which is easy to guess; duplicates=consecutive keeps the first of each run",
+                f"{found.consecutive:,} of {events:,} events have the same item as the user's "
+                "previous event, which is easy to predict; duplicates=consecutive keeps the first "
+                "event of each run",
             )
         )
-    if found.doubled >= max(0.1 * sequences.n_users, 2):
+    if found.doubled >= max(MIN_SHARE * sequences.n_users, 2):
         remarks.append(_doubled_remark(found))
     if found.simultaneous:
-        remarks += _of_ties(found, sequences, entries, by_item=by_item)
+        remarks += _simultaneous_remarks(found, sequences, entries, by_item=by_item)
     return tuple(remarks)
 
 
@@ -219,31 +220,33 @@ def _doubled_remark(found: Repetition) -> Remark:
     return Remark(
         "doubled_histories",
         found.doubled,
-        f"the second half of {found.doubled:,} histories repeats the first, item by item, as if "
-        "the data stood there twice; drop the rows that do",
+        f"in {found.doubled:,} histories the second half repeats the first, item by item, as if "
+        "the file contained all rows twice; delete the duplicate rows",
     )
 
 
-def _of_ties(
+def _simultaneous_remarks(
     found: Repetition, sequences: Sequences, entries: pl.Series, *, by_item: bool
 ) -> list[Remark]:
     events, count = sequences.n_events, found.simultaneous or 0
     if sequences.times is not None and (sequences.times == sequences.times[0]).all():
         what = f"all {events:,} events have the same time"
     else:
-        what = f"{count:,} of {events:,} events have the same time as another event of that user"
-    share = 1.0 if by_item else _in_order(found.tied, sequences, entries)
-    if share >= SORTED and count >= SOME * events and len(found.tied) >= FEWEST:
+        what = (
+            f"{count:,} of {events:,} events have the same time as another event of the same user"
+        )
+    share = 1.0 if by_item else _sorted_share(found.tied, sequences, entries)
+    if share >= MIN_SORTED and count >= MIN_SHARE * events and len(found.tied) >= MIN_PAIRS:
         return [
             Remark(
                 "ties_sorted_by_item",
                 count,
                 f"{what}, and in the file such events are sorted by item ({share:.0%} of "
-                "neighbours), which makes the next item easy to guess; use a more precise time "
+                "neighbours), which makes the next item easy to predict; use a more precise time "
                 "column, or shuffle the rows",
             )
         ]
-    if count < MANY * events:
+    if count < MIN_SIMULTANEOUS * events:
         return []
     return [
         Remark(
@@ -255,22 +258,22 @@ def _of_ties(
     ]
 
 
-def _in_order(tied: np.ndarray, sequences: Sequences, entries: pl.Series) -> float:
-    """Return which share of simultaneous neighbours has names that rise, or fall if more do.
+def _sorted_share(tied: np.ndarray, sequences: Sequences, entries: pl.Series) -> float:
+    """Return the share of simultaneous neighbours whose items ascend, or descend if more do.
 
-    Names are compared as texts, and as numbers if they are some.
+    Items are compared as text, and also as numbers if all of them are numbers.
 
     Args:
-        tied: Places of events whose next one is simultaneous.
+        tied: Index of each event that is simultaneous with the next one.
         sequences: All histories.
         entries: Token of each item number.
     """
-    chosen = tied[:: max(1, len(tied) // SAMPLE)]
-    if not len(chosen):
+    sample = tied[:: max(1, len(tied) // SAMPLE)]
+    if not len(sample):
         return 0.0
-    one, other = (entries.gather(sequences.items[chosen + step] - 1) for step in (0, 1))
-    rises = [(one < other).mean()]
-    numbers = [names.cast(pl.Float64, strict=False) for names in (one, other)]
+    item, following = (entries.gather(sequences.items[sample + step] - 1) for step in (0, 1))
+    shares = [(item < following).mean()]
+    numbers = [tokens.cast(pl.Float64, strict=False) for tokens in (item, following)]
     if not any(each.null_count() for each in numbers):
-        rises.append((numbers[0] < numbers[1]).mean())
-    return max(max(float(share), 1 - float(share)) for share in rises)  # type: ignore[arg-type]
+        shares.append((numbers[0] < numbers[1]).mean())
+    return max(max(float(share), 1 - float(share)) for share in shares)  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""Files as they are read: one file a format, with its hardening beside it."""
+"""File formats: one module per format, with its checks against damaged or hostile files."""

@@ -1,4 +1,4 @@
-"""Files that change while they are read: a log that grows, or a table that is written anew."""
+"""Files that change while they are read: a log file that grows, or a table that is rewritten."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from sasrec.errors import DataError
 
 Result = TypeVar("Result")
 STEP = 2**16
-"""Bytes looked at once, backwards, for the end of a line."""
+"""Number of bytes searched at once, backwards, for the end of a line."""
 
 
-def seen(path: Path) -> os.stat_result:
-    """Return size, date and identity of a file, as they are now.
+def file_status(path: Path) -> os.stat_result:
+    """Return the current size, modification time and inode of a file.
 
     Args:
         path: The file.
 
     Raises:
-        DataError: It is gone.
+        DataError: The file does not exist or cannot be accessed.
     """
     try:
         return path.stat()
@@ -30,25 +30,25 @@ def seen(path: Path) -> os.stat_result:
 
 
 def read_once(path: Path, read: Callable[[int], Result]) -> Result:
-    """Return what is read of a text file to which lines may be added meanwhile.
+    """Read a text file to which another program may append lines at the same time.
 
     Args:
         path: The file.
-        read: Reads the whole lines among so many bytes.
+        read: Reads the whole lines within the given number of bytes.
 
     Returns:
-        What ``read`` returns for the lines that were there at first. A last line that was written
-        in part then is left out, for which the file is read again.
+        What ``read`` returns for the lines that the file had at the start. If its last line was
+        only partly written then, the file is read again without it.
 
     Raises:
-        DataError: ``read`` does, or the file has been replaced or cut meanwhile.
+        DataError: ``read`` raises it, or the file was replaced or truncated while it was read.
     """
-    before = seen(path)
+    before = file_status(path)
     found: list[Result] = []
     problem = None
     try:
         found.append(read(before.st_size))
-    except DataError as error:  # maybe of the line that was written in part
+    except DataError as error:  # perhaps about a line that was only partly written
         problem = error
     _check_only_grown(path, before)
     with path.open("rb") as file:
@@ -57,17 +57,17 @@ def read_once(path: Path, read: Callable[[int], Result]) -> Result:
         found.clear()
         return read(end)
     if problem is not None:
-        problem = _told_of_the_end(path, before.st_size, read, problem)
+        problem = _with_hint_if_last_line(path, before.st_size, read, problem)
         raise problem
     return found[0]
 
 
-def _told_of_the_end(
+def _with_hint_if_last_line(
     path: Path, size: int, read: Callable[[int], Result], problem: DataError
 ) -> DataError:
-    """Return an error that says so if only the last line is wrong, and has no line end.
+    """Return the error, with a hint if only the last line is invalid and has no line end.
 
-    Such a line may be one that is just being written, without the file having grown meanwhile.
+    Another program may still be writing that line, even if the file has not grown since.
     """
     with path.open("rb") as file:
         end = _last_line_end(file, size)
@@ -78,45 +78,45 @@ def _told_of_the_end(
     except DataError:
         return problem
     return DataError(
-        f"{problem}; the file ends in the middle of this line: if it is still being written, "
-        "try again, otherwise complete or delete the line"
+        f"{problem}; this line is the last one and has no line end: if it is still being written, "
+        "try again, otherwise complete or delete it"
     )
 
 
 def _check_only_grown(path: Path, before: os.stat_result) -> None:
-    """Refuse what was read of a text file that has been replaced or cut in the meantime.
+    """Raise an error if a text file was replaced or truncated while it was read.
 
     Raises:
-        DataError: It is another file, or a shorter one.
+        DataError: It is another file now, or a shorter one.
     """
-    now = seen(path)
+    now = file_status(path)
     if (now.st_ino, now.st_dev) != (before.st_ino, before.st_dev) or now.st_size < before.st_size:
-        raise DataError(f"{path} was replaced or cut while it was read; read it again")
+        raise DataError(f"{path} was replaced or truncated while it was read; read it again")
 
 
 def check_unchanged(path: Path, before: os.stat_result) -> None:
-    """Refuse what was read of a file that was written in the meantime.
+    """Raise an error if a file was written to while it was read.
 
     Args:
         path: The file.
-        before: What was seen of it before it was read.
+        before: Its status before it was read.
 
     Raises:
-        DataError: It is another file, or has another size or date.
+        DataError: It is another file now, or its size or modification time differs.
     """
-    now = seen(path)
-    for part in ("st_ino", "st_dev", "st_size", "st_mtime_ns"):
-        if getattr(now, part) != getattr(before, part):
+    now = file_status(path)
+    for field in ("st_ino", "st_dev", "st_size", "st_mtime_ns"):
+        if getattr(now, field) != getattr(before, field):
             raise DataError(f"{path} changed while it was read; read it again")
 
 
 def end_of_lines(file: BinaryIO, end: int) -> int:
-    """Return how many bytes of a file are whole lines.
+    """Return the length in bytes of the whole lines of a file.
 
     Args:
-        file: Open; is left at another place.
-        end: Its size when it was opened. If it has grown since, the line there may have been
-            written in part, and does not count.
+        file: An open file; its position is changed.
+        end: Size of the file when it was opened. If it has grown since, the last line within this
+            size may have been incomplete then, and is not counted.
 
     Returns:
         ``end`` or less.
@@ -127,7 +127,7 @@ def end_of_lines(file: BinaryIO, end: int) -> int:
 
 
 def _last_line_end(file: BinaryIO, end: int) -> int:
-    """Return where the last whole line among the first bytes of a file ends."""
+    """Return where the last whole line within the first ``end`` bytes of a file ends."""
     stop = end
     while stop > 0:
         begin = max(0, stop - STEP)

@@ -6,6 +6,7 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,24 +17,44 @@ from sasrec.data.formats.changes import read_once
 from sasrec.data.formats.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.formats.pieces import pieces
 from sasrec.data.formats.quoting import rows_one_by_one
-from sasrec.data.formats.tables import from_table, gathered, needed_of
+from sasrec.data.formats.tables import columns_to_read, from_table, gathered
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.timestamps import Zones, numbers_or_moments
+from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A CSV file and how to read it.
+
+    Attributes:
+        path: The file.
+        separator: One character between the columns.
+        names: All columns of the file.
+        header_lines: Lines that name them.
+        end: Size of the file in bytes when it was first looked at; later bytes are ignored.
+    """
+
+    path: Path
+    separator: str
+    names: list[str]
+    header_lines: int
+    end: int
+
+
 VALUE = rb'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
-"""Without quotation marks, or between a pair of them."""
+"""A value in quotation marks, or one without any."""
 _BLANK_LINE = re.compile(rb"^\r?\n|^\r\Z", re.MULTILINE)
 
 
 def read_csv(path: Path, columns: DataSettings) -> Interactions:
     """Read a comma (.csv) or tab (.tsv) separated file whose first line names the columns.
 
-    Only the columns needed are read, and as text, so that nothing is guessed from the first rows.
-    Times may be numbers or ISO dates. Without the time column the order of the file counts.
+    Only the needed columns are read, and as text, so that no type is guessed from the first rows.
+    Times may be numbers or ISO dates. Without a time column, events are in the order of the file.
 
     Args:
         path: The file.
@@ -43,7 +64,7 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
         Its events, in the order of the file.
 
     Raises:
-        DataError: The file is broken or lacks a column.
+        DataError: The file cannot be parsed or lacks a column.
     """
     return read_once(path, partial(_read_csv, path, columns))
 
@@ -54,170 +75,163 @@ def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
     names = loaded_columns(header, "inter", columns)
     require_columns(names, (columns.user_column, columns.item_column), str(path))
     tokens = (columns.user_column, columns.item_column)
-    values = [name for name in needed_of(columns) if name in names and name not in tokens]
-    read = partial(_texts, path, separator, header, lines, end)
-    most = count_line_ends(path, end) + 1
+    values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
+    read = partial(_texts, _Table(path, separator, header, lines, end))
+    max_rows = count_line_ends(path, end) + 1
     zones = Zones()
-    # Other columns stay texts, so that one of them does not change what a filter means.
-    as_moments = partial(numbers_or_moments, missing=columns.missing_values, zones=zones)
-    read_as = {name: as_moments for name in values if name == columns.time_column}
+    # Other columns stay text, so that the meaning of a filter does not depend on their values.
+    as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
+    read_as = {name: as_times_if_all for name in values if name == columns.time_column}
     numberings = {name: numbering_for(columns) for name in tokens}
-    frame, entries = gathered(read, values, numberings, read_as=read_as, most=most)
+    frame, entries = gathered(read, values, numberings, read_as=read_as, max_rows=max_rows)
     remarks = zones.remarks(columns.time_column)
     return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
 
 
 def _texts(
-    path: Path,
-    separator: str,
-    names: list[str],
-    header_lines: int,
-    end: int,
-    values: list[str],
-    tokens: Mapping[str, Numbering],
+    table: _Table, values: list[str], tokens: Mapping[str, Numbering]
 ) -> Iterator[pl.DataFrame]:
     """Yield some columns of a table piece by piece, without its blank lines.
 
     Args:
-        path: The file.
-        separator: Between the columns.
-        names: All columns of the file.
-        header_lines: Lines that name them.
-        end: Bytes of the file that count.
+        table: The file.
         values: Columns to yield as text.
-        tokens: Columns of tokens, yielded as numbers; are added to.
+        tokens: Columns of tokens, yielded as numbers; new tokens are added.
 
     Yields:
-        A row a line, in one chunk, or columns would differ in theirs and be copied.
+        One row per line, in one chunk; columns with different chunks would be copied later.
 
     Raises:
         DataError: A line has too many values, or a quotation mark is not closed.
     """
     rows = 0
     needed = [*tokens, *values]
-    for frame in _pieces_read(path, separator, names, header_lines, needed=needed, end=end):
-        some = frame.select(needed).rechunk()
+    for frame in _pieces_read(table, needed):
+        piece = frame.select(needed).rechunk()
         for name in needed:
-            odd = some[name].str.contains(r"[\r\n]").fill_null(value=False)
-            if odd.any():
+            has_line_end = piece[name].str.contains(r"[\r\n]").fill_null(value=False)
+            if has_line_end.any():
                 raise DataError(
-                    f"{path}, row {rows + int(odd.arg_max() or 0) + 1}: {name!r} runs over "
-                    "several lines; a quotation mark is not closed"
+                    f"{table.path}, row {rows + int(has_line_end.arg_max() or 0) + 1}: the value "
+                    f"of {name!r} spans several lines; close its quotation mark"
                 )
-        rows += some.height
-        yield some.with_columns(each.add(some[name]) for name, each in tokens.items())
+        rows += piece.height
+        yield piece.with_columns(each.add(piece[name]) for name, each in tokens.items())
 
 
-def _pieces_read(
-    path: Path, separator: str, names: list[str], header_lines: int, *, needed: list[str], end: int
-) -> Iterator[pl.DataFrame]:
-    """Yield columns of a table piece by piece: by Polars, while marks stand about whole values.
+def _pieces_read(table: _Table, needed: list[str]) -> Iterator[pl.DataFrame]:
+    """Yield columns of a table piece by piece, with Polars as long as quotation marks are regular.
 
-    A mark within a value, as for inches, is a character like any other to Python's reader, but
-    makes Polars take the lines up to the next one for a single row.
+    Python's csv reader takes a quotation mark inside a value, as for inches, as an ordinary
+    character. Polars would read everything up to the next quotation mark as one row.
 
     Args:
-        path: The file.
-        separator: Between the columns.
-        names: All columns of the file.
-        header_lines: Lines that name them.
+        table: The file.
         needed: Columns to yield, as String.
-        end: Bytes of the file that count.
 
     Yields:
-        A row a line that is not blank.
+        One row per line that is not blank.
 
     Raises:
         DataError: A line has too many values, or a quotation mark is not closed.
     """
-    fits = _lines_of(len(names), separator).fullmatch
-    with path.open("rb") as file:
-        header = b"".join(file.readline() for _ in range(header_lines))
+    fits = _regular_lines(len(table.names), table.separator).fullmatch
+    one_by_one = partial(
+        rows_one_by_one,
+        table.path,
+        separator=table.separator,
+        names=table.names,
+        needed=needed,
+        end=table.end,
+    )
+    with table.path.open("rb") as file:
+        header = b"".join(file.readline() for _ in range(table.header_lines))
         if b'"' in header and not fits(header.removeprefix(BOM_UTF8)):
-            begin = file.tell()
-            yield from rows_one_by_one(path, begin, separator, names, needed=needed, end=end)
+            yield from one_by_one(file.tell())
             return
         begin = file.tell()
-        for piece in pieces(file, quoted=True, end=end):
-            frame = _read_fitting(header, piece, separator, names, needed, fits)
-            if frame is None:  # what is wrong is told with its line there, and the rest is read
-                yield from rows_one_by_one(path, begin, separator, names, needed=needed, end=end)
+        for piece in pieces(file, quoted=True, end=table.end):
+            frame = _read_fitting(table, header, piece, needed, fits)
+            if frame is None:  # reads the rest, or raises an error with the line number
+                yield from one_by_one(begin)
                 return
             yield frame
             begin = file.tell()
 
 
 def _read_fitting(
+    table: _Table,
     header: bytes,
     piece: bytes,
-    separator: str,
-    names: list[str],
     needed: list[str],
     fits: Callable[[bytes], object],
 ) -> pl.DataFrame | None:
-    """Return the rows of a piece in which every line fits, without blank lines; otherwise None.
+    """Return the rows of a piece, without blank lines; or None if a line is irregular.
 
     Args:
-        header: Names the columns.
+        table: The file.
+        header: The header lines.
         piece: Whole lines.
-        separator: Between the columns.
-        names: All columns of the file.
-        needed: Columns to return, beside the last one.
-        fits: Looks at every line of a piece; slow.
+        needed: Columns to return; the last column is returned too.
+        fits: Checks that every line of a piece is regular; slow.
     """
-    has_marks = b'"' in piece
-    if has_marks and not fits(piece):
+    names, separator = table.names, table.separator
+    has_quotes = b'"' in piece
+    if has_quotes and not fits(piece):
         return None
-    # A line with too few values ends in a null; of one with too many Polars does not tell.
-    asked = list(dict.fromkeys([*needed, names[-1]]))
+    # With too few values the last column is null; Polars does not report too many.
+    columns = list(dict.fromkeys([*needed, names[-1]]))
+    text = header + piece
     try:
-        frame = pl.read_csv(header + piece, separator=separator, columns=asked, infer_schema=False)
+        frame = pl.read_csv(text, separator=separator, columns=columns, infer_schema=False)
     except pl.exceptions.PolarsError:
         return None
     filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     is_even = piece.count(separator.encode()) == (len(names) - 1) * filled.height
-    is_sure = has_marks or (is_even and not filled[names[-1]].null_count())
+    is_sure = has_quotes or (is_even and not filled[names[-1]].null_count())
     if not is_sure and not fits(piece):
         return None
-    # A row with values in other columns alone is not blank; that its own are missing will be found.
+    # If values are only in columns that are not read, the line is not blank and its row is kept;
+    # the missing values are reported later.
     dropped = frame.height - filled.height
     return filled if dropped and dropped <= len(_BLANK_LINE.findall(piece)) else frame
 
 
-def _lines_of(most: int, separator: str) -> re.Pattern[bytes]:
-    """Return what lines look like, none of which has more values, all with marks by the rules.
+def _regular_lines(most: int, separator: str) -> re.Pattern[bytes]:
+    """Return a pattern for lines of at most so many values, with quotation marks as in RFC 4180.
 
     Args:
-        most: Values of a line.
-        separator: Between them.
+        most: Upper limit on the values of a line.
+        separator: Separator between values.
     """
-    mark = re.escape(separator.encode())
-    value = VALUE.replace(b",", mark)
-    line = value + b"(?:" + mark + value + b"){0,%d}+" % (most - 1)
+    between = re.escape(separator.encode())
+    value = VALUE.replace(b",", between)
+    line = value + b"(?:" + between + value + b"){0,%d}+" % (most - 1)
     return re.compile(b"(?:" + line + rb"(?:\r?\n|\Z))*+")
 
 
 def _separator_of(path: Path) -> str:
-    """Return a tab for .tsv; for .csv a comma, or what stands in the first line instead of it."""
+    """Return a tab for .tsv; for .csv the first of ``,``, ``;``, tab, ``|`` in line 1."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as file:
         first = file.readline()
-    return next((mark for mark in (",", ";", "\t", "|") if mark.encode() in first), ",")
+    return next((each for each in (",", ";", "\t", "|") if each.encode() in first), ",")
 
 
 def _csv_header(path: Path, separator: str) -> tuple[list[str], int]:
-    """Return the names in the first line; none of them may stand there twice.
+    """Return the column names in the first row; they must be distinct.
 
     Args:
         path: The file.
-        separator: Between the columns.
+        separator: Separator between the columns.
 
     Returns:
-        The names, and how many lines they take.
+        The names, and the number of lines they take.
 
     Raises:
-        DataError: There is no such line.
+        DataError: The file is empty, not UTF-8 or cannot be parsed, or two columns have the same
+            name.
     """
     check_lines(path)
     try:
@@ -233,5 +247,5 @@ def _csv_header(path: Path, separator: str) -> tuple[list[str], int]:
     check_columns(path, len(names))
     for name in names:
         if names.count(name) > 1:
-            raise DataError(f"{path}, line 1: column {name!r} stands there twice; rename one")
+            raise DataError(f"{path}, line 1: two columns are named {name!r}; rename one")
     return names, lines

@@ -1,4 +1,4 @@
-"""Formats from outside: a function that reads files of some suffix into a data frame."""
+"""File formats of plug-ins: functions that read files with a given suffix into a data frame."""
 
 from __future__ import annotations
 
@@ -17,22 +17,24 @@ from sasrec.settings.data import DataSettings
 from sasrec.settings.registry import READERS
 
 Reader = Callable[[Path, DataSettings], pl.DataFrame]
-"""From a file and the settings of the data to a frame with one row an event, in the order of the
-file, and at least the user and the item column; the rest is as for any data frame."""
+"""Takes a file and the data settings and returns a Polars data frame: one row per event, in the
+order of the file, with at least the user and item columns. It is then checked like any data
+frame."""
 
 
 def register_reader(suffix: str, read: Reader) -> Reader:
-    """Make a file format known by its suffix, so that ``--data events.jsonl`` is read by it.
+    """Register a reader for a file suffix, so that for example ``--data events.jsonl`` works.
 
     Args:
         suffix: Such as ``.jsonl``.
-        read: Reads a file of this suffix.
+        read: Reads a file with this suffix.
 
     Returns:
         The function.
 
     Raises:
-        SettingsError: The suffix is taken, or the function does not take (path, settings).
+        SettingsError: The suffix is registered already, or the function does not take
+            (path, settings).
     """
     name = suffix.removeprefix(".")
     check_reader(read, name)
@@ -41,31 +43,34 @@ def register_reader(suffix: str, read: Reader) -> Reader:
 
 
 def check_reader(read: object, name: str) -> None:
-    """Refuse what is no reader.
+    """Raise an error if a reader cannot be registered.
 
     Args:
-        read: What is to be registered.
+        read: The reader.
         name: The suffix without its dot.
 
     Raises:
-        SettingsError: Something does not fit.
+        SettingsError: The suffix has characters that are not allowed, or the reader is not a
+            function of (path, settings).
     """
     if not re.fullmatch(r"[a-z0-9_]+", name):
-        raise SettingsError(f"{name!r} is no suffix; use lower-case letters and digits, as .jsonl")
-    wrong = f"the reader of .{name} is no function of (path, settings)"
+        raise SettingsError(
+            f"invalid suffix {name!r}; use lower-case letters, digits and underscores, as in .jsonl"
+        )
+    message = f"the reader for .{name} must be a function that takes (path, settings)"
     if not callable(read):
-        raise SettingsError(wrong)
+        raise SettingsError(message)
     try:
         inspect.signature(read).bind("path", "settings")
     except (TypeError, ValueError) as error:
-        raise SettingsError(wrong) from error
+        raise SettingsError(message) from error
 
 
 def read_from_outside(read: Reader, path: Path, settings: DataSettings) -> Interactions:
-    """Return the events of a file in a format from outside.
+    """Read a file with the reader of a plug-in.
 
     Args:
-        read: Of this format.
+        read: The reader of this format.
         path: The file.
         settings: Which columns hold what.
 
@@ -73,12 +78,12 @@ def read_from_outside(read: Reader, path: Path, settings: DataSettings) -> Inter
         Its events, in the order of the file.
 
     Raises:
-        DataError: The reader fails or returns something else, or the frame lacks a column or
-            holds values that do not fit.
+        DataError: The reader fails or does not return a Polars data frame, or the frame lacks a
+            column or has invalid values.
     """
     try:
         frame = read(path, settings)
-    except Exception as error:  # whatever somebody else's function may raise
+    except Exception as error:  # a plug-in may raise anything
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -87,7 +92,7 @@ def read_from_outside(read: Reader, path: Path, settings: DataSettings) -> Inter
         ) from error
     if not isinstance(frame, pl.DataFrame):
         raise DataError(
-            f"{path}: the plug-in for {path.suffix} returns a {type(frame).__name__}; it must "
+            f"{path}: the plug-in for {path.suffix} returned a {type(frame).__name__}; it must "
             "return a Polars data frame"
         )
     return from_frame(

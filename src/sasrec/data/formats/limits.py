@@ -1,4 +1,4 @@
-"""Limits of text files: what no honest file passes, and what a reader could not bear."""
+"""Size limits that no genuine file exceeds, so that hostile files cannot exhaust the memory."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from pathlib import Path
 from sasrec.errors import DataError
 
 LONGEST_LINE = 2**20
-"""Bytes. Polars takes some 450 times as much memory for a line of nothing but separators."""
-MOST_COLUMNS = 10_000
-FEW_ROWS = 1_000_000
-"""Rows of a compressed table that may take as little room as they will."""
-MOST_ROWS_A_BYTE = 8
-MOST_SWOLLEN = 10
-"""How many times its size what a file holds may take in memory."""
+"""Bytes. For a line of nothing but separators, Polars takes some 450 times as much memory."""
+MAX_COLUMNS = 10_000
+ALWAYS_ALLOWED_ROWS = 1_000_000
+"""A compressed table may have this many rows however small the file is."""
+MAX_ROWS_PER_BYTE = 8
+MAX_EXPANSION = 10
+"""Upper limit on the ratio of unpacked size to file size."""
 
 
 def check_lines(path: Path) -> None:
-    """Refuse a text file with an endless line, or one that is no text at all.
+    """Raise an error if a file has an extremely long line or is not text.
 
-    Each block of ``LONGEST_LINE`` bytes must hold the end of a line, so that any line of twice that
-    length is found, and looking takes no longer than reading the file.
+    Each block of ``LONGEST_LINE`` bytes must contain a line end. This finds every line of twice
+    that length, and takes no longer than reading the file.
 
     Args:
         path: The file.
 
     Raises:
-        DataError: It has such a line, or cannot be read.
+        DataError: A line is too long, the file is not UTF-8 text, or it cannot be read.
     """
     begin = 0
     try:
@@ -34,14 +34,14 @@ def check_lines(path: Path) -> None:
             while block := file.read(LONGEST_LINE):
                 if not begin and b"\0" in block.partition(b"\n")[0]:
                     raise DataError(
-                        f"{path}, line 1 holds NUL bytes, so it is no text in UTF-8, but binary or "
-                        "UTF-16; save it as text in UTF-8"
+                        f"{path}, line 1: there are NUL bytes, so the file is binary or UTF-16; "
+                        "save it as UTF-8 text"
                     )
                 if len(block) == LONGEST_LINE and b"\n" not in block:
                     raise DataError(
                         f"{path}, line {count_line_ends(path, begin) + 1} has more than "
-                        f"{LONGEST_LINE:,} characters; is it a table of text, with a line for each "
-                        "row?"
+                        f"{LONGEST_LINE:,} bytes; check that the file is a text table with one "
+                        "row per line"
                     )
                 begin += len(block)
     except OSError as error:
@@ -49,11 +49,11 @@ def check_lines(path: Path) -> None:
 
 
 def count_line_ends(path: Path, size: int | None = None) -> int:
-    """Return how many lines have their end in the first bytes of a file.
+    """Return the number of line ends in the first bytes of a file.
 
     Args:
         path: The file.
-        size: How many bytes; None for all.
+        size: Number of bytes to look at; None for all.
     """
     left = path.stat().st_size if size is None else size
     ends = 0
@@ -65,34 +65,35 @@ def count_line_ends(path: Path, size: int | None = None) -> int:
 
 
 def check_columns(path: Path, count: int) -> None:
-    """Refuse a header of too many columns.
+    """Raise an error if a header has too many columns.
 
     Args:
         path: The file.
-        count: Columns its first line names.
+        count: Number of columns in its first line.
 
     Raises:
-        DataError: There are more than ``MOST_COLUMNS``.
+        DataError: There are more than ``MAX_COLUMNS``.
     """
-    if count > MOST_COLUMNS:
+    if count > MAX_COLUMNS:
         raise DataError(
-            f"{path}, line 1 names {count:,} columns; at most {MOST_COLUMNS:,} are read"
+            f"{path}, line 1 names {count:,} columns; at most {MAX_COLUMNS:,} are allowed"
         )
 
 
 def check_rows(path: Path, count: int) -> None:
-    """Refuse a compressed table in which rows without end take next to no room.
+    """Raise an error if a compressed table has far too many rows for the size of its file.
 
     Args:
         path: The file.
-        count: Its rows.
+        count: Number of its rows.
 
     Raises:
-        DataError: They are more than ``FEW_ROWS``, and ``MOST_ROWS_A_BYTE`` times its bytes.
+        DataError: There are more than ``ALWAYS_ALLOWED_ROWS`` rows, and more than
+            ``MAX_ROWS_PER_BYTE`` for each byte of the file.
     """
     size = path.stat().st_size
-    if count > FEW_ROWS and count > MOST_ROWS_A_BYTE * size:
+    if count > ALWAYS_ALLOWED_ROWS and count > MAX_ROWS_PER_BYTE * size:
         raise DataError(
-            f"{path} holds {count:,} rows in {size:,} bytes; in events that tell anything a row "
-            "takes a bit at least; if they are real, write them as CSV"
+            f"{path} has {count:,} rows in {size:,} bytes, which is too many rows for so few bytes "
+            f"(at most {MAX_ROWS_PER_BYTE} per byte); if the rows are real, export them as CSV"
         )

@@ -1,8 +1,8 @@
-"""Parquet's own sizes, checked before anything trusts them.
+"""Checks the sizes that a Parquet file states about itself, before Polars relies on them.
 
-A Parquet file ends in a footer, and each page of values begins with a header; both say how much
-there is. Polars makes room for what they say, so that a kilobyte can ask for gigabytes and end the
-process. The numbers of fields are those of ``parquet.thrift`` in the Parquet format.
+A Parquet file ends with a footer, and each page of values begins with a header; both state sizes.
+Polars allocates what they state, so a damaged file of one kilobyte could request gigabytes and
+crash the process. Field numbers are those of ``parquet.thrift`` in the Parquet format.
 """
 
 from __future__ import annotations
@@ -11,70 +11,75 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from sasrec.data.formats.limits import MOST_COLUMNS, MOST_SWOLLEN
+from sasrec.data.formats.limits import MAX_COLUMNS, MAX_EXPANSION
 from sasrec.data.formats.thrift import Fields, walk_struct
 from sasrec.errors import DataError
 
-BROKEN = "{} cannot be read as Parquet: its {} are broken; fetch or write it anew"
-OTHER = "{} is no Parquet file, which begins with the letters PAR1; name it after what it holds"
-CUT_OFF = "{} is cut off: a Parquet file ends with the letters PAR1; fetch or write it anew"
+DAMAGED = "{} cannot be read as Parquet: its {} are damaged; download or write the file again"
+NOT_PARQUET = (
+    "{} is not a Parquet file (these begin with the bytes PAR1); give it the suffix of its format"
+)
+TRUNCATED = (
+    "{} is truncated (a Parquet file ends with the bytes PAR1); download or write the file again"
+)
 MAGIC = b"PAR1"
 LARGEST_PAGE = 2**26
-"""Bytes of a page unpacked, and of all pages of a column, that are always allowed."""
-MOST_UNPACKED = 250
-"""How many times the file all pages of a column may be unpacked; what hardly says anything is
-packed into a hundredth."""
+"""Unpacked bytes that a page, and all pages of a column together, may always have."""
+MAX_COLUMN_EXPANSION = 250
+"""Upper limit on the ratio of a column's unpacked pages to the file size; highly repetitive data
+are compressed to about a hundredth."""
 COLUMN, ELEMENT = (4, 1, 3), (2,)
-"""Fields that lead from ``FileMetaData`` by ``RowGroup`` and ``ColumnChunk`` to ``ColumnMetaData``,
-and to ``SchemaElement``."""
+"""Field numbers that lead from ``FileMetaData`` via ``RowGroup`` and ``ColumnChunk`` to
+``ColumnMetaData``; and from ``FileMetaData`` to ``SchemaElement``."""
 LONGEST_HEADER = 2**16
-"""Bytes of a page's header, which may hold its lowest and highest value."""
-DEEPEST = 64
-"""Columns in columns."""
+"""Bytes of a page header, which may contain the lowest and highest value of the page."""
+MAX_DEPTH = 64
+"""Levels of nested columns."""
 DELTA_TEXTS = {6, 7}
-"""Encodings in which lengths of texts stand among the values, so that they are not seen here."""
+"""Encodings that store the lengths of texts among the values, where they are not checked here."""
 
 
 def check_sizes(path: Path, columns: tuple[str, ...]) -> bool:
-    """Refuse a file that says it holds what cannot be.
+    """Raise an error if a file states sizes that are impossible or far too large.
 
     Args:
         path: The file.
-        columns: Those whose pages will be read.
+        columns: Columns whose pages will be read.
 
     Returns:
-        Whether there may be more such sizes, which are not seen here.
+        Whether the file uses encodings with further sizes, which are not checked here.
 
     Raises:
-        DataError: It is no Parquet file; or its footer or a page says that there is more than the
-            file has room for, more values than rows, a page of more than ``LARGEST_PAGE`` bytes
-            and ``MOST_SWOLLEN`` times the file, or pages ``MOST_UNPACKED`` times the file.
+        DataError: It is not a Parquet file; or its footer or a page header states more data than
+            the file has room for, more values than rows, a page that is larger than both
+            ``LARGEST_PAGE`` and ``MAX_EXPANSION`` times the file, or a column whose pages are
+            larger than ``MAX_COLUMN_EXPANSION`` times the file plus ``LARGEST_PAGE``.
     """
     try:
         with path.open("rb") as file:
             sizes = _Sizes(file, path.stat().st_size, columns)
             if file.read(len(MAGIC)) != MAGIC:
-                raise DataError(OTHER.format(path))
+                raise DataError(NOT_PARQUET.format(path))
             file.seek(max(0, sizes.size - len(MAGIC)))
             if file.read() != MAGIC:
-                raise DataError(CUT_OFF.format(path))
+                raise DataError(TRUNCATED.format(path))
             sought = {ELEMENT: sizes.element, COLUMN: sizes.chunk}
             footer, _ = walk_struct(_footer(file, sizes.size), sought)
-            swollen = [name for name, count in sizes.values.items() if count > footer[3]]
+            nested = [name for name, count in sizes.values.items() if count > footer[3]]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise DataError(BROKEN.format(path, "sizes")) from error
-    if swollen:
+        raise DataError(DAMAGED.format(path, "sizes")) from error
+    if nested:
         raise DataError(
-            f"{path}: column {swollen[0]!r} has more values than rows; it must hold one text or "
-            "number in each"
+            f"{path}: column {nested[0]!r} has more values than rows; it must have one text or "
+            "number per row"
         )
     return sizes.has_delta_texts
 
 
 class _Sizes:
-    """What a file says of its columns, added up; methods raise ValueError where that cannot be."""
+    """Sums of the sizes that a file states; its methods raise ValueError for impossible sizes."""
 
     def __init__(self, file: BinaryIO, size: int, columns: tuple[str, ...]) -> None:
         self.file, self.size = file, size
@@ -82,14 +87,14 @@ class _Sizes:
         self.unpacked = dict.fromkeys(columns, 0)
         self.packed = 0
         self.has_delta_texts = False
-        self.leaves: list[str] = []  # the outermost name of each column that holds values
-        self.open: list[int] = []  # of columns in columns, how many are to come at each depth
+        self.leaves: list[str] = []  # the top-level name of each column that has values
+        self.open: list[int] = []  # at each level of nesting, number of columns still to come
         self.name = ""
         self.chunks = 0
 
     def element(self, element: Fields) -> None:
-        # ``SchemaElement``s are told one after the other, each before those in it.
-        if len(self.open) > DEEPEST or len(self.leaves) >= MOST_COLUMNS:
+        # Called for each ``SchemaElement``; a parent comes before its children.
+        if len(self.open) > MAX_DEPTH or len(self.leaves) >= MAX_COLUMNS:
             raise ValueError("too many columns")
         if len(self.open) == 1:
             self.name = element[4].decode(errors="replace")
@@ -105,13 +110,13 @@ class _Sizes:
             self.open.pop()
 
     def chunk(self, chunk: Fields) -> None:
-        # ``ColumnMetaData``, of a column in a group of rows.
+        # Called for each ``ColumnMetaData``: one column in one row group.
         if not self.leaves:
             raise ValueError("no columns")
         name = self.leaves[self.chunks % len(self.leaves)]
         self.chunks += 1
-        if chunk[3][0].decode(errors="replace") != name:  # readers go by place, not by name
-            raise ValueError("columns in another order than their names")
+        if chunk[3][0].decode(errors="replace") != name:  # readers go by position, not by name
+            raise ValueError("columns are not in the order of the schema")
         if name not in self.values or not chunk[5]:
             return
         self.values[name] += chunk[5]
@@ -119,32 +124,32 @@ class _Sizes:
         end = begin + chunk[7]
         self.packed += chunk[7]
         if not 0 < begin <= end <= self.size or self.packed > self.size:
-            raise ValueError("pages outside the file, or told of twice")
+            raise ValueError("pages outside the file, or listed twice")
         if chunk[5] != sum(self.page(name, header) for header in _pages(self.file, begin, end)):
-            raise ValueError("other values than there should be")
-        if self.unpacked[name] > MOST_UNPACKED * self.size + LARGEST_PAGE:
-            raise ValueError("too much in too little")
+            raise ValueError("pages and column state different numbers of values")
+        if self.unpacked[name] > MAX_COLUMN_EXPANSION * self.size + LARGEST_PAGE:
+            raise ValueError("unpacked column too large for the file")
 
     def page(self, name: str, header: Fields) -> int:
-        # Of a ``PageHeader``; returns how many values the page holds.
-        if not 0 <= header[2] <= max(LARGEST_PAGE, MOST_SWOLLEN * self.size):
-            raise ValueError("too large a page")
+        # Called for each ``PageHeader``; returns the number of values in the page.
+        if not 0 <= header[2] <= max(LARGEST_PAGE, MAX_EXPANSION * self.size):
+            raise ValueError("page too large")
         self.unpacked[name] += header[2]
-        first, second = header.get(5), header.get(8)
-        about = first or second or {1: 0}
-        if header.get(7, {1: 0})[1] > header[2] or about[1] < 0:
+        version_1, version_2 = header.get(5), header.get(8)
+        details = version_1 or version_2 or {1: 0}
+        if header.get(7, {1: 0})[1] > header[2] or details[1] < 0:
             raise ValueError("more entries than bytes")
-        encoding = about[2] if first else about[4] if second else None
+        encoding = details[2] if version_1 else details[4] if version_2 else None
         self.has_delta_texts |= encoding in DELTA_TEXTS
-        values: int = about[1]
+        values: int = details[1]
         return values
 
 
 def _footer(file: BinaryIO, size: int) -> bytes:
-    """Return a file's footer, ``FileMetaData``.
+    """Return the footer of a file, ``FileMetaData``.
 
     Raises:
-        ValueError: It has none.
+        ValueError: The file is too short, or the footer would begin before the file.
     """
     tail = len(MAGIC) + 4
     if size < len(MAGIC) + tail:
@@ -159,15 +164,15 @@ def _footer(file: BinaryIO, size: int) -> bytes:
 
 
 def _pages(file: BinaryIO, begin: int, end: int) -> Iterator[Fields]:
-    """Yield the ``PageHeader`` of each page between two places of a file.
+    """Yield the ``PageHeader`` of each page between two byte positions of a file.
 
     Raises:
-        ValueError: One ends elsewhere.
+        ValueError: The last page does not end at the second position.
     """
     while begin < end:
         file.seek(begin)
         header, length = walk_struct(file.read(min(LONGEST_HEADER, end - begin)))
         begin += length + header[3]
         if header[3] < 0 or begin > end:
-            raise ValueError("a page beyond its column")
+            raise ValueError("a page ends after its column")
         yield header

@@ -1,4 +1,4 @@
-"""Pieces: text files read some megabytes at a time, so that what is parsed is never all in text."""
+"""Pieces: reads text files a few megabytes at a time, to save memory while parsing."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import BinaryIO
 from sasrec.data.formats.changes import end_of_lines
 
 SHARE, SMALLEST, LARGEST = 64, 2**17, 2**23
-"""A piece is a sixty-fourth of the file, within these bytes; parsing it holds some thirty times as
-many. Of ten million events pieces four times as large take a tenth less time."""
+"""A piece is a sixty-fourth of the file, within these limits in bytes; parsing takes some thirty
+times its size in memory. With ten million events, pieces four times as large take 10 % less
+time."""
 LONGEST_VALUE = 2**22
-"""Bytes over which a quotation mark may stay open beyond the end of a piece."""
+"""A quoted value may continue for this many bytes after the end of a piece."""
 
 
 def pieces(file: BinaryIO, *, quoted: bool, end: int | None = None) -> Iterator[bytes]:
-    """Yield the rest of a text file in pieces of whole lines, without blank lines before them.
+    """Yield the rest of a text file in pieces of whole lines, without leading blank lines.
 
     Args:
-        file: Open after the lines that are not wanted.
-        quoted: Whether a value in quotation marks may run over several lines; then a piece ends
-            where as many marks have been closed as opened, if that is within ``LONGEST_VALUE``
-            bytes of where it would end otherwise.
-        end: The size of the file when it was first looked at; what has been added since is not
-            read. None for its size now.
+        file: An open file, positioned after the header.
+        quoted: Whether a value in quotation marks may span several lines; then a piece ends only
+            where no quotation mark is open, if that is within ``LONGEST_VALUE`` bytes after its
+            normal end.
+        end: Number of bytes of the file to read, such as its size when it was opened; None for its
+            size now.
 
     Yields:
         Bytes, none empty.
@@ -38,9 +39,9 @@ def pieces(file: BinaryIO, *, quoted: bool, end: int | None = None) -> Iterator[
         piece = block + file.readline()
         if quoted and piece.count(b'"') % 2:
             piece += _rest_of_value(file)
-        if (place := file.tell()) >= end:
-            piece = piece[: max(len(piece) - place + end_of_lines(file, end), 0)]
-            file.seek(place)
+        if (position := file.tell()) >= end:
+            piece = piece[: max(len(piece) - position + end_of_lines(file, end), 0)]
+            file.seek(position)
         blank = _BLANK_LINES.match(piece)
         if piece := piece[blank.end() :] if blank else piece:
             yield piece
@@ -50,7 +51,7 @@ _BLANK_LINES = re.compile(rb"(?:\r?\n)+")
 
 
 def _rest_of_value(file: BinaryIO) -> bytes:
-    """Return the lines up to and with the one in which an open quotation mark is closed, if any."""
+    """Return the lines up to the one that closes an open quotation mark; empty if none does."""
     begin = file.tell()
     lines: list[bytes] = []
     size = 0

@@ -1,7 +1,7 @@
-"""CSV that does not keep to its own rules: ``Monitor 24" wide``, ``"so "called""``, ``, "a, b"``.
+"""CSV with irregular quotation marks: ``Monitor 24" wide``, ``"so "called""``, ``, "a, b"``.
 
-Python's own reader reads it, strictly, so that no mark left open takes the lines behind it away;
-a line that it refuses, or of which it makes too many values, is read by itself.
+Python's csv reader parses such files in strict mode, so that an unclosed quotation mark does not
+swallow the lines after it. A line that it rejects, or splits into too many values, is parsed alone.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ from sasrec.data.formats.changes import end_of_lines
 from sasrec.data.formats.limits import count_line_ends
 from sasrec.errors import DataError
 
-AT_ONCE = 2**13
-"""Rows, each of which takes some hundred bytes a value until it is in columns."""
-_ALONE = re.compile(r"\r(?!\n|\Z)")
-STAND_IN = "\0"
-"""For a carriage return within a line, which ends a row to Python's reader, and not to Polars."""
+ROWS_AT_ONCE = 2**13
+"""Rows parsed before they become columns; until then a value takes some hundred bytes."""
+_INNER_RETURN = re.compile(r"\r(?!\n|\Z)")
+RETURN_REPLACEMENT = "\0"
+"""Replaces a carriage return inside a line while parsing: it ends a row for Python's csv reader,
+but not for Polars."""
 
 
 def rows_one_by_one(
-    path: Path, begin: int, separator: str, names: list[str], *, needed: list[str], end: int
+    path: Path, begin: int, *, separator: str, names: list[str], needed: list[str], end: int
 ) -> Iterator[pl.DataFrame]:
-    """Yield columns of a table from some place on; slow, so rarely done.
+    """Yield columns of a table, parsed row by row from a given byte on; slow.
 
     Args:
         path: The file.
-        begin: Byte at which a row begins.
-        separator: Between the columns.
+        begin: Position in bytes of the first row to read.
+        separator: Separator between the columns.
         names: All columns of the file.
         needed: Columns to yield, as String.
-        end: Bytes of the file that count.
+        end: Number of bytes of the file to read.
 
     Yields:
-        A row a line that is not blank; an empty value is null, as one that a short line lacks.
+        One row per line that is not blank; null where a value is empty or the line is too short.
 
     Raises:
-        DataError: A line has too many values, or a quotation mark is not closed, or something
-            follows where it is.
+        DataError: A line has too many values, a quotation mark is not closed, or text follows a
+            closing quotation mark.
     """
     with path.open("rb") as file:
         before = count_line_ends(path, begin)
@@ -52,54 +53,54 @@ def rows_one_by_one(
         lines = _Lines(file, last - begin)
         kept: list[list[str]] = []
         try:
-            for place, row in _rows(lines, separator, len(names)):
-                line = before + place
+            for number, row in _rows(lines, separator, len(names)):
+                line = before + number
                 if len(row) > len(names):
                     raise DataError(
                         f"{path}, line {line}: {len(row)} values where the header names "
                         f"{len(names)} ({', '.join(names)})"
                     )
                 kept += [row] if row else []
-                if len(kept) == AT_ONCE:
+                if len(kept) == ROWS_AT_ONCE:
                     yield _columns(kept, names, needed)
                     kept = []
         except UnicodeDecodeError as error:
             raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
         except _BrokenRowError as error:
             raise DataError(
-                f"{path} cannot be read as a table: line {before + error.line}: {error.__cause__}; "
-                "is a quotation mark left open, or one too many?"
+                f"{path}, line {before + error.line}: this row cannot be parsed "
+                f"({error.__cause__}); check for a missing or extra quotation mark"
             ) from error
         yield _columns(kept, names, needed)
 
 
 class _BrokenRowError(Exception):
-    """A row that begins in some line, from 1, and cannot be read."""
+    """A row that cannot be parsed; ``line`` is the number of its first line, from 1."""
 
     def __init__(self, line: int) -> None:
         self.line = line
 
 
 def _rows(lines: _Lines, separator: str, most: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield the line that each row begins in, from 1, and its values; none of a blank line.
+    """Yield the number of each row's first line, from 1, and its values; none for a blank line.
 
     Raises:
-        _BrokenRowError: A row that takes more than its line along cannot be read.
+        _BrokenRowError: A row of several lines cannot be parsed, or a value is too long.
     """
     reader = csv.reader(lines, delimiter=separator, strict=True)
     line = 1
     while True:
         try:
             row = next(reader, None)
-            is_odd = row is not None and len(row) > most
+            is_irregular = row is not None and len(row) > most
         except csv.Error as error:
-            if reader.line_num > line:  # whatever is wrong, it took lines along
+            if reader.line_num > line:  # the reader has consumed further lines
                 raise _BrokenRowError(line) from error
-            is_odd = True
-        if is_odd and reader.line_num == line:
+            is_irregular = True
+        if is_irregular and reader.line_num == line:
             try:
-                row = _by_itself(lines.last, separator, most)
-            except csv.Error as error:  # too long a value
+                row = _values_of(lines.last, separator, most)
+            except csv.Error as error:  # a value is too long
                 raise _BrokenRowError(line) from error
         if row is None:
             return
@@ -108,13 +109,13 @@ def _rows(lines: _Lines, separator: str, most: int) -> Iterator[tuple[int, list[
 
 
 class _Lines:
-    """Lines of a text, the last of which is kept; what ends a row to Python alone is replaced.
+    """An iterator over lines that also keeps the last one; inner carriage returns are replaced.
 
-    So many bytes are read from where the file stands.
+    It reads the next ``size`` bytes of the file.
     """
 
-    def __init__(self, file: BinaryIO, left: int) -> None:
-        self._file, self._left = file, left
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._left = file, size
         self.last = ""
 
     def __iter__(self) -> _Lines:
@@ -125,22 +126,22 @@ class _Lines:
         self._left -= len(line)
         if not line or self._left < 0:
             raise StopIteration
-        self.last = _ALONE.sub(STAND_IN, line.decode())
+        self.last = _INNER_RETURN.sub(RETURN_REPLACEMENT, line.decode())
         return self.last
 
 
-def _by_itself(line: str, separator: str, most: int) -> list[str]:
-    """Return the values of a line, whatever its marks are like.
+def _values_of(line: str, separator: str, most: int) -> list[str]:
+    """Return the values of a single line with irregular quotation marks.
 
     Args:
         line: The line.
-        separator: Between values.
-        most: Values there should be.
+        separator: Separator between values.
+        most: Number of values in the header.
     """
     [values] = csv.reader([line], delimiter=separator)
     if len(values) <= most:
         return values
-    # As in ``a, "b, c"``: no separator counts between two marks, wherever these stand.
+    # For lines such as ``a, "b, c"``: ignore separators between any two quotation marks.
     split, is_open = [""], False
     for part in re.split('(")', line.rstrip("\r\n")):
         is_open ^= part == '"'
@@ -153,8 +154,8 @@ def _by_itself(line: str, separator: str, most: int) -> list[str]:
 def _columns(rows: list[list[str]], names: list[str], needed: list[str]) -> pl.DataFrame:
     columns = {}
     for name in needed:
-        place = names.index(name)
-        texts = [row[place] or None if place < len(row) else None for row in rows]
+        index = names.index(name)
+        texts = [row[index] or None if index < len(row) else None for row in rows]
         column = pl.Series(texts, dtype=pl.String)
-        columns[name] = column.str.replace_all(STAND_IN, "\r", literal=True)
+        columns[name] = column.str.replace_all(RETURN_REPLACEMENT, "\r", literal=True)
     return pl.DataFrame(columns)

@@ -1,4 +1,4 @@
-"""Rows: a table that comes piece by piece, whose numbers never stand in memory twice."""
+"""Rows: collects a table that comes in pieces, without holding its numbers in memory twice."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sasrec.errors import DataError
 
 
 class Rows:
-    """Pieces of a table, put one after the other.
+    """A table that is appended to piece by piece.
 
-    Columns of numbers are filled in place: joining pieces at the end would take their memory
-    again, and Polars does not give back at once what the pieces had.
+    Number columns are written into arrays allocated up front. Concatenating pieces at the end would
+    need their memory twice, and Polars does not free the pieces at once.
 
     >>> rows = Rows(3, {"n": np.int32})
     >>> rows.append(pl.DataFrame({"n": [4, 5], "text": ["a", None]}))
@@ -24,25 +24,26 @@ class Rows:
     [(4, 'a'), (5, None), (6, 'b')]
     """
 
-    def __init__(self, most: int, kinds: Mapping[str, npt.DTypeLike]) -> None:
-        """Make room.
+    def __init__(self, max_rows: int, dtypes: Mapping[str, npt.DTypeLike]) -> None:
+        """Allocate the number columns.
 
         Args:
-            most: How many rows may come; what they do not fill takes address space alone.
-            kinds: Columns of numbers that have no nulls, and their types.
+            max_rows: Upper limit on the number of rows; the unused rest takes address space, but no
+                memory.
+            dtypes: Number columns, which have no nulls, and their dtypes.
         """
-        self._numbers = {name: np.empty(most, dtype=kind) for name, kind in kinds.items()}
+        self._numbers = {name: np.empty(max_rows, dtype=dtype) for name, dtype in dtypes.items()}
         self._others: list[pl.DataFrame] = []
         self._height = 0
 
     def append(self, piece: pl.DataFrame) -> None:
-        """Put a piece after the others.
+        """Append a piece.
 
         Args:
-            piece: Of the same columns as the others.
+            piece: Rows with the same columns as the earlier pieces.
 
         Raises:
-            DataError: More rows come than there were when they were counted.
+            DataError: There are more rows than were counted before reading.
         """
         rows = slice(self._height, self._height + piece.height)
         if any(rows.stop > len(column) for column in self._numbers.values()):
@@ -53,7 +54,7 @@ class Rows:
         self._height = rows.stop
 
     def take(self, name: str) -> np.ndarray:
-        """Return a column of numbers and let go of it.
+        """Return a number column and remove it from the table, so that its memory can be freed.
 
         Args:
             name: The column.
@@ -61,7 +62,7 @@ class Rows:
         return self._numbers.pop(name)[: self._height]
 
     def frame(self) -> pl.DataFrame:
-        """Return all rows and let go of them, columns of numbers first."""
-        # Polars copies a column of NumPy's, so one at a time is there twice.
+        """Return all rows, number columns first, and empty the table."""
+        # Polars copies NumPy arrays; taking one at a time keeps only one of them in memory twice.
         numbers = [pl.Series(name, self.take(name)) for name in list(self._numbers)]
         return pl.DataFrame([*numbers, *pl.concat(self._others).get_columns()])

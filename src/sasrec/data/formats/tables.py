@@ -1,4 +1,4 @@
-"""Tables of one column a value, of which only the columns needed are read, piece by piece."""
+"""What CSV and Parquet share: reading only the needed columns of a table, piece by piece."""
 
 from __future__ import annotations
 
@@ -24,58 +24,58 @@ def gathered(
     *,
     numbers: Sequence[str] = (),
     read_as: Mapping[str, Callable[[pl.Series], pl.Series]],
-    most: int,
+    max_rows: int,
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
-    """Return some columns of a table that comes in pieces.
+    """Read some columns of a table that comes in pieces.
 
     Args:
-        read: Yields the columns named, and those of tokens as numbers, piece by piece; may be
-            called again.
-        values: Columns of no tokens.
-        numberings: Columns of tokens, each with an empty numbering of them.
-        numbers: Those values that are Float64 without nulls.
-        read_as: Of those values that are text, what makes numbers or moments of a piece if all of
-            it can be read so.
-        most: No more rows come.
+        read: Yields, piece by piece, the columns in its first argument, and those in its second
+            as token numbers. It may be called twice.
+        values: Columns other than those of tokens.
+        numberings: For each column of tokens, an empty numbering.
+        numbers: Those of ``values`` that are Float64 without nulls.
+        read_as: For some text columns of ``values``, a function that converts a piece to numbers
+            or datetimes if every text of it can be converted.
+        max_rows: Upper limit on the number of rows.
 
     Returns:
-        A row a line; tokens as numbers, Int32, 0 where there is none; and of each column of
-        tokens, the text of number 1 and so on, String.
+        The rows, with tokens as numbers, Int32, 0 where there is none; and for each column of
+        tokens, its tokens from number 1 on, String.
 
     Raises:
-        DataError: As ``read`` does.
+        DataError: As ``read``.
     """
     tokens = list(numberings)
-    rows = Rows(most, dict.fromkeys(tokens, np.int32) | dict.fromkeys(numbers, np.float64))
+    rows = Rows(max_rows, dict.fromkeys(tokens, np.int32) | dict.fromkeys(numbers, np.float64))
     others = [name for name in values if name not in numbers]
     frames = []
     for frame in read(values, numberings):
         rows.append(frame.select(*tokens, *numbers).fill_null(0))
-        read_so = [make(frame[name]) for name, make in read_as.items()]
-        frames.append(frame.select(others).with_columns(read_so))
+        converted = [convert(frame[name]) for name, convert in read_as.items()]
+        frames.append(frame.select(others).with_columns(converted))
     entries = {name: numbering.entries for name, numbering in numberings.items()}
     if not frames:
         return pl.DataFrame(schema=[*tokens, *values]), entries
-    kinds = {name: _kinds(name, frames) for name in others}
-    mixed = [name for name, found in kinds.items() if len(found) > 1]
-    casts = [pl.col(name).cast(*found) for name, found in kinds.items() if len(found) == 1]
+    types = {name: _types(name, frames) for name in others}
+    mixed = [name for name, found in types.items() if len(found) > 1]
+    casts = [pl.col(name).cast(*found) for name, found in types.items() if len(found) == 1]
     frame = pl.concat(each.drop(mixed).with_columns(casts) for each in frames)
     frames.clear()
     if mixed:
-        # What is a number or a date in some pieces of the file alone is text. All columns are read
-        # again, since a line is blank if all of them are empty.
+        # A column that is numbers or dates in only some pieces of the file is text. Reading again
+        # needs all columns, since a line counts as blank only if all of them are empty.
         texts = pl.concat(each.select(mixed) for each in read([*tokens, *values], {}))
         frame = pl.concat([frame, texts], how="horizontal")
     return pl.concat([rows.frame(), frame], how="horizontal"), entries
 
 
-def _kinds(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:
-    """Return the types a column has in the pieces in which it has values."""
+def _types(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:
+    """Return the types of a column in all pieces where it has values."""
     return {each[name].dtype for each in frames if each[name].null_count() < each.height}
 
 
-def needed_of(columns: DataSettings) -> list[str]:
-    """Return the columns of a table that are read, if they are there.
+def columns_to_read(columns: DataSettings) -> list[str]:
+    """Return the names of the columns that are read if the table has them.
 
     Args:
         columns: Which columns hold what, and filters.
@@ -93,21 +93,21 @@ def from_table(
     tokens: Mapping[str, pl.Series],
     remarks: tuple[Remark, ...] = (),
 ) -> Interactions:
-    """Check a table that was read and bring it into our form.
+    """Check a table and convert it to ``Interactions``.
 
     Args:
-        frame: A row an event, tokens as numbers.
-        names: All columns of the file that count.
+        frame: One row per event, tokens as numbers.
+        names: All columns of the file that are loaded.
         path: The file.
         columns: Which columns hold what.
-        tokens: By column, the text of number 1 and so on.
-        remarks: What has been found doubtful in the file before.
+        tokens: For each column of tokens, its tokens from number 1 on.
+        remarks: Remarks found while reading the file.
 
     Returns:
         The events in the order of the frame.
 
     Raises:
-        DataError: As ``from_frame`` and ``time_column`` do.
+        DataError: As ``from_frame`` and ``time_column``.
     """
     time = time_column(names, columns, str(path))
     return from_frame(

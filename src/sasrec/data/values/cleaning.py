@@ -117,7 +117,7 @@ def without_missing(texts: pl.Series, missing: Collection[str]) -> pl.Series:
     return texts.set(is_missing.fill_null(value=False), None)
 
 
-def as_settings_ask(texts: pl.Series, settings: DataSettings) -> pl.Series:
+def clean_by_settings(texts: pl.Series, settings: DataSettings) -> pl.Series:
     """Return tokens as ``clean_tokens`` and ``missing_values`` ask for.
 
     Args:
@@ -146,4 +146,4 @@ def numbering_for(settings: DataSettings) -> Numbering:
     """
     if not settings.clean_tokens and not settings.missing_values:
         return Numbering()
-    return Numbering(partial(as_settings_ask, settings=settings))
+    return Numbering(partial(clean_by_settings, settings=settings))

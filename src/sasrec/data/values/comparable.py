@@ -7,7 +7,7 @@ values of the data: a text is compared as it is spelled, a number by its value.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import polars as pl
 
@@ -47,12 +47,11 @@ class ValueFilter:
         self._seen: str | None = None
         self._unmet = set() if isinstance(wanted, str) else set(wanted)
 
-    def keeps(self, values: pl.Series, *, tokens: bool = False) -> pl.Series:
+    def matches(self, values: pl.Series) -> pl.Series:
         """Return whether each value is wanted; a missing one is not.
 
         Args:
             values: The column, or a piece of it.
-            tokens: Whether the values are users or items, whose names are texts in any case.
 
         Returns:
             Boolean [n], no nulls.
@@ -65,8 +64,19 @@ class ValueFilter:
         elif values.dtype == pl.Boolean:
             kept = self._of_booleans(values)
         else:
-            blocks = [values[at : at + BLOCK] for at in range(0, max(len(values), 1), BLOCK)]
-            kept = pl.concat(self._of_texts(each.cast(pl.String), tokens) for each in blocks)
+            kept = pl.concat(self._of_texts(block.cast(pl.String)) for block in _blocks(values))
+        return kept.fill_null(value=False)
+
+    def matches_tokens(self, tokens: pl.Series) -> pl.Series:
+        """Return whether each user or item is wanted; tokens are text, so 8 does not match "8.0".
+
+        Args:
+            tokens: String [n].
+
+        Returns:
+            Boolean [n], no nulls.
+        """
+        kept = pl.concat(self._met(block, self._of_spellings(block)) for block in _blocks(tokens))
         return kept.fill_null(value=False)
 
     @property
@@ -106,7 +116,13 @@ class ValueFilter:
         self._unmet = set()
         return values.is_in([TRUTHS[each] for each in spelled])
 
-    def _of_texts(self, texts: pl.Series, tokens: bool) -> pl.Series:
+    def _of_texts(self, texts: pl.Series) -> pl.Series:
+        kept = self._of_spellings(texts)
+        if not isinstance(self.wanted, str):
+            kept |= _alike(texts, [each for each in self.wanted if _is_number(each)])
+        return self._met(texts, kept)
+
+    def _of_spellings(self, texts: pl.Series) -> pl.Series:
         self._seen = self._seen or next(iter(texts.drop_nulls()[:1]), None)
         if isinstance(self.wanted, str):
             intervals = self._intervals()
@@ -119,9 +135,7 @@ class ValueFilter:
         truths = [str(each).lower() for each in self.wanted if isinstance(each, bool)]
         if truths:
             kept |= texts.str.to_lowercase().is_in(truths)
-        if not tokens:
-            kept |= _alike(texts, [each for each in self.wanted if _is_number(each)])
-        return self._met(texts, kept)
+        return kept
 
     def _intervals(self) -> tuple[Interval, ...] | None:
         """Return the intervals that the text spells, None if it is another text."""
@@ -228,6 +242,12 @@ class ValueFilter:
             f"value_intervals of {self.field!r} lists {len(unmet):,} of {len(self.wanted):,} "
             f"values that stand in no row, such as {unmet[0]!r}",
         )
+
+
+def _blocks(values: pl.Series) -> Iterator[pl.Series]:
+    """Yield a column in blocks of ``BLOCK`` values; of an empty column, one empty block."""
+    for start in range(0, max(len(values), 1), BLOCK):
+        yield values[start : start + BLOCK]
 
 
 def _within(intervals: Iterable[Interval], numbers: pl.Series) -> pl.Series:

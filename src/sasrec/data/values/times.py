@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 import polars as pl
 
 from sasrec.data.values.cleaning import means_nothing
-from sasrec.data.values.timestamps import Zones, numbers_or_moments, odd_times
+from sasrec.data.values.timestamps import Zones, numbers_or_datetimes, odd_times
 from sasrec.data.values.tokens import place_of
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import NO_TIMES, DataSettings
@@ -63,7 +63,7 @@ def as_times(
             f"{where}: column {values.name!r} holds {values.dtype}; a time is a number or a date"
         )
     if values.dtype == pl.String:
-        values = numbers_or_moments(values, missing, zones)
+        values = numbers_or_datetimes(values, missing, zones)
     is_number = values.dtype.is_numeric()
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6

@@ -57,7 +57,7 @@ class Zones:
         return (Remark("mixed_zones", min(with_zone, without), text),)
 
 
-def numbers_or_moments(
+def numbers_or_datetimes(
     texts: pl.Series, missing: Collection[str] = (), zones: Zones | None = None
 ) -> pl.Series:
     """Return a column of text as numbers or as moments, if all of it can be read so.
@@ -71,7 +71,7 @@ def numbers_or_moments(
         Float64 [n]; or Datetime [n], in UTC where the texts name a zone; or the texts themselves,
         null where there is no time.
     """
-    read = partial(_numbers_or_moments, zones=zones or Zones())
+    read = partial(_numbers_or_datetimes, zones=zones or Zones())
     return _by_blocks(without_missing(texts, ["", *missing]), read)
 
 
@@ -115,7 +115,7 @@ def _numbers_or_texts(texts: pl.Series) -> pl.Series:
     return numbers if numbers.null_count() == texts.null_count() else texts
 
 
-def _numbers_or_moments(texts: pl.Series, zones: Zones) -> pl.Series:
+def _numbers_or_datetimes(texts: pl.Series, zones: Zones) -> pl.Series:
     numbers = _numbers_or_texts(texts)
     if numbers.dtype != pl.String:
         return numbers

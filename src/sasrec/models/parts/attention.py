@@ -1,4 +1,4 @@
-"""Self-attention, and which way of computing it is taken for a layer and a batch."""
+"""Self-attention, and the choice of its implementation for a layer and a batch."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from sasrec.models.parts.recording import record_of
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of each position to itself and those before it (Vaswani et al. 2017).
+    """Multi-head attention of each position to itself and earlier ones (Vaswani et al. 2017).
 
-    Without the causal mask, to all of its window. Scores are divided by sqrt(d / heads); dropout
-    falls on the attention probabilities.
+    Without the causal mask, each position attends to its whole window. Scores are divided by
+    sqrt(d / heads); dropout applies to the attention probabilities.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class SelfAttention(nn.Module):
         bias: RelativeBias | None = None,
         causal: bool = True,
     ) -> None:
-        """Make the projections.
+        """Create the projections.
 
         Args:
             width: d, a multiple of ``heads``.
             heads: H.
             dropout: Probability of dropping an attention probability.
-            rotary: Turn queries and keys by their positions.
-            projects: Whether what the heads found is mixed by one more linear layer.
-            bias: What is added to the scores by distance; None adds nothing.
-            causal: Whether positions look at those before them only.
+            rotary: Rotate queries and keys by angles that depend on their positions.
+            projects: Whether a linear layer is applied to the concatenated outputs of the heads.
+            bias: Bias by distance, added to the scores; None adds nothing.
+            causal: Whether positions attend only to themselves and earlier positions.
         """
         super().__init__()
         self.heads = heads
@@ -70,14 +70,14 @@ class SelfAttention(nn.Module):
         queries: Tensor | None = None,
         distances: Distances | None = None,
     ) -> Tensor:
-        """Mix each position with those before it.
+        """Compute the attention output of each position.
 
         Args:
             hidden: [P, d].
-            layout: Of the batch.
-            at: int64 [S], the positions wanted; None wants all.
-            queries: [P, d], what asks, where it is not ``hidden`` itself.
-            distances: Between the positions, where scores depend on them.
+            layout: Layout of the batch.
+            at: int64 [S], indices of the positions to return; None returns all.
+            queries: [P, d], input of the query projection; None uses ``hidden``.
+            distances: Distances between positions, if scores depend on them.
 
         Returns:
             [P, d], or [S, d].
@@ -88,7 +88,7 @@ class SelfAttention(nn.Module):
             parts = torch.cat([turned, parts[:, 2:]], dim=1)
         dropout = self.dropout.probability if self.training else 0.0
         view = View(layout, self.causal, dropout, self.bias, distances)
-        attend = way_to_attend(parts, view, record_of(self))
+        attend = choose_attention(parts, view, record_of(self))
         mixed = attend(parts, view)
         result: Tensor = self.output(mixed if at is None else mixed.index_select(0, at))
         return result
@@ -103,20 +103,20 @@ class SelfAttention(nn.Module):
         return torch.cat([asked, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
 
 
-def way_to_attend(parts: Tensor, view: View, record: list[Tensor] | None) -> Attend:
-    """Return the fastest way to compute attention that can do what is asked for.
+def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> Attend:
+    """Return the fastest implementation of attention that supports these inputs.
 
     Args:
         parts: [P, 3, H, d / H], queries, keys and values.
-        view: What positions may look at.
-        record: Where probabilities are to be kept, or None.
+        view: Options of the attention.
+        record: List to append attention probabilities to, or None.
 
     Returns:
-        The way.
+        The implementation.
     """
     if record is not None:
         return attend_recording(record)
-    is_ragged = view.layout.places is not None
+    is_ragged = view.layout.padded_indices is not None
     if is_ragged and parts.device.type == "cuda" and view.bias is None:
         return attend_packed
     if parts.device.type != "cpu" or not view.causal or not view.dropout:

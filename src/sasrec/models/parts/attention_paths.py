@@ -1,7 +1,7 @@
-"""Ways to compute attention, alike in what they take and return; ``attention.py`` chooses one.
+"""Implementations of attention with the same interface; ``attention.py`` chooses one.
 
-All but the packed one lay windows out as rows of one length. Padding stands behind the real
-positions, where causal attention never looks.
+All except the packed one arrange windows as rows of equal length. Padding comes after the real
+positions, so causal attention never sees it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from sasrec.models.parts.recording import attention_probabilities
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What the positions of a batch may look at, and how.
+    """Options of the attention for one batch.
 
     Attributes:
-        layout: Of the batch.
-        causal: Whether positions look at those before them only.
+        layout: Layout of the batch.
+        causal: Whether positions attend only to themselves and earlier positions.
         dropout: Probability of dropping an attention probability; 0 outside training.
-        bias: What is added to the scores by distance, or None.
-        distances: Between the positions, or None; without them nothing is added.
+        bias: Bias by distance, added to the scores, or None.
+        distances: Distances between positions, or None; if None, no bias is added.
     """
 
     layout: Layout
@@ -40,41 +40,41 @@ class View:
     bias: RelativeBias | None
     distances: Distances | None
 
-    def added_to_scores(self, like: Tensor) -> Tensor | None:
-        """Return what is added to the scores.
+    def score_bias(self, like: Tensor) -> Tensor | None:
+        """Return the tensor to add to the scores.
 
         Args:
-            like: Of the scores' type and device.
+            like: A tensor of the scores' type and device.
 
         Returns:
-            What broadcasts to [B, H, L, L], minus infinity for padding that would be looked at; or
-            None.
+            A tensor that broadcasts to [B, H, L, L], or None. Without the causal mask, it is minus
+            infinity for keys that are padding.
         """
         if not self.causal:
-            return _away_from_padding(self.layout, like)
+            return _padding_bias(self.layout, like)
         if self.bias is None or self.distances is None:
             return None
         bias: Tensor = self.bias(self.distances)
         return bias.to(like.dtype)
 
-    def tables(self) -> kernel.Bias:
-        """Return what is added to the scores as the compiled kernel takes it."""
+    def kernel_bias(self) -> kernel.Bias:
+        """Return the bias in the format of the compiled kernel."""
         if self.bias is None or self.distances is None:
             return kernel.Bias()
-        return self.bias.tables(self.distances)
+        return self.bias.kernel_bias(self.distances)
 
 
 Attend = Callable[[Tensor, View], Tensor]
-"""From queries, keys and values [P, 3, H, d / H] to what each position takes from those it may look
-at, heads side by side, [P, d]."""
+"""Maps queries, keys and values [P, 3, H, d / H] to the attention output of each position, with the
+heads concatenated, [P, d]."""
 
 
 def attend_packed(parts: Tensor, view: View) -> Tensor:
-    """Attend on a GPU without a place of padding; takes no bias.
+    """Compute attention on a GPU without padding; a bias is not supported.
 
     Args:
         parts: [P, 3, H, d / H].
-        view: Without bias.
+        view: Options without bias.
 
     Returns:
         [P, d].
@@ -90,18 +90,18 @@ def attend_packed(parts: Tensor, view: View) -> Tensor:
 
 
 def attend_fused(parts: Tensor, view: View) -> Tensor:
-    """Attend with PyTorch's fused attention, which on a CPU has no fast dropout.
+    """Compute attention with PyTorch's fused operator, whose dropout is slow on a CPU.
 
     Args:
         parts: [P, 3, H, d / H].
-        view: Any.
+        view: Any options.
 
     Returns:
         [P, d].
     """
     padded = _padded(parts, view.layout)
     query, key, value = padded.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
-    added, columns = view.added_to_scores(padded), view.layout.columns
+    added, columns = view.score_bias(padded), view.layout.columns
     is_masked = added is None and view.causal
     if added is not None and view.causal:
         added = added + added.new_full((columns, columns), -torch.inf).triu(1)
@@ -112,11 +112,11 @@ def attend_fused(parts: Tensor, view: View) -> Tensor:
 
 
 def attend_dropped(parts: Tensor, view: View) -> Tensor:
-    """Attend causally with dropout on a CPU.
+    """Compute causal attention with dropout on a CPU.
 
     Args:
         parts: [P, 3, H, d / H].
-        view: Causal.
+        view: Options with ``causal`` set.
 
     Returns:
         [P, d].
@@ -125,18 +125,18 @@ def attend_dropped(parts: Tensor, view: View) -> Tensor:
     rows, columns, _, heads, _ = padded.shape
     shape = torch.Size((rows * heads, columns, columns))
     mask = keep_mask(shape, view.dropout, padded.dtype)
-    mixed = dropped_attention(padded, mask, view.added_to_scores(padded))
+    mixed = dropped_attention(padded, mask, view.score_bias(padded))
     return _unpadded(mixed, view.layout)
 
 
 def attend_compiled(parts: Tensor, view: View) -> Tensor:
-    """Attend causally with dropout on a CPU, in compiled code.
+    """Compute causal attention with dropout on a CPU, in compiled code.
 
-    Where scores are too large or too small for it, the same dropout is applied in PyTorch.
+    If scores are too large or too small for the kernel, PyTorch computes it with the same dropout.
 
     Args:
-        parts: [P, 3, H, d / H], such that ``kernels.attention.takes`` them.
-        view: Causal.
+        parts: [P, 3, H, d / H], supported by the kernel (``kernels.attention.supports``).
+        view: Options with ``causal`` set.
 
     Returns:
         [P, d].
@@ -144,27 +144,27 @@ def attend_compiled(parts: Tensor, view: View) -> Tensor:
     padded = _padded(parts, view.layout)
     kept = 1 - view.dropout
     bits = kernel.bits_for(padded, view.dropout)
-    mixed = kernel.dropped_attention(padded, bits, kept, view.tables())
+    mixed = kernel.dropped_attention(padded, bits, kept, view.kernel_bias())
     if mixed is None:
         mask = kernel.kept_mask(bits, view.layout.columns, kept).to(padded.dtype)
-        mixed = dropped_attention(padded, mask, view.added_to_scores(padded))
+        mixed = dropped_attention(padded, mask, view.score_bias(padded))
     return _unpadded(mixed, view.layout)
 
 
 def attend_recording(record: list[Tensor]) -> Attend:
-    """Return a way to attend, without dropout, that keeps the probabilities.
+    """Return an implementation of attention without dropout that records the probabilities.
 
     Args:
-        record: Gets one tensor [B, H, L, L] at each call.
+        record: List that one tensor [B, H, L, L] is appended to at each call.
 
     Returns:
-        The way.
+        The implementation.
     """
 
     def attend(parts: Tensor, view: View) -> Tensor:
         padded = _padded(parts, view.layout)
         query, key, value = padded.permute(2, 0, 3, 1, 4)
-        added = view.added_to_scores(padded)
+        added = view.score_bias(padded)
         record.append(attention_probabilities(query, key, added, causal=view.causal))
         return _unpadded((record[-1] @ value).transpose(1, 2), view.layout)
 
@@ -172,19 +172,19 @@ def attend_recording(record: list[Tensor]) -> Attend:
 
 
 def _padded(parts: Tensor, layout: Layout) -> Tensor:
-    """Return queries, keys and values in rows, [B, L, 3, H, d / H]."""
+    """Return queries, keys and values as padded rows, [B, L, 3, H, d / H]."""
     return pad(parts.flatten(1), layout).view(layout.rows, layout.columns, *parts.shape[1:])
 
 
 def _unpadded(mixed: Tensor, layout: Layout) -> Tensor:
-    """Return [B, L, H, d / H] without padding, heads side by side, [P, d]."""
+    """Return [B, L, H, d / H] without padding and with the heads concatenated, [P, d]."""
     return unpad(mixed.flatten(2), layout)
 
 
-def _away_from_padding(layout: Layout, like: Tensor) -> Tensor | None:
-    """Return minus infinity for keys that are padding, [B, 1, 1, L]; None if there are none."""
-    if layout.places is None:
+def _padding_bias(layout: Layout, like: Tensor) -> Tensor | None:
+    """Return minus infinity for keys that are padding, [B, 1, 1, L]; None without padding."""
+    if layout.padded_indices is None:
         return None
     bias = like.new_full((layout.rows * layout.columns,), -torch.inf)
-    bias[layout.places] = 0
+    bias[layout.padded_indices] = 0
     return bias.view(layout.rows, 1, 1, layout.columns)

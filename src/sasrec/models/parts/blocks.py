@@ -1,16 +1,16 @@
-"""Transformer blocks: attention and feed-forward, put together in one of four forms.
+"""Transformer blocks: attention and feed-forward layers, combined in one of four forms.
 
     post_norm  a = Norm(h + Drop(Attention(h)))        h' = Norm(a + Drop(FF(a)))
     pre_norm   a = h + Drop(Attention(Norm(h)))        h' = a + Drop(FF(Norm(a)))
     paper      a = q + Attention(q, h), q = Norm(h)    h' = n + Drop(FF(n)), n = Norm(a)
     gated      a = h + g(h) Drop(Attention(Norm(h)))   h' = a + g(a) Drop(FF(Norm(a)))
 
-``post_norm`` is the transformer of Vaswani et al. (2017) and RecBole's; ``pre_norm`` is that of
-Xiong et al. (2020, arXiv:2002.04745); ``paper`` is what the code of Kang & McAuley (2018) does, its
-residual connections starting behind the normalisation; ``gated`` is LiGR's (Borisyuk et al. 2025,
-arXiv:2502.03417), with g(x) = sigmoid(W x + b), as eSASRec uses it.
+``post_norm`` is the transformer of Vaswani et al. (2017) and of RecBole; ``pre_norm`` is that of
+Xiong et al. (2020, arXiv:2002.04745); ``paper`` is what the code of Kang & McAuley (2018) does: its
+residual connections start after the normalisation; ``gated`` is that of LiGR (Borisyuk et al. 2025,
+arXiv:2502.03417), with g(x) = sigmoid(W x + b), as used in eSASRec.
 
-Without residual connections the first summand of each sum is left out.
+Without residual connections, the first term of each sum is omitted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sasrec.models.parts.layers import Layout
 from sasrec.models.parts.positions import Distances
 
 Form = Literal["post_norm", "pre_norm", "paper", "gated"]
-"""How a block is put together."""
+"""How the parts of a block are combined."""
 
 
 class Block(nn.Module):
@@ -44,16 +44,16 @@ class Block(nn.Module):
         dropout: float,
         residual: bool = True,
     ) -> None:
-        """Put the parts together.
+        """Create a block from its parts.
 
         Args:
-            form: How.
-            attention: Mixes positions.
-            feed_forward: Works on each position alone.
-            norms: Of attention and of feed-forward.
-            gates: For ``gated``, two linear layers from d to d; else None.
-            dropout: Probability of dropping an element of what either part adds.
-            residual: Keep what went into a part beside what comes out.
+            form: How the parts are combined.
+            attention: The attention layer.
+            feed_forward: The feed-forward layer, applied to each position separately.
+            norms: The normalisations of the attention layer and of the feed-forward layer.
+            gates: For ``gated``, two linear layers from d to d; otherwise None.
+            dropout: Probability of dropping an element of the output of either layer.
+            residual: Whether to use residual connections.
         """
         super().__init__()
         self.form = form
@@ -76,9 +76,10 @@ class Block(nn.Module):
 
         Args:
             hidden: [P, d].
-            layout: Of the batch.
-            at: int64 [S], positions to go on with after attention has looked at all; None for all.
-            distances: Between positions, where attention depends on them.
+            layout: Layout of the batch.
+            at: int64 [S], indices of the positions to return; attention still uses all positions.
+                None returns all.
+            distances: Distances between positions, if attention depends on them.
 
         Returns:
             [P, d], or [S, d].
@@ -111,7 +112,7 @@ class Block(nn.Module):
     def _added_and_normed(
         self, hidden: Tensor, added: Tensor, norm: nn.Module
     ) -> tuple[Tensor, Tensor]:
-        """Return hidden + Drop(added), and its norm."""
+        """Return hidden + Drop(added), and the same normalised."""
         if isinstance(norm, nn.LayerNorm) and self.residual and takes_sum(added, hidden, norm):
             return dropped_sum_norm(hidden, added, norm, probability=self._probability())
         total = self._sum(hidden, self.dropout(added))

@@ -1,4 +1,4 @@
-"""Dropout whose masks come straight from random bits."""
+"""Dropout with masks that are computed directly from random bits."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ WORDS = {
     torch.float32: torch.int32,
     torch.float64: torch.int64,
 }
-"""Types to integers of the same width."""
+"""Integer type of the same width for each floating-point type."""
 
 
 class Dropout(nn.Module):
-    """Zeroes each element with a probability and scales the others up, while training."""
+    """In training, zeroes each element with a probability and scales the others up."""
 
     def __init__(self, probability: float) -> None:
-        """Make the layer.
+        """Create the layer.
 
         Args:
-            probability: Of zeroing, 0 to below 1.
+            probability: Probability of zeroing an element, from 0 to less than 1.
         """
         super().__init__()
         self.probability = probability
 
     def forward(self, values: Tensor) -> Tensor:
-        """Drop elements, or return the values as they are outside training.
+        """Drop elements in training; outside training, return the values unchanged.
 
         Args:
             values: Any shape.
@@ -48,7 +48,7 @@ def drop_rows(values: Tensor, probability: float) -> Tensor:
 
     Args:
         values: [P, d].
-        probability: 0 to below 1.
+        probability: Probability of zeroing a row, from 0 to less than 1.
 
     Returns:
         [P, d].
@@ -59,23 +59,23 @@ def drop_rows(values: Tensor, probability: float) -> Tensor:
 
 
 def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> Tensor:
-    """Return 0 with the given probability and 1 / (1 - probability) otherwise, on the CPU.
+    """Return a random mask on the CPU: 0 with the given probability, else 1 / (1 - probability).
 
-    Numbers are put together from random bits as integers, since comparing into booleans and
-    turning these into floats takes ten times as long.
+    The floating-point numbers are assembled from random bits with integer operations. Comparing
+    random numbers and converting the booleans takes ten times as long.
 
     Args:
-        shape: Of the mask.
-        probability: Of zero, 0 to below 1; exact to 1/65,536.
-        dtype: Of the mask.
+        shape: Shape of the mask.
+        probability: Probability of 0, from 0 to less than 1; accurate to 1/65,536.
+        dtype: Type of the mask.
 
     Returns:
         The mask.
     """
     size, word = shape.numel(), WORDS[dtype]
     if probability == 0.5:
-        return _halves(size, word).view(dtype).view(shape)
-    # A word of 16 random bits, below the threshold with the given probability.
+        return _zeros_or_twos(size, word).view(dtype).view(shape)
+    # 16 random bits are below the threshold with the given probability.
     kept = (
         _random_bits(size, torch.int16)
         .ge_(min(round(probability * 2**16), 2**16 - 1) - 2**15)
@@ -85,11 +85,11 @@ def keep_mask(shape: torch.Size, probability: float, dtype: torch.dtype) -> Tens
     return (kept * scale).view(dtype).view(shape)
 
 
-def _halves(size: int, word: torch.dtype) -> Tensor:
-    """Return integers that read as floats of the same width are 0 or 2, one as likely as the other.
+def _zeros_or_twos(size: int, word: torch.dtype) -> Tensor:
+    """Return integers that, read as floats of the same width, are 0 or 2 with probability 1/2.
 
-    2 is a single bit in all these types, the second highest; so each random word serves as often
-    as it can be shifted.
+    In all these types, 2 is represented by a single bit, the second highest. So one random word
+    yields several values by shifting it.
     """
     width = word.itemsize * 8
     shifts = torch.arange(width // 2, dtype=word)[:, None]
@@ -98,6 +98,6 @@ def _halves(size: int, word: torch.dtype) -> Tensor:
 
 
 def _random_bits(size: int, word: torch.dtype) -> Tensor:
-    """Return integers of which every bit is random, from torch's default generator."""
+    """Return integers with random bits, from PyTorch's default generator."""
     longs = torch.empty(-(-size * word.itemsize // 8), dtype=torch.int64)
     return longs.random_(-(2**63), None).view(word)[:size]

@@ -1,4 +1,4 @@
-"""Causal attention with dropout on a CPU: written out, and the same faster."""
+"""Causal attention with dropout on a CPU: a plain version and a faster one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 SAFE_SUM = 1e30
-"""Sums of exponentials between 1 / ``SAFE_SUM`` and ``SAFE_SUM`` are safe; otherwise the largest
-score of each row is subtracted first."""
+"""Sums of exponentials between 1 / ``SAFE_SUM`` and ``SAFE_SUM`` are safe; otherwise the row
+maximum is subtracted from the scores first."""
 
 
 def dropped_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return causal attention with given dropout, written out.
+    """Return causal attention with a given dropout mask; the plain version.
 
     Args:
         projected: [B, L, 3, H, d / H], queries, keys and values.
-        mask: [B * H, L, L], what each attention probability is multiplied with.
+        mask: [B * H, L, L], factor for each attention probability.
         bias: [B or 1, H, L, L], added to the scores, or None.
 
     Returns:
@@ -35,13 +35,13 @@ def dropped_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None
 
 
 def dropped_attention(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return the same as ``dropped_attention_plain``, faster, with its gradient written out.
+    """Return the same as ``dropped_attention_plain``, faster and with an explicit gradient.
 
-    PyTorch's fused attention has no dropout on a CPU, and its softmax is slow in short rows.
+    PyTorch's fused attention has no dropout on a CPU, and its softmax is slow for short rows.
 
     Args:
         projected: [B, L, 3, H, d / H], queries, keys and values.
-        mask: [B * H, L, L], what each attention probability is multiplied with.
+        mask: [B * H, L, L], factor for each attention probability.
         bias: [B or 1, H, L, L], added to the scores, or None.
 
     Returns:
@@ -62,7 +62,7 @@ class _DroppedAttention(torch.autograd.Function):
 
     output  = (m e) @ value / Z
     d value = (m e).T @ g / Z
-    d score = e (m (g @ value.T) - rowsum(g output)) / Z, which is d bias too
+    d score = e (m (g @ value.T) - rowsum(g output)) / Z, which is also d bias
     """
 
     @staticmethod
@@ -89,7 +89,7 @@ class _DroppedAttention(torch.autograd.Function):
         torch.bmm((weights * mask).mT, grad, out=grads[2])
         errors = torch.bmm(grad, value.mT).mul_(mask)
         along = (grad * mixed).sum(-1, keepdim=True)
-        errors -= along.expand_as(errors).contiguous()  # half the time of broadcasting it
+        errors -= along.expand_as(errors).contiguous()  # takes half the time of broadcasting
         errors *= weights
         torch.bmm(errors, key, out=grads[0])
         torch.bmm(errors.mT, query, out=grads[1])
@@ -99,7 +99,7 @@ class _DroppedAttention(torch.autograd.Function):
 
 
 def _exponentials(query: Tensor, key: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Return exp of the scores, zero in the future, and the inverse of each row's sum.
+    """Return exp of the scores, zero for later keys, and the inverse of each row's sum.
 
     Args:
         query: [N, L, d / H], scaled.
@@ -112,7 +112,7 @@ def _exponentials(query: Tensor, key: Tensor, bias: Tensor | None) -> tuple[Tens
     scores = _scores(query, key, bias)
     weights = scores.exp_().tril_()
     total = weights.sum(-1, keepdim=True, dtype=torch.promote_types(scores.dtype, torch.float32))
-    if not (total.min() > 1 / SAFE_SUM and total.max() < SAFE_SUM):  # nor if it is no number
+    if not (total.min() > 1 / SAFE_SUM and total.max() < SAFE_SUM):  # true for NaN as well
         future = torch.ones(scores.shape[1:], dtype=torch.bool, device=scores.device).triu(1)
         scores = _scores(query, key, bias).masked_fill_(future, -torch.inf)
         weights = scores.sub_(scores.amax(-1, keepdim=True)).exp_()

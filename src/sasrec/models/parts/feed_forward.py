@@ -1,4 +1,4 @@
-"""Layers that work on each position alone: linear and feed-forward ones, and normalisations."""
+"""Layers applied to each position separately: linear, feed-forward and normalisation layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class Linear(nn.Linear):
-    """A linear layer, and perhaps an activation behind it; compiled where that is faster."""
+    """A linear layer with an optional activation; it uses compiled code if that is faster."""
 
     def forward(
         self,
@@ -33,7 +33,7 @@ class Linear(nn.Linear):
 
         Args:
             input: [P, d].
-            activation: What to apply to the outcome.
+            activation: Function to apply to the result, or None.
 
         Returns:
             [P, e].
@@ -48,17 +48,17 @@ class Linear(nn.Linear):
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with an activation between, at each position alone."""
+    """Two linear layers with an activation in between, applied to each position separately."""
 
     def __init__(
         self, width: int, *, inner: int, activation: Activation, dropout: float = 0.0
     ) -> None:
-        """Make the layers.
+        """Create the layers.
 
         Args:
             width: d.
             inner: Width between the two layers.
-            activation: Its name.
+            activation: Name of the activation.
             dropout: Probability of dropping an element between the two layers.
         """
         super().__init__()
@@ -81,17 +81,18 @@ class FeedForward(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """A feed-forward layer whose inside is gated (Shazeer 2020, arXiv:2002.05202, section 2).
+    """A feed-forward layer with a gated hidden layer (Shazeer 2020, arXiv:2002.05202, section 2).
 
-    down(swish(gate(x)) * up(x)); ``gate`` and ``up`` are one product.
+    down(swish(gate(x)) * up(x)); ``gate`` and ``up`` are computed in one product.
     """
 
     def __init__(self, width: int, *, inner: int) -> None:
-        """Make the layers.
+        """Create the layers.
 
         Args:
             width: d.
-            inner: Width between the layers; they hold half as much again as a ``FeedForward``.
+            inner: Width between the layers. For the same ``inner``, they hold 1.5 times as many
+                weights as a ``FeedForward``.
         """
         super().__init__()
         self.gate_and_up = Linear(width, 2 * inner)
@@ -118,7 +119,7 @@ def make_norm(kind: Norm, width: int, eps: float) -> nn.Module:
         kind: ``layer`` (Ba et al. 2016, arXiv:1607.06450) or ``rms``, which neither centres nor
             shifts (Zhang & Sennrich 2019, arXiv:1910.07467).
         width: d.
-        eps: Added to the variance, or to the mean square.
+        eps: Number added to the variance, or to the mean square.
 
     Returns:
         The module.
@@ -127,7 +128,7 @@ def make_norm(kind: Norm, width: int, eps: float) -> nn.Module:
 
 
 class LayerNorm(nn.LayerNorm):
-    """Layer normalisation; compiled where that is faster."""
+    """Layer normalisation; it uses compiled code if that is faster."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name nn.LayerNorm gives it
         """Normalise each row.
@@ -144,16 +145,16 @@ class LayerNorm(nn.LayerNorm):
 
 
 class RMSNorm(nn.RMSNorm):
-    """Normalisation by the root of the mean square, in the type of what it is given."""
+    """Normalisation by the root mean square, in the type of its input."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each row.
 
         Args:
-            x: [..., d], narrower than the weights inside autocast.
+            x: [..., d]; inside autocast, it has a narrower type than the weights.
 
         Returns:
             The same shape and type.
         """
-        weight = self.weight.to(x.dtype)  # PyTorch is slow where the two differ, and warns
+        weight = self.weight.to(x.dtype)  # PyTorch is slow and warns if the types differ
         return F.rms_norm(x, self.normalized_shape, weight, self.eps)

@@ -1,4 +1,4 @@
-"""The way from flat to padded and back, and what else models share."""
+"""Conversion between flat and padded batches, and other functions that several models use."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from sasrec.kernels.lookup import VectorTable, rows_of
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the positions of a batch stand when its windows are laid out as rows.
+    """How the positions of a batch map to padded rows, one row per window.
 
     Attributes:
-        rows: Windows, B.
-        columns: Longest window, L.
-        places: int64 [P], row times L plus position in the window; None if all windows have
-            length L, when flat and padded are the same memory.
-        offsets: int64 [B + 1], where windows begin in flat values, and the end.
+        rows: Number of windows, B.
+        columns: Length of the longest window, L.
+        padded_indices: int64 [P], row times L plus position in the window; None if all windows have
+            length L, because then the flat and the padded form are the same memory.
+        offsets: int64 [B + 1], index of each window's first position, followed by P.
     """
 
     rows: int
     columns: int
-    places: Tensor | None
+    padded_indices: Tensor | None
     offsets: Tensor
 
     @property
     def steps(self) -> Tensor:
-        """Each position's place in its window from 0, int64 [P]."""
-        if self.places is not None:
-            return self.places % self.columns
+        """Index of each position within its window, from 0, int64 [P]."""
+        if self.padded_indices is not None:
+            return self.padded_indices % self.columns
         return torch.arange(self.columns, device=self.offsets.device).repeat(self.rows)
 
     def add_by_position(self, values: Tensor, table: Tensor) -> Tensor:
-        """Add to each value the row of a table that belongs to its position in the window.
+        """Add to each value the table row for its position in the window.
 
         Args:
             values: [P, d].
-            table: [L or more, d]; row 0 belongs to the oldest event.
+            table: [L or more, d]; row 0 is for the oldest event.
 
         Returns:
             [P, d].
         """
-        if self.places is None:
+        if self.padded_indices is None:
             rows = values.view(self.rows, self.columns, -1) + table[: self.columns]
             return rows.view(values.shape)
         return values + rows_of(table, self.steps)
@@ -67,14 +67,14 @@ def layout_of(batch: Batch) -> Layout:
     lengths = batch.offsets.diff()
     missing = torch.arange(rows, device=lengths.device) * columns - batch.offsets[:-1]
     shifts = torch.repeat_interleave(missing, lengths, output_size=n_positions)
-    places = shifts + torch.arange(n_positions, device=lengths.device)
-    return Layout(rows, columns, places, batch.offsets)
+    indices = shifts + torch.arange(n_positions, device=lengths.device)
+    return Layout(rows, columns, indices, batch.offsets)
 
 
-def places_from_the_end(batch: Batch) -> Tensor:
-    """Return how many events of its window follow each position; 0 at the newest.
+def positions_from_end(batch: Batch) -> Tensor:
+    """Return the number of events that follow each position in its window; 0 for the newest.
 
-    Padding behind a window's events does not count, and has the place 0.
+    Padding after a window's events is not counted; its own number is 0.
 
     Args:
         batch: Any batch.
@@ -90,10 +90,10 @@ def places_from_the_end(batch: Batch) -> Tensor:
 
 
 def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> VectorTable:
-    """Return a table of random vectors, that of number 0 (padding, or nobody known) being zero.
+    """Return a table of random vectors; row 0, for padding or unknown users, is zero.
 
     Args:
-        size: Numbers from 0.
+        size: Number of rows.
         width: d.
         fill: Fills a tensor with random numbers, such as ``nn.init.xavier_normal_``.
 
@@ -107,11 +107,11 @@ def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> VectorTa
 
 
 def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
-    """Return whose event each position holds, or some of them.
+    """Return the user of each position, or of some positions.
 
     Args:
         batch: Any batch.
-        at: int64 [S], the positions wanted; None wants all.
+        at: int64 [S], indices of the positions to return; None returns all.
 
     Returns:
         int64 [P], or [S]; 0 for users unknown to the model.
@@ -121,39 +121,41 @@ def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
 
 
 def latest_events(batch: Batch, count: int, at: Tensor | None = None) -> Tensor:
-    """Return the last events up to each position, or some of them, oldest first.
+    """Return the last events up to each position, or up to some positions, oldest first.
 
     Args:
         batch: Any batch.
-        count: How many, L.
-        at: int64 [S], the positions wanted; None wants all.
+        count: L, the number of events.
+        at: int64 [S], indices of the positions to return; None returns all.
 
     Returns:
-        int64 [P, L] or [S, L], item numbers; zeros stand behind fewer events.
+        int64 [P, L] or [S, L], item numbers, with zeros at the end if there are fewer events.
     """
     ends = torch.arange(len(batch.items), device=batch.items.device) if at is None else at
     window = torch.searchsorted(batch.offsets, ends, right=True) - 1
     begins = torch.maximum(batch.offsets[window], ends + 1 - count)
-    places = begins[:, None] + torch.arange(count, device=ends.device)
-    inside = places <= ends[:, None]
-    return batch.items[places.clamp(max=len(batch.items) - 1)] * inside
+    indices = begins[:, None] + torch.arange(count, device=ends.device)
+    inside = indices <= ends[:, None]
+    return batch.items[indices.clamp(max=len(batch.items) - 1)] * inside
 
 
 def pad(values: Tensor, layout: Layout) -> Tensor:
-    """Lay flat values out in rows, zeros behind the shorter ones.
+    """Convert flat values to padded rows, with zeros at the end of shorter windows.
 
     Args:
         values: [P, d].
-        layout: Of the batch.
+        layout: Layout of the batch.
 
     Returns:
         [B, L, d].
     """
     width = values.shape[1]
-    if layout.places is None:
+    if layout.padded_indices is None:
         return values.view(layout.rows, layout.columns, width)
     padded = values.new_zeros(layout.rows * layout.columns, width)
-    return padded.index_copy(0, layout.places, values).view(layout.rows, layout.columns, width)
+    return padded.index_copy(0, layout.padded_indices, values).view(
+        layout.rows, layout.columns, width
+    )
 
 
 def unpad(padded: Tensor, layout: Layout) -> Tensor:
@@ -161,19 +163,19 @@ def unpad(padded: Tensor, layout: Layout) -> Tensor:
 
     Args:
         padded: [B, L, d].
-        layout: Of the batch.
+        layout: Layout of the batch.
 
     Returns:
         [P, d].
     """
     flat = padded.reshape(layout.rows * layout.columns, -1)
-    return flat if layout.places is None else flat.index_select(0, layout.places)
+    return flat if layout.padded_indices is None else flat.index_select(0, layout.padded_indices)
 
 
-def narrowed(values: Tensor) -> Tensor:
-    """Return values in autocast's type where it is on, so that what follows stays in it.
+def to_autocast_type(values: Tensor) -> Tensor:
+    """Return values in autocast's type if autocast is on, so that later layers keep this type.
 
-    Otherwise every product would narrow its input anew, and every sum widen it again.
+    Otherwise every product would convert its input to that type again, and every sum back.
 
     Args:
         values: Any shape.

@@ -1,8 +1,8 @@
-"""Packed attention: windows one after the other, without a place of padding.
+"""Packed attention: windows are stored one after another, without padding.
 
-On a GPU a kernel for sequences of unequal length takes the flat values and where each window
-begins. It has dropout, and neither waits for the GPU nor copies anything to it. On a CPU, where no
-such kernel exists, windows are filled up instead (``layers.pad``).
+A GPU kernel for sequences of unequal length takes the flat values and the start of each window. It
+supports dropout, and neither synchronises with the GPU nor copies anything to it. There is no such
+kernel for a CPU, where windows are padded instead (``layers.pad``).
 """
 
 from __future__ import annotations
@@ -19,21 +19,22 @@ def packed_attention(
 ) -> Tensor:
     """Return scaled dot-product attention inside each window, on a GPU.
 
-    These two are the operators behind ``scaled_dot_product_attention`` of jagged tensors, which
-    does the same three times slower: a step is too short for what its tensors do in Python.
+    It calls the operators that ``scaled_dot_product_attention`` uses for jagged tensors. Calling
+    that function would be three times slower, because of the Python code of jagged tensors.
 
     Args:
         projected: [P, 3, H, d / H], queries, keys and values of all positions.
-        offsets: int64 [B + 1], where windows begin, and the end; none of them is empty.
+        offsets: int64 [B + 1], index of each window's first position, followed by P; no window is
+            empty.
         longest: Length of the longest window.
         dropout: Probability of dropping an attention probability.
-        causal: Whether positions look at those before them only.
+        causal: Whether positions attend only to themselves and earlier positions.
 
     Returns:
         [P, H, d / H].
     """
     size = projected.shape[-1]
-    # The kernels want heads of a multiple of eight elements; zeros change no product.
+    # The kernels need a head width that is a multiple of 8; added zeros do not change products.
     query, key, value = F.pad(projected, (0, -size % ALIGNED)).unbind(1)
     ends = offsets.int()
     lengths = (ends, ends, longest, longest)
@@ -57,19 +58,19 @@ def packed_attention(
 
 
 def packed_attention_plain(projected: Tensor, offsets: Tensor, *, causal: bool) -> Tensor:
-    """Return the same without dropout, written out with one mask over all positions.
+    """Return the same without dropout, with one mask over all positions; the plain version.
 
     Args:
         projected: [P, 3, H, d / H].
         offsets: int64 [B + 1].
-        causal: Whether positions look at those before them only.
+        causal: Whether positions attend only to themselves and earlier positions.
 
     Returns:
         [P, H, d / H].
     """
     query, key, value = projected.permute(1, 2, 0, 3)
-    places = torch.arange(len(projected), device=projected.device)
-    window = torch.searchsorted(offsets, places, right=True)
+    indices = torch.arange(len(projected), device=projected.device)
+    window = torch.searchsorted(offsets, indices, right=True)
     together = window[:, None] == window
     if causal:
         together = together.tril()

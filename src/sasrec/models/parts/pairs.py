@@ -1,10 +1,10 @@
-"""Epochs of models that learn from pairs, an item that followed and one that did not, compiled.
+"""Compiled training epochs for models that learn from pairs of a target and a negative.
 
-With vectors of 64 numbers and a product or two, a step of such a model takes a fifth of a
-millisecond, and a hundred calls of PyTorch take ten times that. So the compiled code is given all
-steps of some hundred thousand pairs at a time. As elsewhere, windows of a user's events are
-shuffled, and not pairs one by one: on MovieLens-100K FPMC's validation NDCG@10 is 0.075 so, and
-0.072 otherwise.
+With vectors of 64 numbers and one or two products, a step of such a model takes 0.2 milliseconds,
+while a hundred PyTorch calls take ten times as long. So the compiled code is called once for all
+steps of some hundred thousand pairs. As in the trainer, windows of events are shuffled, not single
+pairs: on MovieLens-100K, FPMC's validation NDCG@10 is 0.075 with shuffled windows, and 0.072 with
+shuffled pairs.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ import torch
 from torch import Tensor
 from torch.optim import Adam
 
-from sasrec.data.batches.batching import TrainingBatches
+from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.batches.windows import training_windows
 from sasrec.kernels import pairs as kernel
 from sasrec.models.epochs import Training
 from sasrec.models.parts.layers import users_of
 
 TARGET, NEGATIVE = 2, 3
-"""Columns of events."""
+"""Columns of the events."""
 AT_ONCE = 2**18
-"""Pairs after which progress is told, and Ctrl-C is heard; a tenth of a second's."""
+"""Pairs per call of the compiled code, about 0.1 seconds of work; progress is reported and Ctrl-C
+is handled between calls."""
 
 
 def pair_epochs(form: kernel.Form, training: Training) -> PairEpochs | None:
-    """Return epochs in compiled code, or None where it cannot do what is asked for.
+    """Return compiled training epochs, or None if they do not support the model or the training.
 
     Args:
-        form: How the model's scores come about.
-        training: What is to be taken over.
+        form: How the model's scores are computed.
+        training: The training to take over.
 
     Returns:
         The epochs, or None.
@@ -48,17 +49,17 @@ def pair_epochs(form: kernel.Form, training: Training) -> PairEpochs | None:
 
 
 class PairEpochs:
-    """Stands in for a training loop's steps; optimiser and average are its own."""
+    """Takes training steps in compiled code; it updates the given optimiser and average."""
 
     def __init__(
         self, form: kernel.Form, training: Training, draw: Callable[[Tensor], Tensor]
     ) -> None:
-        """Find the pairs.
+        """Collect the training pairs.
 
         Args:
-            form: How the model's scores come about.
-            training: With Adam, without decay of weights.
-            draw: From targets [P] to their negatives [P].
+            form: How the model's scores are computed.
+            training: A training with Adam and without weight decay.
+            draw: Maps targets [P] to their negatives [P].
         """
         batches = training.batches
         self._form, self._draw = form, draw
@@ -72,23 +73,23 @@ class PairEpochs:
         """Take the steps of an epoch.
 
         Args:
-            order: Source of the order of pairs.
+            order: Random number generator for the order of pairs.
 
         Yields:
-            The loss before each step, a float64 scalar, and how many pairs it saw; many steps are
-            taken before the first is told. A loss that is no finite number is the last, and no
-            step was taken for it.
+            The loss before each step, a float64 scalar, and the number of its pairs. Many steps are
+            taken before the first value is yielded. A loss that is not finite is the last one, and
+            no step is taken for it.
         """
-        count, places = len(self._events), torch.from_numpy(self._order(order))
+        count, indices = len(self._events), torch.from_numpy(self._order(order))
         size = max(1, AT_ONCE // self._batch_size) * self._batch_size
         for begin in range(0, count, size):
-            events = self._events.index_select(0, places[begin : begin + size])
+            events = self._events.index_select(0, indices[begin : begin + size])
             events[:, NEGATIVE] = self._draw(events[:, TARGET].long())
             for step, loss in enumerate(self._train(events).unbind()):
                 yield loss, min(self._batch_size, len(events) - step * self._batch_size)
 
     def _order(self, order: np.random.Generator) -> np.ndarray:
-        """Return the places of all pairs, windows shuffled: int64 [N]."""
+        """Return the indices of all pairs in the order of training, int64 [N]."""
         if not self._shuffle:
             return np.arange(len(self._events))
         windows = order.permutation(len(self._sizes))
@@ -124,7 +125,7 @@ class PairEpochs:
         return losses
 
     def _memory_of(self, weight: Tensor) -> dict[str, Tensor]:
-        """Return what Adam remembers of a weight, as Adam itself would begin it."""
+        """Return Adam's state of a weight; create it as Adam does if there is none."""
         memory: dict[str, Tensor] = self._optimiser.state[weight]
         if not memory:
             memory["step"] = torch.zeros(())
@@ -133,10 +134,10 @@ class PairEpochs:
         return memory
 
     def _tables(self, memory: list[dict[str, Tensor]]) -> list[kernel.Table]:
-        """Return each table with its parts of what the optimiser and the average hold."""
+        """Return each table with its part of the optimiser's state and of the average."""
         found = []
         for table, slopes in zip(self._form.tables, self._slopes, strict=True):
-            which, begin = self._weights.place_of(table)
+            which, begin = self._weights.location_of(table)
             own = memory[which]
             whole = own["exp_avg"], own["exp_avg_sq"], self._average.values[which]
             parts = [part.view(-1)[begin : begin + table.numel()] for part in whole]
@@ -145,13 +146,13 @@ class PairEpochs:
 
 
 def _events_of(batches: TrainingBatches) -> tuple[Tensor, np.ndarray]:
-    """Return all pairs, window by window, and how many each window has.
+    """Return all training pairs, window by window, and the number of pairs in each window.
 
     Args:
-        batches: Whose targets are trained on.
+        batches: The training data.
 
     Returns:
-        User and last item of each target, itself, and room for a negative, int32 [N, 4]; int64 [W].
+        int32 [N, 4]: user, last item, target, and a column for the negative; and int64 [W].
     """
     windows = training_windows(
         batches.split,

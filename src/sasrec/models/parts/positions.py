@@ -1,4 +1,4 @@
-"""Positions and times inside attention: rotation of queries and keys, and a bias by distance."""
+"""Positions and times in attention: rotation of queries and keys, and a bias by distance."""
 
 from __future__ import annotations
 
@@ -14,37 +14,38 @@ from sasrec.kernels.attention import Bias, gap_numbers
 from sasrec.models.parts.layers import Layout
 
 GAP_BUCKETS = 64
-"""Kinds of gaps in time; the last holds gaps from 2**62 on, in whatever unit times have."""
+"""Number of buckets for time gaps; the last bucket holds gaps of 2**62 and more, in the data's
+unit of time."""
 UNKNOWN = GAP_BUCKETS
-"""The bucket of gaps where times are not known."""
+"""Bucket number of unknown gaps."""
 BASE = 10_000.0
-"""Longest wavelength of a rotation, in positions over 2 pi."""
+"""Upper bound of a rotation's wavelength, in positions divided by 2 pi."""
 
 RelativeKind = Literal["none", "position", "time", "both"]
-"""What a bias of attention scores may depend on."""
+"""What the bias of attention scores depends on."""
 
 
 class Distances:
-    """How far positions of the same window lie apart, in the form that is asked for."""
+    """Distances between positions of the same window, computed in the requested form on demand."""
 
     def __init__(
         self, times: Tensor | None, untimed: Tensor | None, *, rows: int, steps: Tensor
     ) -> None:
-        """Keep what distances come from.
+        """Store the data that distances are computed from.
 
         Args:
-            times: float64 [B, L], or None where nobody knows them.
-            untimed: bool [B], windows whose gaps are to be unknown although there are times; or
-                None.
+            times: float64 [B, L], timestamps, or None if they are unknown.
+            untimed: bool [B], windows whose timestamps are ignored, so that their gaps are unknown;
+                or None.
             rows: B.
-            steps: int64 [L, L], number of events from column to row; 0 towards the future.
+            steps: int64 [L, L], number of events from column to row; 0 if the column is later.
         """
         self._times, self._untimed, self._rows = times, untimed, rows
         self.steps = steps
 
     @cached_property
     def gaps(self) -> Tensor:
-        """Bucket of the time from column to row, int64 [B, L, L]."""
+        """Bucket of the time gap from column to row, int64 [B, L, L]."""
         times = self._times
         if times is None:
             shape = (self._rows, *self.steps.shape)
@@ -56,7 +57,7 @@ class Distances:
 
     @cached_property
     def numbers(self) -> Tensor:
-        """The same as kernels take it (``kernels.attention.gap_numbers``)."""
+        """The same in the kernels' format (``kernels.attention.gap_numbers``)."""
         return gap_numbers(self._times, self._untimed, rows=self._rows, columns=len(self.steps))
 
 
@@ -64,9 +65,10 @@ def distances_of(batch: Batch, layout: Layout, untimed: Tensor | None = None) ->
     """Return the distances between the positions of each window.
 
     Args:
-        batch: Without times, all gaps are unknown.
-        layout: Of the batch.
-        untimed: bool [B], windows whose gaps are to be unknown although there are times; or None.
+        batch: Any batch; if it has no timestamps, all gaps are unknown.
+        layout: Layout of the batch.
+        untimed: bool [B], windows whose timestamps are ignored, so that their gaps are unknown; or
+            None.
 
     Returns:
         The distances.
@@ -74,20 +76,20 @@ def distances_of(batch: Batch, layout: Layout, untimed: Tensor | None = None) ->
     steps = torch.arange(layout.columns, device=batch.items.device)
     times = batch.times
     if times is not None:
-        if layout.places is not None:
+        if layout.padded_indices is not None:
             spread = times.new_zeros(layout.rows * layout.columns)
-            times = spread.index_copy(0, layout.places, times)
+            times = spread.index_copy(0, layout.padded_indices, times)
         times = times.view(layout.rows, layout.columns)
     apart = (steps[:, None] - steps).clamp_(min=0)
     return Distances(times, untimed, rows=layout.rows, steps=apart)
 
 
 def gap_buckets(gaps: Tensor) -> Tensor:
-    """Return the bucket of each gap in time: 0 below one unit, then one for each doubling.
+    """Return the bucket of each time gap: 0 below one unit, then one bucket for each doubling.
 
-    HSTU's buckets (Zhai et al. 2024, arXiv:2402.17152) with one difference: HSTU measures from the
-    time of the event to be predicted, which nobody knows yet; here the time runs between events
-    of the history only.
+    These are HSTU's buckets (Zhai et al. 2024, arXiv:2402.17152) with one difference: HSTU measures
+    gaps to the time of the event to be predicted, which is not known in use; here gaps are only
+    between events of the history.
 
     Args:
         gaps: float64, any shape, later minus earlier; negative ones count as 0.
@@ -102,17 +104,17 @@ def gap_buckets(gaps: Tensor) -> Tensor:
 class RelativeBias(nn.Module):
     """A learned number for each head and distance, added to attention scores.
 
-    By position as in T5 (Raffel et al. 2020, arXiv:1910.10683, without its buckets), by time as in
-    HSTU. All are zero at first.
+    The bias by position is that of T5 (Raffel et al. 2020, arXiv:1910.10683) without its buckets;
+    the bias by time is that of HSTU. All numbers are initially zero.
     """
 
     def __init__(self, heads: int, *, kind: RelativeKind, max_history: int) -> None:
-        """Make the tables.
+        """Create the tables.
 
         Args:
             heads: H.
             kind: What the bias depends on.
-            max_history: Longest window it will see.
+            max_history: Length of the longest window.
         """
         super().__init__()
         by_step, by_gap = kind in {"position", "both"}, kind in {"time", "both"}
@@ -120,10 +122,10 @@ class RelativeBias(nn.Module):
         self.by_gap = nn.Parameter(torch.zeros(GAP_BUCKETS + 1, heads)) if by_gap else None
 
     def forward(self, distances: Distances) -> Tensor:
-        """Return what to add.
+        """Return the bias to add to the scores.
 
         Args:
-            distances: Of the batch.
+            distances: Distances in the batch.
 
         Returns:
             float [B or 1, H, L, L].
@@ -135,21 +137,21 @@ class RelativeBias(nn.Module):
             bias = bias + _looked_up(self.by_gap, distances.gaps)
         return bias
 
-    def tables(self, distances: Distances) -> Bias:
-        """Return the same as kernels take it, where nothing is looked up beforehand.
+    def kernel_bias(self, distances: Distances) -> Bias:
+        """Return the same in the kernels' format; the kernel looks up the tables itself.
 
         Args:
-            distances: Of the batch.
+            distances: Distances in the batch.
         """
         numbers = None if self.by_gap is None else distances.numbers
         return Bias(numbers, self.by_gap, self.by_step)
 
 
 def _looked_up(table: Tensor, numbers: Tensor) -> Tensor:
-    """Return table[numbers] with heads in second place, [B, H, L, L].
+    """Return table[numbers] with the heads as second dimension, [B, H, L, L].
 
-    Not by indexing: its gradient is summed by several threads at once, in an order that is another
-    each time, so that the same seed would not give the same weights.
+    Indexing is not used: several threads sum its gradient in an order that varies from run to run,
+    so the same seed would not give the same weights.
     """
     heads, shape = table.shape[1], numbers.shape
     flat = table.T.gather(1, numbers.reshape(1, -1).expand(heads, -1))
@@ -157,13 +159,13 @@ def _looked_up(table: Tensor, numbers: Tensor) -> Tensor:
 
 
 def rotated(values: Tensor, steps: Tensor) -> Tensor:
-    """Turn pairs of elements by angles that grow with the position (RoPE, arXiv:2104.09864).
+    """Rotate pairs of elements by angles that grow with the position (RoPE, arXiv:2104.09864).
 
-    Products of rotated queries and keys depend on how far apart they are, not on where they stand.
+    Dot products of rotated queries and keys depend on their distance, not on their positions.
 
     Args:
         values: [P, ..., d / H] with d / H even; the first half is paired with the second.
-        steps: int64 [P], each position's place in its window.
+        steps: int64 [P], index of each position within its window.
 
     Returns:
         The same shape.

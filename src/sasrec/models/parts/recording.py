@@ -1,4 +1,4 @@
-"""Attention probabilities, kept for whoever wants to look at them."""
+"""Record attention probabilities, for explanations and plots."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor, nn
 
 @contextmanager
 def recorded_attention(model: nn.Module) -> Iterator[list[Tensor]]:
-    """Let the attention layers of a model keep their probabilities for a while.
+    """Record the probabilities of a model's attention layers within the block.
 
-    Only what the calling thread computes is kept; others may use the model meanwhile.
+    Only computations of the calling thread are recorded; other threads may use the model meanwhile.
 
     Args:
-        model: In evaluation mode; dropout would not be seen in what is kept.
+        model: A model in evaluation mode; recorded probabilities do not include dropout.
 
     Yields:
-        A list that gets one tensor [B, H, L, L] a layer at each ``encode``; rows are positions that
-        look, columns positions that are looked at.
+        A list. Each ``encode`` appends one tensor [B, H, L, L] per layer; rows are queries, columns
+        are keys.
     """
     layers = frozenset(id(each) for each in model.modules())
     kept: list[Tensor] = []
@@ -33,17 +33,17 @@ def recorded_attention(model: nn.Module) -> Iterator[list[Tensor]]:
 
 
 _recording: ContextVar[tuple[frozenset[int], list[Tensor]]] = ContextVar("recording")
-"""Which layers keep their probabilities, and where; each thread and task has a value of its own."""
+"""Layers to record, and the list to append to; each thread and task has its own value."""
 
 
 def record_of(layer: nn.Module) -> list[Tensor] | None:
-    """Return where an attention layer is to keep its probabilities; None if nobody asked for them.
+    """Return the list that an attention layer appends its probabilities to.
 
     Args:
         layer: The layer.
 
     Returns:
-        The list that ``recorded_attention`` yields, or None.
+        The list that ``recorded_attention`` yields; None if the layer is not recorded.
     """
     layers, kept = _recording.get((frozenset(), []))
     return kept if id(layer) in layers else None
@@ -52,13 +52,13 @@ def record_of(layer: nn.Module) -> list[Tensor] | None:
 def attention_probabilities(
     query: Tensor, key: Tensor, bias: Tensor | None, *, causal: bool
 ) -> Tensor:
-    """Return how much each position looks at each other, written out.
+    """Return the attention probabilities of all pairs of positions.
 
     Args:
         query: [B, H, L, d / H].
         key: The same shape.
-        bias: What broadcasts to [B, H, L, L], added to the scores, or None.
-        causal: Whether positions look at those before them only.
+        bias: Tensor that broadcasts to [B, H, L, L], added to the scores, or None.
+        causal: Whether positions attend only to themselves and earlier positions.
 
     Returns:
         [B, H, L, L]; rows sum to one.

@@ -1,15 +1,16 @@
-"""Filters sliding over the growing beginnings of a window, all at once.
+"""Caser's horizontal filters for all positions of a window at once.
 
-Caser looks at the picture of the events up to a position: L rows, zeros behind them. A filter of
-height h at offset t of that picture sees the events t to t + h - 1, but none after the position i.
-What it finds, sum_k weight[k] . event[t + k] over t + k <= i, is the same for every position that
-has passed the filter's end, and a sum of its first m = i - t + 1 products before. So with
+For position i, Caser uses a matrix of L rows: the events up to i, filled up with zeros at the end.
+A filter of height h at offset t of that matrix covers the events t to t + h - 1, but none after
+position i. Its output, the sum of weight[k] . event[t + k] over t + k <= i, is the same for every
+position at or after the filter's last event; for earlier positions it is the sum of the first
+m = i - t + 1 products. So with
 
     S[m, t] = S[m - 1, t] + weight[m - 1] . event[t + m - 1]
 
-the largest value at position i is that of S[h, t] over t <= i - h + 1, of S[i - t + 1, t] behind,
-and of 0, where some offset shows zeros only. That is the cost of about two positions of the plain
-way, for all positions of a window.
+the largest output at position i is the maximum of S[h, t] over t <= i - h + 1, of S[i - t + 1, t]
+over larger t, and of 0 if some offset covers zeros only. The cost for all positions of a window is
+about that of two positions computed separately.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from torch.autograd.function import once_differentiable
 NOTHING = float("-inf")
 
 
-def largest_found(padded: Tensor, filters: Tensor) -> Tensor:
-    """Return the largest value each filter finds in the picture of each position.
+def largest_outputs(padded: Tensor, filters: Tensor) -> Tensor:
+    """Return the largest output of each filter for each position.
 
     Args:
         padded: float [B, n, d], windows of events; n is at most L.
         filters: float [L, C, L, d]: C filters of each height h = 1 to L; rows from h on are not
-            looked at.
+            used.
 
     Returns:
         float [B, n, L, C].
@@ -44,14 +45,16 @@ class _Largest(torch.autograd.Function):
     def forward(ctx: Any, padded: Tensor, filters: Tensor) -> Tensor:
         n, height = padded.shape[1], len(filters)
         steps = torch.arange(n, device=padded.device)
-        room = height - 1 - torch.arange(height, device=padded.device)  # last offset, by height
+        last_offset = (
+            height - 1 - torch.arange(height, device=padded.device)
+        )  # last offset, by height
         shape = (len(padded), n, height, filters.shape[1])
         wide = torch.promote_types(padded.dtype, torch.float32)
         best = padded.new_full(shape, NOTHING, dtype=wide)
-        best.masked_fill_((steps[:, None] < room)[:, :, None], 0.0)
-        # How many products of the winner were summed; 0 where zeros won, -1 where whole filters.
+        best.masked_fill_((steps[:, None] < last_offset)[:, :, None], 0.0)
+        # Number of products in the largest sum; 0 if zeros are largest, -1 for a whole filter.
         winner = torch.zeros(shape, dtype=torch.int16, device=padded.device)
-        whole = torch.zeros_like(winner)  # where the best whole filter ended
+        whole = torch.zeros_like(winner)  # position at which the best whole filter ends
         sums = padded.new_zeros((len(padded), n + 1, height + 1, shape[3]), dtype=wide)
         for taken in range(1, n + 1):
             sums = sums[:, :-1, 1:] + _products(padded, filters, taken)
@@ -59,7 +62,7 @@ class _Largest(torch.autograd.Function):
             first = taken - 1
             whole[:, first:, first] = (ends + first).to(torch.int16)
             _keep(best[:, first:, first], winner[:, first:, first], ended, -1)
-            fits = (steps[: n - first, None] <= room[taken:])[:, :, None]
+            fits = (steps[: n - first, None] <= last_offset[taken:])[:, :, None]
             cut_off = sums[:, :, 1:].masked_fill(~fits, NOTHING)
             _keep(best[:, first:, taken:], winner[:, first:, taken:], cut_off, taken)
         ctx.save_for_backward(padded, filters, winner, whole)
@@ -88,12 +91,12 @@ class _Largest(torch.autograd.Function):
 
 
 def _products(padded: Tensor, filters: Tensor, taken: int) -> Tensor:
-    """Return each event's product with the row ``taken - 1`` of every filter that has one.
+    """Return each event's product with row ``taken - 1`` of every filter that has this row.
 
     Args:
         padded: [B, n, d].
         filters: [L, C, L, d].
-        taken: From 1.
+        taken: Number of rows used so far, this one included; from 1.
 
     Returns:
         [B, n - taken + 1, L - taken + 1, C], the events from ``taken - 1`` on.
@@ -104,7 +107,7 @@ def _products(padded: Tensor, filters: Tensor, taken: int) -> Tensor:
 
 
 def _keep(best: Tensor, winner: Tensor, value: Tensor, code: int) -> None:
-    """Put values where they are larger than the best, and note who they are."""
+    """Update the best values where a value is larger, and store its code in ``winner``."""
     is_better = value > best
     winner.masked_fill_(is_better, code)
     torch.maximum(best, value, out=best)

@@ -1,0 +1,102 @@
+"""Training batches: the batches of each epoch, for one process or for several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sasrec.data.batches.batching import Batch, Collator
+from sasrec.data.batches.grouping import shuffled_groups
+from sasrec.data.batches.windows import Windows, joined, training_windows
+from sasrec.data.splits import Split
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatches:
+    """All batches of an epoch, made anew for each.
+
+    Attributes:
+        split: What trains.
+        max_history: Longest window.
+        context: Events kept before a later window's first supervised position.
+        batch_size: Targets a batch, on average at most.
+        collator: Over the split's sequences.
+        shuffle: Whether the order of windows is new in each epoch.
+        rank: Of several processes that train together, which this is.
+        processes: How many there are; each gets its share of every batch.
+    """
+
+    split: Split
+    max_history: int
+    context: int
+    batch_size: int
+    collator: Collator
+    shuffle: bool = True
+    rank: int = 0
+    processes: int = 1
+
+    def epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Yield every training target once, in random order, or this process's share of each batch.
+
+        Args:
+            generator: Random generator for window boundaries and order.
+
+        Yields:
+            Batches of about ``batch_size`` targets.
+        """
+        shares = self._shares(generator)
+        if shares:
+            yield from self.collator.batches(joined(shares), [len(share) for share in shares])
+
+    def padded_epoch(self, generator: np.random.Generator) -> Iterator[Batch]:
+        """Yield the batches of ``epoch`` with windows padded to one length; faster on a CPU.
+
+        Args:
+            generator: Random generator for window boundaries and order.
+
+        Yields:
+            Batches of about ``batch_size`` targets.
+        """
+        for share in self._shares(generator):
+            yield self.collator.rectangle(share, self.max_history)
+
+    def _shares(self, generator: np.random.Generator) -> list[Windows]:
+        """Return the windows of each batch of an epoch that this process trains on."""
+        windows = training_windows(
+            self.split,
+            max_history=self.max_history,
+            context=self.context,
+            generator=generator,
+        )
+        order = generator if self.shuffle else np.random.default_rng(0)
+        groups = shuffled_groups(windows, batch_size=self.batch_size, generator=order)
+        return [self._share(windows, group) for group in groups]
+
+    def _share(self, windows: Windows, group: np.ndarray) -> Windows:
+        own = windows.take(group[self.rank :: self.processes])
+        if len(own):
+            return own
+        # Too few windows for all; this process takes part in the step with nothing to supervise.
+        first = windows.take(group[:1])
+        return replace(first, supervised=np.zeros_like(first.supervised))
+
+    @property
+    def n_steps(self) -> int:
+        """Batches of an epoch, about.
+
+        A window lies in one batch, so small batches of long windows are fewer than targets suggest.
+        """
+        windows = training_windows(
+            self.split,
+            max_history=self.max_history,
+            context=self.context,
+            generator=np.random.default_rng(0),
+        )
+        return max(1, min(-(-self.n_targets // self.batch_size), len(windows)))
+
+    @property
+    def n_targets(self) -> int:
+        """Targets an epoch supervises."""
+        return self.split.n_targets

@@ -1,0 +1,80 @@
+"""Duplicates: removes events that repeat others, in one of four ways."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.values.numbering import taken
+from sasrec.errors import DataError
+
+
+def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
+    """Return the events that do not repeat others.
+
+    Args:
+        frame: Columns ``user`` and ``item``, Int32, and maybe ``time``; at least one row and fewer
+            than 2^31.
+        keep: ``first`` or ``last`` event of a user with an item; without times, by the order of
+            the rows. ``exact``: one event of those with the same user, item and time.
+            ``consecutive``: the first of a user's events with the same item one after the other.
+
+    Returns:
+        The kept rows. With ``first`` or ``last`` ordered by time where there are times, as RecBole
+        leaves them; otherwise in the order they stood.
+
+    Raises:
+        DataError: Exact duplicates are asked for, and there are no times.
+    """
+    if keep == "exact":
+        return _without_exact(frame)
+    if keep == "consecutive":
+        return _without_consecutive(frame)
+    order = _by_time(frame)
+    pairs = taken(frame["user"].to_numpy(), order).astype(np.int64)
+    pairs <<= 32
+    pairs |= taken(frame["item"].to_numpy(), order)
+    by_pair = np.argsort(pairs, kind="stable").astype(np.int32)
+    pairs.sort()
+    differs = pairs[1:] != pairs[:-1]
+    del pairs
+    is_kept = np.concatenate(([True], differs) if keep == "first" else (differs, [True]))
+    kept = by_pair[is_kept]
+    del by_pair
+    kept.sort()
+    return frame[taken(order, kept)]
+
+
+def _by_time(frame: pl.DataFrame) -> np.ndarray:
+    """Return the places of events in the order of their times, then as they stand; int32 [n]."""
+    if "time" not in frame.columns:
+        return np.arange(frame.height, dtype=np.int32)
+    return np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
+
+
+def _without_exact(frame: pl.DataFrame) -> pl.DataFrame:
+    if "time" not in frame.columns:
+        raise DataError(
+            "duplicates=exact needs times, as without them an item bought again looks the same as "
+            "a row that stands there twice; choose consecutive, first or last, or name time_column"
+        )
+    pairs = frame["user"].to_numpy().astype(np.int64)
+    pairs <<= 32
+    pairs |= frame["item"].to_numpy()
+    order = _by_time(frame)
+    order = taken(order, np.argsort(taken(pairs, order), kind="stable").astype(np.int32))
+    times = taken(frame["time"].to_numpy(), order)
+    pairs = taken(pairs, order)
+    is_kept = np.ones(frame.height, dtype=bool)
+    is_kept[order[1:]] = (pairs[1:] != pairs[:-1]) | (times[1:] != times[:-1])
+    return frame.filter(pl.Series(is_kept))
+
+
+def _without_consecutive(frame: pl.DataFrame) -> pl.DataFrame:
+    order = _by_time(frame)
+    by_user = np.argsort(taken(frame["user"].to_numpy(), order), kind="stable").astype(np.int32)
+    order = taken(order, by_user)
+    users, items = (taken(frame[name].to_numpy(), order) for name in ("user", "item"))
+    is_kept = np.ones(frame.height, dtype=bool)
+    is_kept[order[1:]] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
+    return frame.filter(pl.Series(is_kept))

@@ -1,0 +1,112 @@
+"""Polars and pandas data frames as data sources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from sasrec.data.filters import needed_columns
+from sasrec.data.interactions import Interactions, from_frame, require_columns
+from sasrec.data.values.times import time_column
+from sasrec.data.values.tokens import spelled
+from sasrec.errors import DataError
+from sasrec.settings.data import DataSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings) -> Interactions:
+    """Read a Polars or pandas data frame.
+
+    Args:
+        source: One row per event.
+        settings: Which columns hold what.
+
+    Returns:
+        Its events, in the order of the rows.
+
+    Raises:
+        DataError: It is not a data frame, lacks a column, or has a value that cannot be used.
+    """
+    values = needed_columns(settings)
+    frame = source
+    if not isinstance(source, pl.DataFrame):
+        own = (settings.user_column, settings.item_column, settings.time_column)
+        frame = _from_pandas(source, own, values)
+    return from_frame(
+        frame,
+        user=settings.user_column,
+        item=settings.item_column,
+        time=time_column([str(name) for name in source.columns], settings, "the data frame"),
+        values=values,
+        settings=settings,
+    )
+
+
+def _from_pandas(
+    source: pd.DataFrame, own: tuple[str, str, str], values: list[str]
+) -> pl.DataFrame:
+    if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
+        raise DataError(
+            f"data is a {type(source).__name__}; give the name of a data set, a path, or a Polars "
+            "or pandas data frame"
+        )
+    names = {str(name): name for name in source.columns}
+    require_columns(list(names), own[:2], "the data frame")
+    return pl.DataFrame(
+        {
+            text: _pandas_column(source[name], holds_tokens=text in own[:2])
+            for text, name in names.items()
+            if text in own or text in values
+        }
+    )
+
+
+def _pandas_column(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
+    """Return a pandas column as a Polars series, null where a value is missing.
+
+    Args:
+        column: A column of any dtype.
+        holds_tokens: Whether the column holds users or items, whose objects may be of several
+            types; objects in other columns must be of one type.
+
+    Raises:
+        DataError: The column has values that Polars has no type for.
+    """
+    if not hasattr(column, "to_numpy") or getattr(column, "ndim", 1) != 1:
+        raise DataError("the data frame has two columns with the same name; rename one")
+    if column.dtype == "category":
+        return _pandas_categories(column, holds_tokens=holds_tokens)
+    kind = getattr(column.dtype, "numpy_dtype", None)
+    is_missing = column.isna().to_numpy(dtype=bool)
+    if kind is not None and kind.kind in "iuf":
+        # to_numpy() without these arguments converts integers to floats if one is missing.
+        whole = pl.Series(column.to_numpy(dtype=kind, na_value=0, copy=True), nan_to_null=True)
+        return whole.set(pl.Series(is_missing), None) if is_missing.any() else whole
+    values = column.to_numpy(copy=True)
+    if values.dtype.kind == "M":
+        values = values.astype("datetime64[us]")
+    try:
+        if values.dtype == object:  # in pandas, a missing value is None, NaN or NA
+            values[is_missing] = None
+            # Objects of one type become that type; tokens are converted to text one by one later.
+            kind = pl.Object if holds_tokens else None
+            return pl.Series(str(column.name), values.tolist(), dtype=kind, strict=False)
+        return pl.Series(values, nan_to_null=True)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"column {column.name!r} of the data frame has values of an unsupported type "
+            f"({error}); use text, numbers or dates"
+        ) from error
+
+
+def _pandas_categories(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
+    """Return the category of each row, looked up by its code; pandas may convert them to floats."""
+    categories = _pandas_column(column.cat.categories.to_series(), holds_tokens=holds_tokens)
+    if categories.dtype == pl.Object:
+        categories = spelled(categories.alias(str(column.name)), "the data frame")
+    codes = pl.Series(column.cat.codes.to_numpy().astype(np.int64))
+    return categories.gather(codes.set(codes < 0, None))

@@ -1,0 +1,127 @@
+"""Protocol: everything but the model that decides the figures of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from sasrec.data.batches.cases import EvaluationCases
+from sasrec.data.corpus import Corpus
+from sasrec.data.splits import Cases, Split
+from sasrec.errors import counted
+from sasrec.evaluation.candidates import PAPER
+from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.metric_names import split_key
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationProtocol:
+    """How models are measured on a data set; the same for every model that is compared.
+
+    Attributes:
+        split: The validation and test cases, and the histories before them.
+        settings: Metrics, cut-offs and candidates.
+        counts: int64 [V], training events of each item; 0 for padding.
+        max_history: Longest history the model sees, in events.
+        device: Where to compute; models must be there.
+    """
+
+    split: Split
+    settings: EvaluationSettings
+    counts: np.ndarray
+    max_history: int
+    device: torch.device
+
+    @property
+    def n_items(self) -> int:
+        """Items in the catalogue, padding not counted."""
+        return len(self.counts) - 1
+
+    def cases(self, ends: Cases) -> EvaluationCases:
+        """Return the histories and targets of some cases.
+
+        Args:
+            ends: M cases of the split.
+
+        Returns:
+            The same cases, with their histories.
+        """
+        return EvaluationCases(self.split.sequences, ends, self.max_history, self.device)
+
+    def watching(self, key: str) -> EvaluationProtocol:
+        """Return a protocol that measures only one metric, at one cut-off.
+
+        Args:
+            key: The metric, such as ``ndcg@20``.
+
+        Returns:
+            The protocol; everything else is unchanged.
+        """
+        name, k = split_key(key)
+        asked = self.settings
+        only = EvaluationSettings(
+            metrics=(name,),
+            topk=(max(k, 1),),
+            valid_metric=key,
+            remove_seen=asked.remove_seen,
+            tail_ratio=asked.tail_ratio,
+            sampled_by=asked.sampled_by,
+        )
+        return replace(self, settings=only)
+
+
+def describe_protocol(
+    corpus: Corpus, settings: EvaluationSettings, max_history: int | None = None
+) -> str:
+    """Return in one sentence how figures are made.
+
+    Args:
+        corpus: The data set.
+        settings: Split and candidates.
+        max_history: Longest history the model sees; None where models differ in it.
+
+    Returns:
+        Such as ``leave-one-out, full ranking over 1,682 items, ...``.
+    """
+    seen = "" if max_history is None else f"last {counted(max_history, 'event')}, "
+    ranked, ties = _candidates_in_words(corpus, settings)
+    removed = "" if settings.remove_seen else "not "
+    return f"{_split_in_words(corpus, settings)}, {ranked}, history {removed}removed, {seen}{ties}"
+
+
+def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:
+    """Return how training, validation and test events were separated."""
+    shares = "/".join(f"{ratio:g}" for ratio in settings.ratios)
+    split = {
+        "leave_one_out": "leave-one-out",
+        "ratio": f"split {shares} " + ("by user" if settings.ratio_by == "user" else "of all"),
+        "time": f"split {shares} by time",
+        "recbole_time": f"split {shares} by RecBole's TS",
+    }[settings.split]
+    if corpus.target_counts is not None:
+        split = "split as the files are"
+    elif settings.split == "leave_one_out" and settings.leave_out != "valid_and_test":
+        split += f" ({settings.leave_out.replace('_', ' ')})"
+    if corpus.sequences.times is None:
+        split += " in the order of the source, without times"
+    return split
+
+
+def _candidates_in_words(corpus: Corpus, settings: EvaluationSettings) -> tuple[str, str]:
+    """Return which items a target is ranked against, and how ties count."""
+    candidates, against = settings.candidates, "ties count against the target"
+    if candidates == "full":
+        return f"full ranking over {len(corpus.items):,} items", against
+    if candidates.startswith(PAPER):
+        ranked = (
+            f"ranking against {candidates.removeprefix(PAPER)} items drawn evenly outside "
+            "the user's training events (one drawn twice counts twice, as in the code of 2018)"
+        )
+        return ranked, "ties count for the target"
+    kind = "evenly" if candidates.startswith("uni") else "by popularity"
+    ranked = f"ranking against {candidates[3:]} items drawn {kind}"
+    if settings.sampled_by == "user":
+        ranked += " for each case, all cases of a user in one list"
+    return ranked, against
