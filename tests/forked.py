@@ -36,7 +36,7 @@ LIBRARIES = (
     *("matplotlib.figure", "matplotlib.backends.backend_agg", "optuna", "scipy.stats"),
     *("torch._dynamo", "rich.console", "rich.table", "rich.progress"),
 )
-"""Large libraries that sasrec imports inside functions; importing its modules does not load them."""
+"""Large libraries that sasrec imports inside functions, so importing sasrec does not load them."""
 
 
 class Started:
@@ -81,7 +81,7 @@ def ran(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess
     """Run a command to its end; return its exit code and what it printed.
 
     Args:
-        words: What follows ``python``: ``-m``, a module and its words, or ``-c``, code and its words.
+        words: What follows ``python``: ``-m`` and a module, or ``-c`` and code; then their words.
         cwd: Folder it runs in.
         variables: Environment variables to add to those of this process.
 
