@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint format bench soak fuzz clean
+.PHONY: setup demo test test-slow lint format bench soak fuzz clean
 
 setup: .venv/.ready
 
@@ -19,6 +19,11 @@ demo: setup
 # Two processes with one thread each: two threads each would be ten times slower.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# Tests marked slow (memory limits, several processes, large data), and the property tests again
+# with 100 examples instead of 25.
+test-slow: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m '(slow or hypothesis) and not soak' --hypothesis-profile thorough
 
 # The long tests: killed processes, long runs, large data.
 soak: setup

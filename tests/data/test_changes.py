@@ -145,12 +145,15 @@ def growing(path: Path, form: str) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize("times", [4, pytest.param(15, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_log_file_can_be_read_repeatedly_while_it_grows(form: str, tmp_path: Path) -> None:
+def test_a_log_file_can_be_read_repeatedly_while_it_grows(
+    form: str, times: int, tmp_path: Path
+) -> None:
     path = written(form, tmp_path)
     with growing(path, form):
         read = 0
-        while read < 15:
+        while read < times:
             try:
                 corpus = load_corpus(path, DataSettings())
             except DataError as error:  # the writer stopped within a line

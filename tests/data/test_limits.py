@@ -108,6 +108,7 @@ def filled(head: bytes, row: Callable[[int, bytes], bytes], size: int = LESS) ->
     raise AssertionError("words have no end")
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("name", "head", "row"),
@@ -131,6 +132,7 @@ def test_tokens_that_all_differ_take_a_bounded_multiple_too(
     check_memory("table", tmp_path / name, small, MOST * len(content) + BESIDE)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("name", "head", "row", "settings"),
@@ -184,6 +186,7 @@ def test_filters_take_no_more_than_reading(
 LOADED = {"load_columns": {"inter": "*", "item": "*"}}
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("columns", "rest", "settings"),
@@ -209,6 +212,7 @@ def test_items_take_a_bounded_multiple_of_their_file(
     check_memory("table", tmp_path / "films.inter", small, MOST * len(content) + BESIDE, **settings)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("head", "rows"),
@@ -236,6 +240,7 @@ def test_parts_take_a_bounded_multiple_of_their_files(
     check_memory("table", folder, small, MOST * size + BESIDE, split_files=PARTS)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("head", "row"),
@@ -266,6 +271,7 @@ def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
     check_memory("table", folder, small, MOST * size + BESIDE, split_files=PARTS)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("name", "content", "times", "said"),
@@ -296,6 +302,7 @@ def test_memory_is_a_bounded_multiple_of_the_file(
     check_memory("table", tmp_path / name, small, times * len(content) + BESIDE, said)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("kind", "content", "said"),
@@ -422,6 +429,7 @@ def test_too_many_rows_for_the_size_of_the_file_are_refused(tmp_path: Path) -> N
             assert len(read_file(tmp_path / "some.parquet", DataSettings())) == count
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("user", ["few", "count", "text"])
 @pytest.mark.parametrize("item", ["few", "mixed", "text"])

@@ -183,16 +183,17 @@ def test_lists_are_refused_as_tokens(tmp_path: Path) -> None:
         read_file(path, DataSettings())
 
 
-def test_an_error_of_polars_becomes_one_line(table: Path) -> None:
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_an_error_of_polars_becomes_one_line(step: int, table: Path) -> None:
     raw = table.read_bytes()
     said = []
-    for place in range(4, len(raw) - 8):
+    for place in range(4, len(raw) - 8, step):
         table.write_bytes(raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :])
         try:
             read_file(table, DataSettings())
         except DataError as error:
             said.append(str(error))
-    assert len(said) > 50
+    assert len(said) > 50 // step
     assert not any("\n" in each for each in said)
 
 

@@ -1,14 +1,14 @@
 """Using a trained model: resuming, evaluating, recommending and replacing it."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from forked import ran, started
 
 SMALL = ("--learning_rate=0.01", "--batch_size=64", "--quiet")
 HEAD = "user_id,item_id,timestamp"
@@ -36,14 +36,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def command(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **more},
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd, **more)
 
 
 def trained(place: Path, *words: str, name: str = "model") -> None:
@@ -54,21 +47,15 @@ def trained(place: Path, *words: str, name: str = "model") -> None:
 def test_values_chosen_by_the_preset_are_kept(shop: Path) -> None:
     place = shop.parent
     words = ("train", "-d", "shop.csv", "-o", "model", "--epochs=100000", "--validate_every=0")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sasrec", *words], cwd=place, stderr=subprocess.PIPE, text=True
-    )
+    running = started("-m", "sasrec", *words, cwd=place, stderr=subprocess.PIPE)
     assert running.stderr is not None
     while "epoch 3:" not in running.stderr.readline():
         assert running.poll() is None
     running.send_signal(signal.SIGKILL)
     running.wait()
     running.stderr.close()
-    goes_on = subprocess.Popen(
-        [sys.executable, "-m", "sasrec", "train", "--resume", "model"],
-        cwd=place,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ("train", "--resume", "model")
+    goes_on = started("-m", "sasrec", *words, cwd=place, stderr=subprocess.PIPE)
     assert goes_on.stderr is not None
     lines = iter(goes_on.stderr.readline, "")
     first = next(line for line in lines if not line.startswith("at most"))

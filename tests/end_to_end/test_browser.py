@@ -4,15 +4,19 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib.image
 import pytest
 
+from forked import ran
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium"),
+]
 DATA = "synthetic:users=80,items=30,length=10"
 MEASURE = """<pre id=found></pre><script>
 addEventListener('load', () => {
@@ -42,9 +46,7 @@ def browse(page: Path, *words: str) -> str:
 
 
 def command(*words: str, cwd: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    ended = ran("-m", "sasrec", *words, cwd=cwd)
     assert ended.returncode == 0, ended.stderr
 
 

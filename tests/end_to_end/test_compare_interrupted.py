@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from forked import ran
+
 DATA = "synthetic:users=60,items=30,length=8"
 SMALL = ("--hidden_size=8", "--inner_size=8", "--epochs=2", "--device=cpu")
 COMPARE = ("compare", "-d", DATA, "-m", "FPMC,SASRec", "--seeds", "2", "-o", "out", *SMALL)
@@ -38,18 +40,14 @@ main()
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def stopped(
     *words: str, cwd: Path, training: int, by: signal.Signals
 ) -> subprocess.CompletedProcess[str]:
     program = ("-c", STOPPED, str(training), str(int(by)))
-    return subprocess.run(
-        [sys.executable, *program, *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran(*program, *words, cwd=cwd)
 
 
 def figures(folder: Path) -> dict[str, Any]:
@@ -151,10 +149,10 @@ def test_an_existing_result_is_replaced_only_with_overwrite(tmp_path: Path) -> N
 
 KILLED_WHILE_WRITING = """
 import os, sys
-import sasrec.comparison.report as report
+import sasrec.comparison.start as start
 def deadly(comparison, path):
     os.kill(os.getpid(), 9)
-report.draw_comparison = deadly
+start.draw_comparison = deadly
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[1:]]
 main()
@@ -163,7 +161,7 @@ main()
 
 def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
     one = ("compare", "-d", DATA, "-m", "FMC", "-o", "out", "--epochs=1", "-q")
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, *one], cwd=tmp_path)
+    killed = ran("-c", KILLED_WHILE_WRITING, *one, cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "out" / "comparison.csv").exists()
     ended = run(*one, cwd=tmp_path)

@@ -91,6 +91,7 @@ def test_fetching_with_pip(place: Path) -> None:
     assert "pip cannot download" in run("-P", "-c", code, place=place).stderr
 
 
+@pytest.mark.slow
 def test_searching_with_several_processes(place: Path) -> None:
     (place / "hyper.test").write_text("n_layers choice [1,2]\n")
     words = ("tune", "-d", DATA, "--params", "hyper.test", "--jobs", "2", "--seeds", "0", "-o", "o")
@@ -100,12 +101,14 @@ def test_searching_with_several_processes(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_training_in_several_processes(place: Path) -> None:
     words = ("run_recbole", f"--dataset={DATA}", "--nproc=2", "--port=15678", *SMALL)
     ended = run(*COMMAND, *words, place=place)
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_searching_on_ray(place: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     (place / "hyper.test").write_text("n_layers choice [1,2]\n")
@@ -114,6 +117,7 @@ def test_searching_on_ray(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_trackers(place: Path) -> None:
     ended = run(*COMMAND, "train", "-d", DATA, "-q", "--log_tensorboard=1", *SMALL, place=place)
     assert ended.returncode == 0, ended.stderr

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from forked import ran, started
+
 DATA = "synthetic:users=120,items=30,length=12"
 WORDS = ["train", "-d", DATA, "-o", "model", "--quiet", "--device=cpu"]
 SMALL = ["--hidden_size=16", "--inner_size=16", "--epochs=12", "--batch_size=256"]
@@ -44,12 +46,7 @@ main()
 
 
 def ended(*words: str, cwd: Path, program: tuple[str, ...] = ("-m", "sasrec")) -> int:
-    return subprocess.run(
-        [sys.executable, *program, *words],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ).returncode
+    return ran(*program, *words, cwd=cwd).returncode
 
 
 def outcome(folder: Path) -> tuple[bytes, dict[str, Any]]:
@@ -180,12 +177,7 @@ def killed_at_random(
     kept = folder / "model.training.safetensors"
     words = [*WORDS, *SMALL]
     for _ in range(times):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "sasrec", *words],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        running = started("-m", "sasrec", *words, cwd=folder)
         stamp = kept.stat().st_mtime_ns if kept.exists() else 0
         while running.poll() is None:  # until it has kept one more epoch
             if kept.exists() and kept.stat().st_mtime_ns != stamp:

@@ -66,10 +66,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("config", ""),
         ("data list", "1"),
-        ("evaluate model", ""),
-        ("recommend model -f many.txt", "1"),
+        pytest.param("evaluate model", "", marks=pytest.mark.slow),
+        pytest.param("recommend model -f many.txt", "1", marks=pytest.mark.slow),
         ("recommend model -f many.txt --json", ""),
-        ("recommend model -f many.txt --json", "1"),
+        pytest.param("recommend model -f many.txt --json", "1", marks=pytest.mark.slow),
     ],
 )
 def test_a_closed_pipe_is_not_a_failure(words: str, unbuffered: str, place: Path) -> None:
@@ -101,6 +101,7 @@ def test_a_full_disk_at_standard_output_ends_in_one_line(words: str, place: Path
     assert ended.stderr == said
 
 
+@pytest.mark.slow
 @needs_full_disk
 def test_a_full_disk_at_standard_output_does_not_lose_the_model(place: Path) -> None:
     words = ("train", "-d", DATA, "-q", "--epochs=1", "-o", "full1", *SMALL)
@@ -120,6 +121,7 @@ def test_a_full_disk_at_standard_error_does_not_stop_training(place: Path) -> No
     assert (place / "full2" / WEIGHTS).is_file()
 
 
+@pytest.mark.slow
 @needs_full_disk
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="a second process needs a second core")
 def test_a_full_disk_at_standard_error_does_not_stop_a_search(place: Path) -> None:
@@ -163,8 +165,10 @@ def test_control_characters_in_names_are_escaped(place: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "has_picture"),
     [
-        ({"MPLBACKEND": "nonsense"}, False),
-        ({"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "usetex"}, True),
+        pytest.param({"MPLBACKEND": "nonsense"}, False, marks=pytest.mark.slow),
+        pytest.param(
+            {"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "usetex"}, True, marks=pytest.mark.slow
+        ),
         ({"MATPLOTLIBRC": "broken"}, False),
     ],
 )

@@ -80,6 +80,7 @@ def test_recommend_takes_histories_users_and_files(place: Path) -> None:
     assert [each["by_popularity"] for each in lists] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_numbers(place: Path) -> None:
     words = ["train", "-d", "synthetic:users=60,items=30", "--epochs", "2", "--json", *SMALL]
     first = command(*words, "--out", "a", cwd=place)
@@ -114,6 +115,7 @@ def test_an_existing_model_is_replaced_only_with_overwrite(place: Path) -> None:
     assert "already holds a model" in again.stderr
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_movielens(ml100k: Path, tmp_path: Path) -> None:
     words = ["train", "-d", "ml-100k", "--epochs", "3", "--json", "--quiet", "--out", "films"]
     ended = command(*words, cwd=tmp_path)

@@ -6,13 +6,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forked import Started, ran, started
 from sasrec.experiment.checkpoints import Keeper
 from sasrec.experiment.plan import unfinished_plan
 from sasrec.training.checkpoint import TrainState, load_state, save_state
@@ -23,22 +23,14 @@ ENDLESS = (*WORDS[:-3], "--epochs=100000", "--patience=100000", *WORDS[-2:])
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
-def begun(*words: str, cwd: Path, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "sasrec", *words],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        text=True,
-    )
+def begun(*words: str, cwd: Path, stderr: int = subprocess.DEVNULL) -> Started:
+    return started("-m", "sasrec", *words, cwd=cwd, stderr=stderr)
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: Started) -> None:
     for _ in range(1200):
         if path.exists() or process.poll() is not None:
             return
@@ -107,7 +99,7 @@ main()
     ("where", "text", "left"),
     [
         (
-            "sasrec.training.curve:draw_curve",
+            "sasrec.experiment.train_into:draw_curve",
             "interrupted after training; the model is saved in model",
             ["model"],
         ),
@@ -124,12 +116,7 @@ def test_a_signal_outside_of_the_epochs_reports_what_is_saved(
     tmp_path: Path, where: str, text: str, left: list[str]
 ) -> None:
     words = [*WORDS, "--epochs=2"]
-    ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_AT, where, *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    ended = ran("-c", INTERRUPTED_AT, where, *words, cwd=tmp_path)
     assert ended.stderr.splitlines()[-1] == f"error: {text}"
     assert ended.returncode == 130
     assert [path.name for path in tmp_path.iterdir()] == left
@@ -254,14 +241,8 @@ def test_a_training_cannot_be_resumed_on_other_data(tmp_path: Path) -> None:
 def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     words = [*WORDS, "--save_dataset=True", f"--dataset_save_path={elsewhere}"]
-    killed = [
-        sys.executable,
-        "-c",
-        INTERRUPTED_AT,
-        "sasrec.experiment.run:measured",
-        *words,
-    ]
-    assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
+    killed = ("-c", INTERRUPTED_AT, "sasrec.experiment.run:measured", *words)
+    assert ran(*killed, cwd=tmp_path).returncode == 130
     assert elsewhere.is_dir()  # as given
     shutil.rmtree(elsewhere)
     ended = command("train", "--resume", "model", cwd=tmp_path)
@@ -271,14 +252,8 @@ def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> No
 
 def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
     words = [*WORDS, "--epochs=2", "--keep_training=True"]
-    killed = [
-        sys.executable,
-        "-c",
-        INTERRUPTED_AT,
-        "sasrec.experiment.run:measured",
-        *words,
-    ]
-    assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
+    killed = ("-c", INTERRUPTED_AT, "sasrec.experiment.run:measured", *words)
+    assert ran(*killed, cwd=tmp_path).returncode == 130
     path = tmp_path / "model.training.safetensors"
     state, about = load_state(path)
     about["settings"]["output"] |= {"log_tensorboard": True, "checkpoint_dir": "planted"}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from forked import ran, started
 from sasrec.cli.app import main
 
 DATA = "synthetic:users=150,items=40,length=12"
@@ -18,9 +19,7 @@ SPACE = "learning_rate choice [0.01,0.003]\nn_layers choice [1,2]\n"
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def mistaken(
@@ -94,13 +93,8 @@ def test_the_built_in_space_is_searched_without_a_file(tmp_path: Path) -> None:
 def test_control_c_prints_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / "hyper.test").write_text(SPACE)
     words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL[:2], "--epochs=300", "-o", "out")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sasrec", *words, "--patience=300", "--prune", "none"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    words = (*words, "--patience=300", "--prune", "none")
+    running = started("-m", "sasrec", *words, cwd=tmp_path, stderr=subprocess.PIPE)
     assert running.stderr is not None
     first = running.stderr.readline()
     assert "trial 1 of 4" in first
@@ -153,6 +147,7 @@ def is_there(process: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_trials_are_done_two_at_a_time_and_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=100)
     os.kill(worker_of(search, tmp_path), signal.SIGKILL)
@@ -166,6 +161,7 @@ def test_trials_are_done_two_at_a_time_and_a_killed_worker_loses_nothing(tmp_pat
     assert "best of 4 trials" in output
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
     worker = worker_of(search, tmp_path)
@@ -179,6 +175,7 @@ def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     raise AssertionError("the worker process did not end with its parent")
 
 
+@pytest.mark.slow
 def test_control_c_stops_workers_too(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
     worker = worker_of(search, tmp_path)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import forked
 from sasrec.cli.app import main
 from sasrec.data.sources import generate, write_atomic
 from sasrec.errors import DataError, ModelError, SettingsError
@@ -128,6 +129,7 @@ def free_port() -> str:
         return str(door.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_result_of_the_first(shop: Path) -> None:
     port = free_port()
     result = run("SASRec", "shop", config_dict={**SMALL, "epochs": 1}, nproc=2, port=port)
@@ -203,6 +205,7 @@ def test_a_pickle_is_refused_with_instructions(shop: Path) -> None:
         load_data_and_model("SASRec-x.pth")
 
 
+@pytest.mark.slow
 def test_a_script_may_train_in_two_processes_without_a_guard(shop: Path) -> None:
     (shop / "two.py").write_text(
         "from recbole.quick_start import *\n"
@@ -217,6 +220,7 @@ def test_a_script_may_train_in_two_processes_without_a_guard(shop: Path) -> None
     assert ended.stderr == ""
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> None:
     values = {**SMALL, "epochs": 5000, "stopping_step": 5000}
     words = [f"--{key}={value}" for key, value in values.items()]
@@ -281,9 +285,7 @@ def test_events_left_after_filtering_can_be_saved(shop: Path) -> None:
 
 
 def ran(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    return forked.ran("-m", *words, cwd=cwd)
 
 
 @pytest.mark.parametrize("words", [("sasrec", "exec"), ("sasrec.recbole",)])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import forked
 from sasrec.data.sources import generate, write_atomic
 from sasrec.errors import SettingsError
 from sasrec.recbole import (
@@ -73,8 +74,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ran(text: str, *words: str) -> subprocess.CompletedProcess[str]:
     Path("run.py").write_text(text)
-    command = [sys.executable, "-m", "sasrec", "exec", "run.py", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked.ran("-m", "sasrec", "exec", "run.py", *words, cwd=Path.cwd())
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         server.cleanup()
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_study_and_one_may_be_killed(where: str, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     script = f"""
@@ -144,6 +145,7 @@ Search(plan(), storage={where!r}, name="s").run(slow, quiet)
     assert search.run(train, quiet) == "6 of 6 trials are done"
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_create_one_study(where: str) -> None:
     script = f"""
 import sys

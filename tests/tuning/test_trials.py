@@ -1,6 +1,7 @@
 """A journal with invalid values is used, or rejected with a one-line message."""
 
 import copy
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,11 +84,12 @@ def variants(lines: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, 
                 yield f"{line['op_code']} {path_in_line} {invalid!r}", changed
 
 
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_invalid_values_in_a_journal_are_ignored_or_rejected_in_one_line(
-    lines: list[dict[str, Any]], tmp_path: Path
+    step: int, lines: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     path, refused, tried = tmp_path / "s.journal", 0, 0
-    for what, changed in variants(lines):
+    for what, changed in itertools.islice(variants(lines), 0, None, step):
         path.write_text("".join(json.dumps(line) + "\n" for line in changed))
         tried += 1
         try:
@@ -104,4 +106,4 @@ def test_invalid_values_in_a_journal_are_ignored_or_rejected_in_one_line(
         else:
             text = ""
         assert "\n" not in text, what
-    assert 20 < refused < tried
+    assert 20 // step < refused < tried
