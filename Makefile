@@ -1,8 +1,8 @@
-# Every target does all it needs: the first call makes .venv, later ones take no time.
+# Every target first creates what it needs: .venv is created by the first call and then reused.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test lint format bench soak fuzz clean
+.PHONY: setup demo test test-slow lint format bench soak fuzz clean
 
 setup: .venv/.ready
 
@@ -16,15 +16,20 @@ demo: setup
 	$(BIN)/sasrec train -d ml-100k --out saved/demo --overwrite
 	$(BIN)/sasrec recommend saved/demo --user 196 -k 10
 
-# Two at a time, each with one thread: two with two each slow one another down tenfold.
+# Two processes with one thread each: two threads each would be ten times slower.
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-# The long forms of the tests: kills, endless runs, large data.
+# Tests marked slow (memory limits, several processes, large data), and the property tests again
+# with 100 examples instead of 25.
+test-slow: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m '(slow or hypothesis) and not soak' --hypothesis-profile thorough
+
+# The long tests: killed processes, long runs, large data.
 soak: setup
 	$(BIN)/python -m pytest -m soak -s
 
-# A million inputs for everything that reads a file; coverage guides the second part.
+# A million inputs for everything that reads files; the second part is guided by coverage.
 fuzz: setup
 	$(BIN)/python fuzz/run.py --inputs 1000000
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris
@@ -49,7 +54,7 @@ bench: setup .venv-recbole/.ready .venv-rectools/.ready
 	$(BIN)/python benchmarks/peers.py ml-100k --epochs 10 --same-targets
 	$(BIN)/python benchmarks/parity.py
 
-# The peers, each in an environment of its own: the newest versions with which it still trains.
+# The other packages, each in its own environment, with the newest versions that still work.
 .venv-recbole/.ready:
 	$(PYTHON) -m venv .venv-recbole
 	.venv-recbole/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \

@@ -1,4 +1,4 @@
-"""The compiled kernels; all else about the package stands in pyproject.toml."""
+"""Builds the compiled kernels; everything else is configured in pyproject.toml."""
 
 import hashlib
 from glob import glob
@@ -9,14 +9,14 @@ from setuptools.command.build_ext import build_ext
 
 HERE = "src/sasrec/kernels"
 LOOPS = ["-fopenmp-simd", "-fno-math-errno"]
-"""Let marked loops take several numbers at a time, roots too; no OpenMP library is asked for."""
+"""Vectorise loops marked with ``omp simd``, including square roots; no OpenMP library is needed."""
 
 
 SOURCES, HEADERS = sorted(glob(f"{HERE}/*.c")), sorted(glob(f"{HERE}/*.h"))
 
 
 def interface() -> str:
-    """Return the number of these sources, which the library tells and ``library.py`` expects."""
+    """Return a hash of the sources; the library reports it and ``library.py`` checks it."""
     whole = hashlib.sha256()
     for path in (*SOURCES, *HEADERS):
         whole.update(Path(path).read_bytes())
@@ -24,10 +24,10 @@ def interface() -> str:
 
 
 class BuildLibrary(build_ext):
-    """Builds a library for ctypes, under a name that Python does not take for a module's."""
+    """Builds a library for ctypes, with a file name that Python does not import as a module."""
 
     def get_ext_filename(self, fullname: str) -> str:
-        """Return the path of a module's name, which may come with or without its packages."""
+        """Return the path for a module name, which may be given with or without its packages."""
         return fullname.replace(".", "/") + ".so.1"
 
 
@@ -41,7 +41,7 @@ setup(
             define_macros=[("SASREC_INTERFACE", f"{interface()}L")],
             extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden", *LOOPS],
             libraries=["m"],
-            optional=True,  # where it cannot be built, PyTorch does the work
+            optional=True,  # if it cannot be built, PyTorch is used instead
         )
     ],
 )

@@ -1,16 +1,16 @@
-"""Which loss, block, length make SASRec accurate? A table of systems, data sets and seeds.
+"""Which loss, block and history length make SASRec accurate? Compares systems on data sets.
 
     .venv/bin/python benchmarks/accuracy.py --folder DATA --data amazon-beauty ml-100k
     .venv/bin/python benchmarks/accuracy.py --folder DATA --finalists best recbole --seeds 1 2 3
 
 Systems are compared on validation; test figures are computed for finalists only, with bootstrap
 intervals over users, and their means and standard errors over seeds. DATA is a folder with
-amazon-beauty, lastfm and ml-1m-gsasrec as RecBole's atomic files; ml-100k is fetched.
+amazon-beauty, lastfm and ml-1m-gsasrec as RecBole's atomic files; ml-100k is downloaded.
 
 Full ranking, leave-one-out. On amazon-beauty and ml-1m-gsasrec the items of a user's history are
-taken out of the ranking, as in the tables of eSASRec and gSASRec. ml-1m-gsasrec has 512 users with
-a target of their own as its test; our validation is the last training event of every user (for
-the 512 the event before their target), so that these 512 targets decide nothing.
+removed from the ranking, as in the tables of eSASRec and gSASRec. The test of ml-1m-gsasrec is one
+target for each of 512 users; validation uses the last training event of every user (for the 512
+users, the event before their target), so that the test targets do not influence any choice.
 """
 
 import argparse
@@ -39,7 +39,7 @@ PROTOCOLS = {
     "ml-100k": {},
     "ml-1m-gsasrec": REMOVED | {"split_files": ("train", "valid", "test")},
 }
-"""Settings of evaluation by data set."""
+"""Evaluation settings of each data set."""
 REPORTED = {"metrics": ("ndcg", "recall", "mrr"), "topk": (10, 20)}
 DOT = {"similarity": "dot", "temperature": 1.0}
 SYSTEMS = {
@@ -48,7 +48,7 @@ SYSTEMS = {
     "paper": {"preset": "paper"},
     "gsasrec": {"preset": "gsasrec"},
     "esasrec": {"preset": "esasrec"},
-    # best with one thing changed
+    # best with one change
     "best, dot product": DOT,
     "best, temperature 0.05": {"temperature": 0.05},
     "best, temperature 0.1": {"temperature": 0.1},
@@ -84,9 +84,9 @@ HEAD = ["data", "system", "seed", "part", "metric", "value", "low", "high", "epo
 
 
 def main() -> None:
-    """Run what was asked for and is not in the table yet; print the table."""
+    """Run the requested trainings that are not in the table yet, and print the table."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--folder", type=Path, default=Path(), help="of the data sets")
+    arguments.add_argument("--folder", type=Path, default=Path(), help="folder of the data sets")
     arguments.add_argument("--data", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS)
     arguments.add_argument("--systems", nargs="+", default=["best"], choices=SYSTEMS)
     arguments.add_argument("--finalists", nargs="+", default=[], choices=SYSTEMS)
@@ -102,8 +102,8 @@ def main() -> None:
     for data in given.data:
         for system in given.finalists or given.systems:
             for seed in given.seeds:
-                wanted = "test" if given.finalists else "validation"
-                key = (data, system, str(seed), wanted)
+                part = "test" if given.finalists else "validation"
+                key = (data, system, str(seed), part)
                 if key in {(r["data"], r["system"], r["seed"], r["part"]) for r in done}:
                     continue
                 rows = measured(
@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def measured(data: str, system: str, seed: int, *, folder: Path, tests: bool) -> list[dict]:
-    """Return rows of one system trained with one seed: validation, and the test if asked."""
+    """Return the rows of one system and seed: validation and, if requested, the test."""
     values = {"preset": "best", **PROTOCOLS[data], **REPORTED, **SYSTEMS[system], "seed": seed}
     run = resolve_settings(values)
     with tempfile.TemporaryDirectory() as made:
@@ -149,7 +149,7 @@ def measured(data: str, system: str, seed: int, *, folder: Path, tests: bool) ->
 
 
 def where(data: str, folder: Path, made: Path) -> str:
-    """Return the path or name of a data set; ml-1m-gsasrec is put into three files first."""
+    """Return the path or name of a data set; ml-1m-gsasrec is first split into three files."""
     if data == "ml-100k":
         return data
     if data == "ml-1m-gsasrec":
@@ -158,7 +158,7 @@ def where(data: str, folder: Path, made: Path) -> str:
 
 
 def split_by_gsasrec(source: Path, target: Path) -> Path:
-    """Return a new folder with gSASRec's MovieLens-1M in three parts; the 512 targets test."""
+    """Return a new folder with gSASRec's MovieLens-1M in three parts, the 512 targets as test."""
     target.mkdir()
     events = pl.read_csv(source / "ml-1m-gsasrec.train.inter", separator="\t")
     user, item, time_ = events.columns
@@ -167,7 +167,7 @@ def split_by_gsasrec(source: Path, target: Path) -> Path:
     )
     tested = pl.col(user).is_in(asked["user_id"].to_list())
     is_last = pl.col(time_) == pl.col(time_).max().over(user)
-    late = events[time_].max() + 1  # their histories hold one event more than the training file
+    late = events[time_].max() + 1  # their histories have one more event than the training file
     extra = asked.select(
         pl.col("user_id").alias(user),
         pl.col("history").str.split(" ").list.last().cast(events[item].dtype).alias(item),
@@ -189,7 +189,7 @@ def split_by_gsasrec(source: Path, target: Path) -> Path:
 
 
 def read_rows(path: Path) -> list[dict]:
-    """Return what was measured before."""
+    """Return the rows of earlier runs."""
     if not path.is_file():
         return []
     with path.open(newline="") as file:
@@ -197,7 +197,7 @@ def read_rows(path: Path) -> list[dict]:
 
 
 def append_rows(path: Path, rows: list[dict]) -> None:
-    """Keep what was measured, run by run, so that nothing is lost."""
+    """Append the rows of a run to the file, so that an interruption loses nothing."""
     path.parent.mkdir(exist_ok=True)
     is_new = not path.is_file()
     with path.open("a", newline="") as file:

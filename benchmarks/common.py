@@ -1,4 +1,4 @@
-"""What several benchmarks share."""
+"""Functions that several benchmarks use."""
 
 import json
 import subprocess
@@ -20,30 +20,30 @@ from sasrec.settings.resolve import RunSettings
 from sasrec.system.device import pick_precision
 from sasrec.training.loop import TrainingLoop
 from sasrec.training.progress import LogObserver
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 
 
 def timed(command: list[str], folder: str | None = None) -> dict:
-    """Run a script that prints one line of JSON last.
+    """Run a script whose last line of output is JSON, and return that JSON.
 
     Args:
         command: The script and its arguments.
-        folder: Where to run it; None is here.
+        folder: Working directory; None is the current one.
 
     Returns:
-        What the line holds.
+        The parsed JSON.
     """
     ended = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=folder)
     return json.loads(ended.stdout.strip().splitlines()[-1])
 
 
 def precisions() -> tuple[str, ...]:
-    """Return the precisions this processor has instructions for.
+    """Return the precisions that this processor supports in hardware.
 
-    Without them bfloat16 is a hundred times slower, and nothing would choose it.
+    Without hardware support, bfloat16 is a hundred times slower and never chosen.
 
     Returns:
-        ``float32``, and ``bfloat16`` where there are instructions.
+        ``float32``, and ``bfloat16`` if it is supported.
     """
     return tuple(dict.fromkeys(("float32", pick_precision("auto", CPU))))
 
@@ -52,9 +52,9 @@ def peak(dtype: torch.dtype, size: int = 2048, runs: int = 9) -> float:
     """Return the best rate of a square matrix product, in FLOP/s.
 
     Args:
-        dtype: Of the factors.
+        dtype: Type of the factors.
         size: Rows and columns.
-        runs: How many are tried.
+        runs: Number of runs, of which the fastest counts.
 
     Returns:
         The rate.
@@ -69,16 +69,16 @@ def peak(dtype: torch.dtype, size: int = 2048, runs: int = 9) -> float:
 
 
 def random_split(users: int, items: int, length: int, *, ragged: bool = False) -> Split:
-    """Return histories of random items, for timing alone; any catalogue is possible.
+    """Return histories of random items, to measure time with any size of catalogue.
 
     Args:
-        users: How many.
-        items: Items in the catalogue; most may occur nowhere.
-        length: Training events a user.
-        ragged: Lengths vary evenly from a tenth to the whole of that.
+        users: Number of users.
+        items: Items in the catalogue; most of them may not occur.
+        length: Training events per user.
+        ragged: Draw lengths uniformly between a tenth of ``length`` and ``length``.
 
     Returns:
-        Split by leave-one-out.
+        The histories, split by leave-one-out.
     """
     generator = np.random.default_rng(0)
     lengths = np.full(users, length + 2)
@@ -92,16 +92,16 @@ def random_split(users: int, items: int, length: int, *, ragged: bool = False) -
 def training_loop(
     split: Split, n_items: int, run: RunSettings, device: torch.device = CPU
 ) -> tuple[TrainingLoop, SASRec]:
-    """Return a loop ready to train epochs, and its model.
+    """Return a training loop and its model.
 
     Args:
-        split: What trains.
+        split: The split with the training data.
         n_items: Items in the catalogue.
         run: All settings.
-        device: Where to train.
+        device: Device to train on.
 
     Returns:
-        Both.
+        The loop and the model.
     """
     torch.manual_seed(run.training.seed)
     model = SASRec(run.model, Catalogue(n_items, 0, run.data.max_history)).to(device)
@@ -116,14 +116,15 @@ def training_loop(
 
 
 def useful_flop(targets: int, n_items: int, model: SASRec) -> int:
-    """Return the arithmetic of an epoch that supervises each target once, without context.
+    """Return the FLOP of an epoch that uses each target once, without events as context only.
 
-    Two operations a weight forward, four backward; the item table counts as a weight matrix.
+    Each weight needs two operations forward and four backward; the item table counts as a weight
+    matrix.
 
     Args:
-        targets: How many.
+        targets: Number of targets.
         n_items: Items in the catalogue.
-        model: Whose blocks count.
+        model: The model, for the weights of its blocks.
 
     Returns:
         Floating-point operations.
@@ -132,10 +133,10 @@ def useful_flop(targets: int, n_items: int, model: SASRec) -> int:
     return targets * 6 * (model.item_table.shape[1] * (n_items + 1) + weights)
 
 
-def tell(standing: Standing) -> None:
-    """Print a line about a trial."""
+def tell(progress: SearchProgress) -> None:
+    """Print one line about a trial."""
     print(
-        f"{standing.done}/{standing.total} {standing.outcome} {standing.score} "
-        f"{standing.settings}, {standing.seconds_left:.0f} s left",
+        f"{progress.done}/{progress.total} {progress.outcome} {progress.score} "
+        f"{progress.settings}, {progress.seconds_left:.0f} s left",
         file=sys.stderr,
     )

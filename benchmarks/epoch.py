@@ -1,4 +1,4 @@
-"""How long does an epoch of SASRec on ml-100k take, against RecBole's own, for the same targets?
+"""How long is an epoch of SASRec on ml-100k here and in RecBole, with the same targets?
 
 Both run one after the other, each in its own process and environment, with RecBole's defaults:
 
@@ -20,7 +20,7 @@ PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
 
 
 def main() -> None:
-    """Print a table with the ratio in its last line; keep the rows as CSV."""
+    """Print a table with the ratio in its last line; write the rows as CSV."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--recbole-epochs", type=int, default=1)
     arguments.add_argument("--epochs", type=int, default=7)
@@ -48,11 +48,11 @@ def main() -> None:
 
 
 def print_rate(name: str, row: dict) -> None:
-    """Print the arithmetic achieved beside what the machine can do.
+    """Print the FLOP/s of a system and its share of the machine's peak.
 
     Args:
-        name: Of the system.
-        row: What it measured.
+        name: Name of the system.
+        row: Its measurements.
     """
     rate = row["useful_flop"] / statistics.median(row["seconds"])
     shares = ", ".join(
@@ -63,10 +63,10 @@ def print_rate(name: str, row: dict) -> None:
 
 
 def write_rows(rows: dict[str, dict]) -> None:
-    """Keep each epoch as a line of CSV.
+    """Write each epoch as a row of CSV.
 
     Args:
-        rows: System to what it measured.
+        rows: System to its measurements.
     """
     results = HERE / "results"
     results.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""How long does it take to rank the targets of many users among many items, and in how much memory?
+"""How much time and memory does it take to rank the targets of many users among many items?
 
 .venv/bin/python benchmarks/evaluation.py --users 100000 --items 100000
 """
@@ -20,10 +20,10 @@ from sasrec.models.contract import NextItemModel
 
 
 class Drawn(NextItemModel):
-    """States and items are random vectors, so that what is timed is the ranking alone."""
+    """A model of random state and item vectors, so that only the ranking is timed."""
 
     def __init__(self, users: int, items: int, width: int) -> None:
-        """Draw them."""
+        """Draw the vectors."""
         super().__init__()
         self.states = torch.nn.Parameter(torch.randn(users + 1, width))
         self.items = torch.nn.Parameter(torch.randn(items + 1, width))
@@ -39,7 +39,7 @@ class Drawn(NextItemModel):
 
 
 def peak(rows: int, width: int, items: int, runs: int = 9) -> float:
-    """Return the best rate of a square product and of one of this shape, in FLOP/s."""
+    """Return the best speed of a square matrix product and of one of this shape, in FLOP/s."""
     best = 0.0
     for shape in ((2048, 2048, 2048), (rows, width, items)):
         left, right = torch.randn(shape[0], shape[1]), torch.randn(shape[1], shape[2])
@@ -52,7 +52,7 @@ def peak(rows: int, width: int, items: int, runs: int = 9) -> float:
 
 
 def main() -> None:
-    """Rank, and print seconds, the share of the matrix-multiply peak, and memory."""
+    """Rank all targets, and print seconds, the share of peak matrix throughput, and memory."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--users", type=int, default=100_000)
     arguments.add_argument("--items", type=int, default=100_000)

@@ -1,10 +1,10 @@
-"""What does training reach on a GPU? Targets a second, share of the matrix units' peak, memory.
+"""How fast is training on a GPU? Targets per second, share of peak matrix throughput, memory.
 
     python benchmarks/gpu.py [--folder DATA] [--out FILE]
 
-First the softmax over the catalogue beside other forms of it (Liger and cut-cross-entropy where
-they are installed), then epochs of several models: windows packed or filled up, and with
-torch.compile or without. Times are medians; memory is the most that PyTorch held.
+First compares implementations of the softmax over the catalogue (Liger and cut-cross-entropy if
+they are installed), then epochs of several models: with packed or padded windows, and with or
+without torch.compile. Times are medians; memory is the peak memory that PyTorch allocated.
 """
 
 import argparse
@@ -32,9 +32,11 @@ Rows = list[dict]
 
 
 def main() -> None:
-    """Print the tables; keep the rows as CSV if asked."""
+    """Print the tables; write the rows as CSV if --out is given."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--folder", type=Path, help="with amazon-beauty in RecBole's format")
+    arguments.add_argument(
+        "--folder", type=Path, help="folder with amazon-beauty in RecBole's format"
+    )
     arguments.add_argument("--out", type=Path)
     arguments.add_argument("--compile", action="store_true", help="time torch.compile too")
     given = arguments.parse_args()
@@ -52,13 +54,13 @@ def main() -> None:
 
 
 def peak(dtype: torch.dtype, size: int = 8192) -> float:
-    """Return the rate of a large matrix product of random numbers, in FLOP/s."""
+    """Return the speed of a large product of random matrices, in FLOP/s."""
     left, right = torch.randn(2, size, size, device=GPU, dtype=dtype)
     return 2 * size**3 / seconds(lambda: left @ right, 10)
 
 
 def seconds(work: Callable[[], object], runs: int) -> float:
-    """Return the median time of some work on the GPU, after three runs to warm up."""
+    """Return the median time of a function on the GPU, after three warm-up runs."""
     for _ in range(3):
         work()
     marks = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
@@ -71,7 +73,7 @@ def seconds(work: Callable[[], object], runs: int) -> float:
 
 
 def forms() -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
-    """Return the forms of the loss that are to be had here."""
+    """Return the implementations of the loss that are available here."""
     found = {"ours": softmax_cross_entropy, "plain": softmax_cross_entropy_plain}
     if hasattr(F, "linear_cross_entropy"):
         options = torch.nn.LinearCrossEntropyOptions()
@@ -97,7 +99,7 @@ def forms() -> dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]]:
 
 
 def losses(limit: float) -> Rows:
-    """Return what forward and backward of the loss alone take, in bfloat16; print it too."""
+    """Return the rows for forward and backward of the loss alone, in bfloat16; print them too."""
     rows = []
     print(f"\n{'loss, forward and backward':<50}{'ms':>9}{'TFLOP/s':>9}{'of peak':>9}{'MB':>8}")
     for positions, items, width in (
@@ -113,7 +115,7 @@ def losses(limit: float) -> Rows:
             label = f"{positions:,} x {items:,}, d={width}: {name}"
             try:
                 rows.append(loss_alone(label, form, positions, items, width, limit))
-            except Exception as error:  # a form that cannot do this size is a result too
+            except Exception as error:  # failing at this size is a result, too
                 print(f"{label}: {type(error).__name__} {str(error)[:90]}")
     return rows
 
@@ -121,7 +123,7 @@ def losses(limit: float) -> Rows:
 def loss_alone(
     label: str, form: Callable, positions: int, items: int, width: int, limit: float
 ) -> dict:
-    """Return what one form takes for one size; print it too."""
+    """Return the row of one implementation for one size; print it too."""
     torch.manual_seed(0)
     states = F.layer_norm(torch.randn(positions, width, device=GPU), (width,)).requires_grad_()
     table = (torch.randn(items, width, device=GPU) * 0.1).requires_grad_()
@@ -146,7 +148,7 @@ def loss_alone(
 
 
 def row(what: str, taken: float, rate: float, share: float, held: int) -> dict:
-    """Return a line of the CSV."""
+    """Return a row of the CSV file."""
     return {
         "what": what,
         "seconds": f"{taken:.6f}",
@@ -157,7 +159,7 @@ def row(what: str, taken: float, rate: float, share: float, held: int) -> dict:
 
 
 def epochs(folder: Path | None, limit: float, *, compiled: bool) -> Rows:
-    """Return what epochs of training take; print it too."""
+    """Return the rows for epochs of training; print them too."""
     cases: list[tuple[str, Split, int, RunSettings]] = []
     for data in ("ml-100k", *([str(folder / "amazon-beauty")] if folder else [])):
         for values in ({}, {"preset": "best"}, {"batch_size": 16_384}):
@@ -174,23 +176,23 @@ def epochs(folder: Path | None, limit: float, *, compiled: bool) -> Rows:
     print(f"\n{'an epoch':<50}{'s':>9}{'targets/s':>12}{'TFLOP/s':>9}{'of peak':>9}{'MB':>8}")
     rows = []
     for label, split, items, run in cases:
-        too = compiled and label in (cases[0][0], cases[-1][0])  # it takes a minute each
-        for form in ("packed", "jagged", "filled up", *(["compiled"] if too else [])):
+        with_compile = compiled and label in (cases[0][0], cases[-1][0])  # takes a minute each
+        for form in ("packed", "jagged", "padded", *(["compiled"] if with_compile else [])):
             try:
                 rows.append(epoch(label, form, split, items, run, limit))
-            except Exception as error:  # a form that does not run is a result too
+            except Exception as error:  # failing is a result, too
                 print(f"{label}, {form}: {type(error).__name__} {str(error)[:300]}", flush=True)
     return rows
 
 
 def epoch(label: str, form: str, split: Split, items: int, run: RunSettings, limit: float) -> dict:
-    """Return the median of three epochs after one to warm up; print it too."""
+    """Return the row with the median of three epochs after a warm-up epoch; print it too."""
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     loop, model = training_loop(split, items, run, GPU)
     kept = attention_paths.packed_attention
-    if form in INSTEAD:
-        attention_paths.packed_attention = INSTEAD[form]
+    if form in REPLACEMENTS:
+        attention_paths.packed_attention = REPLACEMENTS[form]
     if form == "compiled":
         torch._dynamo.reset()
         model.forward = torch.compile(model.encode, dynamic=True)
@@ -215,27 +217,27 @@ def epoch(label: str, form: str, split: Split, items: int, run: RunSettings, lim
     return row(name, taken, rate, rate / limit, held)
 
 
-def filled_up(
+def padded_attention(
     projected: Tensor, offsets: Tensor, *, longest: int, dropout: float, causal: bool
 ) -> Tensor:
-    """Return what ``packed_attention`` returns, by way of windows of one length."""
+    """Return the result of ``packed_attention``, computed with windows padded to one length."""
     lengths = offsets.diff()
     rows = len(lengths)
     shifts = torch.arange(rows, device=GPU) * longest - offsets[:-1]
-    places = torch.arange(len(projected), device=GPU) + torch.repeat_interleave(
+    positions_in_rows = torch.arange(len(projected), device=GPU) + torch.repeat_interleave(
         shifts, lengths, output_size=len(projected)
     )
     wide = projected.flatten(1)
-    padded = wide.new_zeros(rows * longest, wide.shape[1]).index_copy(0, places, wide)
+    padded = wide.new_zeros(rows * longest, wide.shape[1]).index_copy(0, positions_in_rows, wide)
     query, key, value = padded.view(rows, longest, *projected.shape[1:]).permute(2, 0, 3, 1, 4)
     mixed = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=causal)
-    return mixed.transpose(1, 2).flatten(0, 1).index_select(0, places)
+    return mixed.transpose(1, 2).flatten(0, 1).index_select(0, positions_in_rows)
 
 
 def jagged(
     projected: Tensor, offsets: Tensor, *, longest: int, dropout: float, causal: bool
 ) -> Tensor:
-    """Return the same, by way of PyTorch's jagged tensors."""
+    """Return the result of ``packed_attention``, computed with PyTorch's jagged tensors."""
     query, key, value = (
         nested_tensor_from_jagged(
             part.contiguous(), offsets, min_seqlen=1, max_seqlen=longest
@@ -246,7 +248,7 @@ def jagged(
     return mixed.transpose(1, 2).values()
 
 
-INSTEAD = {"filled up": filled_up, "jagged": jagged}
+REPLACEMENTS = {"padded": padded_attention, "jagged": jagged}
 
 if __name__ == "__main__":
     main()

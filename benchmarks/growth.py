@@ -1,7 +1,7 @@
-"""How does the time of an epoch grow with the data, the length of histories, items and width?
+"""How does the time of an epoch grow with data size, history length, catalogue size and width?
 
-Each axis starts from one middle size and changes one thing; the exponent is the slope of a line
-through the logarithms. Draws docs/growth.png:
+Each axis varies one quantity of a medium configuration; the exponent is the slope of a line fitted
+in logarithmic scale. Draws docs/growth.png:
 
     .venv/bin/python benchmarks/growth.py            (about twenty minutes on two cores)
 """
@@ -28,7 +28,7 @@ AXES = {
 }
 MIDDLE = {"interactions": 100_000, "length": 50, "items": 2_000, "width": 64}
 HISTORY = 120
-"""Events of a user; long enough that histories are cut at the usual lengths."""
+"""Events of a user; histories are longer than common values of max_history and so get cut."""
 
 
 def epoch_seconds(size: dict[str, int], epochs: int) -> tuple[float, int]:
@@ -36,7 +36,7 @@ def epoch_seconds(size: dict[str, int], epochs: int) -> tuple[float, int]:
 
     Args:
         size: Interactions, length, items, width.
-        epochs: How many are timed, after one to warm up.
+        epochs: Number of timed epochs, after one warm-up epoch.
 
     Returns:
         Seconds and targets.
@@ -61,7 +61,7 @@ def epoch_seconds(size: dict[str, int], epochs: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    """Measure each axis, print a table with exponents, draw the picture."""
+    """Measure each axis, print a table with exponents, and draw the picture."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("axes", nargs="*", default=list(AXES))
     arguments.add_argument("--epochs", type=int, default=3)
@@ -73,13 +73,13 @@ def main() -> None:
             seconds, targets = epoch_seconds({**MIDDLE, axis: value}, given.epochs)
             rows.append((axis, value, targets, seconds))
             print(
-                f"{axis} {value:>10,}: {targets:>9,} targets, {seconds:8.2f} s an epoch, "
-                f"{1e6 * seconds / targets:7.1f} us a target "
-                f"({time.perf_counter() - started:.0f} s in all)",
+                f"{axis} {value:>10,}: {targets:>9,} targets, {seconds:8.2f} s per epoch, "
+                f"{1e6 * seconds / targets:7.1f} us per target "
+                f"({time.perf_counter() - started:.0f} s in total)",
                 flush=True,
             )
         values, per_target = zip(*[(r[1], r[3] / r[2]) for r in rows if r[0] == axis], strict=True)
-        print(f"{axis}: time of a target grows with the power {slope(values, per_target):.2f}")
+        print(f"{axis}: the time per target grows with exponent {slope(values, per_target):.2f}")
     results = HERE / "results"
     results.mkdir(exist_ok=True)
     with (results / "growth.csv").open("w", newline="") as file:
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def slope(values: tuple, seconds: tuple) -> float:
-    """Return the exponent b of the curve a x^b nearest to the points.
+    """Return the exponent b of the curve a x^b fitted to the points.
 
     Args:
         values: x.
@@ -101,7 +101,7 @@ def slope(values: tuple, seconds: tuple) -> float:
 
 
 def draw(rows: list, path: Path) -> None:
-    """Draw microseconds a target against each axis, both logarithmic.
+    """Draw microseconds per target against each axis, both logarithmic.
 
     Args:
         rows: Axis, value, targets, seconds.
@@ -115,7 +115,9 @@ def draw(rows: list, path: Path) -> None:
         values, each = zip(*points, strict=True)
         panel = figure.add_subplot(1, len(axes), place)
         panel.loglog(values, each, "C0.-")
-        panel.set(xlabel=axis, ylabel="microseconds a target", title=f"{slope(values, each):+.2f}")
+        panel.set(
+            xlabel=axis, ylabel="microseconds per target", title=f"{slope(values, each):+.2f}"
+        )
         panel.set_ylim(bottom=min(each) / 2, top=max(each) * 2)
     figure.savefig(path, dpi=110)
 

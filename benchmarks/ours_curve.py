@@ -10,36 +10,36 @@ import time
 
 from sasrec.data.sources import load_corpus
 from sasrec.experiment.run import run_experiment
-from sasrec.settings.files import key_words
+from sasrec.settings.files import layer_from_options
 from sasrec.settings.resolve import resolve_layers
 from sasrec.training.progress import EpochResult, LogObserver
 
 
-class Watch(LogObserver):
-    """Keeps what each epoch came to."""
+class EpochRecorder(LogObserver):
+    """Records the result of each epoch."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start without results."""
         super().__init__()
         self.rows: list = []
         self.targets = 0
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Keep an epoch."""
+        """Record an epoch."""
         self.rows.append({"seconds": result.seconds, "ndcg": result.score})
         self.targets = result.targets
 
 
-watch = Watch()
-run = resolve_layers([key_words(sys.argv[2:])])
+recorder = EpochRecorder()
+run = resolve_layers([layer_from_options(sys.argv[2:])])
 corpus = load_corpus(sys.argv[1], run.data)
 started = time.perf_counter()
-run_experiment(corpus, run, observer=watch)
+run_experiment(corpus, run, observer=recorder)
 print(
     json.dumps(
         {
-            "epochs": watch.rows,
-            "targets": watch.targets,
+            "epochs": recorder.rows,
+            "targets": recorder.targets,
             "whole_seconds": time.perf_counter() - started,
             "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }

@@ -1,6 +1,6 @@
-"""Time our SASRec on ml-100k with RecBole's defaults; run by epoch.py in a process of its own.
+"""Time our SASRec on ml-100k with RecBole's defaults; run by epoch.py in a separate process.
 
-Prints one line of JSON: seconds of each epoch, targets an epoch, arithmetic an epoch, the
+Prints one line of JSON: seconds of each epoch, targets per epoch, FLOP per epoch, the
 matrix-multiply peaks of this machine, and peak memory.
 """
 
@@ -17,7 +17,7 @@ from sasrec.settings.resolve import resolve_settings
 
 
 def main(epochs: int, precision: str) -> None:
-    """Train some epochs after one to warm up, and print what they took."""
+    """Train some epochs after one warm-up epoch, and print the measurements."""
     run = resolve_settings({"precision": precision})
     corpus = load_corpus("ml-100k", run.data)
     loop, model = training_loop(leave_one_out(corpus.sequences), len(corpus.items), run)

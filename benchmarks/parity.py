@@ -1,6 +1,7 @@
-"""Does this package make of data, and measure of a model, just what RecBole does?
+"""Does this package prepare data and evaluate models exactly as RecBole does?
 
-Runs RecBole (in .venv-recbole) and us on the same configurations and prints each disagreement:
+Runs RecBole (in .venv-recbole) and this package with the same configurations and prints every
+difference:
 
     make .venv-recbole/.ready && .venv/bin/python benchmarks/parity.py
 """
@@ -38,10 +39,10 @@ METRICS += ["AveragePopularity", "GiniIndex", "ShannonEntropy", "TailPercentage"
 
 
 def eval_args(split: dict, **more: object) -> dict:
-    """Return a configuration of the protocol.
+    """Return a configuration with evaluation settings.
 
     Args:
-        split: As RecBole writes it.
+        split: The split, in RecBole's form.
         more: Other keys of ``eval_args``.
 
     Returns:
@@ -88,12 +89,12 @@ MODELS: list[dict] = [
 SAMPLED: list[dict] = [
     {"n_layers": 1, **eval_args({"LS": "valid_and_test"}, mode=mode)} for mode in ("uni30", "pop30")
 ]
-"""Single draws differ, so that figures need only agree within chance."""
+"""The sampled candidates differ, so metrics only have to agree within sampling error."""
 CHANCES = 5
-"""Standard errors two sampled figures may lie apart: one in a million by chance alone."""
+"""Maximum difference of two sampled metrics in standard errors; exceeded once in a million."""
 EXPLAINED = {
-    "rm_dup_inter": "RecBole sorts by time with an unstable sort, so that simultaneous events of "
-    "a user stand in any order",
+    "rm_dup_inter": "RecBole's sort by time is not stable, so simultaneous events of a user are in "
+    "arbitrary order",
 }
 
 
@@ -101,9 +102,9 @@ def generated(folder: Path, name: str, *, seed: int, ties: bool) -> None:
     """Write a small random data set with ratings, repeated pairs and short histories.
 
     Args:
-        folder: Where NAME/NAME.inter goes.
-        name: Of the data set.
-        seed: Of the random numbers.
+        folder: Folder in which NAME/NAME.inter is written.
+        name: Name of the data set.
+        seed: Seed of the random numbers.
         ties: Whether many events are simultaneous.
     """
     generator = np.random.default_rng(seed)
@@ -121,18 +122,18 @@ def generated(folder: Path, name: str, *, seed: int, ties: bool) -> None:
     )
     (folder / name).mkdir()
     frame.write_csv(folder / name / f"{name}.inter", separator="\t")
-    # Some items have no row, and some that have one were never met.
+    # Some items have no row, and some rows belong to items without events.
     listed = pl.DataFrame({"item_id:token": [n for n in range(1, 150) if n % 10]})
     listed.write_csv(folder / name / f"{name}.item", separator="\t")
 
 
 def digest(corpus: Corpus, cases: Cases, longest: int) -> dict:
-    """Return the number of cases, and what identifies them all; as peer_pipeline.py.
+    """Return the number of cases and a checksum of all of them, as in peer_pipeline.py.
 
     Args:
         corpus: The data.
-        cases: Of one part.
-        longest: Longest history.
+        cases: The cases of one part.
+        longest: Length of the longest history.
 
     Returns:
         Cases, sum of history lengths, checksum.
@@ -153,14 +154,14 @@ def digest(corpus: Corpus, cases: Cases, longest: int) -> dict:
 
 
 def ours(case: dict, weights: Path) -> dict:
-    """Return what this package makes of a case.
+    """Return the outcome of this package for a case.
 
     Args:
         case: One configuration.
-        weights: Of the model RecBole trained, if it did.
+        weights: File with the weights of the model that RecBole trained, if it trained one.
 
     Returns:
-        As peer_pipeline.py.
+        The outcome, in the form of peer_pipeline.py.
     """
     path = case["dataset"] if case["data_path"] is None else f"{case['data_path']}{case['dataset']}"
     config = {key: value for key, value in case["config"].items() if key != "epochs"}
@@ -189,14 +190,15 @@ def ours(case: dict, weights: Path) -> dict:
 
 
 def counted_as_there(model: NextItemModel, split: Split, train: Cases, run: RunSettings) -> dict:
-    """Return the metrics of lists, with items and events counted as RecBole counts them.
+    """Return the list metrics, with items and events counted as RecBole counts them.
 
-    It counts padding as an item of the catalogue, and not the first event of each user as one of
-    training; we do neither, so our own figures of these five metrics differ by design.
+    RecBole counts padding as an item of the catalogue, and does not count the first event of each
+    user as a training event. We do neither, so our own values of these five metrics differ by
+    design.
 
     Args:
-        model: Imported.
-        split: The data.
+        model: The imported model.
+        split: The split of the data.
         train: All training targets.
         run: The settings.
 
@@ -216,15 +218,15 @@ def counted_as_there(model: NextItemModel, split: Split, train: Cases, run: RunS
 
 
 def disagreements(mine: dict, theirs: dict, *, sampled: bool) -> list[str]:
-    """Return where two outcomes differ, in words.
+    """Return the differences between two outcomes, as text.
 
     Args:
-        mine: Ours.
-        theirs: RecBole's.
-        sampled: Metrics are of sampled candidates, which both draw by themselves.
+        mine: The outcome of this package.
+        theirs: The outcome of RecBole.
+        sampled: Whether the metrics use sampled candidates, which both draw independently.
 
     Returns:
-        A line each.
+        One line for each difference.
     """
     if "error" in mine or "error" in theirs:
         both = "error" in mine and "error" in theirs
@@ -242,7 +244,7 @@ def disagreements(mine: dict, theirs: dict, *, sampled: bool) -> list[str]:
 
 
 def main() -> None:
-    """Print a line a case, and the number of disagreements last."""
+    """Print one line for each case, and the number of unexplained differences at the end."""
     measured = {"metrics": METRICS, "topk": [1, 5, 10], "metric_decimal_place": 6, "epochs": 1}
     small = {"hidden_size": 16, "inner_size": 16, **measured}
     with tempfile.TemporaryDirectory() as place:
@@ -283,7 +285,7 @@ def main() -> None:
                 if lines and reason:
                     print(f"        because {reason}")
                 writer.writerow([case["dataset"], label, not lines, "; ".join(lines), reason])
-    print(f"{len(cases)} configurations, {unexplained} unexplained disagreements")
+    print(f"{len(cases)} configurations, {unexplained} unexplained differences")
 
 
 main()

@@ -1,11 +1,11 @@
-"""What RecBole itself makes of times: the order of events, and where each split cuts.
+"""Records how RecBole orders events by time and where its splits cut.
 
 Writes tests/golden/recbole_cases.json and recbole_sizes.json, which the tests compare with:
 
     make .venv-recbole/.ready && .venv-recbole/bin/python benchmarks/peer_cases.py
 
-Each data set is small enough to be kept in that file; each outcome is, for every user, the items
-in RecBole's order and how many targets train, validate and test.
+The data sets are small enough to be stored in that file. An outcome lists, for every user, the
+items in RecBole's order and the numbers of training, validation and test targets.
 """
 
 import itertools
@@ -44,11 +44,11 @@ def generated(kind: str, seed: int) -> list[list]:
     """Return events in the order of a file: user, item, time.
 
     Args:
-        kind: What the times are like.
-        seed: Of the random numbers.
+        kind: Kind of the timestamps.
+        seed: Seed of the random numbers.
 
     Returns:
-        A row an event.
+        One row for each event.
     """
     generator = np.random.default_rng(seed)
     n_events = 110
@@ -84,11 +84,11 @@ def written(rows: list[list], path: Path) -> None:
 
 
 def outcome(name: str, folder: Path, values: dict) -> dict:
-    """Return what RecBole makes of a data set under a configuration.
+    """Return the outcome of RecBole for a data set and a configuration.
 
     Args:
-        name: Of the data set.
-        folder: That holds it.
+        name: Name of the data set.
+        folder: Folder that contains it.
         values: The configuration.
 
     Returns:
@@ -108,7 +108,7 @@ def outcome(name: str, folder: Path, values: dict) -> dict:
         init_seed(config["seed"], config["reproducibility"])
         dataset = create_dataset(config)
         parts = data_preparation(config, dataset)
-    except Exception as error:  # the other side must refuse as well
+    except Exception as error:  # our package must reject it as well
         return {"error": f"{type(error).__name__}: {error}"}
     histories: dict[str, list[str]] = {}
     counts: dict[str, list[int]] = {}
@@ -126,7 +126,7 @@ def outcome(name: str, folder: Path, values: dict) -> dict:
             assert longest[:shared] == whole[:shared]
             histories[owner] = max(longest, whole, key=len)
             given = counts.setdefault(owner, [0, 0, 0])
-            assert len(whole) == sum(given) + 2, "a later part begins before an earlier one ends"
+            assert len(whole) == sum(given) + 2, "a later part starts before an earlier one ends"
             given[number] += 1
     return {
         "histories": {user: " ".join(items) for user, items in histories.items()},
@@ -152,10 +152,10 @@ LISTS = [["item"], ["user"], ["item", "user"]]
 
 
 def counted(folder: Path) -> dict:
-    """Return how many users, items and events RecBole counts where files list users and items.
+    """Return the numbers of users, items and events in RecBole if files list users and items.
 
     Args:
-        folder: Where the data set goes.
+        folder: Folder in which the data set is written.
 
     Returns:
         The events, the lists, and each configuration with its outcome.

@@ -1,8 +1,8 @@
-"""What RecBole itself makes of data under many configurations; run by parity.py.
+"""Runs RecBole with many configurations and records its outcomes; run by parity.py.
 
-Reads a JSON list of cases from the file named first, writes a JSON list of outcomes to the second.
-A case is {"dataset", "data_path", "config", "metrics"}; with metrics, a model is trained for one
-epoch, evaluated by RecBole, and its checkpoint's weights are saved for the other side.
+Reads a JSON list of cases from the first file, and writes a JSON list of outcomes to the second.
+A case is {"dataset", "data_path", "config", "metrics"}; if metrics is true, a model is trained for
+one epoch and evaluated by RecBole, and its weights are saved for our side.
 """
 
 import copy
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 warnings.filterwarnings("ignore")
-np.bool = np.bool_  # RecBole's GAUC uses the name that NumPy dropped
+np.bool = np.bool_  # RecBole's GAUC uses a name that NumPy removed
 _load = torch.load
 torch.load = lambda *words, **names: _load(*words, **{**names, "weights_only": False})
 
@@ -28,13 +28,13 @@ from safetensors.torch import save_file  # noqa: E402
 
 
 def collected(collector):
-    """Return what was collected; RecBole's own crashes on the counts, which are no tensors.
+    """Return the collected data; RecBole's own version crashes on counts that are not tensors.
 
     Args:
-        collector: RecBole's.
+        collector: RecBole's collector.
 
     Returns:
-        A copy; what belongs to one evaluation is forgotten.
+        A copy of the data; data of a single evaluation are deleted from the collector.
     """
     found = copy.deepcopy(collector.data_struct)
     for key in ("rec.topk", "rec.meanrank", "rec.score", "rec.items", "data.label"):
@@ -60,7 +60,7 @@ SIZES = [
 
 
 def digest(part) -> dict:
-    """Return the number of cases of a part, and what identifies them all.
+    """Return the number of cases of a part, and a checksum of all of them.
 
     Args:
         part: A prepared part of the data.
@@ -85,12 +85,12 @@ def digest(part) -> dict:
 
 
 def outcome(case: dict, number: int, folder: Path) -> dict:
-    """Prepare the data, and train and evaluate if metrics are asked for.
+    """Prepare the data, and train and evaluate if metrics are requested.
 
     Args:
         case: One configuration.
-        number: Its number, to name files by.
-        folder: Where weights go.
+        number: Number of the case, for file names.
+        folder: Folder for the weights.
 
     Returns:
         Sizes and digests, or the error.
@@ -112,7 +112,7 @@ def outcome(case: dict, number: int, folder: Path) -> dict:
         init_seed(config["seed"], config["reproducibility"])
         dataset = create_dataset(config)
         parts = data_preparation(config, dataset)
-    except Exception as error:  # both sides may refuse
+    except Exception as error:  # both sides may reject it
         return {"error": f"{type(error).__name__}: {error}"}
     found = {"users": dataset.user_num - 1, "items": dataset.item_num - 1}
     for name, part in zip(("train", "valid", "test"), parts, strict=True):

@@ -1,11 +1,11 @@
-"""Time one of RecBole's own models on ml-100k; run by epoch.py and rivals.py with its own Python.
+"""Times a model of RecBole on ml-100k; run by epoch.py and rivals.py in RecBole's environment.
 
     .venv-recbole/bin/python benchmarks/peer_recbole.py EPOCHS [MODEL] [SECONDS]
 
-An epoch that would take longer than SECONDS is cut off after the batch at hand, and the time of
-the whole is extrapolated by batches; the output says so.
+An epoch that takes longer than SECONDS is stopped after the current batch, and its time is
+extrapolated by the number of batches; "share" in the output is the share of batches that ran.
 
-Prints one line of JSON: seconds of each training epoch, targets an epoch, and peak memory.
+Prints one line of JSON: seconds of each training epoch, targets per epoch, and peak memory.
 """
 
 import json
@@ -23,7 +23,7 @@ limit = float(sys.argv[3]) if len(sys.argv) > 3 else float("inf")
 PAIRWISE = {"FPMC", "TransRec", "BPR"}
 sys.argv = sys.argv[:1]  # RecBole reads the command line itself
 chosen = {} if name in PAIRWISE else {"train_neg_sample_args": None}
-if name == "BPR":  # by default a tenth each of a user's events is kept back, other than elsewhere
+if name == "BPR":  # RecBole's default split is by ratio for BPR, unlike for the others
     split = {"LS": "valid_and_test"}
     chosen = {"eval_args": {"split": split, "order": "TO", "group_by": "user", "mode": "full"}}
 config = Config(
@@ -38,7 +38,7 @@ trainer = get_trainer(config["MODEL_TYPE"], name)(config, model)
 
 
 class Limited:
-    """The batches of an epoch, until time is up."""
+    """The batches of an epoch, up to a time limit."""
 
     def __init__(self) -> None:
         self.done = 0

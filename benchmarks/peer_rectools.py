@@ -1,8 +1,8 @@
-"""Train RecTools' SASRec, in its own environment; run by peers.py in a process of its own.
+"""Trains RecTools' SASRec in its own environment; run by peers.py in a separate process.
 
-Prints one line of JSON: for each epoch the seconds of training and validation NDCG@10, the number
-of targets an epoch, and peak memory. Validation is the second last event of each user, ranked
-among all items; it is not counted in the seconds.
+Prints one line of JSON: for each epoch the seconds of training and the validation NDCG@10, the
+number of targets per epoch, and peak memory. The validation targets are the second-to-last events
+of the users, ranked among all items; validation is not included in the seconds.
 """
 
 import json
@@ -21,11 +21,11 @@ from rectools.models import SASRecModel
 LENGTH = 50
 
 
-class Watch(Callback):
-    """Times each epoch and measures it."""
+class EpochRecorder(Callback):
+    """Times and validates each epoch."""
 
     def __init__(self) -> None:
-        """Begin with nothing measured."""
+        """Start without measurements."""
         self.histories: list = []
         self.targets: list = []
         self.rows: list = []
@@ -57,7 +57,7 @@ class Watch(Callback):
                 [numbers.get(item, 0) for item in self.targets[begin : begin + 256]]
             )
             own = scores.gather(1, goal[:, None])
-            own[goal == 0] = -torch.inf  # an item unknown in training comes last
+            own[goal == 0] = -torch.inf  # items without training events rank last
             scores[:, 0] = -torch.inf  # padding
             rank = (scores >= own).sum(1)
             gains.append(torch.where(rank <= 10, 1 / torch.log2(rank + 1.0), 0.0))
@@ -65,24 +65,24 @@ class Watch(Callback):
         return float(torch.cat(gains).mean())
 
 
-watch = Watch()
+recorder = EpochRecorder()
 
 
 def make_trainer(epochs: int) -> Trainer:
-    """Return a trainer that tells ``watch``; RecTools wants a function it can name."""
+    """Return a trainer with the callback; RecTools needs an importable function."""
     return Trainer(
         max_epochs=epochs,
         enable_progress_bar=False,
         enable_model_summary=False,
         logger=False,
         enable_checkpointing=False,
-        callbacks=[watch],
+        callbacks=[recorder],
         accelerator="cpu",
     )
 
 
 def main(path: str, epochs: int, blocks: int, heads: int, dropout: float, seed: int) -> None:
-    """Train and print."""
+    """Train the model and print the measurements."""
     seed_everything(seed, verbose=False)
     frame = pd.read_csv(path, sep="\t", dtype=str).rename(columns=lambda name: name.split(":")[0])
     frame["timestamp"] = frame["timestamp"].astype(float)
@@ -92,8 +92,8 @@ def main(path: str, epochs: int, blocks: int, heads: int, dropout: float, seed: 
     train = frame[(back >= 2) | ~long]
     histories = train[long].groupby("user_id")["item_id"].agg(lambda x: x.tolist()[-LENGTH:])
     goals = frame[(back == 1) & long].set_index("user_id")["item_id"]
-    watch.histories = histories.tolist()
-    watch.targets = goals[histories.index].tolist()
+    recorder.histories = histories.tolist()
+    recorder.targets = goals[histories.index].tolist()
     events = pd.DataFrame(
         {
             Columns.User: train["user_id"],
@@ -116,13 +116,15 @@ def main(path: str, epochs: int, blocks: int, heads: int, dropout: float, seed: 
         get_trainer_func_kwargs={"epochs": epochs},
     )
     model.fit(Dataset.construct(events))
-    [watched] = [each for each in model.fit_trainer.callbacks if isinstance(each, Watch)]  # a copy
+    [used] = [
+        each for each in model.fit_trainer.callbacks if isinstance(each, EpochRecorder)
+    ]  # a copy
     taken = np.minimum(train.groupby("user_id").size(), LENGTH + 1) - 1
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(
         json.dumps(
             {
-                "epochs": watched.rows,
+                "epochs": used.rows,
                 "targets": int(taken.sum()),
                 "cases": len(goals),
                 "peak_bytes": memory,

@@ -1,4 +1,4 @@
-"""What RecBole itself measures of sampled candidates where users have several cases.
+"""Records RecBole's metrics with sampled candidates for users with several cases.
 
 Writes tests/golden/recbole_sampled.json, which the tests compare with:
 
@@ -35,7 +35,7 @@ def main() -> None:
     cases_of = [1, 3, 2, 5, 1, 4]
     users = np.repeat(np.arange(1, len(cases_of) + 1), cases_of)
     targets = generator.integers(1, N_ITEMS, len(users))
-    targets[2] = targets[1]  # the same item twice, as a user may meet it again
+    targets[2] = targets[1]  # the same item twice, because a user may have an item more than once
     drawn = np.array(
         [generator.choice(np.delete(np.arange(1, N_ITEMS), t - 1), NEGATIVES) for t in targets]
     )
@@ -59,7 +59,7 @@ def main() -> None:
     )
     settings.final_config_dict.update(config)
     collector = Collector(settings)
-    # As NegSampleEvalDataLoader puts a user's cases together: targets, then round by round.
+    # Order of NegSampleEvalDataLoader: for each user, all targets, then the negatives in rounds.
     order = [
         (place, column)
         for user in np.unique(users)

@@ -1,12 +1,13 @@
-"""How soon is SASRec as good as RecTools', and how long does an epoch take? One run, side by side.
+"""How long do SASRec here and RecTools' SASRec train to the same NDCG, and how long is an epoch?
 
-Same data, width (64), inner width (64), blocks, heads, length (50), learning rate and loss family
-(softmax over the whole catalogue); each in its own environment, one after the other:
+Both use the same data, width (64), inner width (64), blocks, heads, length (50), learning rate and
+loss family (softmax over the whole catalogue). They run in their own environments, one after the
+other:
 
     make bench        (or: .venv/bin/python benchmarks/peers.py ml-100k PATH --epochs 10)
 
-RecTools takes the last 51 events of each user for training; we take all. With --same-targets both
-are given those 51 events alone, and the two behind them that are kept back.
+RecTools trains on the last 51 events of each user, we train on all. With --same-targets both only
+get these 51 events and the two held-out events after them.
 """
 
 import argparse
@@ -27,12 +28,12 @@ from sasrec.settings.data import DataSettings
 
 HERE = Path(__file__).resolve().parent
 NEWEST = 53
-"""Events of a user: 51 that RecTools trains on, one for validation, one for the test."""
+"""Events per user: 51 that RecTools trains on, one for validation, one for the test."""
 PEER = HERE.parent / ".venv-rectools" / "bin" / "python"
 
 
 def reached(rows: list[dict], goal: float) -> float | None:
-    """Return the seconds of training until validation NDCG@10 is at least so high, or None."""
+    """Return the seconds of training until validation NDCG@10 reaches a goal, or None."""
     seconds = 0.0
     for row in rows:
         seconds += row["seconds"]
@@ -42,10 +43,10 @@ def reached(rows: list[dict], goal: float) -> float | None:
 
 
 def main() -> None:
-    """Print a table for each data set with the ratios; keep the curves as CSV and PNG."""
+    """Print a table with ratios for each data set; write the curves as CSV and PNG."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("data", nargs="*", default=["ml-100k"])
-    arguments.add_argument("--epochs", type=int, default=10, help="of the peer")
+    arguments.add_argument("--epochs", type=int, default=10, help="epochs of RecTools")
     arguments.add_argument("--our-epochs", type=int, default=60)
     arguments.add_argument("--blocks", type=int, default=2)
     arguments.add_argument("--heads", type=int, default=2)
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
-    """Return what each system measured on a data set."""
+    """Return the measurements of both systems on a data set."""
     path = locate(data, DataSettings(), lambda done, total: None)
     if given.same_targets:
         path = shortened(path, Path(tempfile.mkdtemp()))
@@ -97,13 +98,13 @@ def both(data: str, given: argparse.Namespace) -> dict[str, dict]:
 
 
 def shortened(path: Path, folder: Path) -> Path:
-    """Return a file that holds the newest events of each user, as many as RecTools takes."""
+    """Return a file with only the latest events of each user, as many as RecTools uses."""
     [source] = [path] if path.is_file() else path.glob("*.inter")
     events = pl.read_csv(source, separator="\t", infer_schema=False)
     user, _, *_, time = events.columns
     kept = (
-        events.with_columns(moment=pl.col(time).cast(float), place=pl.int_range(pl.len()))
-        .sort("moment", "place")
+        events.with_columns(timestamp_=pl.col(time).cast(float), row_=pl.int_range(pl.len()))
+        .sort("timestamp_", "row_")
         .group_by(user, maintain_order=True)
         .tail(NEWEST)
         .select(events.columns)
@@ -135,15 +136,15 @@ def show(data: str, curves: dict[str, dict]) -> None:
     print(f"an epoch is {ratio:.1f} times faster; {each:.1f} times for the same number of targets")
     if times["sasrec"] is not None:
         faster = times["RecTools"] / times["sasrec"]
-        print(f"the peer's best validation NDCG@10 is reached {faster:.1f} times sooner")
+        print(f"the best validation NDCG@10 of RecTools is reached {faster:.1f} times faster")
 
 
 def draw(curves: dict[str, dict], name: str, path: Path) -> None:
     """Draw validation NDCG@10 against seconds of training, for each system.
 
     Args:
-        curves: System to what it measured.
-        name: Of the data set.
+        curves: System to its measurements.
+        name: Name of the data set.
         path: The PNG file.
     """
     figure = Figure(figsize=(6, 3.6), layout="constrained")

@@ -21,14 +21,14 @@ split = leave_one_out(corpus.sequences)
 seconds = time.perf_counter() - started
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 print(f"{corpus.sequences.n_events:,} interactions, {len(corpus.users):,} users, "
-      f"{len(corpus.items):,} items: {seconds:.1f} s, {peak:.2f} GiB at most")
+      f"{len(corpus.items):,} items: {seconds:.1f} s, {peak:.2f} GiB peak memory")
 print(f"ratio to the limits of 20 s and 3 GB: {20 / seconds:.1f}x faster, "
       f"{3e9 / (peak * 2**30):.1f}x smaller")
 """
 
 
 def main() -> None:
-    """Write a generated file, then read it in a process of its own."""
+    """Write a generated file, then read it in a separate process."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--users", type=int, default=200_000)
     users = arguments.parse_args().users

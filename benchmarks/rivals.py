@@ -2,9 +2,10 @@
 
     .venv/bin/python benchmarks/rivals.py [--models GRU4Rec Caser] [--limit 120]
 
-Each model has RecBole's sizes and defaults, in both; each measurement is a process of its own, one
-after the other. Of RecBole an epoch is cut off after --limit seconds, and extrapolated by batches;
-of models whose epochs take it a second or so, the first is a warm-up, as ours, and four are timed.
+Each model has RecBole's sizes and defaults in both packages; each measurement runs in its own
+process, one after the other. An epoch of RecBole is stopped after --limit seconds and extrapolated
+by the number of batches. For models whose epochs take RecBole about a second, the first epoch is a
+warm-up, as in our measurements, and four are timed.
 """
 
 import argparse
@@ -28,11 +29,11 @@ PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
 MODELS = ["SASRec", "GRU4Rec", "NextItNet", "Caser", "BERT4Rec", "FPMC", "TransRec", "BPR"]
 QUICK = {"FPMC", "TransRec", "BPR"}
 OURS_ALONE = ["FMC"]
-"""RecBole has none."""
+"""Models that RecBole does not have."""
 
 
 def ours(model: str, epochs: int) -> dict:
-    """Return the seconds of each epoch of one of our models, the first left out as a warm-up."""
+    """Return the seconds of each epoch of one of our models, without the first (warm-up)."""
     values = {"preset": "recbole", "epochs": epochs + 1, "validate_every": 0, "device": "cpu"}
     run = resolve_settings(values, model)
     prepared = prepare(load_corpus("ml-100k", run.data), run)
@@ -42,12 +43,14 @@ def ours(model: str, epochs: int) -> dict:
 
 
 def main() -> None:
-    """Print a line a model with the ratio; keep the rows as CSV."""
+    """Print one line with the ratio for each model; write the rows as CSV."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--models", nargs="+", default=MODELS, choices=MODELS + OURS_ALONE)
     arguments.add_argument("--epochs", type=int, default=5)
-    arguments.add_argument("--limit", type=float, default=120, help="seconds of RecBole a model")
-    arguments.add_argument("--one", help="used by this script itself")
+    arguments.add_argument(
+        "--limit", type=float, default=120, help="maximum seconds of RecBole per epoch"
+    )
+    arguments.add_argument("--one", help="measure only this model (used by this script itself)")
     given = arguments.parse_args()
     if given.one:
         print(json.dumps(ours(given.one, given.epochs)))
@@ -79,7 +82,7 @@ def main() -> None:
 
 
 def read_rows() -> dict[str, dict[str, str]]:
-    """Return what was measured before, by model."""
+    """Return the rows of earlier runs, by model."""
     if not RESULTS.is_file():
         return {}
     with RESULTS.open(newline="") as file:
@@ -87,7 +90,7 @@ def read_rows() -> dict[str, dict[str, str]]:
 
 
 def write_rows(rows: dict[str, dict[str, str]]) -> None:
-    """Keep what is measured so far."""
+    """Write all rows measured so far."""
     with RESULTS.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["model", "targets", "seconds", "recbole_seconds"])
         writer.writeheader()

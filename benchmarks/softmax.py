@@ -1,8 +1,9 @@
-"""What does the softmax over a large catalogue cost, in time and memory, beside other forms of it?
+"""How much time and memory does the softmax over a large catalogue need in each implementation?
 
-Forward and backward of the loss alone, then whole training epochs with large catalogues:
+Measures forward and backward of the loss alone, then training epochs with large catalogues:
 
-    .venv/bin/python benchmarks/softmax.py             (a process a line, one after the other)
+    .venv/bin/python benchmarks/softmax.py             (each line in its own process, one after the
+    other)
 """
 
 import argparse
@@ -31,7 +32,7 @@ WIDTH = 64
 
 
 def library(hidden: Tensor, targets: Tensor, table: Tensor) -> Tensor:
-    """Return PyTorch's own, in chunks."""
+    """Return the loss by PyTorch's own implementation, in chunks."""
     options = torch.nn.LinearCrossEntropyOptions()
     return F.linear_cross_entropy(hidden, table, targets, options=options)
 
@@ -43,12 +44,12 @@ FORMS = {
     "plain": softmax_cross_entropy_plain,
 }
 MOST_ITEMS = {"ours": 10**9, LIBRARY: 200_000, "plain": 20_000}
-"""Larger catalogues take the others minutes a step, or more memory than there is."""
+"""Largest catalogue of each implementation; more items need minutes per step or too much memory."""
 
 
 @freed_memory_kept()
 def loss_alone(form: str, positions: int, items: int, precision: str, runs: int) -> dict:
-    """Return the median seconds of a forward and backward pass, and how much memory it took."""
+    """Return the median seconds of a forward and backward pass, and the memory it needed."""
     torch.manual_seed(0)
     hidden = F.layer_norm(torch.randn(positions, WIDTH), (WIDTH,)).requires_grad_()
     table = (torch.randn(items, WIDTH) * 0.1).requires_grad_()
@@ -77,21 +78,21 @@ SAMPLED = {
     "loss": "SSM",
     "shared_negatives": True,
     "negative_count": 512,
-    "batch_size": 65_536,  # a step writes every item's vector, whatever its batch
+    "batch_size": 65_536,  # each step updates all item vectors, whatever the batch size
 }
 
 
 @freed_memory_kept()
 def epochs(data: str | list[int], count: int, settings: dict[str, Any] | None = None) -> dict:
-    """Return the median seconds of an epoch of training, its useful arithmetic, and memory.
+    """Return the median seconds of a training epoch, its useful FLOP/s, and memory.
 
     Args:
         data: Name or path, or users, items and length of random histories.
-        count: Epochs timed, after one to warm up.
-        settings: Other than the defaults.
+        count: Number of timed epochs, after one warm-up epoch.
+        settings: Settings that differ from the defaults.
 
     Returns:
-        All that, and the sizes.
+        The measurements and the sizes.
     """
     run = resolve_settings(settings or {})
     if isinstance(data, str):
@@ -116,14 +117,14 @@ def epochs(data: str | list[int], count: int, settings: dict[str, Any] | None = 
     }
 
 
-def apart(*job: object) -> dict:
-    """Run one measurement in a process of its own, so that memory is its own too.
+def in_own_process(*job: object) -> dict:
+    """Run one measurement in its own process, so that its memory is measured separately.
 
     Args:
-        job: What to measure, and its arguments.
+        job: Name of the measurement, and its arguments.
 
     Returns:
-        What it printed.
+        Its result.
     """
     command = [sys.executable, __file__, "--job", json.dumps(job)]
     return timed(command)
@@ -132,8 +133,10 @@ def apart(*job: object) -> dict:
 def main() -> None:
     """Print the tables with their ratios."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--job", help="one measurement, as JSON; used by this script itself")
-    arguments.add_argument("--data", nargs="*", default=[], help="data sets to train on beside")
+    arguments.add_argument(
+        "--job", help="run only this measurement, as JSON (used by this script itself)"
+    )
+    arguments.add_argument("--data", nargs="*", default=[], help="additional data sets to train on")
     given = arguments.parse_args()
     if given.job:
         kind, *rest = json.loads(given.job)
@@ -146,7 +149,9 @@ def main() -> None:
             for precision in precisions():
                 if items > MOST_ITEMS[form]:
                     continue
-                row = apart("loss", form, positions, items, precision, 5 if items < 1e5 else 2)
+                row = in_own_process(
+                    "loss", form, positions, items, precision, 5 if items < 1e5 else 2
+                )
                 rows[form, precision] = row["seconds"]
                 name = f"{positions:,} x {items:,} {form} {precision}"
                 print(
@@ -159,7 +164,7 @@ def main() -> None:
             print(f"  ratio linear_cross_entropy / ours in {precision}: {ratio:.1f}", flush=True)
     print(f"\n{'an epoch of training':<42}{'s':>9}{'GFLOP/s':>9}{'of peak':>9}{'MB':>8}")
     for data in (*given.data, [4000, 12_101, 30], [600, 200_000, 50], [120, 1_000_000, 50]):
-        row = apart("epochs", data, 3)
+        row = in_own_process("epochs", data, 3)
         name = data.rsplit("/", 1)[-1] if isinstance(data, str) else "random"
         name = f"{name}: {row['items']:,} items, {row['targets']:,} targets"
         print(
@@ -168,7 +173,7 @@ def main() -> None:
             flush=True,
         )
     users, items, length = 1000, 1_000_000, 51
-    row = apart("epochs", [users, items, length], 5, SAMPLED)
+    row = in_own_process("epochs", [users, items, length], 5, SAMPLED)
     print(
         f"\nsampled softmax, {row['items']:,} items, 512 negatives: {row['seconds']:.2f} s for "
         f"{users:,} users of length 50 ({row['targets']:,} targets), {row['bytes'] / 1e6:.0f} MB"

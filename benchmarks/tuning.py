@@ -1,13 +1,14 @@
-"""Does a whole grid of settings take less time than RecBole needs to train once?
+"""Does a search over a whole grid of settings take less time than one training in RecBole?
 
-The grid of RecBole's page, 120 combinations on ml-100k, exhaustively, hopeless trials ended early,
-two trials at a time; then an epoch of RecBole in its own environment, times the epochs it trains
-until it stops (29, measured once with its defaults). And whether pruning loses something: the best
-of a part of the grid without pruning, beside the best of all with it.
+Searches the grid of RecBole's documentation (120 combinations on ml-100k) exhaustively, with
+pruning and two parallel trials. Then measures an epoch of RecBole in its own environment, times the
+number of epochs until its early stopping (29, measured once with its defaults). To see whether
+pruning loses quality, compares the best of a part of the grid without pruning with the best of the
+whole grid with pruning.
 
     .venv/bin/python benchmarks/tuning.py --out DIR
 
-With --at-a-time it only measures eight trials of five epochs, one and two at a time.
+With --at-a-time it only measures eight trials of five epochs, with one and with two jobs.
 """
 
 import argparse
@@ -22,16 +23,16 @@ from common import tell, timed
 from sasrec.data.sources import load_corpus
 from sasrec.experiment.prepared import prepare
 from sasrec.settings.resolve import resolve_settings
-from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.report import search_figures, search_report, write_figures
 from sasrec.tuning.space import read_space
 from sasrec.tuning.trainings import Trainings
+from sasrec.tuning.workers import Task, search_together
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / ".venv-recbole" / "bin" / "python"
 RECBOLE_EPOCHS = 29
-"""Until its early stop with the defaults on ml-100k."""
+"""Epochs that RecBole trains on ml-100k with its defaults until early stopping."""
 GRID = """\
 learning_rate choice [0.01,0.005,0.001,0.0005,0.0001]
 attn_dropout_prob choice [0.2, 0.5]
@@ -48,7 +49,7 @@ PART = "learning_rate choice [0.01,0.005,0.001,0.0005,0.0001]\n" + "\n".join(
 def main() -> None:
     """Search, train with RecBole, and print the ratio."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--jobs", type=int, default=2, help="trials at a time")
+    arguments.add_argument("--jobs", type=int, default=2, help="number of parallel trials")
     arguments.add_argument("--out", type=Path, help="folder for the report of the grid")
     arguments.add_argument("--skip-unpruned", action="store_true")
     arguments.add_argument("--at-a-time", action="store_true")
@@ -71,12 +72,12 @@ def main() -> None:
 
 
 def compare_jobs() -> None:
-    """Print how long the same trials take one and two at a time."""
+    """Print how long the same trials take with one and with two jobs."""
     space = "learning_rate choice [0.003,0.001]\nhidden_dropout_prob choice [0.2,0.3,0.4,0.5]\n"
     taken = [searched(space, "none", jobs, {"epochs": 5})[1] for jobs in (1, 2, 1, 2)]
     one, two = (taken[0] + taken[2]) / 2, (taken[1] + taken[3]) / 2
     print(
-        f"8 trials of 5 epochs: {one:.0f} s one at a time, {two:.0f} s two, {one / two:.2f} times"
+        f"8 trials of 5 epochs: {one:.0f} s with 1 job, {two:.0f} s with 2, {one / two:.2f} times"
     )
 
 
@@ -87,11 +88,11 @@ def searched(
     settings: dict[str, Any] | None = None,
     out: Path | None = None,
 ) -> tuple[float, float, dict[str, int]]:
-    """Return the best score of a search, its seconds, and how many trials ended how."""
+    """Return the best score of a search, its seconds, and the number of trials by outcome."""
     fixed = {"valid_metric": "ndcg@10"} | (settings or {})
     run = resolve_settings(fixed, preset="recbole")
     prepared = prepare(load_corpus("ml-100k", run.data), run)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "hyper.test"
         file.write_text(space)
@@ -108,8 +109,8 @@ def searched(
         )
         search = task.search()
         trainings = Trainings(prepared, fixed, model="SASRec", preset="recbole")
-        search_together(task, search, trainings.score, told=tell, jobs=jobs)
-        seconds = time.perf_counter() - begun
+        search_together(task, search, trainings.score, on_progress=tell, jobs=jobs)
+        seconds = time.perf_counter() - started
         done, best = search.done(), search.best()
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)

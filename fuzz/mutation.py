@@ -1,4 +1,4 @@
-"""Mutation: from good input to input that is nearly good."""
+"""Mutates valid inputs, so that they become almost valid."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import random
 from collections.abc import Sequence
 
 LONGEST = 1 << 16
-"""Bytes of an input, at most."""
+"""Maximum size of an input, in bytes."""
 
 
 def mutated(chance: random.Random, pool: Sequence[bytes], words: Sequence[bytes]) -> bytes:
-    """Return one of the inputs, changed in one to eight places.
+    """Return a copy of one of the inputs with one to eight random changes.
 
     Args:
         chance: Source of random numbers.
-        pool: Inputs to begin with.
-        words: What to put in, beside random bytes.
+        pool: Inputs to choose from.
+        words: Byte strings to insert, besides random bytes.
 
     Returns:
-        The input.
+        The mutated input.
     """
     data = bytearray(chance.choice(pool))
     for _ in range(chance.choice((1, 1, 2, 3, 5, 8))):

@@ -1,10 +1,10 @@
-"""Fuzz the readers: by chance, and guided by coverage where atheris is installed.
+"""Fuzzes the readers with random inputs, or guided by coverage if atheris is installed.
 
     python fuzz/run.py --inputs 1000000            (make fuzz)
     python fuzz/run.py --targets yaml --inputs 5000 --seed 7
     python fuzz/run.py --guided --inputs 100000
 
-A finding is printed with the file that holds its input, and ends the run with exit code 1.
+A finding is printed with the file that contains its input; the exit code is then 1.
 """
 
 from __future__ import annotations
@@ -40,32 +40,36 @@ SHARES = {
     "parts": 0.3,
     "parquet": 3.2,
 }
-"""Of all inputs; slow readers get fewer."""
+"""Relative number of inputs of each target; slow readers get fewer."""
 SECONDS = 20
-"""A reader that takes longer for one small input hangs."""
+"""Seconds after which a reader counts as hanging on one small input."""
 MEMORY = 3 * 2**30
-"""Address space a reader may take beyond what the process has at its begin."""
+"""Bytes of address space that a reader may use in addition to those at the start of the process."""
 
 
 def main() -> None:
-    """Run all targets, each in a process of its own, and print how many inputs each was given."""
+    """Run each target in its own process, and print the number of inputs and the result."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     arguments.add_argument("--targets", nargs="+", default=list(SHARES), choices=SHARES)
-    arguments.add_argument("--inputs", type=int, default=1_000_000, help="of all targets together")
+    arguments.add_argument(
+        "--inputs", type=int, default=1_000_000, help="number of inputs for all targets together"
+    )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--kept", type=Path, default=Path("fuzz-findings"))
-    arguments.add_argument("--guided", action="store_true", help="by coverage, with atheris")
-    arguments.add_argument("--one", help="used by this script itself")
+    arguments.add_argument(
+        "--guided", action="store_true", help="choose inputs by code coverage, with atheris"
+    )
+    arguments.add_argument("--one", help="run only this target (used by this script itself)")
     given = arguments.parse_args()
     if given.one and given.guided:
-        guided(given.one, given.inputs, given.seed, given.kept)
+        run_guided(given.one, given.inputs, given.seed, given.kept)
     if given.one:
-        one(given.one, given.inputs, given.seed, given.kept)
+        run_target(given.one, given.inputs, given.seed, given.kept)
         return
-    whole = sum(SHARES[name] for name in given.targets)
+    share_sum = sum(SHARES[name] for name in given.targets)
     total = failed = 0
     for name in given.targets:
-        inputs = max(1, round(given.inputs * SHARES[name] / whole))
+        inputs = max(1, round(given.inputs * SHARES[name] / share_sum))
         words = ["--one", name, "--inputs", str(inputs), "--seed", str(given.seed)]
         words += ["--guided"] if given.guided else []
         started = time.perf_counter()
@@ -79,8 +83,8 @@ def main() -> None:
     sys.exit(failed > 0)
 
 
-def guided(name: str, inputs: int, seed: int, kept: Path) -> NoReturn:
-    """Give one target inputs that atheris chooses by the code they reach; ends the process."""
+def run_guided(name: str, inputs: int, seed: int, kept: Path) -> NoReturn:
+    """Run one target with inputs that atheris chooses by code coverage; ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["sasrec"]):
@@ -100,15 +104,15 @@ def guided(name: str, inputs: int, seed: int, kept: Path) -> NoReturn:
     options += [f"-dict={words}", f"-artifact_prefix={kept}/{name}-", "-rss_limit_mb=6000"]
     atheris.Setup([sys.argv[0], *options, str(corpus)], target.read)
     atheris.Fuzz()
-    raise AssertionError("atheris ends the process")
+    raise AssertionError("atheris should have ended the process")
 
 
 def _escaped(word: bytes) -> str:
     return "".join(f"\\x{byte:02x}" for byte in word)
 
 
-def one(name: str, inputs: int, seed: int, kept: Path) -> None:
-    """Give one target its inputs."""
+def run_target(name: str, inputs: int, seed: int, kept: Path) -> None:
+    """Run one target with random inputs."""
     from mutation import mutated
     from targets import prepared, scratch, targets
 
@@ -124,13 +128,13 @@ def one(name: str, inputs: int, seed: int, kept: Path) -> None:
         pool = list(target.seeds)
         for _ in range(inputs):
             data = mutated(chance, pool, target.words)
-            tried(target, name, data, kept)
+            run_input(target, name, data, kept)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def tried(target: Target, name: str, data: bytes, kept: Path) -> None:
-    """Give a target one input; keep the input if it is a finding."""
+def run_input(target: Target, name: str, data: bytes, kept: Path) -> None:
+    """Run a target with one input; save the input if it is a finding."""
     signal.alarm(SECONDS)
     try:
         target.read(data)
@@ -145,7 +149,7 @@ def tried(target: Target, name: str, data: bytes, kept: Path) -> None:
 
 
 def _hangs(*_: object) -> None:
-    raise TimeoutError(f"longer than {SECONDS} s for one input")
+    raise TimeoutError(f"one input took longer than {SECONDS} s")
 
 
 if __name__ == "__main__":

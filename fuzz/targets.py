@@ -1,7 +1,7 @@
-"""What is fuzzed: everything that reads a file or a word somebody else has written.
+"""The fuzz targets: everything that reads files or command-line words from outside.
 
-A target takes bytes, hands them to the reader as a user would, and swallows the errors a user can
-mend. Whatever else comes out (another exception, a hang, memory without end) is a finding.
+A target takes bytes, passes them to the reader as a user would, and ignores the errors that a user
+can fix. Everything else (another exception, a hang, unlimited memory) is a finding.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.loading import load
 from sasrec.recommender.manifest import MANIFEST
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import Layer, key_words, yaml_file
+from sasrec.settings.files import Layer, layer_from_options, yaml_file
 from sasrec.settings.resolve import resolve_layers
 from sasrec.training.checkpoint import load_state
 from sasrec.tuning.space import read_space
@@ -38,9 +38,9 @@ class Target:
     """One reader.
 
     Attributes:
-        read: Takes bytes; raises for findings only.
-        seeds: Good input to begin with.
-        words: What to put in, beside chance.
+        read: Reads the bytes; it only raises an exception for a finding.
+        seeds: Valid inputs to start from.
+        words: Byte strings to insert, besides random bytes.
     """
 
     read: Callable[[bytes], None]
@@ -52,8 +52,8 @@ def targets(folder: Path) -> dict[str, Target]:
     """Return all targets by name.
 
     Args:
-        folder: Of a good model ``model`` and its checkpoint ``training.safetensors``, as made by
-            ``prepared``; files to be read are written there.
+        folder: Folder filled by ``prepared``, with a valid model ``model`` and its checkpoint
+            ``training.safetensors``; the files to read are written to it.
 
     Returns:
         The targets.
@@ -96,10 +96,10 @@ def targets(folder: Path) -> dict[str, Target]:
 
 
 def prepared(folder: Path) -> None:
-    """Train a small model, and leave it and its checkpoint in a folder.
+    """Train a small model, and save it and its checkpoint in a folder.
 
     Args:
-        folder: An empty one.
+        folder: An empty folder.
     """
     from sasrec.experiment.run import run_experiment
     from sasrec.settings.resolve import resolve_settings
@@ -119,7 +119,7 @@ def prepared(folder: Path) -> None:
 
 
 def scratch() -> Path:
-    """Return a new folder, in memory where that is to be had."""
+    """Return a new temporary folder, in memory if possible."""
     memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="sasrec-fuzz-", dir=memory if memory.is_dir() else None))
 
@@ -134,7 +134,7 @@ def _file(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], None]
 
 
 def _parquet_seeds() -> tuple[bytes, ...]:
-    """Return small tables of numbers, texts and dates, compressed and not."""
+    """Return small Parquet files of numbers, texts and dates, compressed and uncompressed."""
     columns = {
         "user_id": [1, 1, 2, 2] * 5,
         "item_id": ["a", "b", None, "a name of some length"] * 5,
@@ -153,7 +153,7 @@ def _parquet_seeds() -> tuple[bytes, ...]:
 def _part_of_model(folder: Path, name: str) -> Callable[[bytes], None]:
     broken = folder / f"broken-{name}"
     shutil.copytree(folder / "model", broken)
-    (broken / MANIFEST).unlink()  # else nothing but its hash would be looked at
+    (broken / MANIFEST).unlink()  # otherwise only the hash would be checked
 
     def target(data: bytes) -> None:
         (broken / name).write_bytes(data)
@@ -172,7 +172,7 @@ def _listed(folder: Path) -> Callable[[bytes], None]:
 
 
 def _parts(folder: Path) -> Callable[[bytes], None]:
-    """Return a reader of the second of three parts of a split data set, in both forms."""
+    """Return a reader of the second of three parts of a split data set, as events and as lists."""
     settings = DataSettings(split_files=("train", "valid", "test"))
     readers = []
     for form, seed in (("events", INTER_SEEDS[0]), ("lists", LIST_SEEDS[0])):
@@ -190,14 +190,14 @@ def _parts(folder: Path) -> Callable[[bytes], None]:
 
 
 def _beside(path: Path, settings: DataSettings) -> Callable[[bytes], None]:
-    """Return a reader of the data set in a file's folder."""
+    """Return a reader of the data set in the folder of a file."""
     return _file(path, lambda written: load_corpus(written.parent, settings))
 
 
 def _words(data: bytes) -> None:
     words = data.decode(errors="replace").split(" ")
     with suppress(SasrecError):
-        resolve_layers([key_words(words)])
+        resolve_layers([layer_from_options(words)])
 
 
 def _yaml(path: Path) -> None:
@@ -206,7 +206,7 @@ def _yaml(path: Path) -> None:
 
 
 def _corpus(path: Path) -> None:
-    """Read a table at once and in tiny pieces; both must come to the same."""
+    """Read a table at once and in tiny pieces; both results must be equal."""
     found = []
     for size in (40, pieces.SMALLEST):
         with mock.patch.multiple(pieces, SMALLEST=size, LARGEST=size):

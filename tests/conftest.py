@@ -8,8 +8,9 @@ from hypothesis import settings
 from sasrec.data.catalogue import fetch
 from sasrec.errors import DataError
 
-settings.register_profile("patient", deadline=None)  # no test asserts on time
-settings.load_profile("patient")
+settings.register_profile("thorough", deadline=None)  # no test asserts on time
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Imports run one way, down the layers; heavy libraries wait until they are needed."""
+"""Modules only import from lower layers, and heavy libraries are imported when needed."""
 
 import ast
 import subprocess
@@ -27,13 +27,13 @@ LAYERS = [
     "testing",
     "cli",
 ]
-DOORS = {"__init__", "__main__"}
-"""What loads, when called, the things behind it."""
-LEVEL = {room: level for level, room in enumerate(LAYERS)}
+ENTRY_MODULES = {"__init__", "__main__"}
+"""Modules that may import from any layer."""
+LEVEL = {subpackage: level for level, subpackage in enumerate(LAYERS)}
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Return the rooms of the package a file imports from, function bodies included."""
+def imported_subpackages(path: Path) -> set[str]:
+    """Return the subpackages that a file imports from, including imports in functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -43,16 +43,16 @@ def imported_rooms(path: Path) -> set[str]:
     return {name.split(".")[1] for name in names if name.startswith("sasrec.")}
 
 
-def test_no_file_imports_from_above_or_beside() -> None:
+def test_no_file_imports_from_a_higher_or_equal_layer() -> None:
     wrong = []
     for path in SOURCE.rglob("*.py"):
-        room = path.relative_to(SOURCE).parts[0].removesuffix(".py")
-        if room in DOORS:
+        subpackage = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if subpackage in ENTRY_MODULES:
             continue
         wrong += [
-            f"{path.name} ({room}) imports {other}"
-            for other in imported_rooms(path) - {room} - DOORS
-            if LEVEL[other] >= LEVEL[room]
+            f"{path.name} ({subpackage}) imports {other}"
+            for other in imported_subpackages(path) - {subpackage} - ENTRY_MODULES
+            if LEVEL[other] >= LEVEL[subpackage]
         ]
     assert wrong == []
 

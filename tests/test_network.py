@@ -1,4 +1,4 @@
-"""Nothing but the catalogue's fetch touches the network: not importing, training, or tests."""
+"""Importing and training do not use the network; only downloads of data sets do."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Parts from outside: what is taken, what is refused, and what a saved model says of them."""
+"""Plug-ins: which parts are accepted or rejected, and how a saved model records them."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from torch import nn
 import sasrec
 from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.settings import parts, plugins, providers
-from sasrec.settings.plugins import TABLES, plugins_here, with_plugins
+from sasrec.settings.plugins import TABLES, call_with_plugins, loaded_plugins
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 DATA = "synthetic:users=40,items=20,length=8,topics=4"
@@ -64,9 +64,9 @@ class Last(sasrec.NextItemModel):
 
 @pytest.fixture(autouse=True)
 def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget afterwards what a test has registered."""
+    """Remove after the test what it registered."""
     for table in TABLES.values():
-        monkeypatch.setattr(table, "_added", dict(table._added))
+        monkeypatch.setattr(table, "_external", dict(table._external))
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
 
 
@@ -78,7 +78,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, **entries: list[str]) -> None:
-    """Let packages offer models: name to the addresses of those that do."""
+    """Let packages provide models, given as name to entry point addresses."""
     found = {
         name: [EntryPoint(name, address, "sasrec.models") for address in addresses]
         for name, addresses in entries.items()
@@ -94,8 +94,10 @@ def test_a_registered_model_trains_and_loads_by_its_class(
 ) -> None:
     assert sasrec.register_model(Last) is Last
     trained = sasrec.train(DATA, {"epochs": 1}, model="last", out=tmp_path / "m")
-    monkeypatch.setattr(MODELS, "_added", {})
-    with pytest.raises(ModelError, match=r"needs the model 'Last' of the module .*models=\[Last\]"):
+    monkeypatch.setattr(MODELS, "_external", {})
+    with pytest.raises(
+        ModelError, match=r"needs the model 'Last' from the module .*models=\[Last\]"
+    ):
         sasrec.load(tmp_path / "m")
     loaded = sasrec.load(tmp_path / "m", models=[Last])
     assert loaded.recommend([["i1", "i2"]]) == trained.recommend([["i1", "i2"]])
@@ -111,7 +113,7 @@ def test_loading_changes_no_random_numbers(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_a_file_is_named_by_the_folder_and_runs_once(
+def test_a_plug_in_file_is_named_in_the_model_folder_and_runs_once(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sasrec.load_plugin(file)
@@ -119,12 +121,12 @@ def test_a_file_is_named_by_the_folder_and_runs_once(
     sasrec.train(DATA, {"epochs": 1}, model="Bag", out=tmp_path / "m")
     [part] = json.loads((tmp_path / "m" / "settings.json").read_text())["plugins"]
     assert part == {"part": "model", "name": "Bag", "from": "file", "place": str(file)}
-    monkeypatch.setattr(MODELS, "_added", {})
-    with pytest.raises(ModelError, match=r"plug-in file .*bag.py; give it with --plugin bag.py"):
+    monkeypatch.setattr(MODELS, "_external", {})
+    with pytest.raises(ModelError, match=r"plug-in file .*bag.py; load it with --plugin bag.py"):
         sasrec.load(tmp_path / "m")
 
 
-def test_a_built_in_model_names_no_plugins(tmp_path: Path) -> None:
+def test_a_built_in_model_lists_no_plug_ins(tmp_path: Path) -> None:
     sasrec.train(DATA, {"epochs": 1, "hidden_size": 8, "preset": "recbole"}, out=tmp_path / "m")
     assert "plugins" not in json.loads((tmp_path / "m" / "settings.json").read_text())
 
@@ -132,7 +134,7 @@ def test_a_built_in_model_names_no_plugins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("import torch\n", "registers nothing; end it with"),
+        ("import torch\n", "registers nothing; add a line such as"),
         ("x = 1\nimport no_such_thing\n", r"mine.py, line 2 cannot be run: ModuleNotFoundError"),
         ("def f(:\n", r"mine.py, line 1 cannot be run: SyntaxError"),
         ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is not a model; derive"),
@@ -143,11 +145,11 @@ def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: st
     path.write_text(text)
     with pytest.raises(SettingsError, match=told):
         sasrec.load_plugin(path)
-    with pytest.raises(SettingsError, match="no such plug-in"):
+    with pytest.raises(SettingsError, match="is not an existing Python file; give a plug-in file"):
         sasrec.load_plugin(tmp_path / "other.py")
 
 
-def test_a_model_is_refused_with_all_that_it_lacks() -> None:
+def test_a_rejected_model_is_told_everything_it_lacks() -> None:
     class Bare(sasrec.NextItemModel):
         def __init__(self) -> None:
             super().__init__()
@@ -176,18 +178,20 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
 
 def test_names_that_clash_are_refused(file: Path) -> None:
     class GRU4REC(Last):
-        """Differs from a built-in name in case alone."""
+        """Differs from a built-in name only in case."""
 
     class Popularity(Last):
-        """Has the name of a baseline."""
+        """Has the same name as a baseline."""
 
-    with pytest.raises(SettingsError, match="has the name of the built-in model 'GRU4Rec'"):
+    with pytest.raises(SettingsError, match="has the same name as the built-in model 'GRU4Rec'"):
         sasrec.register_model(GRU4REC)
-    with pytest.raises(SettingsError, match="the name 'Popularity' is taken"):
+    with pytest.raises(SettingsError, match="the name 'Popularity' is already taken"):
         sasrec.register_model(Popularity)
     sasrec.load_plugin(file)
     other = type("Bag", (Last,), {"__module__": "elsewhere"})
-    with pytest.raises(SettingsError, match=r"has the name of that of file .*bag.py; rename one"):
+    with pytest.raises(
+        SettingsError, match=r"has the same name as the one of file .*bag.py; rename one"
+    ):
         sasrec.register_model(other)
 
 
@@ -196,15 +200,15 @@ def test_a_cell_that_is_run_again_replaces_its_model() -> None:
         again = type("Cell", (Last,), {"__module__": "__main__"})
         sasrec.register_model(again)
     assert MODELS["Cell"] is again
-    with pytest.raises(SettingsError, match="'Cell' is defined in the script itself"):
-        plugins_here()
+    with pytest.raises(SettingsError, match="'Cell' is defined in the main script"):
+        loaded_plugins()
 
 
 def test_an_entry_point_is_loaded_when_its_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, Last=[f"{__name__}:Last"], Broken=["no_such_module:Broken"])
     assert "Broken" in MODELS
     assert MODELS.called("last") == "Last"
-    assert not MODELS.added()
+    assert not MODELS.external()
     assert MODELS["Last"] is Last
     with pytest.raises(SettingsError, match="'Broken' of package unknown cannot be loaded"):
         MODELS["Broken"]
@@ -216,14 +220,14 @@ def test_an_entry_point_must_have_the_name_of_its_class_and_be_the_only_one(
     offer(monkeypatch, Newest=[f"{__name__}:Last"], Twice=["a:Twice", "b:Twice"])
     with pytest.raises(SettingsError, match=r"its class is named '.*'; use the same name"):
         MODELS["Newest"]
-    with pytest.raises(SettingsError, match=r"'Twice' is offered by .* and .*; uninstall one"):
+    with pytest.raises(SettingsError, match=r"'Twice' is provided by .* and .*; uninstall one"):
         MODELS["Twice"]
 
 
 @pytest.mark.parametrize(
     "edited", [{"part": 1}, "text", [["a"]], [{"part": "model", "name": "Gone", "from": "x"}]]
 )
-def test_an_edited_list_of_plugins_is_a_damaged_folder(tmp_path: Path, edited: object) -> None:
+def test_an_edited_list_of_plug_ins_makes_a_folder_damaged(tmp_path: Path, edited: object) -> None:
     with pytest.raises(ModelError):
         plugins.require_parts(edited, ["model"], tmp_path)
 
@@ -233,15 +237,15 @@ def reciprocal(ranks: np.ndarray, k: int) -> np.ndarray:
     return np.where((table >= 1) & (table <= k), 1 / np.maximum(table, 1), 0.0).max(1)
 
 
-def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path) -> None:
+def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
     sasrec.register_metric(sasrec.Metric("reciprocal", reciprocal))
     settings = {"epochs": 1, "hidden_size": 8, "metrics": "reciprocal,mrr", "preset": "recbole"}
     settings |= {"valid_metric": "reciprocal@10"}
     found = sasrec.train(DATA, settings, out=tmp_path / "m")
     test = found.metrics["reports"][0]["test"]
     assert test["reciprocal@10"] == test["mrr@10"] > 0
-    METRICS._added.clear()
-    with pytest.raises(ModelError, match="needs the metric 'reciprocal' of the module"):
+    METRICS._external.clear()
+    with pytest.raises(ModelError, match="needs the metric 'reciprocal' from the module"):
         sasrec.evaluate(tmp_path / "m")
     assert sasrec.evaluate(tmp_path / "m", metrics="mrr", valid_metric="mrr@5").report.test
 
@@ -251,7 +255,7 @@ def test_a_metric_from_outside_is_measured_watched_and_remembered(tmp_path: Path
     [
         (reciprocal, "wrap the function in sasrec.Metric"),
         (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
-        (sasrec.Metric("mrr", reciprocal), "has the name of the built-in metric 'mrr'"),
+        (sasrec.Metric("mrr", reciprocal), "has the same name as the built-in metric 'mrr'"),
         (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* per case"),
         (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
     ],
@@ -261,7 +265,7 @@ def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, told: str)
         sasrec.register_metric(metric)
 
 
-def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
+def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
     path = tmp_path / "events.lines"
     path.write_text("a 1\na 2\na 3\nb 2\nb 3\nb 1\n")
     with pytest.raises(DataError, match=r"unknown file suffix '.lines'.*--plugin"):
@@ -274,17 +278,17 @@ def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
     sasrec.register_reader(".lines", read)
     settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "time_column": "none"}
     assert len(sasrec.train(path, settings).items) == 3
-    READERS._added.clear()
+    READERS._external.clear()
     sasrec.register_reader("lines", lambda path, settings: path.no_such_thing)
     with pytest.raises(DataError, match=r"events.lines cannot be read by the plug-in for .lines"):
         sasrec.train(path, settings)
-    READERS._added.clear()
+    READERS._external.clear()
     sasrec.register_reader("lines", lambda path, settings: [1])
     with pytest.raises(DataError, match="returns a list; it must return a Polars data frame"):
         sasrec.train(path, settings)
 
 
-def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> None:
+def test_a_reader_with_a_taken_suffix_or_wrong_signature_is_rejected() -> None:
     with pytest.raises(SettingsError, match="built-in reader 'csv'"):
         sasrec.register_reader(".csv", lambda path, settings: pl.DataFrame())
     with pytest.raises(SettingsError, match="must be a function that takes"):
@@ -293,7 +297,7 @@ def test_a_suffix_that_is_taken_or_a_reader_of_something_else_is_refused() -> No
         sasrec.register_reader(".L!", lambda path, settings: pl.DataFrame())
 
 
-def test_a_loss_from_outside_is_chosen_by_name_and_remembered(tmp_path: Path) -> None:
+def test_a_plug_in_loss_is_chosen_by_name_and_saved(tmp_path: Path) -> None:
     def build(settings: object, n_items: int) -> object:
         def squares(hidden, targets, table, negatives):  # type: ignore[no-untyped-def]
             return (1 - (hidden * table[targets]).sum(1)).square().sum() / max(len(targets), 1)
@@ -304,7 +308,7 @@ def test_a_loss_from_outside_is_chosen_by_name_and_remembered(tmp_path: Path) ->
     settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "loss": "squares"}
     found = sasrec.train(DATA, settings, out=tmp_path / "m")
     assert found.settings["plugins"][0]["name"] == "Squares"
-    LOSSES._added.clear()
+    LOSSES._external.clear()
     sasrec.load(tmp_path / "m")  # to recommend, the loss is not needed
     with pytest.raises(SettingsError, match=r"loss is .squares.: Input should be"):
         sasrec.train(DATA, settings)
@@ -329,16 +333,16 @@ def names_known() -> list[str]:
     return list(MODELS)
 
 
-def test_another_process_is_handed_the_files_and_modules(
+def test_another_process_loads_the_same_files_and_modules(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sasrec.load_plugin(file)
     sasrec.register_model(Last)
-    handed = plugins_here()
+    handed = loaded_plugins()
     assert (handed.files, handed.modules) == ((file,), (__name__,))
-    monkeypatch.setattr(MODELS, "_added", {})
+    monkeypatch.setattr(MODELS, "_external", {})
     monkeypatch.setattr(plugins, "_loaded", {})
-    assert "Bag" in with_plugins(plugins.Plugins(handed.files, ()), names_known)
+    assert "Bag" in call_with_plugins(plugins.Plugins(handed.files, ()), names_known)
 
 
 def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:

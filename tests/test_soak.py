@@ -1,4 +1,4 @@
-"""Long runs, left out unless asked for: pytest -m soak (make soak)."""
+"""Long tests, which only run with pytest -m soak (make soak)."""
 
 import json
 import subprocess
@@ -26,9 +26,9 @@ run = resolve_settings({
     "loss": "SSM", "shared_negatives": True, "negative_count": 512, "batch_size": 32768,
     "n_layers": 1, "device": "cpu", "averaging": 0.0,
 })
-began = time.time()
+started = time.time()
 corpus = load_corpus("synthetic:users=204000,items=1000000,length=50,topics=1000", run.data)
-read, split = time.time() - began, leave_one_out(corpus.sequences)
+read, split = time.time() - started, leave_one_out(corpus.sequences)
 model = SASRec(run.model, Catalogue(len(corpus.items), 0, 50))
 loop = TrainingLoop(
     model,
@@ -46,14 +46,14 @@ print(json.dumps({
 }))
 """
 
-ENDLESS = """
+MANY_EPOCHS = """
 import json, resource
 import sasrec
 from sasrec.training.progress import LogObserver
 
 memory = []
 
-class Watching(LogObserver):
+class MemoryRecorder(LogObserver):
     def finished_epoch(self, result):
         with open("/proc/self/statm") as file:
             memory.append(int(file.read().split()[1]) * resource.getpagesize())
@@ -61,7 +61,7 @@ class Watching(LogObserver):
 sasrec.train(
     "synthetic:users=200,items=60,length=15",
     {"epochs": 500, "patience": 500, "hidden_size": 16, "inner_size": 16, "device": "cpu"},
-    observer=Watching(),
+    observer=MemoryRecorder(),
 )
 print(json.dumps(memory))
 """
@@ -76,7 +76,7 @@ def printed(program: str) -> dict[str, float] | list[int]:
 
 
 def test_memory_stays_flat_over_five_hundred_epochs() -> None:
-    memory = printed(ENDLESS)
+    memory = printed(MANY_EPOCHS)
     assert isinstance(memory, list)
     assert len(memory) == 500
     grown = max(memory[250:]) - max(memory[50:250])

@@ -5,13 +5,13 @@
     recommender = sasrec.train("ml-100k", {"epochs": 20}, out="saved/films")
     recommender.recommend([["50", "172", "181"]], k=5)
 
-The names below are loaded on first use, so that importing the package is quick.
+The public names are imported on first use, so that importing the package is fast.
 """
 
 from __future__ import annotations
 
 import sys
-from importlib import import_module  # there already, as Python itself needs it for -m
+from importlib import import_module  # already imported by Python itself for -m
 
 _as_program = " ".join(sys.orig_argv).partition(" -m ")[2].partition(" ")[0].partition(".")[0]
 if (
@@ -20,11 +20,11 @@ if (
     and not sys.flags.safe_path
     and sys.path
 ):
-    # Python is about to run us as ``python -m sasrec`` does, and has put the current folder first:
-    # modules that lie there beside somebody's data would be imported.
+    # ``python -m sasrec`` puts the current folder first in sys.path, so that Python files that
+    # happen to be next to the user's data would be imported.
     del sys.path[0]
 
-TYPE_CHECKING = False  # that of typing is no more than this, and takes an import
+TYPE_CHECKING = False  # same as typing.TYPE_CHECKING, without importing typing
 if TYPE_CHECKING:
     from typing import Any
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from sasrec.tuning.options import SearchOptions as SearchOptions
     from sasrec.tuning.tune import tune as tune
 
-_HOMES = {
+_MODULES = {
     "Evaluation": "sasrec.experiment.evaluate",
     "SasrecError": "sasrec.errors",
     "compare": "sasrec.comparison.start",
@@ -62,7 +62,7 @@ _HOMES = {
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
-    # What a plug-in is made of, and how it is made known:
+    # For plug-ins:
     "Batch": "sasrec.data.batches.batching",
     "Catalogue": "sasrec.models.contract",
     "FullLoss": "sasrec.losses.contract",
@@ -108,22 +108,22 @@ __all__ = [  # loaded on first use
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from the file that defines it.
+    """Import a public name from the module that defines it.
 
     Args:
         name: One of ``__all__``.
 
     Returns:
-        What it stands for.
+        The object with this name.
 
     Raises:
         AttributeError: There is no such public name.
     """
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'sasrec' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    """Return the public names, for editors and people who look around."""
+    """Return the public names, for editors and interactive use."""
     return sorted([*__all__, "__version__", "__doc__"])

@@ -1,4 +1,4 @@
-"""``python -m sasrec``."""
+"""Runs the command line for ``python -m sasrec``."""
 
 from sasrec.cli.app import main
 

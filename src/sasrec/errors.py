@@ -1,15 +1,15 @@
-"""Every error a user of this package can meet, and the words that go with it.
+"""All exceptions of this package that users can get, and functions for their texts.
 
-    SasrecError            anything below; the command line prints it and exits with 2 (130 if
-                           interrupted)
-    ├── SettingsError      an unknown key, a value out of range, two keys that contradict
-    │   └── SeveralMistakesError    more than one of these
-    ├── DataError          a file that is missing, broken or too small; an unknown data set
-    ├── ModelError         a folder that is no model, or one that does not fit
-    ├── DeviceError        a device or precision this machine does not have
-    └── Interrupted        the user stopped the work (Ctrl-C)
+    SasrecError            base class; the command line prints the error and exits with code 2 (130
+                           if interrupted)
+    ├── SettingsError      an unknown key, a value out of range, keys that contradict each other
+    │   └── SeveralMistakesError    several of these at once
+    ├── DataError          a file that is missing, damaged or too small; an unknown data set
+    ├── ModelError         a folder that is not a saved model, or is one that cannot be used here
+    ├── DeviceError        a device or precision that this machine does not support
+    └── Interrupted        the user stopped the program (Ctrl-C or SIGTERM)
 
-A text says what is wrong, where (file, line, key, value in quotes) and how to mend it.
+An error text says what is wrong, where (file, line, key, value in quotes), and how to fix it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 
 
 class SasrecError(Exception):
-    """The base of all errors the user can mend."""
+    """The base class of all errors that the user can fix."""
 
 
 class SettingsError(SasrecError):
@@ -28,45 +28,45 @@ class SettingsError(SasrecError):
 
 
 class SeveralMistakesError(SettingsError):
-    """More than one mistake in the settings.
+    """Several mistakes in the settings.
 
     Attributes:
-        mistakes: A text for each, as it would be alone.
+        mistakes: The error text of each mistake.
     """
 
     def __init__(self, mistakes: Sequence[str]) -> None:
-        """Hold some mistakes.
+        """Create the error.
 
         Args:
-            mistakes: A text for each.
+            mistakes: The error text of each mistake.
         """
         super().__init__(tuple(mistakes))
         self.mistakes = tuple(mistakes)
 
     def __str__(self) -> str:
-        """Return how many there are, and each on a line of its own."""
+        """Return the number of mistakes, and each mistake on its own line."""
         return "\n  ".join((f"{len(self.mistakes)} mistakes in the settings:", *self.mistakes))
 
 
 class DataError(SasrecError):
-    """Data cannot be found, read, or used for what was asked."""
+    """Data cannot be found, read, or used for the requested task."""
 
 
 class ModelError(SasrecError):
-    """A saved model cannot be found, read, or used for what was asked."""
+    """A saved model cannot be found, read, or used for the requested task."""
 
 
 class DeviceError(SasrecError):
-    """A device or a precision was asked for that this machine does not have."""
+    """The requested device or precision is not supported by this machine."""
 
 
-class Interrupted(SasrecError):  # noqa: N818 - nothing went wrong
-    """The user stopped the work (Ctrl-C or SIGTERM); the text says what is kept of it."""
+class Interrupted(SasrecError):  # noqa: N818 - not an error
+    """The user stopped the program (Ctrl-C or SIGTERM); the text says which results are kept."""
 
 
-_OBEYED = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, but for tab and line end
-    "\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # invisible, or turn the direction
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters, except tab and line feed
+    "\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"  # invisible, or change direction
     "\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 _IN_URL = re.compile(r"((?:\b[a-z][\w+.-]+:/*|//)[^\s/:@]*):\S*@", re.IGNORECASE)
@@ -78,25 +78,26 @@ _SECRET = re.compile(
 
 
 def printable(text: str) -> str:
-    r"""Return a text with control characters shown, not obeyed; a terminal obeys some in names.
+    r"""Return a text with control characters escaped, so that a terminal does not execute them.
 
     Args:
-        text: Of anybody.
+        text: Any text, such as a file name from an untrusted source.
 
     Returns:
-        The same, but for such as ESC, which becomes ``\x1b``, and for marks that are not seen but
-        turn the direction of what follows, such as ``\u202e``. Text that is JSON stays so.
+        The text with control characters such as ESC replaced by escapes such as ``\x1b``, and
+        invisible or direction-changing characters by escapes such as ``\u202e``. Valid JSON stays
+        valid JSON.
     """
-    return _OBEYED.sub(_shown, text)
+    return _UNSAFE.sub(_escaped, text)
 
 
-def _shown(found: re.Match[str]) -> str:
+def _escaped(found: re.Match[str]) -> str:
     code = ord(found[0])
     return f"\\x{code:02x}" if code < 0x7F else f"\\u{code:04x}"
 
 
 def without_passwords(text: str) -> str:
-    """Return a text without the passwords of the URLs in it.
+    """Return a text in which the passwords of URLs are replaced by ``***``.
 
     Args:
         text: Such as ``postgresql://me:secret@host/studies?sslpassword=other``.
@@ -108,17 +109,17 @@ def without_passwords(text: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like a word, or None if none is like it.
+    """Return the known name that is most similar to a word, or None if none is similar.
 
     Case and the choice between ``-`` and ``_`` are ignored: ``nearest("Learning-Rate",
     ["learning_rate"])`` is ``"learning_rate"``.
 
     Args:
-        word: What the user wrote.
-        known: The names that would have been right.
+        word: The word that the user wrote.
+        known: The known names.
 
     Returns:
-        A name that is known.
+        The most similar known name, or None.
     """
     spelled = {name.lower().replace("-", "_"): name for name in known}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), spelled, n=1, cutoff=0.6)
@@ -129,11 +130,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the known name nearest to a word, or ``""``.
 
     Args:
-        word: What the user wrote.
-        known: The names that would have been right.
+        word: The word that the user wrote.
+        known: The known names.
 
     Returns:
-        The question, ready to be appended to an error text, or the empty string.
+        The question, to be appended to an error text, or the empty string.
     """
     meant = nearest(word, known)
     return "" if meant is None else f"; did you mean {meant!r}?"
@@ -143,12 +144,12 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
     """Return a number with its noun: ``1 epoch``, ``2 epochs``, ``12,000 histories``.
 
     Args:
-        number: How many.
-        singular: What there is one of.
-        plural: What there are several of; None adds an s.
+        number: The number.
+        singular: The noun for the number 1.
+        plural: The noun for all other numbers; None adds an s to ``singular``.
 
     Returns:
-        The number, with commas between thousands, and the noun.
+        The number, with commas as thousands separators, and the noun.
     """
     noun = singular if number == 1 else plural or f"{singular}s"
     return f"{number:,} {noun}"

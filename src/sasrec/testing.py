@@ -1,11 +1,11 @@
-"""Tests that every model passes, built-in or not; one line runs them on a model of your own.
+"""Tests that every model must pass; one line runs them on your own model.
 
     import sasrec.testing
     from my_package import MyModel
 
     test_my_model = sasrec.testing.model_tests(MyModel)
 
-pytest then shows one test a check, such as ``test_my_model[states_do_not_see_the_future]``.
+pytest then shows one test for each check, such as ``test_my_model[states_do_not_see_the_future]``.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from sasrec.settings.registry import MODELS
 
 N_ITEMS, N_USERS, MAX_HISTORY = 30, 9, 8
 HISTORIES = ([3, 1, 4, 1, 5], [9, 2], [6, 5, 3, 5, 8, 9, 7], [3])
-"""Item numbers of four windows; items occur again, and one window holds a single event."""
+"""Item numbers of four windows; some items repeat, and one window has a single event."""
 USERS = (1, 2, 3, 0)
 DATA = f"synthetic:users=40,items={N_ITEMS},length=10,topics=5,seed=1"
 NEAR = 1e-5
-"""Sums in another order may differ by so much; weights of float32 are exact to about 1e-7."""
+"""Relative tolerance for sums in a different order; float32 is exact to about 1e-7."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Subject:
     """A model class and the settings it is tested with.
 
     Attributes:
-        kind: The class.
-        settings: Of its own, where they differ from their defaults.
+        kind: The model class.
+        settings: Settings of the model that differ from its defaults.
     """
 
     kind: type[NextItemModel]
@@ -51,7 +51,7 @@ class Subject:
         """Return the model with fresh weights, in evaluation mode.
 
         Args:
-            seed: Of torch's generator.
+            seed: Seed of torch's generator.
 
         Returns:
             The model.
@@ -68,11 +68,11 @@ def model_tests(
     """Return a pytest test that runs every check on a model.
 
     Args:
-        model: The class; it need not be registered.
-        settings: Of its own, where they shall differ from their defaults.
+        model: The model class; it need not be registered.
+        settings: Settings of the model that differ from its defaults.
 
     Returns:
-        A parametrised test function; bind it to a name that begins with ``test``.
+        A parametrised test function; assign it to a name that begins with ``test``.
     """
     import pytest
 
@@ -86,7 +86,7 @@ def model_tests(
 
 
 def it_keeps_the_contract(subject: Subject) -> None:
-    """The class could be registered.
+    """The class satisfies the contract for registered models.
 
     Args:
         subject: The model.
@@ -114,7 +114,7 @@ def there_is_a_score_for_every_event_and_item(subject: Subject) -> None:
 
 
 def states_do_not_see_the_future(subject: Subject) -> None:
-    """Another event leaves the states before it unchanged.
+    """Changing an event does not change the states before it.
 
     Args:
         subject: The model.
@@ -127,7 +127,7 @@ def states_do_not_see_the_future(subject: Subject) -> None:
 
 
 def states_depend_on_their_own_window_only(subject: Subject) -> None:
-    """A history has the same states alone and among others.
+    """A history has the same states alone and in a batch with others.
 
     Args:
         subject: The model.
@@ -139,11 +139,11 @@ def states_depend_on_their_own_window_only(subject: Subject) -> None:
             model.encode(batch_of([history], [user]))
             for history, user in zip(HISTORIES, USERS, strict=True)
         ]
-    _expect_near(together, torch.cat(alone), "states change with the other windows of the batch")
+    _expect_near(together, torch.cat(alone), "states depend on the other windows of the batch")
 
 
 def padding_changes_no_state(subject: Subject) -> None:
-    """Windows filled up with zeros to one length have the states of those that are not.
+    """Windows padded with zeros to one length have the same states as windows without padding.
 
     Args:
         subject: The model.
@@ -155,7 +155,7 @@ def padding_changes_no_state(subject: Subject) -> None:
     with torch.no_grad():
         plain = model.encode(batch_of(HISTORIES, USERS))
         padded = model.encode(batch_of(filled, USERS))[real]
-    _expect_near(plain, padded, "states change with padding behind the events")
+    _expect_near(plain, padded, "states change if padding is added after the events")
 
 
 def states_wanted_at_some_positions_are_those_of_all(subject: Subject) -> None:
@@ -170,7 +170,7 @@ def states_wanted_at_some_positions_are_those_of_all(subject: Subject) -> None:
 
 
 def candidates_get_the_scores_of_the_whole_ranking(subject: Subject) -> None:
-    """``score(hidden, items)`` picks from ``score(hidden)``.
+    """``score(hidden, items)`` returns the same scores as ``score(hidden)`` for these items.
 
     Args:
         subject: The model.
@@ -180,11 +180,11 @@ def candidates_get_the_scores_of_the_whole_ranking(subject: Subject) -> None:
         hidden = model.encode(batch_of(HISTORIES, USERS))
         candidates = torch.arange(len(hidden) * 3).reshape(-1, 3) % (N_ITEMS + 1)
         picked = model.score(hidden).gather(1, candidates)
-        _expect_near(model.score(hidden, candidates), picked, "score(hidden, items) differs")
+        _expect_near(model.score(hidden, candidates), picked, "score(hidden, items) is wrong")
 
 
 def the_same_seed_makes_the_same_model(subject: Subject) -> None:
-    """Weights come from torch's own generator, and evaluation is not random.
+    """Initial weights depend only on torch's seed, and evaluation is deterministic.
 
     Args:
         subject: The model.
@@ -196,11 +196,11 @@ def the_same_seed_makes_the_same_model(subject: Subject) -> None:
     batch = batch_of(HISTORIES, USERS)
     with torch.no_grad():
         same = torch.equal(first.encode(batch), first.encode(batch))
-    _expect(same, "two calls of encode differ in evaluation mode")
+    _expect(same, "two calls of encode return different states in evaluation mode")
 
 
 def gradients_are_finite(subject: Subject) -> None:
-    """Gradients are finite, and some weight has one.
+    """All gradients are finite, and at least one weight has a gradient.
 
     Args:
         subject: The model.
@@ -210,50 +210,53 @@ def gradients_are_finite(subject: Subject) -> None:
     model.score(model.encode(batch)).square().mean().backward()  # type: ignore[no-untyped-call]
     gradients = {name: each.grad for name, each in model.named_parameters()}
     for name, grad in gradients.items():
-        _expect(grad is None or bool(grad.isfinite().all()), f"the gradient of {name} is infinite")
+        _expect(
+            grad is None or bool(grad.isfinite().all()), f"{name} has a gradient that is not finite"
+        )
     _expect(any(each is not None for each in gradients.values()), "no weight has a gradient")
 
 
 def it_trains_the_same_each_time_and_loads(subject: Subject) -> None:
-    """Two short trainings agree to the bit; the saved model recommends what the trained one does.
+    """Two short trainings give the same recommendations, and so does the saved and loaded model.
 
-    Padding is never recommended, nor is an item twice.
+    Padding is never recommended, and no item is recommended twice.
 
     Args:
         subject: The model.
     """
     settings: dict[str, Any] = {"epochs": 2, "max_history": MAX_HISTORY, **subject.settings}
     name = _name_of(subject.kind)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place) / "model"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
         first = train(DATA, settings, model=name, out=folder)
         second = train(DATA, settings, model=name)
         loaded = load(folder)
     history = first.items.entries.to_list()[:3]
     answers = [each.recommend([history], k=N_ITEMS)[0] for each in (first, second, loaded)]
     _expect(answers[0] == answers[1], "two trainings with the same seed differ")
-    _expect(answers[0] == answers[2], "the loaded model recommends something else")
+    _expect(answers[0] == answers[2], "the loaded model recommends other items")
     items = answers[0].items
     _expect(len(set(items)) == len(items) <= N_ITEMS, "an item is recommended twice")
 
 
 def batch_of(histories: Sequence[Sequence[int]], users: Sequence[int] | None = None) -> Batch:
-    """Return histories as a batch, as a model is given them to predict what follows.
+    """Return a batch of histories, in the form in which a model gets them.
 
     Args:
-        histories: Item numbers from 1, oldest first; 0 behind them is padding.
-        users: A user number for each; None is nobody the model knows.
+        histories: Item numbers from 1, oldest first; zeros after them are padding.
+        users: User number of each history; None gives all of them the unknown user, 0.
 
     Returns:
-        The batch, on the CPU; its times are an hour apart. Targets are the events that follow.
+        The batch, on the CPU. The target of each event is the next event; timestamps are one hour
+        apart.
     """
     items = torch.tensor([item for history in histories for item in history])
     ends = torch.tensor([0, *(len(history) for history in histories)]).cumsum(0)
-    follow = [item for history in histories for item in (*history[1:], 0)]
+    next_items = [item for history in histories for item in (*history[1:], 0)]
     return Batch(
         items=items,
         offsets=ends,
-        targets=torch.tensor(follow),
+        targets=torch.tensor(next_items),
         users=torch.tensor(users if users is not None else [0] * len(histories)),
         negatives=None,
         longest=max(map(len, histories)),
@@ -262,26 +265,29 @@ def batch_of(histories: Sequence[Sequence[int]], users: Sequence[int] | None = N
 
 
 def _name_of(kind: type[NextItemModel]) -> str:
-    """Return the name a model is known by; one that is not known yet is registered."""
+    """Return the name of a model, which is registered if it is not built in."""
     built_in = (name for name in MODELS.built_in if MODELS[name] is kind)
     return next(built_in, None) or register_model(kind).__name__
 
 
 def _expect(holds: bool, otherwise: str) -> None:
-    """Fail the test if something does not hold.
+    """Fail the test with a message if a condition is False.
 
     Raises:
-        AssertionError: It does not.
+        AssertionError: The condition is False.
     """
     if not holds:
         raise AssertionError(otherwise)
 
 
 def _expect_near(found: Tensor, expected: Tensor, otherwise: str) -> None:
-    """Fail the test if values differ by more than the order of sums explains."""
+    """Fail the test if values differ by more than rounding errors."""
     _expect(found.shape == expected.shape, f"{otherwise}: {list(found.shape)}")
-    apart = float((found - expected).abs().max())
-    _expect(apart <= NEAR * max(1.0, float(expected.abs().max())), f"{otherwise} (by {apart:.2g})")
+    difference = float((found - expected).abs().max())
+    _expect(
+        difference <= NEAR * max(1.0, float(expected.abs().max())),
+        f"{otherwise} (by {difference:.2g})",
+    )
 
 
 CHECKS: tuple[Callable[[Subject], None], ...] = (
@@ -296,4 +302,4 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     gradients_are_finite,
     it_trains_the_same_each_time_and_loads,
 )
-"""All that is asked of a model; each takes a ``Subject`` and raises AssertionError."""
+"""All checks; each takes a ``Subject`` and raises AssertionError if the model does not pass."""

@@ -1,4 +1,4 @@
-"""Tables of a comparison show every figure, however narrow the window."""
+"""Tables of a comparison show every value in any width of the terminal."""
 
 import io
 import re
@@ -14,7 +14,7 @@ NAMES = ["SASRec", "Popularity", *(f"saved/folder-{n}/model (GRU4Rec)" for n in 
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])
-def test_slices_of_many_models_are_spread_over_tables(width: int) -> None:
+def test_slices_of_many_models_are_split_into_several_tables(width: int) -> None:
     entries = [
         SimpleNamespace(model=name, slices=dict.fromkeys(PARTS, place / 100))
         for place, name in enumerate(NAMES, start=1)

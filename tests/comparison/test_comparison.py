@@ -1,4 +1,4 @@
-"""Comparisons: the statistics against other libraries, the table against its parts."""
+"""Comparisons: statistics against other libraries, results against their parts."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison.compare import compare_models, run_settings
-from sasrec.comparison.entries import Course, Measured, course_of, entries_of, remarks_on
+from sasrec.comparison.entries import Measured, Timing, entries_of, remarks_on, timing_of
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
@@ -48,7 +48,7 @@ def test_the_bootstrap_is_scipys() -> None:
     assert all(np.isnan(bootstrap_interval(np.zeros(0))))
 
 
-def test_about_the_stated_share_of_intervals_holds_the_true_mean() -> None:
+def test_about_95_percent_of_intervals_contain_the_true_mean() -> None:
     generator = np.random.default_rng(1)
     held = 0
     for _ in range(200):
@@ -57,7 +57,7 @@ def test_about_the_stated_share_of_intervals_holds_the_true_mean() -> None:
     assert 175 <= held <= 199  # 190 of 200, give or take five standard errors
 
 
-def test_the_paired_test_sees_what_an_unpaired_one_would_not() -> None:
+def test_the_paired_test_finds_a_difference_an_unpaired_test_misses() -> None:
     generator = np.random.default_rng(0)
     one = generator.random(100)
     other = one + 0.01 + generator.normal(scale=0.01, size=100)
@@ -67,7 +67,7 @@ def test_the_paired_test_sees_what_an_unpaired_one_would_not() -> None:
     assert np.isnan(paired_p_value(one[:1], other[:1]))
 
 
-def test_what_is_unknown_stays_unknown() -> None:
+def test_nan_stays_nan() -> None:
     found = holm({"a": float("nan"), "b": 0.04, "c": 0.03})
     assert np.isnan(found["a"])
     assert (found["b"], found["c"]) == (0.06, 0.06)
@@ -109,7 +109,7 @@ def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_setting_goes_to_the_models_that_have_it() -> None:
+def test_a_setting_applies_to_the_models_that_have_it() -> None:
     models = ["SASRec", "GRU4Rec"]
     settings = [
         Layer(Origin("file", "a.yaml"), {"num_layers": 2, "epochs": 9}),
@@ -128,7 +128,7 @@ def test_a_setting_goes_to_the_models_that_have_it() -> None:
         )
 
 
-def test_slices_part_the_cases(corpus: Corpus) -> None:
+def test_slices_partition_the_cases(corpus: Corpus) -> None:
     split = leave_one_out(corpus.sequences)
     slices = slices_of(split, item_counts(split, len(corpus.items)))
     for what in {name.split()[0] for name in slices} - {"target"}:
@@ -139,7 +139,7 @@ def test_slices_part_the_cases(corpus: Corpus) -> None:
 
 
 def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
-    with pytest.raises(SettingsError, match="giniindex is no mean over cases"):
+    with pytest.raises(SettingsError, match="metric 'giniindex' is not a mean over test cases"):
         compare_models(
             corpus,
             ["FPMC"],
@@ -149,10 +149,10 @@ def test_a_metric_that_is_no_mean_over_cases_is_refused(corpus: Corpus) -> None:
         )
 
 
-def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
+def test_the_timing_of_a_saved_model_is_read_from_its_folder():
     epochs = [{"epoch": 1, "seconds": 2.0}, {"epoch": 2, "seconds": 3}]
     known = {"epochs": epochs, "best_epoch": 1}
-    assert course_of(known) == Course([2.0, 3.0], 1)
+    assert timing_of(known) == Timing([2.0, 3.0], 1)
     odd = [
         {},
         known | {"best_epoch": 3},
@@ -163,10 +163,10 @@ def test_the_course_of_a_saved_model_is_read_where_its_folder_tells():
         known | {"epochs": [[1]]},
         known | {"epochs": []},
     ]
-    assert [course_of(each) for each in odd] == [None] * len(odd)
+    assert [timing_of(each) for each in odd] == [None] * len(odd)
 
 
-def test_parts_of_counts_have_whole_numbers():
+def test_parts_by_counts_have_integer_bounds():
     parts = _thirds("history", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
     assert list(parts) == [
         "history up to 4 events",
@@ -179,11 +179,11 @@ def test_parts_of_counts_have_whole_numbers():
 
 def test_models_measured_on_different_cases_are_refused() -> None:
     measured = {"A": Measured([np.array([1, 2, 3])]), "B": Measured([np.array([1, 2])])}
-    with pytest.raises(DataError, match=r"different cases \(2, 3 of them\)"):
+    with pytest.raises(DataError, match=r"different numbers of test cases \(2, 3\)"):
         entries_of(measured, ("ndcg@5",), {})
 
 
-def test_what_counts_do_better_and_what_is_unknown_is_remarked() -> None:
+def test_models_worse_than_counts_and_unknown_p_values_are_remarked() -> None:
     one = {
         "SASRec": Measured([np.array([9])]),
         "FPMC": Measured([np.array([1])]),
@@ -210,7 +210,7 @@ def test_ctrl_c_in_python_ends_without_a_comparison(
         raise KeyboardInterrupt
 
     monkeypatch.setattr("sasrec.comparison.trainings.train_model", stop)
-    with pytest.raises(Interrupted, match="no table; no training was finished"):
+    with pytest.raises(Interrupted, match="before it had a result; no training was finished"):
         compare_models(
             corpus,
             ["FPMC"],

@@ -16,7 +16,7 @@ from sasrec.data.splits import Split, leave_one_out
 
 
 def sequences(lengths):
-    """Return histories whose items are their own place plus one, so that each event is known."""
+    """Return histories in which each item is the index of its event plus one."""
     items = np.arange(1, sum(lengths) + 1, dtype=np.int32)
     return Sequences(items, None, np.concatenate(([0], np.cumsum(lengths, dtype=np.int64))))
 
@@ -55,7 +55,7 @@ def test_each_target_is_supervised_exactly_once_an_epoch(plan):
 
 
 @given(plans())
-def test_a_target_is_the_event_after_its_position_and_the_users_own(plan):
+def test_a_target_is_the_next_event_of_the_same_user(plan):
     batches = TrainingBatches(
         plan.split, plan.max_history, plan.context, plan.batch_size, Collator(plan.split.sequences)
     )
@@ -182,7 +182,7 @@ def test_groups_hold_each_window_once_and_an_equal_share_of_targets(
     assert all(windows.supervised[group].sum() < batch_size + longest for group in groups)
 
 
-def test_groups_are_dealt_anew_each_epoch():
+def test_groups_differ_in_each_epoch():
     ones = np.ones(64, dtype=np.int64)
     windows = Windows(np.arange(64), ones, ones, ones)
     generator = np.random.default_rng(0)
@@ -190,16 +190,16 @@ def test_groups_are_dealt_anew_each_epoch():
     assert {frozenset(group) for group in first}.isdisjoint({frozenset(group) for group in second})
 
 
-def test_groups_hold_windows_of_like_length():
+def test_groups_have_windows_of_similar_length():
     lengths = np.random.default_rng(1).integers(1, 51, size=3000)
     windows = Windows(np.zeros_like(lengths), lengths, lengths, np.ones_like(lengths))
     groups = shuffled_groups(windows, batch_size=2048, generator=np.random.default_rng(0))
     padded = sum(len(group) * lengths[group].max() for group in groups)
-    assert padded / lengths.sum() < 1.15  # dealt without sorting, it is 1.9
+    assert padded / lengths.sum() < 1.15  # without sorting by length it is 1.9
 
 
 @given(some_windows(), st.integers(1, 60))
-def test_sorted_groups_stay_within_their_positions(windows, positions):
+def test_sorted_groups_do_not_exceed_the_number_of_positions(windows, positions):
     groups = sorted_groups(windows, positions)
     assert sorted(place for group in groups for place in group.tolist()) == list(
         range(len(windows))
@@ -210,7 +210,7 @@ def test_sorted_groups_stay_within_their_positions(windows, positions):
     assert longest == sorted(longest, reverse=True)
 
 
-def test_a_batch_moves_whole():
+def test_all_tensors_of_a_batch_move_to_a_device():
     split = leave_one_out(sequences([5, 6]))
     collator = Collator(split.sequences)
     batch = collator.batch(case_windows(split.sequences, split.test, 3))
@@ -235,7 +235,7 @@ def test_epochs_repeat_with_the_generators_seed():
 
 
 @given(plans())
-def test_rectangles_hold_the_same_windows_and_nothing_else_supervised(plan):
+def test_padded_batches_have_the_same_windows_and_no_other_targets(plan):
     batches = TrainingBatches(
         plan.split, plan.max_history, plan.context, plan.batch_size, Collator(plan.split.sequences)
     )
@@ -261,11 +261,11 @@ def test_rectangles_hold_the_same_windows_and_nothing_else_supervised(plan):
 
 
 @given(st.integers(1, 10_000))
-def test_round_numbers_are_few_and_near(size):
+def test_rounding_up_adds_at_most_an_eighth(size):
     rounded = rounded_up(size, steps=8)
     assert size <= rounded <= size * (1 + 1 / 8)
     assert rounded_up(rounded, steps=8) == rounded
 
 
-def test_there_are_eight_round_numbers_between_powers_of_two():
+def test_there_are_eight_rounded_sizes_between_powers_of_two():
     assert len({rounded_up(size, steps=8) for size in range(513, 1025)}) == 8

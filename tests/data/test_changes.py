@@ -1,4 +1,4 @@
-"""Files that change while they are read give their whole lines of before, or say so in a line."""
+"""Files that change while they are read: their earlier lines are read, or an error is raised."""
 
 import os
 import threading
@@ -23,20 +23,20 @@ FORMS = list(HEADS)
 
 
 def line(form: str, place: int) -> str:
-    """Return an event."""
+    """Return an event as a line."""
     mark = "," if form == "csv" else "\t"
     return mark.join((f"u{place % 7}", f"i{place}", str(1_700_000_000 + place))) + "\n"
 
 
 def written(form: str, folder: Path, count: int = 50, more: str = "") -> Path:
-    """Return a file of some events."""
+    """Return the text of a file with some events."""
     path = folder / f"log.{form}"
     path.write_text(HEADS[form] + "".join(line(form, n) for n in range(count)) + more)
     return path
 
 
 def meanwhile(monkeypatch: pytest.MonkeyPatch, form: str, change: object) -> None:
-    """Have something happen to a file once its lines have been counted."""
+    """Call a function with a file after its lines have been counted."""
     module = atomic if form == "inter" else csv_files
     count = module.count_line_ends
 
@@ -65,12 +65,14 @@ def test_lines_added_while_a_file_is_read_do_not_count(
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_last_line_without_an_end_counts_in_a_file_that_stays(form: str, tmp_path: Path) -> None:
+def test_a_last_line_without_line_end_counts_if_the_file_does_not_change(
+    form: str, tmp_path: Path
+) -> None:
     path = written(form, tmp_path, more=line(form, 50).rstrip("\n"))
     assert len(load_corpus(path, DataSettings()).items) == 51
 
 
-def test_a_line_with_odd_marks_in_a_growing_file_is_read_to_the_same_end(
+def test_a_growing_file_with_irregular_quotes_is_read_to_the_same_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written("csv", tmp_path, more='u1,12",1700000099\nu1,"ab')
@@ -86,7 +88,7 @@ def test_a_line_with_odd_marks_in_a_growing_file_is_read_to_the_same_end(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kept", [0.5, 2.0], ids=["shorter", "longer"])
-def test_a_file_that_is_replaced_says_so(
+def test_a_file_replaced_while_it_is_read_is_an_error(
     form: str, kept: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(form, tmp_path)
@@ -102,7 +104,7 @@ def test_a_file_that_is_replaced_says_so(
         load_corpus(path, DataSettings())
 
 
-def test_a_parquet_file_that_is_replaced_says_so(
+def test_a_parquet_file_replaced_while_it_is_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = pl.DataFrame({"user_id": [1, 2], "item_id": [3, 4], "timestamp": [5, 6]})
@@ -122,7 +124,7 @@ def test_a_parquet_file_that_is_replaced_says_so(
 
 @contextmanager
 def growing(path: Path, form: str) -> Iterator[None]:
-    """Append to a file all the time, some bytes of a line now and then."""
+    """Append lines to a file continuously, sometimes only part of a line."""
     stop = threading.Event()
 
     def write() -> None:
@@ -143,15 +145,18 @@ def growing(path: Path, form: str) -> Iterator[None]:
         thread.join()
 
 
+@pytest.mark.parametrize("times", [4, pytest.param(15, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("form", FORMS)
-def test_a_live_log_can_be_read_again_and_again(form: str, tmp_path: Path) -> None:
+def test_a_log_file_can_be_read_repeatedly_while_it_grows(
+    form: str, times: int, tmp_path: Path
+) -> None:
     path = written(form, tmp_path)
     with growing(path, form):
         read = 0
-        while read < 15:
+        while read < times:
             try:
                 corpus = load_corpus(path, DataSettings())
-            except DataError as error:  # the writer was halted within a line all the while
+            except DataError as error:  # the writer stopped within a line
                 assert "this line is the last one and has no line end" in str(error)  # noqa: PT017
                 continue
             assert corpus.sequences.times is not None
@@ -160,7 +165,7 @@ def test_a_live_log_can_be_read_again_and_again(form: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_last_line_that_was_written_in_part_is_named_as_such(form: str, tmp_path: Path) -> None:
+def test_the_message_says_that_the_last_line_is_incomplete(form: str, tmp_path: Path) -> None:
     path = written(form, tmp_path, more="u1")
     with pytest.raises(
         DataError, match=r"(line 52|row 51).*; this line is the last one and has no line end"
@@ -169,7 +174,9 @@ def test_a_last_line_that_was_written_in_part_is_named_as_such(form: str, tmp_pa
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_bad_line_before_a_cut_one_is_told_alone(form: str, tmp_path: Path) -> None:
+def test_an_invalid_line_before_an_incomplete_one_is_reported_alone(
+    form: str, tmp_path: Path
+) -> None:
     path = written(form, tmp_path, more="u1\nu1")
     with pytest.raises(DataError, match=r"line 52|row 51") as caught:
         load_corpus(path, DataSettings())

@@ -1,4 +1,4 @@
-"""Times that cannot be what they look like are counted, or refused where their order is wrong."""
+"""Doubtful times are counted, or refused if their order would be wrong."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ NOW = 1_700_000_000
 
 
 def remarks(times: list[object], path: Path | None = None) -> tuple[Remark, ...]:
-    """Return what is said of events at some times, from a file of the name's kind if any."""
+    """Return the remarks on events at some times, read from a file if a path is given."""
     columns = {"user_id": ["u"] * len(times), "item_id": [f"i{n}" for n in range(len(times))]}
     frame = pl.DataFrame(columns | {"timestamp": times}, strict=False)
     if path is None:
@@ -52,11 +52,11 @@ def told(request: pytest.FixtureRequest, tmp_path: Path):
         [-3, 10**12, 5],
     ],
 )
-def test_moments_of_one_unit_and_counters_are_not_remarked_on(told, times: list[float]) -> None:
+def test_timestamps_in_one_unit_and_counters_cause_no_remark(told, times: list[float]) -> None:
     assert told(times) == ()
 
 
-def test_numbers_that_run_from_zero_are_not_of_two_units(told) -> None:
+def test_counters_from_zero_are_not_taken_for_two_units(told) -> None:
     assert [each.kind for each in told(list(range(0, 10**9, 10**7)))] == ["implausible_times"]
 
 
@@ -71,7 +71,7 @@ def test_two_units_in_one_column_are_refused(told, scale: int) -> None:
         told(times)
 
 
-def test_a_rare_other_unit_is_told(told) -> None:
+def test_a_few_times_in_another_unit_cause_a_remark(told) -> None:
     [remark] = told([NOW + n for n in range(300)] + [NOW * 1000])
     assert (remark.kind, remark.count) == ("mixed_time_units", 1)
     assert (
@@ -84,7 +84,7 @@ def test_a_rare_other_unit_is_told(told) -> None:
 
 
 @pytest.mark.parametrize("odd", [0, -1, -9_000_000, 32_503_680_000, 20_231_115])
-def test_times_far_from_all_others_are_told(told, odd: int) -> None:
+def test_times_far_from_all_others_are_reported(told, odd: int) -> None:
     [remark] = told([NOW + n for n in range(8)] + [odd, odd])
     assert (remark.kind, remark.count) == ("implausible_times", 2)
     assert f"2 of 10 times in 'timestamp' are before 1973 or in the future, such as {odd} (" in (
@@ -92,7 +92,7 @@ def test_times_far_from_all_others_are_told(told, odd: int) -> None:
     )
 
 
-def test_dates_far_from_all_others_are_told() -> None:
+def test_dates_far_from_all_others_are_reported() -> None:
     dates = [datetime(2023, 1, 1 + n, tzinfo=UTC) for n in range(9)]
     for odd in (datetime(1900, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)):
         [remark] = remarks([*dates, odd])
@@ -108,14 +108,14 @@ def test_dates_far_from_all_others_are_told() -> None:
         ([20231115103000, 20231116235959], "(YYYYMMDDhhmmss), such as 20231115103000"),
     ],
 )
-def test_dates_written_as_numbers_are_told(told, times: list[int], said: str) -> None:
+def test_dates_written_as_numbers_are_reported(told, times: list[int], said: str) -> None:
     [remark] = told(times)
     assert (remark.kind, remark.count) == ("compact_dates", len(times))
     assert said in remark.text
 
 
 @pytest.mark.parametrize("times", [[15112023, 1122022], [11152023, 12312022], [1011970, 31122023]])
-def test_dates_with_the_day_first_have_no_order(told, times: list[int]) -> None:
+def test_dates_as_numbers_with_the_day_first_are_refused(told, times: list[int]) -> None:
     with pytest.raises(DataError, match="2 of 2 times in 'timestamp' look like dates written as"):
         told(times)
 
@@ -123,7 +123,7 @@ def test_dates_with_the_day_first_have_no_order(told, times: list[int]) -> None:
 @pytest.mark.parametrize("text", ["07-06-22", "7-6-22", "15.11.2023", "12023-01-01", "023-01-01"])
 @pytest.mark.parametrize("form", ["frame", "csv"])
 def test_a_year_has_four_digits(text: str, form: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"row 2: 'timestamp' is '{text}'; a time is a number or a"):
+    with pytest.raises(DataError, match=f"row 2: 'timestamp' is '{text}'; times must be all numb"):
         remarks(["2022-06-07", text], None if form == "frame" else tmp_path / "some.csv")
 
 
@@ -134,8 +134,8 @@ def test_zoned_and_naive_dates_are_counted(form: str, tmp_path: Path) -> None:
     [remark] = remarks(times, path)
     assert (remark.kind, remark.count) == ("mixed_zones", 1)
     assert remark.text.startswith(
-        "1 times of 'timestamp' name a time zone, such as '2024-05-02T10:00:00Z', and 2 do not, "
-        "such as '2024-05-01 09:30:00'; these are taken as UTC"
+        "1 time in 'timestamp' has a time zone, such as '2024-05-02T10:00:00Z', and 2 have none, "
+        "such as '2024-05-01 09:30:00'; times without a zone are read as UTC"
     )
     assert not remarks(times[1:], path)
     assert not remarks([times[0], "2024-05-02T10:00:00+05:30"], path)
@@ -156,7 +156,7 @@ def test_a_text_for_a_missing_time_names_the_setting(tmp_path: Path) -> None:
         assert corpus.sequences.times.tolist() == [5.0]
 
 
-def test_blocks_of_any_size_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_any_size_give_the_same_remarks(monkeypatch: pytest.MonkeyPatch) -> None:
     from sasrec.data.checks import doubtful_times
 
     times = np.array([NOW] * 200 + [0, NOW * 1000.0])

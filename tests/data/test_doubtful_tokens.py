@@ -1,4 +1,4 @@
-"""Tokens that mean nothing, or look like one another, are counted and told, or cleaned if asked."""
+"""Null-like and similar tokens are counted and reported, and cleaned on request."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ HEAD = "user_id\titem_id\ttimestamp\n"
 
 
 def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
-    """Write events in the format a name says."""
+    """Write events in the format of a suffix."""
     mark = "\t" if path.suffix in {".tsv", ".inter"} else ","
     names = ["user_id", "item_id", "timestamp"]
     if path.suffix == ".parquet":
@@ -31,14 +31,14 @@ def write(path: Path, rows: list[tuple[str, str, int]]) -> Path:
 
 
 def remarks(source: object, **settings: object) -> list[Remark]:
-    """Return what is said of a source beside its lack of times, and items met twice in a row."""
+    """Return the remarks on a source, except those on missing times and consecutive repeats."""
     found = load_corpus(source, DataSettings(**settings)).remarks  # type: ignore[arg-type]
     return [each for each in found if each.kind not in {"no_times", "consecutive_repeats"}]
 
 
 @pytest.fixture(params=["csv", "tsv", "inter", "parquet", "frame", "pandas"])
 def events(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., object]:
-    """Return what makes a source of items, of every kind."""
+    """Return a function that makes a source from items, for each kind of source."""
 
     def of_items(items: list[str], users: list[str] | None = None) -> object:
         users = users or ["u"] * len(items)
@@ -66,7 +66,7 @@ def events(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., obje
         (["caf\u00e9", "cafe\u0301", "tea"], "unicode", 1, "such as"),
     ],
 )
-def test_tokens_alike_are_counted_and_cleaned_if_asked(
+def test_similar_tokens_are_counted_and_merged_on_request(
     events, items: list[str], kind: str, count: int, example: str
 ) -> None:
     source = events(items)
@@ -83,7 +83,7 @@ def test_tokens_alike_are_counted_and_cleaned_if_asked(
     assert not remarks(source, clean_tokens=kind)
 
 
-def test_each_kind_of_difference_is_told_by_itself(events) -> None:
+def test_each_kind_of_difference_has_its_own_remark(events) -> None:
     found = remarks(events(["a", "a ", "A", "7", "7.0", " 7.0", "b", "c"]))
     assert [(remark.kind, remark.count) for remark in found] == [
         ("tokens_alike_but_spaces", 2),
@@ -92,19 +92,19 @@ def test_each_kind_of_difference_is_told_by_itself(events) -> None:
     ]
 
 
-def test_users_alike_are_told_too(events) -> None:
+def test_similar_users_are_reported_too(events) -> None:
     [remark] = remarks(events(["a", "b", "c"], users=["Ann", "ann", "bob"]))
     assert (remark.kind, remark.count) == ("tokens_alike_but_case", 1)
     assert "tokens in 'user_id'" in remark.text
 
 
-def test_ordinary_tokens_are_not_remarked_on(events) -> None:
+def test_ordinary_tokens_cause_no_remark(events) -> None:
     assert not remarks(events(["7", "07", "8", "tea cup", "Tee", "1.5", "2.0", "v1.0", "none7"]))
 
 
 @pytest.mark.parametrize("text", ["NULL", "nan", "\\N", "NA", "None", "<NA>", "#N/A", "n/a", " ?"])
 @pytest.mark.parametrize("column", ["user_id", "item_id"])
-def test_texts_that_mean_nothing_are_counted_by_rows(events, text: str, column: str) -> None:
+def test_rows_with_null_like_texts_are_counted(events, text: str, column: str) -> None:
     some, other = ["a", text, "b", text], ["x", "y", "z", "w"]
     source = events(*((other, some) if column == "user_id" else (some, other)))
     [remark] = [each for each in remarks(source) if each.kind == "null_like_tokens"]
@@ -121,7 +121,7 @@ def test_texts_that_mean_nothing_are_counted_by_rows(events, text: str, column: 
         load_corpus(source, DataSettings(missing_values=text.strip()))
 
 
-def test_numbers_that_were_rounded_are_told(events) -> None:
+def test_numbers_that_were_rounded_are_reported(events) -> None:
     texts = ["1.23457E+12", "1.7300000000000003e+18", "9007199254740994.0", "12e5", "7"]
     [remark] = remarks(events(texts))
     assert (remark.kind, remark.count) == ("rounded_numbers", 3)
@@ -129,19 +129,19 @@ def test_numbers_that_were_rounded_are_told(events) -> None:
     assert "such as '1.23457E+12'" in remark.text
 
 
-def test_spaces_that_join_nothing_are_told(events) -> None:
+def test_spaces_around_distinct_tokens_are_reported(events) -> None:
     [remark] = remarks(events(["7 ", "8 ", "9"]))
     assert (remark.kind, remark.count) == ("spaces_around_tokens", 2)
 
 
-def test_titles_and_lists_follow_the_tokens(tmp_path: Path) -> None:
+def test_titles_and_lists_are_cleaned_like_tokens(tmp_path: Path) -> None:
     path = write(tmp_path / "shop.inter", [("u", "7", 1), ("u", " 8", 2)])
     (tmp_path / "shop.item").write_text("item_id:token\ttitle:token\n7 \tTea\n8\tCup\n")
     settings = DataSettings(clean_tokens=True, load_columns={"inter": "*", "item": "*"})
     assert load_corpus(path, settings).item_titles() == {"7": "Tea", "8": "Cup"}
 
 
-def test_parts_are_cleaned_alike(tmp_path: Path) -> None:
+def test_all_parts_are_cleaned_in_the_same_way(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     for part, item in (("train", "7"), ("valid", "7 "), ("test", "7.0")):
         write(
@@ -159,7 +159,7 @@ def test_parts_are_cleaned_alike(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", [1, 3])
-def test_blocks_of_any_size_tell_the_same(
+def test_blocks_of_any_size_give_the_same_remarks(
     events, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = events(["a", "NULL", "A", "b ", "b", "nan", "c"])
@@ -178,11 +178,11 @@ def test_blocks_of_any_size_tell_the_same(
         (-1, ("-1",)),
     ],
 )
-def test_texts_that_mean_missing_keep_their_spelling(given: object, texts: tuple[str, ...]) -> None:
+def test_missing_values_keep_their_spelling(given: object, texts: tuple[str, ...]) -> None:
     assert DataSettings(missing_values=given).missing_values == texts  # type: ignore[arg-type]
 
 
-def test_what_is_to_be_given_holds_what_was_given() -> None:
+def test_the_suggested_missing_values_include_the_present_ones() -> None:
     frame = pl.DataFrame({"user_id": ["u"] * 5, "item_id": ["a", "NULL", " NULL", "nan", "NA"]})
     dropped, left = remarks(frame, missing_values="NULL", incomplete="drop")
     assert (dropped.kind, dropped.count) == ("incomplete_rows", 2)
@@ -192,7 +192,7 @@ def test_what_is_to_be_given_holds_what_was_given() -> None:
     assert (dropped.kind, dropped.count) == ("incomplete_rows", 4)
 
 
-def test_what_means_a_missing_value_does_so_after_cleaning_too() -> None:
+def test_missing_values_are_recognised_after_cleaning_too() -> None:
     frame = pl.DataFrame({"user_id": ["u"] * 4, "item_id": ["a", "B", "NAN", "Nan "]})
     settings = DataSettings(missing_values="nan", clean_tokens="spaces,case", incomplete="drop")
     assert load_corpus(frame, settings).items.entries.to_list() == ["a", "b"]

@@ -1,4 +1,4 @@
-"""What RecBole 1.2.1 makes of MovieLens-100K under twelve configurations, written as it takes them.
+"""MovieLens-100K as RecBole 1.2.1 prepares it, under twelve configurations in its own format.
 
 ``golden/data_pipeline.json`` holds users, items, cases of each split and sample cases.
 """
@@ -21,7 +21,7 @@ from sasrec.settings.resolve import resolve_layers
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "golden" / "data_pipeline.json").read_text())
 UNSTABLE = {"rm_dup"}
-"""Here RecBole sorts by time with a sort that leaves simultaneous events in any order."""
+"""Here RecBole sorts by time with an unstable sort, so simultaneous events are in any order."""
 
 
 def prepared(config: dict[str, object]) -> tuple[Corpus, Split, int]:
@@ -31,7 +31,7 @@ def prepared(config: dict[str, object]) -> tuple[Corpus, Split, int]:
 
 
 def cases(split: Split, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return users (from 0) and places of the targets of a part."""
+    """Return users (from 0) and indices of the targets of a part."""
     if part == "train":
         counts = split.train_stops - split.train_starts
         users = np.repeat(np.arange(len(counts)), counts)
@@ -48,7 +48,7 @@ def history_of(corpus: Corpus, user: int, stop: int, longest: int) -> list[str]:
 
 @pytest.mark.parametrize("name", GOLDEN)
 @pytest.mark.usefixtures("ml100k")
-def test_data_are_prepared_as_recbole_prepares_them(name: str) -> None:
+def test_data_are_prepared_like_in_recbole(name: str) -> None:
     expected = GOLDEN[name]
     corpus, split, longest = prepared(expected["config"])
     assert (len(corpus.users), len(corpus.items)) == (expected["users"], expected["items"])
@@ -81,10 +81,10 @@ def target_at(corpus: Corpus, stop: int) -> str:
 
 
 def times_of(corpus: Corpus, user: int) -> dict[str, float]:
-    """Return when a user met each item; every item once, as repetitions are removed.
+    """Return the time of each item of a user; each item occurs once, as repetitions are removed.
 
-    Two cases whose items have the same times, one by one, differ by the order of simultaneous
-    events and by nothing else. Times are compared as RecBole compares them (``rounded_times``).
+    Two cases whose items have equal times, one by one, differ only in the order of simultaneous
+    events. Times are compared as RecBole compares them (``rounded_times``).
     """
     own = slice(corpus.sequences.offsets[user], corpus.sequences.offsets[user + 1])
     assert corpus.sequences.times is not None

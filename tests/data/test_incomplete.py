@@ -1,4 +1,4 @@
-"""Rows without a user, item or time are counted, and refused or left out."""
+"""Rows without a user, item or time are counted, and refused or dropped."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pytest
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.files import layer_from_options, yaml_file
 from sasrec.settings.resolve import resolve_layers
 
 ROWS = [
@@ -25,7 +25,7 @@ NAMES = ["user_id", "item_id", "timestamp"]
 
 
 def source(form: str, folder: Path) -> object:
-    """Return the rows in some form."""
+    """Return the rows as one kind of source."""
     frame = pl.DataFrame(ROWS, schema=NAMES, orient="row")
     path = folder / f"some.{form}"
     if form == "frame":
@@ -55,7 +55,7 @@ FORMS = ["frame", "pandas", "nullable", "objects", "csv", "tsv", "inter", "parqu
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_incomplete_rows_are_left_out_if_asked(form: str, tmp_path: Path) -> None:
+def test_incomplete_rows_are_dropped_on_request(form: str, tmp_path: Path) -> None:
     corpus = load_corpus(source(form, tmp_path), DataSettings(incomplete="drop"))
     assert corpus.users.entries.to_list() == ["a", "b"]
     assert corpus.items.entries.to_list() == ["x", "y"]
@@ -83,7 +83,7 @@ def test_incomplete_rows_are_counted_when_they_are_refused(form: str, tmp_path: 
 
 
 @pytest.mark.parametrize("form", ["frame", "csv", "inter", "parquet"])
-def test_rows_without_times_are_complete_if_none_are_read(form: str, tmp_path: Path) -> None:
+def test_rows_without_times_are_complete_if_times_are_not_read(form: str, tmp_path: Path) -> None:
     settings = DataSettings(incomplete="drop", time_column="none")
     corpus = load_corpus(source(form, tmp_path), settings)
     assert corpus.sequences.times is None
@@ -107,7 +107,7 @@ def test_blank_tokens_are_missing_once_spaces_are_taken_away(tmp_path: Path) -> 
     assert load_corpus(path, settings).items.entries.to_list() == ["x"]
 
 
-def test_nan_in_an_atomic_file_is_no_time(tmp_path: Path) -> None:
+def test_nan_in_an_atomic_file_is_a_missing_time(tmp_path: Path) -> None:
     path = tmp_path / "some.inter"
     head = "user_id:token\titem_id:token\ttimestamp:float\n"
     path.write_text(head + "a\tx\t1\na\ty\tNaN\na\tz\tNULL\n")
@@ -118,7 +118,7 @@ def test_nan_in_an_atomic_file_is_no_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["frame", "pandas", "nullable", "parquet", "csv", "inter"])
-def test_numbers_that_mean_no_time_are_named_as_texts(form: str, tmp_path: Path) -> None:
+def test_numbers_that_mean_a_missing_time_are_listed_as_texts(form: str, tmp_path: Path) -> None:
     frame = pl.DataFrame({"user_id": "a", "item_id": ["x", "y", "z"], "timestamp": [-1, 5, 6]})
     data: object = tmp_path / f"some.{form}"
     if form == "frame":
@@ -138,17 +138,21 @@ def test_numbers_that_mean_no_time_are_named_as_texts(form: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("form", ["csv", "inter"])
-def test_a_header_in_the_middle_is_no_event(form: str, tmp_path: Path) -> None:
+def test_a_repeated_header_is_an_error(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"some.{form}"
     head = {"csv": "user_id,item_id\n", "inter": "user_id:token,item_id:token\n"}[form]
     path.write_text((head + "a,x\na,y\n") * 2)
-    with pytest.raises(DataError, match=r"row 3: 'user_id' is the name .* \(1 in all\)"):
+    with pytest.raises(
+        DataError, match=r"row 3: 'user_id' and 'item_id' are the names .* delete this row"
+    ):
         load_corpus(path, DataSettings(separator=","))
 
 
 @pytest.mark.parametrize("text", ["0000", "010", "1_0", "9.0", "1e3"])
 def test_missing_values_keep_the_spelling_they_have_on_the_command_line(text: str) -> None:
-    assert resolve_layers([key_words([f"--missing_values={text}"])]).data.missing_values == (text,)
+    assert resolve_layers(
+        [layer_from_options([f"--missing_values={text}"])]
+    ).data.missing_values == (text,)
 
 
 def test_missing_values_keep_the_spelling_they_have_in_a_file(tmp_path: Path) -> None:

@@ -13,19 +13,19 @@ def read(frame, time="time"):
 
 def test_numbers_become_text_and_text_stays():
     events = read(pl.DataFrame({"user": [7, 8], "item": ["007", "7"]}), time=None)
-    assert events.spelled().rows() == [("7", "007"), ("8", "7")]
+    assert events.with_tokens().rows() == [("7", "007"), ("8", "7")]
     assert len(events) == 2
     assert not events.has_times
 
 
 def test_whole_numbers_that_came_as_floats_lose_their_point():
     events = read(pl.DataFrame({"user": [1.0, 2.0], "item": [3.0, 4.0]}), time=None)
-    assert events.spelled().rows() == [("1", "3"), ("2", "4")]
+    assert events.with_tokens().rows() == [("1", "3"), ("2", "4")]
 
 
 def test_the_order_of_the_frame_is_kept():
     events = read(pl.DataFrame({"user": ["b", "a"], "item": ["x", "y"], "time": [2, 1]}))
-    assert events.spelled().rows() == [("b", "x", 2.0), ("a", "y", 1.0)]
+    assert events.with_tokens().rows() == [("b", "x", 2.0), ("a", "y", 1.0)]
     assert events.has_times
 
 
@@ -44,7 +44,7 @@ def test_dates_become_seconds(moment, seconds):
 
 def test_categories_are_tokens():
     frame = pl.DataFrame({"user": ["a", "b"], "item": ["x", "y"]}).cast(pl.Categorical)
-    assert read(frame, time=None).spelled().rows() == [("a", "x"), ("b", "y")]
+    assert read(frame, time=None).with_tokens().rows() == [("a", "x"), ("b", "y")]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,11 @@ def test_categories_are_tokens():
             [None, "a"],
             "the data frame, row 1: 'item' is empty; fill it in or delete the row",
         ),
-        ("item", [1.0, 1.5], "the data frame, row 2: 'item' is 1.5; users and items are names"),
+        (
+            "item",
+            [1.0, 1.5],
+            "the data frame, row 2: 'item' is 1.5; users and items must be text",
+        ),
         (
             "item",
             [1.0, float("nan")],
@@ -68,20 +72,32 @@ def test_categories_are_tokens():
         ),
         ("item", ["a", ""], "the data frame, row 2: 'item' is empty; fill it in or delete the row"),
         ("user", [1.0, float("inf")], "the data frame, row 2: 'user' is inf; users and items"),
-        ("item", [["a"], ["b"]], "the data frame: column 'item' holds List(String); it needs text"),
+        (
+            "item",
+            [["a"], ["b"]],
+            "the data frame: column 'item' has type List(String); convert it",
+        ),
         (
             "time",
             [1.0, None],
             "the data frame, row 2: 'time' is empty; fill it in or delete the row (1 of 2",
         ),
-        ("time", ["1", "soon"], "the data frame, row 2: 'time' is 'soon'; a time is a number"),
+        (
+            "time",
+            ["1", "soon"],
+            "the data frame, row 2: 'time' is 'soon'; times must be all",
+        ),
         (
             "time",
             [1.0, float("nan")],
             "the data frame, row 2: 'time' is empty; fill it in or delete the row",
         ),
-        ("time", [float("inf"), 1.0], "the data frame, row 1: 'time' is inf; a time is a number"),
-        ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is empty; fill or"),
+        (
+            "time",
+            [float("inf"), 1.0],
+            "the data frame, row 1: 'time' is inf; times must be all",
+        ),
+        ("time", [date(2020, 1, 1), None], "the data frame, row 2: 'time' is empty; fill it in"),
     ],
 )
 def test_a_bad_value_says_its_row_and_column(column, values, expected):
@@ -92,10 +108,11 @@ def test_a_bad_value_says_its_row_and_column(column, values, expected):
 
 
 @pytest.mark.parametrize("kind", [pl.Duration("us"), pl.Time])
-def test_a_duration_is_no_moment(kind):
+def test_a_duration_is_not_a_time(kind):
     moments = pl.Series("time", [1], dtype=pl.Int64).cast(kind)
     with pytest.raises(
-        DataError, match=r"the data frame: column 'time' holds .*; a time is a number"
+        DataError,
+        match=r"the data frame: column 'time' has type .*; times must be numbers",
     ):
         read(pl.DataFrame({"user": ["a"], "item": ["b"], "time": moments}))
 
@@ -109,7 +126,7 @@ def test_a_missing_column_suggests_the_nearest():
 
 
 def test_a_frame_without_rows_is_an_error():
-    with pytest.raises(DataError, match="the data frame holds no interactions; it needs at least"):
+    with pytest.raises(DataError, match="the data frame has no interactions; it needs at least"):
         read(pl.DataFrame({"user": [], "item": []}), time=None)
 
 

@@ -1,4 +1,4 @@
-"""Input that is made to exhaust memory is refused, or read within a bounded multiple of it."""
+"""Input made to exhaust memory is refused, or read within a bounded multiple of its size."""
 
 import itertools
 import json
@@ -15,8 +15,8 @@ from sasrec.data.formats.limits import ALWAYS_ALLOWED_ROWS, LONGEST_LINE, MAX_CO
 from sasrec.data.formats.readers import read_file
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import MOST_BYTES, MOST_WRITTEN, key_words, yaml_file
-from sasrec.settings.literals import LONGEST_LITERAL
+from sasrec.settings.files import MAX_BYTES, MAX_WRITTEN_VALUES, layer_from_options, yaml_file
+from sasrec.settings.literals import MAX_LITERAL_CHARACTERS
 from sasrec.system.json_limits import MOST_NESTED, json_within_limits
 from sasrec.tuning.space import read_space
 
@@ -27,7 +27,7 @@ CSV_HEAD = b"user_id,item_id,timestamp\n"
 SIZE = 8_000_000
 LESS = 5_000_000
 MOST = 10
-"""Times the file, beside ``BESIDE``; some 5 to 9 are taken."""
+"""Upper limit on memory as a multiple of the file, plus ``BESIDE``; it is some 5 to 9 times."""
 BESIDE = 2**24
 SHORT_ROWS = b"".join(b"%d\t%d\t%d\n" % (n % 7, n % 9, n % 5) for n in range(3150))
 READ = """
@@ -75,10 +75,10 @@ needs_proc = pytest.mark.skipif(
 def check_memory(
     kind: str, path: Path, small: Path, most: float, said: str = "read", **settings: object
 ) -> None:
-    """Assert how much memory reading a file takes at most, in bytes, and what is said of it.
+    """Assert an upper limit in bytes on the memory that reading a file takes, and its result.
 
-    What an allocator holds and does not use depends on which thread lets go of what when, by some
-    tenth; so of three measurements the lowest counts.
+    Unused memory kept by the allocator varies by some 10 % with the timing of threads, so the
+    lowest of three measurements is used.
     """
     command = [sys.executable, "-c", READ, kind, str(path), str(small), json.dumps(settings)]
     measured = []
@@ -91,14 +91,14 @@ def check_memory(
 
 
 def words() -> Iterator[bytes]:
-    """Yield texts, each once, the shortest first."""
+    """Yield distinct texts, the shortest first."""
     for length in itertools.count(1):
         letters = itertools.product(string.ascii_letters + string.digits, repeat=length)
         yield from ("".join(each).encode() for each in letters)
 
 
 def filled(head: bytes, row: Callable[[int, bytes], bytes], size: int = LESS) -> bytes:
-    """Return a head and rows, each with a word of its own, of so many bytes in all."""
+    """Return a header and rows with distinct words, of a given total size in bytes."""
     lines, length = [head], len(head)
     for place, word in enumerate(words()):
         lines.append(row(place, word))
@@ -108,6 +108,7 @@ def filled(head: bytes, row: Callable[[int, bytes], bytes], size: int = LESS) ->
     raise AssertionError("words have no end")
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("name", "head", "row"),
@@ -131,6 +132,7 @@ def test_tokens_that_all_differ_take_a_bounded_multiple_too(
     check_memory("table", tmp_path / name, small, MOST * len(content) + BESIDE)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("name", "head", "row", "settings"),
@@ -184,6 +186,7 @@ def test_filters_take_no_more_than_reading(
 LOADED = {"load_columns": {"inter": "*", "item": "*"}}
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("columns", "rest", "settings"),
@@ -209,6 +212,7 @@ def test_items_take_a_bounded_multiple_of_their_file(
     check_memory("table", tmp_path / "films.inter", small, MOST * len(content) + BESIDE, **settings)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("head", "rows"),
@@ -236,6 +240,7 @@ def test_parts_take_a_bounded_multiple_of_their_files(
     check_memory("table", folder, small, MOST * size + BESIDE, split_files=PARTS)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("head", "row"),
@@ -266,12 +271,13 @@ def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
     check_memory("table", folder, small, MOST * size + BESIDE, split_files=PARTS)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("name", "content", "times", "said"),
     [
         ("usual.inter", HEAD + b"196\t242\t881250949\n" * (SIZE // 18), 5, "read"),
-        # As short as rows get: they come to 40 bytes each, however short their text.
+        # The shortest possible rows: each takes 40 bytes, however short its text.
         ("small_rows.inter", HEAD + b"1\t2\t3\n" * (SIZE // 6), 10, "read"),
         ("many_users.inter", HEAD + SHORT_ROWS * (SIZE // len(SHORT_ROWS)), 10, "read"),
         ("pairs.inter", HEAD[:27] + b"\n" + b"1\t2\n" * (SIZE // 4), 10, "read"),
@@ -296,15 +302,16 @@ def test_memory_is_a_bounded_multiple_of_the_file(
     check_memory("table", tmp_path / name, small, times * len(content) + BESIDE, said)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize(
     ("kind", "content", "said"),
     [
-        ("settings", "a: [" + "1," * 130_000 + "]", "holds more than 5,000 values"),
-        ("settings", "a: " + "[" * 130_000, "holds more than 5,000 values"),
+        ("settings", "a: [" + "1," * 130_000 + "]", "contains more than 5,000 values"),
+        ("settings", "a: " + "[" * 130_000, "contains more than 5,000 values"),
         ("settings", "a: [" + "1," * 4_900 + "]", "read"),
         ("settings", "a: &a [1]\n" + "".join(f"b{n}: *a\n" for n in range(20_000)), "5,000 values"),
-        ("space", "x choice [" + "1," * 130_000 + "]", "goes on for 260,002 characters"),
+        ("space", "x choice [" + "1," * 130_000 + "]", "has 260,002 characters"),
         ("space", "".join(f"k{n} choice [{'1,' * 8_000}]\n" for n in range(15)), "read"),
         ("json", '{"a": [' + "[]," * 2_000_000 + "1]}", "more than 100,000 lists and objects"),
         ("json", '{"a": [' + '"ab",' * 2_000_000 + '"ab"]}', "2,000,000 values, too many for"),
@@ -340,7 +347,7 @@ def test_a_small_file_of_settings_takes_little_memory(
 
 
 @pytest.mark.parametrize("name", ["x.inter", "x.csv", "x.tsv"])
-def test_the_endless_line_is_named(name: str, tmp_path: Path) -> None:
+def test_a_line_that_is_too_long_is_named(name: str, tmp_path: Path) -> None:
     head = HEAD if name == "x.inter" else CSV_HEAD.replace(b",", b"," if name == "x.csv" else b"\t")
     (tmp_path / name).write_bytes(head + b"\n" * LONGEST_LINE + b"a" * 2 * LONGEST_LINE)
     with pytest.raises(DataError, match=f"line {LONGEST_LINE + 2} has more than 1,048,576"):
@@ -357,33 +364,35 @@ def test_too_many_columns_are_counted(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [yaml_file, read_space])
-def test_settings_are_no_data(read: object, tmp_path: Path) -> None:
+def test_a_settings_file_that_is_too_large_is_refused(read: object, tmp_path: Path) -> None:
     path = tmp_path / "large"
-    path.write_bytes(b"# \xc3\xa4\n" * (MOST_BYTES // 5 + 1))
+    path.write_bytes(b"# \xc3\xa4\n" * (MAX_BYTES // 5 + 1))
     with pytest.raises(SettingsError, match="large has more than 262,144 bytes"):
         read(path)  # type: ignore[operator]
 
 
-def test_values_written_out_are_counted_before_they_are_made(tmp_path: Path) -> None:
+def test_values_are_counted_before_they_are_created(tmp_path: Path) -> None:
     path = tmp_path / "many.yaml"
-    path.write_text("topk: [" + "1," * (MOST_WRITTEN - 3) + "]\n")
-    assert len(yaml_file(path).values["topk"]) == MOST_WRITTEN - 3
-    path.write_text("topk: [" + "1," * (MOST_WRITTEN - 2) + "]\n")
-    with pytest.raises(SettingsError, match=r"many\.yaml holds more than 5,000 values"):
+    path.write_text("topk: [" + "1," * (MAX_WRITTEN_VALUES - 3) + "]\n")
+    assert len(yaml_file(path).values["topk"]) == MAX_WRITTEN_VALUES - 3
+    path.write_text("topk: [" + "1," * (MAX_WRITTEN_VALUES - 2) + "]\n")
+    with pytest.raises(SettingsError, match=r"many\.yaml contains more than 5,000 values"):
         yaml_file(path)
 
 
 def test_an_endless_value_is_named_by_its_place(tmp_path: Path) -> None:
-    text = "1" * (LONGEST_LITERAL + 1)
-    with pytest.raises(SettingsError, match=r"--seed: '1{20}' goes on for 16,385 characters"):
-        key_words([f"--seed={text}"])
+    text = "1" * (MAX_LITERAL_CHARACTERS + 1)
+    with pytest.raises(
+        SettingsError, match=r"--seed: the value that begins with '1{20}' has 16,385 characters"
+    ):
+        layer_from_options([f"--seed={text}"])
     path = tmp_path / "hyper.test"
     path.write_text(f"n_layers choice [1,2]\nseed choice {text}\n")
     with pytest.raises(SettingsError, match=r"hyper\.test, line 2: '1{20}' goes on"):
         read_space(path)
 
 
-def test_brackets_in_tokens_are_no_lists() -> None:
+def test_brackets_in_tokens_are_not_lists() -> None:
     tokens = ['[{"x\\', "plain"] * (MOST_NESTED // 2)
     assert json_within_limits(json.dumps({"items": tokens})) == {"items": tokens}
     lists = json.dumps({"items": [[]] * (MOST_NESTED - 2)})
@@ -401,12 +410,12 @@ def test_a_vocabulary_of_short_tokens_is_read_where_it_fits_the_weights() -> Non
     assert json_within_limits(text, allowed_values=400_000) == tokens
 
 
-def test_commas_in_titles_are_no_values() -> None:
+def test_commas_in_titles_do_not_separate_values() -> None:
     titles = {"titles": {str(number): "a,,,,,,,,,,,,,,,,,,,,,,,,,,," for number in range(50_000)}}
     assert json_within_limits(json.dumps(titles)) == titles
 
 
-def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
+def test_too_many_rows_for_the_size_of_the_file_are_refused(tmp_path: Path) -> None:
     columns = {"user_id": "a", "item_id": "x", "timestamp": 1.0}
     for count, refused in ((ALWAYS_ALLOWED_ROWS, False), (ALWAYS_ALLOWED_ROWS + 1, True)):
         frame = pl.select(pl.repeat(value, count).alias(name) for name, value in columns.items())
@@ -420,11 +429,12 @@ def test_rows_that_take_no_room_are_refused(tmp_path: Path) -> None:
             assert len(read_file(tmp_path / "some.parquet", DataSettings())) == count
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("user", ["few", "count", "text"])
 @pytest.mark.parametrize("item", ["few", "mixed", "text"])
 @pytest.mark.parametrize("time", ["count", "date", None])
-def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
+def test_a_compressed_table_takes_a_bounded_multiple_of_its_content(
     user: str, item: str, time: str | None, tmp_path: Path
 ) -> None:
     places = pl.int_range(ALWAYS_ALLOWED_ROWS, dtype=pl.Int64)
@@ -444,12 +454,12 @@ def test_a_compressed_table_takes_a_bounded_multiple_of_what_it_holds(
 
 
 @pytest.mark.parametrize("text", ['{"a": 1,' + '\\"' * 550_000 + "}", '{"a": [' + '"\\' * 550_000])
-def test_texts_without_end_are_looked_at_once(text: str) -> None:
+def test_long_texts_in_json_are_checked_in_one_pass(text: str) -> None:
     with pytest.raises(ValueError, match=r"Expecting|Unterminated|Invalid"):
         json_within_limits(text)
 
 
-def test_the_figures_of_ten_thousand_epochs_are_no_attack() -> None:
+def test_the_metrics_of_ten_thousand_epochs_are_accepted() -> None:
     epochs = [{"epoch": n, "loss": n / 7, "ndcg@10": n / 9, "seconds": 1.5} for n in range(30_000)]
     text = json.dumps({"epochs": epochs})
     assert json_within_limits(text)["epochs"] == epochs

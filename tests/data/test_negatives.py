@@ -20,13 +20,13 @@ def test_a_negative_is_never_the_target_and_may_be_every_other_item(n_items):
         assert set(drawn) == set(range(1, n_items + 1)) - {target}
 
 
-def test_all_other_items_are_as_likely():
+def test_all_other_items_are_equally_likely():
     counts = torch.bincount(draw([3], 5, 40_000)[0], minlength=6)
     # 10,000 each, standard deviation 87; five of them is a chance of one in a million.
     assert (counts[[1, 2, 4, 5]] - 10_000).abs().max() < 5 * 87
 
 
-def test_positions_without_target_get_items_too():
+def test_positions_without_target_get_negatives_too():
     negatives = draw([0, 0], 4, 100)
     assert negatives.min() >= 1
     assert negatives.max() <= 4
@@ -38,7 +38,7 @@ def test_shape_and_type_fit_the_targets():
     assert negatives.dtype == torch.int64
 
 
-def test_the_generator_decides():
+def test_the_same_generator_gives_the_same_negatives():
     assert torch.equal(draw([1, 2], 99, 9), draw([1, 2], 99, 9))
     assert not torch.equal(draw([1, 2], 99, 9), draw([1, 2], 99, 9, seed=1))
 
@@ -63,5 +63,5 @@ def test_popular_items_are_drawn_in_proportion_and_never_the_target():
     assert (shares[expected == 0] == 0).all()
 
 
-def test_of_two_items_the_other_one_is_drawn():
+def test_with_two_items_the_other_one_is_drawn():
     assert popular([1, 2], [0, 1e-9, 1e9], 50).tolist() == [[2] * 50, [1] * 50]

@@ -1,4 +1,4 @@
-"""Numbers of tokens are those of a dictionary, however the column is cut and whatever meets."""
+"""Numbers of tokens equal those of a dictionary, for any pieces and any hash collisions."""
 
 import zlib
 
@@ -15,7 +15,7 @@ TOKENS = st.none() | st.text(st.characters(codec="utf-8"), max_size=2)
 
 
 def add_all(pieces: list[list[str | None]]) -> tuple[list[int | None], Numbering]:
-    """Return the numbers of all pieces, and what numbered them."""
+    """Return the numbers of all pieces, and the numbering."""
     ours = Numbering()
     columns = [ours.add(pl.Series("item", piece, dtype=pl.String)) for piece in pieces]
     assert all(each.dtype == pl.Int32 and each.name == "item" for each in columns)
@@ -23,7 +23,7 @@ def add_all(pieces: list[list[str | None]]) -> tuple[list[int | None], Numbering
 
 
 def plainly_numbered(pieces: list[list[str | None]]) -> tuple[list[int | None], dict[str, int]]:
-    """Return the same from a dictionary."""
+    """Return the expected numbers from a dictionary."""
     known: dict[str, int] = {}
     tokens = [token for piece in pieces for token in piece]
     found = [t if t is None else known.setdefault(t, len(known) + 1) for t in tokens]
@@ -44,10 +44,10 @@ def test_numbers_are_those_of_a_dictionary(pieces: list[list[str | None]]) -> No
     st.sampled_from([1, 2, 2**10]),
     st.sampled_from([2, 2**10]),
 )
-def test_tokens_of_one_hash_are_kept_apart(
+def test_tokens_with_equal_hashes_get_different_numbers(
     pieces: list[list[str | None]], different: int, slots: int, fewest: int
 ) -> None:
-    """Whether whole hashes are alike or their upper halves alone, and while the table grows."""
+    """Collisions of whole hashes or of their upper halves only, also while the table grows."""
 
     def hashes(tokens: pl.Series) -> np.ndarray:
         texts = [(token or "").encode() for token in tokens]
@@ -56,9 +56,9 @@ def test_tokens_of_one_hash_are_kept_apart(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbering, "_hashes", hashes)
-        patch.setattr(numbering, "FEWEST_SLOTS", fewest)
+        patch.setattr(numbering, "MIN_SLOTS", fewest)
         numbers, ours = add_all(pieces)
-        # A token that meets an earlier one's hash is numbered after others of its piece.
+        # A token whose hash equals an earlier one's is numbered after the others of its piece.
         plain = Numbering.of_distinct(ours.entries)
         asked = [*ours.entries.to_list(), "none", ""]
         found = plain.find(pl.Series(asked))
@@ -79,7 +79,7 @@ def test_a_table_that_grows_keeps_its_numbers() -> None:
 
 
 @given(st.lists(st.integers(1, 9), max_size=30))
-def test_numbers_by_appearance_leave_nothing_out_and_nothing_over(column: list[int]) -> None:
+def test_renumbering_by_appearance_keeps_exactly_the_present_tokens(column: list[int]) -> None:
     entries = pl.Series([f"t{number}" for number in range(1, 10)])
     numbers, left = by_appearance(np.array(column, dtype=np.int32), entries)
     assert left.to_list() == [f"t{number}" for number in dict.fromkeys(column)]
@@ -95,7 +95,7 @@ def test_numbers_in_order_are_left_as_they_are(column: list[int]) -> None:
 
 
 @given(st.lists(st.integers(1, 9), max_size=30), st.integers(1, 4))
-def test_occurrences_are_those_of_the_whole(column: list[int], block: int) -> None:
+def test_occurrences_are_counted_in_blocks_of_any_size(column: list[int], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(numbering, "BLOCK", block)
         counts = occurrences(np.array(column, dtype=np.int32), 12)

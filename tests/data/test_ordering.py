@@ -1,4 +1,4 @@
-"""Events are put into order."""
+"""Events are sorted by user and time."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Parquet files are read in slices, and give the events they would give at once."""
+"""Parquet files read in slices give the same events as read at once."""
 
 from datetime import datetime
 from pathlib import Path
@@ -23,11 +23,11 @@ TIMES = {
 
 
 def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
-    """Return the events of a file read in slices of a number of rows."""
+    """Return the events of a file, read in slices of ``size`` rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet, "SMALLEST", size)
         patch.setattr(parquet, "LARGEST", size)
-        return read_file(path, DataSettings(**settings)).spelled()
+        return read_file(path, DataSettings(**settings)).with_tokens()
 
 
 @pytest.mark.parametrize("kind", TIMES)
@@ -44,7 +44,7 @@ def test_slices_of_any_size_give_the_same_events(
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
     path = tmp_path_factory.mktemp("slices") / "some.parquet"
     frame.write_parquet(path, row_group_size=7)
-    expected = from_frame(frame, user="user_id", item="item_id", time="timestamp").spelled()
+    expected = from_frame(frame, user="user_id", item="item_id", time="timestamp").with_tokens()
     assert read(path, size).equals(expected)
 
 
@@ -53,13 +53,17 @@ def test_slices_of_any_size_give_the_same_events(
     [
         ("user_id", None, "row 8: 'user_id' is empty"),
         ("item_id", float("nan"), "row 8: 'item_id' is empty"),
-        ("item_id", 1.5, "row 8: 'item_id' is 1.5; users and items are names or whole numbers"),
+        ("item_id", 1.5, "row 8: 'item_id' is 1.5; users and items must be text or whole numbers"),
         ("timestamp", None, "row 8: 'timestamp' is empty; fill it in or delete the row"),
-        ("timestamp", float("inf"), "row 8: 'timestamp' is inf; a time is a number or a date"),
+        (
+            "timestamp",
+            float("inf"),
+            "row 8: 'timestamp' is inf; times must be all numbers, or all",
+        ),
     ],
 )
 @pytest.mark.parametrize("size", [3, 100])
-def test_the_row_that_is_wrong_is_named(
+def test_the_invalid_row_is_named(
     column: str, wrong: object, said: str, size: int, tmp_path: Path
 ) -> None:
     columns = {name: [1.0, 2.0] * 6 for name in ("user_id", "item_id", "timestamp")}
@@ -70,7 +74,7 @@ def test_the_row_that_is_wrong_is_named(
 
 
 @pytest.mark.parametrize("size", [2, 100])
-def test_filters_see_the_columns_of_all_slices(size: int, tmp_path: Path) -> None:
+def test_filters_apply_to_the_columns_of_all_slices(size: int, tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {"user_id": ["a"] * 9, "item_id": list("xyzxyzxyz"), "shop": ["7"] * 4 + ["north"] * 5}
     )
@@ -80,10 +84,10 @@ def test_filters_see_the_columns_of_all_slices(size: int, tmp_path: Path) -> Non
     assert events["value:shop"].to_list() == frame["shop"].to_list()
 
 
-def test_texts_that_are_a_date_here_and_a_number_there_are_no_times(tmp_path: Path) -> None:
+def test_a_mix_of_dates_and_numbers_is_refused_as_times(tmp_path: Path) -> None:
     texts = ["2024-05-31", "17", "2024-06-01"]
     columns = {"user_id": [1] * 3, "item_id": [1, 2, 3], "timestamp": texts}
     pl.DataFrame(columns).write_parquet(tmp_path / "some.parquet")
     for size in (1, 2, 3):
-        with pytest.raises(DataError, match="row 2: 'timestamp' is '17'; a time is a number or a"):
+        with pytest.raises(DataError, match="row 2: 'timestamp' is '17'; times must be all numb"):
             read(tmp_path / "some.parquet", size)

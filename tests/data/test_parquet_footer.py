@@ -1,4 +1,4 @@
-"""What a Parquet file says of its own sizes is walked as it was written, and not believed."""
+"""The sizes that a Parquet file states are parsed correctly, and checked."""
 
 from pathlib import Path
 
@@ -28,18 +28,18 @@ COLUMNS = ("user_id", "item_id", "timestamp")
 
 
 def varint(number: int) -> bytes:
-    """Return a number of no sign in seven bits a byte, the lowest first."""
+    """Return an unsigned number in seven bits per byte, lowest bits first."""
     more = number >> 7
     return bytes([number & 127 | (128 if more else 0)]) + (varint(more) if more else b"")
 
 
 def zigzag(number: int) -> bytes:
-    """Return a number with its sign in the lowest bit."""
+    """Return a signed number with its sign in the lowest bit (zigzag)."""
     return varint(2 * number if number >= 0 else -2 * number - 1)
 
 
 def written(value: object) -> tuple[int, bytes]:
-    """Return a value's kind and its bytes as an element of a list."""
+    """Return the type of a value and its bytes as an element of a list."""
     if isinstance(value, bool):
         return TRUE, b"\1"
     if isinstance(value, int):
@@ -79,7 +79,7 @@ STRUCTS = st.recursive(
 
 
 def kept(value: object) -> object:
-    """Return what the walk keeps of a value: no truths, no fractions, of lists the texts alone."""
+    """Return what the parser keeps of a value: no booleans or floats, and only lists of texts."""
     if isinstance(value, dict):
         return {n: kept(each) for n, each in value.items() if not isinstance(each, bool)}
     if isinstance(value, list):
@@ -88,13 +88,13 @@ def kept(value: object) -> object:
 
 
 @given(STRUCTS, st.binary(max_size=5))
-def test_a_struct_is_walked_as_it_was_written(struct: dict[int, object], rest: bytes) -> None:
+def test_a_struct_is_parsed_as_it_was_written(struct: dict[int, object], rest: bytes) -> None:
     raw = written(struct)[1]
     assert walk_struct(raw + rest) == (kept(struct), len(raw))
 
 
 @given(st.lists(st.lists(st.integers(0, 99), max_size=20), max_size=20), st.integers())
-def test_structs_looked_for_are_given_one_by_one(groups: list[list[int]], rows: int) -> None:
+def test_callbacks_get_structs_one_by_one(groups: list[list[int]], rows: int) -> None:
     file = {
         3: rows % 2**40,
         4: [{1: [{2: 5, 3: {5: number, 12: {1: b"x"}}} for number in group]} for group in groups],
@@ -106,7 +106,7 @@ def test_structs_looked_for_are_given_one_by_one(groups: list[list[int]], rows: 
 
 
 @given(STRUCTS, st.data())
-def test_what_does_not_end_is_refused(struct: dict[int, object], data: st.DataObject) -> None:
+def test_truncated_structs_are_refused(struct: dict[int, object], data: st.DataObject) -> None:
     raw = written(struct)[1]
     with pytest.raises((IndexError, ValueError)):
         walk_struct(raw[: data.draw(st.integers(0, len(raw) - 1))])
@@ -124,21 +124,21 @@ def test_what_does_not_end_is_refused(struct: dict[int, object], data: st.DataOb
     ],
     ids=["list", "text", "number", "map", "structs", "lists"],
 )
-def test_what_cannot_be_is_refused_before_room_is_made(raw: bytes, said: str) -> None:
+def test_impossible_sizes_are_refused_before_memory_is_allocated(raw: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         walk_struct(raw)
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """A table of two groups of rows, whose pages are not compressed."""
+    """A table with two row groups and uncompressed pages."""
     columns = {"user_id": [1, 1, 2] * 9, "item_id": list("abc") * 9, "timestamp": range(27)}
     path = tmp_path / "rows.parquet"
     pl.DataFrame(columns).write_parquet(path, row_group_size=16, compression="uncompressed")
     return path
 
 
-def test_a_good_table_passes(table: Path) -> None:
+def test_a_valid_table_passes(table: Path) -> None:
     check_sizes(table, COLUMNS)
 
 
@@ -155,14 +155,14 @@ def test_a_good_table_passes(table: Path) -> None:
     ],
     ids=["end", "begin", "mark", "nothing", "other", "footer", "moved"],
 )
-def test_a_broken_table_is_refused(change, said: str, table: Path) -> None:
+def test_a_damaged_table_is_refused(change, said: str, table: Path) -> None:
     table.write_bytes(change(table.read_bytes()))
     with pytest.raises(DataError, match=rf"rows\.parquet {said}"):
         check_sizes(table, COLUMNS)
 
 
 @pytest.mark.parametrize(("field", "value"), [(2, 2**40), (2, -1), (3, -1), (3, 2**40)], ids=str)
-def test_pages_that_say_they_are_endless_are_refused(
+def test_pages_that_state_huge_sizes_are_refused(
     field: int, value: int, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def changed(raw: bytes, *sought: object) -> tuple[dict[int, object], int]:
@@ -174,37 +174,38 @@ def test_pages_that_say_they_are_endless_are_refused(
         check_sizes(table, COLUMNS)
 
 
-def test_lists_are_no_tokens(tmp_path: Path) -> None:
+def test_lists_are_refused_as_tokens(tmp_path: Path) -> None:
     path = tmp_path / "lists.parquet"
     pl.DataFrame({"user_id": [1, 2], "item_id": [["a", "b"], ["c", "d"]]}).write_parquet(path)
     with pytest.raises(
-        DataError, match="'item_id' has more values than rows; it must hold one text or"
+        DataError, match="'item_id' has more values than rows; it must have one text or"
     ):
         read_file(path, DataSettings())
 
 
-def test_what_polars_says_of_a_broken_page_is_one_line(table: Path) -> None:
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.slow)])
+def test_an_error_of_polars_becomes_one_line(step: int, table: Path) -> None:
     raw = table.read_bytes()
     said = []
-    for place in range(4, len(raw) - 8):
+    for place in range(4, len(raw) - 8, step):
         table.write_bytes(raw[:place] + bytes([raw[place] ^ 0xFF]) + raw[place + 1 :])
         try:
             read_file(table, DataSettings())
         except DataError as error:
             said.append(str(error))
-    assert len(said) > 50
+    assert len(said) > 50 // step
     assert not any("\n" in each for each in said)
 
 
 def page(values: int, *, size: int = 0, encoding: int = 0) -> bytes:
-    """Return a page that says what it holds, and holds nothing."""
+    """Return the header of a page that states sizes but has no content."""
     return written({1: 0, 2: size, 3: 0, 5: {1: values, 2: encoding, 3: 3, 4: 3}})[1]
 
 
 def file_of(
     path: Path, schema: list[dict[int, object]], pages: bytes, columns: list[dict[int, object]]
 ) -> Path:
-    """Write a file of one group of a row, whose columns all have the same pages."""
+    """Write a file with one row group of one row, whose columns all have the same pages."""
     own = {4: 0, 5: 1, 7: len(pages), 9: 4}
     chunks = [{3: own | column} for column in columns]
     footer = written({2: schema, 3: 1, 4: [{1: chunks, 3: 1}]})[1]
@@ -221,7 +222,9 @@ def test_a_group_without_rows_has_no_pages_to_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "is_open"), [(0, False), (6, True), (7, True), (8, False)])
-def test_lengths_among_values_are_told_of(encoding: int, is_open: bool, tmp_path: Path) -> None:
+def test_encodings_with_lengths_among_the_values_are_detected(
+    encoding: int, is_open: bool, tmp_path: Path
+) -> None:
     pages = page(1, encoding=encoding)
     file = file_of(tmp_path / "f", SCHEMA, pages, [{3: [b"user_id"]}])
     assert check_sizes(file, COLUMNS) is is_open
@@ -240,7 +243,7 @@ def test_lengths_among_values_are_told_of(encoding: int, is_open: bool, tmp_path
     ],
     ids=["name", "twice", "values", "unpacked", "deep", "wide", "none"],
 )
-def test_what_says_more_than_it_holds_is_refused(
+def test_files_that_state_more_than_they_contain_are_refused(
     schema: list[dict[int, object]],
     pages: bytes,
     columns: list[dict[int, object]],
@@ -251,8 +254,8 @@ def test_what_says_more_than_it_holds_is_refused(
         check_sizes(file, COLUMNS)
 
 
-def test_a_file_that_would_end_the_process_is_tried_in_another(tmp_path: Path) -> None:
-    # A page of texts by their differences, the first of which says it has 2^48 characters.
+def test_a_file_that_could_crash_the_process_is_read_in_a_child_first(tmp_path: Path) -> None:
+    # A page of delta-encoded texts, the first of which states a length of 2^48 characters.
     lengths = varint(128) + varint(4) + varint(1)
     values = lengths + zigzag(0) + lengths + zigzag(2**48)
     head = {1: 0, 2: len(values), 3: len(values), 5: {1: 1, 2: 7, 3: 3, 4: 3}}

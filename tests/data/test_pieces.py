@@ -1,4 +1,4 @@
-"""What is read in pieces is what would be read at once."""
+"""Files read in pieces give the same events as read at once."""
 
 import csv
 import io
@@ -19,11 +19,11 @@ ROWS = st.lists(st.tuples(TOKEN, TOKEN, st.integers(-9, 9)), min_size=1, max_siz
 
 
 def read(path: Path, size: int, **settings: object) -> pl.DataFrame:
-    """Return the events of a file read in pieces of a size."""
+    """Return the events of a file, read in pieces of ``size`` bytes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "SMALLEST", size)
         patch.setattr(pieces, "LARGEST", size)
-        return read_file(path, DataSettings(**settings)).spelled()
+        return read_file(path, DataSettings(**settings)).with_tokens()
 
 
 @given(ROWS, st.integers(1, 60), st.sampled_from(["\n", "\n\n", "\r\n"]))
@@ -59,7 +59,7 @@ def test_a_piece_ends_outside_quotation_marks(size: int, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("size", [4, 20])
-def test_a_mark_that_is_never_closed_is_refused(
+def test_an_unclosed_quotation_mark_is_refused(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "events.csv"
@@ -74,20 +74,20 @@ def test_a_mark_that_is_never_closed_is_refused(
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_a_column_is_of_one_kind_throughout(size: int, tmp_path: Path) -> None:
+def test_a_column_has_one_type_in_all_pieces(size: int, tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text("user_id,item_id,shop\n" + "a,x,7\n" * 5 + "a,z,\n\n" + "a,y,north\n" * 5)
     wanted = {"shop": ("7", "north")}
     assert read(path, size, value_intervals=wanted).height == 11
     for row, times in (
-        (2, ["2024-05-31", "17", "2024-05-31"]),  # the rarer kind
+        (2, ["2024-05-31", "17", "2024-05-31"]),  # the type with fewer values
         (2, ["5", "2024-05-31", "17"]),
-        (3, ["2024-05-31", "17", "soon"]),  # what is none of them
-        (2, ["", "17", "2024-05-31"]),  # where one is missing, the others are looked at first
+        (3, ["2024-05-31", "17", "soon"]),  # neither a number nor a date
+        (2, ["", "17", "2024-05-31"]),  # a missing value is not the error
     ):
         lines = "".join(f"a,x,{time}\n" for time in times)
         path.write_text("user_id,item_id,timestamp\n" + lines)
-        with pytest.raises(DataError, match=f"row {row}: 'timestamp' is .*; a time is a number or"):
+        with pytest.raises(DataError, match=f"row {row}: 'timestamp' is .*; times must be all num"):
             read(path, size)
     path.write_text("user_id,item_id,timestamp\na,x,2024-05-31\na,y,2024-06-01\n")
     assert read(path, size)["time"].diff().to_list() == [None, 86_400]
@@ -112,7 +112,7 @@ def test_long_texts_over_several_lines_are_read_from_large_files_too(tmp_path: P
     assert read_file(path, DataSettings()).frame["time"].to_list() == list(range(13_500))
 
 
-def test_a_token_keeps_what_would_mark_the_beginning_of_a_file(tmp_path: Path) -> None:
+def test_a_token_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     path = tmp_path / "joined.inter"
     head = "user_id:token\titem_id:token\ttimestamp:float\n"
     path.write_bytes((head + "a\tx\t1\n\ufeffb\ty\t2\nb\tx\t9\n").encode())
@@ -120,7 +120,7 @@ def test_a_token_keeps_what_would_mark_the_beginning_of_a_file(tmp_path: Path) -
     assert [read(path, size)["user"].to_list() for size in (1, 1000)] == [users, users]
 
 
-def test_lines_of_spaces_are_blank_wherever_they_stand(tmp_path: Path) -> None:
+def test_lines_of_spaces_are_blank_anywhere(tmp_path: Path) -> None:
     path = tmp_path / "some.inter"
     head = "user_id:token\titem_id:token\ttimestamp:float\tn:float\n"
     path.write_text(head + "a\tx\t1\t\n   \n\t\t\n\nb\ty\t 2 \t3\n \t\n")
@@ -131,13 +131,13 @@ def test_lines_of_spaces_are_blank_wherever_they_stand(tmp_path: Path) -> None:
 
 
 VALUE = st.one_of(
-    st.text(st.sampled_from('ab" ,\n'), max_size=5),  # written with marks where it must be
-    st.from_regex(r'[ab][ab "]{0,4}', fullmatch=True),  # may hold marks as they are
+    st.text(st.sampled_from('ab" ,\n'), max_size=5),  # quoted where necessary
+    st.from_regex(r'[ab][ab "]{0,4}', fullmatch=True),  # may contain quotation marks as they are
 )
 
 
 def quoted(value: str, *, plainly: bool) -> str:
-    """Return a value as it may stand in a file; one that begins as text keeps its marks."""
+    """Return a value as it may be written in a file; unquoted values keep their quotation marks."""
     if plainly and value[:1] in {"a", "b"} and not set(value) & {",", "\n"}:
         return value
     return '"' + value.replace('"', '""') + '"' if set(value) & {'"', ",", "\n"} else value
@@ -148,7 +148,7 @@ def quoted(value: str, *, plainly: bool) -> str:
     st.integers(1, 60),
     st.booleans(),
 )
-def test_marks_inside_of_values_are_characters(
+def test_quotation_marks_inside_values_are_ordinary_characters(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[str, int, str]],
     size: int,
@@ -181,7 +181,7 @@ def test_marks_inside_of_values_are_characters(
     ],
     ids=lambda each: each[:24],
 )
-def test_rows_that_do_not_fit_are_not_passed_over(
+def test_rows_with_too_many_values_are_not_skipped(
     text: str, said: str, size: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "films.csv"
@@ -196,7 +196,7 @@ def test_rows_that_do_not_fit_are_not_passed_over(
     "head", ['user_id,item_id,timestamp,size 5"', '"user_id",item_id,timestamp,n']
 )
 @pytest.mark.parametrize("begin", ["", "\ufeff"])
-def test_marks_in_the_header_cost_no_rows(
+def test_quotation_marks_in_the_header_lose_no_rows(
     size: int, head: str, begin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "shop.csv"
@@ -218,18 +218,18 @@ def test_marks_in_the_header_cost_no_rows(
         'u,b,2,""cup""',
     ],
 )
-def test_marks_that_keep_no_rule_cost_no_row(size: int, line: str, tmp_path: Path) -> None:
+def test_irregular_quotation_marks_lose_no_rows(size: int, line: str, tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     path.write_text(f"user_id,item_id,timestamp,title\nu,a,1,x\n{line}\n")
     assert read(path, size)["item"].to_list() == ["a", "b"]
-    if line != 'u,b,2,"cup':  # which a next line could close
+    if line != 'u,b,2,"cup':  # a later line could close this one
         path.write_text(path.read_text() + 'u,c,3,y\nu,d,4,5"\n')
         assert read(path, size)["item"].to_list() == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize("size", [1, 1000])
 @pytest.mark.parametrize("line", ["u,x,1,a,b,c", "u,x,1,a,b,", 'u,x,1,"a",b,c', 'u,x,1,a",b,c'])
-def test_values_too_many_are_found_in_columns_that_are_not_read(
+def test_too_many_values_are_found_even_in_columns_that_are_not_read(
     size: int, line: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "shop.csv"
@@ -241,7 +241,7 @@ def test_values_too_many_are_found_in_columns_that_are_not_read(
 
 
 @pytest.mark.parametrize("size", [1, 1000])
-def test_inches_cost_no_rows(size: int, tmp_path: Path) -> None:
+def test_quotation_marks_for_inches_lose_no_rows(size: int, tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     names = ['Monitor 24" wide', "Lamp\rof brass", 'TV 50" black', "Cup\r", '"Table, round"', '12"']
     lines = [f"u{place},{place},{place},{name}" for place, name in enumerate(names)]

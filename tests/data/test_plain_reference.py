@@ -1,4 +1,4 @@
-"""The preparation of data against the same written slowly in plain Python, on random small data."""
+"""Data preparation compared with a slow implementation in plain Python, on small random data."""
 
 from collections import Counter
 
@@ -31,7 +31,7 @@ PROTOCOLS = st.sampled_from(
 
 
 def plain_filters(events, *, duplicates, least_rating, least):
-    """Return the events kept, filter by filter, counting by hand."""
+    """Return the events that pass all filters, with counts in plain Python."""
     if duplicates is not None:
         events = sorted(events, key=lambda event: event[3])
         chosen = {}
@@ -52,7 +52,7 @@ def plain_filters(events, *, duplicates, least_rating, least):
 
 
 def plain_parts(total, protocol):
-    """Return how many of some targets train, validate and test."""
+    """Return how many of some targets are for training, validation and test."""
     if protocol.get("split") != "ratio":
         given_away = min(2 if protocol["leave_out"] == "valid_and_test" else 1, max(total - 1, 0))
         test = given_away if protocol["leave_out"] == "test_only" else int(given_away > 0)
@@ -128,7 +128,7 @@ def ours(corpus, split, longest):
     st.integers(1, 3),
     st.integers(1, 6),
 )
-def test_data_are_prepared_as_a_plain_reading_prepares_them(
+def test_data_are_prepared_like_in_a_plain_implementation(
     events, protocol, duplicates, least_rating, least, longest
 ):
     settings = DataSettings(

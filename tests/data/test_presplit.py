@@ -40,7 +40,7 @@ def questions(corpus, cases):
     ]
 
 
-def test_events_run_on_from_part_to_part(tmp_path):
+def test_a_users_history_continues_from_part_to_part(tmp_path):
     corpus, split = read(
         tmp_path,
         HEADER + "u\ta\t2\nu\tb\t1\nv\ta\t1\nv\tc\t5\n",
@@ -53,7 +53,7 @@ def test_events_run_on_from_part_to_part(tmp_path):
     assert questions(corpus, split.test) == [(["b", "a", "c"], "d"), (["a"], "b")]
 
 
-def test_ready_histories_are_taken_as_they_are(tmp_path):
+def test_histories_in_rows_are_read_unchanged(tmp_path):
     corpus, split = read(
         tmp_path,
         LISTED + "u\ta b c\td\nu\ta\tb\nv\tc\ta\n",
@@ -63,11 +63,11 @@ def test_ready_histories_are_taken_as_they_are(tmp_path):
     assert split.n_targets == 3
     assert questions(corpus, split.validation) == [(["b", "c"], "a")]
     assert questions(corpus, split.test) == [(["c", "a"], "b")]
-    # The targets d, b, a; and the histories of one event, which look like any user's first.
+    # The targets d, b, a; and histories of one event, which look like a user's first event.
     assert sorted(corpus.items.tokens(split.train_items())) == ["a", "a", "b", "c", "d"]
 
 
-def test_of_a_ready_history_only_the_last_item_is_a_target(tmp_path):
+def test_in_a_history_row_only_the_last_item_is_a_target(tmp_path):
     _, split = read(
         tmp_path,
         LISTED + "u\ta b c e f\td\nu\ta\tb\n",
@@ -83,33 +83,35 @@ def test_a_missing_part_is_named(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "shop.train.inter").write_text(HEADER + "u\ta\t1\n")
     settings = DataSettings(split_files=PARTS, data_path=str(tmp_path))
-    with pytest.raises(DataError, match=r"shop\.valid\.inter: no such file; benchmark_filename"):
+    with pytest.raises(DataError, match=r"shop\.valid\.inter: no such file; correct benchmark_fil"):
         load_corpus("shop", settings)
 
 
-def test_parts_of_two_kinds_are_refused(tmp_path):
+def test_parts_in_two_forms_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"shop\.valid\.inter has no column 'item_id_list'"):
         read(tmp_path, LISTED + "u\ta\tb\n", HEADER + "u\ta\t1\n", LISTED + "u\ta\tb\n")
 
 
-def test_a_part_of_ready_histories_may_be_empty_but_not_all(tmp_path):
+def test_one_part_of_histories_may_be_empty_but_not_all(tmp_path):
     corpus, split = read(tmp_path, LISTED + "u\ta b\tc\n", LISTED, LISTED + "v\tc  a \tb\n")
     assert questions(corpus, split.validation) == []
-    assert questions(corpus, split.test) == [(["c", "a"], "b")]  # two spaces hold no item
+    assert questions(corpus, split.test) == [
+        (["c", "a"], "b")
+    ]  # there is no item between two spaces
     (tmp_path / "more").mkdir()
-    with pytest.raises(DataError, match="and the other parts hold no rows"):
+    with pytest.raises(DataError, match="and the other parts have no rows"):
         read(tmp_path / "more", LISTED, LISTED, LISTED)
 
 
-def test_lines_of_spaces_are_no_histories(tmp_path):
-    # As many marks are too many in one line as are missing in the other.
+def test_lines_of_spaces_are_not_histories(tmp_path):
+    # One line has as many separators too many as the other lacks.
     corpus, _ = read(
         tmp_path, LISTED + "u\ta\tb\n\t\t\n   \nv\tb\tc\n", LISTED, LISTED + "v\tc\tb\n"
     )
     assert corpus.sequences.offsets.tolist() == [0, 2, 4, 6]
 
 
-def test_users_of_histories_are_named_by_their_row_when_somebody_asks(tmp_path):
+def test_users_of_history_rows_are_named_lazily_with_their_row(tmp_path):
     corpus, _ = read(tmp_path, LISTED + "u\ta\tb\nv\ta\tb\n", LISTED, LISTED + "u\tc\tb\n")
     assert len(corpus.users) == 3
     assert corpus.users.entries.to_list() == ["u, row 1", "v, row 2", "u, row 3"]
@@ -117,11 +119,11 @@ def test_users_of_histories_are_named_by_their_row_when_somebody_asks(tmp_path):
 
 
 def test_a_history_without_items_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' names no item; drop"):
+    with pytest.raises(DataError, match=r"train\.inter, row 2: 'item_id_list' contains no item; d"):
         read(tmp_path, LISTED + "u\ta\tb\nu\t  \tc\n", LISTED, LISTED + "v\tc a\tb\n")
 
 
-def test_of_two_parts_validation_is_the_last_training_event_of_each_user(tmp_path):
+def test_with_two_parts_validation_is_the_last_training_event_of_each_user(tmp_path):
     corpus, split = read(
         tmp_path,
         HEADER + "u\ta\t1\nu\tb\t2\nu\tc\t3\nv\ta\t1\nv\tb\t2\n",
@@ -133,7 +135,7 @@ def test_of_two_parts_validation_is_the_last_training_event_of_each_user(tmp_pat
     assert corpus.remarks == ()
 
 
-def test_of_two_parts_of_histories_validation_is_the_last_row_of_each_user(tmp_path):
+def test_with_two_parts_of_histories_validation_is_the_last_row_of_each_user(tmp_path):
     corpus, split = read(
         tmp_path,
         LISTED + "u\ta\tb\nv\ta\td\nu\ta b\tc\nu\ta b c\td\n",
@@ -147,7 +149,9 @@ def test_of_two_parts_of_histories_validation_is_the_last_row_of_each_user(tmp_p
 
 @pytest.mark.parametrize("parts", [["train", "test", "test"], ["a", "a"]])
 def test_a_part_that_is_named_twice_is_refused(parts):
-    with pytest.raises(SettingsError, match="stands there twice, so its events would be in their"):
+    with pytest.raises(
+        SettingsError, match="is listed twice, so its events would be part of their"
+    ):
         resolve_settings({"benchmark_filename": parts})
 
 
@@ -167,7 +171,7 @@ def test_one_file_under_two_names_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("head", [HEADER, HEADER.rpartition("\t")[0] + "\n", LISTED])
-def test_events_of_a_copy_are_all_counted(tmp_path, head):
+def test_all_events_of_a_copied_part_are_counted(tmp_path, head):
     rows = {HEADER: "u\ta\t1\nu\tb\t2\n", LISTED: "u\ta\tb\nv\ta c\tb\n"}
     text = head + rows.get(head, "u\ta\nu\tb\n")
     corpus, _ = read(tmp_path, text, text)
@@ -183,14 +187,14 @@ def test_events_of_a_copy_are_all_counted(tmp_path, head):
         ("u\ta\t1\nv\tb\t2\nu\tc\t3\n", "v\ta\t1\nu\tb\t2\n", None),
     ],
 )
-def test_events_of_two_parts_are_counted(tmp_path, first, second, said):
+def test_events_in_two_parts_are_counted(tmp_path, first, second, said):
     corpus, _ = read(tmp_path, HEADER + first, HEADER + second)
     told = [remark for remark in corpus.remarks if remark.kind == "parts_overlap"]
     assert [remark.text.startswith(said) for remark in told] == ([True] if said else [])
     assert [remark.count for remark in told] == ([2] if said else [])
 
 
-def test_of_three_parts_each_overlap_names_its_two(tmp_path):
+def test_with_three_parts_each_overlap_names_its_two_parts(tmp_path):
     corpus, _ = read(
         tmp_path,
         HEADER + "u\ta\t1\nu\tb\t2\n",
@@ -204,7 +208,7 @@ def test_of_three_parts_each_overlap_names_its_two(tmp_path):
     ]
 
 
-def test_without_times_a_part_that_is_contained_in_another_is_told(tmp_path):
+def test_without_times_a_part_contained_in_another_is_reported(tmp_path):
     head = HEADER.rpartition("\t")[0] + "\n"
     train = "".join(f"u{user}\ti{item}\n" for user in range(9) for item in range(user, user + 5))
     again = "".join(f"u{user}\ti{user + 1}\n" for user in range(9))
@@ -217,7 +221,7 @@ def test_without_times_a_part_that_is_contained_in_another_is_told(tmp_path):
     assert {each.kind for each in corpus.remarks} == {"no_times"}
 
 
-def test_rows_of_histories_that_stand_in_two_parts_are_counted(tmp_path):
+def test_history_rows_in_two_parts_are_counted(tmp_path):
     corpus, _ = read(
         tmp_path,
         LISTED + "u\ta b\tc\nv\ta\tb\nw\tb a\tc\n",
@@ -231,16 +235,16 @@ def test_rows_of_histories_that_stand_in_two_parts_are_counted(tmp_path):
     }
 
 
-def test_filters_that_parts_do_not_hear_are_told(tmp_path):
+def test_filters_without_effect_on_parts_are_reported(tmp_path):
     texts = [
         HEADER + f"u\t{item}\t{time}\nu\t{item}{item}\t{time}\n" for time, item in enumerate("abc")
     ]
     corpus, _ = read(tmp_path, *texts, duplicates="exact", user_interactions="[5,inf)")
     [text] = [remark.text for remark in corpus.remarks if remark.kind == "not_filtered"]
-    assert text.endswith("so duplicates, user_interactions has no effect")
+    assert text.endswith("so duplicates, user_interactions have no effect")
 
 
-def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
+def test_remarks_on_a_part_name_its_file(tmp_path, monkeypatch):
     remark = Remark("odd", 3, "3 odd things")
     read_part = events.read_atomic
     monkeypatch.setattr(
@@ -257,13 +261,13 @@ def test_remarks_on_a_part_name_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("setting", [{"incomplete": "drop"}, {"missing_values": ("NULL",)}])
-def test_ready_histories_leave_nothing_out_and_say_so(tmp_path, setting):
+def test_settings_that_drop_rows_are_refused_for_whole_histories(tmp_path, setting):
     rows = LISTED + "u\ta b\tc\nv\ta\tb\nw\tb a\tc\n"
-    with pytest.raises(DataError, match=f"ready histories, of which {next(iter(setting))} can"):
+    with pytest.raises(DataError, match=f"to which {next(iter(setting))} cannot be applied"):
         read(tmp_path, rows, rows, **setting)
 
 
-def test_tokens_of_ready_histories_are_cleaned(tmp_path):
+def test_tokens_of_history_rows_are_cleaned(tmp_path):
     corpus, _ = read(tmp_path, LISTED + "u\tA b\tc\n", LISTED + "v\ta\tB\n", clean_tokens=("case",))
     assert corpus.items.entries.to_list() == ["a", "b", "c"]
 
@@ -272,7 +276,7 @@ def kinds(corpus):
     return [each.kind for each in corpus.remarks]
 
 
-def test_parts_whose_order_is_not_that_of_time_are_told(tmp_path):
+def test_parts_that_are_not_in_the_order_of_time_are_reported(tmp_path):
     early, late = "".join(f"u{n}\ta\t1\nu{n}\tb\t2\n" for n in range(3)), "u1\tc\t3\nu2\tc\t4\n"
     corpus, _ = read(tmp_path, HEADER + early.replace("\t2", "\t5"), HEADER + late)
     [remark] = [each for each in corpus.remarks if each.kind == "parts_out_of_order"]
@@ -280,27 +284,29 @@ def test_parts_whose_order_is_not_that_of_time_are_told(tmp_path):
     assert remark.text.startswith("2 of 2 users in several parts have events in a later part")
 
 
-def test_parts_in_the_order_of_time_are_not_remarked_on(tmp_path):
+def test_parts_in_the_order_of_time_cause_no_remark(tmp_path):
     corpus, _ = read(tmp_path, HEADER + "u\ta\t1\nu\tb\t2\nv\ta\t9\n", HEADER + "u\tc\t2\n")
     assert kinds(corpus) == []
 
 
 def test_parts_in_two_units_of_time_are_refused(tmp_path):
     first = "".join(f"u\ti{n}\t{1_700_000_000 + n}\n" for n in range(9))
-    with pytest.raises(DataError, match=r"9 times .* look like seconds .* and 1 like milliseconds"):
+    with pytest.raises(
+        DataError, match=r"9 times .* look like seconds .* and 1 looks like milliseconds"
+    ):
         read(tmp_path, HEADER + first, HEADER + "u\tx\t1700000010000\n")
 
 
-def test_no_remark_on_parts_sends_to_a_filter_without_a_word(tmp_path):
+def test_remarks_on_parts_say_that_filters_do_not_apply(tmp_path):
     corpus, _ = read(tmp_path, HEADER + "u\ta\t1\nu\ta\t1\nu\tb\t2\n", HEADER + "u\tc\t3\n")
     [remark] = corpus.remarks
     assert remark.text.endswith(
-        "duplicates=exact keeps one of each (of a data set in one file; parts are not filtered)"
+        "duplicates=exact keeps one of each (in a data set of one file; parts are not filtered)"
     )
 
 
 @pytest.mark.parametrize("join", [",".join, "|".join, ";".join, str])
-def test_histories_cut_at_another_mark_are_told(tmp_path, join):
+def test_histories_with_another_separator_are_reported(tmp_path, join):
     items = [f"i{n}" for n in range(9)]
     rows = "".join(f"u{n}\t{join([items[n - 2], items[n - 1]])}\t{items[n]}\n" for n in range(9))
     corpus, _ = read(tmp_path, LISTED + rows, LISTED + "v\ti1\ti2\n")
@@ -309,10 +315,10 @@ def test_histories_cut_at_another_mark_are_told(tmp_path, join):
     assert "sequence_separator" in remark.text
 
 
-def test_doubtful_items_of_ready_histories_are_told(tmp_path):
+def test_doubtful_items_of_history_rows_are_reported(tmp_path):
     corpus, _ = read(
         tmp_path, LISTED + "u\ta b [PAD]\tc\nv\tA b [PAD]\tc\n", LISTED + "u\ta c\tb\n"
     )
     assert kinds(corpus) == ["null_like_tokens", "tokens_alike_but_case"]
-    assert corpus.remarks[0].text.startswith("2 of 11 events have '[PAD]' (2) as 'item_id'")
-    assert corpus.remarks[0].text.endswith("take it out of the histories")
+    assert corpus.remarks[0].text.startswith("2 of 11 events have '[PAD]' (2) in 'item_id'")
+    assert corpus.remarks[0].text.endswith("remove it from the histories")

@@ -45,7 +45,7 @@ def complaint(read):
 
 
 def rows(interactions):
-    return interactions.spelled().rows()
+    return interactions.with_tokens().rows()
 
 
 def test_events_are_read_in_file_order(read):
@@ -58,7 +58,7 @@ def test_tokens_stay_text(read):
     assert rows(read(HEADER + "007\t7\t1\n7\t007\t2\n")) == [("007", "7", 1.0), ("7", "007", 2.0)]
 
 
-def test_columns_may_stand_in_any_order_and_have_other_names(read):
+def test_columns_may_be_in_any_order_and_have_other_names(read):
     events = read(
         "when:float\tx:token_seq\tsong:token\twho:token\n3\ta b\ts\tw\n",
         user_column="who",
@@ -92,18 +92,18 @@ def test_blank_lines_between_events_are_skipped(read):
 
 
 @pytest.mark.parametrize("blank", ["", "\r\n"])
-def test_windows_line_ends_leak_nowhere(read, blank):
+def test_windows_line_ends_are_not_part_of_values(read, blank):
     text = HEADER.replace("\n", "\r\n") + "a\tb\t1\r\n" + blank + "c\td\t2\r\n"
     assert rows(read(text)) == [("a", "b", 1.0), ("c", "d", 2.0)]
 
 
 @pytest.mark.parametrize("blank", ["", "\r\n"])
-def test_windows_line_ends_leak_into_no_token_in_the_last_column(read, blank):
+def test_windows_line_ends_are_not_part_of_tokens_in_the_last_column(read, blank):
     text = "timestamp:float\tuser_id:token\titem_id:token\r\n1\ta\tb\r\n" + blank + "2\tc\td\r\n"
     assert rows(read(text)) == [("a", "b", 1.0), ("c", "d", 2.0)]
 
 
-def test_windows_line_ends_leave_no_empty_token_unnoticed(complaint):
+def test_empty_tokens_before_windows_line_ends_are_found(complaint):
     text = "timestamp:float\tuser_id:token\titem_id:token\r\n1\ta\tb\r\n2\tc\t\r\n"
     assert complaint(text) == EMPTY.format("item_id")
 
@@ -124,7 +124,7 @@ def test_an_empty_value_in_an_unused_middle_column_is_fine(read):
     assert rows(read(RATED + "a\tb\t\t1\n")) == [("a", "b", 1.0)]
 
 
-def test_spaces_round_a_time_do_not_matter(read):
+def test_spaces_around_a_time_are_ignored(read):
     assert rows(read(HEADER + "a\tb\t 1 \n")) == [("a", "b", 1.0)]
 
 
@@ -138,7 +138,7 @@ def test_an_empty_file_is_an_error(complaint):
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\n\n"])
-def test_a_header_alone_is_an_error(complaint, end):
+def test_a_file_with_only_a_header_is_an_error(complaint, end):
     assert complaint(HEADER.strip() + end) == (
         "ml.inter has a header but no interactions; add one line per interaction"
     )
@@ -247,25 +247,25 @@ TIMES = st.floats(allow_nan=False, allow_infinity=False)
 
 
 @given(st.lists(st.tuples(TOKENS, TOKENS, TIMES), min_size=1, max_size=8))
-def test_whatever_is_written_is_read_back(tmp_path_factory, events):
+def test_written_events_are_read_back(tmp_path_factory, events):
     frame = pl.DataFrame(
         events, schema={"user": pl.String, "item": pl.String, "time": pl.Float64}, orient="row"
     )
     path = tmp_path_factory.mktemp("trip") / "new" / "some.inter"
     write_atomic(from_frame(frame, time="time"), path)
-    assert read_atomic(path, DataSettings()).spelled().equals(frame)
+    assert read_atomic(path, DataSettings()).with_tokens().equals(frame)
 
 
 @given(st.lists(st.tuples(TOKENS, TOKENS), min_size=1, max_size=8))
-def test_whatever_is_written_without_times_is_read_back(tmp_path_factory, events):
+def test_events_written_without_times_are_read_back(tmp_path_factory, events):
     frame = pl.DataFrame(events, schema={"user": pl.String, "item": pl.String}, orient="row")
     path = tmp_path_factory.mktemp("trip") / "some.inter"
     write_atomic(from_frame(frame, time=None), path)
-    assert read_atomic(path, DataSettings()).spelled().equals(frame)
+    assert read_atomic(path, DataSettings()).with_tokens().equals(frame)
 
 
 @pytest.mark.parametrize("token", ["", "a\tb", "a\nb", "a\r"])
-def test_a_token_that_an_atomic_file_cannot_hold_is_refused(tmp_path, token):
+def test_a_token_that_cannot_be_written_to_an_atomic_file_is_refused(tmp_path, token):
     frame = pl.DataFrame({"user": [1, 1], "item": [1, 2]})
     events = Interactions(frame, pl.Series(["u"]), pl.Series(["fine", token]))
     with pytest.raises(DataError, match=re.escape(f"cannot be written: item {token!r}")):
@@ -273,7 +273,7 @@ def test_a_token_that_an_atomic_file_cannot_hold_is_refused(tmp_path, token):
     assert not (tmp_path / "some.inter").exists()
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_a_path_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     frame = pl.DataFrame({"user": ["u"], "item": ["i"]})
     with pytest.raises(DataError, match=r"some\.inter cannot be written: "):
@@ -296,7 +296,7 @@ def test_an_item_file_without_titles_gives_none(tmp_path, header):
     assert read_titles(tmp_path / "ml.item", DataSettings()) == {}
 
 
-def test_the_items_own_column_is_no_title(tmp_path):
+def test_the_item_column_is_not_the_title(tmp_path):
     (tmp_path / "ml.item").write_text("film_name:token\ttitle:token\n1\tTwo\n")
     assert read_titles(tmp_path / "ml.item", DataSettings(item_column="film_name")) == {"1": "Two"}
     (tmp_path / "ml.item").write_text("category:token\tclass:token_seq\n1\ta b\n")
@@ -312,7 +312,9 @@ def test_a_listed_file_without_rows_lists_nothing(tmp_path, rows):
     path.with_suffix(".item").write_text("item_id:token\ttitle:token\n" + rows)
     settings = DataSettings(load_columns={"inter": "*", "item": "*"})
     assert read_atomic(path, settings).listed["item"].to_list() == []
-    with pytest.raises(DataError, match="the lists of users and items leaves no interactions"):
+    with pytest.raises(
+        DataError, match=r"the filter by the \.user and \.item files removes all interactions"
+    ):
         load_corpus(path, settings)
 
 
@@ -330,7 +332,7 @@ def test_a_column_that_is_filtered_by_is_text(tmp_path, monkeypatch, last, expec
     path = tmp_path / "log.csv"
     path.write_text("user_id,item_id,kind\n" + "a,x,5\n" * 400 + f"b,y,{last}\n")
     events = read_file(path, DataSettings(value_intervals={"kind": ["5"]}))
-    table = events.spelled()
+    table = events.with_tokens()
     assert table.select("user", "item").rows() == [("a", "x")] * 400 + [("b", "y")]
     assert table[VALUE + "kind"].to_list() == expected
 
@@ -363,7 +365,7 @@ def test_parquet_is_read(tmp_path):
     assert rows(read_file(path, DataSettings())) == [("1", "x", 2.0), ("2", "y", 1.0)]
 
 
-def test_the_ending_of_an_atomic_file_may_be_in_capitals(tmp_path):
+def test_the_suffix_of_an_atomic_file_may_be_in_capitals(tmp_path):
     path = tmp_path / "ML.INTER"
     path.write_text(HEADER + "a\tb\t1\n")
     assert rows(read_file(path, DataSettings())) == [("a", "b", 1.0)]
@@ -375,7 +377,7 @@ def test_a_missing_file_of_any_kind_is_named(tmp_path, name):
         read_file(tmp_path / name, DataSettings())
 
 
-def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path):
+def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
     (tmp_path / "log.xls").write_text("x")
     expected = r"log\.xls: unknown file suffix '\.xls'; use \.inter, \.csv, \.tsv, \.parquet"
     with pytest.raises(DataError, match=expected):
@@ -394,7 +396,7 @@ def test_an_unknown_kind_of_file_lists_the_known_ones(tmp_path):
         ("a.parquet", b""),
     ],
 )
-def test_a_broken_table_is_named(tmp_path, name, content):
+def test_an_invalid_table_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
         DataError, match=rf"{name}(,| cannot be read| is (empty|not UTF-8|no Parquet file))"
@@ -409,12 +411,12 @@ def test_a_broken_table_is_named(tmp_path, name, content):
             "user,item_id\na,b\n",
             r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)",
         ),
-        ("user_id,item_id\n", "holds no interactions"),
+        ("user_id,item_id\n", "has no interactions"),
         ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill it in or delete the row"),
         ("user_id,item_id,timestamp\na,b,1\na,b,soon\n", "row 2: 'timestamp' is 'soon'"),
     ],
 )
-def test_a_table_that_does_not_fit_says_where(tmp_path, content, expected):
+def test_an_invalid_row_of_a_table_is_located(tmp_path, content, expected):
     (tmp_path / "a.csv").write_text(content)
     with pytest.raises(DataError, match=expected):
         read_csv(tmp_path / "a.csv", DataSettings())
@@ -425,11 +427,11 @@ def read_text(tmp_path, text, **columns):
     return rows(read_csv(tmp_path / "a.csv", DataSettings(**columns)))
 
 
-def test_blank_lines_of_a_table_are_passed_over(tmp_path):
+def test_blank_lines_of_a_table_are_skipped(tmp_path):
     assert read_text(tmp_path, "user_id,item_id\na,b\n\nc,d\n\n") == [("a", "b"), ("c", "d")]
 
 
-def test_a_column_that_looks_otherwise_further_down_is_fine(tmp_path):
+def test_a_column_may_look_different_further_down(tmp_path):
     lines = [f"u,i{n},3,{n}" for n in range(300)] + ["u,i9,3.5,400.5", "u,i9,good,401"]
     read = read_text(tmp_path, "user_id,item_id,rating,timestamp\n" + "\n".join(lines))
     assert read[-2:] == [("u", "i9", 400.5), ("u", "i9", 401.0)]
@@ -451,7 +453,7 @@ def test_dates_of_a_table_are_seconds_since_1970(tmp_path, text, seconds):
     assert read_text(tmp_path, lines)[1] == ("a", "c", seconds)
 
 
-def test_file_names_are_no_patterns(tmp_path):
+def test_file_names_are_not_read_as_patterns(tmp_path):
     for name, token in (("x[1].csv", "right"), ("x1.csv", "wrong")):
         (tmp_path / name).write_text(f"user_id,item_id\n{token},b\n")
     assert rows(read_file(tmp_path / "x[1].csv", DataSettings())) == [("right", "b")]
@@ -460,7 +462,7 @@ def test_file_names_are_no_patterns(tmp_path):
     assert rows(read_file(tmp_path / "y[2].inter", DataSettings())) == [("right", "b")]
 
 
-def test_a_time_column_asked_for_by_name_must_be_there(tmp_path):
+def test_a_time_column_given_by_name_must_exist(tmp_path):
     text = "user_id,item_id,timestamp\na,b,1\n"
     with pytest.raises(DataError, match="no column 'tiemstamp'; did you mean 'timestamp'"):
         read_text(tmp_path, text, time_column="tiemstamp")
@@ -471,11 +473,11 @@ def test_events_without_times_are_mentioned_once(tmp_path, caplog):
     corpus = load_corpus(tmp_path / "a.csv", DataSettings())
     assert [remark.kind for remark in corpus.remarks] == ["no_times"]
     assert caplog.messages == [
-        f"{tmp_path}/a.csv: no column 'timestamp', so events count in the order they stand"
+        f"{tmp_path}/a.csv: there is no column 'timestamp', so the order of the rows is used"
     ]
 
 
-def test_a_line_with_a_value_elsewhere_is_not_blank(tmp_path):
+def test_a_line_with_a_value_in_an_unused_column_is_not_blank(tmp_path):
     path = tmp_path / "odd.inter"
     head = "user_id:token\titem_id:token\ttimestamp:float\trating:float\tshop:token"
     path.write_text(f"{head}\n1\t2\t3\t4\ta\n\n\t\t\t5\t\n1\t3\t4\t4\ta\n")
@@ -483,7 +485,7 @@ def test_a_line_with_a_value_elsewhere_is_not_blank(tmp_path):
         read_atomic(path, DataSettings())
 
 
-def test_a_line_with_too_many_values_is_named_though_they_stand_in_columns_nobody_asked_for(
+def test_a_line_with_too_many_values_in_unused_columns_is_named(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "x.inter"

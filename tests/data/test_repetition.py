@@ -1,4 +1,4 @@
-"""Repeated events and events at the same time are counted, told where they decide, and removed."""
+"""Repeated and simultaneous events are counted, reported if frequent, and can be removed."""
 
 import random
 from collections import Counter
@@ -50,7 +50,7 @@ def noise(users=60, events=10):
     ),
     st.sampled_from([1, 4, counting.BLOCK]),
 )
-def test_counts_are_those_of_plain_counting(events, block):
+def test_counts_equal_those_of_a_plain_implementation(events, block):
     frame = pl.DataFrame(events, schema=["user", "item", "time"], orient="row")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(counting, "BLOCK", block)
@@ -67,7 +67,7 @@ def test_counts_are_those_of_plain_counting(events, block):
     assert (found.consecutive, found.simultaneous) == (consecutive, simultaneous)
 
 
-def test_rows_that_stand_there_twice_are_told_and_removed():
+def test_duplicate_rows_are_reported_and_can_be_removed():
     rows = noise()
     assert kinds(rows) == {}
     assert kinds(rows + rows) == {"exact_duplicates": 600}
@@ -79,7 +79,7 @@ def test_rows_that_stand_there_twice_are_told_and_removed():
     assert mended.sequences.fingerprint() == corpus(rows).sequences.fingerprint()
 
 
-def test_an_item_bought_again_is_no_duplicate():
+def test_an_item_bought_again_is_not_a_duplicate():
     rows = [(user, item, time) for user, item, time in noise() for time in (time, time + 50)]
     assert kinds(rows) == {"consecutive_repeats": 602}
     assert corpus(rows, duplicates="exact").sequences.n_events == 1200
@@ -90,7 +90,7 @@ def test_an_item_bought_again_is_no_duplicate():
     )
 
 
-def test_runs_are_collapsed_in_the_order_of_time_whatever_that_of_the_rows():
+def test_runs_are_collapsed_in_the_order_of_time_not_of_rows():
     rows = [
         ("a", "x", 3),
         ("b", "x", 1),
@@ -106,19 +106,19 @@ def test_runs_are_collapsed_in_the_order_of_time_whatever_that_of_the_rows():
     assert without.sequences.lengths().tolist() == [2, 1]
 
 
-def test_without_times_a_duplicate_cannot_be_told_from_an_item_bought_again():
+def test_exact_duplicates_need_times():
     with pytest.raises(DataError, match="duplicates=exact needs times"):
         corpus([row[:2] for row in noise()], duplicates="exact")
 
 
-def test_a_file_without_times_that_stands_there_twice_is_told():
+def test_a_file_without_times_and_all_rows_twice_is_reported():
     rows = [row[:2] for row in noise()]
     assert set(kinds(rows)) == {"no_times"}
     assert kinds(rows + rows)["doubled_histories"] == 60
     assert kinds([row for row in rows for _ in range(2)])["consecutive_repeats"] == 602
 
 
-def test_simultaneous_events_in_the_order_of_their_items_are_told():
+def test_simultaneous_events_in_the_order_of_their_items_are_reported():
     rows = [(user, item, "2024-05-31") for user, item, _ in noise()]
     assert "all 600 events have the same time" in corpus(rows).remarks[-1].text
     assert set(kinds(rows)) == {"simultaneous_events"} | set(kinds(rows)) & {"exact_duplicates"}
@@ -127,25 +127,25 @@ def test_simultaneous_events_in_the_order_of_their_items_are_told():
         assert "simultaneous_events" not in kinds(found)
 
 
-def test_numbers_in_order_are_seen_as_such():
+def test_items_that_are_numbers_are_compared_as_numbers():
     rows = [(f"u{user}", str(item), user) for user in range(30) for item in range(7, 13)]
     assert "ties_sorted_by_item" in kinds(rows)
 
 
-def test_a_file_grouped_by_item_is_sorted_by_it_whatever_the_names():
+def test_a_file_grouped_by_item_counts_as_sorted_by_item():
     names = {item: f"{random.Random(item).random()}" for item in range(10)}
     rows = [(f"u{user}", names[item], 5) for item in range(10) for user in range(40)]
     assert "ties_sorted_by_item" in kinds(rows)
 
 
-def test_a_few_events_at_the_same_time_are_not_spoken_of():
+def test_a_few_simultaneous_events_cause_no_remark():
     rows = [(user, item, time // 5_000) for user, item, time in noise()]
     found = corpus(rows, duplicates="exact")
     assert found.remarks == ()
     assert 0 < repetition(found.sequences).simultaneous < 600
 
 
-def test_a_description_holds_the_counts():
+def test_a_description_contains_the_counts():
     facts = describe_facts(corpus(noise() + noise()))
     assert facts["exact_duplicates"] == 600
     assert facts["simultaneous_events"] == 0

@@ -23,7 +23,7 @@ def histories(built):
     }
 
 
-def test_events_of_two_users_lie_one_after_the_other():
+def test_events_of_two_users_are_stored_one_after_the_other():
     built = corpus([("a", "3"), ("b", "2"), ("a", "1"), ("a", "2"), ("b", "3")])
     assert histories(built) == {"a": ["3", "1", "2"], "b": ["2", "3"]}
     assert built.sequences.offsets.tolist() == [0, 3, 5]
@@ -32,7 +32,7 @@ def test_events_of_two_users_lie_one_after_the_other():
     assert built.sequences.times is None
 
 
-def test_events_are_lined_up_by_time():
+def test_events_are_sorted_by_time():
     built = corpus([("a", "x", 3.0), ("a", "y", 1.0), ("a", "z", 2.0)])
     assert histories(built) == {"a": ["y", "z", "x"]}
     assert built.sequences.times.tolist() == [1.0, 2.0, 3.0]

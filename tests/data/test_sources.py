@@ -45,7 +45,7 @@ def test_a_path_to_a_file_is_read(tmp_path):
         assert corpus.name == "some"
 
 
-def test_a_folder_holds_a_file_of_its_name(tmp_path):
+def test_a_folder_contains_a_file_with_its_name(tmp_path):
     place(tmp_path / "shop" / "shop.inter")
     (tmp_path / "shop" / "other.inter").write_text("broken")
     assert histories(load_corpus(tmp_path / "shop", DataSettings())) == EXPECTED
@@ -61,7 +61,9 @@ def test_a_folder_without_the_file_says_what_is_missing(tmp_path, files):
     (tmp_path / "shop").mkdir()
     for name in files:
         place(tmp_path / "shop" / name)
-    expected = r"the folder shop holds no shop\.inter; an atomic data set is NAME/NAME\.inter"
+    expected = (
+        r"the folder shop does not contain shop\.inter; an atomic data set is NAME/NAME\.inter"
+    )
     with pytest.raises(DataError, match=expected):
         load_corpus("shop", DataSettings())
 
@@ -78,7 +80,7 @@ def test_a_name_of_the_catalogue_is_fetched(tmp_path, monkeypatch):
     assert histories(load_corpus("ml-100k", DataSettings())) == EXPECTED
 
 
-def test_an_own_folder_goes_before_the_catalogue(tmp_path):
+def test_a_local_folder_takes_precedence_over_the_catalogue(tmp_path):
     place(tmp_path / "dataset" / "ml-100k" / "ml-100k.inter")
     assert histories(load_corpus("ml-100k", DataSettings())) == EXPECTED
 
@@ -87,7 +89,7 @@ def test_an_unknown_name_suggests_a_known_one():
     with pytest.raises(DataError) as caught:
         load_corpus("ml-10k", DataSettings())
     assert str(caught.value) == (
-        "no data set 'ml-10k': not in dataset/, not in the catalogue; did you mean 'ml-100k'? "
+        "there is no data set 'ml-10k' in dataset/ or in the catalogue; did you mean 'ml-100k'? "
         "(catalogue: ml-100k, ml-1m, synthetic; or give the path of a file or folder)"
     )
 
@@ -115,7 +117,7 @@ COLUMNS = {"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"], "timestamp": 
 
 
 @pytest.mark.parametrize("kind", [pl.DataFrame, pd.DataFrame])
-def test_data_frames_are_taken(kind):
+def test_data_frames_are_read(kind):
     corpus = load_corpus(kind(COLUMNS), DataSettings())
     assert histories(corpus) == EXPECTED
     assert corpus.name == "data frame"
@@ -127,7 +129,7 @@ def test_a_data_frame_without_times_is_in_order(kind):
     assert histories(load_corpus(frame, DataSettings())) == {"1": ["007", "7"], "2": ["7"]}
 
 
-def test_pandas_dates_and_an_odd_index_are_fine():
+def test_pandas_dates_and_any_index_are_accepted():
     frame = pd.DataFrame(COLUMNS | {"timestamp": pd.to_datetime([2, 1, 3], unit="s")})
     corpus = load_corpus(frame.set_index(pd.Index([7, 7, 9])), DataSettings())
     assert histories(corpus) == EXPECTED
@@ -135,7 +137,7 @@ def test_pandas_dates_and_an_odd_index_are_fine():
 
 
 @pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
-def test_a_missing_token_in_pandas_is_no_token(missing):
+def test_a_missing_token_in_pandas_is_missing(missing):
     frame = pd.DataFrame(
         {"user_id": pd.Series(["a", missing], dtype=object), "item_id": ["x", "y"]}
     )
@@ -143,7 +145,7 @@ def test_a_missing_token_in_pandas_is_no_token(missing):
         load_corpus(frame, DataSettings())
 
 
-def test_a_missing_number_in_pandas_is_no_token():
+def test_a_missing_number_in_pandas_is_missing():
     frame = pd.DataFrame({"user_id": ["a", "b"], "item_id": [1.0, np.nan]})
     with pytest.raises(DataError, match="the data frame, row 2: 'item_id' is empty"):
         load_corpus(frame, DataSettings())
@@ -165,7 +167,7 @@ def test_numbers_and_names_may_be_mixed_in_a_pandas_column():
 
 
 def test_anything_else_is_refused_by_its_type():
-    with pytest.raises(DataError, match="data is a list; give a name, a path, or a Polars"):
+    with pytest.raises(DataError, match="data is a list; give the name of a data set, a path, or"):
         load_corpus([("a", "b")], DataSettings())
 
 
@@ -176,7 +178,7 @@ def test_synthetic_data_have_the_size_their_name_says():
     assert corpus.name == "synthetic:users=30, items=12,topics=3,length=6"
 
 
-def test_synthetic_data_repeat():
+def test_synthetic_data_are_reproducible():
     first, again, other = (
         load_corpus(f"synthetic:users=9,seed={seed}", DataSettings()).sequences.fingerprint()
         for seed in (1, 1, 2)
@@ -193,15 +195,15 @@ def test_synthetic_alone_takes_the_defaults():
     ("text", "expected"),
     [
         ("usres=5", "'synthetic:usres=5': unknown key 'usres'; did you mean 'users'? (keys: users"),
-        ("users=many", "'synthetic:users=many': users is 'many'; it needs a number"),
-        ("users", "'synthetic:users': users is ''; it needs a number"),
-        ("users=0", "'synthetic:users=0': users is 0; it runs from 1 to 2147483648"),
-        ("predictability=1.5", "predictability is 1.5; it runs from 0 to 1"),
-        ("predictability=nan", "predictability is nan; it runs from 0 to 1"),
-        ("seed=-1", "seed is -1; it runs from 0 to 2147483648"),
+        ("users=many", "'synthetic:users=many': users is 'many'; it must be a number"),
+        ("users", "'synthetic:users': users is ''; it must be a number"),
+        ("users=0", "'synthetic:users=0': users is 0; it must be between 1 and 2147483648"),
+        ("predictability=1.5", "predictability is 1.5; it must be between 0 and 1"),
+        ("predictability=nan", "predictability is nan; it must be between 0 and 1"),
+        ("seed=-1", "seed is -1; it must be between 0 and 2147483648"),
     ],
 )
-def test_a_wrong_word_after_synthetic_is_named(text, expected):
+def test_an_invalid_parameter_of_synthetic_data_is_named(text, expected):
     with pytest.raises(DataError, match=re.escape(expected)):
         generate("synthetic:" + text)
 
@@ -218,7 +220,7 @@ def test_a_list_of_numbers_filters_any_kind_of_numbers(tmp_path: Path) -> None:
 
 def test_a_filter_on_lists_is_refused() -> None:
     frame = pl.DataFrame({"user_id": ["u"], "item_id": ["a"], "tags": [["x"]]})
-    with pytest.raises(DataError, match=r"'tags' holds List.*; a filter needs text or numbers"):
+    with pytest.raises(DataError, match=r"'tags' has type List.*, which cannot be filtered"):
         load_corpus(frame, DataSettings(value_intervals={"tags": ("x",)}))
 
 
@@ -235,7 +237,7 @@ def test_dates_beside_the_time_are_compared_as_written(end: str, tmp_path: Path)
     assert corpus.items.entries.to_list() == ["a", "c"]
 
 
-def test_brackets_in_names_are_no_patterns(tmp_path: Path) -> None:
+def test_brackets_in_names_are_not_read_as_patterns(tmp_path: Path) -> None:
     for name, item in (("log[1].parquet", "a"), ("log1.parquet", "b"), ("log[1].csv", "c")):
         frame = pl.DataFrame({"user_id": ["u"], "item_id": [item]})
         path = tmp_path / name

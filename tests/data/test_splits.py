@@ -33,7 +33,7 @@ def parts(lengths):
     ]
 
 
-def test_short_histories_give_the_test_first_then_validation():
+def test_short_histories_get_a_test_target_before_a_validation_target():
     assert parts([1, 2, 3, 4, 5]) == [
         ([1], None, None),
         ([2, 3], None, None),
@@ -61,7 +61,7 @@ def test_every_event_is_used_once(lengths):
 
 
 def test_without_three_events_there_is_nothing_to_test_on():
-    with pytest.raises(DataError, match=r"no user has three events \(the longest history has 2\)"):
+    with pytest.raises(DataError, match=r"at least 3 events \(the longest history has 2 events\)"):
         leave_one_out(sequences([1, 2, 2]))
 
 
@@ -82,14 +82,14 @@ def timed(lengths, times):
 
 
 @pytest.mark.parametrize(("leave_out", "expected"), [("valid_only", (2, 0)), ("test_only", (0, 2))])
-def test_one_kind_of_targets_may_be_kept_back_alone(leave_out, expected):
+def test_only_validation_or_only_test_targets_may_be_left_out(leave_out, expected):
     split = leave_one_out(sequences([2, 3, 5]), leave_out)
     assert (len(split.validation), len(split.test)) == expected
     assert split.n_targets == 1 + 1 + 3
 
 
-def test_shares_are_rounded_down_but_not_to_nothing():
-    # Targets 0, 1, 2, 3, 10, 25; RecBole gives a part that should get something at least one, the
+def test_shares_are_rounded_down_but_not_to_zero():
+    # Targets 0, 1, 2, 3, 10, 25; RecBole gives a part with a share above zero at least one, the
     # last part first, as long as training keeps more than one.
     counts = ratio_counts(sequences([1, 2, 3, 4, 11, 26]), (0.8, 0.1, 0.1))
     assert counts.tolist() == [
@@ -102,12 +102,12 @@ def test_shares_are_rounded_down_but_not_to_nothing():
     ]
 
 
-def test_shares_of_all_follow_the_clock():
+def test_shares_of_all_targets_are_split_by_time():
     some = timed([3, 3], [0, 1, 4, 0, 2, 3])
     assert global_ratio_counts(some, (0.5, 0.25, 0.25)).tolist() == [[1, 0, 1], [1, 1, 0]]
 
 
-def test_later_than_the_quantile_tests():
+def test_targets_after_the_quantile_are_for_the_test():
     some = timed([4, 4], [0, 1, 2, 9, 0, 1, 2, 3])
     # Times of targets 1 2 9 1 2 3; the quantile at 0.8 is 3.
     assert recbole_time_counts(some, (0.4, 0.4, 0.2)).tolist() == [[1, 1, 1], [1, 2, 0]]
@@ -115,11 +115,11 @@ def test_later_than_the_quantile_tests():
 
 def test_a_split_by_time_needs_times():
     for counts in (recbole_time_counts, split_by_time, global_ratio_counts):
-        with pytest.raises(DataError, match="needs a time column"):
+        with pytest.raises(DataError, match="a split by time needs times"):
             counts(sequences([3]), (0.8, 0.1, 0.1))
 
 
-def test_a_split_by_time_gives_the_shares_asked_and_parts_in_time():
+def test_a_split_by_time_gives_the_requested_shares_in_order_of_time():
     # Sessions of three events, one after the other: two targets each.
     times = [10 * session + step for session in range(100) for step in range(3)]
     some = timed([3] * 100, times)
@@ -131,7 +131,7 @@ def test_a_split_by_time_gives_the_shares_asked_and_parts_in_time():
     ]
     assert np.concatenate(trained).max() < some.times[split.validation.stops].min()
     assert some.times[split.validation.stops].max() < some.times[split.test.stops].min()
-    # First events of later sessions are none of training, but for one before the first target.
+    # First events of later sessions are not training events, except one before the first target.
     assert len(split.train_items()) == 240 + 1
     assert split.remarks == ()
 
@@ -154,14 +154,14 @@ def test_no_validation_target_is_earlier_than_training_or_later_than_the_test(us
         assert not len(first) or not len(second) or first.max() < second.min()
 
 
-def test_events_of_one_moment_stay_together_and_the_shares_obtained_are_told(caplog):
+def test_events_at_the_same_time_stay_together_and_shares_are_reported(caplog):
     corpus = few(["ab"] * 2, [[1, 2, 2, 2, 3], [1, 2, 2, 2, 4]])
     split = make_split(corpus, EvaluationSettings(split="time", ratios=(0.5, 0.25, 0.25)))
     assert (split.n_targets, len(split.validation), len(split.test)) == (6, 0, 2)
     [remark] = split.remarks
     assert (remark.kind, remark.count) == ("shares", 2)
     assert "split 0.75/0.00/0.25 into training, validation and test" in remark.text
-    assert "where 0.50/0.25/0.25 was asked for: targets of one moment stay" in caplog.text
+    assert "test instead of 0.50/0.25/0.25: targets with the same time stay" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -174,14 +174,14 @@ def test_events_of_one_moment_stay_together_and_the_shares_obtained_are_told(cap
         ({}, None),
     ],
 )
-def test_shares_of_short_sessions_are_those_asked_for_or_told(settings, obtained):
+def test_shares_of_short_sessions_are_as_requested_or_reported(settings, obtained):
     times = [[10 * session + step for step in range(3)] for session in range(100)]
     split = make_split(few(["u"] * 100, times), EvaluationSettings(**settings))
     assert [obtained in remark.text for remark in split.remarks] == ([True] if obtained else [])
 
 
-def test_without_different_times_nothing_is_split_by_time():
-    with pytest.raises(DataError, match="all events have the same time, so no moment parts them"):
+def test_equal_times_cannot_be_split_by_time():
+    with pytest.raises(DataError, match="all events have the same time, so they cannot be split"):
         split_by_time(timed([3, 3], [5] * 6), (0.8, 0.1, 0.1))
 
 
@@ -195,7 +195,7 @@ def test_a_split_without_a_part_is_refused(counts, text):
 
 
 @given(st.lists(st.integers(1, 30), min_size=1), st.tuples(*[st.integers(0, 5)] * 3).filter(sum))
-def test_shared_out_targets_are_all_there(lengths, ratios):
+def test_splitting_by_shares_loses_no_targets(lengths, ratios):
     counts = ratio_counts(sequences(lengths), ratios)
     assert (counts >= 0).all()
     assert (counts.sum(1) == np.array(lengths) - 1).all()
@@ -208,16 +208,16 @@ def test_shared_out_targets_are_all_there(lengths, ratios):
         ({"split": "ratio", "leave_out": "test_only"}, "leave_out has no effect on split=ratio"),
     ],
 )
-def test_settings_that_a_split_does_not_hear_are_told(settings, text):
+def test_settings_without_effect_on_a_split_are_reported(settings, text):
     frame = pl.DataFrame({"user": ["a"] * 30, "item": ["x"] * 30, "time": range(30)})
     corpus = build_corpus(from_frame(frame, time="time"), "d")
     split = make_split(corpus, EvaluationSettings(**settings))
     assert text in [remark.text for remark in split.remarks]
 
 
-def test_a_split_by_all_targets_is_not_sent_to_itself():
+def test_a_split_of_all_targets_does_not_recommend_itself():
     frame = pl.DataFrame({"user": ["a"] * 50, "item": ["x"] * 50, "time": range(50)})
     corpus = build_corpus(from_frame(frame, time="time"), "d")
     split = make_split(corpus, EvaluationSettings(split="ratio", ratio_by="all"))
     [remark] = split.remarks
-    assert remark.text.endswith("parts are rounded down to whole targets, but not to nothing")
+    assert remark.text.endswith("parts are rounded down to whole targets, but not to zero")

@@ -1,4 +1,4 @@
-"""The column of times is the one named; one that looks like it is not passed over."""
+"""The time column is the one named in the settings; similar columns are not ignored."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ INNOCENT = [
 
 
 def source(form: str, column: str, folder: Path) -> object:
-    """Return events in some form, their times in a column of some name."""
+    """Return events as one kind of source, with times in a column of the given name."""
     columns = {"user_id": ["a", "a", "b"], "item_id": ["x", "y", "x"], column: [2, 1, 3]}
     frame = pl.DataFrame(columns)
     path = folder / f"some.{form}"
@@ -46,29 +46,26 @@ def source(form: str, column: str, folder: Path) -> object:
 
 @pytest.mark.parametrize("form", ["frame", "pandas", "csv", "inter", "parquet"])
 @pytest.mark.parametrize("column", [*SLIPS, "time", "created_at"])
-def test_a_column_that_looks_like_the_times_is_not_passed_over(
+def test_a_column_that_looks_like_times_is_not_ignored(
     form: str, column: str, tmp_path: Path
 ) -> None:
     events = source(form, column, tmp_path)
     with pytest.raises(DataError) as caught:
         load_corpus(events, DataSettings())
     assert str(caught.value).endswith(
-        f" has no column 'timestamp', but {column!r}; give time_column={column!r} if that holds "
-        "the times of events, or give time_column=none if the rows are in the order of events"
+        f" has no column 'timestamp', but a column {column!r}; set time_column={column!r} if it "
+        "has the times of events, or set time_column=none if the rows are in the order of events"
     )
     in_order = load_corpus(events, DataSettings(time_column="none"))
     assert in_order.sequences.items.tolist() == [1, 2, 1]
     [remark] = in_order.remarks
-    assert (
-        remark.text == "no times are read (time_column=none), so events count in the order they s"
-        "tand"
-    )
+    assert remark.text == "no times are read (time_column=none), so the order of the rows is used"
     by_time = load_corpus(events, DataSettings(time_column=column))
     assert by_time.sequences.items.tolist() == [2, 1, 1]
     assert by_time.remarks == ()
 
 
-def test_the_likeliest_name_comes_first() -> None:
+def test_the_most_likely_name_comes_first() -> None:
     assert likely_times(["date", *INNOCENT, "timestmap"]) == ["timestmap", "date"]
     assert likely_times(SLIPS + OTHERS) != []
     assert sorted(likely_times(SLIPS + OTHERS)) == sorted(SLIPS + OTHERS)
@@ -80,10 +77,10 @@ def test_no_times_may_be_spelled_in_several_ways(value: str | None) -> None:
     assert DataSettings(time_column=value).time_column == "none"  # type: ignore[arg-type]
 
 
-def test_a_named_column_that_is_missing_names_both_cures(tmp_path: Path) -> None:
+def test_a_missing_time_column_names_both_solutions(tmp_path: Path) -> None:
     events = source("csv", "bought", tmp_path)
     with pytest.raises(
-        DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or give time"
+        DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or set time"
     ):
         load_corpus(events, DataSettings(time_column="bougt"))
 

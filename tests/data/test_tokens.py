@@ -1,4 +1,4 @@
-"""One rule says what a number's token is, wherever the number comes from."""
+"""The token of a number follows one rule, whatever the source."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -25,7 +25,7 @@ WHOLE = [
 
 
 def items(column: object) -> list[str]:
-    """Return the item tokens of a column, whatever brings it."""
+    """Return the item tokens of a column, from any kind of source."""
     length = len(column)  # type: ignore[arg-type]
     if isinstance(column, pl.Series):
         frame = pl.DataFrame({"user_id": ["u"] * length, "item_id": column})
@@ -57,7 +57,7 @@ def test_columns_of_pandas_have_the_tokens_of_their_numbers(kind: str) -> None:
     assert items(pd.Series([9, 14, 9]).astype(kind)) == ["9", "14"]
 
 
-def test_mixed_objects_are_spelled_each_by_the_same_rule() -> None:
+def test_mixed_objects_all_follow_the_same_rule() -> None:
     assert items(pd.Series([100, 100.0, "100", np.float32(7), "x", "100.0"], dtype=object)) == [
         "100",
         "7",
@@ -83,23 +83,23 @@ def test_long_whole_numbers_keep_their_digits_beside_missing_ones() -> None:
     ("kind", "first"), [(pl.Float64, 2**53), (pl.Float32, 2**24), (pl.Float16, 2**11)]
 )
 @pytest.mark.parametrize("sign", [1, -1])
-def test_floats_that_stand_for_several_numbers_are_no_tokens(
+def test_floats_too_large_to_be_exact_are_refused_as_tokens(
     kind: type[pl.DataType], first: int, sign: int
 ) -> None:
     last = pl.Series("item_id", [1, sign * (first - 1)]).cast(kind)
     assert spelled(last, "here").to_list() == ["1", str(sign * (first - 1))]
-    cure = r"row 3: 'item_id' is .*, and a float .* read the column as text where it comes from"
+    cure = r"row 3: 'item_id' is .*, and a float .* read the column as text from its source"
     with pytest.raises(DataError, match=cure):
         spelled(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
 
 
-def test_long_floats_are_refused_by_every_door(tmp_path: Path) -> None:
+def test_inexact_floats_are_refused_by_every_entry_point(tmp_path: Path) -> None:
     values = [float(LONG), 2.0]
     frame = pl.DataFrame({"user_id": ["u", "u"], "item_id": values})
     frame.write_parquet(tmp_path / "some.parquet")
     objects = pd.DataFrame({"user_id": ["u", "u"], "item_id": pd.Series(values, dtype=object)})
     for source in (frame, objects):
-        with pytest.raises(DataError, match="stands for several whole numbers"):
+        with pytest.raises(DataError, match="can stand for several whole numbers"):
             load_corpus(source, DataSettings())
     with pytest.raises(DataError, match=r"row 1: 'item_id' is 1.73e\+18, and a float"):
         load_corpus(tmp_path / "some.parquet", DataSettings())
@@ -108,8 +108,8 @@ def test_long_floats_are_refused_by_every_door(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [True, np.True_, 1.5, float("nan"), float("inf"), None, b"a", ()])
-def test_what_is_neither_text_nor_whole_number_is_no_token(value: object) -> None:
-    with pytest.raises(ValueError, match=r"neither|no names"):
+def test_only_texts_and_whole_numbers_are_tokens(value: object) -> None:
+    with pytest.raises(ValueError, match=r"neither|cannot be ids"):
         token_of(value)
     with pytest.raises(DataError, match=r"a list of texts or whole numbers, and .* is neither"):
         tokens_of([value], "a history")  # type: ignore[list-item]
@@ -118,15 +118,21 @@ def test_what_is_neither_text_nor_whole_number_is_no_token(value: object) -> Non
 @pytest.mark.parametrize(
     ("column", "said"),
     [
-        (pl.Series([True, False]), "column 'item_id' holds Boolean; it needs text or whole"),
-        (pd.Series([True, False]), "column 'item_id' holds Boolean; it needs text or whole"),
-        (pd.Series([True, 7], dtype=object), "row 1: 'item_id' is True, and true and false are no"),
-        (pd.Series([7, 7.5], dtype=object), "row 2: 'item_id' is 7.5, and it is neither a text"),
+        (
+            pl.Series([True, False]),
+            "column 'item_id' has type Boolean; convert it to text or",
+        ),
+        (
+            pd.Series([True, False]),
+            "column 'item_id' has type Boolean; convert it to text or",
+        ),
+        (pd.Series([True, 7], dtype=object), "row 1: 'item_id' is True, and True and False cannot"),
+        (pd.Series([7, 7.5], dtype=object), "row 2: 'item_id' is 7.5, and that is neither a text"),
         (pl.Series([Decimal("1"), Decimal("1.5")]), "row 2: 'item_id' is 1.5; users and items"),
-        (pd.Series([7, b"7"], dtype=object), "row 2: 'item_id' is b'7', and it is neither"),
+        (pd.Series([7, b"7"], dtype=object), "row 2: 'item_id' is b'7', and that is neither"),
     ],
 )
-def test_a_column_with_what_is_no_token_names_its_row(column: object, said: str) -> None:
+def test_the_row_of_an_invalid_token_is_named(column: object, said: str) -> None:
     with pytest.raises(DataError, match=said):
         items(column)
 

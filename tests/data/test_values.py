@@ -1,4 +1,4 @@
-"""A filter keeps what somebody wrote, in whatever format the data come."""
+"""A filter has the same meaning in every data format."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.values.comparable import ValueFilter
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
-from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.files import layer_from_options, yaml_file
 from sasrec.settings.resolve import resolve_layers
 
 CODES = ["01234", "1234", "5", "n/a", "7.0", "7"]
@@ -80,7 +80,7 @@ def test_a_filter_means_the_same_in_every_format(data, field, wanted, kept):
 
 
 @pytest.mark.parametrize("odd", [[], ["n/a"], ["x"] * 30])
-def test_an_odd_value_does_not_change_what_a_filter_means(odd):
+def test_a_single_value_does_not_change_the_meaning_of_a_filter(odd):
     texts = pl.Series([*(["01234", "1234", "4.0", "5"] * 10), *odd])
     for wanted, count in ((("01234",), 10), ((4, 5), 20), ("[4,5]", 20), ((4,), 10), (("4",), 0)):
         assert ValueFilter("code", wanted).matches(texts).sum() == count
@@ -96,10 +96,10 @@ def test_an_odd_value_does_not_change_what_a_filter_means(odd):
             "as the numbers from 1 to 3; for the two values 1 and 3 write",
         ),
         ([1, 2, 3], (1, 3), 2, "the two values 1 and 3; for the numbers from 1 to 3 write '[1,3]'"),
-        (["1", "2", "3"], (1, 3), 2, "is taken as the two values 1 and 3"),
+        (["1", "2", "3"], (1, 3), 2, "is read as the two values 1 and 3"),
     ],
 )
-def test_two_numbers_are_an_interval_or_two_values_and_it_is_said_which(
+def test_two_numbers_are_an_interval_or_two_values_and_a_remark_says_which(
     column, wanted, taken, text
 ):
     rule = ValueFilter("stars", wanted)
@@ -107,35 +107,35 @@ def test_two_numbers_are_an_interval_or_two_values_and_it_is_said_which(
     [remark] = rule.remarks()
     assert remark.kind == "filter_taken_as"
     assert text in remark.text
-    assert remark.text.startswith("value_intervals of 'stars', [1, 3], is taken as ")
+    assert remark.text.startswith("value_intervals of 'stars', [1, 3], is read as ")
 
 
 @pytest.mark.parametrize("wanted", [(3, 1), ("1", "3"), (1, 2, 3), (True, False)])
-def test_what_can_be_no_interval_is_not_spoken_of(wanted):
+def test_lists_that_cannot_be_intervals_cause_no_remark(wanted):
     rule = ValueFilter("stars", wanted)
     rule.matches(pl.Series([1, 2, 3, 0]))
     assert rule.remarks() == ()
 
 
-def test_texts_in_the_way_of_an_interval_are_counted_over_all_pieces():
+def test_texts_in_a_column_filtered_by_interval_are_counted_over_all_pieces():
     rule = ValueFilter("price", "[4,inf)")
     assert rule.matches(pl.Series(["5", "n/a", None, "3"])).to_list() == [True, False, False, False]
     assert rule.matches(pl.Series(["nan", "", "?", " 9"])).to_list() == [False, False, False, True]
     [remark] = rule.remarks()
     assert (remark.kind, remark.count) == ("filter_no_numbers", 2)
-    assert "2 values that are no numbers, such as 'n/a', are left out" in remark.text
+    assert "2 values that are not numeric, such as 'n/a', are dropped" in remark.text
 
 
-def test_listed_values_that_no_row_has_are_counted():
+def test_listed_values_without_rows_are_counted():
     rule = ValueFilter("shop", ("a", 8, "gone", 2.5, True))
     rule.matches(pl.Series(["a", "b"]))
     rule.matches(pl.Series(["8.0", "TRUE"]))
     [remark] = rule.remarks()
     assert (remark.kind, remark.count) == ("filter_unmatched", 2)
-    assert "lists 2 of 5 values that stand in no row, such as 'gone'" in remark.text
+    assert "2 of 5 listed values occur in no row, such as 'gone'" in remark.text
 
 
-def test_whole_numbers_beyond_the_precision_of_floats_are_told_apart():
+def test_whole_numbers_beyond_the_precision_of_floats_are_distinguished():
     large = 2**53
     column = pl.Series([large, large + 1, large + 2])
     assert ValueFilter("n", (large + 1, 10**400)).matches(column).to_list() == [False, True, False]
@@ -143,20 +143,20 @@ def test_whole_numbers_beyond_the_precision_of_floats_are_told_apart():
     assert ValueFilter("n", (large + 1,)).matches_tokens(texts).sum() == 1
 
 
-def test_a_column_of_flags_takes_flags():
+def test_a_column_of_booleans_needs_booleans():
     column = pl.Series([True, False, None])
     assert ValueFilter("sold", (True,)).matches(column).to_list() == [True, False, False]
     assert ValueFilter("sold", "false").matches(column).to_list() == [False, True, False]
-    with pytest.raises(SettingsError, match="the column holds True and False, not 'often'"):
+    with pytest.raises(SettingsError, match="write true or false instead of 'often'"):
         ValueFilter("sold", ("often",)).matches(column)
 
 
-def test_nothing_left_says_what_the_column_is_like(tmp_path):
+def test_the_message_describes_the_column_if_no_row_is_left(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("user_id,item_id,price\nu,a,1.0\nu,b,soon\n")
-    with pytest.raises(DataError, match=r"compared as they are spelled, and one .* is '1\.0'"):
+    with pytest.raises(DataError, match=r"compared as text, and one of its values is '1\.0'"):
         load_corpus(path, DataSettings(value_intervals={"price": ["1"]}))
-    with pytest.raises(DataError, match="; 1 values are no numbers, such as 'soon'"):
+    with pytest.raises(DataError, match="; 1 value is not a number, such as 'soon'"):
         load_corpus(path, DataSettings(value_intervals={"price": "[5,6]"}))
 
 
@@ -180,7 +180,7 @@ def test_remarks_on_filters_reach_the_corpus(tmp_path):
 )
 def test_values_keep_the_spelling_they_were_written_in(text, tmp_path):
     if "'code'" in text:
-        layer = key_words([f"--value_intervals={text}"])
+        layer = layer_from_options([f"--value_intervals={text}"])
     else:
         (tmp_path / "my.yaml").write_text(f"val_interval: {text}\n")
         layer = yaml_file(tmp_path / "my.yaml")
@@ -196,13 +196,13 @@ def test_values_keep_the_spelling_they_were_written_in(text, tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "text"),
     [
-        ("{'code': [NO]}", "with quotation marks about each text"),
-        ({"code": ["a", None]}, "the list holds null; put it between quotation marks"),
+        ("{'code': [NO]}", "with quotation marks around each text"),
+        ({"code": ["a", None]}, "the list contains null; put it in quotation marks"),
     ],
 )
-def test_filters_that_cannot_be_meant_are_refused(wanted, text):
+def test_filters_without_a_sensible_meaning_are_refused(wanted, text):
     with pytest.raises(SettingsError, match=text):
-        resolve_layers([key_words([f"--value_intervals={wanted}"])])
+        resolve_layers([layer_from_options([f"--value_intervals={wanted}"])])
 
 
 LARGE = 2**63
@@ -224,12 +224,12 @@ def test_long_numbers_are_compared_by_all_their_digits(kind, wanted, kept):
     assert np.flatnonzero(ValueFilter("order", wanted).matches(values)).tolist() == kept
 
 
-def test_a_list_for_floats_that_stand_for_several_numbers_is_refused():
-    with pytest.raises(SettingsError, match="stands for several whole numbers; list no such"):
+def test_lists_with_inexact_floats_are_refused():
+    with pytest.raises(SettingsError, match="can stand for several whole numbers; remove such"):
         ValueFilter("order", (LARGE + 1,)).matches(pl.Series([float(LARGE)]))
 
 
-def test_what_looks_like_an_interval_and_is_none_is_named():
+def test_the_message_names_a_text_that_looks_like_an_interval():
     rule = ValueFilter("day", "[2024-01-02,inf)")
     assert not rule.matches(pl.Series(["2024-01-01"])).any()
-    assert rule.hint.startswith("; '[2024-01-02,inf)' is no interval of two numbers")
+    assert rule.hint.startswith("; '[2024-01-02,inf)' is not an interval of two numbers")

@@ -26,21 +26,21 @@ def test_an_unknown_token_has_number_zero():
 
 @pytest.mark.parametrize("number", [0, -1, 3])
 def test_padding_and_numbers_out_of_range_have_no_token(number):
-    with pytest.raises(IndexError, match="numbers run from 1 to 2; 0 is padding"):
+    with pytest.raises(IndexError, match="numbers must be between 1 and 2; 0 is padding"):
         Vocabulary(["a", "b"]).tokens([1, number])
 
 
-def test_no_numbers_are_no_tokens():
+def test_an_empty_list_of_numbers_gives_no_tokens():
     assert Vocabulary(["a"]).tokens([]) == []
 
 
-def test_a_token_held_twice_is_refused():
-    with pytest.raises(ValueError, match="holds each token once"):
+def test_a_duplicate_token_is_refused():
+    with pytest.raises(ValueError, match="the tokens of a vocabulary must be distinct"):
         Vocabulary(["a", "b", "a"])
 
 
 @given(st.lists(st.text(max_size=9) | st.from_regex(r"\A ?-?[0-9]{1,4}(\.0+)? ?\n?\Z"), max_size=9))
-def test_one_token_is_cleaned_as_a_column_of_them_is(tokens):
+def test_a_single_token_is_cleaned_like_a_column(tokens):
     for count in range(len(CLEANINGS) + 1):
         for asked in combinations(CLEANINGS, count):
             column = cleaned(pl.Series(tokens, dtype=pl.String), asked).to_list()

@@ -1,14 +1,14 @@
-"""What is done with a model once it is trained: gone on with, measured again, asked, replaced."""
+"""Using a trained model: resuming, evaluating, recommending and replacing it."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from forked import ran, started
 
 SMALL = ("--learning_rate=0.01", "--batch_size=64", "--quiet")
 HEAD = "user_id,item_id,timestamp"
@@ -36,14 +36,7 @@ def shop(tmp_path: Path) -> Path:
 
 
 def command(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**os.environ, **more},
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd, **more)
 
 
 def trained(place: Path, *words: str, name: str = "model") -> None:
@@ -51,24 +44,18 @@ def trained(place: Path, *words: str, name: str = "model") -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_what_the_preset_found_is_gone_on_with(shop: Path) -> None:
+def test_values_chosen_by_the_preset_are_kept(shop: Path) -> None:
     place = shop.parent
     words = ("train", "-d", "shop.csv", "-o", "model", "--epochs=100000", "--validate_every=0")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sasrec", *words], cwd=place, stderr=subprocess.PIPE, text=True
-    )
+    running = started("-m", "sasrec", *words, cwd=place, stderr=subprocess.PIPE)
     assert running.stderr is not None
     while "epoch 3:" not in running.stderr.readline():
         assert running.poll() is None
     running.send_signal(signal.SIGKILL)
     running.wait()
     running.stderr.close()
-    goes_on = subprocess.Popen(
-        [sys.executable, "-m", "sasrec", "train", "--resume", "model"],
-        cwd=place,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    words = ("train", "--resume", "model")
+    goes_on = started("-m", "sasrec", *words, cwd=place, stderr=subprocess.PIPE)
     assert goes_on.stderr is not None
     lines = iter(goes_on.stderr.readline, "")
     first = next(line for line in lines if not line.startswith("at most"))
@@ -91,7 +78,7 @@ def test_users_keep_their_numbers_on_other_data(shop: Path) -> None:
     assert more.returncode == 0, more.stderr
 
 
-def test_a_model_of_split_files_finds_its_data_again(tmp_path: Path) -> None:
+def test_a_model_trained_on_split_files_loads_its_data_again(tmp_path: Path) -> None:
     folder = tmp_path / "parts"
     folder.mkdir()
     head = "user_id:token\titem_id:token\ttimestamp:float"
@@ -128,11 +115,11 @@ def test_a_model_with_its_explanation_may_be_replaced(shop: Path) -> None:
         ("--n_layers=7", "--n_layers only changes training; a saved model accepts"),
         ("--max_history=1", "in this model, and cannot be changed"),
         ("--topk 0", "topk"),
-        ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, and gauc is of whole rankings"),
-        ("--valid_metric=ndcg@010", "'ndcg@010' names no cut-off from 1 to 99999"),
+        ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, but gauc uses the full ranking"),
+        ("--valid_metric=ndcg@010", "'ndcg@010' has no cut-off from 1 to 99999"),
     ],
 )
-def test_settings_that_mean_nothing_any_more_are_refused(
+def test_settings_without_effect_on_a_saved_model_are_refused(
     words: str, message: str, shop: Path
 ) -> None:
     trained(shop.parent)
@@ -142,16 +129,16 @@ def test_settings_that_mean_nothing_any_more_are_refused(
     assert "settings.json" not in ended.stderr
 
 
-def test_another_split_of_the_training_data_is_told(shop: Path) -> None:
+def test_another_split_of_the_training_data_is_reported(shop: Path) -> None:
     trained(shop.parent)
     other = command("evaluate", "model", "--split=ratio", "--worker=3", cwd=shop.parent)
     assert other.returncode == 0, other.stderr
     assert "may have learned what it is now tested on" in other.stderr
-    assert "without effect here: worker\n" in other.stderr
+    assert "settings without effect: worker\n" in other.stderr
     assert "may have learned" not in command("evaluate", "model", cwd=shop.parent).stderr
 
 
-def test_a_history_without_times_leaves_others_theirs(shop: Path) -> None:
+def test_a_history_without_times_does_not_change_those_of_others(shop: Path) -> None:
     place = shop.parent
     trained(place, "--relative_bias=time")
     alone = command("recommend", "model", "--user", "u1", "--json", cwd=place)
@@ -161,7 +148,7 @@ def test_a_history_without_times_leaves_others_theirs(shop: Path) -> None:
     assert json.loads(second) == json.loads(alone.stdout)
 
 
-def test_what_a_console_cannot_show_is_escaped(shop: Path) -> None:
+def test_characters_a_console_cannot_show_are_escaped(shop: Path) -> None:
     place = shop.parent
     text = shop.read_text().replace("i1,", "é→🎬,")
     shop.write_text(text, encoding="utf-8")
@@ -186,7 +173,7 @@ def test_a_tilde_is_the_home_folder(shop: Path) -> None:
     assert not (place / "~").exists()
 
 
-def test_the_best_settings_of_another_model_say_whose_they_are(shop: Path) -> None:
+def test_best_settings_of_another_model_name_that_model(shop: Path) -> None:
     place = shop.parent
     (place / "space.yaml").write_text("choice: {embedding_size: [8, 16]}\n")
     words = ("tune", "-d", "shop.csv", "--params", "space.yaml", "-m", "GRU4Rec", "--seeds", "0")

@@ -1,4 +1,4 @@
-"""Every mistake of a user ends in one clear line and exit code 2, and leaves nothing behind."""
+"""Every mistake of a user ends in one clear line and exit code 2, and leaves no files."""
 
 import json
 import sys
@@ -27,11 +27,11 @@ MISTAKES = [
     ("train -d empty.inter", "is empty; its first line must name the columns"),
     ("train -d caf\udce9.inter", r"'caf\udce9.inter' is not valid UTF-8; rename the file"),
     ("train -d good.inter -m NextItNet --dilations=[0]", "dilations is 0: Input should be greater"),
-    ("compare -d good.inter -m BPR --leave_out=valid_only", "needs test cases"),
+    ("compare -d good.inter -m BPR --leave_out=valid_only", "has no test cases"),
     ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' in command line"),
     ("compare -d good.inter -m BPR -o good.inter", "good.inter is a file; choose another"),
-    ("tune -d good.inter --auto -m GRU4Rec", "the built-in space is for SASRec only"),
-    ("train -d two.inter", "no user has three events"),
+    ("tune -d good.inter --auto -m GRU4Rec", "the built-in space is only for SASRec"),
+    ("train -d two.inter", "no user has at least 3 events"),
     ("train -d good.inter --n_heads=3", "hidden_size 64 cannot be shared by n_heads 3"),
     ("train -d good.inter --hidden_act=gelo", "did you mean 'gelu'?"),
     ("train -d good.inter --learning_rate=-1", "learning_rate is -1"),

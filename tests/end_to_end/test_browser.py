@@ -1,18 +1,22 @@
-"""The pages in a real browser: everything shows, nothing is cut off, nothing comes from outside."""
+"""HTML pages in a real browser: all is visible, nothing is cut off, nothing is downloaded."""
 
 import json
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib.image
 import pytest
 
+from forked import ran
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no Chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="there is no Chromium"),
+]
 DATA = "synthetic:users=80,items=30,length=10"
 MEASURE = """<pre id=found></pre><script>
 addEventListener('load', () => {
@@ -42,9 +46,7 @@ def browse(page: Path, *words: str) -> str:
 
 
 def command(*words: str, cwd: Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    ended = ran("-m", "sasrec", *words, cwd=cwd)
     assert ended.returncode == 0, ended.stderr
 
 
@@ -70,4 +72,4 @@ def test_a_page_shows_in_a_browser(name: str, tmp_path: Path) -> None:
     browse(page, f"--screenshot={tmp_path / 'seen.png'}")
     picture = matplotlib.image.imread(tmp_path / "seen.png")[..., :3]
     assert picture.shape[:2] == (1600, 1200)
-    assert 0.01 < (picture < 0.9).any(2).mean() < 0.6  # neither blank nor black
+    assert 0.01 < (picture < 0.9).any(2).mean() < 0.6  # neither all white nor all black

@@ -55,7 +55,7 @@ def place(made: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def test_generated_data_lie_as_an_atomic_data_set(place: Path) -> None:
+def test_generated_data_are_written_as_an_atomic_data_set(place: Path) -> None:
     lines = (place / "data" / "synthetic" / "synthetic.inter").read_text().splitlines()
     assert lines[0] == "user_id:token\titem_id:token\ttimestamp:float"
     assert len({line.split("\t")[0] for line in lines[1:]}) == 120
@@ -73,7 +73,7 @@ def test_training_prints_json_and_nothing_else(
     assert len(printed["epochs"]) == 1
 
 
-def test_saved_settings_are_those_asked_for(place: Path) -> None:
+def test_saved_settings_are_those_given(place: Path) -> None:
     settings = json.loads((place / "model" / "settings.json").read_text())
     assert settings["model"]["hidden_size"] == 16
     assert settings["training"]["epochs"] == 2
@@ -94,7 +94,7 @@ def test_evaluate_takes_other_metrics_and_cutoffs(
     assert "MAP@1" in out
 
 
-def test_recommend_prints_a_line_a_history(
+def test_recommend_prints_one_line_per_history(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (place / "people.txt").write_text('i1 i2\n["i3", 7]\n')
@@ -112,7 +112,7 @@ def test_recommend_prints_a_line_a_history(
     assert [each["unknown"] for each in lines] == [["x"], [], [], ["7"]]
 
 
-def test_what_the_user_file_says_is_shown(
+def test_user_features_are_printed(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = place / "data" / "synthetic" / "synthetic.user"
@@ -129,7 +129,7 @@ def test_what_the_user_file_says_is_shown(
     ]
 
 
-def test_progress_says_as_much_as_is_asked_for(
+def test_progress_follows_the_settings(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = f"train -d data/synthetic --epochs 1 --out scratch --overwrite {SMALL}"
@@ -138,7 +138,7 @@ def test_progress_says_as_much_as_is_asked_for(
 
 
 @pytest.mark.parametrize(("level", "heard"), [("WARNING", True), ("CRITICAL", False)])
-def test_log_level_is_heeded(
+def test_log_level_is_applied(
     level: str,
     heard: bool,
     place: Path,
@@ -156,12 +156,12 @@ def test_log_level_is_heeded(
     assert any("no column 'timestamp'" in message for message in caplog.messages) == heard
 
 
-def test_recommend_tells_a_person_what_was_skipped(
+def test_recommend_prints_skipped_items(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = called("recommend model --history x,y -k 2", monkeypatch, capsys)
     assert code == 0
-    assert "skipped, unknown to the model: x, y" in out
+    assert "skipped items unknown to the model: x, y" in out
     assert "these are the most popular" in out
 
 
@@ -212,18 +212,24 @@ def test_list_names_generated_data(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("recommend model", "nobody to recommend for; give --history, --user or --file"),
+        ("recommend model", "no history to recommend for; give --history, --user or --file"),
         ("recommend model --user nobody", "no user 'nobody' in "),
         ("recommend model -f none.txt", "none.txt cannot be read: No such file"),
-        ("recommend model -f broken.txt", "broken.txt, line 1: no JSON list"),
-        ("recommend model -f nested.txt", "nested.txt, line 1: a history is a list of item tokens"),
+        ("recommend model -f broken.txt", "broken.txt, line 1: not a valid JSON list"),
+        (
+            "recommend model -f nested.txt",
+            "nested.txt, line 1: a history must be a list of item tokens",
+        ),
         ("recommend model --history i1 --candidates x", "none of the candidates"),
         ("evaluate model --metrics ndgc", "did you mean 'ndcg'?"),
-        ("evaluate model --topk ten", "--topk holds 'ten'; it needs whole numbers"),
+        (
+            "evaluate model --topk ten",
+            "--topk has the part 'ten'; give whole numbers, such as 5,10",
+        ),
         ("evaluate model --topk 0", "topk is "),
         ("evaluate model -d ml-10k", "did you mean 'ml-100k'?"),
         ("data fetch ml-10k", "did you mean 'ml-100k'?"),
-        ("data fetch synthetic:users=many", "users is 'many'; it needs a number"),
+        ("data fetch synthetic:users=many", "users is 'many'; it must be a number"),
         ("config --hidden_sise=3", "did you mean 'hidden_size'?"),
         ("config --topk={[1]:2}", "topk is "),
         ("train -d data/synthetic --out model", "already holds a model"),
@@ -253,7 +259,7 @@ def test_mistake_ends_in_one_line(
     assert sorted(place.rglob("*")) == before
 
 
-def test_several_mistakes_have_a_line_each(
+def test_several_mistakes_are_printed_one_per_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -272,7 +278,7 @@ def test_several_mistakes_have_a_line_each(
     ]
 
 
-def test_of_very_many_mistakes_the_first_are_told(
+def test_only_the_first_of_very_many_mistakes_are_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.yaml"
@@ -284,7 +290,7 @@ def test_of_very_many_mistakes_the_first_are_told(
 
 
 @pytest.mark.parametrize("words", ["train -d none.inter --out new", "recommend nowhere"])
-def test_mistake_in_a_process_of_its_own(words: str, tmp_path: Path) -> None:
+def test_mistake_in_a_separate_process(words: str, tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "sasrec", *words.split()],
         cwd=tmp_path,
@@ -307,13 +313,13 @@ def test_version_is_printed(
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ("train", "say what to train on with --data, such as --data ml-100k"),
+        ("train", "no data are given; add --data, such as --data ml-100k"),
         ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
         ("nothing", "No such command 'nothing'"),
         ("recommend model -k 0", "Invalid value for '--topk' / '-k'"),
     ],
 )
-def test_a_wrong_command_line_is_one_line(
+def test_a_wrong_command_line_ends_in_one_line(
     words: str,
     text: str,
     place: Path,
@@ -327,7 +333,7 @@ def test_a_wrong_command_line_is_one_line(
     assert len(err.splitlines()) == 1
 
 
-def test_a_table_too_wide_for_the_terminal_has_a_metric_a_row(
+def test_a_table_too_wide_for_the_terminal_has_metrics_in_rows(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = "evaluate model --metrics ndcg,itemcoverage,giniindex,gauc --topk 5,10,20"
@@ -362,15 +368,15 @@ def test_same_history_asked_twice_is_answered_twice(
     assert len(out.splitlines()) == 2
 
 
-def test_tokens_are_no_markup(
+def test_tokens_are_not_interpreted_as_markup(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = called("recommend model --history [/x],:smile:,i1", monkeypatch, capsys)
     assert code == 0
-    assert "skipped, unknown to the model: [/x], :smile:" in out
+    assert "skipped items unknown to the model: [/x], :smile:" in out
 
 
-def test_other_data_of_the_same_name_do_not_replace_a_model_unasked(
+def test_other_data_of_the_same_name_replace_a_model_only_with_overwrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -385,7 +391,7 @@ def test_other_data_of_the_same_name_do_not_replace_a_model_unasked(
     assert "holds a model trained on" in err
 
 
-def test_a_folder_may_be_named_by_a_dot(
+def test_the_current_folder_can_be_given_as_a_dot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shop = tmp_path / "shop"
@@ -397,7 +403,7 @@ def test_a_folder_may_be_named_by_a_dot(
     assert (shop / "saved" / "shop" / "settings.json").is_file()
 
 
-def test_settings_of_the_output_are_heeded(
+def test_output_settings_are_applied(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = f"train -d data/synthetic --epochs 1 {SMALL} --checkpoint_dir=kept --save_dataset=True"
@@ -412,7 +418,7 @@ def test_settings_of_the_output_are_heeded(
     assert "epoch 1" not in err
 
 
-def test_config_says_what_a_preset_makes_of_the_data(
+def test_config_shows_values_that_a_preset_chooses_for_the_data(
     made: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(made)

@@ -2,18 +2,17 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from forked import ran
 
 DATA = "synthetic:users=150,items=40,length=12"
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def test_compare_prints_a_table_and_keeps_it(tmp_path: Path) -> None:
@@ -38,7 +37,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     words = ("compare", "-d", DATA, "-m", "saved/m,sasrec,fmc", "--hidden_size=8", *few)
     ended = command(*words, "-o", "out", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "hidden_size was set for SASRec only" in ended.stdout
+    assert "hidden_size was set only for SASRec" in ended.stdout
     kept = json.loads((tmp_path / "out" / "comparison.json").read_text())
     means = {entry["model"]: entry["means"]["ndcg@10"] for entry in kept["entries"]}
     metrics = json.loads((tmp_path / "saved" / "m" / "metrics.json").read_text())
@@ -49,7 +48,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     assert costs["saved"]
     assert costs["epochs"] == 2
     assert costs["seconds_to_best"] == pytest.approx(sum(seconds[: metrics["best_epoch"]]))
-    assert "epochs and seconds of saved models are those of their own training" in ended.stdout
+    assert "epochs and times of saved models are from their own training" in ended.stdout
     other = ("compare", "-d", "synthetic:users=99,items=40,length=12", "-m", "saved/m")
     refused = command(*other, "-q", "-o", "not", cwd=tmp_path)
     assert refused.returncode == 2
@@ -62,7 +61,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
         assert refused.returncode == 2
         assert "'hidden_size' in command line has no effect" in refused.stderr
     assert not (tmp_path / "not").exists()
-    (tmp_path / "FMC").mkdir()  # a name of a model is a model; ./FMC would be the folder
+    (tmp_path / "FMC").mkdir()  # FMC is the model; the folder would be ./FMC
     named = command(*words[:3], "-m", "fmc", *few, "-o", "named", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
 
@@ -72,7 +71,7 @@ def test_the_papers_protocol_warns(tmp_path: Path) -> None:
     large = "synthetic:users=150,items=200,length=12"
     ended = command("compare", "-d", large, *words, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "can put models in another order" in " ".join(ended.stdout.split())
+    assert "can change the order of models" in " ".join(ended.stdout.split())
     kept = json.loads((tmp_path / "here" / "comparison.json").read_text())
     assert kept["metrics"] == ["hit@10", "ndcg@10"]
     assert "100 items drawn evenly outside the user's training events" in kept["protocol"]
@@ -99,7 +98,7 @@ def test_explain_writes_one_page(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     page = (tmp_path / "model" / "explanation.html").read_text()
     assert page.count("data:image/png;base64,") >= 2
-    assert "What each event adds" in page
+    assert "Effect of each event on the scores" in page
     ended = command("explain", "model", "--user", "u3", "-o", "u3.html", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert "user u3" in (tmp_path / "u3.html").read_text()
@@ -108,7 +107,9 @@ def test_explain_writes_one_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("model", ["gru4rec", "TransRec"])
-def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path: Path) -> None:
+def test_another_model_is_trained_evaluated_and_used_like_sasrec(
+    model: str, tmp_path: Path
+) -> None:
     words = ("-d", DATA, "-m", model, "--epochs=2", "-o", "model", "-q")
     trained = command("train", *words, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
@@ -124,9 +125,9 @@ def test_a_rival_is_trained_evaluated_and_used_like_sasrec(model: str, tmp_path:
     ("words", "message"),
     [
         (("compare", "-d", DATA, "-m", "SASRek"), "unknown model 'SASRek'; did you mean 'SASRec'"),
-        (("compare", "-d", DATA, "-m", ","), "names no model"),
+        (("compare", "-d", DATA, "-m", ","), "--models has no model"),
         (("compare", "-d", DATA, "--protocol", "papper"), "did you mean 'paper'"),
-        (("compare", "-d", DATA, "--metrics=giniindex"), "is no mean over cases"),
+        (("compare", "-d", DATA, "--metrics=giniindex"), "is not a mean over test cases"),
         (("compare", "-d", DATA, "--n_layer=3"), "unknown key 'n_layer'"),
         (("significance", "-mo", "FPMC", "-mb", "fpmc", "-d", DATA), "both models are FPMC"),
         (("significance", "-mo", "FPMK", "-d", DATA), "unknown model 'FPMK'; did you mean 'FPMC'"),

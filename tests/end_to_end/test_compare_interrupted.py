@@ -1,4 +1,4 @@
-"""A comparison stopped by a signal or by kill -9 ends without a table, and goes on later."""
+"""A comparison stopped by a signal or by kill -9 ends without a result and can be resumed."""
 
 import json
 import os
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from forked import ran
 
 DATA = "synthetic:users=60,items=30,length=8"
 SMALL = ("--hidden_size=8", "--inner_size=8", "--epochs=2", "--device=cpu")
@@ -38,22 +40,18 @@ main()
 
 
 def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def stopped(
     *words: str, cwd: Path, training: int, by: signal.Signals
 ) -> subprocess.CompletedProcess[str]:
     program = ("-c", STOPPED, str(training), str(int(by)))
-    return subprocess.run(
-        [sys.executable, *program, *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran(*program, *words, cwd=cwd)
 
 
 def figures(folder: Path) -> dict[str, Any]:
-    """Return everything of a comparison but what it cost."""
+    """Return the results of a comparison without times and memory."""
     found: dict[str, Any] = json.loads((folder / "comparison.json").read_text())
     for entry in found["entries"]:
         for key in ("peak_megabytes", "seconds_per_epoch", "seconds_to_best"):
@@ -70,20 +68,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_a_comparison_goes_on_where_it_was_stopped(
+def test_an_interrupted_comparison_is_resumed(
     by: signal.Signals, whole: dict[str, Any], tmp_path: Path
 ) -> None:
     ended = stopped(*COMPARE, cwd=tmp_path, training=3, by=by)
     assert ended.returncode != 0
     assert ended.stdout == ""
     if by is not signal.SIGKILL:
-        assert "2 of 4 trainings are kept in out, and the same command goes on" in ended.stderr
+        assert (
+            "2 of 4 trainings kept in out; run the same command again to continue" in ended.stderr
+        )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished"]
     again = run(*COMPARE, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "2 of 4 trainings were finished before and are not repeated: FPMC (seed 2020), FPMC" in (
-        again.stderr
-    )
+    assert "reusing 2 of 4 trainings finished before: FPMC (seed 2020), FPMC" in (again.stderr)
     assert "FPMC, seed 2020\n" not in again.stderr
     assert "SASRec, seed 2020\n" in again.stderr
     assert figures(tmp_path / "out") == whole
@@ -94,13 +92,13 @@ def test_a_comparison_goes_on_where_it_was_stopped(
     }
 
 
-def test_what_is_of_other_settings_or_data_is_not_taken(tmp_path: Path) -> None:
+def test_trainings_with_other_settings_or_data_are_not_reused(tmp_path: Path) -> None:
     stopped(*COMPARE, cwd=tmp_path, training=3, by=signal.SIGTERM)
     other = ("--learning_rate=0.01", "-q")
     ended = stopped(*COMPARE, *other, cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert ended.returncode != 0
     assert "not repeated" not in ended.stderr
-    assert "2 trainings in out are of other settings, data or versions" in ended.stderr
+    assert "not used: 2 trainings in out with other settings, data or versions" in ended.stderr
     elsewhere = [DATA.replace("60", "61") if word == DATA else word for word in COMPARE]
     ended = stopped(*elsewhere, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert "not repeated" not in ended.stderr
@@ -111,7 +109,7 @@ def test_what_is_of_other_settings_or_data_is_not_taken(tmp_path: Path) -> None:
     assert "not repeated" not in ended.stderr
 
 
-def test_other_metrics_are_found_from_the_ranks_that_were_kept(tmp_path: Path) -> None:
+def test_other_metrics_are_computed_from_kept_ranks(tmp_path: Path) -> None:
     stopped(*COMPARE, cwd=tmp_path, training=4, by=signal.SIGINT)
     ended = run(*COMPARE, "--metrics=hit,mrr", "--topk=3", "-q", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -129,7 +127,7 @@ def test_other_metrics_are_found_from_the_ranks_that_were_kept(tmp_path: Path) -
     assert figures(tmp_path / "out") == figures(tmp_path / "two")
 
 
-def test_stopped_before_anything_was_finished_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interruption_before_the_first_finished_training_leaves_no_files(tmp_path: Path) -> None:
     ended = stopped(*COMPARE, cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert ended.returncode != 0
     assert "no table; no training was finished" in ended.stderr
@@ -137,7 +135,7 @@ def test_stopped_before_anything_was_finished_leaves_nothing(tmp_path: Path) -> 
     assert not (tmp_path / "out").exists()
 
 
-def test_an_older_result_is_replaced_only_if_asked(tmp_path: Path) -> None:
+def test_an_existing_result_is_replaced_only_with_overwrite(tmp_path: Path) -> None:
     one = ("compare", "-d", DATA, "-m", "FMC", "-o", "out", "--epochs=1", "-q")
     assert run(*one, cwd=tmp_path).returncode == 0
     before = (tmp_path / "out" / "comparison.json").read_bytes()
@@ -151,10 +149,10 @@ def test_an_older_result_is_replaced_only_if_asked(tmp_path: Path) -> None:
 
 KILLED_WHILE_WRITING = """
 import os, sys
-import sasrec.comparison.report as report
+import sasrec.comparison.start as start
 def deadly(comparison, path):
     os.kill(os.getpid(), 9)
-report.draw_comparison = deadly
+start.draw_comparison = deadly
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[1:]]
 main()
@@ -163,7 +161,7 @@ main()
 
 def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
     one = ("compare", "-d", DATA, "-m", "FMC", "-o", "out", "--epochs=1", "-q")
-    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_WRITING, *one], cwd=tmp_path)
+    killed = ran("-c", KILLED_WHILE_WRITING, *one, cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "out" / "comparison.csv").exists()
     ended = run(*one, cwd=tmp_path)
@@ -175,7 +173,7 @@ def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
 
 @contextmanager
 def taken(folder: Path) -> Iterator[None]:
-    """Hold a folder as another comparison would."""
+    """Lock a folder as another comparison would."""
     code = (
         "import sys\nfrom pathlib import Path\nfrom sasrec.system.locks import exclusive_lock\n"
         "with exclusive_lock(Path(sys.argv[1]), wait=False):\n"
@@ -194,17 +192,17 @@ def test_two_comparisons_do_not_write_into_one_folder(tmp_path: Path) -> None:
     with taken(tmp_path / "out"):
         refused = run("compare", "-d", DATA, "-m", "FMC", "-o", "out", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "another comparison writes to out; wait for it" in refused.stderr
+    assert "another comparison is writing to out; wait until it ends" in refused.stderr
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
-def test_significance_goes_on_where_it_was_stopped(by: signal.Signals, tmp_path: Path) -> None:
+def test_an_interrupted_significance_test_is_resumed(by: signal.Signals, tmp_path: Path) -> None:
     ended = stopped(*SIGNIFICANCE, cwd=tmp_path, training=4, by=by)
     assert ended.returncode != 0
     assert ended.stdout == ""
     again = run(*SIGNIFICANCE, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "3 of 4 trainings were finished before and are not repeated" in again.stderr
+    assert "reusing 3 of 4 trainings finished before" in again.stderr
     fresh = tmp_path / "fresh"
     os.mkdir(fresh)
     assert run(*SIGNIFICANCE, cwd=fresh).stdout == again.stdout

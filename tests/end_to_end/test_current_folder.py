@@ -1,4 +1,4 @@
-"""No code of the current folder runs, whatever process a command starts."""
+"""No process that a command starts imports modules from the current folder."""
 
 import ast
 import os
@@ -26,7 +26,7 @@ MODULES = [
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A folder full of modules that leave a mark when they are run."""
+    """A folder of modules that write a file if they are imported."""
     evil = f"open({str(tmp_path / 'RAN')!r}, 'a').write(__name__ + ' ')\n"
     (tmp_path / "sasrec").write_text("from sasrec.cli.app import main\nmain()\n")
     folder = tmp_path / "here"
@@ -56,7 +56,7 @@ def run(*words: str, place: Path, **variables: str) -> subprocess.CompletedProce
 
 
 def delta_encoded(path: Path) -> None:
-    """Write a file of which the sizes are tried in a child."""
+    """Write a file whose decoded size is checked in a child process."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -85,27 +85,30 @@ def test_a_trial_of_parquet_reads_without_the_current_folder(place: Path) -> Non
 def test_fetching_with_pip(place: Path) -> None:
     code = (
         "from pathlib import Path\nfrom sasrec.data import movielens\n"
-        "movielens.RECBOLE_WHEEL = 'no-such-name=='\n"  # refused before anything is asked
+        "movielens.RECBOLE_WHEEL = 'no-such-name=='\n"  # refused before the first request
         "movielens.movielens_100k_from_wheel(Path('.'), print)"
     )
     assert "pip cannot download" in run("-P", "-c", code, place=place).stderr
 
 
+@pytest.mark.slow
 def test_searching_with_several_processes(place: Path) -> None:
     (place / "hyper.test").write_text("n_layers choice [1,2]\n")
     words = ("tune", "-d", DATA, "--params", "hyper.test", "--jobs", "2", "--seeds", "0", "-o", "o")
     ended = run(*COMMAND, *words, *(w for w in SMALL if "layers" not in w), place=place)
-    if "this machine has 1 cores" in ended.stderr:
+    if "this machine has only 1 core" in ended.stderr:
         pytest.skip("a second process needs a second core")
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_training_in_several_processes(place: Path) -> None:
     words = ("run_recbole", f"--dataset={DATA}", "--nproc=2", "--port=15678", *SMALL)
     ended = run(*COMMAND, *words, place=place)
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_searching_on_ray(place: Path) -> None:
     pytest.importorskip("ray", reason="Ray is not installed")
     (place / "hyper.test").write_text("n_layers choice [1,2]\n")
@@ -114,6 +117,7 @@ def test_searching_on_ray(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.slow
 def test_trackers(place: Path) -> None:
     ended = run(*COMMAND, "train", "-d", DATA, "-q", "--log_tensorboard=1", *SMALL, place=place)
     assert ended.returncode == 0, ended.stderr
@@ -127,7 +131,7 @@ def test_python_m(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_python_m_of_a_part(place: Path) -> None:
+def test_python_m_of_a_submodule(place: Path) -> None:
     (place.parent / "run.py").write_text("from recbole.quick_start import run_recbole\nprint(1)\n")
     ended = run("-m", "sasrec.recbole", "../run.py", place=place)
     assert ended.stdout == "1\n", ended.stderr
@@ -141,7 +145,7 @@ def test_another_program_keeps_its_folder(tmp_path: Path) -> None:
     assert run("-m", "other", "sasrec", place=tmp_path).stdout == "3\n"
 
 
-def test_a_script_finds_the_modules_beside_it(place: Path) -> None:
+def test_a_script_can_import_modules_from_its_folder(place: Path) -> None:
     beside = place / "scripts"
     beside.mkdir()
     (beside / "mine.py").write_text("x = 'found'\n")
@@ -158,8 +162,8 @@ STARTERS = {"subprocess", "multiprocessing", "start_processes", "Popen", "system
 }
 
 
-def test_every_place_that_starts_a_process_is_known() -> None:
-    """A new one needs ``sasrec.system.children`` and a test above."""
+def test_every_module_that_starts_a_process_is_listed() -> None:
+    """A new module must use ``sasrec.system.children`` and needs a test above."""
     found = set()
     for path in SOURCE.rglob("*.py"):
         names: set[str] = set()
@@ -172,7 +176,9 @@ def test_every_place_that_starts_a_process_is_known() -> None:
                 names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.Attribute):
                 names.add(node.attr)
-        if names & STARTERS and path.name != "quick_start.py":  # it names the type of a queue
+        if (
+            names & STARTERS and path.name != "quick_start.py"
+        ):  # it only imports the type of a queue
             found.add(path.relative_to(SOURCE).as_posix())
             assert "sasrec.system.children" in path.read_text(), path
     assert found == {
@@ -181,5 +187,5 @@ def test_every_place_that_starts_a_process_is_known() -> None:
         "recbole/on_ray.py",
         "system/processes.py",
         "training/trackers.py",
-        "tuning/helpers.py",
+        "tuning/workers.py",
     }

@@ -1,25 +1,24 @@
-"""evaluate says what of its data the model has met in training, whatever the data are called."""
+"""evaluate reports which of its data were training data, even under another file name."""
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from forked import ran
+
 NAMES = {"user": "user_id", "item": "item_id", "time": "timestamp"}
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def events(first: int = 0, users: int = 60) -> pl.DataFrame:
-    """Return events in the order of time; each item is followed by the next, mostly."""
+    """Return events in order of time, where an item is usually followed by the next one."""
     generator = np.random.default_rng(first)
     frames = []
     for user in range(first, first + users):
@@ -59,7 +58,7 @@ def told(place: Path, data: str, *words: str) -> tuple[str, dict[str, object]]:
 @pytest.mark.parametrize(
     "data", ["copy.csv", "copy.parquet", "copy.inter", "renamed.csv", "shuffled.csv"]
 )
-def test_a_copy_is_told(data: str, place: Path) -> None:
+def test_evaluating_on_a_copy_of_the_training_data_is_reported(data: str, place: Path) -> None:
     words = ("--user_column=who",) if data == "renamed.csv" else ()
     stderr, found = told(place, data, *words)
     assert f"note: all of the events of {data} are also in the data the model was trained" in stderr
@@ -74,33 +73,35 @@ def test_a_copy_is_told(data: str, place: Path) -> None:
     assert "overlap" in [remark["kind"] for remark in found["remarks"]]  # type: ignore[attr-defined]
 
 
-def test_a_part_whose_targets_were_trained_on_is_told(place: Path) -> None:
+def test_targets_that_were_trained_on_are_reported(place: Path) -> None:
     stderr, found = told(place, "part.csv")
     assert "it was trained on all of the test targets and all of the validation targets" in stderr
     assert "these metrics are too high" in stderr
     assert found["overlap"]["test_targets"] == 1.0  # type: ignore[index]
 
 
-def test_more_than_the_data_is_told_with_its_share(place: Path) -> None:
+def test_the_share_of_overlap_with_larger_data_is_reported(place: Path) -> None:
     stderr, found = told(place, "more.csv")
     assert "note: 50% of the events of more.csv are also in the data" in stderr
     assert found["overlap"]["events"] == 0.5  # type: ignore[index]
 
 
 @pytest.mark.parametrize("data", ["fresh.csv", "shop.csv", "./shop.csv"])
-def test_fresh_data_and_its_own_are_evaluated_without_a_word(data: str, place: Path) -> None:
+def test_new_data_and_the_training_data_are_evaluated_without_a_note(
+    data: str, place: Path
+) -> None:
     stderr, found = told(place, data)
     assert "trained on" not in stderr
     assert found["overlap"] is None
 
 
-def test_another_split_of_a_copy_is_told_with_the_targets_trained_on(place: Path) -> None:
+def test_another_split_of_a_copy_reports_the_targets_trained_on(place: Path) -> None:
     stderr, found = told(place, "copy.csv", "--split=ratio", "--ratios=[0.4,0.3,0.3]")
     assert "trained with another split of these data" in stderr
     assert found["overlap"]["test_targets"] > 0.3  # type: ignore[index]
 
 
-def test_a_model_worse_than_counts_is_told_after_training_and_evaluating(place: Path) -> None:
+def test_a_model_worse_than_counts_is_reported_after_training_and_evaluation(place: Path) -> None:
     few = ("--epochs=1", "--device=cpu", "-q", "--learning_rate=1e-9", "-m", "GRU4Rec")
     ended = command("train", "-d", "shop.csv", "-o", "weak", *few, cwd=place)
     assert ended.returncode == 0, ended.stderr

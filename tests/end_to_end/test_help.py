@@ -1,4 +1,4 @@
-"""The command line is as people expect it: help, completion, spellings, singular and plural."""
+"""Help texts, shell completion, spellings of options, singular and plural."""
 
 import os
 import subprocess
@@ -55,7 +55,7 @@ def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_is_the_same_by_all_three_ways(command, said):
+def test_help_is_the_same_for_help_h_and_the_help_command(command, said):
     words = command.split()
     code, out, err = said(*words, "--help")
     assert (code, err) == (0, "")
@@ -67,7 +67,7 @@ def test_help_is_the_same_by_all_three_ways(command, said):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_a_screen_and_is_spelled_with_hyphens(command, said):
     out = said(*command.split(), "-h")[1]
-    assert len(out.splitlines()) <= 42  # 40 and the lines around
+    assert len(out.splitlines()) <= 42  # 40 lines, and blank ones around them
     assert "bool" not in out
     options = [word for word in out.replace(",", " ").split() if word.startswith("--")]
     assert options
@@ -75,7 +75,7 @@ def test_help_fits_a_screen_and_is_spelled_with_hyphens(command, said):
     assert [word for word in shown if "_" in word] == []
 
 
-def test_the_front_page_names_each_command_in_a_line_and_hides_old_names(said):
+def test_main_help_lists_each_command_and_hides_old_names(said):
     code, out, _ = said("--help")
     assert code == 0
     assert said("help")[1] == out
@@ -87,14 +87,14 @@ def test_the_front_page_names_each_command_in_a_line_and_hides_old_names(said):
 
 
 @pytest.mark.parametrize("old", OLD_NAMES)
-def test_old_names_of_commands_go_on_working(old, said):
+def test_old_names_of_commands_still_work(old, said):
     code, out, _ = said(old, "--help")
     assert code == 0
     new = said("recbole", OLD_NAMES[old], "--help")[1]
     assert out.splitlines()[3:] == new.splitlines()[3:]
 
 
-def test_what_is_no_command_is_told_with_what_is_like_it(said):
+def test_an_unknown_command_is_reported_with_a_similar_one(said):
     code, _, err = said("help", "trian")
     assert code == 2
     assert "No such command 'trian'. Did you mean 'train'?" in err
@@ -117,7 +117,7 @@ def test_hyphens_and_underscores_are_the_same_in_options_and_settings(said, tmp_
 
 
 @pytest.mark.parametrize("spelling", ["--topk", "-k"])
-def test_cutoffs_are_given_alike_everywhere(spelling, said, tmp_path):
+def test_cutoffs_have_the_same_option_in_all_commands(spelling, said, tmp_path):
     assert "  topk = (5, 20)  (command line)" in said("config", spelling, "5,20")[1]
     for words in (
         ("train", "-d", "x"),
@@ -131,7 +131,7 @@ def test_cutoffs_are_given_alike_everywhere(spelling, said, tmp_path):
         assert "Invalid value for '--topk' / '-k'" in said(command, "model", spelling, "0")[2]
 
 
-def test_a_shell_is_told_how_to_complete_words(tmp_path: Path) -> None:
+def test_shell_completion_works(tmp_path: Path) -> None:
     def completed(line: str, number: int) -> set[str]:
         found = subprocess.run(
             [sys.executable, "-m", "sasrec"],

@@ -1,4 +1,4 @@
-"""sasrec info: what a model folder is, told fast and only if its files belong together."""
+"""sasrec info describes a model folder quickly, and only if its files belong together."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ def called(
     return leaving.value.code, *capsys.readouterr()
 
 
-def test_info_tells_what_a_model_is(
+def test_info_describes_a_model(
     model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = called(monkeypatch, capsys, "info", str(model))
@@ -70,7 +70,7 @@ def test_info_counts_items_that_were_never_trained(
     (tmp_path / "x.csv").write_text("\n".join(lines) + "\n")
     sasrec.train(tmp_path / "x.csv", SMALL | {"leave_out": "test_only"}, out=tmp_path / "model")
     _, out, _ = called(monkeypatch, capsys, "info", str(tmp_path / "model"))
-    assert "5, 2 of them never trained" in out  # d is always the last, which is tested
+    assert "5, 2 of them without training events" in out  # d is always the last item, a test target
 
 
 def test_info_needs_no_pytorch(model: Path) -> None:
@@ -88,7 +88,7 @@ def test_info_needs_no_pytorch(model: Path) -> None:
     assert loaded & {"torch", "polars", "pandas", "numpy", "safetensors"} == set()
 
 
-def test_info_refuses_a_changed_file_by_name(
+def test_info_names_a_changed_file(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     model = tmp_path / "model"
@@ -101,7 +101,7 @@ def test_info_refuses_a_changed_file_by_name(
     assert "damaged or was edited: model.safetensors is not the file that manifest.json" in err
     weights.write_bytes(raw)
     assert called(monkeypatch, capsys, "info", str(model))[0] == 0
-    (model / "manifest.json").unlink()  # as folders of 0.1.0
+    (model / "manifest.json").unlink()  # as in folders of version 0.1.0
     code, out, _ = called(monkeypatch, capsys, "info", str(model))
     assert code == 0
     assert "none (no manifest.json): its files were not checked" in out
@@ -115,7 +115,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("key", ["reports", "best_epoch", "stopped_because", "remarks", "epochs"])
-def test_odd_figures_end_in_a_line_for_every_reader(
+def test_invalid_values_end_in_one_line_for_every_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,

@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 
+from forked import ran, started
+
 DATA = "synthetic:users=120,items=30,length=12"
 WORDS = ["train", "-d", DATA, "-o", "model", "--quiet", "--device=cpu"]
 SMALL = ["--hidden_size=16", "--inner_size=16", "--epochs=12", "--batch_size=256"]
 
-# Runs the command with one file operation made deadly: at its n-th call, before or after it.
+# Runs the command and kills it before or after the n-th call of a file operation.
 DEADLY = """
 import os, sys
 calls = 0
@@ -44,12 +46,7 @@ main()
 
 
 def ended(*words: str, cwd: Path, program: tuple[str, ...] = ("-m", "sasrec")) -> int:
-    return subprocess.run(
-        [sys.executable, *program, *words],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ).returncode
+    return ran(*program, *words, cwd=cwd).returncode
 
 
 def outcome(folder: Path) -> tuple[bytes, dict[str, Any]]:
@@ -61,14 +58,14 @@ def outcome(folder: Path) -> tuple[bytes, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, dict[str, Any]]:
-    """What the training comes to when nobody kills it."""
+    """The result of the training if it is not killed."""
     folder = tmp_path_factory.mktemp("whole")
     assert ended(*WORDS, *SMALL, cwd=folder) == 0
     return outcome(folder / "model")
 
 
 def goes_on(folder: Path, whole: tuple[bytes, dict[str, Any]]) -> None:
-    """Finish a killed training, and assert that nothing tells it was ever killed."""
+    """Resume a killed training, and assert that its result is the same as without the kill."""
     kept = folder / "model.training.safetensors"
     words = ["train", "--resume", "model", "--quiet"] if kept.exists() else [*WORDS, *SMALL]
     assert ended(*words, cwd=folder) == 0
@@ -86,12 +83,12 @@ def killed(*words: str, cwd: Path, at: tuple[str, int, str]) -> None:
 @pytest.mark.parametrize(
     ("operation", "number", "when"),
     [
-        ("fsync", 1, "before"),  # the first checkpoint is written, and has not its name
+        ("fsync", 1, "before"),  # the first checkpoint is written, but not renamed yet
         ("replace", 1, "before"),
-        ("replace", 7, "before"),  # a later one
+        ("replace", 7, "before"),  # a later checkpoint
         ("replace", 7, "after"),
-        ("rename", 1, "before"),  # the model is written, and has not its name
-        ("rename", 1, "after"),  # the model is there, the checkpoint still too
+        ("rename", 1, "before"),  # the model is written, but not renamed yet
+        ("rename", 1, "after"),  # the model is in place, and the checkpoint not deleted yet
     ],
 )
 def test_killed_while_saving(
@@ -101,7 +98,7 @@ def test_killed_while_saving(
     goes_on(tmp_path, whole)
 
 
-# safetensors writes to a temporary file of its own first; here it is killed then, at its 4th file.
+# safetensors first writes its own temporary file; the kill comes then, at its 4th file.
 WITHIN = """
 import os, sys
 import safetensors.torch
@@ -121,32 +118,32 @@ main()
 """
 
 
-def test_killed_within_a_library(whole: tuple[bytes, dict[str, Any]], tmp_path: Path) -> None:
+def test_killed_inside_a_library_call(whole: tuple[bytes, dict[str, Any]], tmp_path: Path) -> None:
     assert ended(*WORDS, *SMALL, cwd=tmp_path, program=("-c", WITHIN)) == -signal.SIGKILL
     goes_on(tmp_path, whole)
 
 
-# As on systems that take two steps to put a folder in the place of another.
+# As on systems that need two renames to replace a folder.
 TWO_STEPS = """
 import sasrec.recommender.folder
 sasrec.recommender.folder.exchange_names = lambda first, second: False
 """
 
 
-def test_killed_between_the_old_model_and_the_new(
+def test_killed_between_removing_the_old_model_and_renaming_the_new(
     whole: tuple[bytes, dict[str, Any]], tmp_path: Path
 ) -> None:
     assert ended(*WORDS, *SMALL, "--seed=1", cwd=tmp_path) == 0
     before = outcome(tmp_path / "model")
     at = ("-c", f"{TWO_STEPS}\n{DEADLY}", "rename", "1", "after")
     assert ended(*WORDS, *SMALL, "--overwrite", cwd=tmp_path, program=at) == -signal.SIGKILL
-    assert not (tmp_path / "model").exists()  # the old one is aside, the new not in its place
+    assert not (tmp_path / "model").exists()  # the old one is renamed, the new one not yet
     goes_on(tmp_path, whole)
     assert outcome(tmp_path / "model") != before
 
 
-# Where the system changes names in one step, the new model is in its place and the old one is not
-# gone yet.
+# Where the system exchanges two names in one step, the new model is in place and the old one is not
+# deleted yet.
 EXCHANGED = """
 import os, sys
 import sasrec.recommender.folder
@@ -162,7 +159,7 @@ main()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes names in one step")
-def test_killed_when_the_new_model_has_its_place(
+def test_killed_after_the_new_model_is_renamed(
     whole: tuple[bytes, dict[str, Any]], tmp_path: Path
 ) -> None:
     assert ended(*WORDS, *SMALL, "--seed=1", cwd=tmp_path) == 0
@@ -180,12 +177,7 @@ def killed_at_random(
     kept = folder / "model.training.safetensors"
     words = [*WORDS, *SMALL]
     for _ in range(times):
-        running = subprocess.Popen(
-            [sys.executable, "-m", "sasrec", *words],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        running = started("-m", "sasrec", *words, cwd=folder)
         stamp = kept.stat().st_mtime_ns if kept.exists() else 0
         while running.poll() is None:  # until it has kept one more epoch
             if kept.exists() and kept.stat().st_mtime_ns != stamp:
@@ -229,7 +221,7 @@ def interrupted_after_three_epochs(folder: Path) -> bytes:
 
 
 def resumed(folder: Path, limit: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Go on; no file may grow beyond a limit, which a program sees as it sees a full disk."""
+    """Resume with a limit on file sizes, which has the same effect as a full disk."""
 
     def limited() -> None:
         if limit is not None:
@@ -244,7 +236,7 @@ def resumed(folder: Path, limit: int | None = None) -> subprocess.CompletedProce
     )
 
 
-def test_no_room_for_a_checkpoint_leaves_the_last_one(
+def test_a_file_size_limit_leaves_the_last_checkpoint(
     whole: tuple[bytes, dict[str, Any]], tmp_path: Path
 ) -> None:
     before = interrupted_after_three_epochs(tmp_path)
@@ -259,7 +251,7 @@ def test_no_room_for_a_checkpoint_leaves_the_last_one(
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 KB of its own; only root can make one."""
+    """A separate disk of 256 KB; only root can create one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     size = ["-t", "tmpfs", "-o", "size=256k", "tmpfs"]
@@ -286,7 +278,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     goes_on(small_disk, whole)
 
 
-def test_a_disk_that_can_only_be_read_leaves_all_as_it_is(small_disk: Path) -> None:
+def test_a_read_only_disk_leaves_all_files_unchanged(small_disk: Path) -> None:
     before = interrupted_after_three_epochs(small_disk)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     found = resumed(small_disk)

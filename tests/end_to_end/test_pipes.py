@@ -1,4 +1,4 @@
-"""What a command prints to: a reader that leaves, a full disk, a terminal that obeys escapes."""
+"""Output of commands: to a closed pipe, a full disk, and a terminal that interprets escapes."""
 
 import io
 import json
@@ -48,7 +48,7 @@ def run(*words: str, place: Path, **how: Any) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with data, a model, and data under a name that is no nice one."""
+    """A folder with data, a model, and data whose name has control characters."""
     folder = tmp_path_factory.mktemp("place")
     made = Called(folder, "data", "fetch", "synthetic:users=60,items=20,length=8")
     assert made.code == 0, made.err
@@ -66,13 +66,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("config", ""),
         ("data list", "1"),
-        ("evaluate model", ""),
-        ("recommend model -f many.txt", "1"),
+        pytest.param("evaluate model", "", marks=pytest.mark.slow),
+        pytest.param("recommend model -f many.txt", "1", marks=pytest.mark.slow),
         ("recommend model -f many.txt --json", ""),
-        ("recommend model -f many.txt --json", "1"),
+        pytest.param("recommend model -f many.txt --json", "1", marks=pytest.mark.slow),
     ],
 )
-def test_a_reader_that_leaves_is_no_failure(words: str, unbuffered: str, place: Path) -> None:
+def test_a_closed_pipe_is_not_a_failure(words: str, unbuffered: str, place: Path) -> None:
     running = subprocess.Popen(
         [*COMMAND, *words.split()],
         cwd=place,
@@ -86,14 +86,14 @@ def test_a_reader_that_leaves_is_no_failure(words: str, unbuffered: str, place: 
     told = running.stderr.read()
     running.stderr.close()
     assert running.wait() == 141
-    # What is doubtful in the data is said as ever, one line each; of the pipe, nothing.
+    # Warnings about the data are printed as usual, one line each; nothing about the pipe.
     assert all(re.match(rb"\S+: ", line) for line in told.splitlines())
     assert not re.search(rb"pipe|rror|Traceback|write", told)
 
 
 @needs_full_disk
 @pytest.mark.parametrize("words", ["config", "recommend model --history i1"])
-def test_a_full_disk_behind_results_is_one_line(words: str, place: Path) -> None:
+def test_a_full_disk_at_standard_output_ends_in_one_line(words: str, place: Path) -> None:
     with FULL.open("w") as full:
         ended = run(*words.split(), place=place, stdout=full)
     assert ended.returncode == 2
@@ -101,8 +101,9 @@ def test_a_full_disk_behind_results_is_one_line(words: str, place: Path) -> None
     assert ended.stderr == said
 
 
+@pytest.mark.slow
 @needs_full_disk
-def test_a_full_disk_behind_results_costs_no_model(place: Path) -> None:
+def test_a_full_disk_at_standard_output_does_not_lose_the_model(place: Path) -> None:
     words = ("train", "-d", DATA, "-q", "--epochs=1", "-o", "full1", *SMALL)
     with FULL.open("w") as full:
         ended = run(*words, place=place, stdout=full)
@@ -112,7 +113,7 @@ def test_a_full_disk_behind_results_costs_no_model(place: Path) -> None:
 
 
 @needs_full_disk
-def test_a_full_disk_behind_progress_costs_no_training(place: Path) -> None:
+def test_a_full_disk_at_standard_error_does_not_stop_training(place: Path) -> None:
     words = ("train", "-d", DATA, "--epochs=2", "-o", "full2", *SMALL)
     with FULL.open("w") as full:
         ended = run(*words, place=place, stderr=full)
@@ -120,9 +121,10 @@ def test_a_full_disk_behind_progress_costs_no_training(place: Path) -> None:
     assert (place / "full2" / WEIGHTS).is_file()
 
 
+@pytest.mark.slow
 @needs_full_disk
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="a second process needs a second core")
-def test_a_full_disk_behind_progress_costs_no_search(place: Path) -> None:
+def test_a_full_disk_at_standard_error_does_not_stop_a_search(place: Path) -> None:
     words = ("tune", "-d", DATA, "--params", "two.test", "--epochs=1", "-o", "full3")
     with FULL.open("w") as full:
         ended = run(*words, "--jobs=2", "--seeds=0", *SMALL, place=place, stderr=full)
@@ -130,7 +132,7 @@ def test_a_full_disk_behind_progress_costs_no_search(place: Path) -> None:
     assert "best of 2 trials" in ended.stdout
 
 
-def test_names_are_shown_and_not_obeyed(place: Path) -> None:
+def test_control_characters_in_names_are_escaped(place: Path) -> None:
     data = f"{EVIL}.csv"
     described = Called(place, "data", "describe", data)
     assert SEEN in described.out, described.err
@@ -163,12 +165,14 @@ def test_names_are_shown_and_not_obeyed(place: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "has_picture"),
     [
-        ({"MPLBACKEND": "nonsense"}, False),
-        ({"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "usetex"}, True),
+        pytest.param({"MPLBACKEND": "nonsense"}, False, marks=pytest.mark.slow),
+        pytest.param(
+            {"MPLBACKEND": "tkagg", "MATPLOTLIBRC": "usetex"}, True, marks=pytest.mark.slow
+        ),
         ({"MATPLOTLIBRC": "broken"}, False),
     ],
 )
-def test_a_comparison_ends_whatever_becomes_of_its_picture(
+def test_a_comparison_ends_even_if_its_picture_fails(
     variables: dict[str, str], has_picture: bool, place: Path
 ) -> None:
     (place / "usetex").write_text("text.usetex: True\n")
@@ -180,7 +184,7 @@ def test_a_comparison_ends_whatever_becomes_of_its_picture(
     assert (place / out / "comparison.json").is_file()
     assert (place / out / "comparison.png").is_file() == has_picture
     assert ("no picture of the comparison: " in ended.stderr) != has_picture
-    assert len(ended.stderr.splitlines()) <= 2  # Matplotlib has a line of its own for some
+    assert len(ended.stderr.splitlines()) <= 2  # Matplotlib prints its own line for some
 
 
 @pytest.mark.parametrize(
@@ -192,7 +196,7 @@ def test_a_comparison_ends_whatever_becomes_of_its_picture(
     ],
     ids=lambda words: words[0],
 )
-def test_no_result_needs_its_picture(
+def test_results_are_written_even_if_their_picture_fails(
     words: tuple[str, ...],
     place: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -211,7 +215,7 @@ def test_no_result_needs_its_picture(
     assert all(line.endswith(": no such style") for line in lines)
 
 
-@pytest.mark.filterwarnings("ignore:Query string argument")  # SQLAlchemy's
+@pytest.mark.filterwarnings("ignore:Query string argument")  # SQLAlchemy's own message
 @pytest.mark.parametrize(
     "storage",
     [
@@ -241,7 +245,7 @@ def test_no_password_of_a_storage_is_printed_or_kept(storage: str, place: Path) 
         "train postgresql://me:secret@host/db",
     ],
 )
-def test_no_password_of_another_address_is_printed_or_kept(words: str, place: Path) -> None:
+def test_no_password_in_a_data_url_is_printed_or_kept(words: str, place: Path) -> None:
     ended = Called(place, *words.split())
     assert ended.code == 2
     assert "secret" not in ended.err + ended.out

@@ -1,4 +1,4 @@
-"""The example plug-in, installed into an environment of its own, does what built-in parts do."""
+"""The example plug-in, installed in its own environment, works like built-in parts."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def run(python: Path, *words: object, code: int = 0, cwd: Path | None = None) ->
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the Python of a new environment with the example, and with all that is here."""
+    """Return the Python of a new environment with the example and all packages of this one."""
     place = tmp_path_factory.mktemp("environment")
     venv.create(place / "venv", symlinks=True)
     binary = place / "venv" / "bin" / "python"
@@ -38,7 +38,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = [str(Path(sasrec.__file__).parents[1])]
     here += [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
     (site / "here.pth").write_text("\n".join(here) + "\n")
-    source = shutil.copytree(EXAMPLE, place / "source")  # building leaves folders behind
+    source = shutil.copytree(EXAMPLE, place / "source")  # building creates folders
     quiet = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation")
     run(binary, "-m", "pip", "install", "--disable-pip-version-check", *quiet, source)
     return binary
@@ -64,7 +64,7 @@ def model(python: Path, place: Path) -> Path:
     return place / "model"
 
 
-def test_a_folder_says_where_its_parts_come_from(model: Path) -> None:
+def test_a_model_folder_records_the_packages_of_its_parts(model: Path) -> None:
     settings = json.loads((model / "settings.json").read_text())
     package = {"from": "package", "place": "sasrec-example 0.1.0"}
     assert settings["plugins"] == [
@@ -72,7 +72,7 @@ def test_a_folder_says_where_its_parts_come_from(model: Path) -> None:
         {"part": "loss", "name": "AsymmetricMargin", **package},
         {"part": "metric", "name": "rbp", **package},
     ]
-    assert settings["training"]["learning_rate"] == 0.005  # its own default
+    assert settings["training"]["learning_rate"] == 0.005  # the plug-in's own default
 
 
 def test_it_recommends_in_a_new_process_and_is_measured_again(python: Path, model: Path) -> None:
@@ -114,7 +114,7 @@ def test_its_command_is_listed_and_works(python: Path, model: Path) -> None:
     assert set(run(python, "-m", "sasrec", "items", model).split()) == set("012345678")
 
 
-def test_nothing_of_a_package_is_loaded_before_it_is_needed(python: Path) -> None:
+def test_a_package_is_imported_only_when_needed(python: Path) -> None:
     code = (
         "import sys, sasrec\n"
         "from sasrec.settings.registry import MODELS\n"
@@ -126,9 +126,9 @@ def test_nothing_of_a_package_is_loaded_before_it_is_needed(python: Path) -> Non
     run(python, "-c", code)
 
 
-def test_a_folder_whose_package_is_missing_says_which(model: Path) -> None:
+def test_a_model_folder_whose_package_is_missing_names_it(model: Path) -> None:
     told = run(Path(sys.executable), "-m", "sasrec", "recommend", model, "--user", "u1", code=2)
-    assert "needs the model 'LinearAttention' of the package sasrec-example 0.1.0" in told
+    assert "needs the model 'LinearAttention' from the package sasrec-example 0.1.0" in told
     assert "pip install sasrec-example" in told
 
 

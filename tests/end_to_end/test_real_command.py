@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_training_ends_in_a_table_beside_both_baselines(place: Path) -> None:
+def test_training_ends_in_a_table_with_both_baselines(place: Path) -> None:
     printed = (place / "printed.txt").read_text()
     for word in ("validation", "test", "SASRec", "Popularity", "Markov", "NDCG@10", "epoch 3"):
         assert word in printed
@@ -67,7 +67,7 @@ def test_evaluate_repeats_the_figures_of_training(place: Path) -> None:
     assert report["dataset"]["fingerprint"] == saved["dataset"]["fingerprint"]
 
 
-def test_recommend_takes_strangers_users_and_files(place: Path) -> None:
+def test_recommend_takes_histories_users_and_files(place: Path) -> None:
     (place / "people.txt").write_text('i1 i2 i3\n["i4", "nothing"]\n\n')
     stranger = command("recommend", "model", "--history", "i1,i2", "-k", "3", "--json", cwd=place)
     assert len(json.loads(stranger.stdout)["items"]) == 3
@@ -80,6 +80,7 @@ def test_recommend_takes_strangers_users_and_files(place: Path) -> None:
     assert [each["by_popularity"] for each in lists] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_numbers(place: Path) -> None:
     words = ["train", "-d", "synthetic:users=60,items=30", "--epochs", "2", "--json", *SMALL]
     first = command(*words, "--out", "a", cwd=place)
@@ -108,12 +109,13 @@ def test_control_c_keeps_the_best_weights_and_exits_with_2(place: Path) -> None:
     assert sasrec.load(place / "stopped").recommend([["i1"]], k=1)
 
 
-def test_an_existing_model_is_not_overwritten_unasked(place: Path) -> None:
+def test_an_existing_model_is_replaced_only_with_overwrite(place: Path) -> None:
     again = command("train", "-d", "synthetic", "--out", "model", cwd=place)
     assert again.returncode == 2
     assert "already holds a model" in again.stderr
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_movielens(ml100k: Path, tmp_path: Path) -> None:
     words = ["train", "-d", "ml-100k", "--epochs", "3", "--json", "--quiet", "--out", "films"]
     ended = command(*words, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Recommend as a command: what files it takes, what it writes, and how much memory it needs."""
+"""The recommend command: input files, output files and memory."""
 
 import io
 import json
@@ -13,7 +13,7 @@ import pytest
 import sasrec
 from sasrec.cli import lists
 from sasrec.cli.app import main
-from sasrec.cli.asked import file_histories
+from sasrec.cli.histories import file_requests
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.recommender.answers import Recommendation
@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Ended:
-    """What a command came to."""
+    """The exit code and output of a command."""
 
     def __init__(self, code: object, stdout: str, stderr: str) -> None:
         self.code, self.stdout, self.stderr = code, stdout, stderr
@@ -70,30 +70,34 @@ def asked(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         ("i1 " * 3 + "x " * 300, ""),
     ],
 )
-def test_a_file_of_which_hardly_an_item_is_known_is_refused(
+def test_a_file_with_almost_no_known_items_is_refused(
     tmp_path: Path, lines: str, separator: str
 ) -> None:
     path = tmp_path / "asked.txt"
     path.write_text(lines)
-    with pytest.raises(DataError, match=r"asked\.txt: the model knows .* knows is 'i") as refused:
-        list(file_histories(path, KNOWN, allow_unknown=False))
+    with pytest.raises(
+        DataError, match=r"asked\.txt: the model knows .* a known one is 'i"
+    ) as refused:
+        list(file_requests(path, KNOWN, allow_unknown=False))
     assert (f"is {separator} the separator?" in str(refused.value)) == bool(separator)
-    found = list(file_histories(path, KNOWN, allow_unknown=True))
+    found = list(file_requests(path, KNOWN, allow_unknown=True))
     assert len(found) == len(lines.splitlines())
 
 
-def test_the_command_stops_at_such_a_file_unless_told_to_go_on(place: Path, asked) -> None:
+def test_the_command_refuses_such_a_file_without_allow_unknown(place: Path, asked) -> None:
     (place / "commas.txt").write_text("i1,i2,i3\n")
     words = ("-f", "commas.txt", "--out", "commas.jsonl")
     refused = asked(*words, code=2)
-    assert "none of 1 item token and not 'i1,i2,i3' (commas.txt, line 1), for one" in refused.stderr
-    assert "or go on with --allow-unknown" in refused.stderr
+    assert (
+        "none of 1 item token; an unknown one is 'i1,i2,i3' (commas.txt, line 1)" in refused.stderr
+    )
+    assert "to use the file as it is, add --allow-unknown" in refused.stderr
     assert not (place / "commas.jsonl").exists()
     asked(*words, "--allow-unknown")
     assert json.loads((place / "commas.jsonl").read_text())["by_popularity"]
 
 
-def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(place: Path, asked) -> None:
+def test_a_file_with_some_unknown_items_or_blank_lines_is_accepted(place: Path, asked) -> None:
     (place / "asked.txt").write_text("i1 x y z\n\ni2 q\n")
     assert asked("-f", "asked.txt", "--json").stderr == ""
     (place / "blank.txt").write_text("\n" * 5000)
@@ -101,11 +105,11 @@ def test_a_file_with_some_unknown_items_or_none_at_all_is_taken(place: Path, ask
     assert len(lines) == 5000
     assert json.loads(lines[-1])["by_popularity"]
     told = asked("--history", "i1 i2 i3", "--json").stderr
-    assert "knows none of 1 item token and not 'i1 i2 i3'" in told
+    assert "knows none of 1 item token; an unknown one is 'i1 i2 i3'" in told
     assert "is a space the separator?" in told
 
 
-def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> None:
+def test_the_file_extension_decides_the_format_of_lists(place: Path, asked) -> None:
     (place / "asked.txt").write_text('i1 i2\n["i3"]\n\n')
     words = ("--history", "i5,i6", "-f", "asked.txt", "-k", "3")
     lines = [json.loads(line) for line in asked(*words, "--json").stdout.splitlines()]
@@ -123,7 +127,7 @@ def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> 
         ("x.PARQUET", pl.read_parquet),
     ):
         told = asked(*words, "--out", name)
-        assert f"4 written to {name}" in told.stderr
+        assert f"4 lists written to {name}" in told.stderr
         table = read(place / name)
         assert table.columns == ["for", "rank", "item", "score", "by_popularity"]
         rows = table.cast({"rank": pl.Int64, "score": pl.Float64}).rows()
@@ -131,12 +135,12 @@ def test_lists_are_written_in_the_form_of_the_files_name(place: Path, asked) -> 
         assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected])
         assert [row[4] for row in rows] == [row[4] for row in expected]
     refused = asked(*words, "--out", "x.xlsx", code=2)
-    assert "x.xlsx: unknown kind of file '.xlsx'; use .jsonl" in refused.stderr
+    assert "x.xlsx: unknown file extension '.xlsx'; use .jsonl" in refused.stderr
     leftovers = {path.name for path in place.iterdir() if path.name.startswith(".")}
     assert leftovers == set()
 
 
-def test_a_parquet_file_for_a_pipe_leaves_nothing_beside_it(
+def test_a_parquet_file_written_to_a_pipe_leaves_no_other_files(
     place: Path, asked, tmp_path: Path
 ) -> None:
     pipe, neighbour = tmp_path / "x.parquet", tmp_path / "part-0.arrow"
@@ -150,9 +154,11 @@ def test_a_parquet_file_for_a_pipe_leaves_nothing_beside_it(
     assert neighbour.read_text() == "somebody else's"
 
 
-def test_an_empty_file_is_told_by_its_name(place: Path, asked) -> None:
+def test_an_empty_file_is_named_in_the_error(place: Path, asked) -> None:
     (place / "empty.txt").write_text("")
-    assert "empty.txt is empty; a history is a line" in asked("-f", "empty.txt", code=2).stderr
+    assert (
+        "empty.txt is empty; write one history per line" in asked("-f", "empty.txt", code=2).stderr
+    )
 
 
 def test_a_parquet_file_is_written_part_by_part(
@@ -169,12 +175,12 @@ def test_a_parquet_file_is_written_part_by_part(
     assert pl.read_parquet(path).schema == table.schema
 
 
-def test_a_file_that_breaks_off_leaves_what_was_there(place: Path, asked) -> None:
+def test_an_invalid_line_leaves_the_existing_output_unchanged(place: Path, asked) -> None:
     (place / "asked.txt").write_text("i1 i2\n" * 3000 + '["i1"\n')
     for name in ("found.jsonl", "found.parquet"):
         (place / name).write_text("precious")
         refused = asked("-f", "asked.txt", "--out", name, code=2)
-        assert "asked.txt, line 3001: no JSON list" in refused.stderr
+        assert "asked.txt, line 3001: not a valid JSON list" in refused.stderr
         assert (place / name).read_text() == "precious"
 
 
@@ -204,13 +210,15 @@ def test_memory_does_not_grow_with_the_histories(tmp_path: Path) -> None:
         )
         assert ended.returncode == 0, ended.stderr
         peaks.append(int(ended.stderr.splitlines()[-1]))
-    assert peaks[1] - peaks[0] < 40e6  # every score kept took 80 KB a history
+    assert peaks[1] - peaks[0] < 40e6  # keeping all scores would take 80 KB per history
 
 
-def test_people_bpr_does_not_know_are_told_of(asked) -> None:
+def test_histories_of_unknown_users_are_reported_for_bpr(asked) -> None:
     told = asked("--history", "i1,i2", "--user", "u1", "--json", model="people")
     first, second = (json.loads(line) for line in told.stdout.splitlines())
     assert (first["by_popularity"], second["by_popularity"]) == (True, False)
-    assert "BPR goes by people, not by histories, and does not know 1 of those" in told.stderr
+    assert (
+        "BPR recommends by user, not by history; for 1 history the user is unknown" in told.stderr
+    )
     shown = asked("--history", "i1,i2", model="people")
-    assert "a person the model does not know: these are the most popular" in shown.stdout
+    assert "the model does not know this user: these are the most popular items" in shown.stdout

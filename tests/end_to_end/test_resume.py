@@ -1,4 +1,4 @@
-"""A training that is killed goes on; two trainings do not write to one folder."""
+"""A killed training can be resumed; two trainings cannot write to the same folder."""
 
 import json
 import os
@@ -6,13 +6,13 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from forked import Started, ran, started
 from sasrec.experiment.checkpoints import Keeper
 from sasrec.experiment.plan import unfinished_plan
 from sasrec.training.checkpoint import TrainState, load_state, save_state
@@ -23,22 +23,14 @@ ENDLESS = (*WORDS[:-3], "--epochs=100000", "--patience=100000", *WORDS[-2:])
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
-def begun(*words: str, cwd: Path, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "sasrec", *words],
-        cwd=cwd,
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        text=True,
-    )
+def begun(*words: str, cwd: Path, stderr: int = subprocess.DEVNULL) -> Started:
+    return started("-m", "sasrec", *words, cwd=cwd, stderr=stderr)
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: Started) -> None:
     for _ in range(1200):
         if path.exists() or process.poll() is not None:
             return
@@ -52,7 +44,7 @@ def metrics(folder: Path) -> dict[str, Any]:
     return values
 
 
-def test_a_killed_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_killed_and_resumed_training_gives_the_same_result(tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     whole.mkdir()
     cut.mkdir()
@@ -79,11 +71,11 @@ def test_a_killed_training_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     assert [path.name for path in cut.iterdir()] == ["model"]
 
 
-def test_sigterm_keeps_the_best_and_the_way_on(tmp_path: Path) -> None:
+def test_sigterm_keeps_the_best_weights_and_the_checkpoint(tmp_path: Path) -> None:
     running = begun(*ENDLESS, cwd=tmp_path)
     wait_for(tmp_path / "model.training.safetensors", running)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(timeout=60) == 130  # not as for a mistake
+    assert running.wait(timeout=60) == 130  # not the exit code of a mistake
     assert (tmp_path / "model" / "model.safetensors").is_file()
     assert (tmp_path / "model.training.safetensors").is_file()
 
@@ -107,12 +99,12 @@ main()
     ("where", "text", "left"),
     [
         (
-            "sasrec.training.curve:draw_curve",
+            "sasrec.experiment.train_into:draw_curve",
             "interrupted after training; the model is saved in model",
             ["model"],
         ),
         (
-            "sasrec.experiment.run:baseline_reports",
+            "sasrec.experiment.run:measured",
             "interrupted before the model was saved; 'sasrec train --resume model' resumes "
             "training from the last epoch",
             ["model.training.safetensors"],
@@ -120,22 +112,17 @@ main()
         ("sasrec.experiment.prepared:make_split", "interrupted; nothing was saved", []),
     ],
 )
-def test_a_signal_outside_of_training_says_what_is_saved(
+def test_a_signal_outside_of_the_epochs_reports_what_is_saved(
     tmp_path: Path, where: str, text: str, left: list[str]
 ) -> None:
     words = [*WORDS, "--epochs=2"]
-    ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_AT, where, *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    ended = ran("-c", INTERRUPTED_AT, where, *words, cwd=tmp_path)
     assert ended.stderr.splitlines()[-1] == f"error: {text}"
     assert ended.returncode == 130
     assert [path.name for path in tmp_path.iterdir()] == left
 
 
-def test_what_has_changed_since_is_told(
+def test_changes_since_the_interruption_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "model.training.safetensors"
@@ -164,10 +151,10 @@ def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> No
     assert second.returncode == 2
     assert "another training is writing to model" in second.stderr
     third = command("train", "--resume", "model", "--seed=3", cwd=tmp_path)
-    assert "takes data and settings from the training cut off" in third.stderr
+    assert "takes data and settings from the interrupted training" in third.stderr
 
 
-def test_a_training_cut_off_may_end_sooner_but_not_later(tmp_path: Path) -> None:
+def test_a_resumed_training_may_have_fewer_epochs_but_not_more(tmp_path: Path) -> None:
     kept = tmp_path / "model.training.safetensors"
     running = begun(*ENDLESS, cwd=tmp_path)
     wait_for(kept, running)
@@ -192,7 +179,7 @@ def test_a_training_cut_off_may_end_sooner_but_not_later(tmp_path: Path) -> None
     assert not kept.exists()
 
 
-def test_what_a_training_came_to_before_it_went_wrong_can_be_saved(tmp_path: Path) -> None:
+def test_the_best_epoch_before_a_failure_can_be_saved(tmp_path: Path) -> None:
     words = ("train", "-d", DATA, "-o", "model", "--preset=recbole", "--learning_rate=1e30")
     wrong = command(*words, "--train_batch_size=1000000", cwd=tmp_path)
     assert wrong.returncode == 2
@@ -207,7 +194,7 @@ def test_what_a_training_came_to_before_it_went_wrong_can_be_saved(tmp_path: Pat
     assert "saves them" not in first.stderr
 
 
-def test_epochs_without_a_good_one_are_not_offered(tmp_path: Path) -> None:
+def test_a_failure_without_a_usable_epoch_offers_no_resume(tmp_path: Path) -> None:
     result = {"epoch": 1, "loss": 1.0, "seconds": 1.0, "targets": 9, "score": None}
     kept = Keeper({}, tmp_path / "model.training.safetensors", None)
     for is_best, good in ((False, 0), (True, 1)):
@@ -219,7 +206,7 @@ def test_epochs_without_a_good_one_are_not_offered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("train",), "say what to train on with --data"),
+        (("train",), "no data are given; add --data"),
         (("train", "--resume", "nowhere"), "no such checkpoint"),
         (("train", "--resume", "nowhere", "-d", DATA), "takes data and settings from"),
         (("train", "--resume", "nowhere", "-m", "GRU4Rec"), "takes data and settings from"),
@@ -235,7 +222,7 @@ def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, tmp_path
     assert ended.stderr.count("error:") == 1
 
 
-def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
+def test_a_training_cannot_be_resumed_on_other_data(tmp_path: Path) -> None:
     path = tmp_path / "shop.csv"
     rows = [f"u{user},i{(user + step) % 9},{step}" for user in range(40) for step in range(8)]
     path.write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")
@@ -254,15 +241,9 @@ def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
 def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     words = [*WORDS, "--save_dataset=True", f"--dataset_save_path={elsewhere}"]
-    killed = [
-        sys.executable,
-        "-c",
-        INTERRUPTED_AT,
-        "sasrec.experiment.run:baseline_reports",
-        *words,
-    ]
-    assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
-    assert elsewhere.is_dir()  # as asked for
+    killed = ("-c", INTERRUPTED_AT, "sasrec.experiment.run:measured", *words)
+    assert ran(*killed, cwd=tmp_path).returncode == 130
+    assert elsewhere.is_dir()  # as given
     shutil.rmtree(elsewhere)
     ended = command("train", "--resume", "model", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -271,14 +252,8 @@ def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> No
 
 def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
     words = [*WORDS, "--epochs=2", "--keep_training=True"]
-    killed = [
-        sys.executable,
-        "-c",
-        INTERRUPTED_AT,
-        "sasrec.experiment.run:baseline_reports",
-        *words,
-    ]
-    assert subprocess.run(killed, cwd=tmp_path, stderr=subprocess.DEVNULL).returncode == 130
+    killed = ("-c", INTERRUPTED_AT, "sasrec.experiment.run:measured", *words)
+    assert ran(*killed, cwd=tmp_path).returncode == 130
     path = tmp_path / "model.training.safetensors"
     state, about = load_state(path)
     about["settings"]["output"] |= {"log_tensorboard": True, "checkpoint_dir": "planted"}

@@ -40,8 +40,9 @@ def outcome(threads: int, hash_seed: int) -> dict[str, list[object]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
-def test_every_model_has_the_same_weights_and_figures_again(threads: int) -> None:
+def test_every_model_has_the_same_weights_and_metrics_again(threads: int) -> None:
     first, again = outcome(threads, 1), outcome(threads, 2)
     assert len(first) >= 9
     assert first == again

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from forked import ran, started
 from sasrec.cli.app import main
 
 DATA = "synthetic:users=150,items=40,length=12"
@@ -18,15 +19,13 @@ SPACE = "learning_rate choice [0.01,0.003]\nn_layers choice [1,2]\n"
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sasrec", *words], cwd=cwd, capture_output=True, text=True
-    )
+    return ran("-m", "sasrec", *words, cwd=cwd)
 
 
 def mistaken(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
 ) -> str:
-    """Run a command in this process that must end with exit code 2; return what it said."""
+    """Run a command in this process that must exit with code 2; return its standard error."""
     monkeypatch.setattr(sys, "argv", ["sasrec", *words])
     with pytest.raises(SystemExit) as leaving:
         main()
@@ -41,19 +40,19 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "best of 4 trials" in ended.stdout
     assert "test, 2 seeds" in ended.stdout
-    assert "chosen among 4" in ended.stdout
+    assert "best validation score of 4 trials" in ended.stdout
     assert "4 of 4 trials are done" in ended.stderr
     assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()
     assert (tmp_path / "out" / "score-by-trial.png").is_file()
     again = command(*words[:-2], "--seeds", "0", cwd=tmp_path)
-    assert "going on after 4 of 4 trials" in again.stderr
+    assert "resuming after 4 of 4 trials" in again.stderr
     trained = command(
         "train", "-d", DATA, "--config", "out/best.yaml", "-o", "m", "-q", cwd=tmp_path
     )
     assert trained.returncode == 0, trained.stderr
 
 
-def test_what_was_found_may_be_json_alone(tmp_path: Path) -> None:
+def test_the_result_of_a_search_can_be_json(tmp_path: Path) -> None:
     (tmp_path / "hyper.test").write_text("n_layers choice [1,2]\n")
     words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL, "-o", "out", "--seeds", "2")
     ended = command(*words, "--json", cwd=tmp_path)
@@ -91,16 +90,11 @@ def test_the_built_in_space_is_searched_without_a_file(tmp_path: Path) -> None:
     assert "temperature" in ended.stdout
 
 
-def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
+def test_control_c_prints_how_to_continue(tmp_path: Path) -> None:
     (tmp_path / "hyper.test").write_text(SPACE)
     words = ("tune", "-d", DATA, "--params", "hyper.test", *SMALL[:2], "--epochs=300", "-o", "out")
-    running = subprocess.Popen(
-        [sys.executable, "-m", "sasrec", *words, "--patience=300", "--prune", "none"],
-        cwd=tmp_path,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    words = (*words, "--patience=300", "--prune", "none")
+    running = started("-m", "sasrec", *words, cwd=tmp_path, stderr=subprocess.PIPE)
     assert running.stderr is not None
     first = running.stderr.readline()
     assert "trial 1 of 4" in first
@@ -108,7 +102,7 @@ def test_control_c_says_how_to_go_on(tmp_path: Path) -> None:
     rest = running.stderr.read()
     running.stderr.close()
     assert running.wait() == 130, rest
-    assert "the same command goes on from there" in rest
+    assert "run the same command again to resume" in rest
     assert "Traceback" not in rest
 
 
@@ -127,14 +121,14 @@ def searching_by_twos(folder: Path, epochs: int) -> subprocess.Popen[str]:
 
 
 def owners(folder: Path) -> list[int]:
-    """Return the processes that have begun a trial, one for each trial."""
+    """Return the ids of the processes that started the trials, one per trial."""
     journal = folder / "out" / "study.journal"
     lines = journal.read_text().split("\n")[:-1] if journal.exists() else []
     names = [json.loads(line).get("user_attr", {}).get("owner") for line in lines]
     return [int(name.rpartition(":")[2]) for name in names if name is not None]
 
 
-def helper_of(search: subprocess.Popen[str], folder: Path) -> int:
+def worker_of(search: subprocess.Popen[str], folder: Path) -> int:
     """Wait until another process has begun a trial of a search; return it."""
     for _ in range(600):
         others = set(owners(folder)) - {search.pid}
@@ -142,7 +136,7 @@ def helper_of(search: subprocess.Popen[str], folder: Path) -> int:
             return others.pop()
         assert search.poll() is None, search.communicate()
         time.sleep(0.1)
-    raise AssertionError("no helper has begun a trial")
+    raise AssertionError("no worker process has started a trial")
 
 
 def is_there(process: int) -> bool:
@@ -153,12 +147,13 @@ def is_there(process: int) -> bool:
     return True
 
 
-def test_trials_are_done_two_at_a_time_and_a_killed_helper_loses_nothing(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_trials_are_done_two_at_a_time_and_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=100)
-    os.kill(helper_of(search, tmp_path), signal.SIGKILL)
+    os.kill(worker_of(search, tmp_path), signal.SIGKILL)
     output, told = search.communicate()
     assert search.returncode == 0, told
-    assert "a helper was killed (signal 9; out of memory?); its trial is done again" in told
+    assert "a worker process was killed by signal 9 (out of memory?); its trial is repeated" in told
     assert "4 of 4 trials are done" in told
     finished = [line.rpartition(": ")[2] for line in told.splitlines() if ": finished" in line]
     settings = [line.partition(", best")[0] for line in finished]
@@ -166,28 +161,30 @@ def test_trials_are_done_two_at_a_time_and_a_killed_helper_loses_nothing(tmp_pat
     assert "best of 4 trials" in output
 
 
-def test_a_helper_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_worker_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
-    helper = helper_of(search, tmp_path)
+    worker = worker_of(search, tmp_path)
     search.kill()
     search.communicate()
     for _ in range(200):
-        if not is_there(helper):
+        if not is_there(worker):
             return
         time.sleep(0.1)
-    os.kill(helper, signal.SIGKILL)
-    raise AssertionError("the helper works on, for nobody")
+    os.kill(worker, signal.SIGKILL)
+    raise AssertionError("the worker process did not end with its parent")
 
 
-def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_control_c_stops_workers_too(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
-    helper = helper_of(search, tmp_path)
+    worker = worker_of(search, tmp_path)
     search.send_signal(signal.SIGINT)
     _, told = search.communicate()
     assert search.returncode == 130
-    assert "the same command goes on from there" in told
+    assert "run the same command again to resume" in told
     assert "Traceback" not in told
-    assert not is_there(helper)
+    assert not is_there(worker)
 
 
 @pytest.mark.parametrize(
@@ -196,12 +193,16 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         (
             "learning_rat choice [1]",
             (),
-            "hyper.test, line 1: 'learning_rat' is no setting; did you mean 'learning_rate'",
+            "hyper.test, line 1: 'learning_rat' is not a setting; did you mean 'learning_rate'",
         ),
         ("ratios choice [1]", (), "hyper.test, line 1: 'ratios' cannot be searched"),
         ("USER_ID_FIELD choice ['a']", (), "'USER_ID_FIELD' cannot be searched"),
         ("eval_args choice [{}]", (), "'eval_args' cannot be searched"),
-        ("n_layers choice [1]", ("--n_layers=2",), "'n_layers' is searched, and given as 2 too"),
+        (
+            "n_layers choice [1]",
+            ("--n_layers=2",),
+            "'n_layers' is in the search space, but is also set to 2",
+        ),
         (
             "\n".join(
                 f"{name} choice {list(range(1, 31))}" for name in ("n_layers", "n_heads", "epochs")
@@ -211,15 +212,15 @@ def test_control_c_stops_helpers_too(tmp_path: Path) -> None:
         ),
         ("n_layers choice [1]", ("--config", "l.yaml"), "'n_layerz' in l.yaml, line 2; did you"),
         ("n_layers choice [1]", ("-o", "hyper.test"), "hyper.test is a file; choose another"),
-        ("n_layers choice [1]", ("--storage", "hyper.test"), "is no entry of a search's journal"),
+        ("n_layers choice [1]", ("--storage", "hyper.test"), "is not an entry of a search journal"),
         ("n_layers choice []", (), "hyper.test, line 1"),
         ("n_layers choice [1]", ("--minutes=0",), "minutes is 0"),
-        ("n_layers choice [1]", ("--jobs=100000",), "jobs is 100000; this machine has"),
-        ("learning_rate uniform 2,1", (), "the lower end comes first"),
+        ("n_layers choice [1]", ("--jobs=100000",), "jobs is 100000, but this machine has only"),
+        ("learning_rate uniform 2,1", (), "give the lower bound first"),
         ("learning_rate uniform 1,2", ("--algo", "exhaustive"), "is a range"),
         ("n_layers choice [1]", ("--algo", "tpee"), "did you mean 'tpe'"),
         ("n_layers choice [1]", ("--prune", "hyperbend"), "did you mean 'hyperband'"),
-        ("n_layers choice [1]", ("--auto",), "give one of --params FILE and --auto"),
+        ("n_layers choice [1]", ("--auto",), "give either --params FILE or --auto"),
         ("n_layers choice [1]", ("--storage", "nodb://x"), "cannot be used"),
         ("n_layers choice [-1]", (), "no trial finished; the last one failed: n_layers is -1"),
     ],
@@ -249,7 +250,7 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "Hyperopt's searches are done with Optuna" in ended.stderr
+    assert "searches for Hyperopt are run with Optuna" in ended.stderr
     assert "best params: {'learning_rate': 0." in ended.stdout
     written = (tmp_path / "all.result").read_text()
     assert written.count("Valid result:") == written.count("Test result:") == 2
@@ -267,7 +268,7 @@ def test_recboles_command_searches_too(tmp_path: Path) -> None:
         (("--model=SASRek",), "did you mean 'SASRec'"),
     ],
 )
-def test_recboles_command_words_mistakes(
+def test_mistakes_of_recboles_command_are_clear(
     words: tuple[str, ...],
     message: str,
     tmp_path: Path,

@@ -58,5 +58,5 @@ def test_the_last_score_of_an_item_counts() -> None:
 def test_lists_of_candidates_are_measured_under_recboles_interface_only() -> None:
     asked = {"eval_args": {"mode": "uni9"}, "metrics": ["GAUC", "ItemCoverage"]}
     assert resolve_settings(asked, preset="recbole").evaluation.sampled_by == "user"
-    with pytest.raises(SettingsError, match="gauc is about the ranking of all items"):
+    with pytest.raises(SettingsError, match="gauc needs full ranking"):
         resolve_settings(asked)

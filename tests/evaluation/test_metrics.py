@@ -148,7 +148,7 @@ def test_key_is_name_and_cutoff() -> None:
 @pytest.mark.parametrize("key", ["ndcg", "ndcg@", "ndcg@0", "ndcg@-1", "ndcg@x", "ndcg@1.5"])
 def test_key_without_cutoff_is_refused(key: str) -> None:
     with pytest.raises(
-        SettingsError, match=f"'{key}' names no cut-off from 1 to 99999; write a metric as NAME@K"
+        SettingsError, match=f"'{key}' has no cut-off from 1 to 99999; write a metric as NAME@K"
     ):
         split_key(key)
 

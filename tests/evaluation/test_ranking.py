@@ -19,7 +19,7 @@ from sasrec.evaluation import products, scoring
 from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
 from sasrec.evaluation.ranking import Ranking, rank_targets
-from sasrec.evaluation.scoring import last_scores
+from sasrec.evaluation.scoring import encode_batches
 from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
@@ -54,8 +54,9 @@ def scores_of(model: SASRec, history: np.ndarray) -> Tensor:
     alone = Sequences(history.astype(np.int32), None, np.array([0, length]))
     none = np.zeros(1, dtype=np.int64)
     windows = Windows(np.array([0]), np.array([length]), none, none)
-    [(_, _, scores)] = last_scores(model, grouped_batches(Collator(alone), windows, CPU))
-    return scores[0]
+    [(_, _, states)] = encode_batches(model, grouped_batches(Collator(alone), windows, CPU))
+    with torch.inference_mode():
+        return (states @ model.item_table.T)[0]
 
 
 def test_ranks_equal_a_loop_over_users(model: SASRec, split: Split) -> None:

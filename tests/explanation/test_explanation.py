@@ -1,4 +1,4 @@
-"""What a model looks at: from the same weights, equal to the fast path, and told in one file."""
+"""Attention maps, averages and effects; recording gives the same scores; the HTML page."""
 
 import itertools
 import re
@@ -17,7 +17,7 @@ from sasrec.data.sources import item_groups, load_corpus
 from sasrec.errors import DataError
 from sasrec.explanation.explain import POSITIONS, average_attention, effects
 from sasrec.explanation.page import explanation_page
-from sasrec.explanation.pictures import Person, pictures_of
+from sasrec.explanation.pictures import ExplainedHistory, pictures_of
 from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
@@ -44,7 +44,7 @@ def test_maps_are_probabilities_and_causal(recommender: Recommender) -> None:
     assert np.allclose(np.triu(maps, 1), 0)
 
 
-def test_averages_of_a_model_that_asks_with_a_mask() -> None:
+def test_averages_of_a_model_with_a_mask_after_the_events() -> None:
     model = sasrec.train(DATA, {"hidden_size": 16, "n_layers": 1, "epochs": 1}, model="BERT4Rec")
     corpus = load_corpus(DATA, DataSettings())
     found = average_attention(model, corpus.sequences)
@@ -89,7 +89,7 @@ def test_averages_are_those_of_single_histories(recommender: Recommender) -> Non
     assert averages.between_groups.shape == (3, 3)
 
 
-def test_even_attention_is_one_between_all_groups(recommender: Recommender) -> None:
+def test_uniform_attention_is_one_between_all_groups(recommender: Recommender) -> None:
     for layer in recommender.model.blocks:  # type: ignore[union-attr]
         for weight in layer.attention.query_key_value.parameters():  # type: ignore[union-attr]
             torch.nn.init.zeros_(weight)
@@ -122,24 +122,24 @@ def test_a_model_without_attention_says_so() -> None:
         average_attention(factors, corpus.sequences)
 
 
-def test_a_history_with_nothing_known_is_said() -> None:
+def test_a_history_without_known_items_is_refused() -> None:
     model = sasrec.train(DATA, SMALL)
     with pytest.raises(DataError, match="knows none of the items"):
         model.attention(["unheard of"])
     lone = Sequences(np.array([1], dtype=np.int32), None, np.array([0, 1]))
-    with pytest.raises(DataError, match="no history has two events"):
+    with pytest.raises(DataError, match="no history has at least two events"):
         average_attention(model, lone)
 
 
 def test_the_page_needs_no_network_and_no_title_can_break_it() -> None:
     evil = "<script>alert('$x$')</script>"
     maps, effects = np.full((1, 2, 2, 2), 0.5), np.ones((2, 1))
-    person = Person("user <1>", [evil, "b"], maps, [evil], [4.25], effects)
+    person = ExplainedHistory("user <1>", [evil, "b"], maps, [evil], [4.25], effects)
     pictures = pictures_of(None, [person])
     page = explanation_page("SASRec & co", None, [person], pictures)
     assert list(pictures) == ["history-1"]
     assert pictures["history-1"].startswith(b"\x89PNG")
-    assert "<td>score with all of them</td><td>4.250</td>" in page
+    assert "<td>score with all events</td><td>4.250</td>" in page
     assert "<script>" not in page
     assert "user &lt;1&gt;" in page
     assert re.findall(r"(?:src|href)='(?!data:image/png;base64,)", page) == []
@@ -189,7 +189,7 @@ def test_attention_is_kept_for_the_thread_that_asked() -> None:
         list(pool.map(work, range(8)))
 
 
-def test_effects_are_those_of_the_person() -> None:
+def test_effects_use_the_vector_of_the_user() -> None:
     factors = sasrec.train(DATA, {"epochs": 3}, model="FPMC")
     history = ["i3", "i5", "i7"]
     found = effects(factors, history, ["i1", "i2"], user="u1")

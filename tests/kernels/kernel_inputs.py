@@ -1,15 +1,15 @@
-"""Random numbers for the kernels, and how far off an outcome is."""
+"""Random inputs for the kernels, and the relative error of a result."""
 
 import torch
 
 
 def error(ours, true):
-    """Return how far off one tensor is, as a share of the size of the true one, or of 1."""
+    """Return the norm of the error, divided by the norm of the true tensor or by 1 if larger."""
     size = max(1.0, float(true.double().norm()))
     return float((ours.double() - true.double()).norm()) / size
 
 
 def narrow(*shape, seed=0, scale=1.0):
-    """Return random numbers that bfloat16 holds exactly."""
+    """Return random numbers in bfloat16."""
     generator = torch.Generator().manual_seed(seed)
     return (torch.randn(*shape, generator=generator) * scale).bfloat16()

@@ -8,11 +8,11 @@ from torch import nn
 from sasrec.kernels import library
 from sasrec.kernels.attention import (
     Bias,
-    bits_for,
     dropped_attention,
     gap_numbers,
+    keep_bits,
     kept_mask,
-    takes,
+    supports,
 )
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.dropped import dropped_attention_plain
@@ -42,9 +42,9 @@ def both(projected, bits, kept):
     depth=st.sampled_from([16, 32, 48, 64, 96]),
     probability=st.sampled_from([0.0, 0.1, 0.5]),
 )
-def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, probability):
+def test_output_and_gradients_match_the_formulas(rows, columns, heads, depth, probability):
     projected = narrow(rows, columns, 3, heads, depth, seed=columns)
-    bits = bits_for(projected, probability)
+    bits = keep_bits(projected, probability)
     (output, grad), (right, right_grad) = both(projected, bits, 1 - probability)
     assert error(output, right) < 0.01
     assert error(grad, right_grad) < 0.02
@@ -58,12 +58,12 @@ def test_output_and_gradients_are_the_formulas(rows, columns, heads, depth, prob
     kind=st.sampled_from(["position", "time", "both"]),
     timed=st.booleans(),
 )
-def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
+def test_a_bias_by_distance_matches_the_formulas(rows, columns, kind, timed):
     torch.manual_seed(columns)
     projected, grad = narrow(rows, columns, 3, 2, 32), narrow(rows, columns, 2, 32, seed=1)
-    bits, untimed = bits_for(projected, 0.3), torch.rand(rows) < 0.2
-    # Gaps of small whole numbers and of up to 2**70; none so near to a power of two that rounding
-    # could decide.
+    bits, untimed = keep_bits(projected, 0.3), torch.rand(rows) < 0.2
+    # Gaps are small integers or up to 2**70; none is so close to a power of two that rounding would
+    # change its bucket.
     times = (torch.rand(rows, columns, dtype=torch.float64) * 70).exp2().cumsum(1)
     steps = torch.arange(columns)
     distances = Distances(
@@ -76,7 +76,7 @@ def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
     for table in bias.parameters():
         nn.init.normal_(table)
     ours = projected.clone().requires_grad_()
-    output = dropped_attention(ours, bits, 0.7, bias.tables(distances))
+    output = dropped_attention(ours, bits, 0.7, bias.kernel_bias(distances))
     output.backward(grad)
     found = {name: table.grad.clone() for name, table in bias.named_parameters()}
     bias.zero_grad()
@@ -86,14 +86,14 @@ def test_a_bias_by_distance_is_the_formulas(rows, columns, kind, timed):
     assert error(output.detach(), right.detach()) < 0.01
     assert error(ours.grad, true.grad) < 0.02
     for name, table in bias.named_parameters():
-        # The errors of a query cancel out, and may leave nothing but their rounding.
+        # The errors of a query cancel, so the sum may consist of rounding errors only.
         allowed = 0.1 * max(float(table.grad.norm()), (rows * columns) ** 0.5)
         assert float((found[name] - table.grad).norm()) < allowed
 
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("columns", [1, 31, 32, 65])
-def test_kinds_of_gaps_are_the_buckets(columns):
+def test_gap_numbers_equal_the_buckets_of_the_plain_version(columns):
     times = (torch.arange(3 * columns).double() ** 3).view(3, columns)
     untimed = torch.tensor([False, True, False])
     numbers = gap_numbers(times, untimed, rows=3, columns=columns)
@@ -106,14 +106,14 @@ def test_kinds_of_gaps_are_the_buckets(columns):
 @pytest.mark.usefixtures("level")
 def test_a_single_event_sees_itself():
     projected = narrow(3, 1, 3, 2, 32)
-    output = dropped_attention(projected, bits_for(projected, 0.0), 1.0)
+    output = dropped_attention(projected, keep_bits(projected, 0.0), 1.0)
     assert error(output, projected[:, :, 2]) < 0.01
 
 
 @pytest.mark.usefixtures("level")
-def test_nobody_sees_the_future():
+def test_positions_do_not_depend_on_later_ones():
     projected = narrow(2, 40, 3, 1, 32)
-    bits = bits_for(projected, 0.0)
+    bits = keep_bits(projected, 0.0)
     before = dropped_attention(projected, bits, 1.0)
     projected[:, 20:] += 1
     after = dropped_attention(projected, bits, 1.0)
@@ -123,9 +123,9 @@ def test_nobody_sees_the_future():
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("probability", [0.1, 0.5, 0.9])
-def test_bits_are_dropped_as_often_as_asked(probability):
+def test_bits_are_dropped_with_the_given_probability(probability):
     torch.manual_seed(1)
-    mask = kept_mask(bits_for(narrow(20, 50, 3, 2, 32), probability), 50, 1 - probability)
+    mask = kept_mask(keep_bits(narrow(20, 50, 3, 2, 32), probability), 50, 1 - probability)
     assert mask.shape == (40, 50, 50)
     assert mask.unique().tolist() == pytest.approx([0.0, 1 / (1 - probability)])
     deviation = (probability * (1 - probability) / mask.numel()) ** 0.5
@@ -136,20 +136,20 @@ def test_bits_are_dropped_as_often_as_asked(probability):
 def test_bits_repeat_with_torchs_seed_and_differ_between_calls():
     values = narrow(2, 50, 3, 2, 32)
     torch.manual_seed(3)
-    first, second = bits_for(values, 0.5), bits_for(values, 0.5)
+    first, second = keep_bits(values, 0.5), keep_bits(values, 0.5)
     torch.manual_seed(3)
-    assert torch.equal(first, bits_for(values, 0.5))
+    assert torch.equal(first, keep_bits(values, 0.5))
     assert not torch.equal(first, second)
 
 
 @pytest.mark.usefixtures("level")
-def test_scores_too_large_are_told():
+def test_the_kernel_reports_scores_that_are_too_large():
     projected = narrow(1, 5, 3, 1, 32) * 100
-    assert dropped_attention(projected, bits_for(projected, 0.5), 0.5) is None
+    assert dropped_attention(projected, keep_bits(projected, 0.5), 0.5) is None
 
 
 @pytest.mark.usefixtures("level")
-def test_the_layer_is_right_where_scores_are_too_large():
+def test_the_layer_is_correct_if_scores_are_too_large():
     layer = SelfAttention(64, heads=2, dropout=0.5).train()
     hidden = narrow(10, 64) * 1000
     layout = Layout(2, 5, None, torch.tensor([0, 5, 10]))
@@ -161,9 +161,9 @@ def test_the_layer_is_right_where_scores_are_too_large():
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_threads_share_the_work_without_a_trace(n_threads):
+def test_the_number_of_threads_does_not_change_the_result(n_threads):
     projected, before = narrow(7, 37, 3, 2, 32), torch.get_num_threads()
-    bits = bits_for(projected, 0.5)
+    bits = keep_bits(projected, 0.5)
     ours, _ = both(projected, bits, 0.5)
     try:
         torch.set_num_threads(n_threads)
@@ -173,25 +173,25 @@ def test_threads_share_the_work_without_a_trace(n_threads):
     assert all(torch.equal(*pair) for pair in zip(ours, again, strict=True))
 
 
-def test_without_kernels_pytorch_attends():
+def test_without_kernels_pytorch_computes_attention():
     layer = SelfAttention(64, heads=2, dropout=0.5).train()
     layout = Layout(1, 5, None, torch.tensor([0, 5]))
     with library.at_most(library.NONE), torch.autocast("cpu", torch.bfloat16):
         assert layer(narrow(5, 64), layout).isfinite().all()
 
 
-def test_only_what_it_is_good_at_is_given_to_it():
+def test_unsupported_or_slower_inputs_are_left_to_pytorch():
     if library.level() == library.NONE:
         pytest.skip("this processor, or this build, has no such products")
     parts = narrow(100, 3, 2, 32)
-    with library.at_most(library.LANES):
-        assert takes(parts, 50)
-        assert not takes(parts, 9)
-    assert takes(parts, 9) == (library.level() == library.TILES)
-    assert not takes(narrow(100, 3, 2, 8), 50)
-    assert not takes(parts.float(), 50)
+    with library.at_most(library.AVX512):
+        assert supports(parts, 50)
+        assert not supports(parts, 9)
+    assert supports(parts, 9) == (library.level() == library.AMX)
+    assert not supports(narrow(100, 3, 2, 8), 50)
+    assert not supports(parts.float(), 50)
     with library.at_most(library.NONE):
-        assert not takes(parts, 50)
+        assert not supports(parts, 50)
 
 
 @pytest.mark.usefixtures("level")
@@ -199,4 +199,4 @@ def test_a_bias_of_too_few_distances_is_refused():
     projected = narrow(2, 50, 3, 2, 32)
     bias = Bias(by_step=torch.zeros(20, 2))
     with pytest.raises(IndexError, match="50 distances"):
-        dropped_attention(projected, bits_for(projected, 0.5), 0.5, bias)
+        dropped_attention(projected, keep_bits(projected, 0.5), 0.5, bias)

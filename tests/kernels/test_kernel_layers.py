@@ -6,21 +6,21 @@ from hypothesis import strategies as st
 from kernel_inputs import error, narrow
 from torch import nn
 
-from sasrec.kernels.bits import random_bits, spread
+from sasrec.kernels.bits import random_bits, unpacked_bits
 from sasrec.kernels.layers import (
     dropped_sum,
     dropped_sum_norm,
     linear,
     normalised,
-    takes_linear,
-    takes_sum,
+    supports_linear,
+    supports_sum,
 )
 
 ANY = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def run(function, *leaves, grad):
-    """Return the output of a function and the gradients of what it was given."""
+    """Return the output of a function and the gradients of its inputs."""
     leaves = [leaf.detach().clone().requires_grad_() for leaf in leaves]
     output = function(*leaves)
     output.backward(grad.to(output.dtype))
@@ -35,7 +35,7 @@ def run(function, *leaves, grad):
     out=st.sampled_from([32, 64, 192]),
     gelu=st.booleans(),
 )
-def test_a_linear_layer_is_pytorchs(rows, width, out, gelu):
+def test_a_linear_layer_equals_pytorchs(rows, width, out, gelu):
     hidden, weight = narrow(rows, width), narrow(out, width, seed=1, scale=0.2).float()
     bias, grad = narrow(out, seed=2).float(), narrow(rows, out, seed=3)
     ours = run(lambda *x: linear(*x, gelu=gelu), hidden, weight, bias, grad=grad)
@@ -51,8 +51,8 @@ def test_a_linear_layer_is_pytorchs(rows, width, out, gelu):
 
 
 @pytest.mark.usefixtures("level")
-def test_the_gelu_is_right_everywhere():
-    # Numbers from -30 to 30, through an identity.
+def test_the_gelu_is_correct_for_all_values():
+    # Numbers from -30 to 30; the weight is an identity matrix.
     values = torch.linspace(-30, 30, 32 * 64).bfloat16().view(64, 32)
     ours, slope, *_ = run(
         lambda *x: linear(*x, gelu=True),
@@ -74,7 +74,7 @@ def test_the_gelu_is_right_everywhere():
     probability=st.sampled_from([0.0, 0.2, 0.5]),
     seed=st.integers(0, 100),
 )
-def test_dropped_sum_norm_is_its_three_parts(rows, width, probability, seed):
+def test_dropped_sum_norm_equals_its_three_steps(rows, width, probability, seed):
     residual, values = narrow(rows, width, seed=seed), narrow(rows, width, seed=seed + 1)
     scale, shift = narrow(width, seed=seed + 2).float(), narrow(width, seed=seed + 3).float()
     sum_grad, grad = narrow(rows, width, seed=seed + 4), narrow(rows, width, seed=seed + 5)
@@ -88,7 +88,7 @@ def test_dropped_sum_norm_is_its_three_parts(rows, width, probability, seed):
     mask = torch.ones(rows, width)
     if probability:
         torch.manual_seed(seed)
-        mask = spread(random_bits((rows, width // 32), probability)) / (1 - probability)
+        mask = unpacked_bits(random_bits((rows, width // 32), probability)) / (1 - probability)
 
     exact = [part.detach().double().requires_grad_() for part in (residual, values, scale, shift)]
     total = exact[0] + exact[1] * mask
@@ -101,21 +101,21 @@ def test_dropped_sum_norm_is_its_three_parts(rows, width, probability, seed):
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("probability", [0.0, 0.3])
-def test_dropped_sum_is_a_sum(probability):
+def test_dropped_sum_equals_dropout_plus_residual(probability):
     residual, values, grad = (narrow(50, 64, seed=seed) for seed in range(3))
     torch.manual_seed(0)
     ours = run(lambda *x: dropped_sum(*x, probability=probability), residual, values, grad=grad)
     mask = torch.ones(50, 64)
     if probability:
         torch.manual_seed(0)
-        mask = spread(random_bits((50, 2), probability)) / (1 - probability)
+        mask = unpacked_bits(random_bits((50, 2), probability)) / (1 - probability)
     true = run(lambda r, v: r + v * mask, residual.float(), values.float(), grad=grad)
     for part, right in zip(ours, true, strict=True):
         assert error(part, right) < 0.01
 
 
 @pytest.mark.usefixtures("level")
-def test_normalised_is_layer_norm():
+def test_normalised_equals_layer_norm():
     norm, values, grad = nn.LayerNorm(96, eps=1e-5), narrow(40, 96), narrow(40, 96, seed=1)
     ours = run(lambda x: normalised(x, norm), values, grad=grad)
     weights = norm.weight.grad.clone(), norm.bias.grad.clone()
@@ -138,7 +138,7 @@ def test_equal_values_are_normalised_to_the_shift():
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_threads_share_the_work_without_a_trace(n_threads):
+def test_the_number_of_threads_does_not_change_the_result(n_threads):
     before = torch.get_num_threads()
     hidden, weight, bias = narrow(90, 64), narrow(96, 64, seed=1).float(), narrow(96).float()
     grad = narrow(90, 96, seed=2)
@@ -149,28 +149,28 @@ def test_threads_share_the_work_without_a_trace(n_threads):
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(*pair) for pair in zip(ours[:2], again[:2], strict=True))
-    for one, other in zip(ours[2:], again[2:], strict=True):  # added up in another order
+    for one, other in zip(ours[2:], again[2:], strict=True):  # summed in another order
         assert error(one, other) < 1e-6
 
 
 @pytest.mark.usefixtures("level")
-def test_only_what_they_can_do_is_given_to_them():
+def test_unsupported_inputs_are_left_to_pytorch():
     values, norm = narrow(5, 64), nn.LayerNorm(64)
-    assert takes_sum(values, values, norm)
-    assert not takes_sum(values, values.float())
-    assert not takes_sum(values, values[:3])
-    assert not takes_sum(values, values, nn.LayerNorm(64).bfloat16())
-    assert not takes_sum(values, values, nn.LayerNorm(64, elementwise_affine=False))
-    assert not takes_sum(values[:, :40])
+    assert supports_sum(values, values, norm)
+    assert not supports_sum(values, values.float())
+    assert not supports_sum(values, values[:3])
+    assert not supports_sum(values, values, nn.LayerNorm(64).bfloat16())
+    assert not supports_sum(values, values, nn.LayerNorm(64, elementwise_affine=False))
+    assert not supports_sum(values[:, :40])
     layer = nn.Linear(64, 96)
-    assert takes_linear(values, layer.weight, layer.bias)
-    assert not takes_linear(values, layer.weight, None)
-    assert not takes_linear(values[:, :32], layer.weight, layer.bias)
-    assert not takes_linear(values.float(), layer.weight, layer.bias)
+    assert supports_linear(values, layer.weight, layer.bias)
+    assert not supports_linear(values, layer.weight, None)
+    assert not supports_linear(values[:, :32], layer.weight, layer.bias)
+    assert not supports_linear(values.float(), layer.weight, layer.bias)
 
 
 @pytest.mark.usefixtures("level")
-def test_whole_numbers_are_numbers():
+def test_a_probability_may_be_an_integer():
     values = narrow(5, 64)
     assert torch.equal(dropped_sum(values, values, probability=0), values + values)
 
@@ -189,5 +189,5 @@ def test_the_default_type_does_not_matter():
 
 
 @pytest.mark.usefixtures("level")
-def test_nearly_all_may_be_dropped():
-    assert spread(random_bits((100, 100), 1 - 1e-7)).float().mean() < 1e-3
+def test_almost_everything_may_be_dropped():
+    assert unpacked_bits(random_bits((100, 100), 1 - 1e-7)).float().mean() < 1e-3

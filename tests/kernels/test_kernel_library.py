@@ -22,7 +22,7 @@ from sasrec.models.sasrec import SASRec, SASRecSettings
 
 
 def level_with(**variables):
-    """Return what a new process says its level is."""
+    """Return the level that a new process reports with these environment variables."""
     code = "from sasrec.kernels import library; print(library.level())"
     ended = subprocess.run(
         [sys.executable, "-c", code],
@@ -34,14 +34,14 @@ def level_with(**variables):
     return int(ended.stdout)
 
 
-def test_a_variable_switches_them_off():
+def test_an_environment_variable_switches_kernels_off():
     assert level_with(SASREC_KERNELS="off") == library.NONE
-    assert level_with(SASREC_KERNELS="avx512") <= library.LANES
+    assert level_with(SASREC_KERNELS="avx512") <= library.AVX512
 
 
 def test_a_misspelt_variable_is_refused(monkeypatch):
     monkeypatch.setenv("SASREC_KERNELS", "of")
-    with pytest.raises(SettingsError, match="SASREC_KERNELS is 'of'; it may be 'off' or 'avx512'"):
+    with pytest.raises(SettingsError, match="SASREC_KERNELS is 'of'; set it to 'off' or 'avx512'"):
         library._loaded.__wrapped__()
 
 
@@ -50,14 +50,14 @@ def test_without_a_library_there_is_no_level(monkeypatch):
     assert library._loaded.__wrapped__() == (None, library.NONE)
 
 
-def test_a_library_of_another_system_is_left_alone(monkeypatch, tmp_path):
+def test_a_library_that_cannot_be_loaded_is_ignored(monkeypatch, tmp_path):
     (tmp_path / "library").write_bytes(b"no library at all")
     monkeypatch.setattr(library, "LIBRARY", tmp_path / "library")
     assert library._loaded.__wrapped__() == (None, library.NONE)
 
 
-def test_the_number_of_the_sources_is_that_of_the_sources():
-    """Where this fails after a change of the C, take the right number over into library.py."""
+def test_the_interface_number_is_the_hash_of_the_sources():
+    """If this fails after a change of the C sources, copy the right number into library.py."""
     whole, folder = hashlib.sha256(), library.LIBRARY.parent
     for path in (*sorted(folder.glob("*.c")), *sorted(folder.glob("*.h"))):
         whole.update(path.read_bytes())
@@ -65,37 +65,37 @@ def test_the_number_of_the_sources_is_that_of_the_sources():
 
 
 @pytest.mark.skipif(not library.LIBRARY.is_file(), reason="kernels were not built")
-def test_a_library_of_other_sources_is_not_used_and_told(monkeypatch, caplog):
+def test_a_library_of_other_sources_is_not_used_and_logs_a_warning(monkeypatch, caplog):
     assert library._loaded.__wrapped__()[0] is not None
     assert not caplog.records
     monkeypatch.setattr(library, "INTERFACE", library.INTERFACE + 1)
     assert library._loaded.__wrapped__() == (None, library.NONE)
     [record] = caplog.records
-    assert "was built from sources of another version and is not used" in record.getMessage()
+    assert "was built from other sources than this version's and is not used" in record.getMessage()
     assert len(record.getMessage().splitlines()) == 1
 
 
-def test_a_library_too_old_to_tell_its_number_is_of_other_sources():
-    assert library._interface_of(SimpleNamespace()) == 0 != library.INTERFACE
+def test_a_library_without_a_source_hash_counts_as_one_of_other_sources():
+    assert library._source_hash_of(SimpleNamespace()) == 0 != library.INTERFACE
 
 
-def test_ceilings_lie_within_each_other():
+def test_limits_can_be_nested():
     before = library.level()
-    with library.at_most(library.LANES):
-        assert library.level() == min(before, library.LANES)
+    with library.at_most(library.AVX512):
+        assert library.level() == min(before, library.AVX512)
         with library.at_most(library.NONE):
             assert library.level() == library.NONE
-        assert library.level() == min(before, library.LANES)
+        assert library.level() == min(before, library.AVX512)
     assert library.level() == before
 
 
-@pytest.mark.skipif(not library.is_there(), reason="kernels were not built")
-def test_what_is_used_is_said_in_a_word(monkeypatch):
+@pytest.mark.skipif(not library.is_available(), reason="kernels were not built")
+def test_available_kernels_names_the_level(monkeypatch):
     for level, word in enumerate(("plain", "avx512", "amx")):
         monkeypatch.setattr(library, "level", lambda level=level: level)
-        assert library.described() == word
+        assert library.available_kernels() == word
     with library.at_most(library.NONE):
-        assert library.described() == "none"
+        assert library.available_kernels() == "none"
 
 
 @pytest.mark.usefixtures("level")
@@ -109,8 +109,8 @@ def test_what_is_used_is_said_in_a_word(monkeypatch):
         {"similarity": "cosine", "temperature": 0.1, "norm": "rms", "relative_bias": "both"},
     ],
 )
-def test_a_step_is_pytorchs_to_the_precision_of_bfloat16(form):
-    """Loss and gradients of whole networks, nothing dropped."""
+def test_a_step_equals_pytorchs_to_the_precision_of_bfloat16(form):
+    """Loss and gradients of whole networks without dropout."""
     torch.manual_seed(0)
     settings = SASRecSettings(
         hidden_dropout_prob=0, attn_dropout_prob=0, initializer_range=0.1, **form
@@ -123,15 +123,15 @@ def test_a_step_is_pytorchs_to_the_precision_of_bfloat16(form):
         with library.at_most(library.NONE):
             theirs = value_and_gradients(model, batch)
     for name, true in exact.items():
-        # Gradients that are nearly nothing are noise in any form.
+        # Gradients close to zero consist of rounding errors with any implementation.
         allowed = max(2 * error(theirs[name], true), 0.02)
         assert error(ours[name], true) < allowed or true.norm() < 1e-4, name
 
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("kind", ["none", "both"])
-def test_attention_inside_a_network_is_the_plain_one(kind, monkeypatch):
-    """With attention probabilities dropped, by the same bits."""
+def test_attention_inside_a_network_equals_the_plain_version(kind, monkeypatch):
+    """Both with attention dropout by the same bits."""
     torch.manual_seed(0)
     settings = SASRecSettings(
         hidden_dropout_prob=0, attn_dropout_prob=0.3, relative_bias=kind, time_dropout_prob=0
@@ -189,7 +189,7 @@ def value_and_gradients(model, batch):
     return {"loss": loss.detach(), **gradients}
 
 
-def test_a_kernel_is_not_given_what_it_would_misread():
+def test_arguments_that_a_kernel_would_misread_are_refused():
     if library.level() == library.NONE:
         pytest.skip("this processor, or this build, has no such products")
     with pytest.raises(ValueError, match="strides"):

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from kernel_inputs import error
 
 from sasrec.kernels import library
-from sasrec.kernels.softmax import room_for, softmax_and_gradients, takes
+from sasrec.kernels.softmax import softmax_and_gradients, supports, workspace_bytes
 from sasrec.losses.full import softmax_cross_entropy
 
 SIZES = [
@@ -29,13 +29,13 @@ def truth(hidden, targets, table):
 
 
 def of_the_kernel(hidden, targets, table):
-    room = torch.empty(room_for(len(hidden), *table.shape), dtype=torch.int8)
-    return softmax_and_gradients(hidden, targets, table, room)
+    memory = torch.empty(workspace_bytes(len(hidden), *table.shape), dtype=torch.int8)
+    return softmax_and_gradients(hidden, targets, table, memory)
 
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("size", SIZES)
-def test_loss_and_gradients_are_the_true_ones_to_the_precision_of_bfloat16(size):
+def test_loss_and_gradients_are_exact_to_the_precision_of_bfloat16(size):
     hidden, targets, table = inputs(*size)
     loss, hidden_grad, table_grad = of_the_kernel(hidden, targets, table)
     true, *gradients = truth(hidden, targets, table)
@@ -46,7 +46,7 @@ def test_loss_and_gradients_are_the_true_ones_to_the_precision_of_bfloat16(size)
 
 
 @pytest.mark.usefixtures("level")
-def test_it_is_no_further_off_than_pytorchs_products_in_bfloat16():
+def test_the_error_is_no_larger_than_that_of_pytorchs_bfloat16_products():
     some = inputs(512, 1000, 64)
     _, *ours = of_the_kernel(*some)
     _, *true = truth(*some)
@@ -60,7 +60,7 @@ def test_it_is_no_further_off_than_pytorchs_products_in_bfloat16():
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
-def test_threads_share_the_work_without_a_trace(n_threads):
+def test_the_number_of_threads_does_not_change_the_result(n_threads):
     some, before = inputs(300, 500, 64), torch.get_num_threads()
     loss, *gradients = of_the_kernel(*some)
     try:
@@ -73,9 +73,9 @@ def test_threads_share_the_work_without_a_trace(n_threads):
 
 
 @pytest.mark.usefixtures("level")
-def test_what_lies_in_its_room_does_not_matter():
+def test_the_initial_content_of_the_workspace_does_not_matter():
     hidden, targets, table = inputs(70, 90, 32)
-    size = room_for(70, 90, 32)
+    size = workspace_bytes(70, 90, 32)
     one, other = (
         softmax_and_gradients(hidden, targets, table, torch.full((size,), value, dtype=torch.int8))
         for value in (0, -1)  # -1 throughout is NaN
@@ -85,20 +85,20 @@ def test_what_lies_in_its_room_does_not_matter():
 
 
 @pytest.mark.usefixtures("level")
-def test_room_does_not_grow_with_positions_times_items():
-    one, more = room_for(1000, 10_000, 64), room_for(10_000, 100_000, 64)
+def test_the_workspace_does_not_grow_with_positions_times_items():
+    one, more = workspace_bytes(1000, 10_000, 64), workspace_bytes(10_000, 100_000, 64)
     assert more <= 10 * one
 
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("scale", [100.0, torch.inf, torch.nan])
-def test_scores_too_large_are_left_to_the_careful_way(scale):
+def test_scores_that_are_too_large_are_left_to_pytorch(scale):
     hidden, targets, table = inputs(40, 50, 64, scale)
     assert of_the_kernel(hidden, targets, table) is None
 
 
 @pytest.mark.usefixtures("level")
-def test_the_loss_is_right_where_scores_are_too_large():
+def test_the_loss_is_correct_if_scores_are_too_large():
     hidden, targets, table = inputs(40, 50, 64, 100.0)
     with torch.autocast("cpu", torch.bfloat16):
         loss = softmax_cross_entropy(hidden.requires_grad_(), targets, table)
@@ -108,20 +108,20 @@ def test_the_loss_is_right_where_scores_are_too_large():
 
 
 @pytest.mark.usefixtures("level")
-def test_only_what_it_can_do_is_given_to_it():
+def test_unsupported_inputs_are_left_to_pytorch():
     hidden, _, table = inputs(4, 5, 32)
-    assert takes(hidden, table, torch.bfloat16)
-    assert not takes(hidden, table, torch.float32)
-    assert not takes(hidden, table.double(), torch.bfloat16)
-    assert not takes(hidden[:, :8], table[:, :8], torch.bfloat16)
-    assert not takes(hidden[:0], table, torch.bfloat16)
+    assert supports(hidden, table, torch.bfloat16)
+    assert not supports(hidden, table, torch.float32)
+    assert not supports(hidden, table.double(), torch.bfloat16)
+    assert not supports(hidden[:, :8], table[:, :8], torch.bfloat16)
+    assert not supports(hidden[:0], table, torch.bfloat16)
     with library.at_most(library.NONE):
-        assert not takes(hidden, table, torch.bfloat16)
+        assert not supports(hidden, table, torch.bfloat16)
 
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("target", [-1, 50, 5_000_000])
-def test_targets_that_are_no_items_are_refused(target):
+def test_targets_outside_the_table_are_refused(target):
     hidden, targets, table = inputs(40, 50, 64)
     targets[7] = target
     with pytest.raises(IndexError, match="50 rows"):
@@ -129,7 +129,7 @@ def test_targets_that_are_no_items_are_refused(target):
 
 
 @pytest.mark.usefixtures("level")
-def test_targets_of_another_type_are_the_same_targets():
+def test_targets_may_have_another_integer_type():
     hidden, targets, table = inputs(40, 50, 64)
     assert (
         of_the_kernel(hidden, targets.int(), table)[0] == of_the_kernel(hidden, targets, table)[0]

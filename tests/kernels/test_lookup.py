@@ -1,4 +1,4 @@
-"""Rows of a table and their gradient are those of PyTorch's embedding."""
+"""Rows of a table and their gradient equal those of PyTorch's embedding."""
 
 import pytest
 import torch
@@ -19,7 +19,9 @@ def gradient(rows: Tensor, table: Tensor) -> Tensor:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("padding", [False, True])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_equal_to_the_last_bit(shape: tuple[int, ...], padding: bool, threads: int) -> None:
+def test_rows_and_gradient_equal_pytorchs_to_the_last_bit(
+    shape: tuple[int, ...], padding: bool, threads: int
+) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -46,7 +48,7 @@ def test_a_number_out_of_range_is_refused() -> None:
         rows_of(torch.randn(3, 2), torch.tensor([3]))
 
 
-def test_weights_are_those_of_an_embedding() -> None:
+def test_initial_weights_equal_those_of_an_embedding() -> None:
     torch.manual_seed(3)
     own = VectorTable(7, 3, padding_idx=0)
     torch.manual_seed(3)

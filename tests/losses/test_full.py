@@ -49,7 +49,7 @@ def _pieces(request, monkeypatch):
 @pytest.mark.parametrize("scale", [1.0, 100.0])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_values_and_gradients_are_the_true_ones(loss, size, scale):
+def test_values_and_gradients_are_exact(loss, size, scale):
     some = inputs(*size, scale=scale)
     for ours, true in zip(value_and_gradients(loss, *some), truth(*some), strict=True):
         # float32 keeps 7 digits; the largest logits lose the digits of their own size.
@@ -59,7 +59,7 @@ def test_values_and_gradients_are_the_true_ones(loss, size, scale):
 
 @pytest.mark.usefixtures("_pieces")
 @pytest.mark.parametrize("size", SIZES)
-def test_pieces_are_no_further_off_than_the_plain_form(size):
+def test_the_error_of_pieces_is_no_larger_than_that_of_the_plain_version(size):
     some = inputs(*size, scale=10.0)
     plain, pieces = (value_and_gradients(loss, *some) for loss in LOSSES)
     for fast, slow, true in zip(pieces, plain, truth(*some), strict=True):
@@ -84,7 +84,7 @@ def test_gradients_pass_gradcheck():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_no_positions_cost_nothing(loss):
+def test_without_positions_the_loss_is_zero(loss):
     hidden, table = torch.zeros(0, 3, requires_grad=True), torch.randn(4, 3, requires_grad=True)
     value = loss(hidden, torch.zeros(0, dtype=torch.int64), table)
     value.backward()
@@ -131,7 +131,7 @@ def test_the_order_of_positions_does_not_matter():
 
 
 @pytest.mark.parametrize("frozen", ["hidden", "table", "both"])
-def test_parts_without_gradient_are_fine(frozen):
+def test_either_input_may_need_no_gradient(frozen):
     hidden, targets, table = inputs(20, 9, 4)
     if frozen in {"hidden", "both"}:
         hidden = hidden.detach()
@@ -145,7 +145,7 @@ def test_parts_without_gradient_are_fine(frozen):
             assert torch.allclose(ours, theirs, atol=1e-6)
 
 
-def test_the_gradient_scales_with_what_follows():
+def test_the_gradient_is_scaled_by_the_incoming_gradient():
     hidden, targets, table = inputs(20, 9, 4)
     once = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
     thrice = value_and_gradients(
@@ -155,7 +155,7 @@ def test_the_gradient_scales_with_what_follows():
         assert torch.allclose(3 * single, triple, atol=1e-6)
 
 
-def test_autocast_multiplies_in_half_width_and_sums_in_full():
+def test_autocast_multiplies_in_bfloat16_and_sums_in_float32():
     hidden, targets, table = inputs(64, 50, 8)
     with torch.autocast("cpu", torch.bfloat16):
         value, *gradients = value_and_gradients(softmax_cross_entropy, hidden, targets, table)
@@ -168,7 +168,7 @@ def test_autocast_multiplies_in_half_width_and_sums_in_full():
         assert (ours - exact).abs().max() < 2**-5 * exact.abs().max()
 
 
-def test_kept_memory_of_a_larger_call_does_not_leak_into_a_smaller_one():
+def test_content_of_a_larger_call_does_not_affect_a_smaller_one():
     some = {size: inputs(*size) for size in SIZES}
     fresh = {size: value_and_gradients(softmax_cross_entropy, *some[size]) for size in SIZES}
     for size in reversed(SIZES):  # now all of them write where others have written before
@@ -177,14 +177,14 @@ def test_kept_memory_of_a_larger_call_does_not_leak_into_a_smaller_one():
             assert torch.equal(before, after)
 
 
-def test_memory_kept_from_inference_can_be_trained_with():
+def test_a_workspace_used_in_inference_mode_can_be_used_in_training():
     hidden, targets, table = inputs(13, 1021, 4)
     with torch.inference_mode():
         quiet = softmax_cross_entropy(hidden.detach(), targets, table.detach())
     assert softmax_cross_entropy(hidden, targets, table).item() == quiet.item()
 
 
-def test_threads_do_not_share_kept_memory():
+def test_threads_do_not_share_a_workspace():
     some = [inputs(n, 211, 8) for n in (64, 80)]
     alone = [softmax_cross_entropy(*each).item() for each in some]
     with ThreadPoolExecutor(2) as pool:
@@ -194,7 +194,7 @@ def test_threads_do_not_share_kept_memory():
 
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("n_items", [5, 41, 64, 1683])
-def test_what_the_kept_memory_held_does_not_matter(n_items: int, half: bool):
+def test_the_initial_content_of_the_workspace_does_not_matter(n_items: int, half: bool):
     workspace = Workspace()
 
     def outcome() -> list[torch.Tensor]:

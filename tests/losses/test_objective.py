@@ -1,4 +1,4 @@
-"""The loss of a run: how often each way of drawing says an item is drawn, is how often it is."""
+"""The loss of a run, and whether each sampler draws items as often as it states."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ SOURCE = torch.Generator().manual_seed(0)
 @pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("distribution", ["uniform", "popularity"])
 @pytest.mark.parametrize("alpha", [1.0, 0.5])
-def test_items_are_drawn_as_often_as_is_said(shared, distribution, alpha):
+def test_items_are_drawn_as_often_as_log_expected_says(shared, distribution, alpha):
     settings = TrainingSettings(
         loss="SSM", negatives=distribution, shared_negatives=shared, negative_alpha=alpha
     )
@@ -53,7 +53,7 @@ def test_the_other_targets_of_the_batch_are_negatives():
     assert log_expected.exp().tolist() == pytest.approx([9 * 4 / 30, 64 / 30, 64 / 30, 16 / 30])
 
 
-def test_a_sampled_softmax_without_correction_is_another():
+def test_switching_the_correction_off_changes_sampled_softmax():
     generator = torch.Generator().manual_seed(0)
     hidden, table = torch.randn(3, 4, generator=generator), torch.randn(5, 4, generator=generator)
     values = [
@@ -79,7 +79,7 @@ def test_calibration_changes_gbce():
     assert values[0] - values[1] == pytest.approx(0.126928 * 2 / 3, rel=1e-4)
 
 
-def test_the_penalty_of_scores_counts():
+def test_score_penalty_is_part_of_the_loss():
     hidden, table = torch.ones(1, 2), torch.ones(5, 2)
     values = [
         training_loss(
@@ -99,9 +99,9 @@ def test_one_item_has_no_negatives(loss):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"loss": "CE", "negatives": "in_batch"}, "takes no negatives"),
+        ({"loss": "CE", "negatives": "in_batch"}, "uses no negatives"),
         ({"loss": "gBCE", "negatives": "none"}, "loss_type gBCE needs negatives"),
-        ({"loss": "BCE", "label_smoothing": 0.1}, "label_smoothing goes with loss CE"),
+        ({"loss": "BCE", "label_smoothing": 0.1}, "label_smoothing needs loss CE"),
         (
             {"loss": "BCE", "negative_candidates": 2, "shared_negatives": True},
             "cannot be shared",
@@ -114,7 +114,7 @@ def test_settings_that_contradict_each_other_are_refused(values, message):
 
 
 @pytest.mark.parametrize(("written", "name"), [("ce", "CE"), ("GBCE", "gBCE"), ("bce", "BCE")])
-def test_case_of_a_loss_does_not_matter(written, name):
+def test_upper_and_lower_case_of_a_loss_name_do_not_matter(written, name):
     assert TrainingSettings(loss=written).loss == name
 
 
@@ -150,7 +150,7 @@ def test_a_loss_takes_one_object_and_one_line(monkeypatch):
         resolve_settings({"loss": "Margin"}, "TransRec")
 
 
-def test_only_a_pairwise_loss_with_one_negative_of_its_own_goes_by_pairs():
+def test_only_a_pairwise_loss_with_one_unshared_negative_is_trained_by_pairs():
     def objective(**values):
         return training_loss(TrainingSettings(**values), counts=COUNTS, device=CPU)
 

@@ -97,7 +97,7 @@ def test_gradients_pass_gradcheck(name, kind):
 
 @every_loss
 @pytest.mark.parametrize("shape", [(0, 2), (3,)])
-def test_no_positions_cost_nothing(name, shape):
+def test_without_positions_the_loss_is_zero(name, shape):
     none, negatives = torch.zeros(0, dtype=torch.int64), torch.ones(shape, dtype=torch.int64)
     assert LOSSES[name](torch.zeros(0, 3), none, torch.randn(4, 3), negatives).item() == 0
 
@@ -140,7 +140,7 @@ def test_the_loss_falls_when_the_targets_score_rises(name):
     assert losses[0] > losses[1] > losses[2]
 
 
-def test_scores_looked_up_among_all_are_those_gathered():
+def test_scores_selected_from_the_whole_catalogue_equal_gathered_ones():
     generator = torch.Generator().manual_seed(0)
     hidden, targets = torch.randn(6, 4, generator=generator), torch.arange(6)
     table = torch.randn(200, 4, generator=generator)
@@ -150,7 +150,7 @@ def test_scores_looked_up_among_all_are_those_gathered():
     assert torch.allclose(together, torch.cat(one_by_one, dim=1), atol=1e-5)
 
 
-def test_a_shared_set_that_holds_the_target_does_not_count_it():
+def test_a_target_within_its_shared_negatives_is_ignored():
     positive, negative = pair_scores(HIDDEN, TARGETS, TABLE, SHARED)
     assert positive.tolist() == [3, 1]
     assert negative.tolist() == [[0, 6, 6], [-math.inf, -3, -3]]
@@ -168,7 +168,7 @@ def test_beta_goes_from_plain_to_calibrated(negatives, calibration, beta):
         assert found == pytest.approx(power)
 
 
-def test_gradients_of_a_corrected_sampled_softmax_are_those_of_the_full_one_on_average():
+def test_corrected_sampled_softmax_has_the_gradient_of_the_full_softmax_on_average():
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(1, 3, generator=generator)
     table, target = torch.randn(6, 3, generator=generator), torch.tensor([2])
@@ -181,7 +181,7 @@ def test_gradients_of_a_corrected_sampled_softmax_are_those_of_the_full_one_on_a
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_smoothed_labels_are_torchs(share):
+def test_smoothed_labels_equal_pytorchs(share):
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(5, 3, generator=generator, requires_grad=True)
     table = torch.randn(7, 3, generator=generator, requires_grad=True)
@@ -216,7 +216,7 @@ def test_a_position_without_negatives_has_no_gradient(loss):
 
 
 @pytest.mark.parametrize("loss", [bpr_max, top1_max])
-def test_weights_that_are_no_numbers_make_the_loss_none(loss):
+def test_nan_weights_make_the_loss_nan(loss):
     table = torch.full((4, 2), float("nan"))
     value = loss(torch.ones(2, 2), torch.tensor([1, 2]), table, torch.tensor([[3], [3]]))
     assert not value.isfinite()

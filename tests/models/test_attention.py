@@ -1,4 +1,4 @@
-"""Which way of computing attention a layer takes."""
+"""Which implementation of attention a layer chooses."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ BIAS = RelativeBias(2, kind="position", max_history=40)
 
 
 def way(device: str, layout: Layout, *, causal=True, dropout=0.2, bias=None, width=32):
-    """Return the way taken for bfloat16 values on a device, real or not."""
+    """Return the implementation chosen for bfloat16 values on a device, which may be fake."""
     parts = torch.empty(0, 3, 2, width, dtype=torch.bfloat16, device="meta")
     if device == "cpu":
         parts = torch.empty(80, 3, 2, width, dtype=torch.bfloat16)
@@ -32,7 +32,7 @@ def way(device: str, layout: Layout, *, causal=True, dropout=0.2, bias=None, wid
 
 
 class _OnCuda:
-    """Looks like a tensor on a GPU to whoever asks where it is."""
+    """A tensor that reports a GPU as its device."""
 
     def __init__(self, like):
         self.device, self.shape, self.dtype = torch.device("cuda"), like.shape, like.dtype
@@ -52,7 +52,7 @@ def test_on_a_gpu_windows_of_unequal_length_are_packed(layout, asked, expected):
 
 
 @pytest.mark.parametrize("layout", [RAGGED, EVEN])
-def test_on_a_cpu_causal_dropout_has_ways_of_its_own(layout):
+def test_on_a_cpu_causal_dropout_uses_its_own_implementations(layout):
     assert way("cpu", layout, dropout=0.0) is attend_fused
     assert way("cpu", layout, causal=False) is attend_fused
     assert way("cpu", layout, width=8) is attend_dropped
@@ -65,7 +65,7 @@ def test_on_a_cpu_causal_dropout_has_ways_of_its_own(layout):
 
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("biased", [True, False])
-def test_recorded_attention_is_the_attention(causal, biased):
+def test_recording_does_not_change_the_output(causal, biased):
     torch.manual_seed(0)
     bias = RelativeBias(2, kind="position", max_history=40) if biased else None
     layer = SelfAttention(8, heads=2, dropout=0.5, causal=causal, bias=bias).eval()

@@ -1,4 +1,4 @@
-"""Every built-in model passes the tests that are asked of others' models."""
+"""Every built-in model passes the tests for models from outside the package."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Gradients are summed in the same order each time, on however many threads."""
+"""Gradients are summed in the same order each time, for any number of threads."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,7 @@ def positions() -> Tensor:
 
 
 class Scorer(NextItemModel):
-    """Has a table and no more."""
+    """A model that only has an item table."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -48,7 +48,7 @@ def test_windows_of_one_length_are_laid_out_without_copying(lengths, same):
 
 @pytest.mark.parametrize("probability", [0.0, 0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_a_mask_has_its_share_of_zeros_and_mean_one(probability, dtype):
+def test_a_mask_has_the_right_share_of_zeros_and_mean_one(probability, dtype):
     torch.manual_seed(0)
     size = 200_001
     mask = keep_mask(torch.Size([3, size // 3]), probability, dtype)
@@ -65,7 +65,7 @@ def test_a_mask_has_its_share_of_zeros_and_mean_one(probability, dtype):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 63])
-def test_masks_of_any_size_are_whole(size):
+def test_masks_of_any_size_have_valid_values(size):
     mask = keep_mask(torch.Size([size]), 0.5, torch.float32)
     assert mask.shape == (size,)
     assert set(mask.tolist()) <= {0.0, 2.0}
@@ -116,7 +116,7 @@ SHAPES = [(1, 1, 1, 2), (2, 7, 3, 4), (3, 20, 1, 5), (1, 2, 2, 1)]
 
 @pytest.mark.parametrize("attention", [dropped_attention, dropped_attention_plain])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_attention_that_drops_nothing_is_fused_attention(shape, attention):
+def test_attention_without_dropout_equals_fused_attention(shape, attention):
     parts = projected(*shape)
     query, key, value = parts.permute(2, 0, 3, 1, 4)
     expected = F.scaled_dot_product_attention(query, key, value, is_causal=True).transpose(1, 2)
@@ -125,7 +125,7 @@ def test_attention_that_drops_nothing_is_fused_attention(shape, attention):
 
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_fast_attention_is_the_plain_one(shape, scale):
+def test_fast_attention_equals_the_plain_version(shape, scale):
     torch.manual_seed(0)
     parts = projected(*shape, scale=scale)
     before = parts.clone()
@@ -148,14 +148,14 @@ def test_gradients_of_fast_attention_pass_gradcheck():
     assert torch.autograd.gradcheck(lambda given: dropped_attention(given, mask), parts)
 
 
-def test_fast_attention_in_half_width_is_the_plain_one_as_far_as_that_reaches():
+def test_fast_attention_in_bfloat16_equals_the_plain_version_to_its_precision():
     parts = projected(4, 30, 2, 8).bfloat16()
     mask = keep_mask(torch.Size([8, 30, 30]), 0.5, torch.bfloat16)
     exact = dropped_attention_plain(parts.double(), mask.double())
     assert (dropped_attention(parts, mask) - exact).abs().max() < 2**-6 * exact.abs().max()
 
 
-def test_dropped_attention_has_the_same_expectation():
+def test_dropout_does_not_change_the_expected_attention():
     parts = projected(1, 4, 1, 2).float()
     exact = dropped_attention_plain(parts, torch.ones(1, 4, 4))
     torch.manual_seed(0)
@@ -165,7 +165,7 @@ def test_dropped_attention_has_the_same_expectation():
     assert ((dropped.mean(0, keepdim=True) - exact).abs() <= 5 * error + 1e-6).all()
 
 
-def test_dropout_falls_on_probabilities_not_on_values():
+def test_dropout_applies_to_probabilities_not_to_values():
     # With values of one everywhere a row is the sum of its kept probabilities: at the first
     # position, which sees only itself, 0 or 2, and the same in each column of the head.
     parts = projected(500, 3, 1, 4)
@@ -187,7 +187,7 @@ def test_attention_is_dropped_while_training_only():
     assert torch.equal(attention(hidden, layout), attention(hidden, layout))
 
 
-def test_attention_is_what_the_formula_says():
+def test_attention_matches_the_formula():
     torch.manual_seed(0)
     attention = SelfAttention(6, heads=2, dropout=0.5).double().eval()
     hidden = torch.randn(4, 6, dtype=torch.float64)
@@ -213,12 +213,12 @@ def test_attention_is_what_the_formula_says():
         ("sigmoid", 0.7310585786300049),
     ],
 )
-def test_activations_are_the_ones_of_their_names(name, at_one):
+def test_activations_match_their_names(name, at_one):
     at = ACTIVATIONS[name](torch.tensor([1.0], dtype=torch.float64))
     assert at.item() == pytest.approx(at_one, rel=1e-12)
 
 
-def test_feed_forward_treats_each_position_alone():
+def test_feed_forward_treats_each_position_separately():
     torch.manual_seed(0)
     layer, hidden = FeedForward(4, inner=6, activation="relu"), torch.randn(3, 4)
     alone = torch.cat([layer(position[None]) for position in hidden])

@@ -42,7 +42,7 @@ def slow_scores(split, last):
 
 
 @given(HISTORIES)
-def test_scores_are_those_of_a_slow_count(histories):
+def test_scores_equal_a_count_in_plain_python(histories):
     split = split_of(histories)
     model = count_transitions(split, item_counts(split, N_ITEMS))
     states = torch.arange(1, N_ITEMS + 1)[:, None].double()
@@ -51,7 +51,7 @@ def test_scores_are_those_of_a_slow_count(histories):
     assert torch.allclose(model.score(states), expected, rtol=0, atol=1e-6)
 
 
-def test_the_last_item_is_the_state_and_candidates_are_picked():
+def test_the_last_item_is_the_state_and_candidates_can_be_scored():
     split = split_of([[1, 2, 1, 2, 3], [2, 3, 2, 3, 1]])
     model = count_transitions(split, item_counts(split, N_ITEMS))
     batch = Collator(split.sequences).batch(case_windows(split.sequences, split.test, 50))

@@ -20,7 +20,7 @@ def batch_of(lengths: list[int]) -> Batch:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.booleans(), st.booleans())
-def test_packed_attention_is_attention_over_windows_filled_up(lengths, causal, rotary):
+def test_packed_attention_equals_attention_over_padded_windows(lengths, causal, rotary):
     torch.manual_seed(0)
     attention = SelfAttention(8, heads=2, dropout=0.5, causal=causal, rotary=rotary).double().eval()
     hidden = torch.randn(sum(lengths), 8, dtype=torch.float64, requires_grad=True)
@@ -40,7 +40,7 @@ def test_packed_attention_is_attention_over_windows_filled_up(lengths, causal, r
         assert torch.allclose(one, other, atol=1e-12)
 
 
-def test_a_window_sees_nothing_of_its_neighbours():
+def test_a_window_does_not_depend_on_its_neighbours():
     torch.manual_seed(0)
     parts = torch.randn(7, 3, 2, 4, dtype=torch.float64)
     offsets = torch.tensor([0, 3, 7])
@@ -52,7 +52,7 @@ def test_a_window_sees_nothing_of_its_neighbours():
 
 
 @pytest.mark.parametrize("lengths", [[4, 4], [4, 1, 3]])
-def test_steps_count_from_each_windows_begin(lengths):
+def test_steps_count_from_the_start_of_each_window(lengths):
     expected = [step for length in lengths for step in range(length)]
     assert layout_of(batch_of(lengths)).steps.tolist() == expected
 
@@ -81,7 +81,7 @@ def efficient(query, key, value, bias, *args, **kept):
 @pytest.mark.parametrize("size", [5, 8, 25])
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
-def test_heads_of_any_size_are_filled_up_for_the_kernels(monkeypatch, size, causal, dtype):
+def test_heads_of_any_width_are_padded_for_the_kernels(monkeypatch, size, causal, dtype):
     monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", flash)
     monkeypatch.setattr(torch.ops.aten, "_efficient_attention_forward", efficient)
     torch.manual_seed(0)

@@ -25,7 +25,7 @@ def split_of(histories):
         st.lists(st.integers(1, N_ITEMS), min_size=1, max_size=12), min_size=1, max_size=8
     ).filter(lambda histories: max(map(len, histories)) > 2)
 )
-def test_counts_are_those_of_a_slow_count_of_training_events(histories):
+def test_counts_equal_a_count_of_training_events_in_plain_python(histories):
     expected = Counter()
     for history in histories:
         kept_back = min(2, max(len(history) - 2, 0))

@@ -22,7 +22,7 @@ from sasrec.models.parts.positions import GAP_BUCKETS, gap_buckets, rotated
         (1e30, GAP_BUCKETS - 1),
     ],
 )
-def test_buckets_double(gap, bucket):
+def test_each_bucket_is_twice_as_wide_as_the_one_before(gap, bucket):
     assert gap_buckets(torch.tensor([gap], dtype=torch.float64)).tolist() == [bucket]
 
 
@@ -39,7 +39,7 @@ def test_rotated_products_depend_on_the_distance_only(first, second, shift):
     assert product(first, second) == pytest.approx(product(first + shift, second + shift), abs=1e-5)
 
 
-def test_rotation_keeps_lengths_and_the_first_place():
+def test_rotation_keeps_norms_and_leaves_the_first_position_unchanged():
     values = torch.randn(18, 2, 3, 6)
     turned = rotated(values, torch.arange(9).repeat(2))
     assert torch.allclose(turned.norm(dim=-1), values.norm(dim=-1), atol=1e-5)
@@ -48,7 +48,7 @@ def test_rotation_keeps_lengths_and_the_first_place():
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_fast_attention_with_a_bias_is_the_plain_one_with_its_gradients(rows):
+def test_fast_attention_with_a_bias_equals_the_plain_version_with_gradients(rows):
     torch.manual_seed(1)
     parts = torch.randn(3, 5, 3, 2, 4, dtype=torch.float64)
     bias = torch.randn(rows, 2, 5, 5, dtype=torch.float64)
@@ -63,7 +63,7 @@ def test_fast_attention_with_a_bias_is_the_plain_one_with_its_gradients(rows):
         assert torch.allclose(fast, plain, rtol=1e-10, atol=1e-9)
 
 
-def test_dropped_rows_are_dropped_as_a_whole():
+def test_rows_are_dropped_as_a_whole():
     torch.manual_seed(0)
     kept = drop_rows(torch.ones(20_000, 3), 0.25)
     assert torch.equal(kept[:, 0], kept[:, 2])

@@ -1,4 +1,4 @@
-"""The rival systems: RecBole's scores and losses with RecBole's weights, and the model contract."""
+"""Models other than SASRec: RecBole's scores and losses, and the model contract."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def build(
 
 
 def renamed(weights: dict[str, torch.Tensor], model: NextItemModel) -> dict[str, torch.Tensor]:
-    """Return RecBole's weights under our names; three projections become one."""
+    """Return RecBole's weights under our names; its three projections are combined into one."""
     ours: dict[str, torch.Tensor] = {}
     for key, value in weights.items():
         name = key
@@ -117,7 +117,7 @@ def golden(vectors_of: str) -> tuple[NextItemModel, Batch, dict[str, torch.Tenso
 
 @pytest.mark.parametrize("vectors_of", PARITY)
 @torch.no_grad()
-def test_scores_are_recboles(vectors_of: str) -> None:
+def test_scores_equal_recboles(vectors_of: str) -> None:
     model, batch, vectors = golden(vectors_of)
     hidden = model.encode(batch, batch.last)
     scores = model.score(hidden)
@@ -130,7 +130,7 @@ def test_scores_are_recboles(vectors_of: str) -> None:
 
 @pytest.mark.parametrize("vectors_of", [name for name in PARITY if name != "bert4rec_ce"])
 @torch.no_grad()
-def test_losses_are_recboles(vectors_of: str) -> None:
+def test_losses_equal_recboles(vectors_of: str) -> None:
     model, batch, vectors = golden(vectors_of)
     hidden = model.encode(batch, batch.last)
     positive, negative = vectors["positive"].long(), vectors["negative"].long()
@@ -166,7 +166,7 @@ def test_a_later_event_leaves_earlier_states_unchanged(name: str) -> None:
 
 @every_rival
 @torch.no_grad()
-def test_users_count_where_the_model_says_so(name: str) -> None:
+def test_users_change_the_states_of_models_that_use_users(name: str) -> None:
     torch.manual_seed(0)
     model = build(name).eval()
     first, second = (model.encode(batch_of([[3, 1]], [user])) for user in (1, 2))
@@ -175,7 +175,7 @@ def test_users_count_where_the_model_says_so(name: str) -> None:
 
 @every_rival
 def test_every_rival_learns_what_follows(name: str) -> None:
-    """A checkerboard's next item follows from the last; BPR, which does not look at it, cannot."""
+    """The next item depends on the last one, so BPR, which ignores it, cannot learn it."""
     corpus = build_corpus(checkerboard(users=60, length=12), "checkerboard")
     settings = {
         "epochs": 60,
@@ -191,7 +191,7 @@ def test_every_rival_learns_what_follows(name: str) -> None:
     run = resolve_settings(settings, name)
     outcome = run_experiment(corpus, run, observer=LogObserver())
     model, popularity, _ = outcome.reports
-    if name == "TransRec":  # whose last item itself is as near as what follows
+    if name == "TransRec":  # for which the last item is as close as the next one
         assert model.test["hit@3"] > 0.9 > popularity.test["hit@3"]
     elif name == "BPR":
         assert model.test["hit@1"] < 0.9
@@ -199,7 +199,7 @@ def test_every_rival_learns_what_follows(name: str) -> None:
         assert model.test["hit@1"] > 2 * popularity.test["hit@1"]
 
 
-def test_bert4rec_is_asked_about_masked_events_only() -> None:
+def test_bert4rec_is_trained_on_masked_events_only() -> None:
     torch.manual_seed(0)
     model = BERT4Rec(BERT4Rec.Settings(), Catalogue(30, 0, 8))
     whole = Batch(
@@ -218,7 +218,7 @@ def test_bert4rec_is_asked_about_masked_events_only() -> None:
         assert torch.equal(masked, batch.targets > 0)
         assert torch.where(masked, batch.targets, batch.items).tolist() == [3, 1, 4, 7, 9, 2]
         seen.add(tuple(masked.tolist()))
-    assert (False, False, False, True, False, True) in seen  # both windows as when predicting
+    assert (False, False, False, True, False, True) in seen  # both windows masked as in prediction
     assert len(seen) > 10
 
 
@@ -230,7 +230,7 @@ def test_a_recurrent_network_beats_popularity_on_hidden_markov_data() -> None:
 
 
 @given(st.integers(0, 2**31), st.sampled_from([1e-6, 1e-3, 1.0, 1e3]))
-def test_distances_by_products_are_the_plain_ones(seed: int, apart: float) -> None:
+def test_distances_from_products_equal_the_plain_ones(seed: int, apart: float) -> None:
     generator = torch.Generator().manual_seed(seed)
     left = torch.randn(5, 8, generator=generator)
     right = torch.cat([left + apart * torch.randn(5, 8, generator=generator), left[:1]])

@@ -62,7 +62,7 @@ def golden(name, config):
 
 @pytest.mark.parametrize(("name", "config", "loss"), PARITY)
 @torch.no_grad()
-def test_scores_are_recboles(name, config, loss):
+def test_scores_equal_recboles(name, config, loss):
     model, batch, vectors = golden(name, config)
     scores = model.score(model.encode(batch)[batch.last])
     # float32 on both sides, sums in another order: 1e-4 is what the reference promises.
@@ -74,7 +74,7 @@ def test_scores_are_recboles(name, config, loss):
 
 @pytest.mark.parametrize(("name", "config", "loss"), PARITY)
 @torch.no_grad()
-def test_losses_are_recboles(name, config, loss):
+def test_losses_equal_recboles(name, config, loss):
     model, batch, vectors = golden(name, config)
     hidden = model.encode(batch)[batch.last]
     positive, negative = vectors["positive"].long(), vectors["negative"].long()
@@ -108,7 +108,7 @@ any_form = pytest.mark.parametrize("form", FORMS)
 
 
 def network(form="defaults", n_items=30, max_history=8, seed=0, **settings):
-    """Return a small network with weights large enough that everything shows."""
+    """Return a small network whose weights are large enough for every part to have an effect."""
     torch.manual_seed(seed)
     config = {"hidden_size": 16, "inner_size": 24, "initializer_range": 0.3, **FORMS[form]}
     model = SASRec(SASRecSettings(**(config | settings)), Catalogue(n_items, 0, max_history))
@@ -162,7 +162,7 @@ def test_order_within_a_history_matters(form):
 
 
 @torch.no_grad()
-def test_calling_the_model_encodes():
+def test_calling_the_model_calls_encode():
     model = network().eval()
     assert torch.equal(model(batch_of(HISTORIES)), model.encode(batch_of(HISTORIES)))
 
@@ -185,7 +185,7 @@ def test_attention_dropout_alone_changes_training():
 
 
 @any_form
-def test_without_dropout_training_is_certain_and_equals_evaluation(form):
+def test_without_dropout_training_is_deterministic_and_equals_evaluation(form):
     model = network(form, hidden_dropout_prob=0, attn_dropout_prob=0)
     batch = batch_of(HISTORIES)
     assert torch.equal(model.train()(batch), model.train()(batch))
@@ -227,7 +227,7 @@ def test_every_setting_is_tried():
 @torch.no_grad()
 def test_every_setting_changes_the_model(name):
     outputs = []
-    # To normalise twice is to do it once; times are hidden where they are looked at.
+    # Normalising twice equals normalising once; times only matter with a bias by time.
     form = {"output_norm": "rms", "time_dropout_prob": "by distance"}.get(name, "defaults")
     for settings in ({}, {name: CHANGES[name]}):
         model = network(form, **settings).train()
@@ -244,7 +244,7 @@ def test_every_setting_changes_the_model(name):
         ("inner_size", "blocks.0.feed_forward.down.weight"),
     ],
 )
-def test_sizes_are_those_of_the_weights(name, weight):
+def test_size_settings_determine_the_shapes_of_weights(name, weight):
     shape = network(**{name: CHANGES[name]}).state_dict()[weight].shape
     assert CHANGES[name] in shape
 
@@ -254,7 +254,7 @@ def test_every_normalisation_has_the_epsilon_of_the_settings():
     assert [norm.eps for norm in norms] == [0.1] * 5
 
 
-def test_initial_weights_are_recboles():
+def test_initial_weights_equal_recboles():
     model = network(n_items=2000, hidden_size=64, inner_size=256, initializer_range=0.02)
     weights = model.state_dict()
     # 128,000 draws: five standard errors of a standard deviation are one per cent of it.
@@ -281,7 +281,7 @@ def test_every_weight_learns(form):
     assert still == []
 
 
-def test_defaults_are_recboles():
+def test_defaults_equal_recboles():
     recboles = {
         "hidden_size": 64,
         "inner_size": 256,
@@ -303,7 +303,7 @@ def test_a_width_the_heads_cannot_share_is_refused():
 
 @any_form
 @torch.no_grad()
-def test_filling_windows_up_changes_no_state(form):
+def test_padding_windows_changes_no_state(form):
     model = network(form, max_history=20).eval()
     items = np.array([3, 9, 1, 4, *range(1, 14)], dtype=np.int32)
     lengths = np.array([3, 1, 13])
@@ -318,7 +318,7 @@ def test_filling_windows_up_changes_no_state(form):
 
 @any_form
 @torch.no_grad()
-def test_states_wanted_only_at_some_positions_are_those_of_all(form):
+def test_states_computed_at_some_positions_equal_those_computed_at_all(form):
     model = network(form).eval()
     batch = batch_of(HISTORIES)
     at = torch.tensor([4, 2, 13, 13])
@@ -326,7 +326,7 @@ def test_states_wanted_only_at_some_positions_are_those_of_all(form):
 
 
 @torch.no_grad()
-def test_the_paper_form_is_the_papers_code_written_out():
+def test_the_paper_form_matches_the_papers_code():
     model = network("paper", n_layers=1, hidden_dropout_prob=0).eval()
     history = torch.tensor([3, 1, 4, 1, 5])
     [block] = model.blocks
@@ -347,7 +347,7 @@ def test_the_paper_form_is_the_papers_code_written_out():
 
 @pytest.mark.parametrize("block", ["post_norm", "pre_norm", "paper", "gated"])
 @torch.no_grad()
-def test_without_residual_connections_only_attention_brings_a_history_in(block):
+def test_without_residual_connections_history_enters_through_attention_only(block):
     for residual in (True, False):
         settings = {"block": block, "residual": residual, "n_layers": 1}
         model = network("defaults", **settings).eval()
@@ -358,7 +358,7 @@ def test_without_residual_connections_only_attention_brings_a_history_in(block):
 
 
 @torch.no_grad()
-def test_the_gated_form_is_ligr_written_out():
+def test_the_gated_form_matches_ligr():
     model = network("gated", n_layers=1, hidden_dropout_prob=0).eval()
     history = [3, 1, 4, 1, 5]
     batch, [block] = batch_of([history]), model.blocks
@@ -392,7 +392,7 @@ def test_cosine_scores_are_bounded_by_the_temperature():
 
 
 @torch.no_grad()
-def test_times_matter_where_they_are_looked_at():
+def test_times_change_states_if_the_bias_uses_them():
     batch = batch_of(HISTORIES)
     other = replace(batch, times=batch.times * 1000)
     by_time = network("by distance").eval()
@@ -404,7 +404,7 @@ def test_times_matter_where_they_are_looked_at():
 
 
 @torch.no_grad()
-def test_some_windows_learn_without_their_times():
+def test_time_dropout_hides_the_times_of_some_windows():
     model = network("by distance", hidden_dropout_prob=0, attn_dropout_prob=0).train()
     batch = batch_of([[3, 1, 4, 1, 5]] * 400)
     states = model.encode(batch)[batch.last]

@@ -1,4 +1,4 @@
-"""What filters find in all positions of a window at once is what they find in each alone."""
+"""Filter outputs for all positions of a window at once equal those of separate positions."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from sasrec.models.parts.sliding import largest_outputs
 
 
 def one_by_one(padded: Tensor, filters: Tensor) -> Tensor:
-    """Draw every position's picture, and slide every filter over it."""
+    """Build the matrix of every position, and slide every filter over it."""
     height = len(filters)
     found = []
     for position in range(padded.shape[1]):
@@ -27,7 +27,7 @@ def one_by_one(padded: Tensor, filters: Tensor) -> Tensor:
     ("windows", "events", "height", "count"),
     [(3, 7, 7, 2), (2, 4, 7, 3), (1, 1, 1, 1), (1, 1, 4, 2), (2, 2, 3, 1), (4, 12, 12, 2)],
 )
-def test_values_and_gradients_are_those_of_each_position_alone(
+def test_values_and_gradients_equal_those_of_separate_positions(
     windows: int, events: int, height: int, count: int
 ) -> None:
     generator = torch.Generator().manual_seed(windows + 10 * events)
@@ -47,7 +47,7 @@ def test_values_and_gradients_are_those_of_each_position_alone(
 
 
 @pytest.mark.parametrize("lengths", [(6, 6), (8, 3, 1, 5)])
-def test_caser_is_the_same_whichever_way_it_goes(lengths: tuple[int, ...]) -> None:
+def test_caser_gives_the_same_states_with_either_method(lengths: tuple[int, ...]) -> None:
     torch.manual_seed(4)
     settings = CaserSettings(embedding_size=8, nh=2, nv=2, dropout_prob=0)
     model = Caser(settings, Catalogue(20, 5, 8))
@@ -57,12 +57,12 @@ def test_caser_is_the_same_whichever_way_it_goes(lengths: tuple[int, ...]) -> No
     batch = Batch(items, offsets, torch.zeros_like(items), users, None, max(lengths))
     at = torch.arange(len(items) - 1)  # all but one
     gradients = []
-    for found in (model._found_together(batch, at), model._found(batch, at)):
+    for found in (model._shared_filter_outputs(batch, at), model._filter_outputs(batch, at)):
         model.zero_grad()
         (found * torch.linspace(-1, 1, found.numel()).view_as(found)).sum().backward()
         gradients.append([found, *(p.grad for p in model.parameters() if p.grad is not None)])
     assert len(gradients[0]) == len(gradients[1]) > 10
     for one, other in zip(*gradients, strict=True):
         assert torch.allclose(one, other, rtol=1e-5, atol=2e-5)
-    # A state a window is done alone, all of them together.
+    # One state per window is computed separately; all states are computed together.
     assert torch.allclose(model.encode(batch)[batch.last], model.encode(batch, batch.last))

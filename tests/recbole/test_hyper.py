@@ -5,7 +5,7 @@ from sasrec.recbole.hyper import HyperTuning
 
 
 def objective(params, files):
-    """Return a score with its top at a = 3, b = 0.5."""
+    """Return a score whose maximum is at a = 3, b = 0.5."""
     if params.get("a") == 13:
         raise SettingsError("unlucky")
     score = -((params["a"] - 3) ** 2) - (params.get("b", 0.5) - 0.5) ** 2
@@ -54,7 +54,7 @@ def test_display_file_shows_each_trial_and_marks_the_best(tmp_path):
     ]
 
 
-def test_display_file_holds_texts_as_texts(tmp_path):
+def test_display_file_escapes_html(tmp_path):
     page = tmp_path / "search.html"
     tuning = HyperTuning(
         lambda params, files: objective({"a": 3}, files),
@@ -66,7 +66,7 @@ def test_display_file_holds_texts_as_texts(tmp_path):
 
 
 @pytest.mark.parametrize("algo", ["random", "bayes"])
-def test_other_searches_come_near_and_repeat_themselves(algo):
+def test_random_and_bayes_come_near_the_best_and_are_reproducible(algo):
     space = {"uniform": {"a": [0, 10]}, "choice": {"b": [0.5, 1.0]}}
     first, again = (search(space=space, algo=algo, max_evals=40) for _ in range(2))
     assert len(first.score_list) == 40
@@ -74,10 +74,10 @@ def test_other_searches_come_near_and_repeat_themselves(algo):
     assert first.score_list == again.score_list
 
 
-def test_search_ends_without_progress_and_says_so():
+def test_search_stops_early_and_reports_why():
     tuning = search(params_dict={"choice": {"a": [3, 4, 5, 6, 7, 8]}}, early_stop=2)
     assert len(tuning.score_list) == 3
-    assert tuning.stopped_because == "2 trials in a row brought no progress (early_stop)"
+    assert tuning.stopped_because == "no better score in the last 2 trials (early_stop)"
 
 
 def test_exhaustive_search_that_stops_early_has_seen_more_than_a_corner():
@@ -96,13 +96,13 @@ def test_endless_failures_end_the_search():
 
 
 @pytest.mark.parametrize("result", [None, {}, {"best_valid_score": 1}])
-def test_an_objective_without_a_result_is_told(result):
+def test_an_objective_without_a_result_is_refused(result):
     tuning = HyperTuning(lambda params, files: result, params_dict={"choice": {"a": [1]}})
     with pytest.raises(SettingsError, match="objective_function returned"):
         tuning.run()
 
 
-def test_a_trial_that_is_stopped_ends_the_search():
+def test_an_interrupted_trial_ends_the_search():
     def stopped(params, files):
         if params["a"] == 3:
             raise Interrupted("training was stopped early")
@@ -134,18 +134,18 @@ def test_a_failing_trial_does_not_end_the_search():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({}, "give one of space, params_file and params_dict"),
-        ({"space": {}, "params_file": "x"}, "give one of"),
+        ({}, "give exactly one of space, params_file and params_dict"),
+        ({"space": {}, "params_file": "x"}, "give exactly one of"),
         ({"space": {}, "algo": "byaes"}, "did you mean 'bayes'?"),
         ({"params_file": "none.test"}, "none.test cannot be read"),
-        ({"params_file": ""}, "is no ordinary file"),
-        ({"params_dict": {}}, "params_dict is {'choice'"),
-        ({"params_dict": 5}, "params_dict is {'choice'"),
-        ({"params_dict": {"choice": ["a"]}}, "under 'choice' stands ['a']"),
-        ({"params_dict": {"uniform": {"a": [float("nan"), 1]}}}, "bounds run to"),
-        ({"params_dict": {"loguniform": {"a": [1, 800]}}}, "bounds run to 700"),
+        ({"params_file": ""}, "is not a regular file"),
+        ({"params_dict": {}}, "params_dict must be like {'choice'"),
+        ({"params_dict": 5}, "params_dict must be like {'choice'"),
+        ({"params_dict": {"choice": ["a"]}}, "under 'choice' it has ['a']"),
+        ({"params_dict": {"uniform": {"a": [float("nan"), 1]}}}, "bounds must be at most"),
+        ({"params_dict": {"loguniform": {"a": [1, 800]}}}, "bounds must be at most 700"),
         ({"space": {"choice": {"a": [1]}}, "max_evals": 0}, "max_evals is 0"),
-        ({"space": {"choice": {"a": [1]}}, "algo": ["random"]}, "algo is ['random']"),
+        ({"space": {"choice": {"a": [1]}}, "algo": ["random"]}, "unknown algo ['random']"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, text):

@@ -1,4 +1,4 @@
-"""RecBole's entry points, as its scripts call them."""
+"""RecBole's functions and classes, called as in its scripts."""
 
 import json
 import signal
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import forked
 from sasrec.cli.app import main
 from sasrec.data.sources import generate, write_atomic
 from sasrec.errors import DataError, ModelError, SettingsError
@@ -47,7 +48,7 @@ result = run_recbole(model='SASRec', dataset='shop', config_dict=parameter_dict)
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with dataset/shop, as the working folder, and no words on the command line."""
+    """The data set dataset/shop in the current folder, and an empty command line."""
     write_atomic(
         generate("synthetic:users=80,items=30,length=12"), tmp_path / "dataset/shop/shop.inter"
     )
@@ -75,7 +76,7 @@ def test_the_result_is_recboles(shop: Path) -> None:
     assert load(folder).recommend([["i1"]], k=1)
 
 
-def test_files_lose_to_the_dict_and_the_dict_to_the_command_line(
+def test_the_dict_overrides_files_and_the_command_line_overrides_the_dict(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (shop / "a.yaml").write_text("learning_rate: 1e-2\nepochs: 9\nseed: 1\n")
@@ -94,7 +95,7 @@ def test_model_and_data_may_be_named_in_a_file(shop: Path) -> None:
     (shop / "a.yaml").write_text("model: SASRec\ndataset: shop\n")
     config = Config(config_file_list=["a.yaml"])
     assert (config.model, config.dataset) == ("SASRec", "shop")
-    with pytest.raises(SettingsError, match="no dataset is named"):
+    with pytest.raises(SettingsError, match="no dataset is given"):
         Config("SASRec")
 
 
@@ -104,7 +105,7 @@ def test_a_key_given_twice_is_refused(shop: Path, monkeypatch: pytest.MonkeyPatc
         Config("SASRec", "shop")
 
 
-def test_one_trial_names_its_model_and_saves_nothing_unless_asked(shop: Path) -> None:
+def test_a_trial_returns_its_model_name_and_saves_only_if_asked(shop: Path) -> None:
     values = {**SMALL, "model": "SASRec", "dataset": "shop", "valid_metric": "giniindex@5"}
     result = objective_function(values, saved=False)
     assert result["model"] == "SASRec"
@@ -113,7 +114,7 @@ def test_one_trial_names_its_model_and_saves_nothing_unless_asked(shop: Path) ->
     assert not (shop / "saved").exists()
 
 
-def test_words_of_the_command_line_may_be_settings_of_any_model(
+def test_command_line_settings_may_be_of_any_model(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["run.py", "--nh=2", "--nv=1"])
@@ -128,6 +129,7 @@ def free_port() -> str:
         return str(door.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_result_of_the_first(shop: Path) -> None:
     port = free_port()
     result = run("SASRec", "shop", config_dict={**SMALL, "epochs": 1}, nproc=2, port=port)
@@ -137,7 +139,7 @@ def test_several_processes_give_the_result_of_the_first(shop: Path) -> None:
         run("SASRec", "shop", config_dict={"epohcs": 1}, nproc=2, port=port)
 
 
-def test_flags_of_the_script_itself_are_no_settings(
+def test_options_of_the_script_itself_are_not_settings(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["--params_file=x", "--tag=mine", "--epochs=7", "plain"]
@@ -150,7 +152,7 @@ def test_flags_of_the_script_itself_are_no_settings(
     assert Config("SASRec", "shop")["epochs"] == 300
 
 
-def test_config_answers_as_recboles_does(shop: Path) -> None:
+def test_config_behaves_as_in_recbole(shop: Path) -> None:
     config = Config("SASRec", "shop", config_dict={"topk": 5, "eval_args": EVAL_ARGS})
     assert config["metrics"] == ["Recall", "MRR", "NDCG", "Hit", "Precision"]
     assert (config["topk"], config["valid_metric"], config["dataset"]) == ([5], "MRR@10", "shop")
@@ -197,12 +199,13 @@ def test_the_command_takes_its_data_from_a_file_and_keys_in_two_words(
     assert "'--seed' has no value" in capsys.readouterr().err
 
 
-def test_a_pickle_is_told_the_way(shop: Path) -> None:
+def test_a_pickle_is_refused_with_instructions(shop: Path) -> None:
     (shop / "SASRec-x.pth").write_bytes(b"PK")
     with pytest.raises(ModelError, match="'sasrec recbole import --script' prints"):
         load_data_and_model("SASRec-x.pth")
 
 
+@pytest.mark.slow
 def test_a_script_may_train_in_two_processes_without_a_guard(shop: Path) -> None:
     (shop / "two.py").write_text(
         "from recbole.quick_start import *\n"
@@ -217,6 +220,7 @@ def test_a_script_may_train_in_two_processes_without_a_guard(shop: Path) -> None
     assert ended.stderr == ""
 
 
+@pytest.mark.slow
 def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> None:
     values = {**SMALL, "epochs": 5000, "stopping_step": 5000}
     words = [f"--{key}={value}" for key, value in values.items()]
@@ -228,7 +232,7 @@ def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Whoever runs the tests in the background of a shell has children that ignore it.
+        # Children of a test run in the background of a shell would ignore it.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout is not None
@@ -239,7 +243,7 @@ def test_an_interrupt_of_the_parent_ends_all_and_keeps_the_best(shop: Path) -> N
     [folder] = (shop / "saved").iterdir()
     assert process.returncode == 130
     kept = f"the best weights so far are in saved/{folder.name}"
-    assert err.strip() == f"error: training was stopped early; {kept}"
+    assert err.strip() == f"error: training was interrupted; {kept}"
     load(folder)
 
 
@@ -263,7 +267,7 @@ def test_case_studies_of_a_saved_model(shop: Path) -> None:
     history = recommender.items.tokens(sequences.items[first : last - 1])
     [found] = recommender.recommend([history], k=4, exclude_seen=False)
     assert list(tokens[0]) == found.items
-    np.testing.assert_allclose(values[0], found.scores, atol=1e-5)  # order of float32 sums
+    np.testing.assert_allclose(values[0], found.scores, atol=1e-5)  # float32 sums in another order
     assert not torch.equal(full_sort_scores(users, model, valid_data), scores)
     with pytest.raises(DataError, match="user_id: no token 'nobody' in shop"):
         dataset.token2id(dataset.uid_field, "nobody")
@@ -281,13 +285,11 @@ def test_events_left_after_filtering_can_be_saved(shop: Path) -> None:
 
 
 def ran(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *words], cwd=cwd, capture_output=True, text=True, check=False
-    )
+    return forked.ran("-m", *words, cwd=cwd)
 
 
 @pytest.mark.parametrize("words", [("sasrec", "exec"), ("sasrec.recbole",)])
-def test_the_script_of_the_page_runs_as_it_stands(shop: Path, words: tuple[str, ...]) -> None:
+def test_the_script_of_the_page_runs_unchanged(shop: Path, words: tuple[str, ...]) -> None:
     (shop / "run.py").write_text(PAGE)
     small = [f"--{key}={value}" for key, value in SMALL.items()]
     ended = ran(*words, "run.py", *small, cwd=shop)
@@ -295,7 +297,7 @@ def test_the_script_of_the_page_runs_as_it_stands(shop: Path, words: tuple[str, 
     assert "test result: {'recall@10':" in ended.stdout
 
 
-def test_a_name_we_do_not_have_is_said(shop: Path) -> None:
+def test_an_unsupported_name_is_reported(shop: Path) -> None:
     for line, text in (
         ("from recbole.model.layers import FMEmbedding", "has no recbole.model.layers; it has"),
         ("from recbole.quick_start import run_everything", "no recbole.quick_start.run_everything"),
@@ -323,7 +325,7 @@ def test_recboles_command_line_is_understood(shop: Path) -> None:
         cwd=shop,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "without effect here: worker" in ended.stdout + ended.stderr
+    assert "settings without effect: worker" in ended.stdout + ended.stderr
     [folder] = (shop / "saved").iterdir()
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["training"]["epochs"] == 1
@@ -340,12 +342,12 @@ def test_a_scripts_own_error_shows_its_trace(shop: Path) -> None:
     assert "bug in sasrec" not in ended.stderr
 
 
-def test_a_script_that_leaves_by_itself_keeps_its_exit_code(shop: Path) -> None:
+def test_a_script_that_calls_exit_keeps_its_exit_code(shop: Path) -> None:
     (shop / "run.py").write_text("import sys\nsys.exit(7)\n")
     assert ran("sasrec", "exec", "run.py", cwd=shop).returncode == 7
 
 
-def test_what_stands_in_for_the_data_is_printed_in_one_line(shop: Path) -> None:
+def test_the_data_set_object_is_printed_on_one_line(shop: Path) -> None:
     run_recbole("SASRec", "shop", config_dict=SMALL)
     [folder] = (shop / "saved").iterdir()
     *_, test_data = load_data_and_model(folder)
@@ -370,7 +372,9 @@ def test_a_search_of_recboles_form_runs(shop: Path) -> None:
     ended = ran("sasrec", "exec", "run.py", cwd=shop)
     assert ended.returncode == 0, ended.stderr
     assert "best {'learning_rate': 0.0" in ended.stdout
-    text = (shop / "hyper.result").read_text()  # 16 is no multiple of 3 heads: two trials fail
+    text = (
+        shop / "hyper.result"
+    ).read_text()  # 16 is not a multiple of 3 heads, so two trials fail
     assert text.count("Valid result:") == text.count("n_heads:1") == 2
 
 

@@ -1,4 +1,4 @@
-"""Times under RecBole's interface: its order of events and its cuts, on any data set.
+"""Timestamps in RecBole's interface: order of events and splits as in RecBole.
 
 ``golden/recbole_cases.json`` is what RecBole 1.2.1 made of small data sets
 (``benchmarks/peer_cases.py``).
@@ -29,12 +29,12 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def no_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line is not the test's."""
+    """The command line is empty."""
     monkeypatch.setattr("sys.argv", ["run.py"])
 
 
 def written(data: dict[str, Any], folder: Path) -> Path:
-    """Write the events of a data set as an atomic file; return it."""
+    """Write the events of a data set to an atomic file; return its path."""
     path = folder / data["kind"] / f"{data['kind']}.inter"
     path.parent.mkdir()
     rows = [row.replace(" ", "\t") for row in data["rows"]]
@@ -68,7 +68,9 @@ def counts(corpus: Corpus, split: Split) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize(("data", "number"), CASES)
-def test_orders_and_cuts_are_recboles(data: dict[str, Any], number: int, tmp_path: Path) -> None:
+def test_order_and_split_of_events_are_as_in_recbole(
+    data: dict[str, Any], number: int, tmp_path: Path
+) -> None:
     theirs = data["outcomes"][data["outcome_of"][number]]
     path = written(data, tmp_path)
 
@@ -86,33 +88,35 @@ def test_orders_and_cuts_are_recboles(data: dict[str, Any], number: int, tmp_pat
     assert counts(corpus, split) == theirs["counts"]
 
 
-def test_a_data_set_called_ml_100k_is_scaled_unasked_and_no_other() -> None:
+def test_only_the_times_of_ml_100k_are_scaled_by_default() -> None:
     data = Config("SASRec", "ml-100k").run.data
-    assert data.times_of("ml-100k") == "scaled"
-    assert data.times_of("shop") == "float32"
-    assert Config("SASRec", "shop", config_dict={"normalize_all": None}).run.data.times_of(
+    assert data.time_rounding("ml-100k") == "scaled"
+    assert data.time_rounding("shop") == "float32"
+    assert Config("SASRec", "shop", config_dict={"normalize_all": None}).run.data.time_rounding(
         "ml-100k"
     ) == ("float32")
 
 
-def test_normalize_field_is_obeyed_or_told() -> None:
+def test_normalize_field_is_applied_or_refused() -> None:
     config = Config("SASRec", "shop", config_dict={"normalize_field": ["timestamp", "rating"]})
-    assert config.run.data.times_of("shop") == "scaled"
+    assert config.run.data.time_rounding("shop") == "scaled"
     assert config.run.without_effect == ()
     other = Config("SASRec", "shop", config_dict={"normalize_field": ["rating"]})
-    assert other.run.data.times_of("shop") == "float32"
+    assert other.run.data.time_rounding("shop") == "float32"
     assert other.run.without_effect == ("normalize_field",)
     with pytest.raises(SettingsError, match=r"'timestmap'; did you mean 'timestamp'\?"):
         Config("SASRec", "shop", config_dict={"normalize_field": ["timestmap"]})
     both = {"normalize_field": ["timestamp"], "normalize_all": True}
-    with pytest.raises(SettingsError, match="normalize_all scales every column; leave norm"):
+    with pytest.raises(
+        SettingsError, match="normalize_all already scales every column; remove norm"
+    ):
         Config("SASRec", "shop", config_dict=both)
 
 
 def test_our_own_training_compares_times_exactly() -> None:
-    assert resolve_settings().data.times_of("ml-100k") == "no"
+    assert resolve_settings().data.time_rounding("ml-100k") == "no"
     for saved, rule in ((True, "scaled"), (False, "no"), ("float32", "float32")):
-        assert resolve_settings({"rounded_times": saved}).data.times_of("x") == rule
+        assert resolve_settings({"rounded_times": saved}).data.time_rounding("x") == rule
 
 
 @pytest.mark.parametrize("number", range(len(SIZES["found"])))
@@ -123,7 +127,7 @@ def test_listed_users_and_items_count_as_in_recbole(number: int, tmp_path: Path)
     expected = SIZES["found"][number]
     config = Config("SASRec", str(path), config_dict=expected["config"])
     if expected["sizes"] is None:
-        with pytest.raises(DataError, match="leaves no interactions"):
+        with pytest.raises(DataError, match="removes all interactions"):
             load_corpus(config.dataset, config.run.data)
         return
     whole = create_dataset(config)

@@ -1,4 +1,4 @@
-"""RecBole's checkpoints become our models; the vectors are RecBole's own."""
+"""RecBole's checkpoints are imported; vectors and scores stay the same."""
 
 import json
 import pickle
@@ -39,7 +39,7 @@ SIZES = {
 
 
 def as_bytes(tokens: list[str]) -> torch.Tensor:
-    """Return a table of tokens as the script writes it."""
+    """Return a token table as the script writes it."""
     return torch.frombuffer(bytearray(json.dumps(tokens).encode()), dtype=torch.uint8)
 
 
@@ -65,7 +65,7 @@ def written(
 
 
 def imported(path: Path, frame: pl.DataFrame) -> tuple[Recommender, Report]:
-    """Return the recommender and its figures, imported with data in a frame."""
+    """Return the recommender and its metrics, imported with data in a data frame."""
     checkpoint = read_checkpoint(path)
     run = resolve_import(checkpoint.values, [])
     return import_model(checkpoint, load_corpus(frame, run.data), run)
@@ -90,7 +90,7 @@ def test_scores_of_an_imported_model_are_recboles(tmp_path: Path) -> None:
     assert report.test
 
 
-def test_vectors_belong_to_recboles_tokens_in_whatever_order_the_data_stand(tmp_path: Path) -> None:
+def test_vectors_belong_to_recboles_tokens_in_any_order_of_the_data(tmp_path: Path) -> None:
     vectors = written(tmp_path / "sasrec.safetensors")
     recommender, _ = imported(tmp_path / "sasrec.safetensors", catalogue().reverse())
     history = [str(item) for item in vectors["item_seq"][0][: vectors["item_length"][0]]]
@@ -104,10 +104,10 @@ def test_vectors_belong_to_recboles_tokens_in_whatever_order_the_data_stand(tmp_
         (
             [*numbers(1681), "x"],
             ("u",),
-            "data frame has 1 items that the checkpoint does not know, such as '1682'; give",
+            "data frame has 1 item that the checkpoint does not have, such as '1682'; use",
         ),
-        (numbers(), ("v",), "has 1 users that the checkpoint does not know, such as 'u'"),
-        (numbers(1681), ("u",), "vectors of 1,682 items and tokens of 1,681"),
+        (numbers(), ("v",), "has 1 user that the checkpoint does not have, such as 'u'"),
+        (numbers(1681), ("u",), "vectors for 1,682 items but tokens for 1,681"),
     ],
 )
 def test_other_tokens_are_refused(
@@ -120,7 +120,7 @@ def test_other_tokens_are_refused(
 
 def test_other_data_are_refused(tmp_path: Path) -> None:
     written(tmp_path / "sasrec.safetensors")
-    text = "the checkpoint knows 1,652 items that data frame does not have, such as '31'; give"
+    text = "the checkpoint has 1,652 items that data frame does not have, such as '31'; use"
     with pytest.raises(ModelError, match=text):
         imported(tmp_path / "sasrec.safetensors", catalogue(30))
 
@@ -128,13 +128,13 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_without_tokens_cannot_be_checked_and_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "old.safetensors"
     save_file({"item_embedding.weight": torch.zeros(3, 2)}, path, {"config": json.dumps(SIZES)})
-    text = "no tables of tokens, so nothing says which vector belongs to which item; convert"
+    text = "no token tables, which map vectors to items; convert"
     with pytest.raises(ModelError, match=text):
         read_checkpoint(path)
 
 
 @pytest.mark.parametrize("table", [b"[1, 2]", b"{}", b"[", b'["a", "a"]', b"\xff"])
-def test_tables_that_are_no_lists_of_tokens_are_refused(tmp_path: Path, table: bytes) -> None:
+def test_invalid_token_tables_are_refused(tmp_path: Path, table: bytes) -> None:
     path = tmp_path / "odd.safetensors"
     tensors = {ITEMS: torch.frombuffer(bytearray(table), dtype=torch.uint8)}
     save_file(tensors, path, {"config": json.dumps(SIZES)})
@@ -142,18 +142,18 @@ def test_tables_that_are_no_lists_of_tokens_are_refused(tmp_path: Path, table: b
         read_checkpoint(path)
 
 
-def test_the_checkpoint_says_how_data_were_filtered_and_the_user_wins(tmp_path: Path) -> None:
+def test_filters_come_from_the_checkpoint_and_can_be_overridden(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     written(path, user_inter_num_interval="[5,inf)", normalize_all=True, rm_dup_inter="last")
     values = read_checkpoint(path).values
     run = resolve_import(values, [Layer(PYTHON, {"duplicates": "first"})])
     assert (run.data.user_interactions, run.data.duplicates) == ("[5,inf)", "first")
-    assert run.data.times_of("shop") == "scaled"
+    assert run.data.time_rounding("shop") == "scaled"
 
 
-def test_another_model_is_named(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     written(tmp_path / "a.safetensors", model="GRU4Rec")
-    with pytest.raises(ModelError, match="holds RecBole's GRU4Rec; only its SASRec"):
+    with pytest.raises(ModelError, match="holds RecBole's GRU4Rec; only SASRec"):
         read_checkpoint(tmp_path / "a.safetensors")
 
 
@@ -163,7 +163,7 @@ def test_weights_of_other_sizes_are_refused(tmp_path: Path) -> None:
         imported(tmp_path / "sasrec.safetensors", catalogue())
 
 
-def test_a_pickle_is_refused_unread_with_the_way_out(tmp_path: Path) -> None:
+def test_a_pickle_is_not_read_and_refused_with_instructions(tmp_path: Path) -> None:
     class Trap:
         def __reduce__(self) -> tuple[object, ...]:
             return (Path(tmp_path / "executed").write_text, ("yes",))
@@ -175,7 +175,7 @@ def test_a_pickle_is_refused_unread_with_the_way_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("content", "text"), [(b"rubbish", "is damaged"), (None, "no such file")])
-def test_what_is_no_file_of_weights_is_refused(
+def test_files_that_are_not_safetensors_are_refused(
     tmp_path: Path, content: bytes | None, text: str
 ) -> None:
     if content is not None:
@@ -186,11 +186,11 @@ def test_what_is_no_file_of_weights_is_refused(
 
 def test_weights_without_sizes_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
-    with pytest.raises(ModelError, match="names no sizes"):
+    with pytest.raises(ModelError, match="does not hold the sizes of the model"):
         read_checkpoint(tmp_path / "a.safetensors")
 
 
-def test_the_script_is_python_and_writes_what_is_read(
+def test_the_script_runs_and_its_file_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with np.load(VECTORS) as arrays:
@@ -224,7 +224,7 @@ def test_the_script_is_python_and_writes_what_is_read(
     assert read.items.entries.to_list() == numbers()
     assert all(torch.equal(read.weights[name], weights[name]) for name in weights)
     dataset.item_num = 1700
-    with pytest.raises(SystemExit, match="knows 1682 items and the data hold 1699"):
+    with pytest.raises(SystemExit, match="has 1682 items and the data have 1699"):
         exec(compile(SCRIPT, "convert.py", "exec"), {})
 
 
@@ -239,7 +239,7 @@ def test_the_command_imports_and_saves(
         (words, 0, "model saved in moved"),
         (words, 2, "already holds a model"),
         (["import-recbole", "--script"], 0, "save_file(weights"),
-        (["import-recbole"], 2, "give the checkpoint"),
+        (["import-recbole"], 2, "give the converted checkpoint FILE"),
     ):
         monkeypatch.setattr(sys, "argv", ["sasrec", *words_now])
         with pytest.raises(SystemExit) as leaving:

@@ -1,4 +1,4 @@
-"""RecBole's keys: each works as there, is named as without effect, or says how it is meant."""
+"""RecBole's keys: each works as in RecBole, is listed as without effect, or is refused."""
 
 from pathlib import Path
 
@@ -14,13 +14,13 @@ from sasrec.settings.resolve import resolve_settings
 
 @pytest.fixture(autouse=True)
 def no_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The command line is not the test's, and the working folder is empty."""
+    """The command line and the current folder are empty."""
     monkeypatch.setattr("sys.argv", ["run.py"])
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("value", ["~", None, ""])
-def test_no_gpu_is_written_as_recboles_users_write_it(value: object) -> None:
+def test_no_gpu_can_be_written_as_in_recbole(value: object) -> None:
     assert resolve_settings({"gpu_id": value}).training.gpu_id == ""
 
 
@@ -50,7 +50,7 @@ def test_use_gpu_and_device_may_not_contradict(use_gpu: bool, device: str) -> No
         ("cuda:1", "for a GPU set device to 'cuda', and gpu_id to 1"),
     ],
 )
-def test_other_names_of_a_gpu_are_told_the_right_one(written: str, text: str) -> None:
+def test_other_names_of_a_gpu_suggest_the_right_one(written: str, text: str) -> None:
     with pytest.raises(SettingsError, match=text):
         resolve_settings({"device": written})
 
@@ -61,7 +61,7 @@ def test_repeatable_false_names_the_setting_that_does_it() -> None:
 
 
 @pytest.mark.parametrize(("separator", "between"), [("::", "::"), ("\\t", "\t"), ("||", "||")])
-def test_columns_may_have_several_characters_between_them(
+def test_column_separators_may_have_several_characters(
     separator: str, between: str, tmp_path: Path
 ) -> None:
     rows = [["user_id:token", "item_id:token", "timestamp:float"]]
@@ -75,7 +75,7 @@ def test_columns_may_have_several_characters_between_them(
     assert corpus.sequences.times.tolist() == [1, 3, 2.5]
 
 
-def test_what_a_later_place_replaces_is_not_refused() -> None:
+def test_an_invalid_value_overridden_later_is_not_refused() -> None:
     Path("weak.yaml").write_text(
         "eval_args: {order: RO, split: {RS: [0.8, 0.1, 0.1]}}\nrepeatable: false\n"
         "train_neg_sample_args: {distribution: uniform, sample_num: 7}\nloss_type: BPR\n"
@@ -87,12 +87,12 @@ def test_what_a_later_place_replaces_is_not_refused() -> None:
     run = Config("SASRec", "shop", ["weak.yaml", "strong.yaml"]).run
     assert run.evaluation.leave_out == "test_only"
     assert run.training.negatives == "popularity"
-    assert run.training.negative_count == 1  # RecBole replaces the dict as a whole
+    assert run.training.negative_count == 1  # RecBole replaces the whole dict
     with pytest.raises(SettingsError, match=r"weak.yaml, line 1: eval_args: order is 'RO'"):
         Config("SASRec", "shop", ["strong.yaml", "weak.yaml"])
 
 
-def test_the_tail_is_as_long_as_asked() -> None:
+def test_the_tail_has_the_given_length() -> None:
     lists = {
         tail: Lists(np.array([[1, 2], [3, 4]]), np.array([0, 1, 2, 3, 4]), 4, tail)
         for tail in (0.1, 0.5, 1.0, 3.0)
@@ -104,7 +104,7 @@ def test_the_tail_is_as_long_as_asked() -> None:
     assert resolve_settings({"tail_ratio": None}).evaluation.tail_ratio == 0.1
 
 
-def test_keys_that_do_nothing_here_are_named() -> None:
+def test_keys_without_effect_are_listed() -> None:
     given = {
         "encoding": "utf-8",
         "preload_weight": {"item_id": "emb"},

@@ -1,4 +1,4 @@
-"""Runs put together by hand, as RecBole's guide "use modules" shows, for the models we have."""
+"""Runs in separate steps, as in RecBole's guide "use modules", for all supported models."""
 
 import subprocess
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import forked
 from sasrec.data.sources import generate, write_atomic
 from sasrec.errors import SettingsError
 from sasrec.recbole import (
@@ -62,7 +63,7 @@ if __name__ == '__main__':
 
 @pytest.fixture(autouse=True)
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with dataset/shop, as the working folder, and no words on the command line."""
+    """The data set dataset/shop in the current folder, and an empty command line."""
     write_atomic(
         generate("synthetic:users=60,items=30,length=12"), tmp_path / "dataset/shop/shop.inter"
     )
@@ -73,8 +74,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def ran(text: str, *words: str) -> subprocess.CompletedProcess[str]:
     Path("run.py").write_text(text)
-    command = [sys.executable, "-m", "sasrec", "exec", "run.py", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return forked.ran("-m", "sasrec", "exec", "run.py", *words, cwd=Path.cwd())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def ran(text: str, *words: str) -> subprocess.CompletedProcess[str]:
         ("BPR", "general_recommender"),
     ],
 )
-def test_the_script_of_the_guide_runs_as_it_stands(model: str, module: str) -> None:
+def test_the_script_of_the_guide_runs_unchanged(model: str, module: str) -> None:
     ended = ran(GUIDE.replace("MODEL", model).replace("MODULE", module), "--epochs=1")
     assert ended.returncode == 0, ended.stderr
     assert "version 1.2.1" in ended.stdout
@@ -93,7 +93,7 @@ def test_the_script_of_the_guide_runs_as_it_stands(model: str, module: str) -> N
     assert len(list(Path("saved").iterdir())) == 1
 
 
-def test_a_run_by_hand_is_run_recbole() -> None:
+def test_separate_steps_give_the_same_result_as_run_recbole() -> None:
     whole = run_recbole("SASRec", "shop", config_dict=SMALL, saved=False)
     config = Config("SASRec", "shop", config_dict=SMALL)
     dataset = create_dataset(config)
@@ -111,7 +111,7 @@ def test_a_run_by_hand_is_run_recbole() -> None:
     assert not Path("saved").exists()
 
 
-def test_weights_set_by_the_script_are_begun_with() -> None:
+def test_training_starts_with_weights_set_by_the_script() -> None:
     config = Config("SASRec", "shop", config_dict={**SMALL, "epochs": 1, "learning_rate": 1e-12})
     train_data, valid_data, _ = data_preparation(config, create_dataset(config))
     model = get_model("SASRec")(config, train_data.dataset)
@@ -127,23 +127,23 @@ def test_a_saved_model_can_be_evaluated_by_its_file() -> None:
     first = Trainer(config, get_model("SASRec")(config, train_data.dataset))
     first.fit(train_data, valid_data)
     other = Trainer(config, get_model("SASRec")(config, train_data.dataset))
-    with pytest.raises(SettingsError, match="nothing has been trained yet: call fit"):
+    with pytest.raises(SettingsError, match="the model is not trained yet; call fit"):
         other.evaluate(test_data)
     expected = first.evaluate(test_data)
     assert other.evaluate(test_data, model_file=first.saved_model_file) == expected
 
 
-def test_what_does_not_fit_together_is_said() -> None:
+def test_mismatched_arguments_are_refused() -> None:
     config = Config("SASRec", "shop", config_dict=SMALL)
     dataset = create_dataset(config)
     train_data, _, _ = data_preparation(config, dataset)
     _, other_valid, _ = data_preparation(config, dataset)
-    with pytest.raises(SettingsError, match="the configuration is of SASRec and the model is GRU"):
+    with pytest.raises(SettingsError, match="the config is for SASRec, but the model is GRU4Rec"):
         get_model("GRU4Rec")(config, dataset)
     trainer = Trainer(config, get_model("SASRec")(config, dataset))
-    with pytest.raises(SettingsError, match="come from one call of data_preparation"):
+    with pytest.raises(SettingsError, match="must come from one call of data_preparation"):
         trainer.fit(train_data, other_valid)
-    with pytest.raises(SettingsError, match="takes the validation or test part"):
+    with pytest.raises(SettingsError, match="must be the validation or test part"):
         trainer.evaluate(dataset, load_best_model=False)
 
 
@@ -161,14 +161,14 @@ def test_what_does_not_fit_together_is_said() -> None:
         ("import recbole; assert recbole.__version__ == '1.2.1'", ""),
         ("import recbole; recbole.config.Config", ""),
         ("from recbole.model.sequential_recommender import BERT4Rec, Caser, FPMC, TransRec", ""),
-        ("from recbole.model.sequential_recommender import STAMP", "GRU4Rec does the same job"),
-        ("from recbole.model.sequential_recommender.s3rec import S3Rec", "SASRec does the same"),
-        ("from recbole.model.general_recommender import LightGCN", "BPR does the same job"),
+        ("from recbole.model.sequential_recommender import STAMP", "use GRU4Rec instead"),
+        ("from recbole.model.sequential_recommender.s3rec import S3Rec", "use SASRec instead"),
+        ("from recbole.model.general_recommender import LightGCN", "use BPR instead"),
         ("from recbole.model.context_aware_recommender import DeepFM", "no recbole.model.context"),
         ("from recbole.data import Interaction", "no recbole.data.Interaction; this module has cr"),
     ],
 )
-def test_names_are_there_or_said_to_be_missing(line: str, text: str) -> None:
+def test_names_exist_or_are_reported_as_missing(line: str, text: str) -> None:
     Path("run.py").write_text(line + "\n")
     if not text:
         run_script("run.py", [])
@@ -180,16 +180,16 @@ def test_names_are_there_or_said_to_be_missing(line: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("S3Rec", "'S3Rec'; of RecBole's models this one is not here, and SASRec does the same"),
-        ("sasrecf", "SASRec does the same job"),
-        ("NARM", "GRU4Rec does the same job"),
-        ("LightGCN", "BPR does the same job"),
-        ("Pop", "it learns nothing, and popularity is measured in every run"),
-        ("DeepFM", "it needs features of users and items, which no model here takes"),
+        ("S3Rec", "'S3Rec'; this model of RecBole is not available here, use SASRec instead"),
+        ("sasrecf", "use SASRec instead"),
+        ("NARM", "use GRU4Rec instead"),
+        ("LightGCN", "use BPR instead"),
+        ("Pop", "it is not trained, and every run already reports a popularity baseline"),
+        ("DeepFM", "it needs features of users and items, which no model here supports"),
         ("SASRek", "did you mean 'SASRec'"),
     ],
 )
-def test_a_model_of_recboles_that_is_not_here_is_named_as_such(name: str, text: str) -> None:
+def test_an_unsupported_recbole_model_is_reported(name: str, text: str) -> None:
     with pytest.raises(SettingsError, match=text):
         run_recbole(name, "shop")
 

@@ -188,8 +188,8 @@ def replacing(place: Path, whole: list[str], *, in_one_step: bool) -> Iterator[N
         running.join()
 
 
-@pytest.mark.parametrize("with_manifest", [True, False])
-@pytest.mark.parametrize("in_one_step", [True, False])
+@pytest.mark.parametrize("with_manifest", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("in_one_step", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_loading_while_a_model_is_replaced_sees_one_or_the_other(
     recommender: Recommender,
     other: Recommender,

@@ -802,8 +802,8 @@ def test_the_item_table_is_prepared_once_and_anew_when_weights_change() -> None:
     assert Counting.made == 2
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("warm", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_a_forked_process_answers(
     recommender: Recommender, tmp_path: Path, threads: int, warm: bool
 ) -> None:

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from sasrec.errors import SettingsError
-from sasrec.settings.files import key_words, yaml_file
+from sasrec.settings.files import layer_from_options, yaml_file
 from sasrec.settings.literals import literal
 from sasrec.settings.resolve import resolve_layers
 from sasrec.settings.written import plain, spelling
@@ -29,15 +29,15 @@ from sasrec.settings.written import plain, spelling
         ("1e-3or", "1e-3or"),
     ],
 )
-def test_texts_are_literals_where_they_spell_one(text, value):
+def test_texts_are_parsed_as_literals_if_they_are_literals(text, value):
     assert literal(text) == value
 
 
-def test_words_of_a_command_line():
-    layer = key_words(["--n-layers=3", "--topk", "[5,10]", "--n_layers=3"])
+def test_options_of_a_command_line_become_settings():
+    layer = layer_from_options(["--n-layers=3", "--topk", "[5,10]", "--n_layers=3"])
     assert layer.values == {"n_layers": 3, "topk": [5, 10]}
     with pytest.raises(SettingsError, match="--seed is given twice, as 1 and 2; keep one"):
-        key_words(["--seed=1", "--seed=2"])
+        layer_from_options(["--seed=1", "--seed=2"])
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def read(tmp_path):
     return read_text
 
 
-def test_yaml_numbers_are_those_people_write(read):
+def test_yaml_numbers_follow_the_core_schema(read):
     layer = read("a: 1e-3\nb: 1E5\nc: 3\nd: .5\ne: 1.0\nf: 1e\ng: [1e-3, x]\nh: null\n")
     assert layer.values == {
         "a": 0.001,
@@ -72,16 +72,16 @@ def test_an_empty_file_has_no_settings(read):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: 1\n  b: 2\n", r"my\.yaml, line 2, column 4: no YAML \("),
-        ("a: [1\n", r"my\.yaml, line 2, column 1: no YAML"),
-        ("- a\n- b\n", r"my\.yaml holds no mapping; write 'key: value' lines"),
-        ("just text", r"my\.yaml holds no mapping"),
-        ("a: 1\nb: 2\na: 3\n", r"my\.yaml, line 3: 'a' stands in line 1 too; keep one"),
-        ("a: !!python/object/apply:os.getcwd []\n", r"my\.yaml, line 1, column 4: no YAML"),
+        ("a: 1\n  b: 2\n", r"my\.yaml, line 2, column 4: invalid YAML \("),
+        ("a: [1\n", r"my\.yaml, line 2, column 1: invalid YAML"),
+        ("- a\n- b\n", r"my\.yaml is not a mapping; write 'key: value' lines"),
+        ("just text", r"my\.yaml is not a mapping"),
+        ("a: 1\nb: 2\na: 3\n", r"my\.yaml, line 3: 'a' is already set in line 1; keep one"),
+        ("a: !!python/object/apply:os.getcwd []\n", r"my\.yaml, line 1, column 4: invalid YAML"),
         (b"a: caf\xe9\n", r"my\.yaml is not UTF-8 text"),
     ],
 )
-def test_what_is_no_settings_file_says_where(read, text, expected):
+def test_an_invalid_settings_file_is_rejected_with_its_line(read, text, expected):
     with pytest.raises(SettingsError, match=expected):
         read(text)
 
@@ -91,14 +91,14 @@ def test_a_missing_file_is_named():
         yaml_file("none.yaml")
 
 
-def test_references_to_references_are_refused_before_they_are_followed(tmp_path):
+def test_nested_aliases_are_rejected_before_they_are_expanded(tmp_path):
     names = "abcdefghij"
     lines = ["hidden_size:", "  - &a [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     for one, other in itertools.pairwise(names):
         lines.append(f"  - &{other} [{', '.join(['*' + one] * 9)}]")
     path = tmp_path / "bomb.yaml"
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(SettingsError, match=r"bomb\.yaml stands for more than 100,000 values"):
+    with pytest.raises(SettingsError, match=r"bomb\.yaml expands to more than 100,000 values"):
         yaml_file(path)
     path.write_text("topk: &a [1, *a]\n")
     with pytest.raises(SettingsError, match=r"bomb\.yaml"):
@@ -140,22 +140,22 @@ def test_plain_values_of_yaml_are_read_by_the_core_schema(read, text, value):
     assert isinstance(found, type(value))
 
 
-def test_lines_that_are_shared_by_name_are_laid_under(read):
+def test_merge_keys_are_overridden_by_own_keys(read):
     layer = read("base: &base {a: 1, b: 2}\nmore: {<<: *base, b: 3}\n")
     assert layer.values["more"] == {"a": 1, "b": 3}
 
 
 @pytest.mark.parametrize(("text", "value"), [("yes", True), ("NO", False), ("on", True)])
-def test_words_are_flags_where_a_flag_is_wanted(read, text, value):
+def test_yes_and_no_are_booleans_for_boolean_settings(read, text, value):
     run = resolve_layers([read(f"show_progress: {text}\nsave_dataset: {text}\nuse_gpu: {text}\n")])
     assert (run.output.show_progress, run.output.save_dataset) == (value, value)
     assert run.training.device == ("auto" if value else "cpu")
 
 
-def test_numbers_are_texts_as_they_were_spelled_where_a_text_is_wanted(read):
+def test_numbers_keep_their_spelling_for_text_settings(read):
     data = resolve_layers([read("item_column: 010\nuser_column: 1.10\n")]).data
     assert (data.item_column, data.user_column) == ("010", "1.10")
-    data = resolve_layers([key_words(["--item_column=010", "--user_column=1.10"])]).data
+    data = resolve_layers([layer_from_options(["--item_column=010", "--user_column=1.10"])]).data
     assert (data.item_column, data.user_column) == ("010", "1.10")
 
 
@@ -170,11 +170,11 @@ def test_numbers_are_texts_as_they_were_spelled_where_a_text_is_wanted(read):
         ("[1,\r1.50]", [1, 1.5]),
     ],
 )
-def test_zeros_before_a_number_of_a_list_are_kept(text, value):
+def test_leading_zeros_in_lists_are_kept(text, value):
     assert literal(text) == value
 
 
-def test_spelled_numbers_are_numbers_elsewhere():
+def test_numbers_with_a_spelling_are_numbers_elsewhere():
     number = literal("1.50")
     assert spelling(number) == "1.50"
     assert pickle.loads(pickle.dumps(number)).text == "1.50"

@@ -1,4 +1,4 @@
-"""Flat settings find their groups; what does not fit is refused in words."""
+"""Settings are sorted into their groups; invalid ones are rejected with clear messages."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def test_each_key_belongs_to_one_group_and_no_alias_collides() -> None:
         assert alias == name or alias not in names
 
 
-def test_recbole_names_mean_ours() -> None:
+def test_recbole_names_set_our_settings() -> None:
     values = {
         "MAX_ITEM_LIST_LENGTH": 20,
         "USER_ID_FIELD": "session",
@@ -63,7 +63,7 @@ def test_recbole_names_mean_ours() -> None:
     assert (run.evaluation.decimals, run.evaluation.topk) == (6, (5,))
 
 
-def test_nothing_given_gives_the_defaults() -> None:
+def test_no_settings_give_the_defaults() -> None:
     run = resolve_settings()
     assert run.training == TrainingSettings()
     assert run.data == DataSettings()
@@ -82,13 +82,13 @@ def test_written_settings_can_be_read_again() -> None:
     [
         (
             {"dataset": "x"},
-            "unknown key 'dataset'; data are named by --data, and 'sasrec recbole run' takes "
-            "RecBole's files as is",
+            "unknown key 'dataset'; choose the data with --data, or run "
+            "RecBole's files with 'sasrec recbole run'",
         ),
         (
             {"model": "x"},
-            "unknown key 'model'; models are named by --model, and 'sasrec recbole run' takes "
-            "RecBole's files as is",
+            "unknown key 'model'; choose the model with --model, or run "
+            "RecBole's files with 'sasrec recbole run'",
         ),
         ({"learnign_rate": 1}, "unknown key 'learnign_rate'; did you mean 'learning_rate'?"),
         ({"train_batchsize": 1}, "unknown key 'train_batchsize'; did you mean 'train_batch_size'?"),
@@ -152,7 +152,7 @@ def layers(*pairs: tuple[str, dict[str, object]]) -> list[Layer]:
     ]
 
 
-def test_later_layers_win_under_whatever_name() -> None:
+def test_later_layers_override_earlier_ones_under_any_name() -> None:
     run = resolve_layers(
         layers(
             ("a.yaml", {"train_batch_size": 5, "epochs": 3, "stopping_step": 2}),
@@ -171,7 +171,7 @@ def test_later_layers_win_under_whatever_name() -> None:
     assert "seed" not in run.origins
 
 
-def test_preset_is_a_key_too() -> None:
+def test_preset_can_be_given_as_a_key() -> None:
     run = resolve_settings({"preset": "recbole", "patience": 3})
     assert (run.training.averaging, run.training.context, run.training.patience) == (0.0, 0.5, 3)
     stronger = layers(("a.yaml", {"preset": "none such"}), ("command line", {"preset": "recbole"}))
@@ -180,7 +180,7 @@ def test_preset_is_a_key_too() -> None:
         resolve_settings({"preset": "recbloe"})
 
 
-def test_eval_args_are_taken_as_a_whole() -> None:
+def test_eval_args_are_replaced_as_a_whole() -> None:
     first = {"split": {"RS": [7, 2, 1]}, "group_by": None, "mode": "uni9"}
     run = resolve_layers(
         layers(
@@ -191,7 +191,7 @@ def test_eval_args_are_taken_as_a_whole() -> None:
     assert (run.evaluation.split, run.evaluation.candidates) == ("leave_one_out", "full")
 
 
-def test_mistakes_name_the_place() -> None:
+def test_mistakes_name_their_source() -> None:
     with pytest.raises(SettingsError, match=r"^a\.yaml, line 7: eval_args is 5"):
         resolve_layers(layers(("a.yaml", {"eval_args": 5})))
     with pytest.raises(SettingsError, match=r"unknown key 'epcohs' in a\.yaml, line 7; did you"):
@@ -220,13 +220,13 @@ def test_mistakes_name_the_place() -> None:
         ({"eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "order": "TO", "mode": "full"}}, ()),
     ],
 )
-def test_what_others_leave_without_effect_is_listed(
+def test_settings_without_effect_because_of_others_are_listed(
     values: dict[str, object], idle: tuple[str, ...]
 ) -> None:
     assert resolve_settings(values).without_effect == idle
 
 
-def test_every_rule_of_idle_settings_is_about_a_setting() -> None:
+def test_every_rule_for_settings_without_effect_names_a_setting() -> None:
     assert set(TRAINING) <= set(TrainingSettings.model_fields)
     assert set(EVALUATION) <= set(EvaluationSettings.model_fields)
 
@@ -309,41 +309,41 @@ def test_negatives_of_recbole_become_ours() -> None:
     [
         (
             {"loss_type": "CE", "train_neg_sample_args": {"distribution": "uniform"}},
-            "loss_type CE compares with all items and takes no negatives",
+            "loss_type CE compares with all items and uses no negatives",
         ),
         ({"loss_type": "BPR", "train_neg_sample_args": None}, "loss_type BPR needs negatives"),
         ({"train_neg_sample_args": {"distrbution": "uniform"}}, "did you mean 'distribution'?"),
         ({"train_neg_sample_args": {"distribution": "unifrom"}}, "did you mean 'uniform'?"),
-        ({"train_neg_sample_args": 3}, "it takes a dict"),
-        ({"eval_args": {"split": {"XS": 1}}}, "split by 'XS' is unknown"),
-        ({"eval_args": {"split": {"RS": [1]}}}, "it takes three shares"),
+        ({"train_neg_sample_args": 3}, "it must be a dict"),
+        ({"eval_args": {"split": {"XS": 1}}}, "unknown split 'XS'"),
+        ({"eval_args": {"split": {"RS": [1]}}}, "it needs three shares"),
         ({"eval_args": {"split": "LS"}}, "write {'LS': 'valid_and_test'}"),
-        ({"eval_args": {"order": "RO"}}, "a model of order needs 'TO'"),
+        ({"eval_args": {"order": "RO"}}, "sequential models need 'TO'"),
         ({"eval_args": {"group_by": "item"}}, "choose 'user' or 'none'"),
-        ({"eval_args": {"mode": "labeled"}}, "'labeled' needs labels"),
+        ({"eval_args": {"mode": "labeled"}}, "mode 'labeled' is not available"),
         ({"eval_args": {"mode": "unix"}}, "mode is 'unix'; choose 'full'"),
-        ({"eval_args": {"mode": {}}}, "name valid, test or both"),
-        ({"eval_args": {"split": {"RS": [0, 0, 0]}}}, "that of training is above 0"),
-        ({"eval_args": {"split": {"TS": [1, -1, 1]}}}, "finite numbers from 0"),
+        ({"eval_args": {"mode": {}}}, "give 'valid', 'test' or both"),
+        ({"eval_args": {"split": {"RS": [0, 0, 0]}}}, "share of training must be above 0"),
+        ({"eval_args": {"split": {"TS": [1, -1, 1]}}}, "must be finite and not negative"),
         ({"eval_args": {"mode": "uni999999"}}, "mode is 'uni999999'"),
-        ({"valid_metric": "mrr@99999999999"}, "names no cut-off from 1 to 99999"),
-        ({"user_inter_num_interval": 5}, "an interval is a text such as '[5,inf)'"),
+        ({"valid_metric": "mrr@99999999999"}, "has no cut-off from 1 to 99999"),
+        ({"user_inter_num_interval": 5}, "an interval is text, such as '[5,inf)'"),
         ({"benchmark_filename": ["../x", "b", "c"]}, "benchmark_filename"),
         ({"gpu_id": "0,x"}, "gpu_id"),
         ({"preset": ["recbole"]}, "unknown preset ['recbole']"),
         (
             {"loss_type": "BPR", "train_neg_sample_args": {"dynamic": True}},
-            "dynamic needs candidate_num",
+            "dynamic needs a candidate_num of at least 1",
         ),
         ({"repeatable": False}, "set remove_seen=True"),
-        ({"use_gpu": "perhaps"}, "it is True or False"),
+        ({"use_gpu": "perhaps"}, "it must be True or False"),
         ({"clip_grad_norm": {"norm_type": 2}}, "has no max_norm"),
-        ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both name 'inter'"),
-        ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "not 'x' twice"),
+        ({"load_col": {"inter": ["a"]}, "unload_col": {"inter": ["b"]}}, "both contain 'inter'"),
+        ({"USER_ID_FIELD": "x", "ITEM_ID_FIELD": "x"}, "'x' is used twice"),
         ({"eval_args": {"mode": "uni9"}, "metrics": "itemcoverage"}, "needs full ranking"),
     ],
 )
-def test_what_contradicts_is_refused(values: dict[str, object], text: str) -> None:
+def test_contradictions_are_rejected(values: dict[str, object], text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         resolve_settings(values)
     assert text in str(caught.value)
@@ -451,7 +451,7 @@ def test_infinity_survives_json() -> None:
     assert again.training.clip_norm_type == float("inf")
 
 
-def test_a_loss_a_model_cannot_have_is_refused_before_anything_is_trained() -> None:
+def test_a_loss_that_does_not_fit_the_model_is_rejected_before_training() -> None:
     with pytest.raises(SettingsError, match="TransRec does not score by dot product, so loss CE"):
         resolve_settings({"loss": "CE"}, "TransRec")
 
@@ -459,13 +459,13 @@ def test_a_loss_a_model_cannot_have_is_refused_before_anything_is_trained() -> N
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"ratios": [0.8, 0.2]}, r"ratios is \[0.8, 0.2\]: it lacks a value"),
-        ({"split_files": ["train"]}, "it needs at least 2 values, not 1"),
-        ({"split_files": list("abcd")}, "it takes at most 3 values, not 4"),
-        ({"split_files": "train"}, "it needs a list, in square brackets"),
-        ({"value_intervals": {"rating": {"min": 2}}}, "it needs a text"),
+        ({"ratios": [0.8, 0.2]}, r"ratios is \[0.8, 0.2\]: a value is missing"),
+        ({"split_files": ["train"]}, "it must have at least 2 values, not 1"),
+        ({"split_files": list("abcd")}, "it must have at most 3 values, not 4"),
+        ({"split_files": "train"}, "it must be a list, in square brackets"),
+        ({"value_intervals": {"rating": {"min": 2}}}, "it must be text"),
     ],
 )
-def test_values_of_a_wrong_form_are_told_in_words(settings, text):
+def test_values_of_a_wrong_type_have_plain_messages(settings, text):
     with pytest.raises(SettingsError, match=text):
         resolve_settings(settings)

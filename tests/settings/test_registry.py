@@ -13,13 +13,13 @@ from sasrec.settings.registry import BASELINES, LOSSES, METRICS, MODELS, READERS
 
 
 @pytest.mark.parametrize("table", [MODELS, BASELINES, METRICS, READERS])
-def test_every_line_resolves(table: Parts) -> None:
+def test_every_registered_part_can_be_imported(table: Parts) -> None:
     for name in table:
         assert callable(table[name])
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_is_an_object_of_its_name(name: str) -> None:
+def test_every_loss_has_the_name_it_is_registered_under(name: str) -> None:
     assert LOSSES[name].name == name
 
 
@@ -42,7 +42,7 @@ def test_models_without_an_item_table_are_known(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_built_in_models_keep_the_contract_they_ask_of_others(name: str) -> None:
+def test_built_in_models_satisfy_the_contract_for_plug_ins(name: str) -> None:
     check_model(MODELS[name], MODELS[name].__name__)
 
 

@@ -83,13 +83,13 @@ def test_values_out_of_range_are_refused(group, key, value):
         group(**{key: value})
 
 
-def test_one_cutoff_or_one_metric_stands_for_a_list_of_one():
+def test_a_single_cutoff_or_metric_becomes_a_list():
     settings = EvaluationSettings(topk=5, metrics="NDCG")
     assert settings.topk == (5,)
     assert settings.metrics == ("ndcg",)
 
 
-def test_metric_names_are_taken_in_any_case():
+def test_case_is_ignored_in_metric_names():
     settings = EvaluationSettings(metrics=["Recall", " MRR "], valid_metric="MRR@10")
     assert settings.metrics == ("recall", "mrr")
     assert settings.valid_metric == "mrr@10"
@@ -99,7 +99,7 @@ def test_metric_names_are_taken_in_any_case():
     ("width", "heads", "near"),
     [(50, 4, "48 or 52"), (3, 4, "such as 4"), (65, 2, "64 or 66")],
 )
-def test_a_width_the_heads_cannot_share_names_the_nearest_that_they_can(width, heads, near):
+def test_a_width_that_heads_cannot_share_suggests_the_nearest_multiples(width, heads, near):
     expected = (
         f"hidden_size {width} cannot be shared by n_heads {heads}.*multiple of {heads}.*{near}"
     )

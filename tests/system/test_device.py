@@ -1,4 +1,4 @@
-"""Settings of the process that a run on a GPU changes, and puts back."""
+"""Settings of the process that a run on a GPU changes and restores."""
 
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import torch
 
 from sasrec.system.device import CUBLAS_WORKSPACE, deterministic_operations
 
-GPU = torch.device("cuda")  # no GPU is needed to be named
+GPU = torch.device("cuda")  # works without a GPU
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def flags() -> tuple[bool, bool, str | None]:
 
 @pytest.mark.parametrize("own", [None, ":16:8"])
 @pytest.mark.parametrize(("on", "only_warns"), [(False, False), (True, False), (True, True)])
-def test_the_flags_of_a_gpu_are_as_before_afterwards(
+def test_the_flags_of_a_gpu_are_restored(
     monkeypatch: pytest.MonkeyPatch, own: str | None, on: bool, only_warns: bool
 ) -> None:
     monkeypatch.delenv(CUBLAS_WORKSPACE, raising=False)

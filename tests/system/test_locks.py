@@ -1,4 +1,4 @@
-"""A lock is beside its target, goes with its process, and harms no file that somebody planted."""
+"""A lock is next to its target, ends with its process, and a planted link causes no damage."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ with exclusive_lock(Path(sys.argv[1]), wait=False):
 
 
 def held_by_another(place: Path, **environment: str) -> subprocess.Popen[str]:
-    """Start a process that holds the lock of a place, and wait until it does."""
+    """Start a process that holds the lock of a path, and wait until it holds it."""
     holding = subprocess.Popen(
         [sys.executable, "-c", HOLDING, str(place)],
         stdout=subprocess.PIPE,
@@ -34,7 +34,7 @@ def held_by_another(place: Path, **environment: str) -> subprocess.Popen[str]:
     return holding
 
 
-def test_a_lock_is_beside_its_target_for_its_owner_alone_and_goes(tmp_path: Path) -> None:
+def test_a_lock_is_next_to_its_target_for_its_owner_only_and_is_removed(tmp_path: Path) -> None:
     with exclusive_lock(tmp_path / "model", wait=False):
         [lock] = tmp_path.iterdir()
         assert lock.name == ".model.lock"
@@ -42,7 +42,7 @@ def test_a_lock_is_beside_its_target_for_its_owner_alone_and_goes(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_folders_made_for_a_lock_go_with_it_unless_used(tmp_path: Path) -> None:
+def test_folders_created_for_a_lock_are_removed_unless_used(tmp_path: Path) -> None:
     with exclusive_lock(tmp_path / "a" / "b" / "model", wait=False):
         assert (tmp_path / "a" / "b" / ".model.lock").is_file()
     assert list(tmp_path.iterdir()) == []
@@ -51,7 +51,7 @@ def test_folders_made_for_a_lock_go_with_it_unless_used(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine"]
 
 
-def test_another_temporary_folder_or_user_name_does_not_get_past(tmp_path: Path) -> None:
+def test_another_temporary_folder_or_user_name_does_not_bypass_a_lock(tmp_path: Path) -> None:
     place, other = tmp_path / "model", tmp_path / "other"
     other.mkdir()
     holding = held_by_another(place, TMPDIR=str(other), LOGNAME="somebody", USER="somebody")
@@ -61,14 +61,14 @@ def test_another_temporary_folder_or_user_name_does_not_get_past(tmp_path: Path)
                 pass
         finally:
             holding.send_signal(signal.SIGKILL)
-    assert (tmp_path / ".model.lock").exists()  # nobody was left to remove it
+    assert (tmp_path / ".model.lock").exists()  # the killed process could not remove it
     with exclusive_lock(place, wait=False):
         pass
     assert not (tmp_path / ".model.lock").exists()
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "folder", "pipe"])
-def test_what_is_planted_where_a_lock_is_to_be_harms_nothing(tmp_path: Path, kind: str) -> None:
+def test_a_file_planted_in_place_of_a_lock_harms_nothing(tmp_path: Path, kind: str) -> None:
     precious, lock = tmp_path / "precious", tmp_path / ".model.lock"
     precious.write_text("precious")
     match kind:
@@ -97,7 +97,7 @@ def test_a_journals_lock_is_never_opened_through_a_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "s.journal.lock").symlink_to(tmp_path / "nowhere")
-    monkeypatch.setattr(Path, "is_symlink", lambda self: False)  # planted after we looked
+    monkeypatch.setattr(Path, "is_symlink", lambda self: False)  # as if planted after the check
     with pytest.raises(OSError, match="it is a link or not a regular file"):
         FileLock(tmp_path / "s.journal").acquire()
     assert not (tmp_path / "nowhere").exists()
@@ -116,7 +116,7 @@ for _ in range(100):
 """
 
 
-def test_of_several_that_wait_each_gets_its_turn_alone(tmp_path: Path) -> None:
+def test_waiting_processes_hold_the_lock_one_at_a_time(tmp_path: Path) -> None:
     counter = tmp_path / "counter"
     counter.write_text("0")
     words = [sys.executable, "-c", TAKING_TURNS, str(tmp_path / "place"), str(counter)]
@@ -126,7 +126,7 @@ def test_of_several_that_wait_each_gets_its_turn_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["counter"]
 
 
-def test_a_place_that_cannot_be_made_is_an_error_and_no_endless_loop() -> None:
+def test_a_folder_that_cannot_be_created_is_an_error_and_no_endless_loop() -> None:
     with (
         pytest.raises(OSError, match="No such file"),
         exclusive_lock(Path("/proc/x/model"), wait=True),

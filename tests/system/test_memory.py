@@ -10,22 +10,22 @@ import torch
 from sasrec.system import memory
 from sasrec.system.memory import freed_memory_kept, peak_bytes, release_memory_after, reset_peak
 
-has_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told")
+has_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 
 
 @has_glibc
-def test_glibc_takes_the_settings() -> None:
+def test_glibc_accepts_the_settings() -> None:
     with freed_memory_kept() as done:
         assert done
 
 
-def test_elsewhere_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_glibc_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_glibc", lambda: None)
     with release_memory_after(), freed_memory_kept() as done:
         assert not done
 
 
-def test_training_can_do_without_a_module_that_only_unix_has(
+def test_training_does_not_need_a_module_that_only_unix_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
@@ -40,7 +40,7 @@ from sasrec.losses.full import softmax_cross_entropy
 from sasrec.losses.workspace import Workspace
 from sasrec.system.memory import freed_memory_kept, release_memory_after
 
-SIZE = 2**27  # above what glibc ever keeps by itself
+SIZE = 2**27  # larger than any block that glibc keeps by default
 
 def held():
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
@@ -57,12 +57,12 @@ assert not is_kept()
 
 
 def alone(code: str) -> None:
-    """Run some code in a process of its own, whose memory nobody else has used."""
+    """Run code in a new process, whose memory no other test has used."""
     subprocess.run([sys.executable, "-c", HELD + textwrap.dedent(code)], check=True)
 
 
 @has_glibc
-def test_freed_memory_is_kept_for_a_while_and_not_longer() -> None:
+def test_freed_memory_is_kept_within_the_block_only() -> None:
     alone(
         """
         before = held()
@@ -101,7 +101,7 @@ def test_freed_memory_is_kept_until_the_last_thread_ends() -> None:
 
 
 @has_glibc
-def test_after_a_large_call_memory_is_as_before() -> None:
+def test_a_large_call_returns_its_memory() -> None:
     alone(
         """
         hidden, table = torch.randn(512, 4), torch.randn(100_000, 4)
@@ -117,8 +117,8 @@ def test_after_a_large_call_memory_is_as_before() -> None:
     )
 
 
-def test_a_peak_is_forgotten_with_what_was_freed() -> None:
-    if not reset_peak():  # of whatever this process did before
+def test_resetting_the_peak_forgets_freed_memory() -> None:
+    if not reset_peak():  # forgets the earlier tests of this process
         pytest.skip("this system keeps its peak")
     before = peak_bytes()
     large = torch.ones(2**26)  # 256 MB

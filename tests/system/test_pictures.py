@@ -19,7 +19,7 @@ from sasrec.system.pictures import (
 )
 
 ODD = ["a $ b", "$", "$x^", "$\\frac{", r"\$5 and $6", "{\\bf", "$\\alpha$ & <b>", "100 %", "a_b^c"]
-"""Names that are no formulas, or would be others."""
+"""Names that Matplotlib would fail to parse as formulas, or would show differently."""
 
 
 def figure_of(text: str) -> Any:
@@ -45,7 +45,7 @@ def _warning_cache_cleared() -> Iterator[None]:
 @pytest.mark.parametrize(
     "style", [{}, {"text.usetex": True}, {"axes.formatter.use_mathtext": True}]
 )
-def test_a_text_is_never_a_formula(text: str, style: dict[str, Any]) -> None:
+def test_text_is_never_shown_as_a_formula(text: str, style: dict[str, Any]) -> None:
     with mpl.rc_context(style):
         with plain_texts():
             figure = figure_of(text)
@@ -59,7 +59,7 @@ def test_a_text_is_never_a_formula(text: str, style: dict[str, Any]) -> None:
     assert not any("$" in label for label in ticks)
 
 
-def test_letters_no_font_has_are_told_once_and_not_one_by_one(
+def test_characters_without_a_font_are_reported_once_and_together(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pictures, "_installed_fonts", list)
@@ -74,7 +74,7 @@ def test_letters_no_font_has_are_told_once_and_not_one_by_one(
     assert "no installed font has 3 characters used in a picture, such as 字" in record.getMessage()
 
 
-def test_a_font_that_has_the_letters_is_taken(
+def test_a_font_that_has_the_characters_is_used(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     font = findfont("DejaVu Sans")
@@ -96,7 +96,7 @@ def test_control_characters_are_shown_not_drawn(caplog: pytest.LogCaptureFixture
     assert caplog.records == []
 
 
-def test_fonts_that_are_damaged_are_passed_over(tmp_path: Path) -> None:
+def test_damaged_fonts_are_ignored(tmp_path: Path) -> None:
     (tmp_path / "f.ttf").write_bytes(b"no font")
     assert pictures._characters_in(str(tmp_path / "f.ttf")) == frozenset()
     assert pictures._characters_in(str(tmp_path / "absent.ttf")) == frozenset()
@@ -114,7 +114,7 @@ def test_fonts_that_are_damaged_are_passed_over(tmp_path: Path) -> None:
         (KeyError(), "no picture of the search: KeyError"),
     ],
 )
-def test_a_picture_that_fails_is_a_line_and_no_more(
+def test_a_picture_that_fails_logs_one_warning(
     error: Exception, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def draw() -> None:
@@ -126,5 +126,5 @@ def test_a_picture_that_fails_is_a_line_and_no_more(
     assert len(record.getMessage()) < 250
 
 
-def test_what_is_drawn_is_returned() -> None:
+def test_the_result_of_drawing_is_returned() -> None:
     assert draw_or_warn("the search", io.BytesIO) is not None

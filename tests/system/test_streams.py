@@ -20,7 +20,7 @@ SHOWN = r"a\x1b[2Jb\x0dc\x08d\u009be\u202ef\u2066g\x07\u007f"
 
 
 class Full(io.StringIO):
-    """A stream on a full disk, or of a reader that left."""
+    """A stream on a full disk, or whose reader has closed it."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__()
@@ -35,13 +35,13 @@ class Full(io.StringIO):
 
 @contextmanager
 def captured() -> Iterator[tuple[io.StringIO, io.StringIO]]:
-    """What goes to both streams; pytest's own fixtures come too early for that."""
+    """Capture both streams; pytest's fixtures replace them too early for this."""
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         yield out, err
 
 
-def test_no_print_and_no_log_obeys_control_characters() -> None:
+def test_prints_and_logs_escape_control_characters() -> None:
     before = type(sys.stdout)
     with captured() as streams, guarded_streams(), guarded_streams():
         print(EVIL, "Žluťoučký 漢字 👩‍👩‍👧 نص", sep="\t")
@@ -60,7 +60,7 @@ def test_json_stays_json() -> None:
     assert json.loads(streams[0].getvalue()) == value
 
 
-def test_a_console_shows_what_stands_in_tables_and_titles() -> None:
+def test_a_console_escapes_control_characters_in_tables_and_titles() -> None:
     with captured() as streams, guarded_streams():
         console = plain_console()
         console.width = 200
@@ -75,7 +75,7 @@ def test_a_console_shows_what_stands_in_tables_and_titles() -> None:
     assert printable(printed) == printed
 
 
-def test_a_bar_moves_and_what_is_printed_meanwhile_is_not_obeyed(
+def test_a_progress_bar_works_while_other_output_is_escaped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Terminal(io.StringIO):
@@ -101,14 +101,14 @@ def test_a_bar_moves_and_what_is_printed_meanwhile_is_not_obeyed(
     assert r"training ended: \x1b[2J" in shown
 
 
-def test_a_scripts_own_colours_are_left_alone() -> None:
+def test_a_scripts_own_colours_are_not_escaped() -> None:
     with captured() as streams, guarded_streams(), unguarded_streams():
         print("\x1b[31mred")
     assert streams[0].getvalue() == "\x1b[31mred\n"
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), BrokenPipeError(32, "gone")])
-def test_progress_nobody_can_take_is_no_matter(
+def test_progress_that_cannot_be_written_is_ignored(
     error: OSError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Full(error))
@@ -122,7 +122,7 @@ def test_progress_nobody_can_take_is_no_matter(
     [(OSError(28, "No space left"), OutputError), (BrokenPipeError(32, "gone"), ReaderGone)],
 )
 @pytest.mark.parametrize("say", [print, lambda text: plain_console().print(text)])
-def test_results_nobody_can_take_are_told(
+def test_results_that_cannot_be_written_raise_an_error(
     say: Any, error: OSError, kind: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdout", Full(error))

@@ -14,7 +14,7 @@ from sasrec.system.writing import (
 )
 
 
-def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch) -> None:
+def test_an_existing_file_is_unchanged_if_writing_fails(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "report.json"
     write_atomically(path, "first")
 
@@ -29,7 +29,7 @@ def test_what_was_there_stays_where_writing_fails(tmp_path: Path, monkeypatch) -
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_what_a_library_leaves_beside_its_file_goes_too(tmp_path: Path, fails: bool) -> None:
+def test_files_that_a_library_leaves_behind_are_removed(tmp_path: Path, fails: bool) -> None:
     path = tmp_path / "weights"
 
     def write(place: Path) -> None:
@@ -43,7 +43,7 @@ def test_what_a_library_leaves_beside_its_file_goes_too(tmp_path: Path, fails: b
     assert [each.name for each in tmp_path.iterdir()] == ([] if fails else ["weights"])
 
 
-def test_leftovers_of_this_name_go_and_others_stay(tmp_path: Path) -> None:
+def test_leftovers_of_this_name_are_removed_and_others_stay(tmp_path: Path) -> None:
     model, other = tmp_path / "model", tmp_path / ".model-of-mine"
     left = tmp_path / f"{working_prefix(model)}abc"
     file = tmp_path / f"{working_prefix(model)}def"
@@ -56,7 +56,9 @@ def test_leftovers_of_this_name_go_and_others_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_there: bool) -> None:
+def test_a_replaced_folder_is_restored_if_its_place_is_empty(
+    tmp_path: Path, is_there: bool
+) -> None:
     model = tmp_path / "model[1]"
     aside = tmp_path / f"{working_prefix(model)}abc{REPLACED_SUFFIX}"
     aside.mkdir()
@@ -68,7 +70,7 @@ def test_a_folder_moved_aside_goes_back_to_an_empty_place(tmp_path: Path, is_the
     assert (model / "old").exists() is not is_there
 
 
-def test_leftovers_of_a_name_that_begins_alike_are_no_ones_else(tmp_path: Path) -> None:
+def test_leftovers_of_a_name_with_the_same_beginning_are_kept(tmp_path: Path) -> None:
     long = "a" * 60
     mine, other = tmp_path / f"{long}-1", tmp_path / f"{long}-2"
     aside = tmp_path / f"{working_prefix(other)}abc{REPLACED_SUFFIX}"
@@ -79,7 +81,7 @@ def test_leftovers_of_a_name_that_begins_alike_are_no_ones_else(tmp_path: Path) 
     assert sorted(tmp_path.iterdir()) == sorted([aside, being_written])
 
 
-def test_a_link_left_behind_goes_and_its_target_stays(tmp_path: Path) -> None:
+def test_a_leftover_link_is_removed_and_its_target_stays(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
     (tmp_path / f"{working_prefix(tmp_path / 'model')}x").symlink_to(target)

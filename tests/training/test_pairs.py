@@ -30,7 +30,7 @@ USERS, ITEMS = 12, 15
 CORPUS = build_corpus(checkerboard(users=40), "checkerboard")
 SPLIT = leave_one_out(CORPUS.sequences)
 
-pytestmark = pytest.mark.skipif(not library.is_there(), reason="kernels were not built")
+pytestmark = pytest.mark.skipif(not library.is_available(), reason="kernels were not built")
 
 
 class Told:
@@ -117,7 +117,7 @@ def test_steps_are_those_of_autograd_and_adam(name: str, width: int) -> None:
     assert losses.tolist() == pytest.approx(expected, rel=1e-4)
     for weight, right in zip(ours.parameters(), plain.parameters(), strict=True):
         assert (weight - right).norm() < 1e-4 * right.norm()
-    assert all(not table.slopes.any() for table in tables)
+    assert all(not table.gradients.any() for table in tables)
     form = plain.pair_form()
     assert form is not None
     starts = {
@@ -161,7 +161,7 @@ def test_row_0_stands_for_nobody_and_stays(name: str) -> None:
 def test_rows_that_are_none_are_refused(name: str, column: int, number: int) -> None:
     events = some_events(30)
     events[7, column] = number
-    with pytest.raises(IndexError, match="reach to rows"):
+    with pytest.raises(IndexError, match="the events refer to rows up to"):
         compiled_steps(model_named(name, 16), events, batch_size=10)
 
 
@@ -180,7 +180,7 @@ def test_at_a_loss_that_is_no_number_weights_stay_as_they_are() -> None:
     assert len(losses) == first + 1
     assert losses[:-1].isfinite().all()
     assert not losses[-1].isfinite()
-    assert all(not table.slopes.any() for table in tables)
+    assert all(not table.gradients.any() for table in tables)
 
 
 @pytest.mark.parametrize("name", NAMES)

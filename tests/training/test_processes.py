@@ -57,6 +57,7 @@ def two_processes():
     return Group(here=2, world=2, offset=0, address="localhost", port=free_port())
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_does():
     weights, epochs, rank = run_in_processes(trained, (), two_processes())
     alone, expected, _ = trained()
@@ -71,6 +72,7 @@ def test_two_processes_train_as_one_does():
         torch.testing.assert_close(weights[key], value, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_error_in_one_process_ends_all_and_is_told():
     with pytest.raises(DataError, match="the second process found no data"):
         run_in_processes(fails_in_the_second, (), two_processes())

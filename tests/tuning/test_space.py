@@ -24,7 +24,7 @@ def read(tmp_path):
     return read_text
 
 
-def test_the_pages_grid_has_120_combinations(read):
+def test_the_grid_of_recboles_documentation_has_120_combinations(read):
     space = read(PAGE)
     search = Search(SearchPlan(space=tuple(space), algorithm="exhaustive", prune="none"))
     trials = [search.ask() for _ in range(grid_size(space))]
@@ -53,26 +53,29 @@ def test_every_kind_of_line_is_read(read):
     ("text", "expected"),
     [
         ("a chioce [1]\n", r"line 1: unknown type 'chioce'; did you mean 'choice'\?"),
-        ("\na choice 3\n", r"line 2: a is 3; a choice is a list"),
-        ("a choice __import__('os')\n", r"line 1: a is \"__import__\('os'\)\"; a choice is a list"),
-        ("a choice []\n", "a choice is a list"),
-        ("a uniform 1\n", r"line 1: a is \[1\]; uniform takes 2 numbers"),
-        ("a quniform 1,2\n", "quniform takes 3 numbers"),
-        ("a uniform x,2\n", "uniform takes 2 numbers"),
-        ("a uniform 2,1\n", "the lower end comes first"),
-        ("a quniform 1,2,0\n", "a step is above 0"),
-        (f"a quniform 1,{'9' * 400},1\n", "bounds run to"),
-        (f"a uniform 1,{'9' * 400}\n", "bounds run to"),
-        ("a choice [1]\na choice [2]\n", r"line 2: 'a' stands above already"),
-        ("nothing here\n", "names no parameter"),
+        ("\na choice 3\n", r"line 2: a is 3; choice needs a list"),
+        (
+            "a choice __import__('os')\n",
+            r"line 1: a is \"__import__\('os'\)\"; choice needs a list",
+        ),
+        ("a choice []\n", "choice needs a list"),
+        ("a uniform 1\n", r"line 1: a is \[1\]; uniform needs 2 numbers"),
+        ("a quniform 1,2\n", "quniform needs 3 numbers"),
+        ("a uniform x,2\n", "uniform needs 2 numbers"),
+        ("a uniform 2,1\n", "give the lower bound first"),
+        ("a quniform 1,2,0\n", "a step above 0"),
+        (f"a quniform 1,{'9' * 400},1\n", "bounds must be at most"),
+        (f"a uniform 1,{'9' * 400}\n", "bounds must be at most"),
+        ("a choice [1]\na choice [2]\n", r"line 2: 'a' is already defined above"),
+        ("nothing here\n", "contains no parameters"),
     ],
 )
-def test_wrong_lines_are_named(read, text, expected):
+def test_errors_name_the_line(read, text, expected):
     with pytest.raises(SettingsError, match=expected):
         read(text)
 
 
-def test_draws_stay_in_their_range():
+def test_drawn_values_are_within_their_range():
     kinds = {
         "choice": (1, "x"),
         "uniform": (0.1, 0.5),
@@ -89,16 +92,16 @@ def test_draws_stay_in_their_range():
     assert math.exp(-8) <= min(draws["loguniform"]) < 0.001 < 0.5 < max(draws["loguniform"]) <= 1
 
 
-def test_a_line_too_short_is_passed_over_with_a_warning(tmp_path, caplog):
+def test_a_short_line_is_ignored_with_a_warning(tmp_path, caplog):
     path = tmp_path / "hyper.test"
     path.write_text("# a comment\n\nn_layers choice [1,2]\nn_heads choice[1,2]\n")
     assert [each.name for each in read_space(path)] == ["n_layers"]
     [record] = caplog.records
-    assert "hyper.test, line 4 is passed over: 'n_heads choice[1,2]'" in record.getMessage()
+    assert "hyper.test, line 4 is ignored: 'n_heads choice[1,2]'" in record.getMessage()
 
 
 def test_a_name_under_two_kinds_is_refused():
-    with pytest.raises(SettingsError, match=r"s\.yaml: 'a' stands under two kinds"):
+    with pytest.raises(SettingsError, match=r"s\.yaml: 'a' occurs under two kinds"):
         space_of({"choice": {"a": [1]}, "uniform": {"a": [0, 1]}}, "s.yaml")
 
 
@@ -107,6 +110,6 @@ def test_a_step_too_small_is_refused():
         parameter("a", "quniform", [0, 1, 1e-320], "here")
 
 
-def test_ranges_have_no_grid():
+def test_ranges_cannot_be_searched_exhaustively():
     with pytest.raises(SettingsError, match="a is a range, which cannot be searched exhaustively"):
         check_grid([Parameter("a", "uniform", (0, 1))])

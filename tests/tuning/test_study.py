@@ -1,4 +1,4 @@
-"""A search is kept, resumed and shared; a killed process loses nothing and repeats nothing."""
+"""A search is stored, resumed and shared; a killed process loses and repeats no trial."""
 
 import json
 import re
@@ -15,7 +15,7 @@ import pytest
 
 from sasrec.errors import Interrupted, ModelError, SettingsError
 from sasrec.training.progress import EpochResult, Observer
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.plan import SearchPlan, points_of
 from sasrec.tuning.report import search_figures, search_report, seconds_saved, write_figures
 from sasrec.tuning.space import parameter
@@ -51,17 +51,17 @@ def train(settings: dict[str, Any], observer: Observer) -> float:
     return score_of(settings)
 
 
-def quiet(standing: Standing) -> None:
+def quiet(progress: SearchProgress) -> None:
     pass
 
 
 def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     assert search.run(train, told.append) == "6 of 6 trials are done"
     tried = [(s.settings["a"], s.settings["b"][0]) for s in told]
     assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (10, 20)]
-    assert tried != sorted(tried)  # in random order, as RecBole takes them
+    assert tried != sorted(tried)  # in random order, as in RecBole
     best = search.best()
     assert best is not None
     assert search.settings_of(best) == {"a": 3, "b": [20]}
@@ -70,7 +70,7 @@ def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> No
     assert told[-1].seconds_left == 0
 
 
-def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
+def test_a_search_resumes_where_it_stopped(tmp_path: Path) -> None:
     where = str(tmp_path / "s.journal")
     tried: list[tuple[int, int]] = []
 
@@ -80,7 +80,7 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
         tried.append((settings["a"], settings["b"][0]))
         return score_of(settings)
 
-    with pytest.raises(Interrupted, match="what is done is kept"):
+    with pytest.raises(Interrupted, match="finished trials are kept"):
         Search(plan(), storage=where, name="s").run(stopping, quiet)
     again = Search(plan(), storage=where, name="s")
     assert len(again.done()) == 3
@@ -97,7 +97,7 @@ def test_a_search_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 @pytest.fixture(params=["file", "sqlite", "postgresql"])
 def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A storage of each kind; a PostgreSQL server is started for it where there is one."""
+    """A storage of each kind; for PostgreSQL a server is started, if it is installed."""
     if request.param == "file":
         yield str(tmp_path / "s.journal")
     elif request.param == "sqlite":
@@ -109,6 +109,7 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         server.cleanup()
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_study_and_one_may_be_killed(where: str, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     script = f"""
@@ -144,7 +145,8 @@ Search(plan(), storage={where!r}, name="s").run(slow, quiet)
     assert search.run(train, quiet) == "6 of 6 trials are done"
 
 
-def test_processes_that_begin_together_make_one_study(where: str) -> None:
+@pytest.mark.slow
+def test_processes_that_start_together_create_one_study(where: str) -> None:
     script = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
@@ -175,13 +177,13 @@ def test_a_combination_that_was_queued_twice_is_tried_once(tmp_path: Path) -> No
     first = Search(plan(), storage=where, name="s")
     for number, point in enumerate(points_of(plan())):
         first.study.enqueue_trial(point, user_attrs={"point": number})
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     assert first.run(train, told.append) == "6 of 6 trials are done"
     assert len({(s.settings["a"], s.settings["b"][0]) for s in told}) == len(told) == 6
     assert Search(plan(), storage=where, name="s").ask() is None
 
 
-def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
+def test_unpromising_trials_are_pruned(tmp_path: Path) -> None:
     search = Search(plan(prune="halving"), storage=str(tmp_path / "s.journal"), name="s")
     epochs: Counter[float] = Counter()
 
@@ -194,7 +196,7 @@ def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
     search.run(counted, quiet)
     states = Counter(trial.state.name for trial in search.done())
     assert states["PRUNED"] >= 1
-    assert epochs[60] == 30  # the best is never ended
+    assert epochs[60] == 30  # the best trial is never pruned
     assert min(epochs.values()) == 5
     best = search.best()
     assert best is not None
@@ -202,17 +204,17 @@ def test_trials_that_fall_behind_are_ended(tmp_path: Path) -> None:
     assert seconds_saved(search.done()) > 0
 
 
-def test_a_failing_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
+def test_a_failed_trial_is_reported_and_the_search_continues(tmp_path: Path) -> None:
     def failing(settings: dict[str, Any], observer: Observer) -> float:
         if settings["a"] == 2:
             raise ModelError("no good")
         return float("nan") if settings["a"] == 3 else score_of(settings)
 
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     search.run(failing, told.append)
-    outcomes = Counter(standing.outcome for standing in told)
-    unmeasured = "failed: no validation gave a number"
+    outcomes = Counter(progress.outcome for progress in told)
+    unmeasured = "failed: the validation score is NaN or infinite"
     assert outcomes == {"finished": 2, "failed: no good": 2, unmeasured: 2}
     best = search.best()
     assert best is not None
@@ -236,16 +238,16 @@ def test_ranges_are_searched_within_their_bounds(algorithm: str, tmp_path: Path)
     Search(plan(space=RANGES, algorithm=algorithm, trials=35), storage=where, name="s").run(
         parabola, quiet
     )
-    assert len({each["x"] for each in tried}) == 35  # what was drawn is not drawn again
+    assert len({each["x"] for each in tried}) == 35  # earlier values are not drawn again
 
 
 def test_limits_end_a_search(tmp_path: Path) -> None:
     early = Search(plan(early_stop=1, seed=3), storage=str(tmp_path / "a"), name="s")
     reason = early.run(lambda settings, observer: 1.0, quiet)
-    assert reason == "1 trials in a row brought no progress"
+    assert reason == "1 trial in a row without a new best score"
     assert len(early.done()) == 2
     late = Search(plan(minutes=0.0), storage=str(tmp_path / "b"), name="s")
-    assert late.run(train, quiet) == "0 minutes are over"
+    assert late.run(train, quiet) == "the limit of 0 minutes is reached"
 
 
 def test_another_space_in_the_same_study_is_refused(tmp_path: Path) -> None:
@@ -266,11 +268,11 @@ def test_a_study_of_another_model_or_data_is_refused(tmp_path: Path) -> None:
     assert len(Search(plan(), storage=where, name="s", about=about).done()) == 6
 
 
-def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     for text in ("a note", "learning_rate choice [1]\n", '[1, 2]\n{"op_code": 0}\n', "{}\n"):
         path.write_text(text)
-        with pytest.raises(SettingsError, match=r"no journal of|line 1 is no entry"):
+        with pytest.raises(SettingsError, match=r"is not a search journal|line 1 is not an entry"):
             Search(plan(), storage=str(path), name="s")
         assert path.read_text() == text
         assert list(tmp_path.iterdir()) == [path]
@@ -314,17 +316,17 @@ def test_a_line_that_was_never_finished_is_cut_off(tmp_path: Path) -> None:
         assert all(json.loads(line) for line in path.read_text().splitlines())
 
 
-def test_damage_inside_a_journal_is_said_by_line(tmp_path: Path) -> None:
+def test_a_damaged_journal_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "s.journal"
     Search(plan(), storage=str(path), name="s")
     lines = path.read_text().splitlines()
     lines.insert(3, lines[3][:20] + lines[4])
     path.write_text("\n".join(lines) + "\n")
-    with pytest.raises(SettingsError, match="line 4 is no entry"):
+    with pytest.raises(SettingsError, match="line 4 is not an entry"):
         Search(plan(), storage=str(path), name="s")
 
 
-def test_a_full_disk_ends_a_search_with_what_to_do(
+def test_a_full_disk_stops_a_search_with_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
@@ -332,7 +334,9 @@ def test_a_full_disk_ends_a_search_with_what_to_do(
     def full(settings: dict[str, Any], observer: Observer) -> float:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(SettingsError, match=r"s.journal cannot be written: No space.*goes on"):
+    with pytest.raises(
+        SettingsError, match=r"s.journal cannot be written: No space.*run the same command again"
+    ):
         search.run(full, quiet)
 
 
@@ -378,11 +382,11 @@ def test_a_storage_is_shown_without_its_secrets(where: str, shown: str) -> None:
         "host/db?token=secret",
     ],
 )
-def test_a_url_with_a_mistake_makes_no_folder_of_a_password(
+def test_a_mistyped_url_creates_no_folder_named_after_a_password(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match="looks like the URL of a database") as caught:
+    with pytest.raises(SettingsError, match="looks like a mistyped database URL") as caught:
         Search(plan(), storage=where, name="s")
     assert "secret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -397,13 +401,13 @@ def test_a_file_may_be_named_like_a_url(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_report_numbers_trials_as_the_command_does(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[Standing] = []
+    told: list[SearchProgress] = []
     search.run(train, told.append)
-    assert [standing.place for standing in told] == [1, 2, 3, 4, 5, 6]
+    assert [progress.number for progress in told] == [1, 2, 3, 4, 5, 6]
     rows = re.findall(
         r"<tr class=.*?><td>(\d+)</td><td>([\d.]+)</td>", search_report(search, {}, title="")
     )
-    assert rows == [(str(each.place), f"{each.score:.5f}") for each in told]
+    assert rows == [(str(each.number), f"{each.score:.5f}") for each in told]
 
 
 def test_minutes_are_not_negative_when_the_clock_jumps(
@@ -411,7 +415,7 @@ def test_minutes_are_not_negative_when_the_clock_jumps(
 ) -> None:
 
     class Jumping(datetime):
-        """An hour earlier at each look."""
+        """A clock that goes back by an hour at each call."""
 
         at = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -432,13 +436,13 @@ def test_minutes_are_not_negative_when_the_clock_jumps(
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        (".", "is no file"),
-        ("/dev/full", "is no file"),
+        (".", "is not a regular file"),
+        ("/dev/full", "is not a regular file"),
         ("nosuchdb://host/x", "cannot be used"),
         ("sqlite:////no/such/folder/s.db", "cannot be used"),
     ],
 )
-def test_a_storage_that_cannot_be_reached_is_said(where: str, message: str) -> None:
+def test_an_unusable_storage_is_reported(where: str, message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         Search(plan(), storage=where, name="s")
 

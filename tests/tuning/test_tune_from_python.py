@@ -32,14 +32,14 @@ def test_a_search_returns_settings_that_train_takes(tmp_path: Path) -> None:
     assert again.metrics["reports"][0]["test"] == found.tests[0]
 
 
-def test_the_same_call_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_same_call_resumes_the_search(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "sasrec")
     options = SearchOptions(algo="random", trials=2, seeds=0)
     first = sasrec.tune(DATA, SPACE, SMALL, out=tmp_path, options=options)
     more = SearchOptions(algo="random", trials=3, seeds=0)
     assert sasrec.tune(DATA, SPACE, SMALL, out=tmp_path, options=more).judged == 3
     assert first.judged == 2
-    assert "going on after 2 of 3 trials" in caplog.text
+    assert "resuming after 2 of 3 trials" in caplog.text
 
 
 def test_without_a_folder_nothing_is_written(
@@ -54,7 +54,7 @@ def test_without_a_folder_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_are_prepared_once_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_are_prepared_once_per_search(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: dict[str, int] = {}
 
     def counted(name: str) -> None:
@@ -75,13 +75,16 @@ def test_data_are_prepared_once_a_search(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ({"space": {"choice": {"n_layerz": [1]}}}, "the space: 'n_layerz' is no setting; did you"),
+        (
+            {"space": {"choice": {"n_layerz": [1]}}},
+            "the space: 'n_layerz' is not a setting; did you",
+        ),
         ({"space": {"choice": {"topk": [[1]]}}}, "'topk' cannot be searched: it has no effect, or"),
         ({"space": SPACE, "model": "GRU5Rec"}, "did you mean 'GRU4Rec'"),
-        ({"model": "GRU4Rec"}, "the built-in space is for SASRec only"),
+        ({"model": "GRU4Rec"}, "the built-in space is only for SASRec"),
         (
             {"space": SPACE, "options": SearchOptions(jobs=2)},
-            "several jobs need data and a storage",
+            "with several jobs, each process must open the data and the storage",
         ),
         (
             {
@@ -92,7 +95,7 @@ def test_data_are_prepared_once_a_search(monkeypatch: pytest.MonkeyPatch) -> Non
         ),
     ],
 )
-def test_mistakes_are_told_before_anything_is_trained(words: dict[str, Any], message: str) -> None:
+def test_mistakes_are_reported_before_training(words: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         sasrec.tune(DATA, **words)
 
@@ -102,9 +105,9 @@ def test_mistakes_are_told_before_anything_is_trained(words: dict[str, Any], mes
     [
         ({"algo": "tpee"}, "algo is 'tpee'; did you mean 'tpe'"),
         ({"prune": "hyperbend"}, "did you mean 'hyperband'"),
-        ({"minutes": 0}, "minutes is 0; no trial could begin"),
-        ({"trials": 0}, "trials is 0; it is a whole number from 1"),
-        ({"seeds": -1}, "seeds is -1; it is a whole number from 0"),
+        ({"minutes": 0}, "minutes is 0; it must be above 0"),
+        ({"trials": 0}, "trials is 0; it must be an integer from 1"),
+        ({"seeds": -1}, "seeds is -1; it must be an integer from 0"),
     ],
 )
 def test_options_out_of_range_are_refused(words: dict[str, Any], message: str) -> None:
@@ -112,9 +115,13 @@ def test_options_out_of_range_are_refused(words: dict[str, Any], message: str) -
         SearchOptions(**words)
 
 
-def test_several_jobs_need_what_they_all_can_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_jobs_need_data_and_storage_that_all_can_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
-    with pytest.raises(SettingsError, match="several jobs need data and a storage"):
+    with pytest.raises(
+        SettingsError, match="with several jobs, each process must open the data and the storage"
+    ):
         sasrec.tune(DATA, SPACE, SMALL, options=SearchOptions(jobs=2))
-    with pytest.raises(SettingsError, match="jobs is 3; this machine has 2 cores"):
+    with pytest.raises(SettingsError, match="jobs is 3, but this machine has only 2 cores"):
         SearchOptions(jobs=3)

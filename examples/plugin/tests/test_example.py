@@ -1,4 +1,4 @@
-"""The tests of the package: those every sasrec model passes, and what its parts compute."""
+"""Tests of the package: the checks for every sasrec model, and the results of the other parts."""
 
 import numpy as np
 import torch

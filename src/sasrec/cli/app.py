@@ -1,4 +1,4 @@
-"""The front door: the commands."""
+"""The ``sasrec`` command: registers every subcommand."""
 
 from __future__ import annotations
 
@@ -22,29 +22,33 @@ from sasrec.cli.tune import tune
 from sasrec.system.exits import run_and_exit
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_given: bool) -> None:
+    if is_given:
         from importlib.metadata import version
 
         print(f"sasrec {version('sasrec')}")
         raise typer.Exit
 
 
-def _front(
+def _options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", metavar="", callback=_version, is_eager=True, help="Print the version."
+            "--version",
+            metavar="",
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version and exit.",
         ),
     ] = False,
 ) -> None:
-    """Sequential recommendation: learn from the order of what people did, predict the next."""
+    """Sequential recommendation: predict a user's next item from the order of earlier items."""
 
 
 app = typer.Typer(
     name="sasrec",
     cls=WithPluginCommands,
-    help="Sequential recommendation: learn from the order of what people did, predict the next.",
+    help="Sequential recommendation: predict a user's next item from the order of earlier items.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={
@@ -52,11 +56,11 @@ app = typer.Typer(
         "token_normalize_func": lambda word: word.replace("_", "-"),
     },
 )
-app.callback()(_front)
+app.callback()(_options)
 FREE_KEYS = {"allow_extra_args": True, "ignore_unknown_options": True}
-"""Words that are no options of a command are settings, as --key=value."""
+"""For commands that take any setting as --key=value besides their own options."""
 FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
-"""Words behind the first one are a script's own."""
+"""For exec: everything after the first word is passed to the script."""
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
 app.command(cls=Command)(taking_plugins(recommend))
@@ -67,8 +71,10 @@ app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(config))
 app.add_typer(data_app, name="data", cls=Group)
 
-RECBOLE = "Run, search, test and import as RecBole does."
-recbole_app = typer.Typer(help=RECBOLE, no_args_is_help=True)
+recbole_app = typer.Typer(
+    help="Commands of RecBole, its scripts, and import of its models.",
+    no_args_is_help=True,
+)
 recbole_app.command("run", cls=Command, context_settings=FREE_KEYS)(run_recbole)
 recbole_app.command("hyper", cls=Command, context_settings=FREE_KEYS)(run_hyper)
 recbole_app.command("exec", cls=Command, context_settings=FREE_WORDS)(execute)
@@ -79,7 +85,7 @@ recbole_app.command("significance", cls=Command, context_settings=FREE_KEYS)(
 app.add_typer(recbole_app, name="recbole", cls=Group)
 app.command("help", cls=Command)(show_help)
 
-# The names of version 0.1 go on working.
+# The command names of version 0.1 still work, but are not listed.
 app.command("run_recbole", cls=Command, context_settings=FREE_KEYS, hidden=True)(run_recbole)
 app.command("run_hyper", cls=Command, context_settings=FREE_KEYS, hidden=True)(run_hyper)
 app.command("exec", cls=Command, context_settings=FREE_WORDS, hidden=True)(execute)
@@ -90,7 +96,7 @@ app.command("significance", cls=Command, context_settings=FREE_KEYS, hidden=True
 
 
 def main() -> None:
-    """Run the command line and leave the process.
+    """Run the command line and exit the process.
 
     Raises:
         SystemExit: Always; see ``run_and_exit``.

@@ -1,4 +1,4 @@
-"""compare: several models on one data set, a table with intervals and tests, and a picture."""
+"""compare: several models on the same data, with confidence intervals, tests and a plot."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
     from sasrec.training.progress import Observer
 
-PARTS = "part of the test cases"
+SLICE_HEADING = "part of the test cases"
 LONGEST_HEADING = 16
-"""Characters of a model's name in a line; longer names are folded."""
-WIDE = 160
-"""Characters of a line in a file, where tables need not be folded."""
+"""Maximum width of a model's column in characters; longer names are wrapped."""
+FILE_WIDTH = 160
+"""Minimum width of lines in characters if the output is not a terminal."""
 SAMPLED = (
-    "targets are ranked against 100 items drawn outside the user's training events, where one "
-    "drawn twice counts twice and ties count for the target, as in the code of 2018; "
-    "--candidates=uni100 draws among all items, counts each once, and ties against the target, "
-    "which gives lower figures. Neither is comparable with full ranking, and both can put models "
-    "in another order (Krichene & Rendle 2020)"
+    "targets are ranked against 100 items drawn outside the user's training events; an item drawn "
+    "twice counts twice and ties are won by the target, as in the code of 2018. "
+    "--candidates=uni100 draws from all items, counts each once, and lets the target lose ties, "
+    "which gives lower values. Neither is comparable with full ranking, and both can change the "
+    "order of models (Krichene & Rendle 2020)"
 )
 
 
@@ -57,17 +57,24 @@ def compare(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train or load several models, and test how they differ.
+    """Train or load several models, and test whether they differ.
 
-    Popularity and Markov counts are always among them. Any setting is given as --key=value, and
-    goes to the models that have it; a saved model keeps its own. After an interruption the same
-    command goes on with the trainings that are not finished.
+    Popularity and Markov counts are always compared too. Give any setting as
+    --key=value; it applies to the models that have it. Saved models keep
+    their own settings. If interrupted, run the same command again to continue
+    with the trainings that are not finished.
     """
-    from sasrec.comparison.start import Task, alone_in, compare_in, names_and_folders, shown_by
-    from sasrec.settings.files import given_layers
+    from sasrec.comparison.start import (
+        Task,
+        alone_in,
+        compare_in,
+        names_and_folders,
+        protocol_layer,
+    )
+    from sasrec.settings.files import read_layers
 
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    layers = [shown_by(protocol), *given_layers(config_file or [], words)]
+    layers = [protocol_layer(protocol), *read_layers(config_file or [], words)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
 
@@ -87,15 +94,15 @@ def compare(
 
 
 def print_comparison(found: Comparison, *, sampled: bool) -> None:
-    """Print the table, what may be concluded from it, and the slices.
+    """Print the tables of metrics, costs and slices, with notes on how to read them.
 
     Args:
-        found: What was measured.
-        sampled: Whether targets were ranked against a sample.
+        found: The comparison.
+        sampled: Whether targets were ranked against sampled items; adds a note.
     """
     console = plain_console()
     if not console.is_terminal:
-        console.width = max(console.width, WIDE)
+        console.width = max(console.width, FILE_WIDTH)
     sizes = found.dataset
     trained = [entry for entry in found.entries if entry.is_trained_here]
     seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
@@ -103,13 +110,13 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     console.print(
         f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
         f"{counted(sizes['interactions'], 'interaction')}\n{found.protocol}\n"
-        f"test cases{seeds}"
+        f"results on the test cases{seeds}"
     )
     console.print(_main_table(found))
     first = found.metrics[0]
     console.print(
         f"p: paired t-test of {first} against {found.entries[0].model} over test cases, corrected "
-        "for the number of comparisons (Holm); intervals are bootstrapped over cases"
+        "for multiple comparisons (Holm); intervals: bootstrap over test cases"
     )
     if len(found.seeds) > 1 and trained:
         spread = ", ".join(f"{entry.model} {entry.spread[first]:.4f}" for entry in trained)
@@ -117,10 +124,12 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     for key in dict.fromkeys(key for entry in trained for key in entry.settings):
         having = [entry.model for entry in trained if key in entry.settings]
         if len(having) < len(trained):
-            console.print(f"{key} was set for {', '.join(having)} only; the others have none")
+            console.print(
+                f"{key} was set only for {', '.join(having)}; the others have no such setting"
+            )
     console.print(_cost_table(found))
     if any(entry.saved and entry.is_timed for entry in found.entries):
-        console.print("epochs and seconds of saved models are those of their own training")
+        console.print("epochs and times of saved models are from their own training")
     for table in _slice_tables(found, console.width):
         console.print(table)
     for remark in found.remarks:
@@ -150,7 +159,7 @@ def _cost_table(found: Comparison) -> Any:
 
     table = Table()
     table.add_column("trained model", no_wrap=True)
-    for name in ("epochs", "s an epoch", "s to the best", "weights", "peak MB"):
+    for name in ("epochs", "s per epoch", "s to best epoch", "weights", "peak MB"):
         table.add_column(name, justify="right", no_wrap=True)
     for entry in found.entries:
         if entry.parameters:
@@ -174,31 +183,33 @@ def _training_costs(entry: Entry) -> tuple[str, str, str]:
 
 
 def _slice_tables(found: Comparison, width: int) -> list[Any]:
-    """Return the figures by slice in as many tables as it takes to fit the width."""
+    """Return the metric by slice, in as many tables as needed to fit the width."""
     from rich.table import Table
 
     border = 3  # a line and two spaces for each column
-    taken = max(map(len, (PARTS, *found.slice_sizes))) + len("cases") + 2 * border + 1
+    first_columns = (
+        max(map(len, (SLICE_HEADING, *found.slice_sizes))) + len("cases") + 2 * border + 1
+    )
     groups: list[list[Entry]] = []
-    room = 0
+    width_left = 0
     for entry in found.entries:
         needed = min(len(entry.model), LONGEST_HEADING) + border
-        if needed > room:
+        if needed > width_left:
             groups.append([])
-            room = width - taken
+            width_left = width - first_columns
         groups[-1].append(entry)
-        room -= needed
+        width_left -= needed
     tables = []
     for group in groups:
         table = Table(title=f"{found.metrics[0]} by slice", title_justify="left")
-        table.add_column(PARTS, no_wrap=True)
+        table.add_column(SLICE_HEADING, no_wrap=True)
         table.add_column("cases", justify="right", no_wrap=True)
         for entry in group:
             table.add_column(
                 entry.model, justify="right", overflow="fold", max_width=LONGEST_HEADING
             )
         for name, size in found.slice_sizes.items():
-            figures = [f"{e.slices[name]:.4f}" if name in e.slices else "" for e in group]
-            table.add_row(name, f"{size:,}", *figures)
+            values = [f"{e.slices[name]:.4f}" if name in e.slices else "" for e in group]
+            table.add_row(name, f"{size:,}", *values)
         tables.append(table)
     return tables

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
 
 data_app = typer.Typer(help="List, download and describe data sets.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON and nothing else.")]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print only JSON.")]
 
 
 @data_app.command("list", cls=Command)
 def list_data(as_json: AsJson = False) -> None:
-    """List the data sets known by name."""
+    """List the data sets that are available by name."""
     from sasrec.data.catalogue import ENTRIES, cached, damaged
 
     rows = [
@@ -36,7 +36,7 @@ def list_data(as_json: AsJson = False) -> None:
     rows.append(
         {
             "name": "synthetic",
-            "summary": "generated; any size, as in synthetic:users=5000,items=800",
+            "summary": "generated, of any size: synthetic:users=5000,items=800",
             "source": "this package",
             "fetched": True,
         }
@@ -45,28 +45,31 @@ def list_data(as_json: AsJson = False) -> None:
         print(json.dumps(rows))
         return
     for row in rows:
-        state = "ready" if row["fetched"] else "not fetched yet"
+        state = "ready" if row["fetched"] else "not downloaded yet"
         print(f"{row['name']:<10} {row['summary']}\n{'':<10} {row['source']}; {state}")
 
 
 @data_app.command(cls=Command)
 def fetch(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A known data set, or synthetic[:key=value,…].")
+        str,
+        typer.Argument(
+            metavar="NAME", help="Name (see 'sasrec data list'), or synthetic[:key=value,…]."
+        ),
     ],
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where generated data go; default dataset."),
+        typer.Option(metavar="FOLDER", help="Folder for generated data; default dataset."),
     ] = None,
 ) -> None:
-    """Download a data set into the cache, or generate one."""
+    """Download a data set to the cache, or generate synthetic data."""
     from sasrec.data import catalogue
     from sasrec.data.sources import generate, write_atomic
 
     if name.partition(":")[0] == "synthetic":
         target = expanded(to or Path("dataset")) / "synthetic" / "synthetic.inter"
         write_atomic(generate(name), target)
-        print(f"written to {target}; train on it with -d {target.parent}")
+        print(f"written to {target}; to train on it: sasrec train -d {target.parent}")
         return
     folder = catalogue.fetch_whole(name, fetch_progress())
     print(f"{name} is in {folder}")
@@ -78,38 +81,38 @@ def fetch(
 def describe(
     context: typer.Context,
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="Name, file or folder of interactions.")
+        str, typer.Argument(metavar="DATA", help="Name (see 'sasrec data list'), file or folder.")
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Describe a data set: users, items, interactions, histories, times.
+    """Print the size of a data set, the lengths of its histories, and its time span.
 
-    Settings of the data are given as --key=value, such as --user_column=customer.
+    Give settings of the data as --key=value, such as --user_column=customer.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.settings.files import key_words
+    from sasrec.settings.files import layer_from_options
     from sasrec.settings.resolve import resolve_layers
 
-    settings = resolve_layers([key_words(context.args)]).data
+    settings = resolve_layers([layer_from_options(context.args)]).data
     facts = describe_facts(load_corpus(data, settings, fetch_progress()))
     if as_json:
         print(json.dumps(facts))
         return
-    facts.pop("remarks")  # said already, on standard error
+    facts.pop("remarks")  # already printed to standard error when the data were loaded
     for name, value in facts.items():
         text = f"{value:,}" if isinstance(value, int | float) else str(value)
         print(f"{name.replace('_', ' '):<22} {text}")
 
 
 def describe_facts(corpus: Corpus) -> dict[str, Any]:
-    """Return the figures of a data set.
+    """Return sizes and statistics of a data set.
 
     Args:
         corpus: The data set.
 
     Returns:
-        Name to number or text; times in the unit of the source, as dates where they look like
-        seconds since 1970.
+        Name to number or text. Timestamps are dates if they look like seconds since 1970, and
+        otherwise numbers in the unit of the source.
     """
     import numpy as np
 
@@ -132,16 +135,16 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         "longest_history": int(lengths.max()),
         **repetition(corpus.sequences).as_json(),
         "share_of_top_tenth": round(float(top / events), 4),
-        "first_event": None if times is None else _moment(float(times.min())),
-        "last_event": None if times is None else _moment(float(times.max())),
+        "first_event": None if times is None else _date_or_number(float(times.min())),
+        "last_event": None if times is None else _date_or_number(float(times.max())),
         "titles": len(corpus.item_titles()),
         "fingerprint": corpus.sequences.fingerprint(),
         "remarks": [remark.as_json() for remark in corpus.remarks],
     }
 
 
-def _moment(value: float) -> str | float:
+def _date_or_number(value: float) -> str | float:
     from datetime import UTC, datetime
 
-    plausible = 3e8 < value < 5e9  # 1979 to 2128 as seconds since 1970
-    return datetime.fromtimestamp(value, UTC).isoformat(" ")[:16] if plausible else value
+    is_unix_time = 3e8 < value < 5e9  # 1979 to 2128 as seconds since 1970
+    return datetime.fromtimestamp(value, UTC).isoformat(" ")[:16] if is_unix_time else value

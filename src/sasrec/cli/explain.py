@@ -1,17 +1,17 @@
-"""explain: what a model looks at, and what its recommendations rest on, as one HTML page."""
+"""explain: an HTML page with the attention of a model and the effect of each event."""
 
 from __future__ import annotations
 
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from sasrec.cli.asked import Asked, Histories, Users, asked_histories
+from sasrec.cli.histories import Request, requests_for
+from sasrec.cli.options import SavedModel
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
+from sasrec.cli.recommend_options import AveragedData, ExplainedItems, Histories, PageOut, Users
 from sasrec.errors import counted, printable
 from sasrec.system.pictures import draw_or_warn
 from sasrec.system.writing import write_atomically
@@ -19,7 +19,7 @@ from sasrec.system.writing import write_atomically
 if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
     from sasrec.explanation.explain import AverageAttention
-    from sasrec.explanation.pictures import Person
+    from sasrec.explanation.pictures import ExplainedHistory
     from sasrec.recommender.recommender import Recommender
     from sasrec.settings.data import DataSettings
 
@@ -28,34 +28,18 @@ PAGE = "explanation.html"
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    model: SavedModel,
     history: Histories = None,
     user: Users = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            "-d",
-            metavar="DATA",
-            help="Data to average over; default: the training data.",
-        ),
-    ] = None,
-    k: Annotated[
-        int,
-        typer.Option(
-            "--topk", "-k", min=1, metavar="K", help="How many recommendations to explain."
-        ),
-    ] = 5,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="HTML; default MODEL/explanation.html."),
-    ] = None,
+    data: AveragedData = None,
+    k: ExplainedItems = 5,
+    out: PageOut = None,
 ) -> None:
-    """Show which events of a history decide what is recommended.
+    """Show how each event of a history affects the recommendations.
 
-    Writes an HTML page that needs no network, and its pictures beside it.
+    Writes an HTML page that works offline, and its pictures as PNG files.
 
-    Without --user and --history, the first user of the data is taken.
+    Without --user and --history, the first user of the data is explained.
     """
     from sasrec.data.sources import load_corpus
     from sasrec.experiment.evaluate import trained_on
@@ -69,29 +53,39 @@ def explain(
     source = data if data is not None else trained_on(recommender)
     corpus = load_corpus(source, settings, fetch_progress())
     averages = _averages(recommender, corpus, source, settings)
-    first = [] if history else corpus.users.entries.to_list()[:1]
-    wanted = list(dict.fromkeys(user or first))  # a user asked for twice is shown once
-    asked = asked_histories(recommender, history or [], wanted, source, corpus)
-    people = [_person(recommender, each, k) for each in asked]
-    pictures = draw_or_warn("the explanation", partial(pictures_of, averages, people)) or {}
+    default = [] if history else corpus.users.entries.to_list()[:1]
+    users = list(dict.fromkeys(user or default))  # each user once
+    requests = requests_for(recommender, history or [], users, source, corpus)
+    explained = [_explained(recommender, each, k) for each in requests]
+    pictures = draw_or_warn("the explanation", partial(pictures_of, averages, explained)) or {}
     title = f"{recommender.settings['model_name']} on {source}"
-    path = expanded(out if out is not None else model / PAGE)
-    if path.is_dir():
-        path /= PAGE
-    elif path.suffix.lower() not in {".html", ".htm"}:
-        path = path.with_name(f"{path.name}.html")
-    write_atomically(path, explanation_page(title, averages, people, pictures))
+    path = _page_path(out if out is not None else model / PAGE)
+    write_atomically(path, explanation_page(title, averages, explained, pictures))
     for name, picture in pictures.items():
         write_atomically(path.with_name(f"{path.stem}-{name}.png"), picture)
-    for person in people:
-        if person.skipped:
-            names = printable(", ".join(person.skipped))
-            print(f"{printable(person.name)}: skipped, unknown: {names}", file=sys.stderr)
-    beside = ""
-    if pictures:
-        beside = f"; beside it {counted(len(pictures), 'picture')}, {path.stem}-*.png"
-    histories = counted(averages.histories, "history", "histories")
-    print(f"{path}: averages over {histories}, {len(people)} shown{beside}")
+    _print_skipped(explained)
+    written = f"; {counted(len(pictures), 'picture')}: {path.stem}-*.png" if pictures else ""
+    averaged = counted(averages.histories, "history", "histories")
+    print(f"{path}: averages over {averaged}, {len(explained)} explained{written}")
+
+
+def _page_path(out: Path) -> Path:
+    path = expanded(out)
+    if path.is_dir():
+        return path / PAGE
+    if path.suffix.lower() not in {".html", ".htm"}:
+        return path.with_name(f"{path.name}.html")
+    return path
+
+
+def _print_skipped(explained: list[ExplainedHistory]) -> None:
+    for each in explained:
+        if each.skipped:
+            tokens = printable(", ".join(each.skipped))
+            print(
+                f"{printable(each.name)}: skipped items unknown to the model: {tokens}",
+                file=sys.stderr,
+            )
 
 
 def _averages(
@@ -106,28 +100,28 @@ def _averages(
     return average_attention(recommender, known.sequences, groups=groups)
 
 
-def _person(recommender: Recommender, asked: Asked, k: int) -> Person:
+def _explained(recommender: Recommender, request: Request, k: int) -> ExplainedHistory:
     from sasrec.explanation.explain import effects
-    from sasrec.explanation.pictures import Person
+    from sasrec.explanation.pictures import ExplainedHistory
 
-    times = asked.times
-    looked_at, maps = recommender.attention(asked.tokens, times=times)
+    times = request.times
+    events, maps = recommender.attention(request.tokens, times=times)
     [found] = recommender.recommend(
-        [asked.tokens], k, times=None if times is None else [times], users=[asked.user]
+        [request.tokens], k, times=None if times is None else [times], users=[request.user]
     )
-    moments = None
+    event_times = None
     if times is not None:
-        pairs = zip(asked.tokens, times, strict=True)
+        pairs = zip(request.tokens, times, strict=True)
         skipped = set(found.unknown)
-        moments = [time for token, time in pairs if token not in skipped]
-        moments = moments[-len(looked_at) :]
+        event_times = [time for token, time in pairs if token not in skipped]
+        event_times = event_times[-len(events) :]
     titles = recommender.titles
-    return Person(
-        name=asked.name,
-        titles=[titles.get(token, token) for token in looked_at],
+    return ExplainedHistory(
+        name=request.name,
+        titles=[titles.get(token, token) for token in events],
         maps=maps,
         recommended=[titles.get(token, token) for token in found.items],
         scores=found.scores,
-        effects=effects(recommender, looked_at, found.items, times=moments, user=asked.user),
+        effects=effects(recommender, events, found.items, times=event_times, user=request.user),
         skipped=found.unknown,
     )

@@ -1,67 +1,82 @@
-"""help: what a command does and takes; and how help texts look."""
+"""help: prints the help of a command; and the classes that control how help texts look."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 
 class Command(TyperCommand):
-    """A command whose help does not say that --help takes a value."""
+    """A command whose help shows no ``<bool>`` after flags and no type after arguments."""
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Return the option that shows the help.
+        """Return the --help option.
 
         Args:
-            ctx: Of the command.
+            ctx: Context of the command.
 
         Returns:
-            The option, without a value behind it.
+            The option, shown as a flag.
         """
-        return _without_value(super().get_help_option(ctx))
+        return _without_type(super().get_help_option(ctx))
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options and arguments of the command.
+
+        Args:
+            ctx: Context of the command.
+
+        Returns:
+            All of them, shown without types where these say nothing.
+        """
+        return [_without_type(each) for each in super().get_params(ctx)]
 
 
 class Group(TyperGroup):
-    """A group of commands whose help does not say that --help takes a value."""
+    """A group of commands whose help shows no ``<bool>`` after flags."""
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Return the option that shows the help.
+        """Return the --help option.
 
         Args:
-            ctx: Of the group.
+            ctx: Context of the group.
 
         Returns:
-            The option, without a value behind it.
+            The option, shown as a flag.
         """
-        return _without_value(super().get_help_option(ctx))
+        return _without_type(super().get_help_option(ctx))
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the options of the group.
 
         Args:
-            ctx: Of the group.
+            ctx: Context of the group.
 
         Returns:
-            All; those of shell completion, which take no value and end the command, included.
+            All of them, those of shell completion included.
         """
-        return [_without_value(each) for each in super().get_params(ctx)]
+        return [_without_type(each) for each in super().get_params(ctx)]
 
 
-def _without_value(option: Any) -> Any:
-    if getattr(option, "is_flag", False):
-        option.metavar = ""
-    return option
+def _without_type(parameter: Any) -> Any:
+    """Return a parameter whose help hides ``<bool>`` (flags) or ``<path>`` (arguments)."""
+    if getattr(parameter, "is_flag", False):
+        parameter.metavar = ""
+    elif isinstance(parameter, TyperArgument):
+        parameter.display_type_rich = lambda ctx: None  # type: ignore[method-assign]
+    return parameter
 
 
 def show_help(
     context: typer.Context,
     words: Annotated[
-        list[str] | None, typer.Argument(metavar="COMMAND", help="Such as train, or data fetch.")
+        list[str] | None,
+        typer.Argument(metavar="COMMAND", help="Such as 'train' or 'data fetch'."),
     ] = None,
 ) -> None:
-    """Show what a command does and takes."""
+    """Print the help of a command."""
     shown: Any = context.parent
     for word in words or []:
         group = shown.command

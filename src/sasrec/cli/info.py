@@ -1,14 +1,12 @@
-"""info: what a model folder is, whether its files belong together, and how good the model is."""
+"""info: checks a model folder and prints what it contains and how good the model was."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from sasrec.cli.options import AsJson
+from sasrec.cli.options import AsJson, SavedModel
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import ModelError, printable
 
@@ -16,13 +14,11 @@ if TYPE_CHECKING:
     from sasrec.recommender.contents import Contents
 
 VERSIONS = ("python", "torch", "numpy", "polars", "device", "precision")
+"""Keys of the environment that are printed."""
 
 
-def info(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
-    as_json: AsJson = False,
-) -> None:
-    """Check a saved model, and print what it is and how good it was."""
+def info(model: SavedModel, as_json: AsJson = False) -> None:
+    """Check a saved model; print its data, metrics and versions."""
     from sasrec.recommender.contents import read_notes
 
     path = expanded(model)
@@ -35,14 +31,14 @@ def info(
 
 
 def described(path: Path, contents: Contents) -> dict[str, Any]:
-    """Return what there is to say of a model folder.
+    """Return the facts about a model folder.
 
     Args:
         path: The folder.
-        contents: What it holds, checked.
+        contents: Its contents, checked.
 
     Returns:
-        Types JSON has; None for what is not known.
+        Only types that JSON has; None for what is not known.
 
     Raises:
         ModelError: The vocabulary is damaged.
@@ -50,7 +46,10 @@ def described(path: Path, contents: Contents) -> dict[str, Any]:
     vocabulary, manifest = contents.vocabulary, contents.manifest
     items, counts = vocabulary.get("items"), vocabulary.get("counts")
     if not isinstance(items, list) or not isinstance(counts, list):
-        raise ModelError(f"{path} is damaged or was edited: it holds no list of items and counts")
+        raise ModelError(
+            f"{path} is damaged or was edited: its vocabulary lacks the lists 'items' and "
+            "'counts'; train the model again"
+        )
     reports = contents.metrics.get("reports", [])
     users = vocabulary.get("users")
     return {
@@ -77,17 +76,17 @@ def described(path: Path, contents: Contents) -> dict[str, Any]:
 
 
 def lines_of(found: dict[str, Any]) -> list[str]:
-    """Return what there is to say of a model folder as lines for people.
+    """Return the facts about a model folder as lines of text.
 
     Args:
-        found: As ``described`` returns it.
+        found: The result of ``described``.
     """
-    untrained = f", {found['untrained_items']:,} of them never trained"
+    untrained = f", {found['untrained_items']:,} of them without training events"
     items = f"{found['items']:,}{untrained if found['untrained_items'] else ''}"
     environment, epoch = found["environment"], found["best_epoch"]
     versions = [f"{name} {environment[name]}" for name in VERSIONS if name in environment]
     facts = {
-        "model": f"{found['model']}{_behind(found['preset'])}",
+        "model": f"{found['model']}{_in_brackets(found['preset'])}",
         "trained on": found["trained_on"] or "a data frame",
         "items": items,
         "users known": None if found["users"] is None else f"{found['users']:,}",
@@ -103,7 +102,7 @@ def lines_of(found: dict[str, Any]) -> list[str]:
     return [*lines, *(f"{name:>24}: {size:,} bytes" for name, size in sizes.items())]
 
 
-def _behind(preset: object) -> str:
+def _in_brackets(preset: object) -> str:
     return f" (preset {preset})" if preset else ""
 
 

@@ -1,4 +1,4 @@
-"""Lists: recommendations written to the terminal or a file, one by one, in memory that is flat."""
+"""Writes recommendation lists to the terminal or a file one by one, in constant memory."""
 
 from __future__ import annotations
 
@@ -21,46 +21,47 @@ if TYPE_CHECKING:
     Answers = Iterator[tuple[str, Recommendation]]
 
 COLUMNS = ("for", "rank", "item", "score", "by_popularity")
-"""Of a table; a row an item of a list."""
+"""Columns of a table with one row per recommended item."""
 JSON_LINES = ("", ".jsonl", ".ndjson", ".json", ".txt")
+"""File extensions that are written as JSON lines."""
 PART_ROWS = 2**17
-"""Rows of a Parquet file held at a time."""
+"""Number of rows of a Parquet file that are kept in memory."""
 
 
 def checked_target(out: Path) -> Path:
-    """Return the file to write to, before any work is done.
+    """Return the path of the output file, once it is known to be writable.
 
     Args:
-        out: As written.
+        out: The path as given.
 
     Returns:
-        Its path.
+        The path with ``~`` expanded.
 
     Raises:
-        DataError: It is of an unknown kind, or cannot be written.
+        DataError: The file extension is unknown, or the file cannot be written.
     """
     path = expanded(out)
     if path.suffix.lower() not in {*JSON_LINES, *TABLES}:
         raise DataError(
-            f"{path}: unknown kind of file {path.suffix!r}; use .jsonl (a JSON line a history), "
-            ".csv, .tsv or .parquet (a row for each item of a list)"
+            f"{path}: unknown file extension {path.suffix!r}; use .jsonl (a JSON line per "
+            "history), or .csv, .tsv, .parquet (a row per recommended item)"
         )
     check_writable(path)
     return path
 
 
 def write_lists(answers: Answers, path: Path) -> int:
-    """Write recommendations to a file: whole, or not at all.
+    """Write recommendations to a file; if this fails, an existing file is unchanged.
 
     Args:
-        answers: Whom for, and what.
-        path: From ``checked_target``; its ending says in which form.
+        answers: Name of each request, and its recommendation.
+        path: From ``checked_target``; the file extension decides the format.
 
     Returns:
-        How many were written.
+        Number of lists written.
 
     Raises:
-        DataError: It cannot be written.
+        DataError: The file cannot be written.
     """
     counted = _Counted(answers)
     write = TABLES.get(path.suffix.lower(), _write_json_lines)
@@ -80,12 +81,12 @@ def print_json(answers: Answers) -> None:
     """Print recommendations as JSON lines.
 
     Args:
-        answers: Whom for, and what.
+        answers: Name of each request, and its recommendation.
     """
-    # What a console cannot show is written as JSON's own escapes.
-    readable = (sys.stdout.encoding or "").lower() in {"utf-8", "utf8"}
+    # A console that is not UTF-8 cannot print every character; JSON escapes are ASCII.
+    ascii_only = (sys.stdout.encoding or "").lower() not in {"utf-8", "utf8"}
     for name, found in answers:
-        sys.stdout.write(_json_line(name, found, readable=readable))
+        sys.stdout.write(_json_line(name, found, ascii_only=ascii_only))
 
 
 class _Counted:
@@ -98,7 +99,7 @@ class _Counted:
             yield answer
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a table."""
+        """Yield the rows of a table with the columns ``COLUMNS``."""
         for name, found in self:
             for rank, (item, score) in enumerate(
                 zip(found.items, found.scores, strict=True), start=1
@@ -106,13 +107,13 @@ class _Counted:
                 yield name, rank, item, score, found.by_popularity
 
 
-def _json_line(name: str, found: Recommendation, *, readable: bool) -> str:
-    return json.dumps({"for": name, **asdict(found)}, ensure_ascii=not readable) + "\n"
+def _json_line(name: str, found: Recommendation, *, ascii_only: bool) -> str:
+    return json.dumps({"for": name, **asdict(found)}, ensure_ascii=ascii_only) + "\n"
 
 
 def _write_json_lines(answers: _Counted, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(_json_line(name, found, readable=True) for name, found in answers)
+        file.writelines(_json_line(name, found, ascii_only=False) for name, found in answers)
 
 
 def _write_csv(answers: _Counted, path: Path) -> None:
@@ -132,16 +133,17 @@ def _write_rows(answers: _Counted, file: IO[str], separator: str) -> None:
 
 
 def _write_parquet(answers: _Counted, path: Path) -> None:
-    """Write parts, then join them piece by piece; a table is not held as a whole."""
+    """Write parts of the table to temporary files, then stream them into one Parquet file."""
     import polars as pl
 
-    kinds = (pl.String, pl.Int32, pl.String, pl.Float32, pl.Boolean)
-    schema = dict(zip(COLUMNS, kinds, strict=True))
+    dtypes = (pl.String, pl.Int32, pl.String, pl.Float32, pl.Boolean)
+    schema = dict(zip(COLUMNS, dtypes, strict=True))
     parts: list[Path] = []
     rows: list[tuple[Any, ...]] = []
-    # Beside a file, where there is room for it; beside a pipe is somebody else's folder.
-    beside = path.parent if path.is_file() else None
-    with tempfile.TemporaryDirectory(prefix="sasrec-", dir=beside) as folder:
+    # Parts of a file go to its own folder, on a disk with room for it. A pipe may be in a folder
+    # that is not for files, so its parts go to the system's folder for temporary files.
+    parent = path.parent if path.is_file() else None
+    with tempfile.TemporaryDirectory(prefix="sasrec-", dir=parent) as folder:
 
         def flush() -> None:
             part = Path(folder) / f"part-{len(parts)}.arrow"

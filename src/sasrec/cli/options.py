@@ -1,4 +1,4 @@
-"""Options that several commands have: how they are spelled, and what their help says."""
+"""Options that several commands share: their spelling and their help texts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Annotated
 import typer
 
 PROTOCOL, RESULT = "Settings", "Result"
-"""Headings of options in a help text; the most important ones stand under "Options"."""
-Data = Annotated[
-    str,
-    typer.Option(
-        "--data", "-d", metavar="DATA", help="Name (see 'sasrec data list'), file or folder."
-    ),
+"""Headings in a help text; the most important options are listed under "Options"."""
+DATA_HELP = "Name (see 'sasrec data list'), file or folder."
+SavedModel = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.", show_default=False)
 ]
+Data = Annotated[str, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
+OptionalData = Annotated[str | None, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
 AsJson = Annotated[
     bool,
-    typer.Option("--json", metavar="", help="Print JSON and nothing else.", rich_help_panel=RESULT),
+    typer.Option("--json", metavar="", help="Print only JSON.", rich_help_panel=RESULT),
 ]
 ConfigFiles = Annotated[
     list[Path] | None,
@@ -25,7 +25,7 @@ ConfigFiles = Annotated[
         "--config",
         "-c",
         metavar="FILE",
-        help="YAML file of settings; the last one wins.",
+        help="YAML file of settings. Repeatable.",
         rich_help_panel=PROTOCOL,
     ),
 ]
@@ -39,7 +39,7 @@ Preset = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option("--quiet", "-q", metavar="", help="Show no progress.", rich_help_panel=RESULT),
+    typer.Option("--quiet", "-q", metavar="", help="Do not show progress.", rich_help_panel=RESULT),
 ]
 CutOffs = Annotated[
     str | None,
@@ -49,12 +49,6 @@ CutOffs = Annotated[
         metavar="K,K,…",
         help="Cut-offs of the metrics; default 10.",
         rich_help_panel=PROTOCOL,
-    ),
-]
-OptionalData = Annotated[
-    str | None,
-    typer.Option(
-        "--data", "-d", metavar="DATA", help="Name (see 'sasrec data list'), file or folder."
     ),
 ]
 ModelName = Annotated[
@@ -73,7 +67,7 @@ ModelOut = Annotated[
         "--out",
         "-o",
         metavar="FOLDER",
-        help="Default saved/DATA or saved/DATA-MODEL.",
+        help="Folder for the model; default saved/DATA or saved/DATA-MODEL.",
         rich_help_panel=RESULT,
     ),
 ]
@@ -82,17 +76,17 @@ Overwrite = Annotated[
     typer.Option(
         "--overwrite",
         metavar="",
-        help="Replace what is there already.",
+        help="Replace an existing result in that folder.",
         rich_help_panel=RESULT,
     ),
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", metavar="N", help="At most; default 300."),
+    typer.Option("--epochs", metavar="N", help="Maximum number of epochs; default 300."),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="Of all random numbers; default 2020."),
+    typer.Option("--seed", metavar="N", help="Seed of all random numbers; default 2020."),
 ]
 Device = Annotated[
     str | None, typer.Option("--device", metavar="NAME", help="auto (default), cpu or cuda.")
@@ -103,7 +97,7 @@ Precision = Annotated[
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option("--resume", metavar="FOLDER", help="Go on with this interrupted training."),
+    typer.Option("--resume", metavar="FOLDER", help="Continue the interrupted training there."),
 ]
 Models = Annotated[
     str,
@@ -111,18 +105,19 @@ Models = Annotated[
         "--models",
         "-m",
         metavar="NAME,…",
-        help="Names, or folders of saved models; or 'all'.",
+        help="Model names, folders of saved models, or 'all'.",
     ),
 ]
 Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, metavar="N", help="How often each model is trained.")
+    int,
+    typer.Option("--seeds", min=1, metavar="N", help="Number of trainings per model."),
 ]
 Protocol = Annotated[
     str,
     typer.Option(
         "--protocol",
         metavar="NAME",
-        help="full (all items), or paper (100 sampled items, as in 2018).",
+        help="full (rank all items), or paper (100 sampled items, as in 2018).",
         rich_help_panel=PROTOCOL,
     ),
 ]
@@ -132,7 +127,7 @@ ComparisonOut = Annotated[
         "--out",
         "-o",
         metavar="FOLDER",
-        help="Default compared/DATA.",
+        help="Folder for the result; default compared/DATA.",
         rich_help_panel=RESULT,
     ),
 ]

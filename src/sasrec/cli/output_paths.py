@@ -1,4 +1,4 @@
-"""Places: what users write as paths, and the folders that commands write to."""
+"""Output paths: ``~`` in paths of options, and default names of output folders."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from sasrec.errors import SettingsError
 
 
 def expanded(path: Path) -> Path:
-    """Return a path with ``~`` resolved; a shell leaves it in ``--out=~/model``.
+    """Return a path with ``~`` expanded; shells do not expand it in ``--out=~/model``.
 
     Args:
-        path: As written.
+        path: The path as given.
 
     Returns:
-        The path.
+        The expanded path.
 
     Raises:
-        SettingsError: There is no such user.
+        SettingsError: The user in ``~user`` does not exist.
     """
     try:
         return path.expanduser()
@@ -26,13 +26,13 @@ def expanded(path: Path) -> Path:
 
 
 def folder_name(data: str) -> str:
-    """Return the name of the folder that results of a data set go to by default.
+    """Return the default name of a folder for results on a data set.
 
     Args:
         data: Name or path of the data.
 
     Returns:
-        Of letters, digits, ``-``, ``_`` and ``.``.
+        A name of letters, digits, ``-``, ``_`` and ``.``.
     """
     path = expanded(Path(data))
     name = path.resolve().stem if path.exists() else data
@@ -40,13 +40,13 @@ def folder_name(data: str) -> str:
 
 
 def model_folder_name(data: str, model: str) -> str:
-    """Return the name of the folder that a model of a data set goes to by default.
+    """Return the default name of the folder for a model trained on a data set.
 
     Args:
         data: Name or path of the data.
-        model: Name of the model; all but SASRec have a folder of their own.
+        model: Name of the model.
 
     Returns:
-        As ``folder_name``, with the model behind it.
+        The ``folder_name`` for SASRec; for other models, ``-`` and the model name are appended.
     """
     return folder_name(data) + ("" if model == "SASRec" else f"-{model}")

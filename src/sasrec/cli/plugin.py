@@ -1,4 +1,4 @@
-"""--plugin FILE: an option of every command that works with models or data."""
+"""--plugin FILE, an option of every command that works with models or data."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ NAME = "plugin"
 
 
 def taking_plugins(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command that takes ``--plugin`` too, and loads these files before it does its work.
+    """Return a command with the option ``--plugin``; the files are loaded before it runs.
 
     Args:
         command: A function whose parameters Typer reads.
 
     Returns:
-        A function with one parameter more.
+        A function with one more parameter.
     """
 
     @wraps(command)

@@ -1,4 +1,4 @@
-"""Commands of installed packages, behind those of this one."""
+"""Adds commands of installed packages to the ``sasrec`` command."""
 
 from __future__ import annotations
 
@@ -8,87 +8,91 @@ import typer
 
 from sasrec.cli.help import Command, Group
 from sasrec.errors import SettingsError
-from sasrec.settings.providers import loaded_from, offered
+from sasrec.settings.providers import entry_points_in, provider_of
 
 COMMANDS = "sasrec.commands"
-"""Group of entry points: functions as Typer takes them, or Typer apps."""
+"""Group of entry points; each is a function that Typer can turn into a command, or a Typer app."""
 
 
 class WithPluginCommands(Group):
-    """The commands of this package, and behind them those of installed packages.
+    """The commands of this package, followed by those of installed packages.
 
-    A command of a package is loaded when it is called, and only then.
+    A package's command is imported only when it is called.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names of all commands.
 
         Args:
-            ctx: Of the command line.
+            ctx: Context of the command line.
 
         Returns:
-            The names; of two alike the built-in one counts.
+            The names; built-in commands take precedence over a package's of the same name.
         """
         own = super().list_commands(ctx)
-        return [*own, *(name for name in offered(COMMANDS) if name not in own)]
+        return [*own, *(name for name in entry_points_in(COMMANDS) if name not in own)]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command; of a package's command only name and help, for the list.
+        """Return a command; for a package's command, a placeholder with its name and help.
 
         Args:
-            ctx: Of the command line.
-            cmd_name: Its name.
+            ctx: Context of the command line.
+            cmd_name: Name of the command.
 
         Returns:
-            The command, or None if there is none of this name.
+            The command, or None if there is no command of this name.
         """
         own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in offered(COMMANDS):
+        if own is not None or cmd_name not in entry_points_in(COMMANDS):
             return own
-        places = " and ".join(str(loaded_from(each)) for each in offered(COMMANDS)[cmd_name])
-        return Command(cmd_name, help=f"From the {places}.")
+        packages = " and ".join(
+            str(provider_of(each)) for each in entry_points_in(COMMANDS)[cmd_name]
+        )
+        return Command(cmd_name, help=f"From the {packages}.")
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the command that is called, loaded.
+        """Return the command that is called; a package's command is imported.
 
         Args:
-            ctx: Of the command line.
-            args: Its words.
+            ctx: Context of the command line.
+            args: Words of the command line, the command first.
 
         Returns:
-            Name, command and the words behind it.
+            Name of the command, the command, and the remaining words.
         """
         name = args[0] if args else ""
-        if super().get_command(ctx, name) is None and name in offered(COMMANDS):
+        if super().get_command(ctx, name) is None and name in entry_points_in(COMMANDS):
             return name, _command_of_package(name), args[1:]
         return super().resolve_command(ctx, args)
 
 
 def _command_of_package(name: str) -> Any:
-    """Return a command that an installed package offers.
+    """Return a command of an installed package.
 
     Args:
-        name: Of its entry point.
+        name: Name of its entry point.
 
     Returns:
-        As Typer makes it.
+        The command as Typer builds it.
 
     Raises:
-        SettingsError: Two packages offer it, or it cannot be loaded.
+        SettingsError: Several packages offer the command, or it cannot be loaded.
     """
-    entries = offered(COMMANDS)[name]
-    places = " and ".join(str(loaded_from(each)) for each in entries)
+    entries = entry_points_in(COMMANDS)[name]
+    packages = " and ".join(str(provider_of(each)) for each in entries)
     if len(entries) > 1:
-        raise SettingsError(f"the command {name!r} is offered by {places}; uninstall one")
+        raise SettingsError(
+            f"several packages offer the command {name!r}: {packages}; uninstall all but one"
+        )
     try:
         found = entries[0].load()
-        own = found if isinstance(found, typer.Typer) else typer.Typer(add_completion=False)
-        if own is not found:
-            own.command(name)(found)
-        command = typer.main.get_command(own)
-    except Exception as error:  # whatever somebody else's module may raise
+        plugin_app = found if isinstance(found, typer.Typer) else typer.Typer(add_completion=False)
+        if plugin_app is not found:
+            plugin_app.command(name)(found)
+        command = typer.main.get_command(plugin_app)
+    except Exception as error:  # a third-party module may raise anything
         raise SettingsError(
-            f"the command {name!r} of the {places} cannot be loaded: {type(error).__name__}: "
+            f"the command {name!r} of the {packages} cannot be loaded: {type(error).__name__}: "
             f"{error}"
         ) from error
     command.name = name

@@ -1,4 +1,4 @@
-"""What a person sees while training runs: a bar on a terminal, a line an epoch in a log."""
+"""Progress on standard error: a bar on a terminal, otherwise a line per epoch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def observer_for(*, quiet: bool, loss_decimals: int) -> Observer:
-    """Return who watches training: nobody, a bar on a terminal, or plain lines in a log.
+    """Return the observer that shows the progress of a training.
 
     Args:
-        quiet: Nobody.
+        quiet: Show nothing; progress only goes to the log.
         loss_decimals: Decimal places of the loss.
 
     Returns:
-        The observer; it writes to standard error.
+        An observer that draws a bar if standard error is a terminal, and otherwise prints lines.
     """
     from sasrec.training.bars import BarObserver, LineObserver
     from sasrec.training.progress import LogObserver
@@ -33,10 +33,10 @@ def observer_for(*, quiet: bool, loss_decimals: int) -> Observer:
 
 
 def fetch_progress() -> Progress:
-    """Return a function that shows how a download goes, a line each tenth.
+    """Return a function that prints the progress of a download, a line every 10 %.
 
     Returns:
-        To be told bytes so far and bytes in all.
+        A function of the number of bytes done and the total number of bytes.
     """
     shown = -1
 
@@ -46,6 +46,6 @@ def fetch_progress() -> Progress:
         if tenth != shown:
             shown = tenth
             of = f" of {total / 1e6:.1f}" if total else ""
-            print(f"fetching: {done / 1e6:.1f}{of} MB", file=sys.stderr)
+            print(f"downloading: {done / 1e6:.1f}{of} MB", file=sys.stderr)
 
     return show

@@ -1,4 +1,4 @@
-"""evaluate, config: a model or settings in, a table out; and what commands share."""
+"""evaluate and config; and functions for settings and reports that other commands share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset
+from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset, SavedModel
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import SettingsError, counted
@@ -19,33 +19,37 @@ if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
     from sasrec.settings.resolve import RunSettings
 
-TOLD = {"overlap", "other_split", "unknown_items"}
-"""Remarks that are printed; others are told when the data are read."""
+PRINTED_REMARKS = {"overlap", "other_split", "unknown_items"}
+"""Kinds of remarks that evaluate prints; others are printed when the data are loaded."""
 
 
 def evaluate(
     context: typer.Context,
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Model folder.")],
+    model: SavedModel,
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", metavar="DATA", help="Default: the data it was trained on."),
+        typer.Option(
+            "--data", "-d", metavar="DATA", help="Data to evaluate on; default: the training data."
+        ),
     ] = None,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="NAME,…", help="Such as ndcg,recall,map.", rich_help_panel=PROTOCOL),
+        typer.Option(
+            metavar="NAME,…", help="Metrics, such as ndcg,recall,map.", rich_help_panel=PROTOCOL
+        ),
     ] = None,
     topk: CutOffs = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a saved model on validation and test events.
+    """Measure a saved model on the validation and test events.
 
-    Settings of data and protocol are given as --key=value, such as --user_column=customer.
+    Give settings of data and evaluation as --key=value, such as --user_column=customer.
     """
     from sasrec.experiment.evaluate import evaluate_with
     from sasrec.recommender.loading import load
-    from sasrec.settings.files import key_words
+    from sasrec.settings.files import layer_from_options
 
-    line = key_words(context.args)
+    line = layer_from_options(context.args)
     options: dict[str, Any] = dict(line.values)
     if metrics is not None:
         options["metrics"] = tuple(metrics.split(","))
@@ -55,7 +59,7 @@ def evaluate(
         load(model), data, [replace(line, values=options)], fetching=fetch_progress()
     )
     for remark in found.remarks:
-        if remark.kind in TOLD:
+        if remark.kind in PRINTED_REMARKS:
             print(f"note: {remark.text}", file=sys.stderr)
     if as_json:
         print(json.dumps(found.as_json()))
@@ -69,17 +73,20 @@ def config(
     preset: Preset = None,
     topk: CutOffs = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", metavar="NAME", help="Whose settings.")
+        str,
+        typer.Option("--model", "-m", metavar="NAME", help="Model whose settings are printed."),
     ] = "SASRec",
     data: Annotated[
         str | None,
-        typer.Option("--data", "-d", metavar="DATA", help="Data that the preset adapts to."),
+        typer.Option(
+            "--data", "-d", metavar="DATA", help="Data for which the preset chooses its values."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print every setting: its value, its origin, what it does.
+    """Print every setting: its value, its source, what it does.
 
-    Any setting is given as --key=value.
+    Give any setting as --key=value to see the result.
     """
     run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
     if data is not None:
@@ -106,7 +113,7 @@ def config(
 
 
 def _adapted_to(run: RunSettings, data: str) -> RunSettings:
-    """Return the settings with what their preset makes of a data set."""
+    """Return the settings with the values that their preset chooses for a data set."""
     from sasrec.data.sources import load_corpus
     from sasrec.experiment.prepared import prepare
 
@@ -114,13 +121,13 @@ def _adapted_to(run: RunSettings, data: str) -> RunSettings:
 
 
 def cut_offs(text: str | None) -> Any:
-    """Return what --topk gives, read as the value of any other setting is.
+    """Return the value of --topk, parsed as the value of any other setting.
 
     Args:
-        text: As written, such as ``5,10``, or None if it was not given.
+        text: The text given, such as ``5,10``, or None if the option was not given.
 
     Returns:
-        The literal that the text spells, or None.
+        The parsed value, or None.
     """
     from sasrec.settings.literals import literal
 
@@ -134,40 +141,39 @@ def settings_from(
     given: dict[str, Any],
     model: str = "SASRec",
 ) -> RunSettings:
-    """Return settings from a preset, files and the command line, the last being strongest.
+    """Return settings from a preset, files and the command line; later ones override earlier ones.
 
     Args:
         words: ``--key=value`` words.
-        config_file: YAML files, a later one wins.
-        preset: Name of settings to begin with, or None for that of the files or the default.
-        given: Options that are settings too; None where they were not given.
-        model: Name of the model; upper and lower case do not matter.
+        config_file: YAML files; later ones override earlier ones.
+        preset: Name of the preset; None takes the one named in the files, or the default.
+        given: Options that are settings too; None for those not given.
+        model: Name of the model in upper or lower case.
 
     Returns:
-        The settings; keys without effect are mentioned on standard error.
+        The settings. Keys without effect are listed on standard error.
     """
-    from sasrec.settings.files import given_layers
+    from sasrec.settings.files import read_layers
     from sasrec.settings.presets import DEFAULT
-    from sasrec.settings.registry import model_called
+    from sasrec.settings.registry import canonical_model
     from sasrec.settings.resolve import resolve_layers
 
-    *files, line = given_layers(config_file or [], words)
-    asked = {**given, "preset": preset}
-    options = {key: value for key, value in asked.items() if value is not None}
+    *files, line = read_layers(config_file or [], words)
+    options = {k: v for k, v in {**given, "preset": preset}.items() if v is not None}
     layers = [*files, replace(line, values={**line.values, **options})]
-    name = model_called(model)
+    name = canonical_model(model)
     run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
     if run.without_effect:
-        print(f"without effect here: {', '.join(run.without_effect)}", file=sys.stderr)
+        print(f"settings without effect: {', '.join(run.without_effect)}", file=sys.stderr)
     return run
 
 
 def print_reports(reports: list[Report], decimals: int) -> None:
-    """Print models in rows and metrics in columns, for validation and test.
+    """Print a table of models and metrics for validation and another for test.
 
     Args:
-        reports: On the same cases.
-        decimals: Places after the point.
+        reports: One report per model, all on the same cases.
+        decimals: Decimal places.
     """
     from rich.table import Table
     from rich.text import Text
@@ -186,15 +192,18 @@ def print_reports(reports: list[Report], decimals: int) -> None:
             continue
         columns = [report.model for report in reports]
         rows = [
-            [_printed(key), *(f"{getattr(report, part)[key]:.{decimals}f}" for report in reports)]
+            [
+                _metric_name(key),
+                *(f"{getattr(report, part)[key]:.{decimals}f}" for report in reports),
+            ]
             for key in keys
         ]
         head = ["metric", *columns]
         lines = [head, *rows]
-        across = [list(line) for line in zip(*lines, strict=True)]
-        across[0][0] = "model"
-        # Models in rows read best; with too many metrics for the width, metrics are the rows.
-        lines = across if _width(across) <= console.width else lines
+        models_in_rows = [list(line) for line in zip(*lines, strict=True)]
+        models_in_rows[0][0] = "model"
+        # Models in rows are easier to read, but wide; otherwise the metrics are the rows.
+        lines = models_in_rows if _width(models_in_rows) <= console.width else lines
         table = Table(title=part, title_justify="left")
         for number, text in enumerate(lines[0]):
             table.add_column(Text(text), justify="right" if number else "left", no_wrap=True)
@@ -204,11 +213,11 @@ def print_reports(reports: list[Report], decimals: int) -> None:
 
 
 def _width(lines: list[list[str]]) -> int:
-    """Return how many characters a table of these lines is wide."""
+    """Return the width in characters of a table of these lines."""
     return 1 + sum(3 + max(map(len, column)) for column in zip(*lines, strict=True))
 
 
-def _printed(key: str) -> str:
+def _metric_name(key: str) -> str:
     name, _, k = key.partition("@")
     if not k:
         return name.upper()
@@ -219,4 +228,6 @@ def _number(text: str, option: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise SettingsError(f"{option} holds {text!r}; it needs whole numbers") from None
+        raise SettingsError(
+            f"{option} has the part {text!r}; give whole numbers, such as 5,10"
+        ) from None

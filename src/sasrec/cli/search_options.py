@@ -1,4 +1,4 @@
-"""Options of tune: how they are spelled, and what their help says."""
+"""Options of tune: their spelling and their help texts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import typer
 from sasrec.cli.options import RESULT
 
 SEARCH = "Search"
-"""Heading of options in the help text."""
+"""Heading in the help text."""
 Space = Annotated[
     Path | None,
-    typer.Option("--params", metavar="FILE", help="What to search: a hyper.test file, or YAML."),
+    typer.Option("--params", metavar="FILE", help="Search space: a hyper.test file, or YAML."),
 ]
 BuiltIn = Annotated[
-    bool, typer.Option("--auto", metavar="", help="Search a built-in space for SASRec.")
+    bool, typer.Option("--auto", metavar="", help="Use the built-in search space for SASRec.")
 ]
 Algorithm = Annotated[
     str | None,
@@ -32,7 +32,7 @@ Pruning = Annotated[
     typer.Option(
         "--prune",
         metavar="NAME",
-        help="Of poor trials: halving (default), hyperband, none.",
+        help="halving (default), hyperband, none.",
         show_default=False,
         rich_help_panel=SEARCH,
     ),
@@ -43,7 +43,7 @@ Trials = Annotated[
         "--trials",
         min=1,
         metavar="N",
-        help="At most, with random and tpe.",
+        help="Maximum for random and tpe.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -53,7 +53,7 @@ Minutes = Annotated[
         "--minutes",
         min=0,
         metavar="N",
-        help="Begin no trial later than this.",
+        help="Start no trial after N minutes.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -63,7 +63,7 @@ EarlyStop = Annotated[
         "--early-stop",
         min=1,
         metavar="N",
-        help="End after so many trials without progress.",
+        help="Stop after N trials without a better score.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -71,13 +71,14 @@ Storage = Annotated[
     str | None,
     typer.Option(
         "--storage",
-        metavar="FILE",
-        help="Or database URL; default OUT/study.journal.",
+        metavar="FILE|URL",
+        help="Saved trials; default OUT/study.journal.",
         rich_help_panel=SEARCH,
     ),
 ]
 Study = Annotated[
-    str, typer.Option("--study", metavar="NAME", help="In the storage.", rich_help_panel=SEARCH)
+    str,
+    typer.Option("--study", metavar="NAME", help="Name in the storage.", rich_help_panel=SEARCH),
 ]
 Jobs = Annotated[
     int,
@@ -86,7 +87,7 @@ Jobs = Annotated[
         "-j",
         min=1,
         metavar="N",
-        help="Trials at a time.",
+        help="Trials at the same time.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -96,13 +97,17 @@ Seeds = Annotated[
         "--seeds",
         min=0,
         metavar="N",
-        help="Trainings of the best, to be tested.",
+        help="Test the best settings with N seeds.",
         rich_help_panel=RESULT,
     ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="FOLDER", help="Default tuned/DATA.", rich_help_panel=RESULT
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help="Folder for the result; default tuned/DATA.",
+        rich_help_panel=RESULT,
     ),
 ]

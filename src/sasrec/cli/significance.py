@@ -1,15 +1,24 @@
-"""significance: do two models differ over seeds? RecBole's significance_test.py."""
+"""significance: test whether two models differ over seeds, as RecBole's significance_test.py."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
+from sasrec.cli.recbole_options import (
+    FirstSeed,
+    ModelBaseline,
+    ModelOurs,
+    PairConfigFiles,
+    PairDataset,
+    PairOut,
+    RunTimes,
+)
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import SettingsError
 
@@ -22,57 +31,35 @@ if TYPE_CHECKING:
 
 def significance(
     context: typer.Context,
-    model_ours: Annotated[
-        str,
-        typer.Option("--model-ours", "-mo", metavar="NAME", help="The one that is to be better."),
-    ] = "SASRec",
-    model_baseline: Annotated[
-        str, typer.Option("--model-baseline", "-mb", metavar="NAME", help="The other one.")
-    ] = "GRU4Rec",
-    dataset: Annotated[
-        str, typer.Option("--dataset", "-d", metavar="DATA", help="Name, file or folder.")
-    ] = "ml-100k",
-    config_files: Annotated[
-        str, typer.Option("--config-files", metavar="'FILE …'", help="YAML files, spaces between.")
-    ] = "",
-    st_seed: Annotated[
-        int, typer.Option("--st-seed", min=0, metavar="N", help="First seed.")
-    ] = 2023,
-    run_times: Annotated[
-        int,
-        typer.Option("--run-times", "-rt", min=2, metavar="N", help="How often each is trained."),
-    ] = 30,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            help="For finished trainings, until all are; default compared/DATA-OURS-BASELINE.",
-        ),
-    ] = None,
+    model_ours: ModelOurs = "SASRec",
+    model_baseline: ModelBaseline = "GRU4Rec",
+    dataset: PairDataset = "ml-100k",
+    config_files: PairConfigFiles = "",
+    st_seed: FirstSeed = 2023,
+    run_times: RunTimes = 30,
+    out: PairOut = None,
 ) -> None:
-    """Test whether one model is better than another, over seeds.
+    """Test whether one model is better than another over several seeds.
 
-    Both are trained as RecBole trains them. The test is Student's, paired by seed, and its
-    alternative is that the first model is better.
+    Both models are trained with RecBole's defaults. The test is a one-sided
+    paired t-test over seeds: is the first model better?
 
-    Any setting is given as --key=value. After an interruption the same command goes on with the
-    trainings that are not finished.
+    Give any setting as --key=value. If interrupted, run the same command again
+    to continue with the trainings that are not finished.
     """
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.comparison.start import alone_in
-    from sasrec.settings.files import Layer, given_layers
+    from sasrec.settings.files import Layer, read_layers
     from sasrec.settings.origin import Origin
-    from sasrec.settings.registry import MODELS, model_called
+    from sasrec.settings.registry import MODELS, canonical_model
 
-    names = [model_called(model_ours), model_called(model_baseline)]
+    names = [canonical_model(model_ours), canonical_model(model_baseline)]
     for name in names:
-        MODELS[name]  # refuses one that is not known
+        MODELS[name]  # refuses an unknown name
     if names[0] == names[1]:
-        raise SettingsError(f"both models are {names[0]}; name two")
-    begin = Layer(Origin("python", "RecBole"), {"preset": "recbole"})
-    settings = [begin, *given_layers(config_files.split(), context.args)]
+        raise SettingsError(f"both models are {names[0]}; give two different models")
+    preset = Layer(Origin("python", "RecBole"), {"preset": "recbole"})
+    settings = [preset, *read_layers(config_files.split(), context.args)]
     pair = f"{folder_name(dataset)}-{names[0]}-{names[1]}"
     folder = expanded(Path("compared") / pair if out is None else out)
     kept = KeptTrainings(folder)
@@ -90,13 +77,13 @@ def significance(
 def _measured(
     dataset: str, names: list[str], settings: list[Layer], seeds: range, kept: KeptTrainings
 ) -> Comparison:
-    """Train both models with each seed; what is finished is kept until all is.
+    """Train both models once with each seed; finished trainings are kept on disk until all are.
 
     Args:
         dataset: Name or path.
-        names: Both models.
-        settings: For both.
-        seeds: Each is trained once with each.
+        names: The two models.
+        settings: Settings of both models, from the weakest layer to the strongest.
+        seeds: The seeds.
         kept: Where finished trainings are kept.
 
     Returns:
@@ -133,6 +120,6 @@ def _print(ours: Entry, baseline: Entry, keys: tuple[str, ...]) -> None:
     unknown = [key for key, p_value in p_values.items() if p_value != p_value]
     if unknown:
         console.print(
-            f"p of {', '.join(unknown)} is unknown: the difference is the same with every seed, so "
-            "there is no spread to test it against"
+            f"p of {', '.join(unknown)} is unknown: the difference is the same for every seed, so "
+            "its variance is zero"
         )

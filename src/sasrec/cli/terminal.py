@@ -1,4 +1,4 @@
-"""The terminal: Rich's console, with texts shown as they are and never obeyed."""
+"""The terminal: a Rich console that interprets neither markup nor control characters in texts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def plain_console(*, stderr: bool = False) -> Console:
-    """Return a console that takes no markup and shows control characters, not obeys them.
+    """Return a console without markup that prints control characters as escapes.
 
     Args:
-        stderr: Print to standard error.
+        stderr: Print to standard error instead of standard output.
 
     Returns:
         The console.
@@ -27,17 +27,18 @@ def plain_console(*, stderr: bool = False) -> Console:
 
     class PlainConsole(Console):
         def render_str(self, text: str, **how: Any) -> Any:
-            return super().render_str(printable(text), **how)  # before widths are measured
+            # Escape here, because Rich measures widths after this.
+            return super().render_str(printable(text), **how)
 
         def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
             for part in super().render(renderable, options):
-                is_ours = part.control is not None
-                yield part if is_ours else Segment(printable(part.text), part.style)
+                is_control = part.control is not None  # written by Rich itself
+                yield part if is_control else Segment(printable(part.text), part.style)
 
         def on_broken_pipe(self) -> None:
             raise ReaderGone
 
     stream = sys.stderr if stderr else sys.stdout
-    # Rich looks beneath one guard only, and has one of its own while a bar is shown.
-    beneath: Any = getattr(stream, "rich_proxied_file", stream)
-    return PlainConsole(file=beneath, stderr=stderr, markup=False, emoji=False, highlight=False)
+    # Rich unwraps a single proxy of the stream, and adds its own while a bar is shown.
+    unwrapped: Any = getattr(stream, "rich_proxied_file", stream)
+    return PlainConsole(file=unwrapped, stderr=stderr, markup=False, emoji=False, highlight=False)

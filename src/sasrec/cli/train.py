@@ -1,4 +1,4 @@
-"""train: settings and data in, a model folder and a table out; a training cut off can go on."""
+"""train: trains a model, prints its metrics, and saves it; resumes an interrupted training."""
 
 from __future__ import annotations
 
@@ -55,13 +55,14 @@ def train(
 ) -> None:
     """Train a model, compare it with two baselines, and save it.
 
-    Any other setting is given as --key=value, such as --learning-rate=0.003;
-    'sasrec config' lists them all.
+    Give any other setting as --key=value, such as --learning-rate=0.003;
+    'sasrec config' lists all settings.
     """
     options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
     options |= {"precision": precision, "topk": cut_offs(topk)}
     if resume is not None:
-        _refuse_more(context, {**options, "epochs": None, "data": data, "out": out}, config_file)
+        given = {**options, "epochs": None, "data": data, "out": out}
+        _refuse_with_resume(context, given, config_file)
         job = _unfinished(expanded(resume), epochs)
     else:
         run = settings_from(context.args, config_file, preset, options, model)
@@ -69,18 +70,18 @@ def train(
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 
 
-def _refuse_more(
+def _refuse_with_resume(
     context: typer.Context, given: dict[str, Any], config_file: list[Path] | None
 ) -> None:
-    """Refuse what a training that goes on takes from its checkpoint.
+    """Refuse options and settings that a resumed training takes from its checkpoint.
 
     Args:
-        context: Further words of the command line.
-        given: Options; None where they were not given.
+        context: Context of the command, with the ``--key=value`` words.
+        given: Option to value; None for those not given.
         config_file: Files of settings.
 
     Raises:
-        SettingsError: Something is given.
+        SettingsError: One of them is given.
     """
     named = [
         name
@@ -88,7 +89,10 @@ def _refuse_more(
         if (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
     ]
     if context.args or config_file or named or any(each is not None for each in given.values()):
-        raise SettingsError("--resume takes data and settings from the training cut off")
+        raise SettingsError(
+            "--resume takes data and settings from the interrupted training; remove the others, "
+            "except --epochs"
+        )
 
 
 def _unfinished(folder: Path, epochs: int | None) -> TrainingPlan:
@@ -100,25 +104,25 @@ def _unfinished(folder: Path, epochs: int | None) -> TrainingPlan:
 def _new_job(
     run: RunSettings, data: str | None, out: Path | None, *, overwrite: bool
 ) -> TrainingPlan:
-    """Return what to train, and where to.
+    """Return the training to run, with its data and output folder.
 
     Args:
         run: All settings.
-        data: Name or path.
-        out: Folder of the model; None takes one by the names of data and model, in which a model
-            of the same data may be replaced.
-        overwrite: Replace any model.
+        data: Name or path of the data.
+        out: Folder for the model; None takes one named after data and model, where a model
+            trained on the same data is replaced.
+        overwrite: Replace any existing model.
 
     Returns:
         The job.
 
     Raises:
-        SettingsError: No data are named.
+        SettingsError: No data are given.
     """
     from sasrec.experiment.plan import TrainingPlan
 
     if data is None:
-        raise SettingsError("say what to train on with --data, such as --data ml-100k")
+        raise SettingsError("no data are given; add --data, such as --data ml-100k")
     if out is not None:
         return TrainingPlan(run, data, expanded(out), "anything" if overwrite else "nothing")
     name = model_folder_name(data, run.model_name)
@@ -138,28 +142,28 @@ def _trained(job: TrainingPlan, *, quiet: bool) -> Outcome:
 
 
 def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
-    """Print what training came to.
+    """Print the metrics of a trained model and where it was saved.
 
     Args:
-        outcome: Measured and saved.
-        job: Where it is saved.
-        as_json: As JSON and nothing else.
+        outcome: The trained model and its metrics.
+        job: The training, with its output folder.
+        as_json: Print only JSON.
 
     Raises:
-        Interrupted: Training was stopped early; what there is was saved.
+        Interrupted: Training was interrupted; the best weights so far were saved.
     """
     from sasrec.experiment.run import HASHES
 
     if as_json:
-        told = {k: v for k, v in outcome.recommender.metrics.items() if k != HASHES}
-        print(json.dumps({"folder": str(job.folder), **told}))
+        metrics = {k: v for k, v in outcome.recommender.metrics.items() if k != HASHES}
+        print(json.dumps({"folder": str(job.folder), **metrics}))
     else:
         print_reports(outcome.reports, job.run.evaluation.decimals)
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
     if outcome.trained.interrupted:
-        more = (
-            f", and 'sasrec train --resume {job.folder}' goes on" if job.checkpoint.exists() else ""
+        resume = (
+            f"; to continue: sasrec train --resume {job.folder}" if job.checkpoint.exists() else ""
         )
         raise Interrupted(
-            f"training was stopped early; the best weights so far are in {job.folder}{more}"
+            f"training was interrupted; the best weights so far are in {job.folder}{resume}"
         )

@@ -1,4 +1,4 @@
-"""tune: search settings, kept and shared by processes, with a report and the best as YAML."""
+"""tune: searches for the best settings; writes a report, and the best settings as YAML."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sasrec.cli.tune_result import print_found, short
 from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sasrec.tuning.outcomes import Standing
+    from sasrec.tuning.outcomes import SearchProgress
 
 
 def tune(
@@ -58,17 +58,18 @@ def tune(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search the best settings by validation, then test them once.
+    """Find the settings with the best validation score, and test them.
 
-    The same command continues a search, and may run several times at once.
-    Settings that all trials share are given as --key=value.
+    Run the same command again to continue a search, or several times at once
+    to share the work.
+    Give settings that all trials share as --key=value.
     """
     from sasrec.settings.metric_names import smaller_is_better
     from sasrec.tuning.options import SearchOptions, space_from
-    from sasrec.tuning.tune import Asked, Listeners, tune_as_asked
+    from sasrec.tuning.tune import SearchCallbacks, SearchRequest, run_search
 
     if (params is None) == (not auto):
-        raise SettingsError("give one of --params FILE and --auto")
+        raise SettingsError("give either --params FILE or --auto")
     options = SearchOptions(
         algo=algo,  # type: ignore[arg-type]  # checked there
         prune=prune,  # type: ignore[arg-type]
@@ -83,12 +84,12 @@ def tune(
     run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
     folder = out if out is not None else Path("tuned") / model_folder_name(data, run.model_name)
     space = None if params is None else space_from(expanded(params))
-    asked = Asked(run, space, options, expanded(folder))
+    request = SearchRequest(run, space, options, expanded(folder))
     note = _nothing if quiet or as_json else _note
     watched = run.evaluation.valid_metric
     sign = -1 if smaller_is_better(watched) else 1  # a search looks for the highest
-    ended = partial(_tell, note=note, watched=watched, sign=sign)
-    found = tune_as_asked(data, asked, Listeners(note, ended, fetch_progress()))
+    ended = partial(_print_trial, note=note, watched=watched, sign=sign)
+    found = run_search(data, request, SearchCallbacks(note, ended, fetch_progress()))
     print_found(found, data, as_json=as_json)
 
 
@@ -100,20 +101,22 @@ def _nothing(text: str) -> None:
     del text
 
 
-def _tell(standing: Standing, note: Callable[[str], None], watched: str, sign: int) -> None:
-    """Note a line about a trial."""
-    settings = ", ".join(f"{key}={short(value)}" for key, value in standing.settings.items())
-    score = "" if standing.score is None else f" {watched} {sign * standing.score:.4f}"
-    best = "" if standing.best is None else f", best {sign * standing.best:.4f}"
-    left = "" if math.isnan(standing.seconds_left) else f", {_time(standing.seconds_left)} left"
-    mark = " (best so far)" if standing.is_best else ""
+def _print_trial(
+    progress: SearchProgress, note: Callable[[str], None], watched: str, sign: int
+) -> None:
+    """Print a line about a trial that ended."""
+    settings = ", ".join(f"{key}={short(value)}" for key, value in progress.settings.items())
+    score = "" if progress.score is None else f" {watched} {sign * progress.score:.4f}"
+    best = "" if progress.best is None else f", best {sign * progress.best:.4f}"
+    left = "" if math.isnan(progress.seconds_left) else f", {_duration(progress.seconds_left)} left"
+    if_best = " (best so far)" if progress.is_best else ""
     note(
-        f"trial {standing.place} of {standing.total}: {standing.outcome}{score}{mark}: {settings}"
-        f"{best}{left}"
+        f"trial {progress.number} of {progress.total}: {progress.outcome}{score}{if_best}: "
+        f"{settings}{best}{left}"
     )
 
 
-def _time(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

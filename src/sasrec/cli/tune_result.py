@@ -1,4 +1,4 @@
-"""What a search found, as the command prints it."""
+"""Prints the result of a search."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def print_found(found: Found, data: str, *, as_json: bool) -> None:
-    """Print what was found.
+    """Print the best settings of a search.
 
     Args:
-        found: The best settings.
-        data: What was trained on.
-        as_json: As one JSON object.
+        found: The result of the search.
+        data: Name or path of the data.
+        as_json: Print only one JSON object.
     """
     if as_json:
         print(json.dumps(_as_json(found)))
@@ -33,8 +33,8 @@ def print_found(found: Found, data: str, *, as_json: bool) -> None:
     if found.folder is None:
         return
     print(
-        f"saved in {found.folder}: best.yaml, search.html, pictures; to train with the best "
-        "settings:"
+        f"saved in {found.folder}: best.yaml, search.html and its pictures. To train with the "
+        "best settings:"
     )
     model = "" if found.model == "SASRec" else f" --model {found.model}"
     print(f"  sasrec train -d {shlex.quote(data)}{model} --config {found.folder / 'best.yaml'}")
@@ -53,12 +53,12 @@ def _as_json(found: Found) -> dict[str, Any]:
 
 
 def short(value: Any) -> str:
-    """Return a value of a setting in few characters.
+    """Return the value of a setting as a short text.
 
     Args:
-        value: Any.
+        value: The value.
 
     Returns:
-        Fractions with four digits that tell.
+        Floats with four significant digits, other values in full.
     """
     return f"{value:.4g}" if isinstance(value, float) else str(value)

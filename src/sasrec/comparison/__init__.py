@@ -1,1 +1,1 @@
-"""Comparison: several models on the same cases, with what is needed to trust the differences."""
+"""Compares several models on the same test cases, with confidence intervals and tests."""

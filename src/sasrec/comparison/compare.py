@@ -1,4 +1,4 @@
-"""Compare: train or load several models on a data set, and rank the same targets with each."""
+"""Trains or loads several models and ranks the targets of the same test cases with each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sasrec.comparison.entries import Comparison, Measured, course_of, entries_of, remarks_on
+from sasrec.comparison.entries import Comparison, Measured, entries_of, remarks_on, timing_of
 from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
@@ -31,7 +31,7 @@ from sasrec.training.progress import Observer
 
 DEFAULT_MODEL = "SASRec"
 SHARED = (DataSettings, EvaluationSettings, OutputSettings)
-"""Groups of settings that are of no model."""
+"""Groups of settings that all models share."""
 
 
 def compare_models(
@@ -48,27 +48,26 @@ def compare_models(
 
     Args:
         corpus: The data set.
-        models: Names; baselines without training are always there.
-        settings: For all models, from the weakest to the strongest; what only some have goes to
-            those.
-        seeds: Each model is trained once with each.
-        observer: From model and seed to somebody who watches.
-        saved: Models trained before, by the names they shall have; from ``load_saved``.
-        kept: Where finished trainings are kept until the comparison is, and looked for first;
-            None keeps none.
+        models: Names of the models to train; the baselines are always added.
+        settings: Layers of settings, from the weakest to the strongest. A setting that only some
+            models have applies to those.
+        seeds: Each model is trained once with each seed.
+        observer: Model name and seed to an observer of that training.
+        saved: Saved models from ``load_saved``, by their names in the comparison.
+        kept: Finished trainings on disk, which are not repeated; None keeps none.
 
     Returns:
         The comparison.
 
     Raises:
-        SettingsError: A setting is unknown to every model, or a metric is not about ranks.
-        Interrupted: Somebody stopped it; there is no comparison of half-trained models.
-        ModelError: A training went wrong.
+        SettingsError: No model has a setting, or a metric is not computed from ranks.
+        Interrupted: The user stopped it; half-trained models are not compared.
+        ModelError: A training failed.
     """  # by settings_of_all and compared_metrics
     runs = settings_of_all(settings, models)
     first = protocol_of(settings, models)
     keys = compared_metrics(first)
-    prepared = tested(prepare(corpus, first))
+    prepared = with_test_cases(prepare(corpus, first))
     work = Trainings(prepared, observer, kept)
     results: dict[str, Measured] = {}
     try:
@@ -78,12 +77,12 @@ def compare_models(
             for seed in seeds:
                 own.add(work.outcome(run, seed))
         for name, known in (saved or {}).items():
-            results[name] = _measured_again(name, known, prepared)
+            results[name] = _saved_model_measured(name, known, prepared)
         for report in baseline_reports(prepared):
             results[report.model] = Measured([report.ranks["test"]])
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
-            f"the comparison was stopped, so there is no table; {work.left()}"
+            f"the comparison was interrupted before it had a result; {work.progress()}"
         ) from None
     protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
     slices = slices_of(prepared.split, prepared.counts)
@@ -93,17 +92,17 @@ def compare_models(
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)
 
 
-def _measured_again(name: str, known: Recommender, prepared: Prepared) -> Measured:
-    """Return what a model that was trained before reaches on the test cases."""
+def _saved_model_measured(name: str, known: Recommender, prepared: Prepared) -> Measured:
+    """Return the ranks that a saved model gives to the targets of the test cases."""
     reset_peak()
-    course = course_of(known.metrics)
+    timing = timing_of(known.metrics)
     data = prepared.run.data.model_copy(update={"max_history": known.max_history})
     own = replace(prepared, run=replace(prepared.run, data=data))
     network = known.model.to(prepared.device)
     report = measured(own, name, network)
     return Measured(
         ranks=[report.ranks["test"]],
-        courses=[] if course is None else [course],
+        timings=[] if timing is None else [timing],
         parameters=n_weights(network),
         peak=peak_bytes() / 1e6,
         saved=True,
@@ -114,34 +113,40 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
     """Return the metrics to compare.
 
     Args:
-        run: Metrics and cut-offs.
+        run: Settings with metrics and cut-offs.
 
     Returns:
         Keys such as ``ndcg@10``.
 
     Raises:
-        SettingsError: A metric is no mean over cases.
+        SettingsError: A metric is not a mean over test cases.
     """
-    odd = [name for name in run.evaluation.metrics if rank_metric(name) is None]
-    if odd:
-        raise SettingsError(f"{odd[0]} is no mean over cases, so it cannot be compared")
+    others = [name for name in run.evaluation.metrics if rank_metric(name) is None]
+    if others:
+        raise SettingsError(
+            f"metric {others[0]!r} is not a mean over test cases, so it cannot be compared; "
+            "remove it from 'metrics'"
+        )
     return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
 
 
-def tested(prepared: Prepared) -> Prepared:
-    """Refuse data that models cannot be compared on.
+def with_test_cases(prepared: Prepared) -> Prepared:
+    """Refuse data without test cases.
 
     Args:
         prepared: The data, split.
 
     Returns:
-        The same.
+        The same data.
 
     Raises:
         DataError: There are no test cases.
     """
     if not len(prepared.split.test):
-        raise DataError("a comparison needs test cases, and these data, split so, have none")
+        raise DataError(
+            "this split of the data has no test cases, so models cannot be compared; choose "
+            "another split, or give more data"
+        )
     return prepared
 
 
@@ -150,21 +155,21 @@ def protocol_of(settings: Sequence[Layer], models: Sequence[str]) -> RunSettings
 
     Args:
         settings: For all models, from the weakest to the strongest.
-        models: To be trained; may be none.
+        models: Names of the models to train; may be empty.
 
     Returns:
-        Those of the first model, which the others share.
+        The settings of the first model; those of data and evaluation are the same for the others.
     """
     return run_settings(models[0] if models else DEFAULT_MODEL, settings, models)
 
 
 def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) -> RunSettings:
-    """Return a model's settings; a key that only others of the compared know is left out.
+    """Return a model's settings, without keys that only other models of the comparison have.
 
     Args:
         name: The model.
         settings: For all models, from the weakest to the strongest.
-        models: All that are compared.
+        models: All models of the comparison.
 
     Returns:
         The settings.
@@ -179,88 +184,90 @@ def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) ->
 
 
 def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[RunSettings]:
-    """Return the settings of each model that is compared.
+    """Return the settings of each model.
 
     Args:
         settings: For all models, from the weakest to the strongest.
-        models: To be trained.
+        models: Names of the models to train.
 
     Returns:
         Settings in the order of the models.
 
     Raises:
-        SettingsError: A setting of any model is wrong; the mistakes of all are told together.
-    """  # by Mistakes.tell
+        SettingsError: A setting is wrong; the error lists the mistakes for all models.
+    """  # by Mistakes.raise_all
     mistakes = Mistakes()
     runs = []
     for name in models:
         with mistakes.collected():
             runs.append(run_settings(name, settings, models))
-    mistakes.tell()
+    mistakes.raise_all()
     return runs
 
 
 def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
-    """Refuse a setting of models or training that none of the trained models has.
+    """Refuse a setting that only models have that are not trained here.
 
     Args:
         settings: For all models.
-        models: To be trained; others are loaded, and keep their own.
+        models: Names of the models to train; saved models keep their own settings.
 
     Raises:
         SettingsError: There is such a setting.
-    """  # by Mistakes.tell
+    """  # raised in Mistakes.raise_all
     shared = {key for group in SHARED for key in group.model_fields}
-    everything = {key for model in (*MODELS.built_in, *models) for key in known_keys(model)}
-    having = {key for model in models for key in known_keys(model)}
+    all_keys = {key for model in (*MODELS.built_in, *models) for key in known_keys(model)}
+    used_keys = {key for model in models for key in known_keys(model)}
     mistakes = Mistakes()
     for layer in settings:
         for key in layer.values:
-            if key in everything - having and our_name(key, DEFAULT_MODEL) not in shared:
+            if key in all_keys - used_keys and our_name(key, DEFAULT_MODEL) not in shared:
                 trained = ", ".join(models) or "none"
                 where = layer.origin_of(key).where
                 mistakes.add(
-                    f"{key!r} in {where} has no effect: none of the models that are trained "
-                    f"({trained}) has it, and saved ones keep their own"
+                    f"{key!r} in {where} has no effect: no model to train ({trained}) has this "
+                    "setting, and saved models keep their own; remove it"
                 )
-    mistakes.tell()
+    mistakes.raise_all()
 
 
 def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
-    """Return a saved model, once it is sure that it has not seen what it is tested on.
+    """Load a saved model, and check that it was not trained on the test cases.
 
     Args:
-        path: Its folder.
-        corpus: What it is tested on.
-        run: How that is split.
+        path: Folder of the model.
+        corpus: The data to test on.
+        run: Settings with the split of these data.
 
     Returns:
         The model.
 
     Raises:
-        ModelError: It is no model, holds NaN, or was trained on other data or another split.
+        ModelError: The folder holds no model, weights are NaN or infinite, or the model was
+            trained on other data or another split.
     """
     recommender = load(path)
     reports = recommender.metrics.get("reports") or [{}]
     fingerprint = corpus.sequences.fingerprint()
     if reports[0].get("dataset", {}).get("fingerprint") != fingerprint:
         raise ModelError(
-            f"{path} was not trained on {corpus.name} as it is read here; its targets may be among "
-            "what the model has learned from"
+            f"{path} was not trained on {corpus.name} with these data settings, so it may have "
+            "been trained on test targets; give the data settings it was trained with, or train it "
+            "again"
         )
     if not all(weight.isfinite().all() for weight in recommender.model.parameters()):
         raise ModelError(f"{path} holds weights that are NaN or infinite; train it again")
-    own, asked = recommender.settings["evaluation"], run.as_json()["evaluation"]
+    own, given = recommender.settings["evaluation"], run.as_json()["evaluation"]
     parts = recommender.settings["data"].get("split_files"), run.as_json()["data"]["split_files"]
     if parts[0] != parts[1]:
         raise ModelError(
-            f"{path} was trained with split_files {parts[0]!r}, not {parts[1]!r}, so it would be "
-            "tested on other cases; give --split_files as it was, or train it again"
+            f"{path} was trained with split_files {parts[0]!r}, not {parts[1]!r}, so its test "
+            "cases differ; use the same --split_files, or train it again"
         )
     for key in SPLIT_KEYS:
-        if own.get(key) != asked[key]:
+        if own.get(key) != given[key]:
             raise ModelError(
-                f"{path} was trained with {key} {own.get(key)!r}, not {asked[key]!r}; give "
-                f"--{key} as it was, or train it again"
+                f"{path} was trained with {key} {own.get(key)!r}, not {given[key]!r}, so its test "
+                f"cases differ; use the same --{key}, or train it again"
             )
     return recommender

@@ -1,4 +1,4 @@
-"""Entries: what each compared model reached, and how sure the differences are."""
+"""Results of a comparison: metrics, confidence intervals, p-values and costs of each model."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from sasrec.settings.metric_names import split_key
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one model reached, over all its seeds.
+    """Results of one model over all its seeds.
 
     Attributes:
-        model: Its name.
+        model: Name of the model.
         means: Metric key to the mean over seeds and test cases.
-        intervals: Metric key to the ends of the 95 % bootstrap interval over cases.
-        by_seed: Metric key to the mean over test cases with each seed.
-        spread: Metric key to the standard error over seeds; NaN with one seed.
-        p_value: Of the paired test against the best model on the first metric, corrected for the
-            number of comparisons; 1 for the best itself.
-        seconds_per_epoch: Median over epochs and seeds, of its own training where the model was
-            loaded; NaN where it was not trained, or that is not known.
-        seconds_to_best: Training time to the epoch that was kept, mean over seeds.
-        epochs: Trained, mean over seeds.
-        parameters: Weights.
-        peak_megabytes: Memory of this process at most while the model was trained and tested; where
-            the system cannot forget its peak, while those before it were, too.
+        intervals: Metric key to the ends of the 95 % bootstrap interval over test cases.
+        by_seed: Metric key to the mean over test cases for each seed.
+        spread: Metric key to the standard error over seeds; NaN for one seed.
+        p_value: p-value of the paired test against the best model on the first metric, corrected
+            for multiple comparisons; 1 for the best model itself.
+        seconds_per_epoch: Median over epochs and seeds; for a saved model, from its own training.
+            NaN if the model was not trained or this is not known.
+        seconds_to_best: Training time up to the best epoch, mean over seeds.
+        epochs: Number of epochs trained, mean over seeds.
+        parameters: Number of weights.
+        peak_megabytes: Peak memory of this process while the model was trained and tested. Where
+            the system cannot reset the peak, it includes the models before.
         slices: Slice, such as ``history 1-5``, to the mean of the first metric on its cases.
-        settings: What was set for it, beside presets and defaults.
-        saved: Whether it was trained before and loaded.
+        settings: Settings that were given, without those of presets and defaults.
+        saved: Whether the model was loaded from a folder.
     """
 
     model: str
@@ -57,12 +57,12 @@ class Entry:
 
     @property
     def is_timed(self) -> bool:
-        """Whether it is known how its training went."""
+        """Whether epochs and seconds of its training are known."""
         return not math.isnan(self.epochs)
 
     @property
     def is_trained_here(self) -> bool:
-        """Whether it was trained for this comparison, neither loaded nor counted."""
+        """Whether it was trained for this comparison, so neither loaded nor a baseline."""
         return self.is_timed and not self.saved
 
 
@@ -71,13 +71,13 @@ class Comparison:
     """Several models on the same test cases.
 
     Attributes:
-        dataset: Name, sizes and fingerprint.
-        protocol: How it was measured, in one sentence.
-        seeds: Of every trained model.
-        metrics: Keys compared; the first is tested and sliced.
-        entries: Best first.
-        slice_sizes: Slice to number of cases.
-        remarks: What a reader must know beside the figures, a sentence each.
+        dataset: Name, sizes and fingerprint of the data.
+        protocol: The evaluation protocol in one sentence.
+        seeds: Seeds that every model was trained with.
+        metrics: Keys of the metrics; p-values and slices are for the first one.
+        entries: Results of each model, the best first.
+        slice_sizes: Slice to number of test cases.
+        remarks: Warnings about the results, one sentence each.
     """
 
     dataset: dict[str, Any]
@@ -89,18 +89,18 @@ class Comparison:
     remarks: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything in types JSON has; what is no number is null."""
+        """Return all attributes in types that JSON has; NaN and infinities become null."""
         values: dict[str, Any] = _finite(asdict(self))
         return values
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Timing:
     """How long a training took.
 
     Attributes:
-        seconds: Of each epoch, validation not counted.
-        best_epoch: The epoch that was kept, from 1.
+        seconds: Seconds of each epoch, without validation.
+        best_epoch: The epoch whose weights were kept, counted from 1.
     """
 
     seconds: list[float]
@@ -109,26 +109,26 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What one training came to; not its weights.
+    """Result of one training, without its weights.
 
     Attributes:
-        ranks: int64 [M], of the targets of the test cases.
-        course: How long it took.
-        parameters: Weights.
-        peak: Megabytes of memory of the process at most.
+        ranks: int64 [M], ranks of the targets of the test cases.
+        timing: How long it took.
+        parameters: Number of weights.
+        peak: Peak memory of the process in megabytes.
     """
 
     ranks: np.ndarray
-    course: Course
+    timing: Timing
     parameters: int
     peak: float
 
 
-def course_of(metrics: dict[str, Any]) -> Course | None:
-    """Return how long the training of a saved model took; None where its folder does not tell.
+def timing_of(metrics: dict[str, Any]) -> Timing | None:
+    """Return how long the training of a saved model took; None if its folder lacks valid values.
 
     Args:
-        metrics: What ``metrics.json`` of the folder holds.
+        metrics: Contents of ``metrics.json`` of the folder.
     """
     try:
         seconds = [float(epoch["seconds"]) for epoch in metrics["epochs"]]
@@ -136,53 +136,52 @@ def course_of(metrics: dict[str, Any]) -> Course | None:
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     known = all(math.isfinite(each) and each >= 0 for each in seconds)
-    return Course(seconds, best) if known and 1 <= best <= len(seconds) else None
+    return Timing(seconds, best) if known and 1 <= best <= len(seconds) else None
 
 
 @dataclass(slots=True)
 class Measured:
-    """What is kept of a model: not its weights.
+    """Measurements of one model over all its seeds, without its weights.
 
     Attributes:
-        ranks: Of the targets of the test cases, for each seed.
-        courses: How long training took, for each seed; empty where there was none or it is not
-            known.
-        parameters: Weights.
-        peak: Megabytes of memory of this process at most.
-        settings: What was set for it.
-        saved: Whether it was trained before and loaded.
+        ranks: For each seed int64 [M], ranks of the targets of the test cases.
+        timings: How long each training took; empty if there was none or it is not known.
+        parameters: Number of weights.
+        peak: Peak memory of this process in megabytes.
+        settings: Settings that were given.
+        saved: Whether the model was loaded from a folder.
     """
 
     ranks: list[np.ndarray] = field(default_factory=list)
-    courses: list[Course] = field(default_factory=list)
+    timings: list[Timing] = field(default_factory=list)
     parameters: int = 0
     peak: float = float("nan")
     settings: dict[str, Any] = field(default_factory=dict)
     saved: bool = False
 
     def add(self, training: Training) -> None:
-        """Keep what there is to know of one more training.
+        """Add the result of one more training.
 
         Args:
-            training: With another seed than those before.
+            training: A training with another seed than those before.
         """
         self.ranks.append(training.ranks)
-        self.courses.append(training.course)
+        self.timings.append(training.timing)
         self.parameters, self.peak = training.parameters, training.peak
 
 
 def entries_of(
     measured: dict[str, Measured], keys: tuple[str, ...], slices: dict[str, np.ndarray]
 ) -> list[Entry]:
-    """Return the models with their statistics, best first.
+    """Return the results of the models with their statistics, the best model first.
 
     Args:
-        measured: Model to what was kept of it; the same cases for all.
-        keys: Metrics; the first is tested, sliced, and decides the order.
+        measured: Model name to its measurements, on the same test cases for all models.
+        keys: Metrics; the first one decides the order and is used for p-values and slices.
         slices: Name to bool [M], the cases of each slice.
 
     Returns:
-        The entries.
+        One entry per model.
 
     Raises:
         DataError: The models were measured on different cases.
@@ -190,8 +189,8 @@ def entries_of(
     sizes = {len(ranks) for own in measured.values() for ranks in own.ranks}
     if len(sizes) > 1:
         raise DataError(
-            f"models were measured on different cases ({', '.join(map(str, sorted(sizes)))} of "
-            "them), so they cannot be compared; measure them on the same data and split"
+            f"models have different numbers of test cases ({', '.join(map(str, sorted(sizes)))}), "
+            "so they cannot be compared; measure them on the same data and split"
         )
     values = {
         name: {key: [_values(ranks, key) for ranks in own.ranks] for key in keys}
@@ -222,22 +221,22 @@ def entries_of(
             peak_megabytes=measured[name].peak,
             settings=measured[name].settings,
             saved=measured[name].saved,
-            **_costs(measured[name].courses),
+            **_costs(measured[name].timings),
         )
         for name in order
     ]
 
 
 def remarks_on(entries: list[Entry], key: str, baselines: Sequence[str]) -> tuple[str, ...]:
-    """Return what a reader must know beside the figures.
+    """Return warnings about the results.
 
     Args:
-        entries: Best first.
+        entries: Results of the models.
         key: The first metric.
-        baselines: Names of the models that only count.
+        baselines: Names of the baselines, which count events and are not trained.
 
     Returns:
-        A sentence for each model that ranks worse than counts, and one if there is no p-value.
+        A sentence for each model that is worse than a baseline, and one if a p-value is unknown.
     """
     counts = {e.model: e.means[key] for e in entries if e.model in baselines}
     remarks = []
@@ -252,17 +251,19 @@ def remarks_on(entries: list[Entry], key: str, baselines: Sequence[str]) -> tupl
             )
     unknown = [entry.model for entry in entries if math.isnan(entry.p_value)]
     if unknown:
-        remarks.append(f"p of {', '.join(unknown)} is unknown: a test needs two test cases or more")
+        remarks.append(
+            f"p of {', '.join(unknown)} is unknown: the t-test needs at least two test cases"
+        )
     return tuple(remarks)
 
 
-def _costs(courses: list[Course]) -> dict[str, float]:
-    if not courses:
+def _costs(timings: list[Timing]) -> dict[str, float]:
+    if not timings:
         return dict.fromkeys(("seconds_per_epoch", "seconds_to_best", "epochs"), float("nan"))
     return {
-        "seconds_per_epoch": statistics.median(each for one in courses for each in one.seconds),
-        "seconds_to_best": statistics.mean(sum(one.seconds[: one.best_epoch]) for one in courses),
-        "epochs": statistics.mean(len(one.seconds) for one in courses),
+        "seconds_per_epoch": statistics.median(each for one in timings for each in one.seconds),
+        "seconds_to_best": statistics.mean(sum(one.seconds[: one.best_epoch]) for one in timings),
+        "epochs": statistics.mean(len(one.seconds) for one in timings),
     }
 
 

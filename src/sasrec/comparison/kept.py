@@ -1,7 +1,8 @@
-"""Kept: finished trainings of a comparison that is not, so that the same command can go on.
+"""Keeps finished trainings of an unfinished comparison on disk, so that it can be resumed.
 
-A comparison may take days. What each training came to is written as soon as it is measured, tied
-to data, settings, versions and machine; a training of anything else is never taken for it.
+A comparison may take days. The result of each training is written as soon as it is measured,
+together with its data, settings, versions and machine. It is reused only if all of these are the
+same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec.comparison.entries import Course, Training
+from sasrec.comparison.entries import Timing, Training
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split
 from sasrec.errors import DataError, SettingsError
@@ -28,59 +29,59 @@ if TYPE_CHECKING:
     import torch
 
 UNFINISHED = "unfinished"
-"""Folder, within that of the result, which is there while a comparison is not finished."""
+"""Subfolder of the result folder that exists while a comparison is not finished."""
 ONLY_REPORTED = ("metrics", "topk", "decimals")
-"""Settings of evaluation that change neither weights nor ranks."""
+"""Settings of evaluation that change neither weights nor ranks, only what is reported."""
 
 
 class KeptTrainings:
-    """Trainings on disk, each under a name that says what it is of."""
+    """Results of trainings on disk, in files named by model, seed and a hash of the rest."""
 
     def __init__(self, folder: Path) -> None:
-        """Look nowhere yet.
+        """Set the folder; nothing is read or written yet.
 
         Args:
-            folder: Of the result.
+            folder: Folder of the result.
         """
         self.folder = folder
-        self._place = folder / UNFINISHED
+        self._trainings_folder = folder / UNFINISHED
         self._used: list[Path] = []
 
     def open(self) -> None:
-        """Make the folder, before hours of work and not after.
+        """Create the folder now, so that a failure does not come after hours of training.
 
         Raises:
-            SettingsError: It cannot be made.
+            SettingsError: It cannot be created.
         """
         try:
-            self._place.mkdir(parents=True, exist_ok=True)
+            self._trainings_folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             is_file = self.folder.is_file()
-            reason = "is a file" if is_file else f"cannot be made ({error.strerror or error})"
+            reason = "is a file" if is_file else f"cannot be created ({error.strerror or error})"
             raise SettingsError(
                 f"{self.folder} {reason}; choose another folder with --out"
             ) from error
 
     def find(self, model: str, seed: int, about: dict[str, Any]) -> Training | None:
-        """Return a training that was kept; None if there is none of just this.
+        """Return a kept training; None if there is none with these dependencies.
 
         Args:
-            model: Its name.
-            seed: Of its random numbers.
-            about: All that its outcome depends on, from ``dependencies``.
+            model: Name of the model.
+            seed: Seed of the training.
+            about: Everything its result depends on, from ``dependencies``.
         """
         path = self._path(model, seed, about)
         remove_leftovers(path)
         return _read(path, about) if path.is_file() else None
 
     def keep(self, model: str, seed: int, about: dict[str, Any], training: Training) -> None:
-        """Write what a training came to, whole or not at all.
+        """Write the result of a training; a failure leaves no partial file.
 
         Args:
-            model: Its name.
-            seed: Of its random numbers.
-            about: All that its outcome depends on.
-            training: The outcome.
+            model: Name of the model.
+            seed: Seed of the training.
+            about: Everything its result depends on, from ``dependencies``.
+            training: The result.
 
         Raises:
             DataError: It cannot be written.
@@ -89,37 +90,41 @@ class KeptTrainings:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
-        facts = {**asdict(training), "about": about}
-        del facts["ranks"]
-        head = {"training": json.dumps(facts)}
+        facts = {
+            "course": asdict(training.timing),
+            "parameters": training.parameters,
+            "peak": training.peak,
+            "about": about,
+        }
+        metadata = {"training": json.dumps(facts)}
         tensors = {"ranks": torch.from_numpy(training.ranks.astype(np.int64))}
         path = self._path(model, seed, about)
         try:
-            write_atomically_with(path, lambda working: save_file(tensors, working, head))
-        except SafetensorError as error:  # its own kind for a full disk
+            write_atomically_with(path, lambda working: save_file(tensors, working, metadata))
+        except SafetensorError as error:  # raised instead of OSError if the disk is full
             raise DataError(f"{path} cannot be written: {error}") from error
 
     def others(self) -> int:
-        """Return how many trainings are kept that were not asked for: of other settings or data."""
+        """Return the number of kept trainings that are not used: of other settings or data."""
         used = set(self._used)
-        return sum(path not in used for path in self._place.glob("*.safetensors"))
+        return sum(path not in used for path in self._trainings_folder.glob("*.safetensors"))
 
     def forget(self) -> None:
-        """Remove what was asked for, once the comparison is written, and folders left empty."""
+        """Delete the trainings that were used, and empty folders; the comparison is written."""
         for path in self._used:
             path.unlink(missing_ok=True)
         self.close()
 
     def close(self) -> None:
-        """Remove folders in which nothing is kept."""
-        for folder in (self._place, self.folder):
+        """Delete the folders if they are empty."""
+        for folder in (self._trainings_folder, self.folder):
             with suppress(OSError):
                 folder.rmdir()
 
     def _path(self, model: str, seed: int, about: dict[str, Any]) -> Path:
         text = json.dumps(about, sort_keys=True)
         digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
-        path = self._place / f"{model}-{seed}-{digest}.safetensors"
+        path = self._trainings_folder / f"{model}-{seed}-{digest}.safetensors"
         if path not in self._used:
             self._used.append(path)
         return path
@@ -128,13 +133,13 @@ class KeptTrainings:
 def dependencies(
     corpus: Corpus, split: Split, run: RunSettings, device: torch.device
 ) -> dict[str, Any]:
-    """Return all that the outcome of a training depends on, in types JSON has.
+    """Return everything the result of a training depends on, in types that JSON has.
 
     Args:
         corpus: The data set.
-        split: What of it trains, validates and tests.
+        split: Its split into training, validation and test.
         run: All settings, adapted to the data, with the seed.
-        device: Where it is trained.
+        device: The device it is trained on.
 
     Returns:
         Data, split, settings, versions and machine.
@@ -151,12 +156,13 @@ def dependencies(
         "settings": settings,
         "environment": {**environment(), "device": _device_name(device)},
     }
-    plain: dict[str, Any] = json.loads(json.dumps(about))  # as it is read again: no tuples
-    return plain
+    # Convert tuples to lists and so on, to compare equal to what is read from a file.
+    as_read: dict[str, Any] = json.loads(json.dumps(about))
+    return as_read
 
 
 def fingerprint_of(split: Split) -> str:
-    """Return 16 hex digits that change when another event trains, validates or tests."""
+    """Return a hash of a split, 16 hex digits; it changes if any event changes its part."""
     digest = hashlib.sha256()
     for cut in (split.train_starts, split.train_stops, split.validation.stops, split.test.stops):
         digest.update(np.int64(len(cut)).tobytes())
@@ -169,7 +175,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def _read(path: Path, about: dict[str, Any]) -> Training | None:
-    """Return what a file holds; None if it is damaged or of something else."""
+    """Return the training in a file; None if it is damaged or has other dependencies."""
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -178,14 +184,14 @@ def _read(path: Path, about: dict[str, Any]) -> Training | None:
             ranks = file.get_tensor("ranks").numpy().astype(np.int64)
         if facts["about"] != about or ranks.ndim != 1 or (ranks < 1).any():
             return None
-        course = Course([float(each) for each in facts["course"]["seconds"]], _best_epoch(facts))
-        return Training(ranks, course, int(facts["parameters"]), float(facts["peak"]))
+        timing = Timing([float(each) for each in facts["course"]["seconds"]], _best_epoch(facts))
+        return Training(ranks, timing, int(facts["parameters"]), float(facts["peak"]))
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, RecursionError):
-        return None  # it is trained again, which is slow and right
+        return None  # train it again: slow, but safe
 
 
 def _best_epoch(facts: dict[str, Any]) -> int:
     best = int(facts["course"]["best_epoch"])
     if not 1 <= best <= len(facts["course"]["seconds"]):
-        raise ValueError("the best epoch is none of those trained")
+        raise ValueError("the best epoch is not one of the trained epochs")
     return best

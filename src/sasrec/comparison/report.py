@@ -1,4 +1,4 @@
-"""A comparison as a table of numbers and as a picture."""
+"""A comparison as a CSV table and as a plot."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def as_csv(comparison: Comparison) -> str:
-    """Return the table as CSV, a model a row.
+    """Return the results as CSV with one row per model.
 
     Args:
-        comparison: What was measured.
+        comparison: The comparison.
 
     Returns:
-        Text with a header line.
+        CSV text with a header line.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -39,10 +39,10 @@ def as_csv(comparison: Comparison) -> str:
 
 
 def draw_comparison(comparison: Comparison, path: Path) -> None:
-    """Draw accuracy against training time, a point a model with its interval.
+    """Plot accuracy against training time, one point with an error bar per model.
 
     Args:
-        comparison: What was measured.
+        comparison: The comparison.
         path: The PNG file to write.
     """
     with plain_texts():
@@ -65,7 +65,7 @@ def _comparison(comparison: Comparison) -> Figure:
         seconds = max(entry.seconds_to_best, 1e-3)
         axes.errorbar(seconds, mean, yerr=errors, fmt="o", color=colour, label=entry.model)
     if not any(entry.is_timed for entry in comparison.entries):
-        # Lines alone do not set a scale.
+        # axhline does not adjust the limits of the axis.
         lows, highs = zip(*(each.intervals[key] for each in comparison.entries), strict=True)
         axes.set_ylim(0.95 * min(lows), 1.05 * max(highs) + 1e-9)
     axes.set(xscale="log", xlabel="training time to the best epoch, s", ylabel=f"test {key}")

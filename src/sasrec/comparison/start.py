@@ -1,4 +1,4 @@
-"""compare: several models on one data set, from Python; what is finished is kept on the way."""
+"""``sasrec.compare``: compares several models on one data set; it can be resumed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import Origin
-from sasrec.settings.registry import BASELINES, MODELS, model_called
+from sasrec.settings.registry import BASELINES, MODELS, canonical_model
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.locks import exclusive_lock
 from sasrec.system.pictures import draw_or_warn
@@ -52,7 +52,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     },
 }
 RESULTS = ("comparison.csv", "comparison.png", "comparison.json")
-"""Files of a comparison that is finished, in the order they are written."""
+"""Files of a finished comparison, in the order they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,10 @@ class Task:
     """What to compare, and how.
 
     Attributes:
-        names: Models to train.
-        saved: Folders of models trained before.
-        settings: For all models, from the weakest to the strongest.
-        seeds: How often each model is trained.
+        names: Names of the models to train.
+        saved: Folders of saved models.
+        settings: Layers of settings for all models, from the weakest to the strongest.
+        seeds: Number of trainings per model, each with another seed.
     """
 
     names: Sequence[str]
@@ -87,35 +87,38 @@ def compare(
     out: str | Path | None = None,
     **keywords: Unpack[Keywords],
 ) -> Comparison:
-    """Train or load several models, rank the same targets with each, and say what differs.
+    """Train or load several models, and compare their metrics on the same test cases.
 
-    Popularity and Markov counts are always among them.
+    Popularity and Markov counts are always compared too.
 
     >>> compare("ml-100k", ["SASRec", "FPMC"], seeds=3).entries  # doctest: +SKIP
 
     Args:
         data: A name, a path or a data frame.
-        models: Names, or folders of saved models; ``"all"`` takes every model.
-        settings: Setting to value; goes to the models that have it, a saved model keeps its own.
-        seeds: How often each model is trained.
-        protocol: ``full`` ranks among all items; ``paper`` against 100 sampled ones, as in 2018.
-        out: Folder for the result, which must hold none yet. Finished trainings are kept there
-            until the result is, and the same call goes on with them. None writes nothing.
-        **keywords: Settings by name; they win over ``settings``.
+        models: Model names, or folders of saved models; ``"all"`` takes every model.
+        settings: Setting to value; it applies to the models that have the setting. Saved models
+            keep their own.
+        seeds: Number of trainings per model, each with another seed.
+        protocol: ``full`` ranks targets among all items; ``paper`` among 100 sampled items, as
+            in 2018.
+        out: Folder for the result; it must not hold one yet. Finished trainings are kept there
+            until all are done, so the same call resumes an interrupted comparison. None writes
+            nothing.
+        **keywords: Settings by name; they override ``settings``.
 
     Returns:
         The comparison.
 
     Raises:
         SasrecError: A setting, the data or a saved model cannot be used.
-        Interrupted: It was stopped; there is no comparison of half-trained models.
+        Interrupted: The user stopped it; half-trained models are not compared.
     """  # raised by the parts
     layers = [
-        shown_by(protocol),
+        protocol_layer(protocol),
         Layer(Origin("python", "the settings given"), merged(settings, keywords)),
     ]
-    asked = models.split(",") if isinstance(models, str) else models
-    task = Task(*names_and_folders(asked), layers, seeds)
+    parts = models.split(",") if isinstance(models, str) else models
+    task = Task(*names_and_folders(parts), layers, seeds)
     folder = None if out is None else Path(out).expanduser()
     with nullcontext() if folder is None else alone_in(folder, overwrite=False):
         return compare_in(
@@ -126,24 +129,24 @@ def compare(
         )
 
 
-def shown_by(protocol: str) -> Layer:
-    """Return the settings of evaluation that a protocol begins with.
+def protocol_layer(protocol: str) -> Layer:
+    """Return the evaluation settings of a protocol.
 
     Args:
         protocol: ``full`` or ``paper``.
 
     Returns:
-        The weakest layer.
+        The weakest layer of settings; the user's settings override it.
 
     Raises:
-        SettingsError: There is no such protocol.
+        SettingsError: The protocol is unknown.
     """
     if protocol not in PROTOCOLS:
         raise SettingsError(
-            f"protocol is {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
+            f"unknown protocol {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
         )
-    shown = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
-    return Layer(Origin("python", "compare"), shown)
+    values = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
+    return Layer(Origin("python", "compare"), values)
 
 
 def compare_in(
@@ -153,14 +156,14 @@ def compare_in(
     observer: Callable[[str, int], Observer],
     fetching: Progress = lambda done, total: None,
 ) -> Comparison:
-    """Compare models; mistakes are told before hours of training, not after.
+    """Compare models; mistakes in the settings are reported before the first training.
 
     Args:
-        folder: Where the result goes, and finished trainings until it is there; None keeps none.
+        folder: Folder for the result, and for finished trainings until then; None writes nothing.
         data: A name, a path or a data frame.
         task: What to compare.
-        observer: From model and seed to somebody who watches.
-        fetching: Told how a download goes.
+        observer: Model name and seed to an observer of that training.
+        fetching: Called with the progress of a download.
 
     Returns:
         The comparison.
@@ -193,7 +196,7 @@ def compare_in(
 
 
 def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[str, Recommender]:
-    """Return saved models by the names they have in the comparison."""
+    """Return saved models by their names in the comparison."""
     loaded = {}
     for path in paths:
         model = load_saved(path, corpus, first)
@@ -203,17 +206,17 @@ def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[s
 
 @contextmanager
 def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
-    """Keep a folder for one comparison at a time, and the result of an earlier one.
+    """Lock the folder of a result, and refuse to replace an existing result.
 
     Args:
-        folder: Of the result.
-        overwrite: Whether a result that is there may be replaced.
+        folder: Folder of the result.
+        overwrite: Replace an existing result.
 
     Yields:
         Nothing.
 
     Raises:
-        SettingsError: Another comparison writes there, or one has.
+        SettingsError: Another comparison is writing to the folder, or it holds a result.
     """
     try:
         with exclusive_lock(folder, wait=False):
@@ -227,13 +230,13 @@ def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
             yield
     except BlockingIOError as error:
         raise SettingsError(
-            f"another comparison writes to {folder}; wait for it, or choose another folder with "
-            "--out"
+            f"another comparison is writing to {folder}; wait until it ends, or choose another "
+            "folder with --out"
         ) from error
 
 
 def _holds_result(folder: Path) -> bool:
-    """Return whether a folder holds a comparison, and not what one that was killed has begun."""
+    """Return whether a folder holds a result; partial files of a killed comparison do not count."""
     if (folder / UNFINISHED).is_dir():
         return (folder / RESULTS[-1]).exists()
     return any((folder / name).exists() for name in RESULTS)
@@ -242,22 +245,22 @@ def _holds_result(folder: Path) -> bool:
 def _write(found: Comparison, folder: Path) -> None:
     write_atomically(folder / "comparison.csv", as_csv(found))
     picture = folder / "comparison.png"
-    picture.unlink(missing_ok=True)  # of an older comparison
+    picture.unlink(missing_ok=True)  # it may be of an older comparison
     draw_or_warn("the comparison", partial(draw_comparison, found, picture))
     write_atomically(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
 
 
 def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Path]]:
-    """Return the models a user means, each once.
+    """Return the models to train and the folders of saved models, each once.
 
     Args:
         models: Names and folders, or ``all`` alone.
 
     Returns:
-        Names as they stand in the registry, and folders of saved models.
+        Names as spelled in the registry, and folders of saved models.
 
     Raises:
-        SettingsError: A name is unknown, or there is none.
+        SettingsError: A name is unknown, or no model is given.
     """
     parts = list(dict.fromkeys(str(each).strip() for each in models if str(each).strip()))
     if [part.lower() for part in parts] == ["all"]:
@@ -267,7 +270,7 @@ def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Pat
         part: "/" in part or (part.lower() not in known and Path(part).is_dir()) for part in parts
     }
     folders = list(dict.fromkeys(Path(part) for part in parts if is_folder[part]))
-    names = [model_called(part) for part in parts if not is_folder[part]]
+    names = [canonical_model(part) for part in parts if not is_folder[part]]
     names = [name for name in dict.fromkeys(names) if name not in BASELINES]
     unknown = [name for name in names if name not in MODELS]
     if unknown:
@@ -276,5 +279,5 @@ def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Pat
             f"(known: {', '.join(MODELS)})"
         )
     if not names and not folders:
-        raise SettingsError("--models names no model; give names with commas between, or 'all'")
+        raise SettingsError("--models has no model; give names separated by commas, or 'all'")
     return names, folders

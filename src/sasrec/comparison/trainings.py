@@ -1,4 +1,4 @@
-"""Trainings: each model of a comparison with each seed, trained here or kept from before."""
+"""Runs the trainings of a comparison, each model with each seed, unless kept from before."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sasrec.comparison.entries import Course, Training
+from sasrec.comparison.entries import Timing, Training
 from sasrec.comparison.kept import KeptTrainings, dependencies
-from sasrec.errors import Interrupted, ModelError
+from sasrec.errors import Interrupted, ModelError, counted
 from sasrec.experiment.fitting import train_model
 from sasrec.experiment.measuring import measured
 from sasrec.experiment.prepared import Prepared, with_settings
@@ -23,15 +23,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Trainings:
-    """What is to be trained, on what, and what of it is done.
+    """The trainings of a comparison, and the results of those that are done.
 
     Attributes:
         prepared: The data set, split, and the settings that all models share.
-        observer: From model and seed to somebody who watches.
-        kept: Where outcomes are kept and looked for; None keeps none.
+        observer: Model name and seed to an observer of that training.
+        kept: Results on disk, which are reused; None keeps none.
         runs: Settings of each model, adapted to the data.
-        seeds: Each model is trained with each.
-        done: Model and seed to what the training came to.
+        seeds: Each model is trained once with each seed.
+        done: Model name and seed to the result of that training.
     """
 
     prepared: Prepared
@@ -43,15 +43,15 @@ class Trainings:
 
     @property
     def n_all(self) -> int:
-        """How many trainings there are to be."""
+        """Number of all trainings, done or not."""
         return len(self.runs) * len(self.seeds)
 
     def begin(self, runs: list[RunSettings], seeds: Sequence[int]) -> None:
-        """Look for what is done already, and say what of it is used.
+        """Load trainings that were finished before, and log how many are reused.
 
         Args:
             runs: Settings of each model.
-            seeds: Each model is trained with each.
+            seeds: Each model is trained once with each seed.
         """
         self.runs = [with_settings(self.prepared, run).run for run in runs]
         self.seeds = seeds
@@ -66,21 +66,21 @@ class Trainings:
         if self.done:
             which = ", ".join(f"{model} (seed {seed})" for model, seed in self.done)
             logger.warning(
-                "%d of %d trainings were finished before and are not repeated: %s",
-                *(len(self.done), self.n_all, which),
+                "reusing %d of %s finished before: %s",
+                *(len(self.done), counted(self.n_all, "training"), which),
             )
         if others := self.kept.others():
             logger.warning(
-                "%d trainings in %s are of other settings, data or versions, and are not used",
-                *(others, self.kept.folder),
+                "not used: %s in %s with other settings, data or versions",
+                *(counted(others, "training"), self.kept.folder),
             )
 
     def outcome(self, run: RunSettings, seed: int) -> Training:
-        """Return what a training came to; it takes place unless it did before.
+        """Return the result of a training; train the model unless this was done before.
 
         Args:
             run: Settings of the model.
-            seed: Of its random numbers.
+            seed: Seed of the training.
         """
         key = run.model_name, seed
         if key not in self.done:
@@ -89,15 +89,15 @@ class Trainings:
                 self.kept.keep(*key, self._about(run, seed), self.done[key])
         return self.done[key]
 
-    def left(self) -> str:
-        """Return what is kept of a comparison that was stopped, in words."""
+    def progress(self) -> str:
+        """Return a text on how many trainings are finished and how to continue."""
         if not self.done:
             return "no training was finished"
         if self.kept is None:
-            return "nothing was kept"
+            return "finished trainings were not kept"
         return (
-            f"{len(self.done)} of {self.n_all} trainings are kept in {self.kept.folder}, and the "
-            "same command goes on from there"
+            f"{len(self.done)} of {counted(self.n_all, 'training')} kept in {self.kept.folder}; "
+            "run the same command again to continue"
         )
 
     def _about(self, run: RunSettings, seed: int) -> dict[str, Any]:
@@ -106,35 +106,35 @@ class Trainings:
         )
 
     def _trained(self, run: RunSettings, seed: int) -> Training:
-        """Return what a model comes to that is trained now.
+        """Train a model and rank the targets of the test cases.
 
         Args:
-            run: Its settings.
-            seed: Of its random numbers.
+            run: Settings of the model.
+            seed: Seed of the training.
 
         Returns:
-            The ranks of the test cases, and the cost.
+            The result.
 
         Raises:
-            Interrupted: Somebody stopped it; its weights are those of no finished training.
-            ModelError: It went wrong.
+            Interrupted: The user stopped the training, so it has no result.
+            ModelError: The training failed.
         """
         reset_peak()
         prepared = with_settings(self.prepared, _seeded(run, seed))
-        name, watcher = run.model_name, self.observer(run.model_name, seed)
+        name, observer = run.model_name, self.observer(run.model_name, seed)
         try:
-            model, trained = train_model(prepared, observer=watcher)
+            model, trained = train_model(prepared, observer=observer)
         except ModelError as error:
-            raise ModelError(f"{name}, seed {seed}: {error}; {self.left()}") from error
+            raise ModelError(f"{name}, seed {seed}: {error}; {self.progress()}") from error
         if trained.interrupted:
-            raise Interrupted(f"the training of {name} with seed {seed} was stopped")
+            raise Interrupted(f"the training of {name} with seed {seed} was interrupted")
         report = measured(prepared, name, model)
-        course = Course([epoch.seconds for epoch in trained.epochs], trained.best_epoch)
-        return Training(report.ranks["test"], course, n_weights(model), peak_bytes() / 1e6)
+        timing = Timing([epoch.seconds for epoch in trained.epochs], trained.best_epoch)
+        return Training(report.ranks["test"], timing, n_weights(model), peak_bytes() / 1e6)
 
 
 def n_weights(model: NextItemModel) -> int:
-    """Return how many weights a model has."""
+    """Return the number of weights of a model."""
     return sum(weight.numel() for weight in model.parameters())
 
 

@@ -1,1 +1,1 @@
-"""From files to batches: interactions, vocabulary, sequences, split, windows."""
+"""From data files to batches: interactions, vocabularies, sequences, splits, windows, batches."""

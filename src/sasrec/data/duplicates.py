@@ -10,21 +10,21 @@ from sasrec.errors import DataError
 
 
 def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
-    """Return the events that do not repeat others.
+    """Return the events that remain after duplicates are removed.
 
     Args:
-        frame: Columns ``user`` and ``item``, Int32, and maybe ``time``; at least one row and fewer
-            than 2^31.
-        keep: ``first`` or ``last`` event of a user with an item; without times, by the order of
-            the rows. ``exact``: one event of those with the same user, item and time.
-            ``consecutive``: the first of a user's events with the same item one after the other.
+        frame: Columns ``user`` and ``item``, Int32, and optionally ``time``; at least one row and
+            fewer than 2^31.
+        keep: ``first`` or ``last``: that event of each user with each item, by time, or by the
+            order of the rows without times. ``exact``: one event for each user, item and time.
+            ``consecutive``: the first event of each run of a user's events with the same item.
 
     Returns:
-        The kept rows. With ``first`` or ``last`` ordered by time where there are times, as RecBole
-        leaves them; otherwise in the order they stood.
+        The remaining rows: with ``first`` or ``last`` sorted by time if there are times, as in
+        RecBole; otherwise in their order.
 
     Raises:
-        DataError: Exact duplicates are asked for, and there are no times.
+        DataError: ``keep`` is ``exact`` and there are no times.
     """
     if keep == "exact":
         return _without_exact(frame)
@@ -46,7 +46,7 @@ def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
 
 
 def _by_time(frame: pl.DataFrame) -> np.ndarray:
-    """Return the places of events in the order of their times, then as they stand; int32 [n]."""
+    """Return the indices of events sorted by time; ties keep the order of the rows; int32 [n]."""
     if "time" not in frame.columns:
         return np.arange(frame.height, dtype=np.int32)
     return np.argsort(frame["time"].to_numpy(), kind="stable").astype(np.int32)
@@ -55,8 +55,8 @@ def _by_time(frame: pl.DataFrame) -> np.ndarray:
 def _without_exact(frame: pl.DataFrame) -> pl.DataFrame:
     if "time" not in frame.columns:
         raise DataError(
-            "duplicates=exact needs times, as without them an item bought again looks the same as "
-            "a row that stands there twice; choose consecutive, first or last, or name time_column"
+            "duplicates=exact needs times; without them, buying an item again looks the same as a "
+            "duplicate row; choose consecutive, first or last, or set time_column"
         )
     pairs = frame["user"].to_numpy().astype(np.int64)
     pairs <<= 32

@@ -1,6 +1,6 @@
-"""Filters: which events are kept, by values, by repetition, by how often users and items occur.
+"""Filters: which events are kept, by repetition, by value, and by counts of users and items.
 
-They run in RecBole's order: repetitions, values, listed users and items, counts.
+They run in the order of RecBole: repetitions, values, listed users and items, counts.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import DataSettings
 
 NUMBERED = ("user", "item")
-"""Columns of numbers of tokens."""
+"""Columns that contain token numbers."""
 
 
 def apply_filters(interactions: Interactions, settings: DataSettings, where: str) -> Interactions:
-    """Return the events that the settings keep, in the order they stood.
+    """Return the events that pass all filters, in their order.
 
     Args:
-        interactions: All events, with the value columns that the settings ask for.
-        settings: Which filters.
-        where: What to call the source in an error text.
+        interactions: All events, with the value columns that the filters need.
+        settings: The filters.
+        where: Name of the data source, for error messages.
 
     Returns:
-        The kept events, without value columns.
+        The remaining events, without value columns.
 
     Raises:
-        DataError: Nothing is left, or a filter names a column that the data do not have.
-        SettingsError: An interval cannot be read.
-    """  # by parse_intervals
+        DataError: No event is left, or a filter names a column that does not exist.
+        SettingsError: An interval is invalid.
+    """  # raised by parse_intervals
     frame, remarks = interactions.frame, list(interactions.remarks)
     if settings.duplicates is not None:
         frame = without_duplicates(frame, settings.duplicates)
@@ -48,22 +48,22 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         remarks += found
     if settings.only_listed:
         frame = _unless_empty(
-            _listed(frame, interactions), f"{where}: the lists of users and items"
+            _listed_only(frame, interactions), f"{where}: the filter by the .user and .item files"
         )
     rules = {
         "user": _intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
         "item": _intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
     }
     listed = {
-        name: _still_listed(tokens, _entries(interactions, name), frame[name], rules[name])
+        name: _listed_after_counts(tokens, _entries(interactions, name), frame[name], rules[name])
         for name, tokens in interactions.listed.items()
     }
     frame = within_counts(frame, users=rules["user"], items=rules["item"])
-    asked = {
+    texts = {
         "user_inter_num_interval": settings.user_interactions,
         "item_inter_num_interval": settings.item_interactions,
     }
-    given = " and ".join(f"{key} {value!r}" for key, value in asked.items() if value is not None)
+    given = " and ".join(f"{key} {value!r}" for key, value in texts.items() if value is not None)
     frame = _unless_empty(frame, f"{where}: {given}")
     own = [name for name in frame.columns if not name.startswith(VALUE)]
     return replace(
@@ -78,49 +78,49 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
 def _within_values(
     frame: pl.DataFrame, field: str, interactions: Interactions, settings: DataSettings, where: str
 ) -> tuple[pl.DataFrame, tuple[Remark, ...]]:
-    """Return the events that the filter of one column keeps, and remarks about the filter.
+    """Return the events that pass the filter of one column, and remarks about the filter.
 
     Args:
         frame: Events that are left so far.
-        field: A column, as ``value_intervals`` names it.
+        field: A column, by its name in ``value_intervals``.
         interactions: All events, with the tokens of users and items.
-        settings: Which filters.
-        where: What to call the source in an error text.
+        settings: The filters.
+        where: Name of the data source, for error messages.
 
     Raises:
-        DataError: There is no such column, or no event is left.
+        DataError: The column does not exist, or no event is left.
     """
     name = _column_of(field, settings, frame)
     if name is None and field in interactions.elsewhere:
         return frame, ()
     if name is None:
         raise DataError(_no_column(field, settings, interactions.frame, where))
-    wanted = settings.value_intervals[field]
-    rule = ValueFilter(field, wanted)
+    condition = settings.value_intervals[field]
+    rule = ValueFilter(field, condition)
     if name in NUMBERED:
         frame = _of_tokens(frame, name, rule.matches_tokens(_entries(interactions, name)))
     else:
         kept = rule.matches(frame[name])
         frame = (frame if name == "time" else frame.drop(name)).filter(kept)
-    asked_for = repr(wanted if isinstance(wanted, str) else list(wanted))
-    what = f"{where}: val_interval {{{field!r}: {asked_for}}}"
+    shown = repr(condition if isinstance(condition, str) else list(condition))
+    what = f"{where}: val_interval {{{field!r}: {shown}}}"
     return _unless_empty(frame, what, rule.hint), rule.remarks()
 
 
-def _still_listed(
+def _listed_after_counts(
     listed: pl.Series, entries: pl.Series, events: pl.Series, rule: tuple[Interval, ...]
 ) -> pl.Series:
-    """Return the listed users or items that a rule for numbers of events leaves.
+    """Return the listed users or items that remain after the filter by number of events.
 
-    As in RecBole (``Dataset._get_illegal_ids_by_inter_num``), one without events stays where the
-    rule begins at 0, and one with events only where their number was allowed at first; further
-    rounds take events away, and with them users or items only where the rule begins above 0.
+    As in RecBole (``Dataset._get_illegal_ids_by_inter_num``): if the intervals begin above 0, only
+    users or items with events remain, so the list becomes empty. If they begin at 0, those without
+    events remain, and those whose number of events was allowed before the filter was first applied.
 
     Args:
         listed: Tokens of the .user or .item file, String.
-        entries: Tokens of those that events have.
-        events: User or item of each event before any was taken away by its number, Int32.
-        rule: Numbers of events allowed; empty allows all.
+        entries: Token of each number in ``events``.
+        events: User or item of each event before the filter, Int32.
+        rule: Allowed numbers of events; empty allows all.
 
     Returns:
         Some of the listed tokens, in their order.
@@ -130,31 +130,32 @@ def _still_listed(
     if rule[0].low > 0:
         return listed.clear()
     counts = occurrences(events.to_numpy(), len(entries))
-    counted = pl.DataFrame({"count": pl.Series(counts)}).select(_any(rule, pl.col("count")))
+    counted = pl.DataFrame({"count": pl.Series(counts)}).select(_in_any(rule, pl.col("count")))
     allowed = counted.to_series().to_numpy().copy()
-    allowed[counts == 0] = True  # number 0 is that of tokens without events
+    allowed[counts == 0] = True  # tokens without events have number 0
     return listed.filter(pl.Series(allowed[Numbering.of_distinct(entries).find(listed)]))
 
 
 def within_counts(
     frame: pl.DataFrame, *, users: tuple[Interval, ...], items: tuple[Interval, ...]
 ) -> pl.DataFrame:
-    """Return the events of users and items that occur often enough, and not too often.
+    """Return the events of users and items whose number of events is in the given intervals.
 
-    Taking events away changes the counts, so it is repeated until nothing changes (with lower
-    ends alone this is the k-core). Both counts of a round are taken before either is applied.
+    Removing events changes the numbers, so this is repeated until nothing changes (with only lower
+    limits, the result is the k-core). In each round, users and items are counted before either
+    filter is applied.
 
     Args:
         frame: Columns ``user`` and ``item``, Int32, none negative.
-        users: Numbers of events a user may have; empty allows all.
-        items: Numbers of events an item may have; empty allows all.
+        users: Allowed numbers of events per user; empty allows all.
+        items: Allowed numbers of events per item; empty allows all.
 
     Returns:
-        The kept rows, in their order.
+        The remaining rows, in their order.
     """
     rules = [(name, rule) for name, rule in (("user", users), ("item", items)) if rule]
     while rules and frame.height:
-        kept = [_counted(frame[name], rule) for name, rule in rules]
+        kept = [_is_count_allowed(frame[name], rule) for name, rule in rules]
         fewer = frame.filter(*kept)
         if fewer.height == frame.height:
             break
@@ -162,29 +163,29 @@ def within_counts(
     return frame
 
 
-def _counted(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Series:
-    """Return whether each number occurs as often as a rule allows; Boolean [n]."""
+def _is_count_allowed(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Series:
+    """Return for each row whether its number occurs as often as the rule allows; Boolean [n]."""
     values = numbers.to_numpy()
     counts = pl.Series("count", occurrences(values, int(values.max())))
-    allowed = counts.to_frame().select(_any(rule, pl.col("count"))).to_series()
+    allowed = counts.to_frame().select(_in_any(rule, pl.col("count"))).to_series()
     return allowed.gather(numbers)
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
-    """Return the columns that filters look at beside user, item and time.
+    """Return the columns that filters need, other than user, item and time.
 
     Args:
-        settings: Which filters.
+        settings: The filters.
 
     Returns:
-        Their names in the file.
+        The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
     return [name for name in settings.value_intervals if name not in known]
 
 
 def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list[str]:
-    """Return the columns of a file that ``load_col`` and ``unload_col`` let through.
+    """Return the columns of a file that ``load_col`` and ``unload_col`` select.
 
     Args:
         names: Columns of the file.
@@ -195,7 +196,8 @@ def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list
         Some of the names, in their order.
 
     Raises:
-        DataError: A name to load is missing, and another is so like it that it is a slip.
+        DataError: The file lacks a column to load but has one with a similar name, so the name in
+            the settings is probably misspelled.
     """
     load, unload = columns.load_columns, columns.unload_columns
     chosen = None if load is None else load.get(source, ())
@@ -211,8 +213,8 @@ def _intervals_or_all(text: str | None, key: str) -> tuple[Interval, ...]:
     return () if text is None else parse_intervals(text, key)
 
 
-def _any(intervals: Iterable[Interval], values: pl.Expr) -> pl.Expr:
-    return pl.any_horizontal(interval.holds(values) for interval in intervals)
+def _in_any(intervals: Iterable[Interval], values: pl.Expr) -> pl.Expr:
+    return pl.any_horizontal(interval.contains(values) for interval in intervals)
 
 
 def _column_of(field: str, settings: DataSettings, frame: pl.DataFrame) -> str | None:
@@ -229,13 +231,14 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
     known = [settings.user_column, settings.item_column, settings.time_column]
     known += [name.removeprefix(VALUE) for name in frame.columns if name.startswith(VALUE)]
     return (
-        f"{where}: val_interval names the column {field!r}, which is not there"
-        f"{did_you_mean(field, known)}; a column of the .user or .item file must be named in "
-        "load_col"
+        f"{where}: val_interval names a column {field!r} that does not exist"
+        f"{did_you_mean(field, known)}; to filter by a column of the .user or .item file, add it "
+        "to load_col"
     )
 
 
-def _listed(frame: pl.DataFrame, interactions: Interactions) -> pl.DataFrame:
+def _listed_only(frame: pl.DataFrame, interactions: Interactions) -> pl.DataFrame:
+    """Return the events whose user and item are in the .user and .item files that were read."""
     for name, tokens in interactions.listed.items():
         entries = _entries(interactions, name)
         chosen = np.zeros(len(entries) + 1, dtype=bool)
@@ -254,12 +257,12 @@ def _of_tokens(frame: pl.DataFrame, name: str, chosen: pl.Series) -> pl.DataFram
     Args:
         frame: The events.
         name: ``user`` or ``item``.
-        chosen: Boolean, one a token; token n stands at n - 1.
+        chosen: Boolean, one per token; index n - 1 is for number n.
     """
     return frame.filter(chosen.gather(frame[name] - 1))
 
 
 def _unless_empty(frame: pl.DataFrame, what: str, hint: str = "") -> pl.DataFrame:
     if not frame.height:
-        raise DataError(f"{what} leaves no interactions; allow more{hint}")
+        raise DataError(f"{what} removes all interactions; loosen the filter{hint}")
     return frame

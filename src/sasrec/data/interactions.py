@@ -1,4 +1,4 @@
-"""Interactions: who did something with what, and when; the one form every reader produces."""
+"""Interactions: which user met which item, and when; the common result of all readers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
-from sasrec.data.values.tokens import place_of, spelled
+from sasrec.data.values.tokens import first_location, spelled
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import NO_TIMES, DataSettings
 
 VALUE = "value:"
-"""What the names of further columns in a frame of events begin with."""
+"""Prefix of the names of further columns in a frame of events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +30,16 @@ class Interactions:
 
     Attributes:
         frame: Columns ``user`` and ``item`` (Int32, numbers from 1) and, if the source has times,
-            ``time`` (Float64, finite, any unit); one row an event, in the order of the source.
-            Until the filters have run also the columns they look at, as ``value:NAME``.
-        users: Token of each user number, String; user number n stands at n - 1. Not all need have
-            events left.
-        items: The same of items.
-        titles: Item token to the text a person knows it by; empty if the source has none.
-        listed: ``user`` or ``item`` to the tokens that a file of its own lists, each once, String;
-            what the source does not list has no entry.
+            ``time`` (Float64, finite, any unit); one row per event, in the order of the source.
+            Until the filters have run, also the columns they need, as ``value:NAME``.
+        users: Token of each user number, String; index n - 1 has the token of number n. Some may
+            have no events left.
+        items: Token of each item number, likewise.
+        titles: Item token to a title for people; empty if the source has none.
+        listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
+            entry for a file that was not read.
         elsewhere: Columns of those files whose value filters have been applied to them.
-        remarks: What is doubtful in the source; whoever makes new interactions from these keeps
-            them.
+        remarks: Remarks on the source; they must be kept when the interactions are replaced.
     """
 
     frame: pl.DataFrame
@@ -52,30 +51,30 @@ class Interactions:
     remarks: tuple[Remark, ...] = ()
 
     @property
-    def unmet_items(self) -> pl.Series:
-        """Items that the .item file lists and nobody met, in its order; String [n]."""
-        return self._unmet("item", self.items)
+    def items_without_events(self) -> pl.Series:
+        """Items in the .item file that have no event, in its order; String [n]."""
+        return self._without_events("item", self.items)
 
     @property
-    def unmet_users(self) -> pl.Series:
-        """Users that the .user file lists and who have no event, in its order; String [n]."""
-        return self._unmet("user", self.users)
+    def users_without_events(self) -> pl.Series:
+        """Users in the .user file who have no event, in its order; String [n]."""
+        return self._without_events("user", self.users)
 
-    def _unmet(self, name: str, entries: pl.Series) -> pl.Series:
+    def _without_events(self, name: str, entries: pl.Series) -> pl.Series:
         listed = self.listed.get(name, pl.Series([], dtype=pl.String))
         if not len(listed):
             return listed
-        is_met = np.zeros(len(entries) + 1, dtype=bool)
-        is_met[self.frame[name].to_numpy()] = True
-        return listed.filter(~is_met[Numbering.of_distinct(entries).find(listed)])
+        has_events = np.zeros(len(entries) + 1, dtype=bool)
+        has_events[self.frame[name].to_numpy()] = True
+        return listed.filter(~has_events[Numbering.of_distinct(entries).find(listed)])
 
     @property
     def has_times(self) -> bool:
-        """Whether events carry a time; without one their order in the source counts."""
+        """Whether events have times; without times, they are in the order of the source."""
         return "time" in self.frame.columns
 
-    def spelled(self) -> pl.DataFrame:
-        """Return the frame with the tokens themselves, as String, in place of their numbers."""
+    def with_tokens(self) -> pl.DataFrame:
+        """Return the frame with tokens, String, instead of their numbers."""
         return self.frame.with_columns(
             self.users.gather(self.frame["user"] - 1).alias("user"),
             self.items.gather(self.frame["item"] - 1).alias("item"),
@@ -98,22 +97,22 @@ def from_frame(
     settings: DataSettings | None = None,
     remarks: tuple[Remark, ...] = (),
 ) -> Interactions:
-    """Check a frame in the user's own columns and bring it into our form.
+    """Check a data frame and convert it to ``Interactions``.
 
     Tokens are text: the numbers 7 and 7.0 and the text "7" are the same item, "007" is another.
 
     Args:
-        frame: One row an event.
+        frame: One row per event.
         user: Name of the column with users.
         item: Name of the column with items.
-        time: Name of the column with times, or None to take the rows in the order they stand.
-        values: Names of further columns to keep; those that are not there are left out.
-        tokens: Of columns that hold numbers of tokens from 1 (0 or null where there is none),
-            those tokens by name of column.
-        where: What to call the source in an error text.
-        settings: How tokens are cleaned, what is missing, and what becomes of incomplete rows;
+        time: Name of the column with times, or None to keep the order of the rows.
+        values: Names of further columns to keep; names that the frame lacks are ignored.
+        tokens: For user and item columns that contain token numbers from 1 (0 or null if missing)
+            instead of tokens: name of the column to its tokens.
+        where: Name of the data source, for error messages.
+        settings: How to clean tokens, what counts as missing, and what to do with incomplete rows;
             None for the defaults.
-        remarks: What has been found doubtful in the source before.
+        remarks: Remarks found while reading the source.
 
     Returns:
         The events in the order of the frame.
@@ -124,7 +123,7 @@ def from_frame(
     """
     require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
     if frame.height == 0:
-        raise DataError(f"{where} holds no interactions; it needs at least one row of data")
+        raise DataError(f"{where} has no interactions; it needs at least one row")
     settings = settings or DataSettings()
     columns, entries = _token_columns(frame, (user, item), tokens or {}, where, settings)
     lacking = dict(zip((user, item), map(_without_token, columns, entries), strict=True))
@@ -135,11 +134,13 @@ def from_frame(
         remarks += zone_remarks
         columns.append(times.alias("time"))
         lacking[time] = times.is_nan()
-    columns = [each.rechunk() for each in columns]  # so that they are NumPy's without a copy
+    columns = [each.rechunk() for each in columns]  # single chunks become NumPy without a copy
     columns += [
-        _plain(frame[name], where).alias(VALUE + name) for name in values if name in frame.columns
+        _comparable(frame[name], where).alias(VALUE + name)
+        for name in values
+        if name in frame.columns
     ]
-    _refuse_header(columns[:2], entries, (user, item), where)
+    _check_for_header(columns[:2], entries, (user, item), where)
     events, dropped = complete_rows(pl.DataFrame(columns), lacking, settings, where)
     remarks += dropped
     for name, own, texts in ((user, "user", entries[0]), (item, "item", entries[1])):
@@ -150,18 +151,18 @@ def from_frame(
     return Interactions(events, entries[0], entries[1], remarks=remarks)
 
 
-def require_columns(names: list[str], wanted: Sequence[str], where: str) -> None:
-    """Refuse a table that lacks a column.
+def require_columns(names: list[str], required: Sequence[str], where: str) -> None:
+    """Raise an error if a table lacks a column.
 
     Args:
-        names: Columns that are there.
-        wanted: Columns that must be.
-        where: What to call the table in the error text.
+        names: Columns of the table.
+        required: Columns that it must have.
+        where: Name of the data source, for error messages.
 
     Raises:
-        DataError: One is missing.
+        DataError: A required column is missing.
     """
-    for name in wanted:
+    for name in required:
         if name not in names:
             raise DataError(
                 f"{where} has no column {name!r}{did_you_mean(name, names)} "
@@ -179,11 +180,11 @@ def _token_columns(
     """Return the ``user`` and ``item`` columns as numbers, Int32, and the tokens of each, String.
 
     Args:
-        frame: One row an event.
-        names: Columns with users and items.
-        tokens: The tokens of columns that hold their numbers already.
-        where: What to call the source in an error text.
-        settings: How tokens are cleaned.
+        frame: One row per event.
+        names: Names of the columns with users and items.
+        tokens: The tokens of columns that contain token numbers already.
+        where: Name of the data source, for error messages.
+        settings: How to clean tokens.
     """
     columns: list[pl.Series] = []
     entries: list[pl.Series] = []
@@ -197,16 +198,16 @@ def _token_columns(
 def _numbered(
     values: pl.Series, entries: pl.Series | None, where: str, settings: DataSettings
 ) -> tuple[pl.Series, pl.Series]:
-    """Return a column as numbers of tokens, Int32, 0 or null for none, and the tokens, String.
+    """Return a column as token numbers, Int32, 0 or null if missing, and the tokens, String.
 
     Args:
         values: The column.
-        entries: The tokens, if the column holds their numbers already.
-        where: What to call the source in an error text.
-        settings: How tokens are spelled.
+        entries: The tokens, if the column contains their numbers already.
+        where: Name of the data source, for error messages.
+        settings: How to clean tokens.
 
     Raises:
-        DataError: The column holds what is no token.
+        DataError: A value cannot be a token.
     """
     if entries is not None:
         return values, entries
@@ -215,37 +216,38 @@ def _numbered(
     return numbers, numbering.entries
 
 
-def _refuse_header(
+def _check_for_header(
     numbers: Sequence[pl.Series], entries: Sequence[pl.Series], names: Sequence[str], where: str
 ) -> None:
-    """Refuse a row that repeats the header, as where files were put one behind the other.
+    """Raise an error if a row repeats the header, which happens when files are concatenated.
 
     Args:
-        numbers: Number of the user and of the item of each row.
+        numbers: Token numbers of the user and the item column.
         entries: Tokens of users and of items.
-        names: Of the two columns.
-        where: What to call the source in an error text.
+        names: Names of the two columns.
+        where: Name of the data source, for error messages.
 
     Raises:
-        DataError: There is one.
+        DataError: A row repeats the header.
     """
     found = []
     for each, texts, name in zip(numbers, entries, names, strict=True):
-        places = [texts.index_of(text) for text in (name, f"{name}:token")]
-        found.append(each.is_in([place + 1 for place in places if place is not None]))
+        indices = [texts.index_of(text) for text in (name, f"{name}:token")]
+        found.append(each.is_in([index + 1 for index in indices if index is not None]))
     repeats = (found[0] & found[1]).fill_null(value=False)
     if repeats.any():
+        count = int(repeats.sum())
+        rows = "this row" if count == 1 else f"these {count:,} rows"
         raise DataError(
-            f"{place_of(repeats, names[0], where)} is the name of the column, and so is "
-            f"{names[1]!r}: the header stands there again, as where files were joined; drop that "
-            f"row ({int(repeats.sum()):,} in all)"
+            f"{first_location(repeats, names[0], where)} and {names[1]!r} are the names of their "
+            f"columns: the header is repeated there, as in files that were joined; delete {rows}"
         )
 
 
 def _without_token(numbers: pl.Series, entries: pl.Series) -> pl.Series:
     """Return which rows have no token, or an empty one; Boolean [n]."""
-    nameless = entries.index_of("")
-    return numbers.fill_null(0).is_in([0] if nameless is None else [0, nameless + 1])
+    empty = entries.index_of("")
+    return numbers.fill_null(0).is_in([0] if empty is None else [0, empty + 1])
 
 
 def _times(
@@ -257,21 +259,22 @@ def _times(
 
 
 def _no_times(settings: DataSettings, frame: pl.DataFrame) -> Remark:
-    """Return that events count in the order of the rows, and why."""
-    why = f"no column {settings.time_column!r}"
+    """Return a remark that events are in the order of the rows, and why."""
+    reason = f"there is no column {settings.time_column!r}"
     if settings.time_column == NO_TIMES:
-        why = f"no times are read (time_column={NO_TIMES})"
-    return Remark("no_times", frame.height, f"{why}, so events count in the order they stand")
+        reason = f"no times are read (time_column={NO_TIMES})"
+    return Remark("no_times", frame.height, f"{reason}, so the order of the rows is used")
 
 
-def _plain(values: pl.Series, where: str) -> pl.Series:
+def _comparable(values: pl.Series, where: str) -> pl.Series:
     """Return a column that a filter can compare.
 
     Raises:
-        DataError: It cannot.
+        DataError: The column has a type that filters cannot compare.
     """
     if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Object, pl.Binary):
         raise DataError(
-            f"{where}: column {values.name!r} holds {values.dtype}; a filter needs text or numbers"
+            f"{where}: column {values.name!r} has type {values.dtype}, which cannot be filtered; "
+            "convert it to text or numbers"
         )
     return values

@@ -6,26 +6,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split, leave_one_out, ratio_counts, split_by_counts
 from sasrec.data.time_splits import global_ratio_counts, recbole_time_counts, split_by_time
 from sasrec.settings.evaluation import EvaluationSettings
 
 TOLERANCE = 0.01
-"""How far a share may be from the one asked for before it is told."""
-WHY = {
-    "ratio": "parts of a user's targets are rounded, but not to nothing; ratio_by=all rounds once",
-    "ratio of all": "parts are rounded down to whole targets, but not to nothing",
-    "time": "targets of one moment stay together",
-    "recbole_time": "RecBole's split by time cuts what is earlier than the test user by user; "
-    "split=time cuts all users at the same moments",
+"""A share may differ by this much from the requested one without a remark."""
+REASONS = {
+    "ratio": "each user's parts are rounded, but not to zero; ratio_by=all rounds only once",
+    "ratio of all": "parts are rounded down to whole targets, but not to zero",
+    "time": "targets with the same time stay in the same part",
+    "recbole_time": "RecBole's split by time splits the targets before the test user by user; "
+    "split=time splits all users at the same times",
 }
-"""Protocol to why the shares obtained may differ."""
+"""Protocol to the reason why shares may differ from the requested ones."""
 
 
 def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
-    """Cut a data set by the protocol in the settings, unless its files were split already.
+    """Split a data set by the protocol in the settings, unless its files are split already.
 
     Args:
         corpus: All histories.
@@ -35,19 +35,19 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
         The split.
 
     Raises:
-        DataError: Nothing is left to test or validate on, or to train on; or a split by time was
-            asked for and the data have no times.
+        DataError: Nothing is left to train on, or to test or validate on; or the protocol needs
+            times and the data have none.
     """
     sequences, shares = corpus.sequences, settings.ratios
     if corpus.target_counts is not None:
         unused = _unused_settings(
             settings, ("split", "leave_out", "ratios"), "data that are split already"
         )
-        tell(unused, corpus.name)
+        log_remarks(unused, corpus.name)
         return replace(split_by_counts(sequences, corpus.target_counts), remarks=unused)
     other = "ratios" if settings.split == "leave_one_out" else "leave_out"
     unused = _unused_settings(settings, (other,), f"split={settings.split}")
-    tell(unused, corpus.name)
+    log_remarks(unused, corpus.name)
     if settings.split == "leave_one_out":
         return replace(leave_one_out(sequences, settings.leave_out), remarks=unused)
     if settings.split == "time":
@@ -58,8 +58,8 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
         split = split_by_counts(sequences, ratio_counts(sequences, shares))
     else:
         split = split_by_counts(sequences, global_ratio_counts(sequences, shares))
-    remarks = _shares_obtained(split, settings)
-    tell(remarks, corpus.name)
+    remarks = _share_remarks(split, settings)
+    log_remarks(remarks, corpus.name)
     return replace(split, remarks=unused + remarks)
 
 
@@ -82,21 +82,21 @@ def _unused_settings(
     return (Remark("split_settings_unheard", len(changed), text),)
 
 
-def _shares_obtained(split: Split, settings: EvaluationSettings) -> tuple[Remark, ...]:
-    """Return a remark if the shares of targets are not those asked for, or nothing."""
-    given = np.array([split.n_targets, len(split.validation), len(split.test)])
-    asked = np.array(settings.ratios) / sum(settings.ratios)
-    obtained = given / given.sum()
-    if (abs(obtained - asked) <= max(TOLERANCE, 1 / given.sum())).all():
+def _share_remarks(split: Split, settings: EvaluationSettings) -> tuple[Remark, ...]:
+    """Return a remark if the shares of targets differ from the requested ones, or nothing."""
+    counts = np.array([split.n_targets, len(split.validation), len(split.test)])
+    requested = np.array(settings.ratios) / sum(settings.ratios)
+    shares = counts / counts.sum()
+    if (abs(shares - requested) <= max(TOLERANCE, 1 / counts.sum())).all():
         return ()
     by_all = settings.split == "ratio" and settings.ratio_by == "all"
-    why = WHY["ratio of all" if by_all else settings.split]
-    shown = ["/".join(f"{share:.2f}" for share in shares) for shares in (asked, obtained)]
+    reason = REASONS["ratio of all" if by_all else settings.split]
+    shown = ["/".join(f"{share:.2f}" for share in each) for each in (requested, shares)]
     return (
         Remark(
             "shares",
-            int(abs(given - asked * given.sum()).sum() / 2),
-            f"the targets are split {shown[1]} into training, validation and test, where "
-            f"{shown[0]} was asked for: {why}",
+            int(abs(counts - requested * counts.sum()).sum() / 2),
+            f"targets are split {shown[1]} into training, validation and test instead of "
+            f"{shown[0]}: {reason}",
         ),
     )

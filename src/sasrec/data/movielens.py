@@ -1,7 +1,6 @@
-"""MovieLens: fetched from GroupLens (or RecBole's wheel) and written as atomic files.
+"""MovieLens: downloaded from GroupLens (or in RecBole's wheel) and written as atomic files.
 
-GroupLens allows research use and no redistribution, which is why the data are fetched and not
-carried along.
+GroupLens allows research use but no redistribution, so the data are not part of this package.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from sasrec.errors import DataError
 from sasrec.system.children import python_command
 
 Progress = Callable[[int, int], None]
-"""Told bytes so far and bytes in all (0 if unknown)."""
+"""Called with the number of bytes received and the total (0 if unknown)."""
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 RECBOLE_WHEEL = "recbole==1.2.1"
@@ -53,16 +52,16 @@ def movielens_100k(folder: Path, progress: Progress) -> None:
 
 
 def movielens_100k_from_wheel(folder: Path, progress: Progress) -> None:
-    """Take ml-100k's atomic files from the copy that RecBole's wheel carries.
+    """Write ml-100k's atomic files from the copy in RecBole's wheel.
 
     Args:
-        folder: Where to write them.
-        progress: Called once, when the wheel is there.
+        folder: The folder to write them to.
+        progress: Called once, when the wheel has been downloaded.
 
     Raises:
-        DataError: pip cannot download the wheel, or it is broken.
+        DataError: pip cannot download the wheel, or it is damaged.
     """
-    # A wheel is read; an archive of sources would be run.
+    # Only wheels, because a source archive would run code when pip downloads it.
     how = ("--quiet", "--no-deps", "--no-cache-dir", "--only-binary=:all:")
     fetched = subprocess.run(
         python_command("-m", "pip", "download", *how, "--dest", str(folder), RECBOLE_WHEEL),
@@ -72,8 +71,8 @@ def movielens_100k_from_wheel(folder: Path, progress: Progress) -> None:
     )
     wheels = list(folder.glob("*.whl"))
     if fetched.returncode or not wheels:
-        why = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise DataError(f"pip cannot download {RECBOLE_WHEEL} ({why})")
+        reason = (fetched.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise DataError(f"pip cannot download {RECBOLE_WHEEL} ({reason})")
     progress(wheels[0].stat().st_size, wheels[0].stat().st_size)
     with _archive(wheels[0]) as archive:
         for name in ("ml-100k.inter", "ml-100k.item", "ml-100k.user"):
@@ -133,21 +132,21 @@ def _download(url: str, target: Path, sha256: str, progress: Progress) -> None:
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         raise DataError(f"{url} cannot be reached ({getattr(error, 'reason', error)})") from error
     if sha256_of(target) != sha256:
-        raise DataError(f"{url} has the wrong checksum; the download is damaged or changed")
+        raise DataError(f"{url} has the wrong checksum: the file was damaged or changed")
 
 
 def _archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
-        raise DataError(f"{path.name} is no zip archive; the download is damaged") from error
+        raise DataError(f"{path.name} is not a zip archive: the download is damaged") from error
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         return archive.read(name)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{archive.filename} holds no readable {name}") from error
+        raise DataError(f"{archive.filename} contains no readable file {name}") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Ordering: events lined up by user and time, in little more memory than the answer takes."""
+"""Ordering: sorts events by user and time, in little more memory than the result takes."""
 
 from __future__ import annotations
 
@@ -7,53 +7,54 @@ import numpy as np
 from sasrec.data.values.numbering import taken
 
 BLOCK = 2**15
-"""Events sorted by time at once: few enough to stay in a cache, many enough to be few blocks."""
+"""Events sorted by time at once: few enough to stay in the CPU cache, and few blocks in all."""
 
 
 def by_user_then_time(
     users: np.ndarray, offsets: np.ndarray, times: np.ndarray | None
 ) -> np.ndarray:
-    """Return the places of events in the order of users, then of time, then of the source.
+    """Return the indices of events sorted by user, then by time, then by position in the source.
 
-    Events are sorted by user alone first; blocks of whole users are then sorted by time where one
-    of them is out of order, which files that were written in order never need.
+    Events are first sorted by user only. Then blocks of whole users are sorted by time if any of
+    their events are out of order; files that are sorted by time never need this.
 
     Args:
-        users: int32 [N], user numbers from 1, each of which occurs; N below 2^31.
-        offsets: int64 [U + 1], user u has the events from ``offsets[u - 1]`` to ``offsets[u]``.
-        times: float [N], or None for the order of the source alone.
+        users: int32 [N], user numbers from 1 without gaps; N below 2^31.
+        offsets: int64 [U + 1]; after sorting, user u has the events from ``offsets[u - 1]`` to
+            ``offsets[u]``.
+        times: float [N], or None to keep the order of the source for each user.
 
     Returns:
         int32 [N].
     """
-    places = _by_user(users, offsets)
+    indices = _by_user(users, offsets)
     if times is None or not len(users):
-        return places
+        return indices
     first = 0
     while offsets[first] < len(users):
         last = max(first + 1, int(offsets.searchsorted(offsets[first] + BLOCK, side="right")) - 1)
         block = slice(int(offsets[first]), int(offsets[last]))
-        moments = taken(times, places[block])
-        falls = moments[1:] < moments[:-1]
-        falls[offsets[first + 1 : last] - offsets[first] - 1] = False  # another user's begin there
+        block_times = taken(times, indices[block])
+        falls = block_times[1:] < block_times[:-1]
+        falls[offsets[first + 1 : last] - offsets[first] - 1] = False  # the next user begins there
         if falls.any():
-            kept = places[block]
+            unsorted = indices[block]
             if last == first + 1:
-                places[block] = taken(kept, np.argsort(moments, kind="stable"))
+                indices[block] = taken(unsorted, np.argsort(block_times, kind="stable"))
             else:
-                places[block] = kept[_by_both(users[kept], moments)]
+                indices[block] = unsorted[_by_both(users[unsorted], block_times)]
         first = last
-    return places
+    return indices
 
 
 def _by_user(users: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Return the places of events by user, then of the source: a counting sort, block by block."""
+    """Return the indices of events sorted by user, stable: a counting sort, block by block."""
     if (users[1:] >= users[:-1]).all():
         return np.arange(len(users), dtype=np.int32)
-    places = np.empty(len(users), dtype=np.int32)
+    indices = np.empty(len(users), dtype=np.int32)
     free = offsets[:-1].copy()  # where the next event of each user goes
     for begin in range(0, len(users), BLOCK):
-        # User and place in one number: sorting these in place is the fastest stable sort there is.
+        # User and index in one number: sorting these numbers is the fastest stable sort.
         keys = users[begin : begin + BLOCK].astype(np.int64)
         keys <<= 32
         keys |= np.arange(len(keys))
@@ -61,15 +62,15 @@ def _by_user(users: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         owners = (keys >> 32) - 1
         starts = np.flatnonzero(np.concatenate(([True], owners[1:] != owners[:-1])))
         counts = np.diff(starts, append=len(keys))
-        places[np.repeat(free[owners[starts]] - starts, counts) + np.arange(len(keys))] = (
-            keys.astype(np.int32) + begin  # the lower half
+        indices[np.repeat(free[owners[starts]] - starts, counts) + np.arange(len(keys))] = (
+            keys.astype(np.int32) + begin  # the lower 32 bits are the index
         )
         free[owners[starts]] += counts
-    return places
+    return indices
 
 
 def _by_both(users: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return the order of a block of events by user, then time, then place; integers [n]."""
+    """Return the indices that sort a block of events by user and time, stable; integers [n]."""
     low = float(times.min())
     span = float(times.max()) - low + 1
     owners = int(users[-1]) - int(users[0]) + 1

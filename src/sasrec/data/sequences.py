@@ -2,7 +2,7 @@
 
 Five events of two users, ``a: 3 1 2`` and ``b: 2 3``, are stored as
 ``items = [3 1 2 2 3]`` and ``offsets = [0 3 5]``; user number 1 (``a``) owns
-``items[offsets[0]:offsets[1]]``. All users, a batch, and the hidden states have this one form.
+``items[offsets[0]:offsets[1]]``. Batches and hidden states have the same layout.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from sasrec.data.values.numbering import occurrences, taken
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """All histories in numbers.
+    """All histories as numbers.
 
     Attributes:
         items: int32 [N], item numbers from 1.
-        times: float64 [N], or None where the source has only an order.
+        times: float64 [N], or None if the source has no times.
         offsets: int64 [U + 1]; user number u owns events ``offsets[u - 1]`` to ``offsets[u]``.
-        known_as: int64 [U], the number by which a model knows each user, 0 for those it does not
-            know; None where it knows them by these numbers.
-        rounded: float32 [N], the times by which events are compared where these are not ``times``.
+        known_as: int64 [U], number of each user in the vocabulary of a model, 0 for users it does
+            not know; None if the model uses the numbers of these sequences.
+        rounded: float32 [N], rounded times to use in comparisons instead of ``times``; None if
+            times are not rounded.
     """
 
     items: np.ndarray
@@ -37,7 +38,7 @@ class Sequences:
 
     @property
     def compared(self) -> np.ndarray | None:
-        """Times by which events are before or after each other, float [N]; None without times."""
+        """Times to compare events by, float [N]; None without times."""
         return self.times if self.rounded is None else self.rounded
 
     @property
@@ -55,7 +56,7 @@ class Sequences:
         return np.diff(self.offsets)
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that change when any event, order or owner changes."""
+        """Return 16 hex digits that change with any event, its order, its time or its user."""
         digest = hashlib.sha256(self.offsets.tobytes())
         digest.update(self.items.tobytes())
         if self.times is not None:
@@ -64,13 +65,13 @@ class Sequences:
 
 
 def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:
-    """Return the history of each user.
+    """Return the histories: events sorted by user and time.
 
     Args:
-        columns: ``user`` and ``item`` of each event, int32 [N], users numbered from 1, each of
-            whom occurs, and maybe ``time``, float64 [N]; N from 1 to 2^31 - 1. They are taken
-            out, so that what nobody else holds is let go of on the way.
-        compared: float [N], what to order each user's events by; None for the order they stand in.
+        columns: ``user`` and ``item`` of each event, int32 [N], users numbered from 1 without
+            gaps, and optionally ``time``, float64 [N]; N from 1 to 2^31 - 1. Columns are removed
+            from the dictionary, so that their memory can be freed on the way.
+        compared: float [N], times to sort each user's events by; None keeps their order.
     """
     users = columns.pop("user")
     offsets = occurrences(users, int(users.max()))

@@ -1,7 +1,8 @@
-"""Sources: whatever a user may hand over as data, found and read.
+"""Sources: finds and reads whatever a user gives as data.
 
-A data frame; a path to a file or folder; the name of a folder under ``data_path``; a name of the
-catalogue; or ``synthetic``, generated on the spot, ``synthetic:users=5000,items=800`` at will.
+A source is a data frame; a path of a file or folder; the name of a folder in ``data_path``; a name
+in the catalogue; or ``synthetic`` for generated data, optionally with parameters as in
+``synthetic:users=5000,items=800``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
-from sasrec.data.checks.remarks import tell
+from sasrec.data.checks.remarks import log_remarks
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.data_frames import read_data_frame
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
     Source: TypeAlias = str | Path | pl.DataFrame | pd.DataFrame
 
 SYNTHETIC = "synthetic"
-MOST_EVENTS = 300_000_000
-"""Generated at a time, in memory: about 40 bytes each."""
+MAX_EVENTS = 300_000_000
+"""Upper limit on generated events and items; an event takes about 40 bytes of memory."""
 
 
 def load_corpus(
@@ -48,41 +49,41 @@ def load_corpus(
 
     Args:
         source: A name, a path, or a Polars or pandas data frame.
-        settings: Columns, separator, and the folder names are looked up in.
-        progress: Called while a data set of the catalogue is fetched.
+        settings: Columns, separator, and the folder in which names are looked up.
+        progress: Called while a data set of the catalogue is downloaded.
 
     Returns:
         The histories with their vocabularies.
 
     Raises:
-        DataError: There is no such data set, or it is broken.
+        DataError: There is no such data set, or it is invalid.
     """
     if not isinstance(source, str | Path):
-        name, lasting, where = "data frame", "", "the data frame"
+        name, origin, where = "data frame", "", "the data frame"
         read = partial(read_data_frame, source, settings)
     elif str(source) == SYNTHETIC or str(source).startswith(SYNTHETIC + ":"):
-        name = lasting = where = str(source)
+        name = origin = where = str(source)
         read = partial(generate, name)
     else:
         path = locate(str(source), settings, progress)
-        name, lasting = path.stem, str(source) if source in ENTRIES else str(path.resolve())
+        name, origin = path.stem, str(source) if source in ENTRIES else str(path.resolve())
         if settings.split_files is not None:
-            found_by = path if path.exists() else path.parent  # NAME.inter itself need not exist
-            corpus = read_parts(path, settings, str(found_by.resolve()))
-            return _told(corpus, settings, str(path))
+            existing = path if path.exists() else path.parent  # NAME.inter itself need not exist
+            corpus = read_parts(path, settings, str(existing.resolve()))
+            return _finished(corpus, settings, str(path))
         where, read = str(path), partial(read_file, path, settings)
-    # Not by a name of their own, so that events can go while they are lined up.
+    # The events have no variable of their own here, so that they can be freed while sorting.
     corpus = build_corpus(
-        apply_filters(read(), settings, where), name, lasting, times=settings.times_of(name)
+        apply_filters(read(), settings, where), name, origin, times=settings.time_rounding(name)
     )
-    if lasting.startswith(SYNTHETIC):  # generated events repeat items on purpose
+    if origin.startswith(SYNTHETIC):  # generated events repeat items on purpose
         corpus = replace(corpus, remarks=())
-    return _told(corpus, settings, where)
+    return _finished(corpus, settings, where)
 
 
-def _told(corpus: Corpus, settings: DataSettings, where: str) -> Corpus:
-    """Return a data set in which tokens are looked up as they were read; and say its remarks."""
-    tell(corpus.remarks, where)
+def _finished(corpus: Corpus, settings: DataSettings, where: str) -> Corpus:
+    """Return the data set with vocabularies that clean tokens in look-ups; log its remarks."""
+    log_remarks(corpus.remarks, where)
     return replace(
         corpus,
         items=corpus.items.cleaning(settings.clean_tokens),
@@ -91,24 +92,24 @@ def _told(corpus: Corpus, settings: DataSettings, where: str) -> Corpus:
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
-    """Return the file a name or path stands for, fetching it if the catalogue knows it.
+    """Return the file of a name or path; a data set of the catalogue is downloaded if needed.
 
     Args:
-        source: A file, a folder holding ``NAME.inter``, or a name.
-        settings: The folder names are looked up in.
-        progress: Called while a data set is fetched.
+        source: A file, a folder with ``NAME.inter``, or a name.
+        settings: The folder in which names are looked up.
+        progress: Called while a data set is downloaded.
 
     Returns:
-        An existing file.
+        The file.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no such file.
     """
     try:
         path = Path(source).expanduser()
         exists = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # too long a name, no such user, a NUL
-        raise DataError(f"{source[:200]!r} is no usable path ({error})") from error
+    except (OSError, RuntimeError, ValueError) as error:  # name too long, no such user, NUL byte
+        raise DataError(f"{source[:200]!r} is not a valid path ({error})") from error
     if path.is_file() or (exists and not path.is_dir()):
         return path
     for folder in (path, Path(settings.data_path) / source):
@@ -119,18 +120,18 @@ def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
     if path.suffix or len(path.parts) > 1:
         raise DataError(f"{source}: no such file or folder")
     raise DataError(
-        f"no data set {source!r}: not in {settings.data_path}/, not in the catalogue"
+        f"there is no data set {source!r} in {settings.data_path}/ or in the catalogue"
         f"{did_you_mean(source, [*ENTRIES, SYNTHETIC])} (catalogue: "
         f"{', '.join([*ENTRIES, SYNTHETIC])}; or give the path of a file or folder)"
     )
 
 
 def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
-    """Return what the .user file beside a data set says of some users.
+    """Return what the .user file of a data set says about some users.
 
     Args:
-        source: A name or path that ``load_corpus`` has found.
-        settings: Columns, separator, and the folder names are looked up in.
+        source: A name or path that ``load_corpus`` has loaded.
+        settings: Columns, separator, and the folder in which names are looked up.
         users: Tokens of the users.
 
     Returns:
@@ -143,12 +144,12 @@ def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dic
 
 
 def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[str, list[str]]:
-    """Return the groups, such as genres, that the .item file beside a data set puts items into.
+    """Return the groups, such as genres, that the .item file of a data set gives for some items.
 
     Args:
-        source: A name or path that ``load_corpus`` has found.
-        settings: Columns, separators, and the folder names are looked up in.
-        items: Tokens of the items asked about, String.
+        source: A name or path that ``load_corpus`` has loaded.
+        settings: Columns, separators, and the folder in which names are looked up.
+        items: Tokens of the items, String.
 
     Returns:
         Item token to groups; empty if there is no such file or column.
@@ -160,17 +161,17 @@ def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[s
 
 
 def generate(text: str) -> Interactions:
-    """Return generated data from its name, such as ``synthetic:users=5000,items=800``.
+    """Generate data from a name such as ``synthetic:users=5000,items=800``.
 
     Args:
-        text: ``synthetic``, or that and ``:`` and ``key=value`` pairs with commas between them;
+        text: ``synthetic``, optionally followed by ``:`` and comma-separated ``key=value`` pairs;
             the keys are the arguments of ``hidden_markov``.
 
     Returns:
         The events.
 
     Raises:
-        DataError: A key is unknown or a value is no number in range.
+        DataError: A key is unknown, or a value is not a number or out of range.
     """
     known = {
         name: rule.default for name, rule in inspect.signature(hidden_markov).parameters.items()
@@ -186,13 +187,17 @@ def generate(text: str) -> Interactions:
         try:
             values[key] = type(known[key])(value)
         except ValueError:
-            raise DataError(f"{text!r}: {key} is {value!r}; it needs a number") from None
+            raise DataError(f"{text!r}: {key} is {value!r}; it must be a number") from None
         lowest, highest = (0, 1) if key == "predictability" else (int(key != "seed"), 2**31)
         if not lowest <= values[key] <= highest:
-            raise DataError(f"{text!r}: {key} is {value}; it runs from {lowest} to {highest}")
+            raise DataError(
+                f"{text!r}: {key} is {value}; it must be between {lowest} and {highest}"
+            )
     events = float(values.get("users", known["users"])) * values.get("length", known["length"])
-    if events > MOST_EVENTS or values.get("items", 0) > MOST_EVENTS:
-        raise DataError(f"{text!r}: at most {MOST_EVENTS:,} events or items are generated")
+    if events > MAX_EVENTS or values.get("items", 0) > MAX_EVENTS:
+        raise DataError(
+            f"{text!r}: at most {MAX_EVENTS:,} events and {MAX_EVENTS:,} items can be generated"
+        )
     return hidden_markov(**values)  # type: ignore[arg-type]  # each has its default's type
 
 
@@ -201,23 +206,22 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
 
     Args:
         interactions: The events.
-        path: The .inter file to write; its folder is made.
+        path: The .inter file to write; its folder is created.
 
     Raises:
-        DataError: The file cannot be written, or cannot hold a token: an empty one, or one with
-            a tab or line end in it.
+        DataError: The file cannot be written, or a token is empty or contains a tab or line end.
     """
     for column, entries in (("user", interactions.users), ("item", interactions.items)):
         tokens = entries.gather(interactions.frame[column].unique().sort() - 1)
-        odd = tokens.filter((tokens == "") | tokens.str.contains(r"[\t\r\n]"))
-        if odd.len():
+        bad = tokens.filter((tokens == "") | tokens.str.contains(r"[\t\r\n]"))
+        if bad.len():
             raise DataError(
-                f"{path} cannot be written: {column} {odd[0]!r} is empty or holds a tab or "
+                f"{path} cannot be written: {column} {bad[0]!r} is empty or contains a tab or "
                 "line end; rename it"
             )
     names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
     text = (
-        interactions.spelled()
+        interactions.with_tokens()
         .rename(names, strict=False)
         .write_csv(separator="\t", quote_style="never")
     )
@@ -225,11 +229,11 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
 
 
 def save_events(corpus: Corpus, folder: Path) -> Path:
-    """Write a data set as it is after filtering, as ``folder/NAME/NAME.inter``.
+    """Write the events of a data set, after filtering, to ``folder/NAME/NAME.inter``.
 
     Args:
         corpus: The data set.
-        folder: Where its folder goes.
+        folder: The folder in which to create ``NAME``.
 
     Returns:
         The file.
@@ -253,5 +257,5 @@ def _inter_file(folder: Path, settings: DataSettings) -> Path:
     if len(others) == 1:
         return others[0]
     raise DataError(
-        f"the folder {folder} holds no {named.name}; an atomic data set is NAME/NAME.inter"
+        f"the folder {folder} does not contain {named.name}; an atomic data set is NAME/NAME.inter"
     )

@@ -1,7 +1,7 @@
-"""Splits: which events train, and which are kept back as validation and test targets.
+"""Splits: which events are training targets, and which are validation and test targets.
 
-Every protocol comes down to three numbers a user: how many of the last events are training,
-validation and test targets, in this order. A user's first event is nobody's target.
+Every protocol results in three numbers per user: how many of the user's last events are training,
+validation and test targets, in this order. The first event of a user is never a target.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import numpy as np
 
 from sasrec.data.checks.remarks import Remark
 from sasrec.data.sequences import Sequences
-from sasrec.errors import DataError
+from sasrec.errors import DataError, counted
 
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """M questions "what comes next?", as pointers into ``Sequences``; nothing is copied.
+    """M prediction tasks, as indices into ``Sequences``; events are not copied.
 
     Attributes:
         users: int64 [M], user numbers from 1.
@@ -34,18 +34,18 @@ class Cases:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """One data set cut into training targets and two sets of cases.
+    """A data set split into training targets and two sets of cases.
 
     Attributes:
-        sequences: All histories; shared, never cut.
-        train_starts: int64 [U], index of user u's first training target at ``u - 1``; all events
-            before it are history only.
-        train_stops: int64 [U], index after the last training target.
-        validation: Cases early stopping looks at.
-        test: Cases looked at once, at the end.
-        first_trains: bool [U], whether a user's first event is one of training; None where all
-            are.
-        remarks: How the shares differ from those that were asked for, and what has no effect.
+        sequences: All histories, complete.
+        train_starts: int64 [U], index of each user's first training target; row u - 1 is user u.
+            Earlier events are only history.
+        train_stops: int64 [U], index after each user's last training target.
+        validation: Cases for early stopping.
+        test: Cases for the final evaluation.
+        first_trains: bool [U], whether a user's first event belongs to the training part; None if
+            it does for all users.
+        remarks: Settings that have no effect, and shares that differ from the requested ones.
     """
 
     sequences: Sequences
@@ -58,24 +58,25 @@ class Split:
 
     @property
     def n_targets(self) -> int:
-        """Number of training targets an epoch."""
+        """Number of training targets per epoch."""
         return int((self.train_stops - self.train_starts).sum())
 
     def train_items(self) -> np.ndarray:
         """Return the item of each training event, int32 [number of training events]."""
-        found: np.ndarray = self.sequences.items[self.trains()]
+        found: np.ndarray = self.sequences.items[self.is_training()]
         return found
 
     def train_users(self) -> np.ndarray:
-        """Return which users have a training target, bool [U]; of others nothing is learned."""
+        """Return which users have a training target, bool [U]; others do not train the model."""
         found: np.ndarray = self.train_stops > self.train_starts
         return found
 
-    def trains(self) -> np.ndarray:
+    def is_training(self) -> np.ndarray:
         """Return which events are training events, bool [N].
 
-        A user's first event counts with the targets that follow it; a longer history that was
-        given ready does not count, as its events are targets elsewhere.
+        A user's first event is one if the next event is a training target. If several events
+        precede the first training target, as in histories that are one row each, they are not:
+        they are targets of other rows.
         """
         first = self.sequences.offsets[:-1]
         counts = self.train_starts == first + 1
@@ -83,19 +84,19 @@ class Split:
             counts &= self.first_trains
         begins = np.where(counts, first, self.train_starts)
         lengths = self.sequences.lengths()
-        places = np.arange(self.sequences.n_events)
-        kept: np.ndarray = places < np.repeat(self.train_stops, lengths)
-        kept &= places >= np.repeat(np.minimum(begins, self.train_stops), lengths)
-        return kept
+        indices = np.arange(self.sequences.n_events)
+        found: np.ndarray = indices < np.repeat(self.train_stops, lengths)
+        found &= indices >= np.repeat(np.minimum(begins, self.train_stops), lengths)
+        return found
 
 
 def split_by_counts(sequences: Sequences, counts: np.ndarray) -> Split:
-    """Cut each user's last events into training, validation and test targets.
+    """Split each user's last events into training, validation and test targets.
 
     Args:
         sequences: All histories.
-        counts: int32 or int64 [U, 3], targets of each kind; their sum is less than the user's
-            events.
+        counts: int32 or int64 [U, 3], number of training, validation and test targets; their sum is
+            less than the user's number of events.
 
     Returns:
         The split.
@@ -121,14 +122,16 @@ def split_by_counts(sequences: Sequences, counts: np.ndarray) -> Split:
 
 
 def leave_one_out(sequences: Sequences, leave_out: str = "valid_and_test") -> Split:
-    """Keep each user's last events as targets: the last for the test, the one before to validate.
+    """Use each user's last event as test target, and the one before it as validation target.
 
-    A user with n events has n - 1 targets and gives min(2, n - 2) of them away, the test's first
-    (RecBole's rule): two events only train, three train and test, four or more do all.
+    A user with n events has n - 1 targets. As in RecBole, at most n - 2 of these are left out of
+    training, first for the test: with two events a user has only a training target, with three a
+    training and a test target, with four or more all kinds.
 
     Args:
         sequences: All histories.
-        leave_out: ``valid_and_test``; or ``valid_only`` or ``test_only``, which keep one back.
+        leave_out: ``valid_and_test``; or ``valid_only`` or ``test_only``, which leave out one
+            target per user.
 
     Returns:
         The split.
@@ -137,26 +140,27 @@ def leave_one_out(sequences: Sequences, leave_out: str = "valid_and_test") -> Sp
         DataError: No user has three events, so there is nothing to test on.
     """
     targets = np.maximum(sequences.lengths() - 1, 0)
-    kinds = 2 if leave_out == "valid_and_test" else 1
-    given = np.clip(targets - 1, 0, kinds)
-    if not given.any():
+    most = 2 if leave_out == "valid_and_test" else 1
+    left_out = np.clip(targets - 1, 0, most)
+    if not left_out.any():
         longest = int(sequences.lengths().max(initial=0))
         raise DataError(
-            f"no user has three events (the longest history has {longest}), so leave-one-out has "
-            "nothing to test on; check the user column, or bring longer histories"
+            "no user has at least 3 events (the longest history has "
+            f"{counted(longest, 'event')}), so leave-one-out has nothing to test on; check the "
+            "user column, or use data with longer histories"
         )
-    last = np.minimum(given, 1)
-    zero = np.zeros_like(given)
+    last = np.minimum(left_out, 1)
+    zero = np.zeros_like(left_out)
     validation, test = {
-        "valid_and_test": (given - last, last),
+        "valid_and_test": (left_out - last, last),
         "valid_only": (last, zero),
         "test_only": (zero, last),
     }[leave_out]
-    return split_by_counts(sequences, np.stack([targets - given, validation, test], axis=1))
+    return split_by_counts(sequences, np.stack([targets - left_out, validation, test], axis=1))
 
 
 def ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
-    """Return how many of each user's targets go to each part, by shares.
+    """Return how many of each user's targets go to each part, by shares of the user's targets.
 
     Args:
         sequences: All histories.
@@ -169,25 +173,29 @@ def ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np
 
 
 def shared_out(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:
-    """Return totals cut by shares, [n, 3]; parts are rounded down, but not to nothing.
+    """Return totals split by shares, [n, 3]; parts are rounded down, but not to 0 if avoidable.
 
-    RecBole's rule (``Dataset._calcu_split_ids``): the first part gets what rounding leaves; then,
-    from the last part on, one that should get something and got less than one is given one, as
-    long as the first part keeps more than one.
+    RecBole's rule (``Dataset._calcu_split_ids``): the second and third part are rounded down, and
+    the first part gets the rest. Then a part with a share between 0 and 1 target gets one from the
+    first part, if that has more than one: first the third part, then the second.
+
+    Args:
+        totals: int64 [n].
+        ratios: Shares of the three parts; they need not sum to one.
     """
     shares = [ratio / sum(ratios) for ratio in ratios]
     counts = np.stack([(share * totals).astype(np.int64) for share in shares], axis=1)
     counts[:, 0] = totals - counts[:, 1:].sum(1)
     for part in (2, 1):
-        wanted = shares[part] * totals
-        given = (counts[:, 0] > 1) & (wanted > 0) & (wanted < 1)
-        counts[:, part] += given
-        counts[:, 0] -= given
+        exact = shares[part] * totals
+        moves = (counts[:, 0] > 1) & (exact > 0) & (exact < 1)
+        counts[:, part] += moves
+        counts[:, 0] -= moves
     return counts
 
 
 def _cases(begins: np.ndarray, counts: np.ndarray) -> Cases:
-    """Return ``counts[u]`` cases a user from event ``begins[u]`` on."""
+    """Return cases for each user: ``counts[u]`` targets from event ``begins[u]`` on."""
     owners = np.repeat(np.arange(len(counts)), counts)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(counts) - counts, counts)
     return Cases(users=owners + 1, stops=begins[owners] + within)

@@ -1,4 +1,4 @@
-"""Generated data of any size whose structure is known, so that a model can be judged by it."""
+"""Generated data with a known structure, against which models can be tested."""
 
 from __future__ import annotations
 
@@ -19,25 +19,27 @@ def hidden_markov(
     predictability: float = 0.5,
     seed: int = 0,
 ) -> Interactions:
-    """Return histories that walk between hidden topics, with popular items and habitual followers.
+    """Generate histories from hidden topics, with popular items and fixed successors of items.
 
-    A user is in a topic and moves to a random one with probability 0.1 at each step. The next
-    event is, with probability ``predictability``, the follower of the current item in that topic
-    (each item has one, fixed); otherwise it is drawn from the topic with popularity
-    proportional to 1 / rank. So the best possible Hit@1 is a little above ``0.9 *
-    predictability``, a popularity ranking stays far below, and only a model of order comes near.
+    At each step, a user moves to a random topic with probability 0.1. The next item is, with
+    probability ``predictability``, the successor of the current item in the user's topic (each item
+    has one, which is fixed); otherwise it is drawn from the topic with probability proportional to
+    1 / popularity rank. So the best possible Hit@1 is a little above ``0.9 * predictability``. A
+    ranking by popularity is far below that, and only a model that uses the order of events can come
+    close.
 
     Args:
         users: Number of users, from 1.
         items: Size of the catalogue; at least ``topics``.
-        length: Mean events a user; single lengths vary evenly from half to one and a half of it,
-            and are at least 4.
+        length: Mean number of events per user; the numbers are uniform between half and one and a
+            half times this, and at least 4.
         topics: Number of hidden topics.
-        predictability: Probability that a user does the habitual thing, 0 to 1.
-        seed: Seed of the random numbers.
+        predictability: Probability that the next item is the successor, 0 to 1.
+        seed: Random seed.
 
     Returns:
-        Events ordered by user and time; items are named ``i1`` on, users ``u1`` on.
+        Events sorted by user and time; items are named ``i1``, ``i2`` and so on, users ``u1``,
+        ``u2`` and so on.
     """
     generator = np.random.default_rng(seed)
     topics = min(topics, items)
@@ -66,22 +68,22 @@ def hidden_markov(
 def _steps(
     generator: np.random.Generator, sizes: np.ndarray, lengths: np.ndarray, predictability: float
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the users whose history reaches each step, from 0, and the item of each; all from 0.
+    """Yield, step by step, the users who have an event and its item; both are numbered from 0.
 
-    Item ``rank * topics + topic`` is the one with that popularity rank in its topic.
+    Item ``rank * topics + topic`` is the one with popularity rank ``rank`` in its topic.
 
     Args:
         generator: Random generator.
         sizes: Number of items of each topic, [topics].
         lengths: Number of events of each user, [users].
-        predictability: Probability of the item that follows the last one in the topic.
+        predictability: Probability that the next item is the successor.
     """
     topics, users = len(sizes), len(lengths)
     per_topic = int(sizes.max())
     popularity = np.cumsum(1.0 / np.arange(1, per_topic + 1))
     order = generator.random((topics, per_topic))
     order[np.arange(per_topic) >= sizes[:, None]] = np.inf  # ranks that do not exist come last
-    follower = np.argsort(order, axis=1)
+    successor = np.argsort(order, axis=1)
 
     def drawn(topic: np.ndarray, chance: np.ndarray) -> np.ndarray:
         ranks: np.ndarray = np.searchsorted(popularity, chance * popularity[sizes[topic] - 1])
@@ -96,25 +98,25 @@ def _steps(
         moved = draws[0] < 0.1
         topic[active[moved]] = generator.integers(topics, size=int(moved.sum()))
         inside = np.minimum(rank[active], sizes[topic[active]] - 1)
-        habitual = draws[2] < predictability
-        followed = follower[topic[active], inside]
-        rank[active] = np.where(habitual, followed, drawn(topic[active], draws[1]))
+        is_successor = draws[2] < predictability
+        followed = successor[topic[active], inside]
+        rank[active] = np.where(is_successor, followed, drawn(topic[active], draws[1]))
         yield active, rank[active] * topics + topic[active]
 
 
 def checkerboard(users: int = 60, items: int = 20, length: int = 12) -> Interactions:
-    """Return histories whose next item is certain: even users meet even items, odd users odd ones.
+    """Generate histories whose next item is certain: even users have even items, odd users odd.
 
-    Each user walks round the items of their own colour in ascending order, from a place of their
-    own. A model that learns anything ranks the right item first for every user.
+    Each user goes through these items in ascending order and starts again after the last; users
+    start at different items. A model that learns anything ranks the right item first for all users.
 
     Args:
         users: Number of users.
-        items: Even size of the catalogue.
-        length: Events a user.
+        items: Size of the catalogue, an even number.
+        length: Number of events per user.
 
     Returns:
-        Events ordered by user and time.
+        Events sorted by user and time.
     """
     user = np.repeat(np.arange(users), length)
     step = np.tile(np.arange(length), users)

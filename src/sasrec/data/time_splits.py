@@ -12,7 +12,7 @@ from sasrec.errors import DataError
 
 
 def global_ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
-    """Return how many of each user's targets go to each part if all targets are cut by time.
+    """Return how many of each user's targets go to each part if all targets are split by time.
 
     Args:
         sequences: All histories.
@@ -34,58 +34,60 @@ def global_ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]
 
 
 def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> Split:
-    """Cut all histories at two moments: what lies before both trains, what lies after both tests.
+    """Split all histories at two times: targets before both train, targets after both test.
 
-    The moments are those at which the shares come nearest to those asked for; targets of one
-    moment stay together. So every validation target is later than every training target, and
-    every test target later than both.
+    The times are those that give shares closest to the requested ones; targets with the same time
+    stay in the same part. So every validation target is later than every training target, and
+    every test target is later than both.
 
     Args:
-        sequences: All histories, each in the order of its times.
+        sequences: All histories, each sorted by time.
         ratios: Shares of training, validation and test; they need not sum to one.
 
     Returns:
-        The split; the first events of users who come after the first moment are none of training.
+        The split; the first event of a user belongs to training only if it is before the first
+        time.
 
     Raises:
-        DataError: The data have no times, or all share one; or nothing is left to train on, or to
-            test or validate on.
+        DataError: The data have no times, or all times are equal; or nothing is left to train on,
+            or to test or validate on.
     """
     owners, times = _targets(sequences)
-    moments = np.sort(times)
-    if len(moments) and moments[0] == moments[-1]:
+    ascending = np.sort(times)
+    if len(ascending) and ascending[0] == ascending[-1]:
         raise DataError(
-            "all events have the same time, so no moment parts them; choose split=leave_one_out"
+            "all events have the same time, so they cannot be split by time; choose "
+            "split=leave_one_out"
         )
     train, validation, _ = (ratio / sum(ratios) for ratio in ratios)
-    first = _cut(moments, train)
-    second = max(first, _cut(moments, train + validation))
-    starts = [moments[cut] if cut < len(moments) else np.inf for cut in (first, second)]
+    first = _cut(ascending, train)
+    second = max(first, _cut(ascending, train + validation))
+    starts = [ascending[cut] if cut < len(ascending) else np.inf for cut in (first, second)]
     counts = np.zeros((sequences.n_users, 3), dtype=np.int64)
     np.add.at(counts, (owners, np.searchsorted(starts, times, side="right")), 1)
     split = split_by_counts(sequences, counts)
     return replace(split, first_trains=_first_times(sequences) < starts[0])
 
 
-def _cut(moments: np.ndarray, share: float) -> int:
-    """Return how many of the first moments come nearest to a share without parting equal ones.
+def _cut(times: np.ndarray, share: float) -> int:
+    """Return the index closest to a share at which to cut without separating equal times.
 
     Args:
-        moments: float64 [n], ascending.
+        times: float64 [n], ascending.
         share: From 0 to 1.
     """
-    wanted = round(share * len(moments))
-    if wanted in {0, len(moments)}:
-        return wanted
-    low, high = (int(moments.searchsorted(moments[wanted], side)) for side in ("left", "right"))
-    return low if wanted - low <= high - wanted else high
+    exact = round(share * len(times))
+    if exact in {0, len(times)}:
+        return exact
+    low, high = (int(times.searchsorted(times[exact], side)) for side in ("left", "right"))
+    return low if exact - low <= high - exact else high
 
 
 def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
-    """Return RecBole's split by time: later than a moment tests, the rest is cut user by user.
+    """Return RecBole's split by time: later targets test, earlier ones are split user by user.
 
-    The moment is the quantile of all targets' times that leaves the test its share. Of each user's
-    earlier targets the first ``train / (train + validation)``, rounded down, train.
+    The cut is the quantile of all targets' times that gives the test its share. Of each user's
+    earlier targets the first ``train / (train + validation)``, rounded down, are for training.
 
     Args:
         sequences: All histories.
@@ -101,8 +103,8 @@ def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]
     owners, times = _targets(sequences)
     if not len(times):
         return np.zeros((sequences.n_users, 3), dtype=np.int64)
-    moment = np.percentile(times.astype(np.float64), 100 * (1 - test))
-    earlier = times <= moment.astype(times.dtype)  # it meets times in their own precision there
+    cut = np.percentile(times.astype(np.float64), 100 * (1 - test))
+    earlier = times <= cut.astype(times.dtype)  # RecBole compares in the precision of the times
     before = np.bincount(owners[earlier], minlength=sequences.n_users)
     after = np.bincount(owners[~earlier], minlength=sequences.n_users)
     trained = (before * (train / (1 - test) if test < 1 else 0.0)).astype(np.int64)
@@ -110,13 +112,13 @@ def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]
 
 
 def _targets(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
-    """Return owner (from 0) and time of every event after its user's first.
+    """Return the user, from 0, and the time of every target: each event but a user's first.
 
     Args:
         sequences: All histories.
 
     Returns:
-        int64 and float, one each a target.
+        int64 and float, [number of targets] each.
 
     Raises:
         DataError: The data have no times.
@@ -129,15 +131,15 @@ def _targets(sequences: Sequences) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _first_times(sequences: Sequences) -> np.ndarray:
-    """Return the time of each user's first event, float64 [U]; NaN of users without any."""
-    begun = np.full(sequences.n_users, np.nan)
-    has_some = sequences.lengths() > 0
-    begun[has_some] = _times(sequences)[sequences.offsets[:-1][has_some]]
-    return begun
+    """Return the time of each user's first event, float64 [U]; NaN for users without events."""
+    first = np.full(sequences.n_users, np.nan)
+    has_events = sequences.lengths() > 0
+    first[has_events] = _times(sequences)[sequences.offsets[:-1][has_events]]
+    return first
 
 
 def _times(sequences: Sequences) -> np.ndarray:
     times = sequences.compared
     if times is None:
-        raise DataError("a split by time needs a time column; name it with time_column")
+        raise DataError("a split by time needs times; set time_column to the column with times")
     return times

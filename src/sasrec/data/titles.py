@@ -1,4 +1,4 @@
-"""Titles: the texts that people know items by."""
+"""Titles of items, such as the name of a film."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import polars as pl
 
 
 class Titles(Mapping[str, str]):
-    """Item token to title, as columns until the first look; a dictionary takes five times as much.
+    """Item token to title, kept as columns until first used; a dictionary takes five times as much.
 
     >>> titles = Titles(pl.DataFrame({"item": ["242"], "title": ["Kolya"]}))
     >>> titles["242"]
@@ -19,16 +19,16 @@ class Titles(Mapping[str, str]):
     """
 
     def __init__(self, frame: pl.DataFrame) -> None:
-        """Hold titles.
+        """Keep a table of titles.
 
         Args:
-            frame: Items and their titles, two columns of String without nulls; of several titles
-                of an item the last counts.
+            frame: Items and their titles, two columns of String without nulls; if an item has
+                several titles, the last one is used.
         """
         self._frame = frame
 
     def of(self, items: pl.Series) -> dict[str, str]:
-        """Return the titles of some items alone; a file may name many that nobody met.
+        """Return the titles of some items only, without building the whole dictionary.
 
         Args:
             items: Tokens, String.

@@ -1,4 +1,4 @@
-"""Vocabulary: the user's tokens and our numbers, one to one; number 0 is padding."""
+"""Vocabulary: maps tokens to numbers and back; number 0 is padding."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ class Vocabulary:
             tokens if isinstance(tokens, pl.Series) else pl.Series(list(tokens), dtype=pl.String)
         )
         if entries.n_unique() != entries.len():
-            raise ValueError("a vocabulary holds each token once")
+            raise ValueError("the tokens of a vocabulary must be distinct")
         self.entries = entries
         self._count = entries.len()
 
     @classmethod
     def of_distinct(cls, entries: pl.Series) -> Vocabulary:
-        """Return a vocabulary of tokens that are known to be distinct; looking takes memory.
+        """Return a vocabulary of tokens that are known to be distinct; checking takes memory.
 
         Args:
             entries: The tokens, String.
@@ -54,32 +54,33 @@ class Vocabulary:
         return vocabulary
 
     @classmethod
-    def when_asked(cls, count: int, make: Callable[[], pl.Series]) -> Vocabulary:
-        """Return a vocabulary of tokens that are spelled when they are first looked at.
+    def lazy(cls, count: int, make: Callable[[], pl.Series]) -> Vocabulary:
+        """Return a vocabulary whose tokens are created when they are first used.
 
         Args:
-            count: How many there are.
-            make: Returns them, String, distinct.
+            count: Number of tokens.
+            make: Returns the tokens, String, distinct.
         """
         vocabulary = cls.__new__(cls)
         vocabulary._count, vocabulary._make = count, make
         return vocabulary
 
-    def cleaning(self, asked: Collection[str]) -> Vocabulary:
-        """Return the same vocabulary, which cleans tokens before it looks them up.
+    def cleaning(self, cleanings: Collection[str]) -> Vocabulary:
+        """Return the same vocabulary, but one that cleans tokens before it looks them up.
 
         Args:
-            asked: As ``clean_tokens`` names them; what its own tokens were cleaned by.
+            cleanings: Names of cleanings, as in ``clean_tokens``; the tokens of this vocabulary
+                must have been cleaned by the same ones.
         """
-        if not asked:
+        if not cleanings:
             return self
         vocabulary = copy.copy(self)
-        vocabulary._cleanings = tuple(asked)
+        vocabulary._cleanings = tuple(cleanings)
         return vocabulary
 
     @cached_property
     def entries(self) -> pl.Series:
-        """The tokens (String, unique); the token numbered n stands at n - 1."""
+        """The tokens (String, distinct); index n - 1 has the token of number n."""
         return self._make()
 
     @cached_property
@@ -122,5 +123,7 @@ class Vocabulary:
         """
         positions = np.asarray(numbers, dtype=np.int64) - 1
         if positions.size and (positions.min() < 0 or positions.max() >= len(self)):
-            raise IndexError(f"numbers run from 1 to {len(self)}; 0 is padding and has no token")
+            raise IndexError(
+                f"numbers must be between 1 and {len(self)}; 0 is padding and has no token"
+            )
         return self.entries.gather(positions).to_list()

@@ -151,8 +151,7 @@ def _values(found: UserLists, lists: Lists, settings: EvaluationSettings) -> dic
 def _scores(model: NextItemModel, cases: EvaluationCases, items: np.ndarray) -> np.ndarray:
     """Return the score of each candidate after the history of its case, float32 [M, C]."""
     scores = np.empty(items.shape, dtype=np.float32)
-    batches = cases.batches(with_times=model.needs_times)
-    for which, _, some in last_scores(model, batches):
+    for which, _, some in last_scores(model, cases):
         columns = torch.from_numpy(items[which].astype(np.int64)).to(cases.device)
         scores[which] = some.gather(1, columns).float().cpu().numpy()
     return scores

@@ -132,8 +132,7 @@ def rank_among_samples(
         int64 [M], from 1 (best) to N + 1.
     """
     ranks = np.zeros(len(cases), dtype=np.int64)
-    batches = cases.batches(with_times=model.needs_times)
-    for which, targets, scores in target_scores(model, batches):
+    for which, targets, scores in target_scores(model, cases):
         own = scores.gather(1, targets[:, None])
         drawn = torch.from_numpy(samples[which]).to(cases.device).sort(1).values
         is_new = F.pad(drawn[:, 1:] != drawn[:, :-1], (1, 0), value=True)
@@ -160,8 +159,7 @@ def rank_as_in_2018(
         int64 [M], from 1 (best) to N + 1.
     """
     ranks = np.zeros(len(cases), dtype=np.int64)
-    batches = cases.batches(with_times=model.needs_times)
-    for which, targets, scores in target_scores(model, batches):
+    for which, targets, scores in target_scores(model, cases):
         own = scores.gather(1, targets[:, None])
         drawn = torch.from_numpy(samples[which]).to(cases.device)
         ranks[which] = (1 + (~(scores.gather(1, drawn) <= own)).sum(1)).cpu().numpy()

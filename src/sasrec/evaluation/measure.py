@@ -32,7 +32,9 @@ def evaluate_model(
         The report.
     """
     split, settings = protocol.split, protocol.settings
-    validation = measure(model, protocol, split.validation, candidates=settings.validated_against)
+    validation = measure(
+        model, protocol, split.validation, candidates=settings.validation_candidates
+    )
     test = measure(model, protocol, split.test, candidates=settings.candidates)
     return Report(
         model=name,

@@ -54,13 +54,12 @@ def rank_targets(
     with torch.inference_mode():
         table = model.item_table
     if table is None or top_k:
-        batches = cases.batches(with_times=model.needs_times)
-        scored = target_scores(model, batches)
+        scored = target_scores(model, cases)
         return _ranked_by_scores(scored, cases, top_k=top_k, remove_seen=remove_seen)
     # Sorted by target, so that the targets of a piece lie in few chunks of the table.
     order = np.argsort(cases.targets, kind="stable")
-    batches = cases.batches(with_times=model.needs_times, order=order)
-    return _ranked_by_products(last_states(model, batches), cases, table, remove_seen=remove_seen)
+    encoded = last_states(model, cases, order)
+    return _ranked_by_products(encoded, cases, table, remove_seen=remove_seen)
 
 
 def _ranked_by_products(

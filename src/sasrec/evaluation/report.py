@@ -65,6 +65,6 @@ def environment() -> dict[str, str]:
         "platform": platform.platform(),
         "processor": platform.machine(),
         "threads": str(torch.get_num_threads()),
-        "kernels": library.described(),
+        "kernels": library.available_kernels(),
         **{name: version(name) for name in packages},
     }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
-from sasrec.data.batches.cases import Batches
+from sasrec.data.batches.cases import Batches, EvaluationCases
 from sasrec.evaluation.products import even_chunks
 from sasrec.models.contract import NextItemModel
 from sasrec.system.memory import freed_memory_kept
@@ -19,23 +19,23 @@ SCORE_BYTES = 2**26
 
 
 def target_scores(
-    model: NextItemModel, batches: Batches
+    model: NextItemModel, cases: EvaluationCases
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Score all items after each window; items with equal vectors get exactly equal scores.
+    """Score all items for each case; items with equal vectors get exactly equal scores.
 
     Args:
-        model: On the device of the batches; its training mode is restored afterwards.
-        batches: The histories, with their targets.
+        model: On the device of the cases; its training mode is restored afterwards.
+        cases: Histories and their targets.
 
     Yields:
-        Indices of some windows, their targets, int64 [b], and float scores [b, V].
+        Indices of some cases, their targets, int64 [b], and float scores [b, V].
     """
     if model.item_table is None:
-        for which, batch, scores in last_scores(model, batches):
+        for which, batch, scores in last_scores(model, cases):
             yield which, batch.targets[batch.last], scores
         return
     table, n_entries = torch.empty(0), 0
-    for which, batch, states in last_states(model, batches):
+    for which, batch, states in last_states(model, cases):
         with torch.inference_mode():
             if not n_entries:  # inside the loop, the model is in evaluation mode
                 table = model.item_table
@@ -49,31 +49,47 @@ def target_scores(
 
 
 def last_scores(
-    model: NextItemModel, batches: Batches
+    model: NextItemModel, cases: EvaluationCases
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    """Score all items after the last event of each window, in pieces of bounded size.
+    """Score all items after the last event of each history, in pieces of bounded size.
 
     Args:
-        model: On the device of the batches; its training mode is restored afterwards.
-        batches: The histories.
+        model: On the device of the cases; its training mode is restored afterwards.
+        cases: The histories.
 
     Yields:
-        Indices of some windows, their batch, and float scores [b, V].
+        Indices of some cases, their batch, and float scores [b, V].
     """
     with torch.inference_mode():
         table = model.item_table  # once, because some models normalise the whole table
-        for group, batch, states in last_states(model, batches):
+        for group, batch, states in last_states(model, cases):
             yield from _scored_pieces(model, group, batch, states, table)
 
 
 def last_states(
+    model: NextItemModel, cases: EvaluationCases, order: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
+    """Compute the hidden state after the last event of each history.
+
+    Args:
+        model: On the device of the cases; its training mode is restored afterwards.
+        cases: The histories.
+        order: int64 [M], order of the cases in the batches, as in ``EvaluationCases.batches``.
+
+    Returns:
+        An iterator over batches: indices of the cases, their batch, and float states [b, d].
+    """
+    return encode_batches(model, cases.batches(with_times=model.needs_times, order=order))
+
+
+def encode_batches(
     model: NextItemModel, batches: Batches
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    """Compute the hidden state after the last event of each window.
+    """Compute the hidden state after the last event of each window of some batches.
 
     Args:
         model: On the device of the batches; its training mode is restored afterwards.
-        batches: The histories.
+        batches: Windows, with their indices.
 
     Yields:
         Indices of some windows, their batch, and float states [b, d].

@@ -44,6 +44,6 @@ def validation_score(model: NextItemModel, protocol: EvaluationProtocol) -> floa
         model,
         protocol.watching(key),
         protocol.split.validation,
-        candidates=protocol.settings.validated_against,
+        candidates=protocol.settings.validation_candidates,
     )
     return values.get(key, math.nan)

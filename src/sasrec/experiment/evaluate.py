@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
@@ -152,7 +152,7 @@ def _evaluated(
             network.to(device)
     baselines = baseline_reports(prepared)
     worse = worse_than_counts([report, *baselines], prepared.run.evaluation.valid_metric)
-    tell(worse, prepared.corpus.name)
+    log_remarks(worse, prepared.corpus.name)
     return Evaluation(
         report, baselines, [*remarks, *worse], shares, prepared.run.evaluation.decimals
     )
@@ -221,4 +221,4 @@ def _check_protocol(run: RunSettings, max_history: int) -> None:
             f"model with max_history={run.data.max_history}"
         )
     if run.without_effect:
-        logger.warning("without effect here: %s", ", ".join(run.without_effect))
+        logger.warning("settings without effect: %s", ", ".join(run.without_effect))

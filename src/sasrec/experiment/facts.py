@@ -23,7 +23,7 @@ def facts_of(split: Split, *, n_items: int) -> DataFacts:
         items=n_items,
         targets=split.n_targets,
         histories=split.train_stops - starts,
-        times_tell=_times_tell(split),
+        times_informative=_times_tell(split),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sasrec.evaluation.measure import evaluate_model
 from sasrec.evaluation.report import Report
 from sasrec.experiment.prepared import Prepared, repeatable
@@ -24,17 +26,27 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     return evaluate_model(name, model, prepared.corpus, prepared.protocol)
 
 
+def baselines(prepared: Prepared) -> Iterator[tuple[str, NextItemModel]]:
+    """Create the baselines, which only count training events.
+
+    Args:
+        prepared: The training events to count.
+
+    Yields:
+        Name and model, on the device of ``prepared``.
+    """
+    for name in BASELINES:
+        model: NextItemModel = BASELINES[name](prepared.split, prepared.counts)
+        yield name, model.to(prepared.device)
+
+
 def baseline_reports(prepared: Prepared) -> list[Report]:
-    """Measure the baselines, which only count training events.
+    """Measure the baselines on the validation and test cases.
 
     Args:
         prepared: The training events to count, the cases and the metrics.
 
     Returns:
-        One report per baseline.
+        One report for each baseline.
     """
-    reports = []
-    for name in BASELINES:
-        model: NextItemModel = BASELINES[name](prepared.split, prepared.counts)
-        reports.append(measured(prepared, name, model.to(prepared.device)))
-    return reports
+    return [measured(prepared, name, model) for name, model in baselines(prepared)]

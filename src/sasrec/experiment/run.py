@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from sasrec.data.checks.remarks import Remark, tell
+from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment
 from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.fitting import train_model
-from sasrec.experiment.measuring import baseline_reports, measured
+from sasrec.experiment.measuring import baselines, measured
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.experiment.remarks import untrained_items, untrained_users
 from sasrec.models.contract import NextItemModel
@@ -101,13 +102,12 @@ def run_prepared(
     model, trained = train_model(
         prepared, observer=observer, keep=keep, begin=begin, weights=weights
     )
-    reports = [measured(prepared, prepared.run.model_name, model), *baseline_reports(prepared)]
-    remarks = [
-        *untrained_items(prepared),
-        *(untrained_users(prepared) if model.uses_users else []),
-        *worse_than_counts(reports, prepared.run.evaluation.valid_metric),
-    ]
-    tell(remarks, prepared.corpus.name)
+    unknown = untrained_items(prepared) + (untrained_users(prepared) if model.uses_users else [])
+    models = chain([(prepared.run.model_name, model)], baselines(prepared))
+    reports = [measured(prepared, name, each) for name, each in models]
+    worse = worse_than_counts(reports, prepared.run.evaluation.valid_metric)
+    remarks = [*unknown, *worse]
+    log_remarks(remarks, prepared.corpus.name)
     return Outcome(_recommender(prepared, model, remarks, reports, trained), reports, trained)
 
 

@@ -14,7 +14,7 @@ from sasrec.experiment.train_into import train_by_plan
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
-from sasrec.settings.registry import model_called
+from sasrec.settings.registry import canonical_model
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
@@ -60,7 +60,7 @@ def train(
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
         Interrupted: Training was stopped before there was anything to return.
     """  # raised by the parts
-    name = model_called(model)
+    name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
     watching = default_observer(run.output.loss_decimals) if observer is None else observer
     if out is None:

@@ -1,7 +1,7 @@
-"""Explanation: what a model looks at, and what its recommendations rest on, in numbers.
+"""Computes average attention, and the effect of each event of a history on recommendations.
 
-Attention says where a model looks, not what decides: a position may be looked at and change
-nothing. So the effect of each event on a recommendation is measured beside it, by leaving it out.
+Attention shows which events a model reads, not which ones matter: an event may get attention and
+change nothing. Therefore the effect of each event is also measured, by leaving the event out.
 """
 
 from __future__ import annotations
@@ -23,26 +23,27 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.system.forking import use_one_thread_if_forked
 
 POSITIONS = 15
-"""Newest positions of the average map, as in the paper's figure 4."""
+"""Number of newest positions in the average attention map, as in the paper's figure 4."""
 BATCH_POSITIONS = 2**12
+"""Number of positions in a batch."""
 MOST_GROUPS = 40
-"""Groups of items looked at, those of most items; a picture of more could not be read."""
+"""Maximum number of item groups, the largest ones; a plot of more would be unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
 class AverageAttention:
-    """Where a model looks on average.
+    """Attention averaged over many histories.
 
     Attributes:
-        by_position: float [layers, K, K]; row i looks at column j, both counted so that the last is
-            the newest event (with BERT4Rec the mask that stands for the next one); mean over heads
-            and over histories of at least K events.
-        by_distance: float [layers, K]; how much the newest event looks at the one so many events
-            back, mean over heads and over all histories that are long enough.
-        histories: How many were looked at.
-        groups: Names of item groups, or none.
-        between_groups: float [G, G]; how much events of a group look at earlier events of another,
-            as a multiple of what they would if they looked at all evenly; NaN without such pairs.
+        by_position: float [layers, K, K]; attention of position i (row) to position j (column).
+            The last position is the newest event (for BERT4Rec, the mask in place of the next
+            event). Mean over heads and over histories of at least K events.
+        by_distance: float [layers, K]; attention of the newest event to the event 0, 1, …, K - 1
+            events back. Mean over heads and over all histories that are long enough.
+        histories: Number of histories.
+        groups: Names of the G item groups; may be empty.
+        between_groups: float [G, G]; attention of events of one group (row) to earlier events of
+            another (column), divided by that of uniform attention; NaN without such pairs.
     """
 
     by_position: np.ndarray
@@ -60,25 +61,28 @@ def average_attention(
     most: int = 1000,
     seed: int = 0,
 ) -> AverageAttention:
-    """Return where a model looks on average over the histories of a data set.
+    """Return attention averaged over the histories of a data set.
 
     Args:
-        recommender: With attention.
+        recommender: A model with attention.
         sequences: Histories in the model's item numbers.
         groups: Item token to the groups it belongs to.
-        most: Histories to look at, drawn at random if there are more.
-        seed: Of the draw.
+        most: Maximum number of histories; if there are more, a random sample is used.
+        seed: Seed of the sample.
 
     Returns:
         The averages.
 
     Raises:
-        DataError: The model has no attention, or no history has two events.
+        DataError: The model has no attention, or no history has at least two events.
     """
     lengths = sequences.lengths()
     users = np.flatnonzero(lengths >= 2)
     if not len(users):
-        raise DataError("no history has two events, so there is nothing to look back on")
+        raise DataError(
+            "no history has at least two events, so there is no attention to average; give other "
+            "data with --data"
+        )
     generator = np.random.default_rng(seed)
     users = np.sort(generator.permutation(users)[:most])
     kept = np.minimum(lengths[users], recommender.max_history)
@@ -95,80 +99,83 @@ def average_attention(
         with torch.inference_mode(), recorded_attention(model) as maps:
             model.encode(batch, batch.last)
         if not maps:
-            raise DataError(f"{recommender.settings['model_name']} has no attention to look at")
+            raise DataError(
+                f"{recommender.settings['model_name']} has no attention, so it cannot be "
+                "explained; choose a model with attention, such as SASRec"
+            )
         layers = torch.stack([each.mean(1) for each in maps], dim=1).float().cpu().numpy()
         items = batch.items.cpu().numpy()
-        asking = layers.shape[-1] - batch.longest  # BERT4Rec's mask stands behind the events
+        n_masks = layers.shape[-1] - batch.longest  # 1 for BERT4Rec: the mask after the events
         for row, begin, length in zip(
             layers, batch.offsets[:-1].tolist(), kept[group], strict=True
         ):
-            belong = members[items[begin : begin + length]]
-            size = length + asking
-            sums.add(row[:, :size, :size], np.pad(belong, ((0, asking), (0, 0))))
+            event_groups = members[items[begin : begin + length]]
+            size = length + n_masks
+            sums.add(row[:, :size, :size], np.pad(event_groups, ((0, n_masks), (0, 0))))
     return sums.averages(names, len(users))
 
 
 class _Sums:
-    """Adds maps of different sizes up."""
+    """Sums attention maps of different sizes."""
 
     def __init__(self, n_groups: int) -> None:
-        self.square: np.ndarray | None = None
-        self.squares = 0
-        self.back: np.ndarray | None = None
+        self.by_position: np.ndarray | None = None
+        self.n_long = 0
+        self.by_distance: np.ndarray | None = None
         self.counts = np.zeros(POSITIONS)
-        self.found = np.zeros((n_groups, n_groups))
-        self.even = np.zeros((n_groups, n_groups))
+        self.between_groups = np.zeros((n_groups, n_groups))
+        self.uniform = np.zeros((n_groups, n_groups))
 
     def add(self, maps: np.ndarray, members: np.ndarray) -> None:
-        """Take in the maps [layers, L, L] of one history, its events' groups being [L, G]."""
+        """Add the maps [layers, L, L] of one history; members [L, G] are its events' groups."""
         layers, length, _ = maps.shape
-        if self.square is None or self.back is None:
-            self.square = np.zeros((layers, POSITIONS, POSITIONS))
-            self.back = np.zeros((layers, POSITIONS))
+        if self.by_position is None or self.by_distance is None:
+            self.by_position = np.zeros((layers, POSITIONS, POSITIONS))
+            self.by_distance = np.zeros((layers, POSITIONS))
         reach = min(length, POSITIONS)
-        self.back[:, :reach] += maps[:, -1, ::-1][:, :reach]
+        self.by_distance[:, :reach] += maps[:, -1, ::-1][:, :reach]
         self.counts[:reach] += 1
         if length >= POSITIONS:
-            self.square += maps[:, -POSITIONS:, -POSITIONS:]
-            self.squares += 1
+            self.by_position += maps[:, -POSITIONS:, -POSITIONS:]
+            self.n_long += 1
         if members.shape[1]:
             earlier = np.tril(np.ones((length, length)), -1)
-            self.found += members.T @ (maps.mean(0) * earlier) @ members
-            evenly = earlier / np.arange(1, length + 1)[:, None]
-            self.even += members.T @ evenly @ members
+            self.between_groups += members.T @ (maps.mean(0) * earlier) @ members
+            uniform = earlier / np.arange(1, length + 1)[:, None]
+            self.uniform += members.T @ uniform @ members
 
     def averages(self, names: list[str], histories: int) -> AverageAttention:
         """Return the means.
 
         Args:
-            names: Of the groups.
-            histories: How many were added.
+            names: Names of the groups.
+            histories: Number of histories added.
 
         Returns:
             The averages.
 
         Raises:
-            DataError: Nothing was added.
+            DataError: No history was added.
         """
-        if self.square is None or self.back is None:
-            raise DataError("there is no history to look at")
+        if self.by_position is None or self.by_distance is None:
+            raise DataError("there is no history to average attention over")
         with np.errstate(invalid="ignore", divide="ignore"):
             return AverageAttention(
-                by_position=self.square / self.squares,
-                by_distance=self.back / self.counts,
+                by_position=self.by_position / self.n_long,
+                by_distance=self.by_distance / self.counts,
                 histories=histories,
                 groups=names,
-                between_groups=self.found / self.even,
+                between_groups=self.between_groups / self.uniform,
             )
 
 
 def _membership(
     recommender: Recommender, groups: dict[str, list[str]]
 ) -> tuple[list[str], np.ndarray]:
-    """Return group names, and which items belong to each, float [V, G]; shares sum to one."""
+    """Return group names, and float [V, G]: share of each item in each group, summing to 1."""
     sizes = Counter(group for some in groups.values() for group in some)
     names = sorted(name for name, _ in sizes.most_common(MOST_GROUPS))
-    number = {name: place for place, name in enumerate(names)}
+    number = {name: index for index, name in enumerate(names)}
     members = np.zeros((len(recommender.items) + 1, len(names)))
     tokens = list(groups)
     for token, item in zip(tokens, recommender.items.numbers(tokens), strict=True):
@@ -185,30 +192,32 @@ def effects(
     times: Sequence[float] | None = None,
     user: str | None = None,
 ) -> np.ndarray:
-    """Return how much each event of a history raises the scores of some items.
+    """Return how much each event of a history changes the scores of some items.
 
     The effect of an event is the score with the whole history minus the score without the event
-    (occlusion); unlike attention it says what decides.
+    (occlusion). Unlike attention, it shows which events matter.
 
     Args:
-        recommender: Any.
+        recommender: The model.
         history: Item tokens, oldest first.
-        items: Item tokens whose scores are asked for.
-        times: When each event was; for models that look at it.
-        user: Token of the person, for models that know people.
+        items: Item tokens to score.
+        times: Timestamp of each event, for models that use timestamps.
+        user: User id, for models with user vectors.
 
     Returns:
-        float32 [events, items]; of a history of one event NaN, as nothing is left without it.
+        float32 [events, items]; NaN for a history of one event, which would be empty without it.
     """
-    places = range(len(history))
-    shorter = [[token for at, token in enumerate(history) if at != place] for place in places]
-    moments = None
+    positions = range(len(history))
+    shorter = [
+        [token for i, token in enumerate(history) if i != left_out] for left_out in positions
+    ]
+    all_times = None
     if times is not None:
-        moments = [list(times)] + [
-            [time for at, time in enumerate(times) if at != place] for place in places
+        all_times = [list(times)] + [
+            [time for i, time in enumerate(times) if i != left_out] for left_out in positions
         ]
-    asked = [list(history), *shorter]
-    scores = recommender.score(asked, items, times=moments, users=[user] * len(asked))
+    histories = [list(history), *shorter]
+    scores = recommender.score(histories, items, times=all_times, users=[user] * len(histories))
     change: np.ndarray = scores[0] - scores[1:]
     if len(history) == 1:
         change = np.full_like(change, np.nan)

@@ -1,1 +1,1 @@
-"""Compiled kernels: what PyTorch would take many passes over memory for, in one."""
+"""Compiled kernels, which do in one pass over memory what takes PyTorch many."""

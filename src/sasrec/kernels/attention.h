@@ -1,7 +1,7 @@
 /* Causal attention with dropout, and its gradient, one window and head at a time.
 
-   With e = exp(scale query . key + bias), zero towards the future, Z its sum over the keys, m the
-   mask (0 or 1 / kept) and g the gradient of the output,
+   With e = exp(scale query . key + bias), set to zero for later keys, Z its sum over the keys, m
+   the dropout mask (0 or 1 / kept) and g the gradient of the output,
 
        output  = sum over keys of m e value / Z
        d value = sum over queries of m e g / Z
@@ -9,34 +9,34 @@
        d query = scale sum over keys of error key,    d key = scale sum over queries of error query
        d bias  = error
 
-   Scores stand with a key in each row and queries in the lanes, so that nothing is summed across
-   lanes. Windows are filled up to a multiple of 32 with zeros; a key of padding stands behind every
-   query and is never looked at. */
+   Scores have a key in each row and queries in the lanes, so that no sum crosses lanes. Windows are
+   padded with zeros to a multiple of 32; padding keys come after every real query, so the causal
+   mask excludes them. */
 
 #ifndef SASREC_ATTENTION_H
 #define SASREC_ATTENTION_H
 
 #include "bias.h"
 #include "forms.h"
-#include "room.h"
-#include "team.h"
+#include "workspace.h"
+#include "thread_pool.h"
 
 typedef struct {
     const bfloat16 *projected; /* [rows, columns, 3, heads, depth] */
-    const uint32_t *bits;      /* [rows, heads, padded keys, padded queries / 32], 1 where kept */
+    const uint32_t *bits;      /* [rows, heads, padded keys, padded queries / 32], 1 if kept */
     long rows, columns, heads, depth;
-    float kept;       /* probability */
+    float kept;       /* probability of keeping */
     bfloat16 *output; /* [rows, columns, heads, depth] */
     float *inverse;   /* 1 / Z, [rows, heads, padded queries] */
     Bias bias;
-    char *room;
+    char *workspace;
     int unsafe;
     const bfloat16 *grad;
     bfloat16 *projected_grad;
 } Attention;
 
-/* Bytes that a thread needs, at most, for one window and head at a time. */
-long attention_room(const Attention *work);
+/* Upper limit of the bytes that a thread needs for one window and head. */
+long attention_bytes(const Attention *work);
 
 static inline Matrix part(const Attention *work, const bfloat16 *values, long row, long stride,
                           long offset)
@@ -56,16 +56,16 @@ static inline Matrix result(const Attention *work, const bfloat16 *values, long 
     return part(work, values, row, work->heads * work->depth, head * work->depth);
 }
 
-/* Where the bits of a window and head begin. */
+/* The dropout bits of a window and head. */
 static inline const uint32_t *bits_of(const Attention *work, long row, long head)
 {
     const long blocks = (work->columns + BLOCK - 1) / BLOCK;
     return work->bits + (row * work->heads + head) * blocks * BLOCK * blocks;
 }
 
-/* e of a key and 16 queries, given their scores; zero where queries come before it. */
-LANES static inline __m512 weight(const float *scores, const BiasView *bias, long key, long query,
-                                  float scale)
+/* e of a key and 16 queries, given their scores; zero for queries before the key. */
+AVX512 static inline __m512 weight(const float *scores, const BiasView *bias, long key, long query,
+                                   float scale)
 {
     const __m512 score = _mm512_load_ps(scores + key % BLOCK * BLOCK + query % BLOCK);
     const __m512 power = power_of_two(
@@ -75,9 +75,9 @@ LANES static inline __m512 weight(const float *scores, const BiasView *bias, lon
     return _mm512_maskz_mov_ps(after, power);
 }
 
-/* Write [depth, 32 positions], times a factor for each position, as rows of bfloat16. */
-LANES static inline void write_turned(const float *values, const float *factors, Matrix to,
-                                      long block)
+/* Multiply [depth, 32 positions] by a factor for each position and store it as rows of bfloat16. */
+AVX512 static inline void write_transposed(const float *values, const float *factors, Matrix to,
+                                           long block)
 {
     for (long half = 0; half < 2; half++)
         for (long at = 0; at < to.width; at += SIDE) {
@@ -88,9 +88,9 @@ LANES static inline void write_turned(const float *values, const float *factors,
                     factor, _mm512_load_ps(values + (at + row) * BLOCK + half * SIDE)));
             transpose(rows);
             for (long row = 0; row < SIDE; row++) {
-                const long place = block * BLOCK + half * SIDE + row;
-                if (place < to.count)
-                    store_narrow((bfloat16 *)to.values + place * to.stride + at,
+                const long index = block * BLOCK + half * SIDE + row;
+                if (index < to.count)
+                    store_narrow((bfloat16 *)to.values + index * to.stride + at,
                                  _mm512_castsi512_ps(rows[row]));
             }
         }

@@ -9,38 +9,45 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from sasrec.kernels.bits import random_bits, spread
-from sasrec.kernels.library import TILES, call, level, room, serves, threads
+from sasrec.kernels.bits import random_bits, unpacked_bits
+from sasrec.kernels.library import AMX, call, level, supports_products, threads, workspace
 
-BLOCK, HALF = 32, 16
-"""Windows are filled up to a multiple of the one; heads are a multiple of the other wide."""
-KINDS = 65
-"""Of gaps in time; the last stands for gaps that nobody knows."""
-WORTH_FILLING = 16
-"""Shorter windows are mostly filling, which only AMX makes light of."""
+BLOCK, HEAD_MULTIPLE = 32, 16
+"""Windows are padded to a multiple of ``BLOCK``; heads have a width that is a multiple of
+``HEAD_MULTIPLE``."""
+GAP_NUMBERS = 65
+"""Number of buckets for time gaps, including the last one for unknown gaps."""
+SHORTEST_WINDOW = 16
+"""Shorter windows consist mostly of padding, so without AMX the kernel is slower than PyTorch."""
 
 
-def takes(parts: Tensor, columns: int) -> bool:
-    """Return whether the kernel takes these, and is the faster way.
+def supports(parts: Tensor, columns: int) -> bool:
+    """Return whether the kernel supports these inputs and is faster than PyTorch.
 
     Args:
         parts: [..., 3, H, d / H], queries, keys and values.
-        columns: L, the longest window.
+        columns: L, length of the longest window.
     """
-    worth = columns >= WORTH_FILLING or level() == TILES
-    return worth and parts.shape[-1] % HALF == 0 and serves(parts.device, parts.dtype)
+    is_faster = columns >= SHORTEST_WINDOW or level() == AMX
+    return (
+        is_faster
+        and parts.shape[-1] % HEAD_MULTIPLE == 0
+        and supports_products(parts.device, parts.dtype)
+    )
 
 
-def bits_for(projected: Tensor, probability: float) -> Tensor:
-    """Return which attention probabilities are kept, from torch's default generator.
+def keep_bits(projected: Tensor, probability: float) -> Tensor:
+    """Return random bits that say which attention probabilities are kept.
+
+    They come from PyTorch's default generator.
 
     Args:
         projected: [B, L, 3, H, d / H].
-        probability: Of dropping one, 0 to below 1; exact to 1/65,536.
+        probability: Probability of dropping, from 0 to less than 1; accurate to 1/65,536.
 
     Returns:
-        int32 [B, H, L', L' / 32], where L' is L rounded up to a multiple of 32: for each key a
-        bit for each query, 1 where it is kept.
+        int32 [B, H, L', L' / 32], where L' is L rounded up to a multiple of 32: for each key, one
+        bit for each query; 1 means keep.
     """
     rows, columns, _, heads, _ = projected.shape
     blocks = -(-columns // BLOCK)
@@ -48,28 +55,29 @@ def bits_for(projected: Tensor, probability: float) -> Tensor:
 
 
 def kept_mask(bits: Tensor, columns: int, kept: float) -> Tensor:
-    """Return the bits as numbers that attention probabilities are multiplied with.
+    """Convert bits to factors for the attention probabilities.
 
     Args:
-        bits: From ``bits_for``.
+        bits: From ``keep_bits``.
         columns: L.
-        kept: Probability of keeping one.
+        kept: Probability of keeping.
 
     Returns:
         float32 [B * H, L, L], queries in rows; 0 or 1 / kept.
     """
-    mask = spread(bits).mT[:, :, :columns, :columns].flatten(0, 1)
+    mask = unpacked_bits(bits).mT[:, :, :columns, :columns].flatten(0, 1)
     return mask.float() / kept
 
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """What is added to attention scores by distance.
+    """A bias by distance, added to attention scores.
 
     Attributes:
         numbers: uint8 [B, L', L'], from ``gap_numbers``; None without a bias by time.
-        by_gap: float32 [65, H], a value for each of them, or None.
-        by_step: float32 [L or more, H], a value for each number of events between, or None.
+        by_gap: float32 [65, H], the bias of each bucket number, or None.
+        by_step: float32 [L or more, H], the bias of each number of events between query and key, or
+            None.
     """
 
     numbers: Tensor | None = None
@@ -78,17 +86,17 @@ class Bias:
 
 
 def gap_numbers(times: Tensor | None, untimed: Tensor | None, *, rows: int, columns: int) -> Tensor:
-    """Return which kind of gap in time lies between any two events of a window.
+    """Return the bucket of the time gap between each pair of events in a window.
 
     Args:
-        times: float64 [B, L], or None where nobody knows them.
-        untimed: bool [B], windows that are not to know them, or None.
+        times: float64 [B, L], timestamps, or None if they are unknown.
+        untimed: bool [B], windows whose timestamps are ignored, or None.
         rows: B.
         columns: L.
 
     Returns:
-        uint8 [B, L', L'], L' being L rounded up to a multiple of 32, keys in rows: what
-        ``positions.gap_buckets`` gives, and 64 for what is not known.
+        uint8 [B, L', L'], where L' is L rounded up to a multiple of 32, with keys in rows: the
+        results of ``positions.gap_buckets``, and 64 for unknown gaps.
     """
     padded = -(-columns // BLOCK) * BLOCK
     numbers = torch.empty(rows, padded, padded, dtype=torch.uint8)
@@ -105,15 +113,15 @@ def dropped_attention(
 
     Args:
         projected: bfloat16 [B, L, 3, H, d / H], queries, keys and values.
-        bits: From ``bits_for``.
-        kept: Probability that an attention probability was kept.
-        bias: Added to the scores.
+        bits: From ``keep_bits``.
+        kept: Probability of keeping an attention probability.
+        bias: Bias by distance, added to the scores.
 
     Returns:
         bfloat16 [B, L, H, d / H]; None if exponentials were near overflow or underflow.
 
     Raises:
-        IndexError: The bias has too few distances, or other heads.
+        IndexError: The bias has too few distances, or another number of heads.
     """
     mixed: Tensor | None = _Attention.apply(  # type: ignore[no-untyped-call]
         projected, bits, kept, bias.numbers, bias.by_gap, bias.by_step
@@ -121,15 +129,18 @@ def dropped_attention(
     return mixed
 
 
-def _as_tables(*tables: Tensor | None, heads: int, columns: int) -> list[Tensor | None]:
-    """Return the tables by gap and by step as the kernel reads them.
+def _contiguous_tables(*tables: Tensor | None, heads: int, columns: int) -> list[Tensor | None]:
+    """Return the tables by gap and by step in the kernel's format.
 
     Raises:
-        IndexError: A table has too few rows, or other heads.
+        IndexError: A table has too few rows, or another number of heads.
     """
-    for table, least in zip(tables, (KINDS, columns), strict=True):
+    for table, least in zip(tables, (GAP_NUMBERS, columns), strict=True):
         if table is not None and (len(table) < least or table.shape[1:] != (heads,)):
-            raise IndexError(f"a bias of {tuple(table.shape)} for {least} distances, {heads} heads")
+            raise IndexError(
+                f"the bias has shape {tuple(table.shape)}, but needs at least {least} distances "
+                f"and {heads} heads"
+            )
     return [None if table is None else table.float().contiguous() for table in tables]
 
 
@@ -148,11 +159,11 @@ class _Attention(torch.autograd.Function):
         rows, columns, _, heads, depth = projected.shape
         output = projected.new_empty(rows, columns, heads, depth)
         inverse = torch.empty(rows, heads, bits.shape[2], dtype=torch.float32)
-        by_gap, by_step = _as_tables(by_gap, by_step, heads=heads, columns=columns)
+        by_gap, by_step = _contiguous_tables(by_gap, by_step, heads=heads, columns=columns)
         ctx.sizes = rows, columns, heads, depth, kept
         given = projected, bits, *ctx.sizes, numbers, by_gap, by_step
-        space = room("attend", columns, heads, depth)
-        if call("attend", *given, output, inverse, space, threads()):
+        memory = workspace("attend", columns, heads, depth)
+        if call("attend", *given, output, inverse, memory, threads()):
             return None
         ctx.save_for_backward(projected, bits, numbers, by_gap, by_step, output, inverse)
         return output
@@ -164,6 +175,6 @@ class _Attention(torch.autograd.Function):
         grad, whole = grad.contiguous(), torch.empty_like(projected)
         tables = [None if table is None else torch.zeros_like(table) for table in (by_gap, by_step)]
         given = projected, bits, *ctx.sizes, numbers, by_gap, by_step
-        space = room("attend", *ctx.sizes[1:4])
-        call("attend_back", *given, output, inverse, grad, whole, *tables, space, threads())
+        memory = workspace("attend", *ctx.sizes[1:4])
+        call("attend_back", *given, output, inverse, grad, whole, *tables, memory, threads())
         return whole, None, None, None, *tables

@@ -1,8 +1,8 @@
-/* Random bits that are 1 with a given probability, for dropout. */
+/* Random bits for dropout, which are 1 with a given probability. */
 
 #include "lanes.h"
 
-/* Steele, Lea and Flood 2014: turns any numbers into a good seed. */
+/* SplitMix64 (Steele, Lea and Flood 2014): turns any number into good seeds. */
 static uint64_t splitmix(uint64_t *state)
 {
     uint64_t mixed = *state += 0x9e3779b97f4a7c15u;
@@ -12,8 +12,8 @@ static uint64_t splitmix(uint64_t *state)
 }
 
 /* Write `count` words of 32 bits; each bit is 0 with a probability of threshold / 65,536. Eight
-   generators side by side (xorshift128+, Vigna 2017), of which each 16 bits decide about one. */
-EXPORT LANES void sasrec_bits(uint32_t *words, long count, long threshold, uint64_t seed)
+   generators (xorshift128+, Vigna 2017) run in parallel; 16 random bits decide each bit. */
+EXPORT AVX512 void sasrec_bits(uint32_t *words, long count, long threshold, uint64_t seed)
 {
     uint64_t seeds[16] __attribute__((aligned(64)));
     for (int at = 0; at < 16; at++)

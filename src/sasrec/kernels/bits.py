@@ -1,4 +1,4 @@
-"""Random bits for dropout (``bits.c``): a 32nd of the memory that masks of numbers take."""
+"""Random bits for dropout (``bits.c``), which take 1/32 of the memory of float32 masks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import Tensor
 from sasrec.kernels.library import call
 
 BITS = 32
-"""In a word."""
+"""Number of bits in a word."""
 
 
 def random_bits(shape: tuple[int, ...], probability: float) -> Tensor:
-    """Return words whose bits are 0 with a probability, from torch's default generator.
+    """Return words whose bits are 0 with a given probability, from PyTorch's default generator.
 
     Args:
-        shape: Of the words.
-        probability: 0 to below 1; exact to 1/65,536.
+        shape: Shape of the result.
+        probability: Probability of 0, from 0 to less than 1; accurate to 1/65,536.
 
     Returns:
         int32 of that shape.
@@ -28,8 +28,8 @@ def random_bits(shape: tuple[int, ...], probability: float) -> Tensor:
     return bits
 
 
-def spread(bits: Tensor) -> Tensor:
-    """Return each bit as a number of its own, lowest first.
+def unpacked_bits(bits: Tensor) -> Tensor:
+    """Return each bit as a separate number, lowest bit first.
 
     Args:
         bits: int32 [..., W].
@@ -37,5 +37,5 @@ def spread(bits: Tensor) -> Tensor:
     Returns:
         int32 [..., 32 W], zeros and ones.
     """
-    places = torch.arange(BITS, dtype=torch.int32)
-    return (bits[..., None] >> places).bitwise_and_(1).flatten(-2)
+    shifts = torch.arange(BITS, dtype=torch.int32)
+    return (bits[..., None] >> shifts).bitwise_and_(1).flatten(-2)

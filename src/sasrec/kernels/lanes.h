@@ -1,4 +1,4 @@
-/* Lanes: arithmetic on 16 floats at once. */
+/* Arithmetic on 16 floats at once, in the lanes of an AVX-512 register. */
 
 #ifndef SASREC_LANES_H
 #define SASREC_LANES_H
@@ -7,13 +7,12 @@
 
 #define LOG2_E 1.44269504f
 
-/* Whether exponentials that add up to a sum were neither near overflow nor near underflow; for NaN,
-   they were. */
+/* Whether a sum of exponentials is safely away from overflow and underflow; false for NaN. */
 static inline int is_safe(float sum) { return sum > 1e-30f && sum < 1e30f; }
 
-/* 2 to the power of x, to 8e-5 of the value, where bfloat16 can tell 2e-3; infinity from 128 on, 0
-   far below, NaN stays NaN. */
-LANES static inline __m512 power_of_two(__m512 x)
+/* 2 to the power of x with a relative error of 8e-5; the resolution of bfloat16 is 2e-3. Returns
+   infinity from 128 on, 0 far below 0, and NaN for NaN. */
+AVX512 static inline __m512 power_of_two(__m512 x)
 {
     const __m512 rest = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF); /* x - floor(x) */
     __m512 power = _mm512_set1_ps(7.80245200e-2f);
@@ -23,13 +22,13 @@ LANES static inline __m512 power_of_two(__m512 x)
     return _mm512_scalef_ps(power, x); /* times 2 to the power of floor(x) */
 }
 
-LANES static inline __m512 exponential(__m512 x)
+AVX512 static inline __m512 exponential(__m512 x)
 {
     return power_of_two(_mm512_mul_ps(x, _mm512_set1_ps(LOG2_E)));
 }
 
-/* Two rows of floats as pairs of bfloat16, the first row's value in the lower half. */
-LANES static inline __m512i interleaved(__m512 first, __m512 second)
+/* Convert two rows of floats to pairs of bfloat16, with the first row's value in the lower half. */
+AVX512 static inline __m512i interleaved(__m512 first, __m512 second)
 {
     const __m512i order =
         _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
@@ -37,33 +36,33 @@ LANES static inline __m512i interleaved(__m512 first, __m512 second)
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
-/* 32 floats, given as two halves, as bfloat16 in order. */
-LANES static inline __m512i narrowed(__m512 first, __m512 second)
+/* Convert 32 floats, given as two halves, to bfloat16 in the same order. */
+AVX512 static inline __m512i narrowed(__m512 first, __m512 second)
 {
     return (__m512i)_mm512_cvtne2ps_pbh(second, first);
 }
 
-LANES static inline bfloat16 narrow_one(float value)
+AVX512 static inline bfloat16 narrow_one(float value)
 {
     return (bfloat16)_mm_cvtsi128_si32((__m128i)_mm_cvtneps_pbh(_mm_set_ss(value)));
 }
 
-/* 16 values of bfloat16 as floats. */
-LANES static inline __m512 widened(const bfloat16 *values)
+/* Convert 16 bfloat16 values to floats. */
+AVX512 static inline __m512 widened(const bfloat16 *values)
 {
     const __m256i narrow = _mm256_loadu_si256((const __m256i *)values);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
 }
 
-/* Store 16 floats as bfloat16. */
-LANES static inline void store_narrow(bfloat16 *values, __m512 floats)
+/* Convert 16 floats to bfloat16 and store them. */
+AVX512 static inline void store_narrow(bfloat16 *values, __m512 floats)
 {
     _mm256_storeu_si256((__m256i *)values, (__m256i)_mm512_cvtneps_pbh(floats));
 }
 
 /* The Gaussian error linear unit x Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415), and its
-   slope Phi(x) + x phi(x). Phi by formula 7.1.26 of Abramowitz & Stegun 1964. */
-LANES static inline __m512 gelu(__m512 x, __m512 *slope)
+   derivative Phi(x) + x phi(x). Phi uses formula 7.1.26 of Abramowitz & Stegun 1964. */
+AVX512 static inline __m512 gelu(__m512 x, __m512 *slope)
 {
     const __m512 one = _mm512_set1_ps(1.0f);
     const __m512 size = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.70710678f));
@@ -83,8 +82,8 @@ LANES static inline __m512 gelu(__m512 x, __m512 *slope)
     return _mm512_mul_ps(x, phi);
 }
 
-/* Swap rows and columns of 16 x 16 words of 32 bits. */
-LANES static inline void transpose(__m512i *rows)
+/* Transpose 16 x 16 words of 32 bits. */
+AVX512 static inline void transpose(__m512i *rows)
 {
     __m512i mixed[16];
 #pragma GCC unroll 8

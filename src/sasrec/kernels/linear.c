@@ -1,14 +1,15 @@
-/* A linear layer with bias, alone or with a GELU behind it, and its gradients.
+/* A linear layer with bias, optionally followed by a GELU, and its gradients.
 
        before = input weight.T + bias,    output = gelu(before) or before
 
-   With a GELU its slope is kept for the gradient, which costs nothing while its value is found.
-   Weights and their gradients are float32, what flows between layers is bfloat16. Threads share the
-   positions; each sums gradients of the weights of its own, added up at the end. */
+   The derivative of the GELU is computed and stored together with its value, at no extra cost, and
+   used for the gradient. Weights and their gradients are float32; inputs and outputs are bfloat16.
+   The positions are divided among threads. Each thread sums its own gradients of the weights; these
+   sums are added at the end. */
 
 #include "forms.h"
-#include "room.h"
-#include "team.h"
+#include "workspace.h"
+#include "thread_pool.h"
 
 #include <string.h>
 
@@ -18,26 +19,26 @@ typedef struct {
     const bfloat16 *input;      /* [positions, in] */
     const float *weight, *bias; /* [out, in], [out] */
     long positions, in, out;
-    bfloat16 *slopes; /* of the GELU, [positions, out]; null without one */
+    bfloat16 *slopes; /* derivatives of the GELU, [positions, out]; null without a GELU */
     bfloat16 *output;
     const bfloat16 *grad; /* [positions, out] */
     bfloat16 *input_grad;
-    float *sums; /* of each thread: gradients of weight and bias */
-    char *room;
+    float *sums; /* for each thread: gradients of weight and bias */
+    char *workspace;
 } Work;
 
-/* Bytes that a thread needs, at most. */
-static long room_for(long in, long out)
+/* Upper limit of the bytes that a thread needs. */
+static long bytes_per_thread(long in, long out)
 {
     const long narrow = 2 * in * out + GROUP * BLOCK * (3 * out + in),
                floats = BLOCK * (in + BLOCK);
     return narrow * (long)sizeof(bfloat16) + floats * (long)sizeof(float) + 8 * ALIGNED;
 }
 
-/* Bytes to give to either of the functions below. */
-EXPORT long sasrec_linear_room(long in, long out, long threads)
+/* Size in bytes of the workspace of sasrec_linear and sasrec_linear_back. */
+EXPORT long sasrec_linear_workspace(long in, long out, long threads)
 {
-    return room_for_all(room_for(in, out), threads);
+    return workspace_bytes(bytes_per_thread(in, out), threads);
 }
 
 static Matrix rows_of(const bfloat16 *values, long begin, long end, long depth)
@@ -45,15 +46,15 @@ static Matrix rows_of(const bfloat16 *values, long begin, long end, long depth)
     return matrix(values + begin * depth, depth, end - begin, depth);
 }
 
-LANES static Matrix narrow_weight(const Work *work, bfloat16 *values)
+AVX512 static Matrix narrow_weight(const Work *work, bfloat16 *values)
 {
     for (long at = 0; at < work->out * work->in; at += SIDE)
         store_narrow(values + at, _mm512_loadu_ps(work->weight + at));
     return rows_of(values, 0, work->out, work->in);
 }
 
-/* Add the bias to a block of products, bend them if wanted, and write them. */
-LANES static void write_outputs(const Work *work, const float *products, long begin, long column)
+/* Add the bias to a block of products, apply the GELU if there is one, and write the result. */
+AVX512 static void write_outputs(const Work *work, const float *products, long begin, long column)
 {
     for (long row = 0; row < BLOCK && begin + row < work->positions; row++)
         for (long half = 0; half < BLOCK; half += SIDE) {
@@ -69,19 +70,19 @@ LANES static void write_outputs(const Work *work, const float *products, long be
         }
 }
 
-LANES static void forward(void *given, long member, long size)
+AVX512 static void forward(void *given, long thread, long size)
 {
     const Work *work = given;
     const long in = work->in, blocks = (work->positions + BLOCK - 1) / BLOCK;
-    const long end = begins(blocks, member + 1, size);
-    Room room = room_of(work->room, room_for(in, work->out), member);
-    bfloat16 *narrow = take_narrow(&room, work->out * in);
-    bfloat16 *right = take_narrow(&room, work->out * in);
-    bfloat16 *left = take_narrow(&room, BLOCK * in);
-    float *products = take_floats(&room, BLOCK * BLOCK);
+    const long end = share_start(blocks, thread + 1, size);
+    Workspace workspace = workspace_of(work->workspace, bytes_per_thread(in, work->out), thread);
+    bfloat16 *narrow = take_narrow(&workspace, work->out * in);
+    bfloat16 *right = take_narrow(&workspace, work->out * in);
+    bfloat16 *left = take_narrow(&workspace, BLOCK * in);
+    float *products = take_floats(&workspace, BLOCK * BLOCK);
     as_right(narrow_weight(work, narrow), right);
     begin_tiles();
-    for (long block = begins(blocks, member, size); block < end; block++) {
+    for (long block = share_start(blocks, thread, size); block < end; block++) {
         const long begin = block * BLOCK, last = begin + BLOCK;
         as_left(rows_of(work->input, begin, last < work->positions ? last : work->positions, in),
                 left);
@@ -93,43 +94,46 @@ LANES static void forward(void *given, long member, long size)
     end_tiles();
 }
 
-/* The gradient before the GELU, for some positions, and its sum for the bias. */
-LANES static Matrix bend_back(const Work *work, long begin, long end, bfloat16 *values, float *bias)
+/* The gradient with respect to the input of the GELU, for some positions; its sum is added to the
+   gradient of the bias. */
+AVX512 static Matrix gelu_backward(const Work *work, long begin, long end, bfloat16 *values,
+                                   float *bias)
 {
     const long out = work->out;
-    for (long place = begin; place < end; place++)
+    for (long index = begin; index < end; index++)
         for (long column = 0; column < out; column += SIDE) {
-            __m512 change = widened(work->grad + place * out + column);
+            __m512 change = widened(work->grad + index * out + column);
             if (work->slopes) {
-                change = _mm512_mul_ps(change, widened(work->slopes + place * out + column));
-                store_narrow(values + (place - begin) * out + column, change);
+                change = _mm512_mul_ps(change, widened(work->slopes + index * out + column));
+                store_narrow(values + (index - begin) * out + column, change);
             }
             _mm512_storeu_ps(bias + column, _mm512_add_ps(_mm512_loadu_ps(bias + column), change));
         }
     return rows_of(work->slopes ? values : work->grad + begin * out, 0, end - begin, out);
 }
 
-LANES static void backward(void *given, long member, long size)
+AVX512 static void backward(void *given, long thread, long size)
 {
     const Work *work = given;
     const long in = work->in, out = work->out, blocks = (work->positions + BLOCK - 1) / BLOCK;
-    const long end = begins(blocks, member + 1, size);
-    float *weight_grad = work->sums + member * (in + 1) * out, *bias_grad = weight_grad + in * out;
-    Room room = room_of(work->room, room_for(in, out), member);
-    bfloat16 *narrow = take_narrow(&room, out * in), *weight = take_narrow(&room, out * in);
-    bfloat16 *bent = take_narrow(&room, GROUP * BLOCK * out);
-    bfloat16 *left = take_narrow(&room, GROUP * BLOCK * out);
-    bfloat16 *turned = take_narrow(&room, GROUP * BLOCK * out);
-    bfloat16 *paired = take_narrow(&room, GROUP * BLOCK * in);
-    float *products = take_floats(&room, BLOCK * in);
+    const long end = share_start(blocks, thread + 1, size);
+    float *weight_grad = work->sums + thread * (in + 1) * out, *bias_grad = weight_grad + in * out;
+    Workspace workspace = workspace_of(work->workspace, bytes_per_thread(in, out), thread);
+    bfloat16 *narrow = take_narrow(&workspace, out * in),
+             *weight = take_narrow(&workspace, out * in);
+    bfloat16 *before_gelu = take_narrow(&workspace, GROUP * BLOCK * out);
+    bfloat16 *left = take_narrow(&workspace, GROUP * BLOCK * out);
+    bfloat16 *transposed = take_narrow(&workspace, GROUP * BLOCK * out);
+    bfloat16 *paired = take_narrow(&workspace, GROUP * BLOCK * in);
+    float *products = take_floats(&workspace, BLOCK * in);
     memset(weight_grad, 0, (size_t)((in + 1) * out) * sizeof(float));
     as_paired(narrow_weight(work, narrow), weight);
     begin_tiles();
-    for (long block = begins(blocks, member, size); block < end; block += GROUP) {
+    for (long block = share_start(blocks, thread, size); block < end; block += GROUP) {
         const long begin = block * BLOCK;
         long last = (block + GROUP < end ? block + GROUP : end) * BLOCK;
         last = last < work->positions ? last : work->positions;
-        const Matrix change = bend_back(work, begin, last, bent, bias_grad);
+        const Matrix change = gelu_backward(work, begin, last, before_gelu, bias_grad);
         as_left(change, left);
         for (long at = 0; at < change.blocks; at++) {
             const bfloat16 *rows = left + at * BLOCK * out;
@@ -141,12 +145,12 @@ LANES static void backward(void *given, long member, long size)
             write_rows(products, 1, rows_of(work->input_grad + begin * in, 0, last - begin, in),
                        at);
         }
-        as_right(change, left); /* on the way to turned ones; the left ones have served */
-        as_turned(change, left, turned);
+        as_right(change, left); /* input of the next line; the left tiles are no longer needed */
+        as_transposed(change, left, transposed);
         as_paired(rows_of(work->input, begin, last, in), paired);
         for (long row = 0; row < out; row += BLOCK)
             for (long column = 0; column < in; column += BLOCK) {
-                const bfloat16 *rows = turned + row * DEPTH, *columns = paired + column * DEPTH;
+                const bfloat16 *rows = transposed + row * DEPTH, *columns = paired + column * DEPTH;
                 multiply(weight_grad + row * in + column, in,
                          (Pair){rows, rows + TILE, BLOCK * out},
                          (Pair){columns, columns + TILE, BLOCK * in}, change.blocks, 1);
@@ -155,10 +159,10 @@ LANES static void backward(void *given, long member, long size)
     end_tiles();
 }
 
-/* `slopes` is null without a GELU. Widths are multiples of 32. */
+/* `slopes` is null without a GELU. Both widths are multiples of 32. */
 EXPORT void sasrec_linear(const bfloat16 *input, const float *weight, const float *bias,
                           long positions, long in, long out, bfloat16 *slopes, bfloat16 *output,
-                          char *room, long threads)
+                          char *workspace, long threads)
 {
     Work work = {.input = input,
                  .weight = weight,
@@ -168,15 +172,15 @@ EXPORT void sasrec_linear(const bfloat16 *input, const float *weight, const floa
                  .out = out,
                  .slopes = slopes,
                  .output = output,
-                 .room = room};
-    together(forward, &work, threads);
+                 .workspace = workspace};
+    run_in_pool(forward, &work, threads);
 }
 
-/* `sums` has room for threads x (in + 1) x out; the first part is the gradient of weight and bias.
- */
+/* `sums` holds threads x (in + 1) x out floats; the first part becomes the gradients of weight and
+   bias. */
 EXPORT void sasrec_linear_back(const bfloat16 *input, const float *weight, long positions, long in,
                                long out, bfloat16 *slopes, const bfloat16 *grad,
-                               bfloat16 *input_grad, float *sums, char *room, long threads)
+                               bfloat16 *input_grad, float *sums, char *workspace, long threads)
 {
     Work work = {.input = input,
                  .weight = weight,
@@ -187,10 +191,10 @@ EXPORT void sasrec_linear_back(const bfloat16 *input, const float *weight, long 
                  .grad = grad,
                  .input_grad = input_grad,
                  .sums = sums,
-                 .room = room};
-    together(backward, &work, threads);
+                 .workspace = workspace};
+    run_in_pool(backward, &work, threads);
     const long size = (in + 1) * out;
-    for (long member = 1; member < threads; member++)
+    for (long thread = 1; thread < threads; thread++)
         for (long at = 0; at < size; at++)
-            sums[at] += sums[member * size + at];
+            sums[at] += sums[thread * size + at];
 }

@@ -1,8 +1,8 @@
-"""Lookup: rows of a table by number, with a gradient that is fast on a CPU and always the same.
+"""Table lookup with a gradient that is fast and deterministic on a CPU.
 
-PyTorch's own ways are ``F.embedding``, whose gradient takes three times as long on a CPU, and
-indexing, whose gradient sums in an order that threads leave to chance. Both sums come out equal to
-the last bit in float32 (tests/test_lookup.py).
+PyTorch offers ``F.embedding``, whose gradient takes three times as long on a CPU, and indexing,
+whose gradient is summed in an order that depends on the timing of threads. The gradient here equals
+that of ``F.embedding`` to the last bit in float32 (tests/kernels/test_lookup.py).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ def rows_of(table: Tensor, numbers: Tensor, *, padding: bool = False) -> Tensor:
     Args:
         table: float [V, d].
         numbers: int64, any shape, 0 to V - 1.
-        padding: Row 0 stands for nothing and gets no gradient.
+        padding: Whether row 0 is padding, which gets no gradient.
 
     Returns:
-        float, the shape of ``numbers`` and d.
+        float, with the shape of ``numbers`` plus a last dimension d.
     """
     if table.device.type != "cpu":
         return F.embedding(numbers, table, padding_idx=0 if padding else None)
@@ -36,13 +36,13 @@ class VectorTable(nn.Embedding):
     """A table of learned vectors, looked up by ``rows_of``."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name nn.Embedding gives it
-        """Return the vectors of some numbers.
+        """Return the rows with the given numbers.
 
         Args:
             input: int64, any shape.
 
         Returns:
-            float, that shape and d.
+            float, with that shape plus a last dimension d.
         """
         return rows_of(self.weight, input, padding=self.padding_idx == 0)
 

@@ -1,32 +1,31 @@
-/* Dropout, a residual connection and layer normalisation in one, and their gradients.
+/* Dropout, a residual connection and layer normalisation in one pass, and their gradients.
 
-       sum = residual + values kept / probability,    output = scale (sum - mean) / deviation +
-   shift
+       sum    = residual + (kept values) / (probability of keeping)
+       output = scale (sum - mean) / deviation + shift
 
-   Mean and deviation are those of a row. Where there are no values, the residual is the sum; where
-   no output is wanted, there is nothing else. The sum is kept for the gradient as it was rounded.
- */
+   Mean and deviation are those of a row. If `values` is null, the sum is the residual; if `output`
+   is null, only the sum is computed. For the gradient, the sum is stored as rounded to bfloat16. */
 
 #include "lanes.h"
-#include "team.h"
+#include "thread_pool.h"
 
 #include <string.h>
 
 typedef struct {
     const bfloat16 *residual, *values; /* [positions, width]; no values: null */
-    const uint32_t *bits;              /* [positions, width / 32], 1 where kept; null keeps all */
+    const uint32_t *bits;              /* [positions, width / 32], 1 if kept; null keeps all */
     const float *scale, *shift;        /* [width] */
     long positions, width;
     float kept, eps;
     bfloat16 *sum, *output;          /* no output: null */
-    float *moments;                  /* mean and 1 / deviation of each row, [positions, 2] */
-    const bfloat16 *grad, *sum_grad; /* of output and sum, or null */
+    float *statistics;               /* mean and 1 / deviation of each row, [positions, 2] */
+    const bfloat16 *grad, *sum_grad; /* gradients of output and of sum, or null */
     bfloat16 *residual_grad, *values_grad;
-    float *sums; /* of each thread: gradients of scale and shift */
+    float *sums; /* for each thread: gradients of scale and shift */
 } Work;
 
-/* Zero what was dropped of 16 values, and scale up the rest. */
-LANES static inline __m512 dropped(const Work *work, long row, long at, __m512 values)
+/* Set dropped ones of 16 values to zero and scale up the others. */
+AVX512 static inline __m512 dropped(const Work *work, long row, long at, __m512 values)
 {
     if (!work->bits)
         return values;
@@ -35,7 +34,7 @@ LANES static inline __m512 dropped(const Work *work, long row, long at, __m512 v
                                _mm512_set1_ps(1 / work->kept));
 }
 
-LANES static void add(const Work *work, long row)
+AVX512 static void add(const Work *work, long row)
 {
     const long from = row * work->width;
     for (long at = 0; at < work->width; at += SIDE) {
@@ -45,7 +44,7 @@ LANES static void add(const Work *work, long row)
     }
 }
 
-LANES static void normalise(const Work *work, long row)
+AVX512 static void normalise(const Work *work, long row)
 {
     const long width = work->width;
     const bfloat16 *sum = (work->values ? work->sum : work->residual) + row * width;
@@ -66,15 +65,15 @@ LANES static void normalise(const Work *work, long row)
                      _mm512_fmadd_ps(even, _mm512_loadu_ps(work->scale + at),
                                      _mm512_loadu_ps(work->shift + at)));
     }
-    work->moments[2 * row] = mean;
-    work->moments[2 * row + 1] = inverse;
+    work->statistics[2 * row] = mean;
+    work->statistics[2 * row + 1] = inverse;
 }
 
-LANES static void forward(void *given, long member, long size)
+AVX512 static void forward(void *given, long thread, long size)
 {
     const Work *work = given;
-    const long end = begins(work->positions, member + 1, size);
-    for (long row = begins(work->positions, member, size); row < end; row++) {
+    const long end = share_start(work->positions, thread + 1, size);
+    for (long row = share_start(work->positions, thread, size); row < end; row++) {
         if (work->values)
             add(work, row);
         if (work->output)
@@ -82,12 +81,12 @@ LANES static void forward(void *given, long member, long size)
     }
 }
 
-/* Write the gradient of a row's sum to the residual's, from that of the output. */
-LANES static void normalise_back(const Work *work, long row, float *scale_grad, float *shift_grad)
+/* Compute the gradient of a row's sum from that of the output, and write it to `residual_grad`. */
+AVX512 static void normalise_back(const Work *work, long row, float *scale_grad, float *shift_grad)
 {
     const long width = work->width, from = row * width;
-    const __m512 mean = _mm512_set1_ps(work->moments[2 * row]);
-    const __m512 inverse = _mm512_set1_ps(work->moments[2 * row + 1]);
+    const __m512 mean = _mm512_set1_ps(work->statistics[2 * row]);
+    const __m512 inverse = _mm512_set1_ps(work->statistics[2 * row + 1]);
     __m512 total = _mm512_setzero_ps(), along = total;
     for (long at = 0; at < width; at += SIDE) {
         const __m512 grad = widened(work->grad + from + at);
@@ -115,14 +114,15 @@ LANES static void normalise_back(const Work *work, long row, float *scale_grad, 
     }
 }
 
-LANES static void backward(void *given, long member, long size)
+AVX512 static void backward(void *given, long thread, long size)
 {
     const Work *work = given;
-    const long width = work->width, end = begins(work->positions, member + 1, size);
-    float *scale_grad = work->sums + member * 2 * width, *shift_grad = scale_grad + width;
+    const long width = work->width, end = share_start(work->positions, thread + 1, size);
+    float *scale_grad = work->sums + thread * 2 * width, *shift_grad = scale_grad + width;
     memset(scale_grad, 0, (size_t)(2 * width) * sizeof(float));
-    for (long row = begins(work->positions, member, size); row < end; row++) {
-        /* Without an output, the residual's gradient is the sum's and has been given as it. */
+    for (long row = share_start(work->positions, thread, size); row < end; row++) {
+        /* Without an output, the gradient of the residual equals that of the sum, which is given.
+         */
         const bfloat16 *change = (work->grad ? work->residual_grad : work->sum_grad) + row * width;
         if (work->grad)
             normalise_back(work, row, scale_grad, shift_grad);
@@ -134,8 +134,8 @@ LANES static void backward(void *given, long member, long size)
 
 EXPORT void sasrec_add_norm(const bfloat16 *residual, const bfloat16 *values, const uint32_t *bits,
                             const float *scale, const float *shift, long positions, long width,
-                            float kept, float eps, bfloat16 *sum, bfloat16 *output, float *moments,
-                            long threads)
+                            float kept, float eps, bfloat16 *sum, bfloat16 *output,
+                            float *statistics, long threads)
 {
     Work work = {.residual = residual,
                  .values = values,
@@ -148,12 +148,13 @@ EXPORT void sasrec_add_norm(const bfloat16 *residual, const bfloat16 *values, co
                  .eps = eps,
                  .sum = sum,
                  .output = output,
-                 .moments = moments};
-    together(forward, &work, threads);
+                 .statistics = statistics};
+    run_in_pool(forward, &work, threads);
 }
 
-/* `sums` has room for threads x 2 x width; the first part is the gradient of scale and shift. */
-EXPORT void sasrec_add_norm_back(bfloat16 *sum, float *moments, const uint32_t *bits,
+/* `sums` holds threads x 2 x width floats; the first part becomes the gradient of scale and shift.
+ */
+EXPORT void sasrec_add_norm_back(bfloat16 *sum, float *statistics, const uint32_t *bits,
                                  const float *scale, long positions, long width, float kept,
                                  const bfloat16 *grad, const bfloat16 *sum_grad,
                                  bfloat16 *residual_grad, bfloat16 *values_grad, float *sums,
@@ -165,14 +166,14 @@ EXPORT void sasrec_add_norm_back(bfloat16 *sum, float *moments, const uint32_t *
                  .width = width,
                  .kept = kept,
                  .sum = sum,
-                 .moments = moments,
+                 .statistics = statistics,
                  .grad = grad,
                  .sum_grad = sum_grad,
                  .residual_grad = residual_grad,
                  .values_grad = values_grad,
                  .sums = sums};
-    together(backward, &work, threads);
-    for (long member = 1; member < threads; member++)
+    run_in_pool(backward, &work, threads);
+    for (long thread = 1; thread < threads; thread++)
         for (long at = 0; at < 2 * width; at++)
-            sums[at] += sums[member * 2 * width + at];
+            sums[at] += sums[thread * 2 * width + at];
 }

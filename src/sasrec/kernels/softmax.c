@@ -1,42 +1,43 @@
-/* The softmax over all items and its gradients, without ever holding scores in memory.
+/* The softmax over all items and its gradients, without storing all scores in memory.
 
    With e = exp(hidden . table[v]) and Z its sum over the items (see losses/full.py),
 
        loss             = sum over positions of log Z - hidden . table[target]
        d loss / hidden  = sum_v (e / Z) table[v] - table[target]
-       d loss / table   = sum_p e (hidden / Z) - (hidden added up by target)
+       d loss / table   = sum_p e (hidden / Z) - (hidden summed by target)
 
-   Each thread first takes a share of the positions for Z and the gradient of the states, then a
-   share of the items for the gradient of the table. Scores of 32 items and 32 positions exist at a
-   time, positions in the lanes of a register. With AMX, the second half computes e again. Where
-   products take longer than memory, e is kept instead, for a piece of the positions at a time. */
+   Each thread first processes a share of the positions, to compute Z and the gradient of the
+   states, then a share of the items, to compute the gradient of the table. Scores are computed for
+   32 items and 32 positions at a time, with positions in the lanes of a register. With AMX, the
+   second half computes e again. Without AMX, computing e takes longer than reading it from memory,
+   so e is kept, for one piece of the positions at a time. */
 
-#include "room.h"
+#include "workspace.h"
 #include "softmax.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Bytes of e in a piece, and the blocks of positions it has even if these take more: each piece
-   passes over the gradient of the whole table. */
+/* Bytes of e in a piece, and the fewest blocks of positions in a piece, which may take more bytes:
+   each piece reads and writes the gradient of the whole table. */
 enum { KEPT = 1 << 24, FEWEST = 16 };
 
-/* Blocks of positions in a piece. */
+/* Number of blocks of positions in a piece. */
 static long piece_of(long positions, long items)
 {
     const long all = grouped(positions), one = blocks_of(items) * BLOCK * BLOCK * 2;
     const long fitting = KEPT / one > FEWEST ? KEPT / one / GROUP * GROUP : FEWEST;
-    return products_are_cheap || all < fitting ? all : fitting;
+    return has_amx || all < fitting ? all : fitting;
 }
 
-/* Values of e that are kept at a time. */
+/* Number of values of e that are kept at a time. */
 static long kept_of(long positions, long items)
 {
-    return products_are_cheap ? 0 : piece_of(positions, items) * blocks_of(items) * BLOCK * BLOCK;
+    return has_amx ? 0 : piece_of(positions, items) * blocks_of(items) * BLOCK * BLOCK;
 }
 
-/* Bytes that sasrec_softmax needs to work in. */
-EXPORT long sasrec_softmax_room(long positions, long items, long width, long threads)
+/* Size in bytes of the workspace of sasrec_softmax. */
+EXPORT long sasrec_softmax_workspace(long positions, long items, long width, long threads)
 {
     const long tiles =
         2 * (blocks_of(items) + grouped(positions)) * BLOCK * width + kept_of(positions, items);
@@ -45,8 +46,8 @@ EXPORT long sasrec_softmax_room(long positions, long items, long width, long thr
            threads * (long)sizeof(double) + (9 + threads) * ALIGNED;
 }
 
-/* Tiles of one block of 32 items: as left factor [items, width], and transposed [width, items]. */
-LANES static void pack_items(const Softmax *work, long block)
+/* Left tiles of one block of 32 items: [items, width], and transposed, [width, items]. */
+AVX512 static void pack_items(const Softmax *work, long block)
 {
     const long width = work->width;
     bfloat16 *rows = work->rows + block * BLOCK * width;
@@ -62,7 +63,7 @@ LANES static void pack_items(const Softmax *work, long block)
             }
             bfloat16 line[DEPTH] __attribute__((aligned(64)));
             _mm512_store_si512(line, narrowed(first, second));
-            /* Tiles of a block: first by half of the items, then by depth. */
+            /* The tiles of a block are ordered by half of the items, then by depth. */
             bfloat16 *row = rows + item / SIDE * SIDE * width + at * SIDE + item % SIDE * DEPTH;
             memcpy(row, line, sizeof line);
             for (long k = 0; k < DEPTH; k++)
@@ -71,14 +72,15 @@ LANES static void pack_items(const Softmax *work, long block)
     }
 }
 
-/* Right tiles [width, positions] of one block of 32 positions, for scores to base 2. */
-LANES static void pack_states(const Softmax *work, long block)
+/* Right tiles [width, positions] of one block of 32 positions, multiplied by log2 e, so that
+   exponentials of scores are powers of 2. */
+AVX512 static void pack_states(const Softmax *work, long block)
 {
     const long width = work->width;
     bfloat16 *states = work->states + block * BLOCK * width;
-    for (long place = 0; place < BLOCK; place++) {
-        const long position = block * BLOCK + place;
-        bfloat16 *column = states + place / SIDE * SIDE * width + place % SIDE * 2;
+    for (long index = 0; index < BLOCK; index++) {
+        const long position = block * BLOCK + index;
+        bfloat16 *column = states + index / SIDE * SIDE * width + index % SIDE * 2;
         for (long at = 0; at < width; at += DEPTH) {
             __m512 first = _mm512_setzero_ps(), second = first;
             if (position < work->positions) {
@@ -95,20 +97,21 @@ LANES static void pack_states(const Softmax *work, long block)
     }
 }
 
-LANES static void pack(void *given, long member, long size)
+AVX512 static void pack(void *given, long thread, long size)
 {
     const Softmax *work = given;
     const long items = blocks_of(work->items), positions = grouped(work->positions);
-    for (long block = begins(items, member, size); block < begins(items, member + 1, size); block++)
+    for (long block = share_start(items, thread, size);
+         block < share_start(items, thread + 1, size); block++)
         pack_items(work, block);
-    for (long block = begins(positions, member, size); block < begins(positions, member + 1, size);
-         block++)
+    for (long block = share_start(positions, thread, size);
+         block < share_start(positions, thread + 1, size); block++)
         pack_states(work, block);
 }
 
-/* Returns the sum of the losses, and writes the gradients of that sum; NaN if exponentials were too
-   large or too small, in which case gradients mean nothing; minus infinity if a target is no item.
-   The width is a multiple of 32. */
+/* Returns the sum of the losses, and writes the gradients of that sum. Returns NaN if exponentials
+   were too large or too small, and the gradients are then invalid. Returns minus infinity if a
+   target is not an item. The width is a multiple of 32. */
 EXPORT double sasrec_softmax(const float *hidden, const int64_t *targets, const float *table,
                              long positions, long items, long width, float *hidden_grad,
                              float *table_grad, char *given, long threads)
@@ -121,34 +124,34 @@ EXPORT double sasrec_softmax(const float *hidden, const int64_t *targets, const 
                     .width = width,
                     .hidden_grad = hidden_grad,
                     .table_grad = table_grad};
-    Room room = room_of(given, 0, 0);
+    Workspace workspace = workspace_of(given, 0, 0);
     for (long position = 0; position < positions; position++)
         if (targets[position] < 0 || targets[position] >= items)
             return -INFINITY;
-    work.rows = take_narrow(&room, blocks_of(items) * BLOCK * width);
-    work.columns = take_narrow(&room, blocks_of(items) * BLOCK * width);
-    work.states = take_narrow(&room, grouped(positions) * BLOCK * width);
-    work.shares = take_narrow(&room, grouped(positions) * BLOCK * width);
-    work.mixed = take_floats(&room, grouped(positions) * BLOCK * width);
-    work.sums = take_floats(&room, grouped(positions) * BLOCK);
-    work.gathered = take_floats(&room, threads * GROUP * BLOCK * width);
-    work.losses = take(&room, threads * (long)sizeof(double));
+    work.rows = take_narrow(&workspace, blocks_of(items) * BLOCK * width);
+    work.columns = take_narrow(&workspace, blocks_of(items) * BLOCK * width);
+    work.states = take_narrow(&workspace, grouped(positions) * BLOCK * width);
+    work.shares = take_narrow(&workspace, grouped(positions) * BLOCK * width);
+    work.mixed = take_floats(&workspace, grouped(positions) * BLOCK * width);
+    work.sums = take_floats(&workspace, grouped(positions) * BLOCK);
+    work.gathered = take_floats(&workspace, threads * GROUP * BLOCK * width);
+    work.losses = take(&workspace, threads * (long)sizeof(double));
     const long kept = kept_of(positions, items), piece = piece_of(positions, items);
-    work.kept = kept ? take_narrow(&room, kept) : NULL;
-    for (long member = 0; member < threads; member++)
-        work.losses[member] = 0;
-    together(pack, &work, threads);
+    work.kept = kept ? take_narrow(&workspace, kept) : NULL;
+    for (long thread = 0; thread < threads; thread++)
+        work.losses[thread] = 0;
+    run_in_pool(pack, &work, threads);
     double loss = 0;
     for (; work.last < grouped(positions) && !isnan(loss); work.first = work.last) {
         work.last = work.first + piece;
         if (work.last > grouped(positions))
             work.last = grouped(positions);
-        together(take_positions, &work, threads);
+        run_in_pool(take_positions, &work, threads);
         loss = 0;
-        for (long member = 0; member < threads; member++)
-            loss += work.losses[member];
+        for (long thread = 0; thread < threads; thread++)
+            loss += work.losses[thread];
         if (!isnan(loss))
-            together(take_items, &work, threads);
+            run_in_pool(take_items, &work, threads);
     }
     return loss;
 }

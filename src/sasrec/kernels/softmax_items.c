@@ -1,12 +1,13 @@
-/* The softmax's second half: the gradient of the table. */
+/* The second half of the softmax: the gradient of the table. */
 
 #include "softmax.h"
 
 #include <string.h>
 
-/* e of a block of items and one of positions as left tiles [items, positions]. */
-LANES static inline void repeat(const float *scores, bfloat16 *tiles, const bfloat16 *next,
-                                const bfloat16 *needed, long width)
+/* Compute e again for a block of items and a block of positions, as left tiles [items, positions].
+ */
+AVX512 static inline void repeat(const float *scores, bfloat16 *tiles, const bfloat16 *next,
+                                 const bfloat16 *needed, long width)
 {
     for (long row = 0; row < BLOCK; row++) {
         fetch(next, needed, width, row);
@@ -16,10 +17,10 @@ LANES static inline void repeat(const float *scores, bfloat16 *tiles, const bflo
     }
 }
 
-/* The gradients of some blocks of items, but for what their own positions take off.
+/* The gradients of some blocks of items, without the term of the targets.
 
-   A group of positions is taken for all of these blocks, as it then comes from memory once. */
-LANES static void gather(const Softmax *work, long items, long count, float *sums)
+   Each group of positions is used for all of these blocks, so that it is read from memory once. */
+AVX512 static void gather(const Softmax *work, long items, long count, float *sums)
 {
     float scores[2][BLOCK * BLOCK] __attribute__((aligned(64)));
     bfloat16 tiles[GROUP * 2 * TILE] __attribute__((aligned(64)));
@@ -45,10 +46,10 @@ LANES static void gather(const Softmax *work, long items, long count, float *sum
         }
 }
 
-/* The same from what was kept, for the positions of this piece.
+/* The same, from the e that was kept for the positions of this piece.
 
-   The next tiles are asked for a part at a time: all at once, they would be waited for. */
-LANES static void gather_kept(const Softmax *work, long items, long count, float *sums)
+   The next tiles are prefetched part by part; prefetching all of them at once would stall. */
+AVX512 static void gather_kept(const Softmax *work, long items, long count, float *sums)
 {
     const long width = work->width, size = BLOCK * width, part = GROUP * 2 * TILE * BLOCK / width;
     for (long group = work->first; group < work->last; group += GROUP)
@@ -67,19 +68,19 @@ LANES static void gather_kept(const Softmax *work, long items, long count, float
         }
 }
 
-/* Write the first values, or add to them. */
-LANES static void put(float *to, const float *values, long count, int add)
+/* Write values, or add them to those already written. */
+AVX512 static void put(float *to, const float *values, long count, int add)
 {
     for (long at = 0; at < count; at++)
         to[at] = add ? to[at] + values[at] : values[at];
 }
 
-LANES void take_items(void *given, long member, long size)
+AVX512 void take_items(void *given, long thread, long size)
 {
     const Softmax *work = given;
     const long all = blocks_of(work->items), width = work->width;
-    const long begin = begins(all, member, size), end = begins(all, member + 1, size);
-    float *sums = work->gathered + member * GROUP * BLOCK * width;
+    const long begin = share_start(all, thread, size), end = share_start(all, thread + 1, size);
+    float *sums = work->gathered + thread * GROUP * BLOCK * width;
     begin_tiles();
     for (long block = begin; block < end; block += GROUP) {
         const long count = end - block < GROUP ? end - block : GROUP;

@@ -1,15 +1,15 @@
-/* The softmax's first half: for each position Z, the loss and the gradient of its state. */
+/* The first half of the softmax: Z, the loss and the gradient of the state for each position. */
 
 #include "softmax.h"
 
 #include <math.h>
 #include <string.h>
 
-/* Turn scores of a block into right tiles of e [items, positions], and left tiles to keep if there
-   is room for them, and add e to Z. */
-LANES static inline void exponentiate(const float *scores, long filled, bfloat16 *tiles,
-                                      bfloat16 *kept, float *sums, const bfloat16 *next,
-                                      const bfloat16 *needed, long width)
+/* Compute e from the scores of a block, as right tiles [items, positions], and as left tiles if
+   `kept` is not null; and add e to Z. */
+AVX512 static inline void exponentiate(const float *scores, long filled, bfloat16 *tiles,
+                                       bfloat16 *kept, float *sums, const bfloat16 *next,
+                                       const bfloat16 *needed, long width)
 {
     __m512 first_sum = _mm512_load_ps(sums), second_sum = _mm512_load_ps(sums + SIDE);
     for (long row = 0; row < BLOCK; row += 2) {
@@ -38,9 +38,9 @@ LANES static inline void exponentiate(const float *scores, long filled, bfloat16
 
 /* Z and the unscaled gradient of the states for a block of positions and some blocks of items.
 
-   Scores of the next block are asked for before those of this one are looked at: products and
-   exponentials are then computed side by side. */
-LANES static void mix(const Softmax *work, long positions, long begin, long end)
+   The scores of the next block are started before those of this block are used, so that the
+   processor computes products and exponentials in parallel. */
+AVX512 static void mix(const Softmax *work, long positions, long begin, long end)
 {
     float scores[2][BLOCK * BLOCK] __attribute__((aligned(64)));
     bfloat16 tiles[GROUP * 2 * TILE] __attribute__((aligned(64)));
@@ -66,52 +66,52 @@ LANES static void mix(const Softmax *work, long positions, long begin, long end)
     }
 }
 
-/* The loss, the gradient of a state, and its share in the table's gradient: hidden / Z. */
-LANES static double finish(const Softmax *work, long block)
+/* The loss, the gradient of the states, and hidden / Z for the gradient of the table. */
+AVX512 static double finish(const Softmax *work, long block)
 {
     const long width = work->width;
     const float *mixed = work->mixed + block * width * BLOCK, *sums = work->sums + block * BLOCK;
     bfloat16 *shares = work->shares + block * BLOCK * width;
     double loss = 0;
-    for (long place = 0; place < BLOCK; place++) {
-        const long position = block * BLOCK + place;
+    for (long index = 0; index < BLOCK; index++) {
+        const long position = block * BLOCK + index;
         const int real = position < work->positions;
-        const float inverse = real ? 1 / sums[place] : 0;
-        /* Tiles by half of the width; in each, pairs of positions. */
-        bfloat16 *column = shares + place / 2 * DEPTH + place % 2;
+        const float inverse = real ? 1 / sums[index] : 0;
+        /* Tiles are ordered by half of the width; each holds pairs of positions. */
+        bfloat16 *column = shares + index / 2 * DEPTH + index % 2;
         if (!real) {
             for (long at = 0; at < width; at++)
                 column[at / SIDE * TILE + at % SIDE * 2] = 0;
             continue;
         }
         const float *state = work->hidden + position * width;
-        const float *goal = work->table + work->targets[position] * width;
+        const float *target_vector = work->table + work->targets[position] * width;
         float *grad = work->hidden_grad + position * width, product = 0;
         for (long at = 0; at < width; at++) {
-            product += state[at] * goal[at];
-            grad[at] = mixed[at * BLOCK + place] * inverse - goal[at];
+            product += state[at] * target_vector[at];
+            grad[at] = mixed[at * BLOCK + index] * inverse - target_vector[at];
             column[at / SIDE * TILE + at % SIDE * 2] = narrow_one(state[at] * inverse);
         }
-        loss += log((double)sums[place]) - product;
+        loss += log((double)sums[index]) - product;
     }
     return loss;
 }
 
 static int safe(const Softmax *work, long block)
 {
-    for (long place = 0; place < BLOCK; place++) {
-        if (!is_safe(work->sums[block * BLOCK + place]))
+    for (long index = 0; index < BLOCK; index++) {
+        if (!is_safe(work->sums[block * BLOCK + index]))
             return 0;
     }
     return 1;
 }
 
-LANES void take_positions(void *given, long member, long size)
+AVX512 void take_positions(void *given, long thread, long size)
 {
     const Softmax *work = given;
     const long all = work->last - work->first, items = blocks_of(work->items);
-    const long begin = work->first + begins(all, member, size);
-    const long end = work->first + begins(all, member + 1, size);
+    const long begin = work->first + share_start(all, thread, size);
+    const long end = work->first + share_start(all, thread + 1, size);
     memset(work->mixed + begin * BLOCK * work->width, 0,
            (size_t)((end - begin) * BLOCK * work->width) * sizeof(float));
     memset(work->sums + begin * BLOCK, 0, (size_t)((end - begin) * BLOCK) * sizeof(float));
@@ -123,5 +123,5 @@ LANES void take_positions(void *given, long member, long size)
     double loss = 0;
     for (long block = begin; block < end; block++)
         loss += safe(work, block) ? finish(work, block) : NAN;
-    work->losses[member] += loss;
+    work->losses[thread] += loss;
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 Multiply *multiply;
-int products_are_cheap;
+int has_amx;
 
 AMX static void multiply_amx(float *result, long stride, Pair left, Pair right, long depth, int add)
 {
@@ -41,9 +41,9 @@ AMX static void multiply_amx(float *result, long stride, Pair left, Pair right, 
     _tile_stored(3, lower + SIDE, row);
 }
 
-LANES static inline void multiply_one(float *result, long stride, const bfloat16 *left,
-                                      long left_step, const bfloat16 *right, long right_step,
-                                      long depth, int add)
+AVX512 static inline void multiply_one(float *result, long stride, const bfloat16 *left,
+                                       long left_step, const bfloat16 *right, long right_step,
+                                       long depth, int add)
 {
     __m512 sums[SIDE];
 #pragma GCC unroll 16
@@ -65,8 +65,8 @@ LANES static inline void multiply_one(float *result, long stride, const bfloat16
         _mm512_storeu_ps(result + row * stride, sums[row]);
 }
 
-LANES static void multiply_lanes(float *result, long stride, Pair left, Pair right, long depth,
-                                 int add)
+AVX512 static void multiply_lanes(float *result, long stride, Pair left, Pair right, long depth,
+                                  int add)
 {
     const bfloat16 *lefts[] = {left.first, left.second}, *rights[] = {right.first, right.second};
     for (int row = 0; row < 2; row++)
@@ -75,8 +75,8 @@ LANES static void multiply_lanes(float *result, long stride, Pair left, Pair rig
                          left.step, rights[column], right.step, depth, add);
 }
 
-/* Eight tiles of 16 rows of 64 bytes. A constant: filled in just before it is loaded, some of it
-   would not be written, since the compiler takes the instruction to read its first bytes only. */
+/* Eight tiles of 16 rows of 64 bytes. This must be a constant: the compiler assumes that the load
+   instruction reads only the first bytes, so it might omit writing the others just before. */
 static const struct {
     uint8_t palette, start, reserved[14];
     uint16_t bytes[16];
@@ -93,32 +93,32 @@ AMX static void release(void) { _tile_release(); }
 
 void begin_tiles(void)
 {
-    if (products_are_cheap)
+    if (has_amx)
         configure();
 }
 
 void end_tiles(void)
 {
-    if (products_are_cheap)
+    if (has_amx)
         release();
 }
 
-static uint64_t kept_state(void)
+static uint64_t enabled_state(void)
 {
     uint32_t low, high;
     __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
 }
 
-/* Linux lets a process use AMX once it has asked for it. */
+/* On Linux, a process must request permission to use AMX. */
 static int may_use_amx(void)
 {
     const long request = 0x1023, tile_data = 18;
     return syscall(SYS_arch_prctl, request, tile_data) == 0;
 }
 
-/* Choose how to multiply; `amx` 0 leaves AMX alone. Returns 2 for AMX, 1 for AVX-512, 0 for
- * neither, when nothing may be computed. */
+/* Choose the instructions for products; with `amx` 0, AMX is not used. Returns 2 for AMX, 1 for
+   AVX-512, and 0 for neither; after 0, no function with bfloat16 products may be called. */
 EXPORT int sasrec_choose(long amx)
 {
     const uint64_t vectors = 0xe6, tiles = 0x60000;
@@ -130,11 +130,11 @@ EXPORT int sasrec_choose(long amx)
         return 0;
     if (!__get_cpuid_count(7, 1, &more, &b, &c, &d))
         return 0;
-    if ((basic & wide) != wide || !(more >> 5 & 1) || (kept_state() & vectors) != vectors)
+    if ((basic & wide) != wide || !(more >> 5 & 1) || (enabled_state() & vectors) != vectors)
         return 0;
-    amx = amx && (features >> 22 & 1) && (features >> 24 & 1) && (kept_state() & tiles) == tiles &&
-          may_use_amx();
-    products_are_cheap = amx;
+    amx = amx && (features >> 22 & 1) && (features >> 24 & 1) &&
+          (enabled_state() & tiles) == tiles && may_use_amx();
+    has_amx = amx;
     multiply = amx ? multiply_amx : multiply_lanes;
     return 1 + amx;
 }

@@ -131,10 +131,10 @@ class _SoftmaxInPieces(torch.autograd.Function):
         with torch.autocast(hidden.device.type, enabled=False):
             hidden, table = hidden.to(wide), table.to(wide)
             wants_gradient = ctx.needs_input_grad[0] or ctx.needs_input_grad[2]
-            if wants_gradient and kernel.takes(hidden, table, dtype):
-                size = kernel.room_for(len(hidden), *table.shape)
-                room = workspace.take(size, torch.int8, table.device)
-                found = kernel.softmax_and_gradients(hidden, targets, table, room)
+            if wants_gradient and kernel.supports(hidden, table, dtype):
+                size = kernel.workspace_bytes(len(hidden), *table.shape)
+                memory = workspace.take(size, torch.int8, table.device)
+                found = kernel.softmax_and_gradients(hidden, targets, table, memory)
                 if found is not None:
                     ctx.save_for_backward(*found[1:])
                     return hidden.new_tensor(found[0] / ctx.count)

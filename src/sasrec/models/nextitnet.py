@@ -130,7 +130,7 @@ class ResidualBlock(nn.Module):
 def _causal(convolution: nn.Conv1d, hidden: Tensor) -> Tensor:
     """Return the output of a causal convolution, [B, L, d].
 
-    Events L or more steps back lie before the window, so a larger dilation is reduced to L, which
+    Events L or more steps back are before the window, so a larger dilation is reduced to L, which
     saves padding.
     """
     dilation = min(convolution.dilation[0], hidden.shape[1])

@@ -68,7 +68,7 @@ def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
     Returns:
         int64 [V]; 0 for padding. If the data have no timestamps, all training events are counted.
     """
-    kept = split.trains()
+    kept = split.is_training()
     times = split.sequences.times
     if times is not None and share < 1 and kept.any():
         timestamps = times[kept]

@@ -1,14 +1,14 @@
-"""RecBole's entry points, with its names, arguments and results, on top of ours.
+"""RecBole's functions and classes, with RecBole's names, arguments and results.
 
 ``python -m sasrec.recbole run.py`` runs a script written for RecBole (see ``names.py``). The names
-below are loaded on first use.
+below are imported on first use.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # that of typing is no more than this, and takes an import
+TYPE_CHECKING = False  # type checkers take it as True; importing typing would be slower
 if TYPE_CHECKING:
     from typing import Any
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sasrec.recbole.trainer import get_model as get_model
     from sasrec.recbole.trainer import get_trainer as get_trainer
 
-_HOMES = {
+_MODULES = {
     "Config": "config",
     "HyperTuning": "hyper",
     "Trainer": "trainer",
@@ -65,17 +65,17 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load one of RecBole's names from the file that defines it.
+    """Import one of RecBole's names from the module that defines it.
 
     Args:
         name: One of ``__all__``.
 
     Returns:
-        What it stands for.
+        The function or class.
 
     Raises:
-        AttributeError: There is no such name here.
+        AttributeError: The name is not in ``__all__``.
     """
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'sasrec.recbole' has no attribute {name!r}")
-    return getattr(import_module(f"sasrec.recbole.{_HOMES[name]}"), name)
+    return getattr(import_module(f"sasrec.recbole.{_MODULES[name]}"), name)

@@ -8,19 +8,22 @@ from sasrec.system.streams import unguarded_streams
 
 
 def main() -> None:
-    """Run the script named first on the command line, with errors told as the command tells them.
+    """Run the script on the command line; errors are printed as by the ``sasrec`` command.
 
     Raises:
         SystemExit: Always.
     """
     if len(sys.argv) < 2:
-        print("error: name a script; python -m sasrec.recbole run.py --key=value", file=sys.stderr)
+        print(
+            "error: no script is given; use: python -m sasrec.recbole run.py --key=value",
+            file=sys.stderr,
+        )
         sys.exit(2)
     run_and_exit(_run)
 
 
 def _run() -> None:
-    with unguarded_streams():  # a script prints what it likes, as under python itself
+    with unguarded_streams():  # the script writes to the real streams, as under python itself
         run_script(sys.argv[1], sys.argv[2:])
 
 

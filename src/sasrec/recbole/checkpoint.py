@@ -1,8 +1,8 @@
-"""RecBole's checkpoint, converted: the script that converts it, and what that has written.
+"""Reads RecBole checkpoints that were converted to safetensors, and holds the conversion script.
 
-A checkpoint is a pickle that holds objects of RecBole's own, so it cannot be read safely as it is.
-``SCRIPT``, run where RecBole is installed, writes weights, settings and the tables of tokens into a
-plain safetensors file, and that is what is read.
+A RecBole checkpoint is a pickle with RecBole's own objects, so it cannot be read safely.
+``SCRIPT``, run where RecBole is installed, writes weights, settings and token tables to a
+safetensors file, which is then read here.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ DATA_KEYS = (
     "benchmark_filename",
     "eval_args",
 )
-"""What RecBole was told of the data; what it was not told is left out."""
+"""RecBole's settings of the data; those that are not set are left out of the converted file."""
 USERS, ITEMS = "tokens/users", "tokens/items"
-"""Names of the tables of tokens in the converted file: JSON lists as bytes, in RecBole's order."""
+"""Names of the token tables in the converted file: JSON lists as bytes, in RecBole's order."""
 SCRIPT = f"""\
-# Run this where RecBole and safetensors are installed, in the folder in which RecBole was run, so
-# that it finds the data the model was trained on:
+# Run this where RecBole and safetensors are installed, in the folder in which the model was
+# trained, so that the training data are found:
 #     python convert.py saved/SASRec-….pth sasrec.safetensors
 import json, sys, torch
 from recbole.data import create_dataset
@@ -72,20 +72,20 @@ for name, field in (("{USERS}", "USER_ID_FIELD"), ("{ITEMS}", "ITEM_ID_FIELD")):
     weights[name] = torch.frombuffer(bytearray(json.dumps(tokens).encode()), dtype=torch.uint8)
 rows, items = len(weights["item_embedding.weight"]) - 1, dataset.item_num - 1
 if rows != items:
-    sys.exit(f"the model knows {{rows}} items and the data hold {{items}}: these are other data")
+    sys.exit(f"the model has {{rows}} items and the data have {{items}}: not the training data")
 save_file(weights, sys.argv[2], {{"config": json.dumps(values)}})
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What ``SCRIPT`` has written.
+    """Contents of a file written by ``SCRIPT``.
 
     Attributes:
         weights: RecBole's names to weights.
-        values: RecBole's keys to what they were: sizes of the model, filters of the data.
-        items: Token of each item number, in RecBole's numbers.
-        users: The same of users.
+        values: RecBole's settings by RecBole's keys: sizes of the model, filters of the data.
+        items: Item tokens in the order of RecBole's item numbers.
+        users: User tokens in the order of RecBole's user numbers.
     """
 
     weights: dict[str, Tensor]
@@ -95,7 +95,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Return the weights, settings and tokens of a checkpoint that ``SCRIPT`` has written.
+    """Return the weights, settings and tokens of a checkpoint converted by ``SCRIPT``.
 
     Args:
         path: The safetensors file.
@@ -104,17 +104,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
         The checkpoint.
 
     Raises:
-        ModelError: It is missing, damaged, without tables of tokens, of another model, or a RecBole
-            checkpoint as it is, which cannot be read safely; the text holds the way out.
+        ModelError: The file is missing, damaged, without token tables, of another model, or a
+            RecBole checkpoint that was not converted; the text says how to convert it.
     """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise ModelError(f"{path}: no such file")
+        raise ModelError(f"{path}: no such file; give the path of a converted checkpoint")
     if path.suffix != ".safetensors":
         raise ModelError(
-            f"{path} is a pickle, which could execute anything; save the script that 'sasrec "
-            "recbole import --script' prints as convert.py, run 'python convert.py "
+            f"{path} is a pickle, which could execute code when read; save the output of 'sasrec "
+            "recbole import --script' as convert.py, run 'python convert.py "
             f"{path} sasrec.safetensors' where RecBole is installed, and import that file"
         )
     try:
@@ -125,39 +125,44 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise ModelError(f"{path} is damaged: {' '.join(str(error).split())}") from error
     except KeyError as error:
         raise ModelError(
-            f"{path} names no sizes; write it with the script that 'sasrec recbole import "
-            "--script' prints"
+            f"{path} does not hold the sizes of the model; write it with the script that 'sasrec "
+            "recbole import --script' prints"
         ) from error
     if not isinstance(values, dict):
-        raise ModelError(f"{path} names no sizes; its metadata 'config' is no JSON object")
+        raise ModelError(
+            f"{path} does not hold the sizes of the model: its metadata 'config' is not a JSON "
+            "object; convert the checkpoint again"
+        )
     if (model := values.pop("model", "SASRec")) != "SASRec":
-        raise ModelError(f"{path} holds RecBole's {model}; only its SASRec can be imported")
+        raise ModelError(f"{path} holds RecBole's {model}; only SASRec can be imported")
     items, users = (_tokens(weights, name, path) for name in (ITEMS, USERS))
     for name, weight in weights.items():
         if not weight.is_floating_point() or not weight.isfinite().all():
-            raise ModelError(f"{path}: the weight {name!r} holds what is no finite number")
+            raise ModelError(
+                f"{path}: the weight {name!r} has values that are NaN, infinite or not floats; "
+                "train the model again"
+            )
     return Checkpoint(weights, values, items, users)
 
 
 def _tokens(weights: dict[str, Tensor], name: str, path: Path) -> Vocabulary:
-    """Return a table of tokens, and take it out of what the file holds.
+    """Return a token table, and remove it from the tensors.
 
     Args:
-        weights: All tensors of the file.
-        name: Of the table.
-        path: The file, for an error text.
+        weights: All tensors of the file; changed.
+        name: Name of the table.
+        path: The file, for error texts.
 
     Returns:
         The tokens.
 
     Raises:
-        ModelError: It is not there, or no list of distinct texts.
+        ModelError: The table is missing, or not a list of distinct strings.
     """
     if name not in weights:
         raise ModelError(
-            f"{path} has no tables of tokens, so nothing says which vector belongs to which item; "
-            "convert the checkpoint again with the script that 'sasrec recbole import --script' "
-            "prints"
+            f"{path} has no token tables, which map vectors to items; convert the checkpoint "
+            "again with the script that 'sasrec recbole import --script' prints"
         )
     table = weights.pop(name)
     try:
@@ -166,5 +171,5 @@ def _tokens(weights: dict[str, Tensor], name: str, path: Path) -> Vocabulary:
         raise ModelError(f"{path} is damaged: {name}: {error}") from error
     is_list = isinstance(found, list) and all(isinstance(token, str) for token in found)
     if not is_list or len(set(found)) < len(found):
-        raise ModelError(f"{path} is damaged: {name}: it is no list of distinct texts")
+        raise ModelError(f"{path} is damaged: {name} is not a list of distinct strings")
     return Vocabulary(found)

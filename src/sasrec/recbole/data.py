@@ -1,4 +1,4 @@
-"""What RecBole's users do with a trained model: its data, scores and lists by user number."""
+"""RecBole's ``load_data_and_model``, and a view of a data set with RecBole's attributes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from sasrec.settings.resolve import RunSettings, resolve_settings
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Dataset:
-    """What RecBole's dataset object is asked for: numbers of tokens, tokens of numbers, sizes.
+    """A data set or a part of it, with those attributes of RecBole's dataset that scripts use.
 
     Attributes:
-        corpus: The data set, in the model's numbers.
-        split: Its cases; None before the data are split.
-        cases: Those of this part; all users' test cases for the whole.
-        max_history: Longest history the model sees.
+        corpus: The data set, with the model's item and user numbers.
+        split: The split of the data set; None before it is split.
+        cases: Cases of this part; for the whole data set, the test cases.
+        max_history: Maximum number of events that the model reads.
         uid_field: Name of the user column.
         iid_field: Name of the item column.
         part: ``whole``, ``train``, ``valid`` or ``test``.
@@ -46,17 +46,17 @@ class Dataset:
     part: str = "whole"
 
     def __repr__(self) -> str:
-        """Return name and sizes in one line."""
+        """Return name and sizes on one line."""
         return (
             f"<Dataset {self.corpus.name}: {self.user_num - 1:,} users, {self.item_num - 1:,} "
             f"items, {self.inter_num:,} events, {len(self.cases):,} cases>"
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Say what there is instead of a name that is not there.
+        """Raise an error that lists the available attributes.
 
         Args:
-            name: Of an attribute.
+            name: Name of an attribute that does not exist.
 
         Raises:
             AttributeError: Always.
@@ -68,38 +68,38 @@ class Dataset:
 
     @property
     def sparsity(self) -> float:
-        """Share of pairs of user and item without an event."""
+        """Share of user-item pairs without an event."""
         return 1 - self.inter_num / ((self.user_num - 1) * (self.item_num - 1))
 
     def num(self, field: str) -> int:
-        """Return the number of tokens of a field, padding counted.
+        """Return the number of tokens of a field, padding included.
 
         Args:
-            field: The user or the item column.
+            field: Name of the user or the item column.
 
         Returns:
-            The number.
+            The number of tokens.
         """
         return len(self._vocabulary(field)) + 1
 
     @property
     def dataset(self) -> Dataset:
-        """This; RecBole's loaders have their data set under this name."""
+        """This object; in RecBole, a data loader has its data set under this name."""
         return self
 
     @property
     def _dataset(self) -> Dataset:
-        """This, by the name that RecBole's own scripts use."""
+        """This object, under the name that RecBole's own scripts use."""
         return self
 
     @property
     def user_num(self) -> int:
-        """Number of users, padding and those without events counted, as in RecBole."""
+        """Number of users, including padding and users without events, as in RecBole."""
         return len(self._vocabulary(self.uid_field)) + 1
 
     @property
     def item_num(self) -> int:
-        """Number of items, padding counted, as in RecBole."""
+        """Number of items, including padding, as in RecBole."""
         return len(self.corpus.items) + 1
 
     @property
@@ -111,11 +111,11 @@ class Dataset:
         """Return the numbers of tokens.
 
         Args:
-            field: The user or the item column.
-            tokens: One token or several.
+            field: Name of the user or the item column.
+            tokens: One token, or n tokens.
 
         Returns:
-            A number, or int64 [n].
+            The number of one token, or int64 [n].
 
         Raises:
             DataError: A token is unknown.
@@ -129,28 +129,28 @@ class Dataset:
         return int(numbers[0]) if isinstance(tokens, str) else numbers
 
     def id2token(self, field: str, ids: Any) -> Any:
-        """Return the tokens of numbers; padding, 0, is ``[PAD]``.
+        """Return the tokens of numbers; that of 0, padding, is ``[PAD]``.
 
         Args:
-            field: The user or the item column.
+            field: Name of the user or the item column.
             ids: One number, or an array of any shape.
 
         Returns:
             A token, or an array of tokens of the same shape.
 
         Raises:
-            DataError: A number is none of this field's.
+            DataError: A number is out of range.
         """
         names = np.array(["[PAD]", *self._vocabulary(field).entries.to_list()], dtype=object)
         numbers = np.asarray(ids)
         if numbers.dtype.kind not in "iu" or (numbers < 0).any() or (numbers >= len(names)).any():
-            raise DataError(f"{field}: ids are whole numbers from 0 to {len(names) - 1}")
+            raise DataError(f"{field}: ids must be whole numbers from 0 to {len(names) - 1}")
         found = names[numbers]
         return found if isinstance(found, np.ndarray) else str(found)
 
     def _vocabulary(self, field: str) -> Any:
         if field == self.uid_field:
-            unmet = self.corpus.unmet_users
+            unmet = self.corpus.users_without_events
             if unmet is None:
                 return self.corpus.users
             return Vocabulary.of_distinct(pl.concat([self.corpus.users.entries, unmet]))
@@ -168,16 +168,16 @@ def load_data_and_model(
         model_file: A model folder.
 
     Returns:
-        Settings, model, whole data set, training, validation and test part.
+        Settings, model, whole data set, and its training, validation and test part.
 
     Raises:
-        ModelError: The file is a checkpoint of RecBole's.
+        ModelError: The file is a RecBole checkpoint.
     """
     file = Path(model_file)
     if file.is_file() and file.suffix == ".pth":
         raise ModelError(
-            f"{file} is a pickle, which could execute anything; 'sasrec recbole import --script' "
-            "prints what brings it over, and 'sasrec recbole import --help' says how"
+            f"{file} is a pickle, which could execute code when read; convert it with the script "
+            "that 'sasrec recbole import --script' prints (see 'sasrec recbole import --help')"
         )
     recommender = load(file)
     run, source = _saved_run(recommender)
@@ -195,7 +195,7 @@ def whole_of(corpus: Corpus, run: RunSettings) -> Dataset:
 
     Args:
         corpus: The data set.
-        run: Names of the columns, longest history.
+        run: Settings with the names of the columns and the maximum history.
 
     Returns:
         The view.
@@ -209,8 +209,8 @@ def parts_of(whole: Dataset, split: Split) -> tuple[Dataset, Dataset, Dataset]:
     """Return RecBole's view of the three parts of a data set.
 
     Args:
-        whole: The data set.
-        split: Of it.
+        whole: The whole data set.
+        split: Its split.
 
     Returns:
         Training, validation and test part.
@@ -228,9 +228,12 @@ def _saved_run(recommender: Recommender) -> tuple[RunSettings, str]:
     groups = ("data", "model", "training", "evaluation", "output")
     parts = [saved.get(group, {}) for group in groups]
     if not all(isinstance(part, dict) for part in parts):
-        raise ModelError("settings.json of the model is damaged or was edited")
+        raise ModelError("settings.json of the model is damaged or was edited; train it again")
     values = {key: value for part in parts for key, value in part.items()}
     source = str(saved.get("source") or "")
     if not source:
-        raise DataError("the model was trained on a data frame, which cannot be found again")
+        raise DataError(
+            "the model was trained on a data frame, which cannot be loaded again; train it on a "
+            "file to use load_data_and_model"
+        )
     return resolve_settings(values, saved["model_name"]), source

@@ -1,4 +1,4 @@
-"""A page that shows how a search went: the score of each trial, and the best so far."""
+"""An HTML page with the validation score of each trial of a search."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from functools import partial
 from sasrec.system.pictures import draw_or_warn, new_figure, plain_texts, svg_element
 
 
-def search_page(trials: Sequence[str], scores: Sequence[float], *, bigger: bool) -> str:
-    """Return an HTML page with the score by trial, as a picture and as a table.
-
-    The page is one file; nothing is loaded when it is opened.
+def search_page(trials: Sequence[str], scores: Sequence[float], *, higher_is_better: bool) -> str:
+    """Return an HTML page with the score by trial as a plot and as a table; it works offline.
 
     Args:
-        trials: Parameters of each successful trial, as text, in order.
-        scores: Its validation score; NaN where there was none.
-        bigger: Whether a higher score is better.
+        trials: Parameters of each successful trial as text, in order.
+        scores: Validation score of each trial; NaN if it has none.
+        higher_is_better: Whether a higher score is better.
 
     Returns:
-        The page.
+        The HTML text.
     """
-    picture = draw_or_warn("the search", partial(_picture, scores, bigger=bigger)) or ""
-    best = (max if bigger else min)(
+    plot = (
+        draw_or_warn("the search", partial(_plot, scores, higher_is_better=higher_is_better)) or ""
+    )
+    best = (max if higher_is_better else min)(
         (score for score in scores if not math.isnan(score)), default=math.nan
     )
     rows = "\n".join(
@@ -41,20 +41,20 @@ td, th {{ padding: .1em .8em; text-align: left }}
 .best {{ background: #d9f2d9 }}
 </style>
 <h1>Validation score by trial</h1>
-{picture}
+{plot}
 <table><tr><th>trial</th><th>score</th><th>parameters</th></tr>
 {rows}
 </table></html>
 """
 
 
-def _picture(scores: Sequence[float], *, bigger: bool) -> str:
-    """Return the scores as an SVG element: a dot a trial, a line for the best so far."""
-    worst = -math.inf if bigger else math.inf
+def _plot(scores: Sequence[float], *, higher_is_better: bool) -> str:
+    """Return an SVG element with a dot per trial and a line for the best score so far."""
+    worst = -math.inf if higher_is_better else math.inf
     known = [worst if math.isnan(score) else score for score in scores]
     best = [
         math.nan if math.isinf(value) else value
-        for value in itertools.accumulate(known, max if bigger else min)
+        for value in itertools.accumulate(known, max if higher_is_better else min)
     ]
     numbers = range(1, len(scores) + 1)
     with plain_texts():

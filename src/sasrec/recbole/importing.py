@@ -1,4 +1,4 @@
-"""RecBole's trained SASRec as one of our models. Nothing of the checkpoint is executed."""
+"""Makes a sasrec model of RecBole's trained SASRec. No code in the checkpoint is executed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.corpus import Corpus, renumbered
-from sasrec.errors import ModelError
+from sasrec.errors import ModelError, counted
 from sasrec.evaluation.report import Report, environment
 from sasrec.experiment.measuring import measured
 from sasrec.experiment.prepared import prepare
@@ -23,23 +23,23 @@ from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 EMBEDDING_WEIGHTS, BLOCK_WEIGHTS = 4, 16
-"""How many weights RecBole's SASRec has outside of its blocks, and in each."""
+"""Number of weight tensors of RecBole's SASRec outside of the blocks, and in each block."""
 
 
 def resolve_import(values: Mapping[str, Any], given: Sequence[Layer]) -> RunSettings:
     """Return the settings of a model to import.
 
     Args:
-        values: From ``read_checkpoint``.
-        given: The user's settings, from the weakest to the strongest; they win over those of the
+        values: Settings from ``read_checkpoint``.
+        given: The user's settings, from the weakest to the strongest; they override those of the
             checkpoint.
 
     Returns:
         The settings.
     """
-    begin = {"averaging": 0.0, "rounded_times": "recbole", "sampled_by": "user"}
+    fixed = {"averaging": 0.0, "rounded_times": "recbole", "sampled_by": "user"}
     layers = [
-        Layer(Origin("python", "import-recbole"), begin),
+        Layer(Origin("python", "import-recbole"), fixed),
         Layer(Origin("model", "the checkpoint"), values),
         *given,
     ]
@@ -49,20 +49,20 @@ def resolve_import(values: Mapping[str, Any], given: Sequence[Layer]) -> RunSett
 def import_model(
     checkpoint: Checkpoint, corpus: Corpus, run: RunSettings
 ) -> tuple[Recommender, Report]:
-    """Return a recommender with RecBole's weights, measured on its data.
+    """Return a recommender with RecBole's weights, and its metrics on the data.
 
-    Which vector belongs to which item is what RecBole's own table says, not the order of the data.
+    Vectors are matched to items by RecBole's token table, not by the order of the data.
 
     Args:
-        checkpoint: From ``read_checkpoint``.
-        corpus: The data it was trained on, filtered alike.
-        run: From ``resolve_import``.
+        checkpoint: The checkpoint from ``read_checkpoint``.
+        corpus: The data it was trained on, with the same filters.
+        run: The settings from ``resolve_import``.
 
     Returns:
-        The recommender, and how it does.
+        The recommender and its metrics.
 
     Raises:
-        ModelError: The weights are not those of a SASRec of these sizes, or the data hold other
+        ModelError: The weights are not those of a SASRec of these sizes, or the data have other
             users or items.
     """
     weights = checkpoint.weights
@@ -71,8 +71,8 @@ def import_model(
     rows = len(table) if table.ndim else 0
     if rows != n_items + 1:
         raise ModelError(
-            f"the checkpoint has vectors of {max(rows - 1, 0):,} items and tokens of {n_items:,}; "
-            "convert it again"
+            f"the checkpoint has vectors for {counted(max(rows - 1, 0), 'item')} but tokens for "
+            f"{n_items:,}; convert it again"
         )
     _check_tokens(checkpoint, corpus)
     corpus = renumbered(corpus, checkpoint.items)
@@ -83,7 +83,10 @@ def import_model(
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"these are not the weights of RecBole's SASRec: {reason}") from error
     if len(weights) != EMBEDDING_WEIGHTS + BLOCK_WEIGHTS * len(model.blocks):
-        raise ModelError("the checkpoint has weights that RecBole's SASRec of this n_layers lacks")
+        raise ModelError(
+            "the checkpoint has more weights than RecBole's SASRec with this n_layers; give the "
+            "n_layers it was trained with"
+        )
     model.eval()
     prepared = prepare(corpus, run)
     report = measured(prepared, "SASRec", model)
@@ -95,48 +98,49 @@ def import_model(
         settings={**run.as_json(), "source": corpus.source},
         metrics={"reports": [report.as_json()], "stopped_because": "imported from RecBole"},
         environment=environment(),
-        learned=np.ones(n_items + 1, dtype=bool),  # which events RecBole trained on is not known
+        # It is not known which items RecBole trained on, so all count as learned.
+        learned=np.ones(n_items + 1, dtype=bool),
     )
     return recommender, report
 
 
 def _check_tokens(checkpoint: Checkpoint, corpus: Corpus) -> None:
-    """Refuse data whose items are not the checkpoint's, or that have users it does not know.
+    """Refuse data with other items than the checkpoint, or with users it does not have.
 
-    RecBole's table of users may hold more: those that only its .user file lists.
+    RecBole's user table may have more users: those that only its .user file lists.
 
     Raises:
-        ModelError: They are other data.
+        ModelError: The data are not those of the checkpoint.
     """
-    cure = "give the data and the settings (--key=value) that RecBole was given"
-    both = [("items", checkpoint.items.entries, corpus.items.entries)]
-    if corpus.target_counts is None:  # ready histories have no users but rows
-        both.append(("users", checkpoint.users.entries, corpus.users.entries))
-    for kind, known, here in both:
-        strange = here.filter(~here.is_in(known.implode()))
-        if len(strange):
+    advice = "use the data and the settings (--key=value) that RecBole was trained with"
+    both = [("item", checkpoint.items.entries, corpus.items.entries)]
+    if corpus.target_counts is None:  # ready-made histories have row numbers, not users
+        both.append(("user", checkpoint.users.entries, corpus.users.entries))
+    for noun, known, here in both:
+        unknown = here.filter(~here.is_in(known.implode()))
+        if len(unknown):
             raise ModelError(
-                f"{corpus.name} has {len(strange):,} {kind} that the checkpoint does not know, "
-                f"such as {strange[0]!r}; {cure}"
+                f"{corpus.name} has {counted(len(unknown), noun)} that the checkpoint does not "
+                f"have, such as {unknown[0]!r}; {advice}"
             )
     missing = checkpoint.items.entries
     missing = missing.filter(~missing.is_in(corpus.items.entries.implode()))
     if len(missing):
         raise ModelError(
-            f"the checkpoint knows {len(missing):,} items that {corpus.name} does not have, such "
-            f"as {missing[0]!r}; {cure}"
+            f"the checkpoint has {counted(len(missing), 'item')} that {corpus.name} does not have, "
+            f"such as {missing[0]!r}; {advice}"
         )
 
 
 def renamed_weights(weights: Mapping[str, Tensor], *, n_layers: int) -> dict[str, Tensor]:
-    """Return RecBole's weights under our names; query, key and value are one matrix here.
+    """Return RecBole's weights under sasrec's names, with query, key and value in one matrix.
 
     Args:
         weights: RecBole's names to weights.
         n_layers: Number of blocks.
 
     Returns:
-        Our names to weights.
+        sasrec's names to weights.
     """
     named = {
         "item_embedding.weight": weights["item_embedding.weight"],

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.data.sources import load_corpus
-from sasrec.errors import SettingsError
+from sasrec.errors import SettingsError, counted
 from sasrec.experiment.run import Outcome
 from sasrec.recbole.config import Config as Config
 from sasrec.recbole.config import log_to_stdout
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.settings.metric_names import smaller_is_better
-from sasrec.settings.plugins import plugins_here, with_plugins
+from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.processes import Group, process_info, run_in_processes
 
@@ -37,10 +37,10 @@ def run_recbole(
     Args:
         model: Name of the model.
         dataset: Name or path of the data.
-        config_file_list: YAML files, a later one wins.
-        config_dict: Keys and values; ``--key=value`` words of the running script win over them.
+        config_file_list: YAML files; later ones override earlier ones.
+        config_dict: Keys and values; ``--key=value`` words of the running script override them.
         saved: Save the model in ``checkpoint_dir``.
-        queue: Given the result too, if there is one.
+        queue: Queue that also receives the result, or None.
 
     Returns:
         ``best_valid_score``, ``valid_score_bigger``, ``best_valid_result`` and ``test_result``.
@@ -68,21 +68,21 @@ def run(
     Args:
         model: Name of the model.
         dataset: Name or path of the data.
-        config_file_list: YAML files, a later one wins.
+        config_file_list: YAML files; later ones override earlier ones.
         config_dict: Keys and values.
-        saved: Save the model.
-        nproc: Processes on this machine; each takes a GPU, or its share of the cores.
-        world_size: Processes on all machines; -1 means ``nproc``.
-        ip: Name or IP of the machine with the first process.
-        port: A free port there.
-        group_offset: Processes on the machines before this one.
+        saved: Save the model in ``checkpoint_dir``.
+        nproc: Number of processes on this machine; each uses one GPU, or its share of the cores.
+            One process already uses all cores; several are for several GPUs or machines.
+        world_size: Number of processes on all machines; -1 means ``nproc``.
+        ip: Name or IP address of the machine with the first process.
+        port: A free port on that machine.
+        group_offset: Number of processes on the machines before this one.
 
     Returns:
-        As ``run_recbole``. One process takes all cores of a CPU already; several are for several
-        GPUs or machines.
+        The result, as from ``run_recbole``.
 
     Raises:
-        SettingsError: A number is none, or they do not fit each other.
+        SettingsError: A number is not an integer, or the numbers contradict each other.
     """
     arguments = (model, dataset, config_file_list, config_dict, saved)
     for name, number in (
@@ -91,13 +91,13 @@ def run(
         ("group_offset", group_offset),
     ):
         if type(number) is not int:
-            raise SettingsError(f"{name} is {number!r}; it is a whole number")
+            raise SettingsError(f"{name} is {number!r}; it must be a whole number")
     if nproc == 1 and world_size in {-1, 1}:
         return run_recbole(*arguments)
     world = nproc if world_size == -1 else world_size
     group = Group(here=nproc, world=world, offset=group_offset, address=ip, port=str(port))
     result: dict[str, Any] = run_in_processes(
-        with_plugins, (plugins_here(), run_recbole, *arguments), group
+        call_with_plugins, (loaded_plugins(), run_recbole, *arguments), group
     )
     return result
 
@@ -110,12 +110,12 @@ def objective_function(
     """Run one trial of a search, as RecBole's ``quick_start.objective_function``.
 
     Args:
-        config_dict: Keys and values, the trial's among them.
+        config_dict: Keys and values, including those of the trial.
         config_file_list: YAML files.
-        saved: Save the model.
+        saved: Save the model in ``checkpoint_dir``.
 
     Returns:
-        As ``run_recbole``, and ``model``, its name.
+        The result as from ``run_recbole``, with the name of the model as ``model``.
     """
     config = Config(config_dict=config_dict, config_file_list=config_file_list)
     result, _ = _run(config, saved=saved)
@@ -126,13 +126,13 @@ def _run(config: Config, *, saved: bool) -> tuple[dict[str, Any], Outcome]:
     run = config.run
     log_to_stdout(run.output.log_level if process_info().rank == 0 else "ERROR")
     corpus = load_corpus(config.dataset, run.data)
-    sizes = corpus.sequences
+    sequences = corpus.sequences
     logger.info(
-        "%s: %s users, %s items, %s interactions; model %s",
+        "%s: %s, %s, %s; model %s",
         corpus.name,
-        f"{sizes.n_users:,}",
-        f"{len(corpus.items):,}",
-        f"{sizes.n_events:,}",
+        counted(sequences.n_users, "user"),
+        counted(len(corpus.items), "item"),
+        counted(sequences.n_events, "interaction"),
         config.model,
     )
     outcome, _ = trained(run, corpus, saved=saved)

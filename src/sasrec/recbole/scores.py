@@ -1,4 +1,4 @@
-"""RecBole's case studies: scores and lists of some users of a part of the data."""
+"""RecBole's case study functions: scores and top-k items of some users of a data set."""
 
 from __future__ import annotations
 
@@ -24,37 +24,36 @@ def full_sort_scores(
     test_data: Dataset,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    """Return the scores of all items for some users' cases, as RecBole's ``case_study``.
+    """Return the scores of all items for the cases of some users, as RecBole's ``case_study``.
 
     Args:
-        uid_series: User numbers, as ``token2id`` gives them.
+        uid_series: User numbers from ``token2id``.
         model: A trained model.
-        test_data: From ``load_data_and_model``.
-        device: Where to compute; None is the CPU.
+        test_data: A part of the data from ``load_data_and_model``.
+        device: Device to compute on; None is the CPU.
 
     Returns:
-        float32 [cases of these users, V], in the order of the users; padding scores -inf. Items of
-        the history keep their score, as for every sequential model there.
+        float32 [cases of these users, V], in the order of the users; the score of padding is -inf.
+        Items of the history keep their scores, as for all sequential models in RecBole.
 
     Raises:
         DataError: A user has no case in this part of the data.
     """
-    wanted = np.asarray(uid_series, dtype=np.int64).reshape(-1)
-    found = [np.flatnonzero(test_data.cases.users == user) for user in wanted]
-    missing = [int(user) for user, places in zip(wanted, found, strict=True) if not len(places)]
+    users = np.asarray(uid_series, dtype=np.int64).reshape(-1)
+    found = [np.flatnonzero(test_data.cases.users == user) for user in users]
+    missing = [int(user) for user, indices in zip(users, found, strict=True) if not len(indices)]
     if missing:
         raise DataError(f"user number {missing[0]} has no case in this part of the data")
-    places = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-    ends = Cases(test_data.cases.users[places], test_data.cases.stops[places])
-    target = device if isinstance(device, torch.device) else pick_device(device or "cpu")
+    indices = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    ends = Cases(test_data.cases.users[indices], test_data.cases.stops[indices])
+    used_device = device if isinstance(device, torch.device) else pick_device(device or "cpu")
     sequences = test_data.corpus.sequences
-    cases = EvaluationCases(sequences, ends, test_data.max_history, target)
+    cases = EvaluationCases(sequences, ends, test_data.max_history, used_device)
     scores = torch.full((len(cases), test_data.item_num), -torch.inf)
-    batches = cases.batches(with_times=model.needs_times)
-    for which, _, some in last_scores(model.to(target), batches):
-        scores[torch.from_numpy(which)] = some.float().cpu()
+    for rows, _, batch in last_scores(model.to(used_device), cases):
+        scores[torch.from_numpy(rows)] = batch.float().cpu()
     scores[:, 0] = -torch.inf
-    return scores.to(target)
+    return scores.to(used_device)
 
 
 def full_sort_topk(
@@ -64,18 +63,18 @@ def full_sort_topk(
     k: int,
     device: torch.device | str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the k best items for some users' cases, as RecBole's ``case_study``.
+    """Return the k best items for the cases of some users, as RecBole's ``case_study``.
 
     Args:
-        uid_series: User numbers, as ``token2id`` gives them.
+        uid_series: User numbers from ``token2id``.
         model: A trained model.
-        test_data: From ``load_data_and_model``.
-        k: Length of the lists.
-        device: Where to compute; None is the CPU.
+        test_data: A part of the data from ``load_data_and_model``.
+        k: Number of items per case.
+        device: Device to compute on; None is the CPU.
 
     Returns:
-        Scores, float32 [cases, k], and item numbers, int64 [cases, k], equal scores in the order of
-        the numbers; padding is never among them.
+        Scores, float32 [cases, k], and item numbers, int64 [cases, k], without padding. Items with
+        equal scores are in the order of their numbers.
     """
     scores = full_sort_scores(uid_series, model, test_data, device)
     return highest(scores, min(k, scores.shape[1] - 1))

@@ -1,4 +1,4 @@
-"""A run put together by hand, as RecBole's guide "use modules" shows: data, model, trainer."""
+"""RecBole's dataset, model and trainer functions, for scripts as in its guide "use modules"."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sasrec.recbole.config import Config
 from sasrec.recbole.data import Dataset, parts_of, whole_of
 from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.recommender.loading import load
-from sasrec.settings.registry import MODELS, model_called
+from sasrec.settings.registry import MODELS, canonical_model
 from sasrec.system.device import deterministic_operations
 from sasrec.training.progress import EpochResult, LogObserver
 
@@ -31,10 +31,10 @@ def create_dataset(config: Config) -> Dataset:
     """Return the data of a run, read and filtered, as RecBole's ``data.create_dataset``.
 
     Args:
-        config: Names the data, and says how to read them.
+        config: Settings with the name of the data and how to read them.
 
     Returns:
-        The data set; nothing is split yet.
+        The data set, not yet split.
     """
     return whole_of(load_corpus(config.dataset, config.run.data), config.run)
 
@@ -43,8 +43,8 @@ def data_preparation(config: Config, dataset: Dataset) -> tuple[Dataset, Dataset
     """Return the parts of a data set, as RecBole's ``data.data_preparation``.
 
     Args:
-        config: How to split.
-        dataset: From ``create_dataset``.
+        config: Settings of the split.
+        dataset: The data set from ``create_dataset``.
 
     Returns:
         Training, validation and test part.
@@ -54,7 +54,7 @@ def data_preparation(config: Config, dataset: Dataset) -> tuple[Dataset, Dataset
 
 @dataclass(frozen=True, slots=True)
 class ModelClass:
-    """What RecBole's classes of models are asked for: a model of a configuration and data.
+    """Stands in for a model class of RecBole: it is called with a config and a data set.
 
     Attributes:
         __name__: Name of the model.
@@ -63,22 +63,22 @@ class ModelClass:
     __name__: str
 
     def __call__(self, config: Config, dataset: Dataset) -> NextItemModel:
-        """Return a model with fresh weights, those that ``run_recbole`` begins with.
+        """Return a model with new weights, the same that ``run_recbole`` starts with.
 
         Args:
-            config: Of a run of this model.
-            dataset: Its data, or a part of them.
+            config: Settings of a run of this model.
+            dataset: The data set of the run, or a part of it.
 
         Returns:
             The model, on the CPU.
 
         Raises:
-            SettingsError: The configuration is of another model.
+            SettingsError: The config is for another model.
         """
-        if model_called(config.model) != self.__name__:
+        if canonical_model(config.model) != self.__name__:
             raise SettingsError(
-                f"the configuration is of {config.model} and the model is {self.__name__}; name "
-                f"the same one: Config(model={self.__name__!r}, …)"
+                f"the config is for {config.model}, but the model is {self.__name__}; use "
+                f"Config(model={self.__name__!r}, …)"
             )
         prepared = prepare(dataset.corpus, config.run, dataset.split)
         with torch.random.fork_rng():
@@ -95,8 +95,8 @@ def get_model(model_name: str) -> ModelClass:
     Returns:
         The class.
     """
-    name = model_called(model_name)
-    MODELS[name]  # refuses one that is not here
+    name = canonical_model(model_name)
+    MODELS[name]  # refuses an unknown name
     return ModelClass(name)
 
 
@@ -104,33 +104,35 @@ def get_trainer(model_type: object, model_name: str) -> type[Trainer]:
     """Return the class of the trainer, as RecBole's ``utils.get_trainer``.
 
     Args:
-        model_type: Not looked at; one trainer trains all models.
-        model_name: Of the model.
+        model_type: Ignored; one trainer trains all models.
+        model_name: Name of the model.
 
     Returns:
-        The class.
+        The class ``Trainer``.
     """
     get_model(model_name)
     return Trainer
 
 
 class Trainer:
-    """RecBole's trainer: ``fit`` trains the model it was given, ``evaluate`` measures it.
+    """RecBole's trainer: ``fit`` trains the model, ``evaluate`` measures it.
 
     Attributes:
-        config: Of the run.
-        model: Has the best weights after ``fit``.
-        saved_model_file: The model folder that ``fit`` has written; empty before.
-        best_valid_score: The watched metric at its best; None before, or without validation.
-        best_valid_result: All metrics then.
+        config: Settings of the run.
+        model: The model; after ``fit`` it has the best weights.
+        saved_model_file: The model folder written by ``fit``; empty before.
+        best_valid_score: Best value of ``valid_metric``; None before ``fit`` or without
+            validation.
+        best_valid_result: All validation metrics of the best epoch.
     """
 
     def __init__(self, config: Config, model: NextItemModel) -> None:
-        """Take the settings of a run, and a model.
+        """Create a trainer.
 
         Args:
-            config: The settings.
-            model: From ``get_model(name)(config, dataset)``; its weights are begun with.
+            config: Settings of the run.
+            model: A model from ``get_model(name)(config, dataset)``; training starts with its
+                weights.
         """
         self.config, self.model = config, model
         self.saved_model_file = ""
@@ -151,26 +153,29 @@ class Trainer:
 
         Args:
             train_data: The training part.
-            valid_data: The validation part of the same data; None trains all epochs.
-            verbose: Whether each epoch is logged.
+            valid_data: The validation part of the same data; None trains all epochs without
+                validation.
+            verbose: Log each epoch.
             saved: Save the model in ``checkpoint_dir``.
-            show_progress: Not looked at; epochs are logged.
-            callback_fn: Called with the number of an epoch, from 0, and the watched metric.
+            show_progress: Ignored; epochs are logged.
+            callback_fn: Called after each epoch with its number, from 0, and ``valid_metric``.
 
         Returns:
-            The best score, and the metrics of the validation part then.
+            The best validation score, and all validation metrics of that epoch.
 
         Raises:
-            SettingsError: The parts are not of one data set.
-            Interrupted: The user stopped it.
+            SettingsError: The two parts are of different splits.
+            Interrupted: The user stopped the training.
         """  # Interrupted by trained
         if valid_data is not None and valid_data.split is not train_data.split:
-            raise SettingsError("train_data and valid_data come from one call of data_preparation")
+            raise SettingsError(
+                "train_data and valid_data must come from one call of data_preparation"
+            )
         run = self.config.run
         if valid_data is None:
-            never = run.training.model_copy(update={"validate_every": 0})
-            run = replace(run, training=never)
-        observer = _Calling(run.output.loss_decimals if verbose else None, callback_fn)
+            without_validation = run.training.model_copy(update={"validate_every": 0})
+            run = replace(run, training=without_validation)
+        observer = _CallbackObserver(run.output.loss_decimals if verbose else None, callback_fn)
         outcome, folder = trained(
             run, train_data.corpus, saved=saved, observer=observer, weights=self.model.state_dict()
         )
@@ -193,45 +198,53 @@ class Trainer:
 
         Args:
             eval_data: The validation or the test part.
-            load_best_model: Whether the model must have been trained; it has its best weights then.
-            model_file: A model folder whose weights to take.
-            show_progress: Not looked at.
+            load_best_model: Require that ``fit`` was called, so that the model has its best
+                weights.
+            model_file: A model folder whose weights are loaded instead.
+            show_progress: Ignored.
 
         Returns:
-            Key, such as ``ndcg@10``, to value.
+            Metric key, such as ``ndcg@10``, to value.
 
         Raises:
-            SettingsError: Nothing has been trained, or the data are not split.
+            SettingsError: The model was not trained, or the data are not split.
         """
         if eval_data.split is None or eval_data.part not in {"valid", "test"}:
-            raise SettingsError("evaluate takes the validation or test part of data_preparation")
+            raise SettingsError(
+                "eval_data must be the validation or test part from data_preparation"
+            )
         if model_file is not None:
             self.model.load_state_dict(load(model_file).model.state_dict())
         elif load_best_model and not self._is_trained:
             raise SettingsError(
-                "nothing has been trained yet: call fit, name a model_file, or give "
+                "the model is not trained yet; call fit, give a model_file, or set "
                 "load_best_model=False"
             )
         run, split = self.config.run, eval_data.split
         device = prepared_device(run)
-        asked = run.evaluation
-        against = asked.candidates if eval_data.part == "test" else asked.validated_against
+        evaluation = run.evaluation
+        candidates = (
+            evaluation.candidates if eval_data.part == "test" else evaluation.validation_candidates
+        )
         protocol = EvaluationProtocol(
             split=split,
-            settings=run.evaluation,
+            settings=evaluation,
             counts=item_counts(split, len(eval_data.corpus.items)),
             max_history=run.data.max_history,
             device=device,
         )
         with deterministic_operations(device) if run.training.deterministic else nullcontext():
             values, _ = measure(
-                self.model.to(device), protocol, eval_data.cases, candidates=against
+                self.model.to(device),
+                protocol,
+                eval_data.cases,
+                candidates=candidates,
             )
         return rounded(values, run)
 
 
-class _Calling(LogObserver):
-    """Logs each epoch, and calls a function of the script's own."""
+class _CallbackObserver(LogObserver):
+    """Logs each epoch, unless silent, and calls the script's callback function."""
 
     def __init__(
         self, decimals: int | None, callback: Callable[[int, float | None], object] | None
@@ -240,10 +253,10 @@ class _Calling(LogObserver):
         self._is_silent, self._callback = decimals is None, callback
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Log what an epoch came to, and hand it on.
+        """Log the result of an epoch, and call the callback.
 
         Args:
-            result: Of the epoch.
+            result: The result of the epoch.
         """
         if not self._is_silent:
             super().finished_epoch(result)

@@ -1,4 +1,4 @@
-"""One training as RecBole's entry points do it: trained, saved under the time, rounded."""
+"""One training for RecBole's functions: the model folder is named by time, metrics are rounded."""
 
 from __future__ import annotations
 
@@ -30,55 +30,55 @@ def trained(
     observer: LogObserver | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> tuple[Outcome, Path | None]:
-    """Train a model and save it as RecBole names checkpoints.
+    """Train a model, and save it in a folder named as RecBole names checkpoints.
 
     Args:
         run: All settings.
         corpus: The data set.
-        saved: Whether to save the model in ``checkpoint_dir``.
-        observer: Told how training goes; None writes to the log.
-        weights: To begin with instead of fresh ones.
+        saved: Save the model in ``checkpoint_dir``.
+        observer: Observer of the training; None writes to the log.
+        weights: Initial weights; None takes new ones.
 
     Returns:
-        The outcome, and the folder of the model, if it was saved.
+        The outcome, and the folder of the model; None if it was not saved.
 
     Raises:
-        Interrupted: The user stopped it; what was best by then is saved.
+        Interrupted: The user stopped the training; the best weights so far are saved.
     """
-    first = process_info().rank == 0
+    is_first = process_info().rank == 0
     folder = _new_folder(Path(run.output.checkpoint_dir), run.model_name)
-    if saved and first:
+    if saved and is_first:
         check_target(folder, overwrite=False)
-    if run.output.save_dataset and first:
+    if run.output.save_dataset and is_first:
         path = save_events(corpus, Path(run.output.dataset_save_path or run.output.checkpoint_dir))
         logger.info("events after filtering: %s", path)
     observer = LogObserver(run.output.loss_decimals) if observer is None else observer
     outcome = run_experiment(corpus, run, observer=observer, weights=weights)
-    if saved and first:
+    if saved and is_first:
         outcome.recommender.save(folder)
-        logger.info("saved in %s", folder)
-    if outcome.trained.interrupted and first:
-        kept = f"; the best weights so far are in {folder}" if saved else ""
-        raise Interrupted(f"training was stopped early{kept}")
-    return outcome, folder if saved and first else None
+        logger.info("model saved in %s", folder)
+    if outcome.trained.interrupted and is_first:
+        where = f"; the best weights so far are in {folder}" if saved else ""
+        raise Interrupted(f"training was interrupted{where}")
+    return outcome, folder if saved and is_first else None
 
 
 def _new_folder(parent: Path, model: str) -> Path:
-    """Return a folder named as RecBole names checkpoints, by the second, and not there yet."""
+    """Return a new folder named by model, date and time, as RecBole names checkpoints."""
     name = f"{model}-{datetime.now().astimezone():%b-%d-%Y_%H-%M-%S}"
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
     return next(parent / each for each in names if not (parent / each).exists())
 
 
 def best_score(outcome: Outcome, run: RunSettings) -> float | None:
-    """Return the watched metric at the best epoch, rounded as asked; None without validation.
+    """Return the validation score of the best epoch, rounded.
 
     Args:
-        outcome: Of a training.
-        run: Decimal places.
+        outcome: The outcome of a training.
+        run: Settings with the number of decimal places.
 
     Returns:
-        The score.
+        The score; None without validation.
     """
     epochs, best = outcome.trained.epochs, outcome.trained.best_epoch
     score = next((each.score for each in epochs if each.epoch == best), None)
@@ -86,13 +86,13 @@ def best_score(outcome: Outcome, run: RunSettings) -> float | None:
 
 
 def rounded(values: Mapping[str, float], run: RunSettings) -> dict[str, float]:
-    """Return metrics with as many decimal places as asked.
+    """Return metrics rounded to the decimal places in the settings.
 
     Args:
-        values: Key to value.
-        run: Decimal places.
+        values: Metric key to value.
+        run: Settings with the number of decimal places.
 
     Returns:
-        The same keys.
+        Metric key to rounded value.
     """
     return {key: round(value, run.evaluation.decimals) for key, value in values.items()}

@@ -1,4 +1,4 @@
-"""Settings as RecBole's ``Config`` shows them: every setting under our name and RecBole's."""
+"""The keys and values of RecBole's ``Config``: each setting under sasrec's and RecBole's name."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from sasrec.settings.resolve import RunSettings
 from sasrec.settings.training import TrainingSettings
 from sasrec.system.device import pick_device
 
-SPELLED = {
+RECBOLE_METRICS = {
     name.lower(): name
     for name in (
         "Recall", "MRR", "NDCG", "Hit", "Precision", "MAP", "GAUC", "ItemCoverage",
         "AveragePopularity", "ShannonEntropy", "GiniIndex", "TailPercentage",
     )
 }  # fmt: skip
-"""Our names of metrics to RecBole's."""
-STANDING = {
+"""sasrec's names of metrics to RecBole's."""
+CONSTANTS = {
     "worker": 0,
     "repeatable": True,
     "eval_batch_size": 4096,
@@ -29,21 +29,21 @@ STANDING = {
     "ITEM_LIST_LENGTH_FIELD": "item_length",
     "POSITION_FIELD": "position_id",
 }
-"""Keys that mean nothing here to the values RecBole gives them."""
+"""Keys without a meaning in sasrec, with RecBole's default values."""
 
 
 def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
-    """Return every setting under our name and, where it has one, under RecBole's.
+    """Return every setting under sasrec's name and, if it has one, RecBole's name.
 
     Args:
         run: The settings.
         model: Name of the model.
-        dataset: Name of the data.
+        dataset: Name or path of the data.
 
     Returns:
         Key to value.
     """
-    values: dict[str, Any] = {**STANDING, "model": model, "dataset": Path(dataset).stem}
+    values: dict[str, Any] = {**CONSTANTS, "model": model, "dataset": Path(dataset).stem}
     for group in run.groups().values():
         for name, rule in type(group).model_fields.items():
             value = getattr(group, name)
@@ -58,11 +58,13 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "recbole_time": {"TS": list(run.evaluation.ratios)},
     }[run.evaluation.split]
     folder = Path(dataset)
-    plain = len(folder.parts) == 1
-    values["data_path"] = str(Path(run.data.data_path) / dataset if plain else folder.parent)
-    values["metrics"] = [SPELLED.get(name, name) for name in run.evaluation.metrics]
+    is_name = len(folder.parts) == 1
+    values["data_path"] = str(Path(run.data.data_path) / dataset if is_name else folder.parent)
+    values["metrics"] = [RECBOLE_METRICS.get(name, name) for name in run.evaluation.metrics]
     watched, k = split_key(run.evaluation.valid_metric)
-    values["valid_metric"] = f"{SPELLED.get(watched, watched)}@{k}" if k else SPELLED[watched]
+    values["valid_metric"] = (
+        f"{RECBOLE_METRICS.get(watched, watched)}@{k}" if k else RECBOLE_METRICS[watched]
+    )
     values["valid_metric_bigger"] = not smaller_is_better(run.evaluation.valid_metric)
     values["use_gpu"] = run.training.device != "cpu"
     values["enable_amp"] = run.training.precision == "bfloat16"
@@ -76,7 +78,7 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "split": split,
         "group_by": "user" if run.evaluation.ratio_by == "user" else None,
         "order": "TO",
-        "mode": {"valid": run.evaluation.validated_against, "test": run.evaluation.candidates},
+        "mode": {"valid": run.evaluation.validation_candidates, "test": run.evaluation.candidates},
     }
     return values
 

@@ -22,7 +22,7 @@ from sasrec.evaluation.leaders import (
     ranking_order,
     uncertain_rows,
 )
-from sasrec.evaluation.scoring import last_states
+from sasrec.evaluation.scoring import encode_batches
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES, MIN_ROWS = 2**24, 16
@@ -260,7 +260,7 @@ class Scorer:
             indices = np.flatnonzero(is_chosen)
             if len(indices):
                 batches = grouped_batches(*self._windows(queries, indices), self.device)
-                for which, _, states in last_states(self.model, batches):
+                for which, _, states in encode_batches(self.model, batches):
                     yield indices[which], states
 
     def _windows(self, queries: Queries, indices: np.ndarray) -> tuple[Collator, Windows]:

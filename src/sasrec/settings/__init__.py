@@ -1,1 +1,1 @@
-"""Settings: what a user may set, where values come from, and what a name stands for."""
+"""Settings: the keys a user may set, where their values come from, and the parts names refer to."""

@@ -1,7 +1,7 @@
-"""Fields: what every group of settings is made of.
+"""Building blocks for groups of settings.
 
-Each field carries its documentation in the string under it, and its name in RecBole, where it has
-one, as ``recbole(...)``. A model's own settings stand beside the model.
+The string below each field is its documentation. ``recbole(...)`` gives the field's name in
+RecBole, if it has one. A model's own settings are defined next to the model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sasrec.settings.written import spelling
 
 
 class Settings(BaseModel):
-    """A closed, frozen group of settings: unknown keys are refused, values are checked."""
+    """An immutable group of settings; unknown keys are rejected and values are checked."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True
@@ -23,20 +23,20 @@ class Settings(BaseModel):
 
 
 Activation = Literal["gelu", "relu", "swish", "tanh", "sigmoid"]
-"""Names of activations, as RecBole spells them."""
+"""Names of activation functions, spelled as in RecBole."""
 Norm = Literal["layer", "rms"]
-"""Names of normalisations."""
+"""Kinds of normalisation."""
 
 
 def check_heads(width: int, heads: int) -> None:
-    """Refuse a width that attention heads cannot share.
+    """Reject a width that cannot be divided evenly between attention heads.
 
     Args:
-        width: Of hidden states.
+        width: Width of hidden states.
         heads: Number of heads.
 
     Raises:
-        ValueError: It is no multiple.
+        ValueError: The width is not a multiple of the number of heads.
     """
     if width % heads:
         below, above = width // heads * heads, (width // heads + 1) * heads
@@ -48,7 +48,7 @@ def check_heads(width: int, heads: int) -> None:
 
 
 def recbole(name: str) -> dict[str, Any]:
-    """Return the field metadata that gives a setting its second name, the one RecBole uses.
+    """Return the field metadata that says what RecBole calls a setting.
 
     Args:
         name: RecBole's key, such as ``train_batch_size``.
@@ -59,16 +59,16 @@ def recbole(name: str) -> dict[str, Any]:
     return {"recbole": name}
 
 
-def worded(value: Any) -> Any:
-    """Return a number as the text it was before it was read as a literal."""
+def number_as_text(value: Any) -> Any:
+    """Return a number as the text it was parsed from; return other values unchanged."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return spelling(value) if is_number else value
 
 
-def in_case(change: Callable[[str], str]) -> BeforeValidator:
-    """Return a validator that forgives upper and lower case, as RecBole does."""
+def ignore_case(change: Callable[[str], str]) -> BeforeValidator:
+    """Return a validator that converts texts to one letter case, so that case is ignored."""
     return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
 
 
-Word = Annotated[str, BeforeValidator(worded), StringConstraints(min_length=1)]
-"""A text that is not empty; a number is taken as it was written."""
+Word = Annotated[str, BeforeValidator(number_as_text), StringConstraints(min_length=1)]
+"""Text that is not empty; a number is turned into text with its original spelling."""

@@ -1,4 +1,4 @@
-"""What people write settings in: words of a command line and YAML files. Nothing is executed."""
+"""Reads settings from the command line and from YAML files, without executing anything."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import COMMAND_LINE, Origin
 from sasrec.settings.yaml_core import loader
 
-MOST_BYTES = 2**18
-"""Of a file of settings."""
-MOST_WRITTEN = 5_000
-"""Values written in a settings file; each takes a kilobyte or two while YAML is read."""
-MOST_VALUES = 100_000
-"""Values a settings file stands for; a few lines of references to references can mean billions."""
-MISREAD = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
-"""What YAML's own reader of values may raise on a value that is not what its tag says."""
+MAX_BYTES = 2**18
+"""Maximum size of a settings file."""
+MAX_WRITTEN_VALUES = 5_000
+"""Maximum number of values in a settings file; PyYAML needs one or two kilobytes for each."""
+MAX_EXPANDED_VALUES = 100_000
+"""Maximum number of values after expanding YAML aliases; a few nested aliases can make billions."""
+YAML_VALUE_ERRORS = (ValueError, RecursionError, AttributeError, KeyError, TypeError)
+"""Exceptions that PyYAML may raise for a value that does not match its tag."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Settings from one place; a later layer is laid over an earlier one.
+    """Settings from one source; a later layer overrides an earlier one.
 
     Attributes:
-        origin: The place.
+        origin: The source.
         values: Key, as written, to value.
-        lines: Key to the line it stands in, where the place has lines.
+        lines: Key to its line number; empty if the source has no lines.
     """
 
     origin: Origin
@@ -39,29 +39,29 @@ class Layer:
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def origin_of(self, key: str) -> Origin:
-        """Return where a key stands.
+        """Return where a key was set.
 
         Args:
-            key: As written.
+            key: The key, as written.
 
         Returns:
-            The place, with its line.
+            The source, with the line of the key.
         """
         return replace(self.origin, line=self.lines.get(key))
 
 
-def key_words(words: Sequence[str]) -> Layer:
+def layer_from_options(words: Sequence[str]) -> Layer:
     """Return settings from ``--key=value`` (or ``--key value``) words; values are literals.
 
     Args:
-        words: What the command line did not understand itself.
+        words: Command-line words that are not options of the command itself.
 
     Returns:
-        The layer; ``-`` within keys is read as ``_``.
+        The layer; ``-`` in keys becomes ``_``.
 
     Raises:
-        SettingsError: A word is no key, a key has no value, or comes twice with two values.
-    """  # by Mistakes.tell
+        SettingsError: A word is not a key, a key has no value, or a key has two different values.
+    """  # raised in Mistakes.raise_all
     values: dict[str, Any] = {}
     mistakes = Mistakes()
     rest = list(words)
@@ -73,21 +73,21 @@ def key_words(words: Sequence[str]) -> Layer:
                     f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
                 )
             values[key] = value
-    mistakes.tell()
+    mistakes.raise_all()
     return Layer(COMMAND_LINE, values)
 
 
 def _key_and_value(rest: list[str]) -> tuple[str, Any]:
-    """Take a key and its value from the beginning of some words.
+    """Remove the first key and its value from a list of words and return them.
 
     Args:
-        rest: One word or more; those used are removed.
+        rest: At least one word; the words used are removed.
 
     Returns:
-        The key, with ``_``, and the value.
+        The key, with ``_`` instead of ``-``, and the value.
 
     Raises:
-        SettingsError: The word is no key, or has no value.
+        SettingsError: The word is not a key, or has no value.
     """
     word = rest.pop(0)
     if not word.startswith("--"):
@@ -102,52 +102,52 @@ def _key_and_value(rest: list[str]) -> tuple[str, Any]:
     return key, literal(text, f"--{key}")
 
 
-def given_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Layer]:
-    """Return the settings of YAML files and of the command line, which is the strongest.
+def read_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Layer]:
+    """Return the settings of YAML files and of the command line, which overrides the files.
 
     Args:
-        files: A later one wins.
+        files: YAML files; a later one overrides an earlier one.
         words: ``--key=value`` words.
 
     Returns:
-        A layer for each file, and one for the words.
+        One layer for each file, then one for the command line.
 
     Raises:
-        SettingsError: Something cannot be read; all of it is told together.
-    """  # by Mistakes.tell
+        SettingsError: A file or word cannot be read; the error lists all of them.
+    """  # raised in Mistakes.raise_all
     layers: list[Layer] = []
     mistakes = Mistakes()
     for path in files:
         with mistakes.collected():
             layers.append(yaml_file(path))
     with mistakes.collected():
-        layers.append(key_words(words))
-    mistakes.tell()
+        layers.append(layer_from_options(words))
+    mistakes.raise_all()
     return layers
 
 
 def settings_text(path: str | Path) -> str:
-    """Return what stands in a file of settings.
+    """Return the text of a settings file.
 
     Args:
         path: The file.
 
     Returns:
-        Its text.
+        Its text, with line ends turned into LF.
 
     Raises:
-        SettingsError: It is missing, no file, not UTF-8, or longer than any settings.
+        SettingsError: It is missing, not a regular file, not UTF-8, or too large.
     """
     try:
         file = Path(path).expanduser()
         if file.exists() and not file.is_file():
-            raise SettingsError(f"{path} is no ordinary file; give a file of settings")
+            raise SettingsError(f"{path} is not a regular file; give a settings file")
         with file.open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise SettingsError(
-                f"{path} has more than {MOST_BYTES:,} bytes; no file of settings, or of a space "
-                "to search, is read beyond that"
+                f"{path} is larger than {MAX_BYTES:,} bytes, the limit for files of settings and "
+                "of search spaces; give a smaller file"
             )
         text = content.decode("utf-8")
     except (OSError, RuntimeError) as error:
@@ -162,48 +162,54 @@ def yaml_file(path: str | Path) -> Layer:
     """Read settings from a YAML file, by the core schema of YAML 1.2.
 
     Args:
-        path: The file; a mapping of keys to values.
+        path: The file, with a mapping of keys to values.
 
     Returns:
         The layer, with the line of each key.
 
     Raises:
-        SettingsError: The file is missing, is no YAML, holds no mapping, or a key twice.
+        SettingsError: The file is missing, is not valid YAML, is not a mapping, or contains a key
+            twice.
     """
     import yaml
 
     text = settings_text(path)
     try:
-        written = sum(1 for _ in itertools.islice(_yaml_values(text), MOST_WRITTEN + 1))
-        if written > MOST_WRITTEN:
-            raise SettingsError(f"{path} holds more than {MOST_WRITTEN:,} values; no settings do")
+        written = sum(1 for _ in itertools.islice(_yaml_values(text), MAX_WRITTEN_VALUES + 1))
+        if written > MAX_WRITTEN_VALUES:
+            raise SettingsError(
+                f"{path} contains more than {MAX_WRITTEN_VALUES:,} values, the limit for a "
+                "settings file"
+            )
         node = yaml.compose(text, Loader=loader())
         if node is None or getattr(node, "value", node) == "":
             return Layer(Origin("file", str(path)), {})
         if not isinstance(node, yaml.MappingNode):
-            raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
+            raise SettingsError(f"{path} is not a mapping; write 'key: value' lines")
         lines = _lines(node, path)
-        if _size(node, {}) > MOST_VALUES:
+        if _size(node, {}) > MAX_EXPANDED_VALUES:
             raise SettingsError(
-                f"{path} stands for more than {MOST_VALUES:,} values, by references (*name) to "
-                "references; write it out"
+                f"{path} expands to more than {MAX_EXPANDED_VALUES:,} values through nested "
+                "aliases (*name); write the values out instead"
             )
         values = yaml.load(text, Loader=loader())  # noqa: S506 - derived from SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         at = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise SettingsError(f"{path}{at}: no YAML ({error.problem or error.context})") from error
+        raise SettingsError(
+            f"{path}{at}: invalid YAML ({error.problem or error.context})"
+        ) from error
     except RecursionError as error:
-        raise SettingsError(f"{path}: no YAML of settings (nested too deeply)") from error
-    except (yaml.YAMLError, *MISREAD) as error:
-        raise SettingsError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+        raise SettingsError(f"{path}: the YAML is nested too deeply for settings") from error
+    except (yaml.YAMLError, *YAML_VALUE_ERRORS) as error:
+        raise SettingsError(f"{path}: invalid YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
-        raise SettingsError(f"{path} holds no mapping; write 'key: value' lines")
+        raise SettingsError(f"{path} is not a mapping; write 'key: value' lines")
     return Layer(Origin("file", str(path)), values, lines)
 
 
 def _yaml_values(text: str) -> Iterator[object]:
-    """Yield something for each key and value of a YAML text, none of which is kept."""
+    """Yield one event for each key and value of a YAML text, without building the document."""
     import yaml
 
     for event in yaml.parse(text, Loader=loader()):
@@ -212,9 +218,9 @@ def _yaml_values(text: str) -> Iterator[object]:
 
 
 def _size(node: Any, known: dict[int, int]) -> int:
-    """Return how many values a YAML node stands for, its references counted each time."""
+    """Return the number of values in a YAML node; aliases count each time they are used."""
     if id(node) not in known:
-        known[id(node)] = MOST_VALUES  # if it is met again inside itself, there is no end of them
+        known[id(node)] = MAX_EXPANDED_VALUES  # a node inside itself is infinitely large
         parts = node.value if isinstance(node.value, list) else []
         inside = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
         known[id(node)] = 1 + sum(_size(each, known) for each in inside)
@@ -226,22 +232,22 @@ def _lines(node: Any, path: str | Path) -> dict[str, int]:
 
     Args:
         node: A YAML mapping.
-        path: Of the file.
+        path: Path of the file, for error texts.
 
     Returns:
-        Key to line, from 1.
+        Key to line number, counted from 1.
 
     Raises:
-        SettingsError: A key stands there twice.
-    """  # by Mistakes.tell
+        SettingsError: A key occurs twice.
+    """  # raised in Mistakes.raise_all
     lines: dict[str, int] = {}
     mistakes = Mistakes()
     for key, _ in node.value:
         name, line = str(key.value), key.start_mark.line + 1
         if name in lines:
             mistakes.add(
-                f"{path}, line {line}: {name!r} stands in line {lines[name]} too; keep one"
+                f"{path}, line {line}: {name!r} is already set in line {lines[name]}; keep one"
             )
         lines[name] = line
-    mistakes.tell()
+    mistakes.raise_all()
     return lines

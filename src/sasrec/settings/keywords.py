@@ -1,6 +1,6 @@
-"""Keywords: every setting as a keyword of ``train`` and ``evaluate``, for editors to complete.
+"""Types of all settings as keyword arguments, so that editors can complete them.
 
-A test keeps them equal to the groups of settings and to those of the models.
+A test checks that they equal the settings in ``sasrec.settings`` and those of the models.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 
 
 class Keywords(TypedDict, total=False):
-    """Settings by name; ``sasrec config`` prints what each does."""
+    """Settings by name; ``sasrec config`` prints a description of each."""
 
     preset: str
     max_history: int
@@ -128,10 +128,10 @@ class Keywords(TypedDict, total=False):
 
 
 def merged(settings: Mapping[str, Any] | None, keywords: Keywords) -> dict[str, Any]:
-    """Return settings from a mapping and from keywords, of which the latter win.
+    """Return settings from a mapping and from keyword arguments, which override the mapping.
 
     Args:
         settings: Setting to value, or None.
-        keywords: The same, by name.
+        keywords: Settings given as keyword arguments.
     """
     return {**(settings or {}), **keywords}

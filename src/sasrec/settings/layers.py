@@ -1,4 +1,4 @@
-"""Layers of settings: keys become our names within each, and a later one wins over an earlier."""
+"""Merges layers of settings: translates keys to our names; later layers override earlier ones."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.presets import PRESETS, own_settings
-from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, agreed
+from sasrec.settings.presets import PRESETS, model_defaults
+from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, common_value
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
-ELSEWHERE = {
-    "model": "; models are named by --model, and 'sasrec recbole run' takes RecBole's files as is",
-    "dataset": "; data are named by --data, and 'sasrec recbole run' takes RecBole's files as is",
+HINTS = {
+    "model": "; choose the model with --model, or run RecBole's files with 'sasrec recbole run'",
+    "dataset": "; choose the data with --data, or run RecBole's files with 'sasrec recbole run'",
 }
-"""Keys of RecBole's files that are no settings here, to what to do with them."""
+"""Keys of RecBole's files that are not settings here, to the hint for the error text."""
 
 
 @dataclass(slots=True)
-class Laid:
-    """What layers come to once they are laid over each other.
+class MergedSettings:
+    """The settings that result from merging layers.
 
     Attributes:
         values: Our name of each setting to its value, not yet checked.
         origins: Setting to where its value comes from.
-        unheard: Keys that mean nothing here.
-        doubtful: Settings that a misspelt key probably stands for.
+        ignored: RecBole's keys that have no effect here.
+        unreliable: Settings that a misspelt key was probably meant to set.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, Origin] = field(default_factory=dict)
-    unheard: set[str] = field(default_factory=set)
-    doubtful: set[str] = field(default_factory=set)
+    ignored: set[str] = field(default_factory=set)
+    unreliable: set[str] = field(default_factory=set)
 
 
 def classes_of(model: str) -> dict[str, type[Settings]]:
-    """Return the groups of settings a model has.
+    """Return the classes of all groups of settings for a model.
 
     Args:
-        model: Its name.
+        model: Name of the model.
 
     Returns:
         Name of the group to its class.
@@ -62,13 +62,13 @@ def classes_of(model: str) -> dict[str, type[Settings]]:
 
 
 def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
-    """Return every name a setting may be given by, ours and RecBole's, to ours.
+    """Return all accepted names of the settings, ours and RecBole's.
 
     Args:
-        classes: From ``classes_of``.
+        classes: The result of ``classes_of``.
 
     Returns:
-        Name to our name.
+        Accepted name to our name.
     """
     names = {name: name for kind in classes.values() for name in kind.model_fields}
     for kind in classes.values():
@@ -82,16 +82,16 @@ def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
 def on_preset(
     layers: Sequence[Layer], preset: str | None, model: str, mistakes: Mistakes
 ) -> tuple[str | None, list[Layer]]:
-    """Return the preset's name, and the layers upon what model and preset begin with.
+    """Return the preset's name, and the layers preceded by those of the model and the preset.
 
     Args:
-        layers: From the weakest to the strongest; their key ``preset`` is taken out.
-        preset: Its name where no layer says.
+        layers: Layers, in order of increasing priority; the key ``preset`` is removed from them.
+        preset: Name of the preset if no layer contains the key ``preset``.
         model: Name of the model.
-        mistakes: Where it goes that the preset is unknown, or not for this model.
+        mistakes: Receives a mistake if the preset is unknown or not for this model.
 
     Returns:
-        The name or None, and the layers.
+        The name of the preset or None, and all layers.
     """
     origin = PYTHON
     for layer in layers:
@@ -106,57 +106,61 @@ def on_preset(
         with mistakes.collected():
             _check_preset(preset, model, origin)
             lower = [Layer(Origin("preset", preset), PRESETS[preset].values)]
-    own = Layer(Origin("paper", model), own_settings(model, preset))
+    own = Layer(Origin("paper", model), model_defaults(model, preset))
     return preset, [own, *lower, *upper]
 
 
 def _check_preset(preset: object, model: str, origin: Origin) -> None:
-    """Refuse a preset that is unknown, or not for a model.
+    """Reject a preset that is unknown, or not for this model.
 
     Args:
-        preset: As given.
+        preset: The preset, as given.
         model: Name of the model.
-        origin: Where it is given.
+        origin: Where the preset was given.
 
     Raises:
-        SettingsError: It is refused.
+        SettingsError: The preset is unknown, or not for this model.
     """
     if not isinstance(preset, str) or preset not in PRESETS:
         raise SettingsError(
-            f"{origin.before}unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
+            f"{origin.prefix}unknown preset {preset!r}{did_you_mean(str(preset), PRESETS)} "
             f"(known: {', '.join(PRESETS)})"
         )
     if model != "SASRec" and preset != "recbole":
         raise SettingsError(
-            f"{origin.before}preset {preset!r} is for SASRec; {model} takes none, or 'recbole'"
+            f"{origin.prefix}preset {preset!r} is only for SASRec; for {model}, use no preset or "
+            "'recbole'"
         )
 
 
-def laid(layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes) -> Laid:
-    """Return what layers come to.
+def merge_layers(
+    layers: Sequence[Layer], names: Mapping[str, str], mistakes: Mistakes
+) -> MergedSettings:
+    """Merge layers of settings.
 
     Args:
-        layers: From the weakest to the strongest.
-        names: Every name a setting may be given by, to ours.
-        mistakes: Where keys go that are unknown, given twice, or cannot be translated.
+        layers: Layers, in order of increasing priority.
+        names: Accepted name of a setting to our name.
+        mistakes: Receives keys that are unknown, given twice, or cannot be translated.
 
     Returns:
         Values, not yet checked, and where they come from.
     """
-    whole = Laid()
+    merged = MergedSettings()
     for layer in _without_overridden(layers):
-        part = _renamed(layer, names, mistakes)
-        whole.values |= part.values
-        whole.origins |= part.origins
-        whole.unheard |= part.unheard
-        whole.doubtful |= part.doubtful
-    return whole
+        part = _translated(layer, names, mistakes)
+        merged.values |= part.values
+        merged.origins |= part.origins
+        merged.ignored |= part.ignored
+        merged.unreliable |= part.unreliable
+    return merged
 
 
 def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers without keys of several settings that a later layer has as well.
+    """Return the layers without keys in ``TRANSLATED`` that a later layer sets as well.
 
-    As in RecBole, such a key is replaced as a whole; what it said before is not looked at.
+    Each of these keys stands for several settings. As in RecBole, a later value replaces the
+    whole key; the earlier value is ignored.
     """
     kept: list[Layer] = []
     replaced: set[str] = set()
@@ -167,56 +171,56 @@ def _without_overridden(layers: Sequence[Layer]) -> list[Layer]:
     return kept[::-1]
 
 
-def _renamed(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> Laid:
-    """Return what the keys of one layer mean.
+def _translated(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> MergedSettings:
+    """Translate the keys of one layer to our names.
 
     Args:
-        layer: Keys as written.
-        names: Every name a setting may be given by, to ours.
-        mistakes: Where those go that are unknown, given twice, or cannot be translated.
+        layer: The layer, with keys as written.
+        names: Accepted name of a setting to our name.
+        mistakes: Receives keys that are unknown, given twice, or cannot be translated.
 
     Returns:
         Our names and their values.
     """
-    found = Laid()
+    found = MergedSettings()
     for key, value in layer.values.items():
         origin = layer.origin_of(str(key))
         if key in TRANSLATED:
             try:
                 pairs = TRANSLATED[key](value)
             except SettingsError as error:
-                mistakes.add(f"{origin.before}{error}")
+                mistakes.add(f"{origin.prefix}{error}")
             else:
                 _set(found, pairs, str(key), origin, mistakes)
         elif key in names:
             _set(found, {names[key]: value}, str(key), origin, mistakes)
         elif key in WITHOUT_EFFECT:
-            found.unheard.add(key)
+            found.ignored.add(key)
         else:
             mistakes.add(_unknown(key, origin, [*names, *TRANSLATED, *WITHOUT_EFFECT]))
             if (meant := nearest(str(key), names)) is not None:
-                found.doubtful.add(names[meant])
+                found.unreliable.add(names[meant])
     return found
 
 
 def _unknown(key: object, origin: Origin, known: Sequence[str]) -> str:
     is_shown = origin.place or origin.kind == "command line"
-    hint = ELSEWHERE.get(str(key)) or did_you_mean(str(key), known)
+    hint = HINTS.get(str(key)) or did_you_mean(str(key), known)
     return f"unknown key {key!r}{f' in {origin.where}' if is_shown else ''}{hint}"
 
 
 def _set(
-    found: Laid, pairs: Mapping[str, Any], key: str, origin: Origin, mistakes: Mistakes
+    found: MergedSettings, pairs: Mapping[str, Any], key: str, origin: Origin, mistakes: Mistakes
 ) -> None:
-    """Set what a key stands for, unless another key of the layer has set it to something else."""
+    """Set the settings of a key, unless another key of the layer set them to another value."""
     for name, value in pairs.items():
         values: tuple[Any, ...] = (value,)
         if name in found.values:
             other = found.origins[name].key or name
             same = {key, other} & TRANSLATED.keys()
-            values = agreed(name, found.values[name], value) if same else ()
+            values = common_value(name, found.values[name], value) if same else ()
             if not values:
-                mistakes.add(f"{origin.before}{other!r} and {key!r} are the same setting; keep one")
+                mistakes.add(f"{origin.prefix}{other!r} and {key!r} are the same setting; keep one")
                 continue
         [found.values[name]] = values
         found.origins[name] = replace(origin, key=None if key == name else key)

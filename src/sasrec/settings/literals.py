@@ -1,4 +1,4 @@
-"""Values of a command line: a text is read as the Python literal it spells. Nothing is executed."""
+"""Parses command-line values as Python literals, without executing anything."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ import warnings
 from typing import Any
 
 from sasrec.errors import SettingsError
-from sasrec.settings.written import written
+from sasrec.settings.written import with_spelling
 
-LONGEST_LITERAL = 2**14
-"""Characters of a value; its parts take some hundred times as much memory while it is read."""
+MAX_LITERAL_CHARACTERS = 2**14
+"""Maximum characters of a value; parsing needs about a hundred times as much memory."""
 
-ZERO_LED = re.compile(
+LEADING_ZEROS = re.compile(
     r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(?<![\w.])([-+]?0[0-9_]*[1-9][0-9_]*)(?![\w.])"""
 )
-"""A text between quotation marks, or a whole number such as 010, which Python does not read."""
-MISFIT = (ValueError, TypeError, RecursionError, MemoryError)
-"""What Python's reader of literals raises on what is none, beside SyntaxError."""
+"""A quoted text (group 1), or a number with leading zeros such as 010 (group 2), which Python
+rejects."""
+LITERAL_ERRORS = (ValueError, TypeError, RecursionError, MemoryError)
+"""Exceptions, besides SyntaxError, that Python raises for text that is not a literal."""
 
 
 def literal(text: str, where: str = "a value") -> Any:
-    """Return the Python literal a text spells, or the text itself; nothing is executed.
+    """Parse a text as a Python literal, or return the text itself; nothing is executed.
 
     Args:
         text: Such as ``0.5``, ``true``, ``[1,2]`` or ``gelu``.
-        where: What to call the place in an error text.
+        where: Where the value was given, for the error text.
 
     Returns:
-        The value; numbers keep their spelling where it is an unusual one, and ``[010]`` is a list
-        of the text ``010``.
+        The value. Numbers with an unusual spelling remember it, and ``[010]`` is a list with the
+        text ``010``.
 
     Raises:
-        SettingsError: It is longer than any value of a setting.
+        SettingsError: The text is too long.
     """
-    if len(text) > LONGEST_LITERAL:
+    if len(text) > MAX_LITERAL_CHARACTERS:
         raise SettingsError(
-            f"{where}: {text[:20]!r} goes on for {len(text):,} characters; at most "
-            f"{LONGEST_LITERAL:,} are read"
+            f"{where}: the value that begins with {text[:20]!r} has {len(text):,} characters; at "
+            f"most {MAX_LITERAL_CHARACTERS:,} are allowed"
         )
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
@@ -47,39 +48,39 @@ def literal(text: str, where: str = "a value") -> Any:
     except SyntaxError:
         if text.lstrip()[:1] not in {"[", "(", "{"}:
             return text
-    except MISFIT:
+    except LITERAL_ERRORS:
         return text
     try:
-        return _literal(ZERO_LED.sub(lambda found: found[1] or repr(found[2]), text))
-    except (SyntaxError, *MISFIT):
+        return _literal(LEADING_ZEROS.sub(lambda found: found[1] or repr(found[2]), text))
+    except (SyntaxError, *LITERAL_ERRORS):
         return text
 
 
 def _literal(text: str) -> Any:
-    """Return the literal a text spells.
+    """Return the value of a Python literal.
 
     Args:
-        text: Python.
+        text: The literal.
 
     Returns:
         The value.
 
     Raises:
-        SyntaxError: It is no Python.
-        ValueError: It is no literal.
-    """  # by ast
+        SyntaxError: The text is not valid Python.
+        ValueError: The text is not a literal.
+    """  # raised in ast
     source = text.lstrip(" \t").replace("\r\n", "\n").replace("\r", "\n")
-    with warnings.catch_warnings(action="ignore"):  # 1e-3or is no syntax to warn about
+    with warnings.catch_warnings(action="ignore"):  # Python warns about text such as 1e-3or
         tree = ast.parse(source, mode="eval").body
     return _value(tree, source.encode().split(b"\n"))
 
 
 def _value(node: ast.expr, lines: list[bytes]) -> Any:
-    """Return the value of a literal; numbers with their spelling.
+    """Return the value of a literal, in which numbers remember their spelling.
 
     Args:
         node: The literal.
-        lines: Of the text it stands in.
+        lines: Lines of the source text, UTF-8.
     """
     if isinstance(node, ast.List):
         return [_value(each, lines) for each in node.elts]
@@ -92,4 +93,4 @@ def _value(node: ast.expr, lines: list[bytes]) -> Any:
     if type(value) not in {int, float} or node.end_lineno != node.lineno:
         return value
     spelled = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
-    return written(value, spelled)
+    return with_spelling(value, spelled)

@@ -1,4 +1,4 @@
-"""Names of metrics, and keys such as ``ndcg@10``; ``evaluation/metrics.py`` computes them."""
+"""Names of metrics and keys such as ``ndcg@10``; ``evaluation/metrics.py`` computes the metrics."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Iterable
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.settings.registry import METRICS
 
-OF_WHOLE_RANKINGS = ("gauc",)
-"""Without a cut-off. Those that are neither here nor below come from the ranks of targets, at a
-cut-off; ``METRICS`` in ``registry.py`` has the names of all."""
-OF_LISTS = (
+FULL_RANKING_METRICS = ("gauc",)
+"""Metrics of full rankings, without a cut-off. ``METRICS`` in ``registry.py`` lists all metrics;
+those neither here nor in ``LISTS_METRICS`` are computed from the ranks of targets, at a cut-off."""
+LISTS_METRICS = (
     "itemcoverage",
     "averagepopularity",
     "giniindex",
     "shannonentropy",
     "tailpercentage",
 )
-"""Computed from all lists together, at a cut-off."""
+"""Metrics computed from the recommended lists of all cases together, at a cut-off."""
 SMALLER_IS_BETTER = frozenset({"averagepopularity", "giniindex"})
-"""Of all others, those from outside too, higher is better."""
+"""Metrics where lower is better; for all others, including those of plug-ins, higher is better."""
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Refuse names of metrics that do not exist.
+    """Reject names of metrics that do not exist.
 
     Args:
-        names: Lower-case names without a cut-off.
+        names: Lower-case names without cut-offs.
 
     Raises:
         SettingsError: A name is unknown.
@@ -35,31 +35,33 @@ def check_names(names: Iterable[str]) -> None:
         if name not in METRICS:
             raise SettingsError(
                 f"unknown metric {name!r}{did_you_mean(name, METRICS)} "
-                f"(metrics: {', '.join(METRICS)}; others come with plug-ins)"
+                f"(known: {', '.join(METRICS)}; plug-ins can add others)"
             )
 
 
 def split_key(key: str) -> tuple[str, int]:
-    """Return name and cut-off of a key such as ``ndcg@10``, or ``gauc``, which has none.
+    """Return name and cut-off of a key such as ``ndcg@10``, or ``gauc``, which has no cut-off.
 
     Args:
-        key: Lower case, as in settings.
+        key: The key in lower case, as in settings.
 
     Returns:
-        ``("ndcg", 10)``; ``("gauc", 0)``.
+        Name and cut-off, such as ``("ndcg", 10)``, or ``("gauc", 0)``.
 
     Raises:
-        SettingsError: The name is unknown, or what follows ``@`` is no number from 1.
+        SettingsError: The name is unknown, or the cut-off is not an integer from 1 to 99999.
     """
     name, _, cut = key.partition("@")
     check_names([name])
-    if name in OF_WHOLE_RANKINGS:
+    if name in FULL_RANKING_METRICS:
         if "@" in key:
-            raise SettingsError(f"{key!r} has a cut-off, and {name} is of whole rankings; drop it")
+            raise SettingsError(
+                f"{key!r} has a cut-off, but {name} uses the full ranking; write {name!r} instead"
+            )
         return name, 0
     if cut.startswith("0") or not cut.isdecimal() or len(cut) > 5 or int(cut) < 1:
         raise SettingsError(
-            f"{key!r} names no cut-off from 1 to 99999; write a metric as NAME@K, such as ndcg@10"
+            f"{key!r} has no cut-off from 1 to 99999; write a metric as NAME@K, such as ndcg@10"
         )
     return name, int(cut)
 
@@ -68,9 +70,9 @@ def smaller_is_better(key: str) -> bool:
     """Return whether a lower value of a metric is better.
 
     Args:
-        key: Such as ``giniindex@10``.
+        key: A key such as ``giniindex@10``.
 
     Returns:
-        Whether it is.
+        True if lower is better.
     """
     return split_key(key)[0] in SMALLER_IS_BETTER

@@ -1,4 +1,4 @@
-"""Mistakes in settings are collected, so that all of them are told together."""
+"""Collects mistakes in settings, so that one error can report all of them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from sasrec.errors import SettingsError, SeveralMistakesError
 
 
 class Mistakes:
-    """Collects mistakes; each is told once, in the order they were found."""
+    """Collects mistakes and reports each once, in the order in which they were found."""
 
     def __init__(self) -> None:
-        """Begin with none."""
-        self._texts: dict[str, None] = {}  # a set that keeps the order
+        """Start without mistakes."""
+        self._texts: dict[str, None] = {}  # used as a set that keeps its order
 
     def add(self, error: SettingsError | str) -> None:
-        """Keep a mistake, or all of an error that holds several.
+        """Add a mistake, or all mistakes of an error with several.
 
         Args:
-            error: What to tell.
+            error: The error, or its text.
         """
         texts = error.mistakes if isinstance(error, SeveralMistakesError) else (str(error),)
         self._texts |= dict.fromkeys(texts)
 
     @contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep the mistake that ends the block, and go on after it.
+        """Collect a SettingsError raised in the ``with`` block and continue after the block.
 
         Yields:
             Nothing.
@@ -36,12 +36,12 @@ class Mistakes:
         except SettingsError as error:
             self.add(error)
 
-    def tell(self) -> None:
-        """Raise one error for all mistakes, if there are any.
+    def raise_all(self) -> None:
+        """Raise one error with all mistakes, if there are any.
 
         Raises:
-            SettingsError: There is one.
-            SeveralMistakesError: There are several.
+            SettingsError: There is one mistake.
+            SeveralMistakesError: There are several mistakes.
         """
         texts = tuple(self._texts)
         if len(texts) > 1:

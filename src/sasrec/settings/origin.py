@@ -1,4 +1,4 @@
-"""Where the value of a setting comes from: a kind that code decides by, and a place to show."""
+"""Where the value of a setting comes from."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Literal
 OriginKind = Literal[
     "paper", "preset", "adapted preset", "file", "command line", "python", "model", "checkpoint"
 ]
-"""``paper``: what a model begins with whatever the preset. ``preset``: its fixed values; ``adapted
-preset``: what it chooses for the data. ``python``: a mapping or keyword arguments. ``model``: the
-settings of a saved model. ``checkpoint``: those of a training that was cut off."""
-NOT_GIVEN = frozenset({"paper", "preset", "adapted preset", "model"})
-"""Kinds of values that the user has not given for this run."""
-WORDS = {
+"""``paper``: defaults of a model, taken from its paper. ``preset``: fixed values of a preset.
+``adapted preset``: values that a preset chooses for the data. ``python``: a mapping or keyword
+arguments. ``model``: settings of a saved model. ``checkpoint``: settings of an interrupted
+training."""
+NOT_BY_USER = frozenset({"paper", "preset", "adapted preset", "model"})
+"""Origins of values that the user did not give for this run."""
+FORMATS = {
     "paper": "{} as in its paper",
     "preset": "preset {}",
     "adapted preset": "preset {}, for these data",
 }
-"""Kind to how its place is shown; other places are shown as they are."""
+"""Kind to the format of its place in texts; places of other kinds are shown unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,10 @@ class Origin:
     """Where the value of a setting comes from.
 
     Attributes:
-        kind: What decides how the value is treated.
-        place: Name of the file, preset or model; empty where the kind says it all.
-        line: Line of the file, from 1, or None.
-        key: The key as written, if it is not our name of the setting.
+        kind: Kind of the source.
+        place: Name of the file, preset or model; empty if the kind alone identifies the source.
+        line: Line of the file, counted from 1, or None.
+        key: The key as written, if it differs from our name of the setting, otherwise None.
     """
 
     kind: OriginKind
@@ -39,24 +40,24 @@ class Origin:
 
     @property
     def is_given(self) -> bool:
-        """Whether the user has given the value for this run."""
-        return self.kind not in NOT_GIVEN
+        """Whether the user gave the value for this run."""
+        return self.kind not in NOT_BY_USER
 
     @property
     def where(self) -> str:
-        """The place in words, such as ``my.yaml, line 4`` or ``preset best``."""
+        """The source as text, such as ``my.yaml, line 4`` or ``preset best``."""
         if not self.place:
             return "settings" if self.kind == "python" else self.kind
-        text = WORDS.get(self.kind, "{}").format(self.place)
+        text = FORMATS.get(self.kind, "{}").format(self.place)
         return text if self.line is None else f"{text}, line {self.line}"
 
     @property
-    def before(self) -> str:
-        """The place at the beginning of an error text; empty where the user sees it anyway."""
+    def prefix(self) -> str:
+        """The prefix for an error text, such as ``my.yaml, line 4: ``; empty without a place."""
         return f"{self.where}: " if self.place else ""
 
     def __str__(self) -> str:
-        """Return place and key, such as ``my.yaml, line 4 as stopping_step``."""
+        """Return source and key, such as ``my.yaml, line 4 as stopping_step``."""
         return self.where if self.key is None else f"{self.where} as {self.key}"
 
 

@@ -1,4 +1,4 @@
-"""Parts by name: built-in ones, those registered, and those that installed packages offer."""
+"""Tables of parts by name: built-in, registered, and provided by installed packages."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from sasrec.errors import SettingsError, did_you_mean
-from sasrec.settings.providers import Provider, at_work, loaded_from, offered
-from sasrec.settings.recbole_models import instead_of
+from sasrec.settings.providers import Provider, current_provider, entry_points_in, provider_of
+from sasrec.settings.recbole_models import replacement_hint
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 Kind = Literal["model", "loss", "metric", "reader", "baseline"]
-"""What a part may be."""
+"""Kinds of parts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Added:
-    """A part from outside.
+class ExternalPart:
+    """A part that is not built in.
 
     Attributes:
         part: The class, function or object.
-        provider: Where it comes from.
+        provider: Package, plug-in file or module that the part comes from.
         module: Name of the module that defines it.
     """
 
@@ -34,173 +34,178 @@ class Added:
 
 
 class Parts(Mapping[str, Any]):
-    """The parts of one kind by name; looking a part up imports what defines it.
+    """The parts of one kind by name; looking up a part imports its module.
 
-    Names are compared without regard to upper and lower case, so two that differ in case alone
-    clash.
+    Upper and lower case are ignored, so two names that only differ in case are a conflict.
     """
 
     def __init__(
         self, kind: Kind, built_in: Mapping[str, str], *, group: str = "", check: str = ""
     ) -> None:
-        """Know the built-in parts.
+        """Create a table with the built-in parts.
 
         Args:
-            kind: What a part of this table is, for error texts.
+            kind: Kind of the parts, for error texts.
             built_in: Name to ``module:attribute``.
-            group: Entry points of installed packages, such as ``sasrec.models``; empty takes none.
-            check: ``module:function`` that refuses, given a part and its name, what does not fit.
+            group: Group of entry points of installed packages, such as ``sasrec.models``; empty
+                for none.
+            check: ``module:function`` that takes a part and its name and raises an error if the
+                part does not satisfy its contract.
         """
         self.kind, self.built_in = kind, dict(built_in)
         self._group, self._check = group, check
-        self._added: dict[str, Added] = {}
+        self._external: dict[str, ExternalPart] = {}
 
     def __iter__(self) -> Iterator[str]:
-        """Return the names: built-in ones, those registered, those of installed packages."""
-        return iter(dict.fromkeys((*self.built_in, *self._added, *offered(self._group))))
+        """Return all names: built-in, registered, and provided by installed packages."""
+        return iter(dict.fromkeys((*self.built_in, *self._external, *entry_points_in(self._group))))
 
     def __len__(self) -> int:
-        """Return how many names there are."""
+        """Return the number of names."""
         return sum(1 for _ in self)
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is such a part; nothing is imported."""
-        return name in self.built_in or name in self._added or name in offered(self._group)
+        """Return whether a part has this name; nothing is imported."""
+        return (
+            name in self.built_in or name in self._external or name in entry_points_in(self._group)
+        )
 
     def __getitem__(self, name: str) -> Any:
-        """Return a part, importing what defines it.
+        """Return a part; its module is imported if necessary.
 
         Args:
-            name: As in the table.
+            name: Name of the part, with the case it has in the table.
 
         Returns:
-            The class or function.
+            The class, function or object.
 
         Raises:
-            SettingsError: There is none of this name, or the package that offers it cannot be
-                loaded or offers something that does not fit.
+            SettingsError: No part has this name, or the package that provides it cannot be loaded
+                or provides something that does not satisfy the contract.
         """
         if name in self.built_in:
             return _imported(self.built_in[name])
-        if name not in self._added:
-            self._take_offered(name)
-        return self._added[name].part
+        if name not in self._external:
+            self._load_entry_point(name)
+        return self._external[name].part
 
-    def called(self, name: str) -> str:
-        """Return the name of the part a user means; upper and lower case do not matter.
+    def canonical_name(self, name: str) -> str:
+        """Return the name of a part with the case it has in the table.
 
         Args:
-            name: What the user typed.
+            name: The name as the user wrote it; upper and lower case are ignored.
 
         Returns:
-            Its name as in the table; what is unknown stays for ``__getitem__`` to refuse.
+            The name as in the table; an unknown name is returned unchanged, and
+            ``__getitem__`` rejects it later.
         """
-        wanted = str(name)
-        if wanted in self.built_in or wanted in self._added:
-            return wanted
-        return next((each for each in self if each.lower() == wanted.lower()), wanted)
+        written = str(name)
+        if written in self.built_in or written in self._external:
+            return written
+        return next((each for each in self if each.lower() == written.lower()), written)
 
     def provider(self, name: str) -> Provider | None:
-        """Return where a part from outside comes from.
+        """Return where a part comes from.
 
         Args:
-            name: As in the table.
+            name: Name of the part, with the case it has in the table.
 
         Returns:
-            None for built-in parts and unknown ones.
+            The provider; None for built-in and unknown parts.
         """
-        if name not in self._added and name in offered(self._group):
-            return loaded_from(offered(self._group)[name][0])
-        return self._added[name].provider if name in self._added else None
+        if name not in self._external and name in entry_points_in(self._group):
+            return provider_of(entry_points_in(self._group)[name][0])
+        return self._external[name].provider if name in self._external else None
 
-    def added(self) -> dict[str, Added]:
-        """Return what came from outside and has been loaded, by name."""
-        return dict(self._added)
+    def external(self) -> dict[str, ExternalPart]:
+        """Return all loaded parts that are not built in, by name."""
+        return dict(self._external)
 
     def add(self, name: str, part: Any, module: str) -> None:
-        """Register a part from outside that has been checked.
+        """Register a part that is not built in and has been checked.
 
-        Registering the same part again changes nothing. What a module or notebook defines again
-        under the same name takes the place of the earlier part.
+        Registering the same part again changes nothing. If a module or notebook defines a part
+        again under the same name, the new part replaces the old one.
 
         Args:
-            name: Its name.
+            name: Name of the part.
             part: The class, function or object.
             module: Name of the module that defines it.
 
         Raises:
-            SettingsError: Another part has this name.
+            SettingsError: Another part already has this name.
         """
-        place = at_work() or Provider("module", module)
-        for other in self._alike(name):
-            before = self._added.get(other)
+        provider = current_provider() or Provider("module", module)
+        for other in self._same_name(name):
+            before = self._external.get(other)
             if before is not None and before.part is part:
                 return
-            again = before is not None and before.module == module and place.kind == "module"
-            if not (again and other == name) and not self._offers(other, module, place):
+            again = before is not None and before.module == module and provider.kind == "module"
+            if not (again and other == name) and not self._is_provided_by(other, module, provider):
                 raise SettingsError(
-                    f"{self.kind} {name!r} of {place} has the name of {self._described(other)}; "
-                    "rename one"
+                    f"{self.kind} {name!r} of {provider} has the same name as "
+                    f"{self._described(other)}; rename one"
                 )
-        self._added[name] = Added(part, place, module)
+        self._external[name] = ExternalPart(part, provider, module)
 
-    def _alike(self, name: str) -> list[str]:
-        """Return the names in the table that are equal but for upper and lower case."""
+    def _same_name(self, name: str) -> list[str]:
+        """Return the names in the table that equal this one if case is ignored."""
         return [each for each in self if each.lower() == name.lower()]
 
-    def _offers(self, name: str, module: str, place: Provider) -> bool:
-        """Return whether a name is that of an entry point of the package that a module is in."""
-        if name in self.built_in or name in self._added:
+    def _is_provided_by(self, name: str, module: str, provider: Provider) -> bool:
+        """Return whether a name is only an entry point of the package that contains a module."""
+        if name in self.built_in or name in self._external:
             return False
         package = module.partition(".")[0]
         return all(
-            loaded_from(each) == place or each.module.partition(".")[0] == package
-            for each in offered(self._group)[name]
+            provider_of(each) == provider or each.module.partition(".")[0] == package
+            for each in entry_points_in(self._group)[name]
         )
 
     def _described(self, name: str) -> str:
         if name in self.built_in:
             return f"the built-in {self.kind} {name!r}"
-        return f"that of {self.provider(name)}"
+        return f"the one of {self.provider(name)}"
 
-    def _take_offered(self, name: str) -> None:
-        """Load the entry point of a name.
+    def _load_entry_point(self, name: str) -> None:
+        """Load the entry point with this name and add its part.
 
         Raises:
-            SettingsError: There is none, there are several, or it cannot be loaded or used.
+            SettingsError: There is no such entry point, there are several, or it cannot be loaded
+                or used.
         """
-        entries: list[EntryPoint] = offered(self._group).get(name, [])
+        entries: list[EntryPoint] = entry_points_in(self._group).get(name, [])
         if not entries:
-            hint = instead_of(name) if self.kind == "model" else ""
+            hint = replacement_hint(name) if self.kind == "model" else ""
             hint = hint or did_you_mean(name, self)
             raise SettingsError(
-                f"unknown {self.kind} {name!r}{hint} (known: {', '.join(self)}; others come with "
-                "an installed package, --plugin FILE or sasrec.load_plugin)"
+                f"unknown {self.kind} {name!r}{hint} (known: {', '.join(self)}; installed "
+                "packages, --plugin FILE and sasrec.load_plugin can add others)"
             )
         if len(entries) > 1:
-            places = " and ".join(str(loaded_from(each)) for each in entries)
-            raise SettingsError(f"{self.kind} {name!r} is offered by {places}; uninstall one")
+            providers = " and ".join(str(provider_of(each)) for each in entries)
+            raise SettingsError(f"{self.kind} {name!r} is provided by {providers}; uninstall one")
         [entry] = entries
-        for other in self._alike(name):
+        for other in self._same_name(name):
             if other != name:
                 raise SettingsError(
-                    f"{self.kind} {name!r} of {loaded_from(entry)} has the name of "
+                    f"{self.kind} {name!r} of {provider_of(entry)} has the same name as "
                     f"{self._described(other)}; uninstall that package"
                 )
         part = self._loaded(entry)
-        self._added[name] = Added(part, loaded_from(entry), entry.module)
+        self._external[name] = ExternalPart(part, provider_of(entry), entry.module)
 
     def _loaded(self, entry: EntryPoint) -> Any:
-        place = loaded_from(entry)
+        provider = provider_of(entry)
         try:
-            with place.at_work():
+            with provider.registering():
                 part = entry.load()
             _imported(self._check)(part, entry.name)
         except SettingsError as error:
-            raise SettingsError(f"{self.kind} {entry.name!r} of {place}: {error}") from error
-        except Exception as error:  # whatever somebody else's module may raise
+            raise SettingsError(f"{self.kind} {entry.name!r} of {provider}: {error}") from error
+        except Exception as error:  # third-party code may raise anything
             raise SettingsError(
-                f"{self.kind} {entry.name!r} of {place} cannot be loaded: "
+                f"{self.kind} {entry.name!r} of {provider} cannot be loaded: "
                 f"{type(error).__name__}: {error}"
             ) from error
         return part

@@ -1,4 +1,4 @@
-"""Plug-ins: files with parts from outside, and what a saved model says of the parts it needs."""
+"""Loads plug-in files, and checks that the parts a saved model needs are available."""
 
 from __future__ import annotations
 
@@ -18,68 +18,68 @@ from sasrec.settings.providers import Provider
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 TABLES: dict[str, Parts] = {each.kind: each for each in (MODELS, LOSSES, METRICS, READERS)}
-"""Kind of a part to where such parts are."""
+"""Kind of part to the table of these parts."""
 KEY = "plugins"
-"""Of ``settings.json``: the parts from outside that a model was trained with."""
+"""Key in ``settings.json`` for the parts of a model that are not built in."""
 
 _loaded: dict[Path, str] = {}
-"""Plug-in files of this process, and the names of their modules."""
+"""Plug-in files that this process has loaded, to the names of their modules."""
 
 
 def load_plugin(path: str | Path) -> None:
     """Run a Python file that registers models, losses, metrics or readers.
 
-    A file that has been loaded already is not run again.
+    A file that is already loaded is not run again.
 
     Args:
         path: The file.
 
     Raises:
-        SettingsError: It is missing, cannot be run, registers nothing, or registers something that
-            does not fit.
+        SettingsError: The file is missing, cannot be run, registers nothing, or registers
+            something that does not satisfy the contract of its kind.
     """
     file = Path(path).expanduser().resolve()
     if file in _loaded:
         return
     if not file.is_file() or file.suffix != ".py":
-        raise SettingsError(f"{path}: no such plug-in; --plugin takes a Python file")
-    before = _added_parts()
+        raise SettingsError(f"{path} is not an existing Python file; give a plug-in file (.py)")
+    before = _external_parts()
     _run(file, path)
-    if _added_parts() == before:
+    if _external_parts() == before:
         raise SettingsError(
-            f"{path} registers nothing; end it with a line such as sasrec.register_model(MyModel)"
+            f"{path} registers nothing; add a line such as sasrec.register_model(MyModel)"
         )
 
 
-def _added_parts() -> list[tuple[str, str, int]]:
-    """Return what is registered, in a form that can be compared."""
+def _external_parts() -> list[tuple[str, str, int]]:
+    """Return kind, name and identity of all registered parts, to compare before and after."""
     return [
         (kind, name, id(each.part))
         for kind, table in TABLES.items()
-        for name, each in table.added().items()
+        for name, each in table.external().items()
     ]
 
 
 def _run(file: Path, named: str | Path) -> None:
-    """Import a plug-in file under a name of its own.
+    """Import a plug-in file under a unique module name.
 
     Args:
-        file: Its resolved path.
-        named: As the user named it, for error texts.
+        file: The resolved path.
+        named: The path as the user gave it, for error texts.
 
     Raises:
-        SettingsError: It cannot be run.
+        SettingsError: The file cannot be run.
     """
     name = "sasrec_plugin_" + re.sub(r"\W", "_", file.stem)
-    if name in sys.modules:  # of another folder
+    if name in sys.modules:  # a file with the same name in another folder
         name += f"_{len(_loaded)}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
-        raise SettingsError(f"{named} cannot be imported; --plugin takes a Python file")
+        raise SettingsError(f"{named} cannot be imported; give a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # classes look their module up while they are made
+    sys.modules[name] = module  # class creation looks up the module here
     try:
-        with Provider("file", str(file)).at_work():
+        with Provider("file", str(file)).registering():
             spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
@@ -95,7 +95,7 @@ def _run(file: Path, named: str | Path) -> None:
 
 
 def _line_of(error: Exception, file: Path) -> str:
-    """Return where in a file an error arose, such as ``, line 3``; empty if that is not known."""
+    """Return the line of a file that raised an error, as ``, line 3``; empty if unknown."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
     lines = [
@@ -108,21 +108,21 @@ def _line_of(error: Exception, file: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """What another process must load before it knows the same parts; can be sent to one.
+    """Plug-in files and modules that another process must load to have the same parts; picklable.
 
     Attributes:
         files: Plug-in files.
-        modules: Modules of the program that have registered parts.
+        modules: Modules of the running program that have registered parts.
     """
 
     files: tuple[Path, ...]
     modules: tuple[str, ...]
 
     def load(self) -> None:
-        """Load them all in this process.
+        """Load all files and modules in this process.
 
         Raises:
-            SettingsError: A part is defined in a script, which other processes cannot import.
+            SettingsError: A plug-in file cannot be loaded.
         """
         for file in self.files:
             load_plugin(file)
@@ -130,52 +130,53 @@ class Plugins:
             import_module(module)
 
 
-def plugins_here() -> Plugins:
-    """Return what this process has loaded, for others to load it too.
+def loaded_plugins() -> Plugins:
+    """Return the plug-ins loaded in this process, so that other processes can load them.
 
     Returns:
-        The files and modules; installed packages are found by every process.
+        The files and modules. Installed packages are not included; every process finds them.
 
     Raises:
-        SettingsError: A part is defined in a script or notebook, which others cannot import.
+        SettingsError: A part is defined in a script or notebook, which other processes cannot
+            import.
     """
     modules = []
     for kind, table in TABLES.items():
-        for name, each in table.added().items():
+        for name, each in table.external().items():
             if each.provider.kind != "module":
                 continue
             if each.module == "__main__":
                 raise SettingsError(
-                    f"{kind} {name!r} is defined in the script itself, and other processes cannot "
-                    "take it from there; put it into a file of its own and import that"
+                    f"{kind} {name!r} is defined in the main script, which other processes cannot "
+                    "import; move it to a separate file and import that file"
                 )
             modules.append(each.module)
     return Plugins(tuple(_loaded), tuple(dict.fromkeys(modules)))
 
 
-def with_plugins(plugins: Plugins, work: Callable[..., Any], *arguments: Any) -> Any:
-    """Do some work in a new process that knows the parts its parent knows.
+def call_with_plugins(plugins: Plugins, work: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function in a new process, after loading the plug-ins of the parent process.
 
     Args:
-        plugins: Of the parent.
-        work: Importable by its name.
-        arguments: For it.
+        plugins: Plug-ins of the parent process.
+        work: The function; it must be importable.
+        arguments: Arguments of the function.
 
     Returns:
-        What it returned.
+        The result of the function.
     """
     plugins.load()
     return work(*arguments)
 
 
-def parts_from_outside(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
-    """Return which parts of a run do not come with this package, in types JSON has.
+def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
+    """Return the parts of a run that are not built in, as JSON-compatible values.
 
     Args:
-        used: Kind to names.
+        used: Kind to the names of the parts used.
 
     Returns:
-        One dict a part: what it is, its name, and where it comes from.
+        One dict for each part: its kind, its name, and where it comes from.
     """
     found = []
     for kind, names in used.items():
@@ -189,30 +190,32 @@ def parts_from_outside(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]
 
 
 def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> None:
-    """Refuse a saved model of which a part from outside is not known here.
+    """Reject a saved model that needs a part that is not available here.
 
-    Nothing is imported for the folder's sake: what is needed must be installed, registered, or
-    given by whoever loads it.
+    A model folder never causes an import: the parts it needs must be installed, registered, or
+    given as a plug-in by the caller.
 
     Args:
-        needed: What stands under ``plugins`` in its settings.
-        kinds: The kinds of parts that are needed for what is to be done.
+        needed: The value of ``plugins`` in the settings of the saved model.
+        kinds: The kinds of parts that the caller needs.
         needs: The model folder or checkpoint, for the error text.
 
     Raises:
-        ModelError: A part is missing, or the list is no such list.
+        ModelError: A part is missing, or the list is invalid.
     """
-    wanted = set(kinds)
+    needed_kinds = set(kinds)
     for each in needed if isinstance(needed, list) else [needed]:
         if not isinstance(each, dict) or not all(isinstance(text, str) for text in each.values()):
-            raise ModelError(f"{needs} is damaged or was edited: {KEY!r} is no list of parts")
+            raise ModelError(f"{needs} is damaged or was edited: {KEY!r} is not a list of parts")
         part, name = each.get("part", ""), each.get("name", "")
-        if part in wanted and name not in TABLES[part]:
-            raise ModelError(printable(f"{needs} needs the {part} {name!r} of {_given(each)}"))
+        if part in needed_kinds and name not in TABLES[part]:
+            raise ModelError(
+                printable(f"{needs} needs the {part} {name!r} from {_how_to_get(each)}")
+            )
 
 
-def _given(part: Mapping[str, str]) -> str:
-    """Return where a missing part comes from and how to give it."""
+def _how_to_get(part: Mapping[str, str]) -> str:
+    """Return where a missing part comes from and how to make it available."""
     kind, place = part.get("from", ""), part.get("place", "")[:200]
     name, what = part.get("name", ""), part.get("part", "")
     python = f"sasrec.register_{what}" + ("" if what == "reader" else f"({name})")
@@ -220,7 +223,8 @@ def _given(part: Mapping[str, str]) -> str:
         python = f"sasrec.load(folder, models=[{name}])"
     if kind == "package":
         package = place.partition(" ")[0]
-        return f"the package {place}, which is not installed here: pip install {package}"
+        return f"the package {place}, which is not installed; run: pip install {package}"
     if kind == "file":
-        return f"the plug-in file {place}; give it with --plugin {Path(place).name} or {python}"
-    return f"the module {place}; give its file with --plugin, or import it and call {python}"
+        option = f"--plugin {Path(place).name}"
+        return f"the plug-in file {place}; load it with {option}, or call {python}"
+    return f"the module {place}; load its file with --plugin, or import it and call {python}"

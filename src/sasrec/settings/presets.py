@@ -1,7 +1,7 @@
-"""Presets: settings to begin with, by name, each with what it rests on.
+"""Presets: named sets of settings, each with its source.
 
-A preset is a dict of settings. ``best`` also looks at the data: what it finds there gives way to
-whatever the user has set.
+A preset is a dict of settings. ``best`` also chooses some settings by the data. Values set by the
+user override all values of a preset.
 """
 
 from __future__ import annotations
@@ -17,60 +17,66 @@ from sasrec.settings.registry import MODELS
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What a preset may know of the data: sizes of the training part.
+    """Facts about the training data that a preset may use.
 
     Attributes:
-        items: Size of the catalogue.
-        targets: Training targets an epoch.
-        histories: int64 [U], training events of each user.
-        times_tell: Whether times say more than the order of events does.
+        items: Number of items in the catalogue.
+        targets: Number of training targets in an epoch.
+        histories: int64 [U], number of training events of each user.
+        times_informative: Whether timestamps carry information beyond the order of events.
     """
 
     items: int
     targets: int
     histories: np.ndarray
-    times_tell: bool = False
+    times_informative: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Settings to begin with.
+    """A named set of settings.
 
     Attributes:
-        rests_on: The paper or measurement it comes from.
+        source: The paper or measurement the settings come from.
         values: Setting to value.
-        adapt: From the data to further settings, or None.
+        adapt: Function that returns further settings for the data, or None.
     """
 
-    rests_on: str
+    source: str
     values: dict[str, Any]
     adapt: Callable[[DataFacts], dict[str, Any]] | None = None
 
 
-LENGTHS, HELD = (50, 100, 200), 0.6
-"""``best`` looks at the shortest of these lengths that holds this share of the training events."""
-LARGE = 500_000
-"""Training targets from which on ``best`` takes a wider network and larger batches."""
-DEEP = 20
-"""Events of a mean history from which on ``best`` takes two blocks."""
+MAX_HISTORIES, MIN_COVERAGE = (50, 100, 200), 0.6
+"""``best`` sets ``max_history`` to the shortest of these lengths for which the latest events of all
+histories make up at least this share of the training events."""
+MANY_TARGETS = 500_000
+"""Number of training targets from which ``best`` uses a wider network and larger batches."""
+LONG_HISTORY = 20
+"""Mean length of histories, in events, from which ``best`` uses two blocks."""
 DEFAULT = "best"
-"""What ``sasrec train`` begins with; ``run_recbole`` begins with ``recbole``."""
+"""Default preset of ``sasrec train``; that of ``run_recbole`` is ``recbole``."""
 
 
 def adapted_to(facts: DataFacts) -> dict[str, Any]:
     """Return the settings of ``best`` that depend on the data.
 
     Args:
-        facts: What the data are like.
+        facts: Facts about the training data.
 
     Returns:
         Setting to value.
     """
-    large = facts.targets >= LARGE
-    deep = facts.histories.mean() >= DEEP
+    large = facts.targets >= MANY_TARGETS
+    deep = facts.histories.mean() >= LONG_HISTORY
     return {
         "max_history": next(
-            (length for length in LENGTHS if _held(facts.histories, length) >= HELD), LENGTHS[-1]
+            (
+                length
+                for length in MAX_HISTORIES
+                if _coverage(facts.histories, length) >= MIN_COVERAGE
+            ),
+            MAX_HISTORIES[-1],
         ),
         "n_layers": 2 if deep else 1,
         "n_heads": 2 if deep else 1,
@@ -80,32 +86,32 @@ def adapted_to(facts: DataFacts) -> dict[str, Any]:
         "attn_dropout_prob": 0.2 if large else 0.3,
         "temperature": 0.07 if large else 0.1,
         "batch_size": 8192 if large else 2048,
-        "relative_bias": "time" if facts.times_tell else "none",
+        "relative_bias": "time" if facts.times_informative else "none",
     }
 
 
-def _held(histories: np.ndarray, length: int) -> float:
-    """Return the share of training events that are among the last so many of their history."""
+def _coverage(histories: np.ndarray, length: int) -> float:
+    """Return the share of training events that are among the last ``length`` of their history."""
     return float(np.minimum(histories, length).sum() / max(histories.sum(), 1))
 
 
-def own_settings(model: str, preset: str | None) -> dict[str, Any]:
-    """Return what a model begins with whatever the preset, as its paper has it.
+def model_defaults(model: str, preset: str | None) -> dict[str, Any]:
+    """Return the default settings of a model, as in its paper; presets override them.
 
     Args:
-        model: Its name.
+        model: Name of the model.
         preset: Name of the preset, or None.
 
     Returns:
         Setting to value.
     """
     kind = MODELS[model]
-    fields = kind.Settings.model_fields if preset == "recbole" else ()  # as RecBole has them
+    fields = kind.Settings.model_fields if preset == "recbole" else ()  # keep RecBole's values
     return {name: value for name, value in kind.defaults.items() if name not in fields}
 
 
 PLAIN_ADAM = {"averaging": 0.0, "patience": 10, "valid_metric": "ndcg@10"}
-"""Training as papers do it: the last step's weights, ten validations of patience."""
+"""Training as in most papers: no averaging of weights, and a patience of ten validations."""
 
 ORIGINAL = {
     "block": "paper",
@@ -120,7 +126,7 @@ ORIGINAL = {
     "inner_size": 50,
     "hidden_dropout_prob": 0.5,
     "attn_dropout_prob": 0.5,
-    "positions": "reversed",  # histories are filled up at their beginning there
+    "positions": "reversed",  # the original code pads histories on the left
     "loss": "BCE",
     "negative_count": 1,
     "adam_beta2": 0.98,
@@ -130,7 +136,7 @@ ORIGINAL = {
 
 PRESETS: dict[str, Preset] = {
     "best": Preset(
-        "our study on four data sets, chosen on validation (docs/results.md)",
+        "our experiments on four data sets, chosen by validation results (docs/results.md)",
         {
             "block": "pre_norm",
             "input_norm": False,
@@ -147,7 +153,7 @@ PRESETS: dict[str, Preset] = {
         adapted_to,
     ),
     "recbole": Preset(
-        "what RecBole 1.2.1 does where our defaults differ",
+        "RecBole 1.2.1, for settings whose defaults differ here",
         {
             "averaging": 0.0,
             "context": 0.5,
@@ -161,8 +167,8 @@ PRESETS: dict[str, Preset] = {
         "Kang & McAuley 2018, arXiv:1808.09781, and their code (settings for sparse data)", ORIGINAL
     ),
     "gsasrec": Preset(
-        "Petrov & Macdonald 2023, arXiv:2308.07192, and their configuration for MovieLens-1M, but "
-        "for Adam's second decay and the patience; negatives are drawn for each target, as there",
+        "Petrov & Macdonald 2023, arXiv:2308.07192, and their configuration for MovieLens-1M, "
+        "except for adam_beta2 and patience; negatives are drawn for each target, as theirs",
         {
             **ORIGINAL,
             "hidden_size": 128,
@@ -172,16 +178,16 @@ PRESETS: dict[str, Preset] = {
             "loss": "gBCE",
             "negative_count": 256,
             "gbce_calibration": 0.75,
-            # With 256 negatives the first steps only push all scores down, and Adam goes on
-            # dividing by the squares of these large gradients: with 0.999 the model knows no more
-            # than popularity for thousands of steps (docs/results.md).
+            # With 256 negatives the first steps only push all scores down, and Adam keeps dividing
+            # by the mean square of these large gradients: with 0.999 the model stays no better than
+            # popularity for thousands of steps (docs/results.md).
             "adam_beta2": 0.9,
             "patience": 50,
         },
     ),
     "esasrec": Preset(
-        "eSASRec (2025): gated blocks, sampled softmax; negatives are shared by a batch, which is "
-        "faster",
+        "eSASRec (2025): gated blocks, sampled softmax; the negatives of a batch are shared, which "
+        "is faster",
         {
             "block": "gated",
             "feed_forward": "swiglu",

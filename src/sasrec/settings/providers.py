@@ -1,4 +1,4 @@
-"""Providers: where parts from outside come from, and which of them installed packages offer."""
+"""Where parts that are not built in come from, and the entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Where a part from outside comes from.
+    """Where a part that is not built in comes from.
 
     Attributes:
         kind: An installed package, a plug-in file, or a module of the running program.
@@ -26,40 +26,40 @@ class Provider:
     place: str
 
     def __str__(self) -> str:
-        """Return it as text for people, such as ``package linear-attention 0.1.0``."""
+        """Return kind and place as text, such as ``package linear-attention 0.1.0``."""
         return f"{self.kind} {self.place}"
 
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Let what is registered within the block come from here.
+    def registering(self) -> Iterator[None]:
+        """Make this the provider of all parts that are registered in the ``with`` block.
 
         Yields:
             Nothing.
         """
-        before = _at_work.set(self)
+        before = _current_provider.set(self)
         try:
             yield
         finally:
-            _at_work.reset(before)
+            _current_provider.reset(before)
 
 
-_at_work: ContextVar[Provider | None] = ContextVar("provider", default=None)
+_current_provider: ContextVar[Provider | None] = ContextVar("provider", default=None)
 
 
-def at_work() -> Provider | None:
-    """Return whose code is being loaded; None while a program registers parts of its own."""
-    return _at_work.get()
+def current_provider() -> Provider | None:
+    """Return the provider whose code is being loaded; None outside of plug-in loading."""
+    return _current_provider.get()
 
 
 @cache
-def offered(group: str) -> dict[str, list[EntryPoint]]:
-    """Return what installed packages offer under a group of entry points; nothing is loaded.
+def entry_points_in(group: str) -> dict[str, list[EntryPoint]]:
+    """Return the entry points of installed packages in a group, without loading them.
 
     Args:
-        group: Such as ``sasrec.models``; empty has none.
+        group: Group of entry points, such as ``sasrec.models``; empty for none.
 
     Returns:
-        Name to entry points; more than one where packages clash.
+        Name to entry points; there are several if packages use the same name.
     """
     if not group:
         return {}
@@ -71,14 +71,14 @@ def offered(group: str) -> dict[str, list[EntryPoint]]:
     return found
 
 
-def loaded_from(entry: EntryPoint) -> Provider:
-    """Return the package that an entry point belongs to.
+def provider_of(entry: EntryPoint) -> Provider:
+    """Return the package of an entry point.
 
     Args:
         entry: The entry point.
 
     Returns:
-        The provider.
+        The package, as a provider.
     """
     dist = entry.dist
     return Provider("package", "unknown" if dist is None else f"{dist.name} {dist.version}")

@@ -1,8 +1,8 @@
-"""RecBole's keys that are more than another name of one of our settings, and those without effect.
+"""RecBole's keys that need translation, and those without effect.
 
-A key that is just another name stands as ``recbole(...)`` beside the setting it belongs to
-(``settings.py``). Here are the others: ``TRANSLATED`` turns one key into several settings,
-``WITHOUT_EFFECT`` lists what RecBole knows and what means nothing here.
+A key that is just another name for one of our settings is given as ``recbole(...)`` in the
+definition of that setting. This file handles the others: ``TRANSLATED`` turns the value of a key
+into one or more settings, and ``WITHOUT_EFFECT`` lists keys of RecBole that are ignored here.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ Translation = Callable[[Any], dict[str, Any]]
 
 def _eval_args(value: Any) -> dict[str, Any]:
     parts = _dict("eval_args", value, {"split", "group_by", "order", "mode"})
-    # As in RecBole, the dict is taken as a whole: what it does not say does not come from an
-    # earlier layer, and without a split it is by ratio.
+    # As in RecBole, the dict replaces earlier ones as a whole: missing entries get these defaults,
+    # not values of an earlier layer. Without a split, the split is by ratio.
     translated: dict[str, Any] = {
         "leave_out": "valid_and_test",
         "ratios": (0.8, 0.1, 0.1),
@@ -36,7 +36,7 @@ def _eval_args(value: Any) -> dict[str, Any]:
         translated["ratio_by"] = "user" if str(group).lower() == "user" else "all"
     if str(parts.get("order", "TO")) != "TO":
         raise SettingsError(
-            f"eval_args: order is {parts['order']!r}; a model of order needs 'TO', by time"
+            f"eval_args: order is {parts['order']!r}; sequential models need 'TO' (time order)"
         )
     if "mode" in parts:
         translated |= _mode(parts["mode"])
@@ -51,9 +51,9 @@ def _split(value: Any) -> dict[str, Any]:
     if kind == "LS":
         return {"split": "leave_one_out", "leave_out": detail}
     if kind not in {"RS", "TS"}:
-        raise SettingsError(f"eval_args: split by {kind!r} is unknown; {how}")
+        raise SettingsError(f"eval_args: unknown split {kind!r}; {how}")
     if not isinstance(detail, list | tuple) or len(detail) != 3:
-        raise SettingsError(f"eval_args: {kind} is {detail!r}; it takes three shares; {how}")
+        raise SettingsError(f"eval_args: {kind} is {detail!r}, but it needs three shares; {how}")
     return {"split": "ratio" if kind == "RS" else "recbole_time", "ratios": tuple(detail)}
 
 
@@ -61,7 +61,7 @@ def _mode(value: Any) -> dict[str, Any]:
     if isinstance(value, Mapping):
         parts = _dict("eval_args: mode", value, {"valid", "test"})
         if not parts:
-            raise SettingsError("eval_args: mode is {}; name valid, test or both")
+            raise SettingsError("eval_args: mode is {}; give 'valid', 'test' or both")
         test = _candidates(parts.get("test", parts.get("valid")))
         return {"candidates": test, "valid_candidates": _candidates(parts.get("valid", test))}
     return {"candidates": _candidates(value)}
@@ -69,11 +69,13 @@ def _mode(value: Any) -> dict[str, Any]:
 
 def _candidates(value: Any) -> str:
     if value == "labeled":
-        raise SettingsError("eval_args: mode 'labeled' needs labels; choose 'full', 'uni100', …")
+        raise SettingsError(
+            "eval_args: mode 'labeled' is not available; choose 'full', 'uni100' or 'pop100'"
+        )
     if not isinstance(value, str) or not re.fullmatch(CANDIDATES, value):
         raise SettingsError(
-            f"eval_args: mode is {value!r}; choose 'full', or 'uni100' or 'pop100' for so many "
-            "candidates drawn evenly or by popularity"
+            f"eval_args: mode is {value!r}; choose 'full', 'uni100' (100 candidates drawn "
+            "uniformly) or 'pop100' (100 drawn by popularity), with any number"
         )
     return value
 
@@ -101,7 +103,7 @@ def _train_neg_sample_args(value: Any) -> dict[str, Any]:
     if not _flag("train_neg_sample_args: dynamic", parts.get("dynamic", False)):
         translated.pop("negative_candidates", None)
     elif not translated.get("negative_candidates"):
-        raise SettingsError("train_neg_sample_args: dynamic needs candidate_num, from 1")
+        raise SettingsError("train_neg_sample_args: dynamic needs a candidate_num of at least 1")
     return translated
 
 
@@ -110,7 +112,7 @@ def _clip_grad_norm(value: Any) -> dict[str, Any]:
         return {"clip_norm": None}
     parts = _dict("clip_grad_norm", value, {"max_norm", "norm_type"})
     if "max_norm" not in parts:
-        raise SettingsError("clip_grad_norm has no max_norm; write {'max_norm': 5}")
+        raise SettingsError("clip_grad_norm has no max_norm; write, for example, {'max_norm': 5}")
     return {"clip_norm": parts["max_norm"], "clip_norm_type": parts.get("norm_type", 2.0)}
 
 
@@ -125,14 +127,14 @@ def _enable_amp(value: Any) -> dict[str, Any]:
 def _repeatable(value: Any) -> dict[str, Any]:
     if not _flag("repeatable", value):
         raise SettingsError(
-            "repeatable is False; RecBole refuses it for models of order as well. To rank targets "
-            "among items their user has not met, leave it out and set remove_seen=True"
+            "repeatable is False, which RecBole refuses for sequential models as well; remove it. "
+            "To rank targets only among items their user has not seen, set remove_seen=True"
         )
     return {}
 
 
 def _normalize_all(value: Any) -> dict[str, Any]:
-    # Without it RecBole compares times as they are, but in float32; scaled is not exact either.
+    # Without it, RecBole compares unscaled timestamps, but in float32; scaled ones are float32 too.
     scaled = value is not None and _flag("normalize_all", value)
     return {"rounded_times": "scaled" if scaled else "float32"}
 
@@ -141,27 +143,29 @@ def _val_interval(value: Any) -> dict[str, Any]:
     return {"value_intervals": {} if value is None else value}
 
 
-def agreed(name: str, first: Any, second: Any) -> tuple[Any, ...]:
+def common_value(name: str, first: Any, second: Any) -> tuple[Any, ...]:
     """Return the value that two keys for one setting agree on.
 
     Args:
-        name: Of the setting.
-        first: What one key makes of it.
-        second: What the other one does.
+        name: Name of the setting.
+        first: Value by the first key.
+        second: Value by the second key.
 
     Returns:
-        The value alone; nothing if they contradict each other.
+        A tuple with the value; an empty tuple if the keys contradict each other.
     """
     if first == second:
         return (first,)
-    if name == "device" and {first, second} == {"auto", "cuda"}:  # use_gpu leaves it open which
+    if name == "device" and {first, second} == {"auto", "cuda"}:  # use_gpu: True only means "auto"
         return ("cuda",)
     return ()
 
 
 def _dict(key: str, value: Any, known: set[str]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        raise SettingsError(f"{key} is {value!r}; it takes a dict with {', '.join(sorted(known))}")
+        raise SettingsError(
+            f"{key} is {value!r}; it must be a dict with keys {', '.join(sorted(known))}"
+        )
     for name in value:
         if name not in known:
             raise SettingsError(f"{key}: unknown key {name!r}{did_you_mean(str(name), known)}")
@@ -170,10 +174,10 @@ def _dict(key: str, value: Any, known: set[str]) -> dict[str, Any]:
 
 def _flag(key: str, value: Any) -> bool:
     words = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
-    if isinstance(value, str):  # YAML 1.1, as RecBole reads it, takes these words for booleans
+    if isinstance(value, str):  # booleans in YAML 1.1, which RecBole uses
         value = words.get(value.lower(), value)
     if not isinstance(value, bool):
-        raise SettingsError(f"{key} is {value!r}; it is True or False")
+        raise SettingsError(f"{key} is {value!r}; it must be True or False")
     return value
 
 

@@ -1,4 +1,4 @@
-"""RecBole's models that are not here, and the one of ours that does the same job."""
+"""RecBole's models that are not available here, and the closest model to use instead."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ NEAREST = {
     "LightGCN LINE MacridVAE MultiDAE MultiVAE NAIS NCEPLRec NCL NeuMF NGCF NNCF RaCT RecVAE SGL "
     "SimpleX SLIMElastic SpectralCF",
 }
-"""Our model to those of RecBole's that also take histories, or pairs of user and item."""
-OF_FEATURES = (
+"""Our model to the models of RecBole that it can replace: they also learn from histories, or from
+pairs of user and item."""
+NEED_FEATURES = (
     "AFM AutoInt CFKG CKE DCN DCNV2 DeepFM DSSM EulerNet FFM FiGNN FM FNN FwFM KD_DAGFM KGAT KGCN "
     "KGIN KGNNLS KTUP LightGBM LR MCCLK MKR NFM PNN RippleNet WideDeep xDeepFM XGBoost"
 )
-"""Those that need features or a knowledge graph."""
+"""RecBole's models that need features or a knowledge graph."""
 
 
-def instead_of(name: str) -> str:
-    """Return what to take instead of a model of RecBole's that is not here.
+def replacement_hint(name: str) -> str:
+    """Return a hint on what to use instead of a RecBole model that is not available here.
 
     Args:
-        name: As written; upper and lower case do not matter.
+        name: Name of the model; upper and lower case are ignored.
 
     Returns:
-        Words to put behind "unknown model 'NAME'"; empty if RecBole has no such model either.
+        Text to append to "unknown model 'NAME'"; empty if RecBole has no such model either.
     """
-    asked = name.lower()
-    if asked in {"pop", "random"}:
-        return "; it learns nothing, and popularity is measured in every run"
+    lower = name.lower()
+    if lower in {"pop", "random"}:
+        return "; it is not trained, and every run already reports a popularity baseline"
     for ours, theirs in NEAREST.items():
-        if asked in theirs.lower().split():
-            return f"; of RecBole's models this one is not here, and {ours} does the same job"
-    if asked in OF_FEATURES.lower().split():
-        return "; it needs features of users and items, which no model here takes"
+        if lower in theirs.lower().split():
+            return f"; this model of RecBole is not available here, use {ours} instead"
+    if lower in NEED_FEATURES.lower().split():
+        return "; it needs features of users and items, which no model here supports"
     return ""

@@ -1,8 +1,8 @@
-"""Every part a user may name (models, losses, metrics, readers), and where each comes from.
+"""Tables of all parts that users choose by name: models, baselines, losses, metrics, readers.
 
-Built-in parts stand below as ``name: "module:attribute"``; a part from outside is registered by a
-program or a plug-in file, or offered by an installed package as an entry point. All are found in
-the same tables. A module is imported, and an entry point loaded, when its name is used.
+Built-in parts are listed below as ``name: "module:attribute"``. Other parts are registered by a
+program or a plug-in file, or provided by an installed package as an entry point; they are in the
+same tables. A module is imported, or an entry point loaded, only when its name is used.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ LOSSES = Parts(
     group="sasrec.losses",
     check="sasrec.losses.registration:check_loss",
 )
-"""Each is an object as ``losses/contract.py`` describes it."""
+"""Each is an object that satisfies the contract in ``losses/contract.py``."""
 METRICS = Parts(
     "metric",
     {
@@ -79,13 +79,14 @@ READERS = Parts(
 )
 
 
-def model_called(name: str) -> str:
-    """Return the model a user means; upper and lower case do not matter.
+def canonical_model(name: str) -> str:
+    """Return the name of a model with the case it has in ``MODELS``.
 
     Args:
-        name: What the user typed.
+        name: The name as the user wrote it; upper and lower case are ignored.
 
     Returns:
-        Its name as in ``MODELS``; what is unknown stays for ``MODELS`` to refuse.
+        The name as in ``MODELS``; an unknown name is returned unchanged, and ``MODELS`` rejects it
+        later.
     """
-    return MODELS.called(name)
+    return MODELS.canonical_name(name)

@@ -1,8 +1,8 @@
-"""From what people wrote to typed settings: keys are renamed, layers laid over each other, checked.
+"""Turns settings as written by the user into typed, checked settings.
 
-The order is fixed, and each step happens once: aliases become our names within each layer, a later
-layer wins over an earlier one, and only the outcome is validated. Mistakes of all steps are told
-together, at the end.
+Each step happens once, in this order: RecBole's keys are translated to our names within each
+layer, later layers override earlier ones, and only the result is validated. The mistakes of all
+steps are collected and reported together at the end.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
-from sasrec.settings.layers import classes_of, laid, names_of, on_preset
-from sasrec.settings.metric_names import OF_LISTS, OF_WHOLE_RANKINGS, check_names, split_key
+from sasrec.settings.layers import classes_of, merge_layers, names_of, on_preset
+from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, check_names, split_key
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.plugins import KEY, parts_from_outside
+from sasrec.settings.plugins import KEY, external_parts
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings, no_item_vectors
 from sasrec.settings.validate import Checks, validated
-from sasrec.settings.without_effect import idle
+from sasrec.settings.without_effect import keys_without_effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class RunSettings:
 
     Attributes:
         model_name: Name of the model.
-        data: Data.
+        data: Data settings.
         model: The model's own settings.
-        training: Training.
-        evaluation: Evaluation.
-        output: What is written, and where.
-        origins: Setting to where its value comes from; absent for defaults.
-        without_effect: Keys that were given and mean nothing here, or nothing beside the others.
-        preset: Name of the settings it began with, or None.
+        training: Training settings.
+        evaluation: Evaluation settings.
+        output: Output settings.
+        origins: Setting to where its value comes from; settings with default values are absent.
+        without_effect: Keys that were given but have no effect, at all or with the other settings.
+        preset: Name of the preset, or None.
     """
 
     model_name: str
@@ -58,7 +58,7 @@ class RunSettings:
     preset: str | None = None
 
     def groups(self) -> dict[str, Settings]:
-        """Return the groups by name."""
+        """Return the groups of settings by name."""
         return {
             "data": self.data,
             "model": self.model,
@@ -68,14 +68,14 @@ class RunSettings:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything in types JSON has."""
+        """Return all settings as JSON-compatible values."""
         groups = {name: _plain(group) for name, group in self.groups().items()}
-        parts = parts_from_outside(self.parts())
+        parts = external_parts(self.parts())
         named = {"model_name": self.model_name, "preset": self.preset}
         return {**named, **({KEY: parts} if parts else {}), **groups}
 
     def parts(self) -> dict[str, list[str]]:
-        """Return the names of the parts that a plug-in may have brought, by kind."""
+        """Return the names of the parts that a plug-in may provide, by kind."""
         watched = self.evaluation.valid_metric.partition("@")[0]
         return {
             "model": [self.model_name],
@@ -84,7 +84,7 @@ class RunSettings:
         }
 
     def given(self) -> dict[str, Any]:
-        """Return the settings somebody has given, by our names and in types JSON has."""
+        """Return the settings given by the user, by our names and as JSON-compatible values."""
         values = {
             key: value for group in self.groups().values() for key, value in _plain(group).items()
         }
@@ -92,7 +92,7 @@ class RunSettings:
 
 
 def _plain(group: Settings) -> dict[str, Any]:
-    """Return settings in types JSON has; infinity, which it lacks, as text."""
+    """Return settings as JSON-compatible values; infinity, which JSON lacks, as text."""
     values = group.model_dump(mode="json")
     return {key: "inf" if value == math.inf else value for key, value in values.items()}
 
@@ -100,29 +100,29 @@ def _plain(group: Settings) -> dict[str, Any]:
 def resolve_settings(
     values: Mapping[str, Any] | None = None, model: str = "SASRec", preset: str | None = None
 ) -> RunSettings:
-    """Sort flat values into their groups and check them.
+    """Sort settings into their groups and check them.
 
-    Our names and RecBole's are both understood, as ``batch_size`` and ``train_batch_size``.
+    Our names and RecBole's are both accepted, such as ``batch_size`` and ``train_batch_size``.
 
     Args:
-        values: Setting to value; what is absent takes its default.
+        values: Setting to value; absent settings get their default.
         model: Name of the model.
-        preset: Name of settings to begin with where the values have no key ``preset``.
+        preset: Name of the preset if the values do not contain the key ``preset``.
 
     Returns:
         The settings.
 
     Raises:
         SettingsError: A key is unknown, given under two names, or has a value out of range; if
-            there are several mistakes, a ``SeveralMistakesError`` tells them all.
+            there are several mistakes, a ``SeveralMistakesError`` with all of them.
     """
     if not isinstance(values, Mapping | None):
-        raise SettingsError(f"settings are a dict of names to values, not {values!r}")
+        raise SettingsError(f"settings must be a dict of names to values, not {values!r}")
     return resolve_layers([Layer(PYTHON, values or {})], model, preset)
 
 
 def known_keys(model: str = "SASRec") -> set[str]:
-    """Return every key that means something, or is known to mean nothing.
+    """Return all keys that are accepted for a model, including those without effect.
 
     Args:
         model: Name of the model.
@@ -134,14 +134,14 @@ def known_keys(model: str = "SASRec") -> set[str]:
 
 
 def our_name(key: str, model: str = "SASRec") -> str | None:
-    """Return our name of a setting, given by ours or RecBole's.
+    """Return our name of a setting.
 
     Args:
-        key: As written.
+        key: Our name or RecBole's.
         model: Name of the model.
 
     Returns:
-        The name; None for keys that are no single setting, or unknown.
+        Our name; None for keys that are unknown or stand for several settings.
     """
     return names_of(classes_of(model)).get(key)
 
@@ -149,29 +149,28 @@ def our_name(key: str, model: str = "SASRec") -> str | None:
 def resolve_layers(
     layers: Sequence[Layer], model: str = "SASRec", preset: str | None = None
 ) -> RunSettings:
-    """Lay settings from several places over each other and check the outcome.
+    """Merge settings from several sources and check the result.
 
     Args:
-        layers: From the weakest to the strongest.
+        layers: Layers, in order of increasing priority.
         model: Name of the model.
-        preset: Name of settings to begin with where no layer has a key ``preset``; None begins
-            with the defaults.
+        preset: Name of the preset if no layer contains the key ``preset``; None uses the defaults.
 
     Returns:
-        The settings, with where each came from.
+        The settings, with the origin of each value.
 
     Raises:
         SettingsError: A key is unknown, given under two names in one layer, or has a value out of
             range; or the preset is unknown. If there are several mistakes, a
-            ``SeveralMistakesError`` tells them all.
+            ``SeveralMistakesError`` with all of them.
     """
     classes = classes_of(model)
     names = names_of(classes)
     mistakes = Mistakes()
     preset, layers = on_preset(layers, preset, model, mistakes)
-    found = laid(layers, names, mistakes)
-    doubtful = found.doubtful if preset in (None, *PRESETS) else set(names.values())
-    checks = Checks(found.origins, names, mistakes, doubtful)
+    found = merge_layers(layers, names, mistakes)
+    unreliable = found.unreliable if preset in (None, *PRESETS) else set(names.values())
+    checks = Checks(found.origins, names, mistakes, unreliable)
     groups = _checked(classes, found.values, checks)
     run = RunSettings(
         model,
@@ -180,27 +179,27 @@ def resolve_layers(
         preset=preset,
     )
     _check_together(run, checks)
-    mistakes.tell()
+    mistakes.raise_all()
     given = {name: origin.key or name for name, origin in run.origins.items() if origin.is_given}
-    unheard = {*found.unheard, *idle(given, run.data, run.training, run.evaluation)}
-    return replace(run, without_effect=tuple(sorted(unheard)))
+    ignored = {*found.ignored, *keys_without_effect(given, run.data, run.training, run.evaluation)}
+    return replace(run, without_effect=tuple(sorted(ignored)))
 
 
 def _checked(
     classes: Mapping[str, type[Settings]], values: Mapping[str, Any], checks: Checks
 ) -> dict[str, Settings]:
-    """Return each group with its values checked.
+    """Return the groups of settings with checked values.
 
     Args:
         classes: Name of the group to its class.
         values: Setting, of any group, to value.
-        checks: Where mistakes go.
+        checks: Receives the mistakes.
 
     Returns:
-        Name to group.
+        Name of the group to its settings.
 
     Raises:
-        SettingsError: A group cannot be made at all.
+        SettingsError: A group cannot be created, not even with default values.
     """
     groups = {}
     for name, kind in classes.items():
@@ -209,23 +208,25 @@ def _checked(
         if group is not None:
             groups[name] = group
     if len(groups) < len(classes):
-        checks.mistakes.tell()
+        checks.mistakes.raise_all()
     return groups
 
 
 def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
-    """Return the settings with what their preset makes of the data; the user's own values stay.
+    """Return the settings with the values that their preset chooses for the data.
+
+    Values given by the user are kept.
 
     Args:
         run: All settings.
-        facts: What the data are like.
+        facts: Facts about the training data.
 
     Returns:
-        The settings; the same ones if their preset looks at no data.
+        The settings; unchanged if their preset does not depend on the data.
 
     Raises:
-        SettingsError: A value of the user's does not go together with one found.
-    """  # by Mistakes.tell
+        SettingsError: A value given by the user contradicts a value chosen by the preset.
+    """  # raised in Mistakes.raise_all
     adapt = PRESETS[run.preset].adapt if run.preset is not None else None
     if adapt is None:
         return run
@@ -236,35 +237,35 @@ def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
     }
     width = found.get("hidden_size", getattr(run.model, "hidden_size", 1))
     if width % found.get("n_heads", 1):
-        found["n_heads"] = 1  # the user's width has no such share
+        found["n_heads"] = 1  # the user's width is not a multiple of the preset's n_heads
     origins = run.origins | dict.fromkeys(found, Origin("adapted preset", run.preset or ""))
     classes = {name: type(group) for name, group in run.groups().items()}
     checks = Checks(origins, names_of(classes), Mistakes())
     before = {name: value for group in run.groups().values() for name, value in group}
     groups = _checked(classes, before | found, checks)
-    checks.mistakes.tell()
+    checks.mistakes.raise_all()
     return replace(run, **groups, origins=origins)  # type: ignore[arg-type]  # each group has its class
 
 
 def _check_together(run: RunSettings, checks: Checks) -> None:
-    """Look for mistakes that lie between groups.
+    """Check settings of different groups against each other.
 
     Args:
         run: All settings.
-        checks: Where mistakes go.
+        checks: Receives the mistakes.
     """
     _check_metrics(run, checks)
     by_product = MODELS[run.model_name].has_item_table()
     if run.training.loss_traits.needs_item_vectors and not by_product:
-        checks.contradiction(no_item_vectors(run.model_name, run.training.loss))
+        checks.add_contradiction(no_item_vectors(run.model_name, run.training.loss))
 
 
 def _check_metrics(run: RunSettings, checks: Checks) -> None:
-    """Look for metrics that are unknown or do not go with the protocol.
+    """Check that the metrics exist and can be computed with the evaluation settings.
 
     Args:
         run: All settings.
-        checks: Where mistakes go.
+        checks: Receives the mistakes.
     """
     its = run.evaluation
     for key, metrics, check in (
@@ -275,12 +276,14 @@ def _check_metrics(run: RunSettings, checks: Checks) -> None:
             try:
                 check(name)
             except SettingsError as error:
-                checks.mistakes.add(f"{run.origins.get(key, PYTHON).before}{error}")
+                checks.mistakes.add(f"{run.origins.get(key, PYTHON).prefix}{error}")
     watched = its.valid_metric.partition("@")[0]
-    sampled = {its.candidates, its.validated_against} != {"full"}
-    whole = [name for name in (*its.metrics, watched) if name in {*OF_LISTS, *OF_WHOLE_RANKINGS}]
+    sampled = {its.candidates, its.validation_candidates} != {"full"}
+    whole = [
+        name for name in (*its.metrics, watched) if name in {*LISTS_METRICS, *FULL_RANKING_METRICS}
+    ]
     if sampled and whole and its.sampled_by == "case":
-        checks.contradiction(
-            f"{whole[0]} is about the ranking of all items; it needs full ranking, mode 'full' (or "
-            "sampled_by='user', which measures it among the candidates, as RecBole does)"
+        checks.add_contradiction(
+            f"{whole[0]} needs full ranking; set candidates (RecBole: mode) to 'full', or "
+            "sampled_by to 'user' to compute it among the sampled candidates, as RecBole does"
         )

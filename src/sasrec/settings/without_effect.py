@@ -1,4 +1,4 @@
-"""Idle settings: those that others leave without effect, as negatives beside a full softmax."""
+"""Finds settings that have no effect because of other settings, such as negatives with loss CE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sasrec.settings.training import TrainingSettings
 
 
 def _is_read(setting: str) -> Callable[[TrainingSettings], bool]:
-    """Return a rule for a setting that only some losses read."""
+    """Return the rule for a setting that only some losses use."""
     return lambda its: setting in its.loss_traits.uses
 
 
@@ -29,11 +29,11 @@ TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
     "clip_norm_type": lambda its: its.clip_norm is not None,
     "patience": lambda its: its.validate_every > 0,
 }
-"""Setting to whether the others let it have an effect."""
+"""Setting to a function that returns whether it has an effect with the other settings."""
 EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
     "ratios": lambda its: its.split != "leave_one_out",
-    "sampled_by": lambda its: {its.candidates, its.validated_against} != {"full"},
+    "sampled_by": lambda its: {its.candidates, its.validation_candidates} != {"full"},
     "ratio_by": lambda its: its.split == "ratio",
     "tail_ratio": lambda its: "tailpercentage" in its.metrics,
 }
@@ -42,26 +42,26 @@ DATA: dict[str, Callable[[DataSettings], bool]] = {
 }
 
 
-def idle(
+def keys_without_effect(
     written: Mapping[str, str],
     data: DataSettings,
     training: TrainingSettings,
     evaluation: EvaluationSettings,
 ) -> list[str]:
-    """Return the settings that somebody has given and that others leave without effect.
+    """Return the keys given by the user that have no effect because of other settings.
 
     Args:
-        written: Our name of each setting given to its name as written.
-        data: What is read, and how times are compared.
-        training: How weights are learned.
-        evaluation: What is measured.
+        written: Our name of each setting that was given, to the key as written.
+        data: Data settings.
+        training: Training settings.
+        evaluation: Evaluation settings.
 
     Returns:
-        Names as written, of which none of the settings they stand for has an effect: RecBole's
-        ``eval_args`` stands for several.
+        Keys as written. A key that stands for several settings, such as RecBole's ``eval_args``, is
+        only returned if none of them has an effect.
     """
-    heard = {name: rule(training) for name, rule in TRAINING.items()}
-    heard |= {name: rule(evaluation) for name, rule in EVALUATION.items()}
-    heard |= {name: rule(data) for name, rule in DATA.items()}
-    kept = {key for name, key in written.items() if heard.get(name, True)}
-    return [key for key in dict.fromkeys(written.values()) if key not in kept]
+    has_effect = {name: rule(training) for name, rule in TRAINING.items()}
+    has_effect |= {name: rule(evaluation) for name, rule in EVALUATION.items()}
+    has_effect |= {name: rule(data) for name, rule in DATA.items()}
+    effective = {key for name, key in written.items() if has_effect.get(name, True)}
+    return [key for key in dict.fromkeys(written.values()) if key not in effective]

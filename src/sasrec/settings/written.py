@@ -1,8 +1,8 @@
-"""Written numbers: numbers that keep the spelling somebody gave them, such as ``010`` or ``1.10``.
+"""Numbers that remember how they were spelled, such as ``010`` or ``1.10``.
 
-A file of settings or a command line does not know whether a value is meant as a number or as a
-text. A number that is not spelled the usual way therefore keeps its text, for settings that want
-a text: the code of a shop, the name of a column.
+A settings file or command line does not say whether a value is a number or text. A number with an
+unusual spelling therefore remembers its text, for settings that need text, such as the code of a
+shop or the name of a column.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Self
 
 
 class WrittenInt(int):
-    """A whole number that was spelled in a way of its own, such as ``010`` or ``0x1F``.
+    """An integer with an unusual spelling, such as ``010`` or ``0x1F``.
 
     Attributes:
         text: The spelling.
@@ -20,18 +20,18 @@ class WrittenInt(int):
     text: str
 
     def __new__(cls, value: int, text: str) -> Self:
-        """Return a number that is ``value`` in all respects and knows its spelling."""
+        """Return a number that equals ``value`` and remembers its spelling."""
         number = super().__new__(cls, value)
         number.text = text
         return number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how it is made again in another process."""
+        """Return what pickle needs to rebuild the number."""
         return type(self), (int(self), self.text)
 
 
 class WrittenFloat(float):
-    """A number that was spelled in a way of its own, such as ``1e-3`` or ``1.10``.
+    """A float with an unusual spelling, such as ``1e-3`` or ``1.10``.
 
     Attributes:
         text: The spelling.
@@ -40,25 +40,25 @@ class WrittenFloat(float):
     text: str
 
     def __new__(cls, value: float, text: str) -> Self:
-        """Return a number that is ``value`` in all respects and knows its spelling."""
+        """Return a number that equals ``value`` and remembers its spelling."""
         number = super().__new__(cls, value)
         number.text = text
         return number
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how it is made again in another process."""
+        """Return what pickle needs to rebuild the number."""
         return type(self), (float(self), self.text)
 
 
-def written(value: int | float, text: str) -> int | float:
-    """Return a number that keeps its spelling, if that is not the usual one.
+def with_spelling(value: int | float, text: str) -> int | float:
+    """Return a number that remembers its spelling, if that differs from Python's own.
 
     Args:
         value: The number.
         text: How it was spelled.
 
     Returns:
-        The number; a plain one if Python spells it so too.
+        The number; a plain int or float if ``repr`` gives the same text.
     """
     if repr(value) == text:
         return value
@@ -66,25 +66,25 @@ def written(value: int | float, text: str) -> int | float:
 
 
 def spelling(value: object) -> str:
-    """Return a value as the text it was written as.
+    """Return a value as text, with its original spelling if it remembers one.
 
     Args:
-        value: Any.
+        value: Any value.
 
     Returns:
-        Its spelling, or what ``str`` makes of it.
+        Its original spelling, or ``str(value)``.
     """
     return value.text if isinstance(value, WrittenInt | WrittenFloat) else str(value)
 
 
 def plain(value: Any) -> Any:
-    """Return a value without spellings.
+    """Return a value in which numbers no longer remember their spelling.
 
     Args:
-        value: A number, or lists, tuples and dicts of values.
+        value: Any value, including nested lists, tuples and dicts.
 
     Returns:
-        The same with Python's own numbers.
+        The same value with plain ints and floats.
     """
     if isinstance(value, WrittenInt):
         return int(value)

@@ -1,7 +1,8 @@
-"""What a plain value of a YAML file means: YAML 1.2's core schema, on PyYAML's safe loader.
+"""A YAML loader for the core schema of YAML 1.2, based on PyYAML's safe loader.
 
-By YAML 1.1, PyYAML's own rules, ``NO`` is false, ``010`` is 8, ``1:30`` is 90 and ``2024-05-31`` a
-date. By the core schema they are texts, or, as ``010``, the number one reads.
+In YAML 1.1, which PyYAML implements, ``NO`` is false, ``010`` is 8, ``1:30`` is 90 and
+``2024-05-31`` is a date. In the core schema of YAML 1.2, ``010`` is the number 10 and the others
+are text.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from functools import cache
 from typing import Any
 
-from sasrec.settings.written import written
+from sasrec.settings.written import with_spelling
 
 NULL = re.compile(r"^(?:~|null|Null|NULL|)$")
 BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
@@ -19,30 +20,30 @@ FLOAT = re.compile(
     r"^(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
     r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
 )
-MOST_DIGITS = 4300
-"""Digits of a whole number; Python converts no more."""
+MAX_DIGITS = 4300
+"""Maximum digits of an integer; Python refuses to convert longer ones."""
 
 
 @cache
 def loader() -> Any:
-    """Return the class that loads YAML: safe types only, plain values by the core schema.
+    """Return a YAML loader class for safe types only, which follows the core schema.
 
     Returns:
-        A subclass of ``yaml.SafeLoader``. Numbers keep their spelling where it is an unusual one.
+        A subclass of ``yaml.SafeLoader``. Numbers with an unusual spelling remember it.
     """
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """YAML's safe types, read by the core schema."""
+        """Loads safe types only, by the core schema."""
 
-    Loader.yaml_implicit_resolvers = {}  # those of YAML 1.1 are not inherited
+    Loader.yaml_implicit_resolvers = {}  # do not inherit the rules of YAML 1.1
 
     tag = "tag:yaml.org,2002:"
     Loader.add_implicit_resolver(tag + "null", NULL, ["~", "n", "N", ""])
     Loader.add_implicit_resolver(tag + "bool", BOOLEAN, list("tTfF"))
     Loader.add_implicit_resolver(tag + "int", INTEGER, list("-+0123456789"))
     Loader.add_implicit_resolver(tag + "float", FLOAT, list("-+.0123456789"))
-    # Not of the core schema; settings files that share lines by '<<: *name' were always read.
+    # Not part of the core schema, but settings files may use merge keys ('<<: *name').
     Loader.add_implicit_resolver(tag + "merge", re.compile(r"^<<$"), ["<"])
     Loader.add_constructor(tag + "int", _integer)
     Loader.add_constructor(tag + "float", _float)
@@ -51,12 +52,12 @@ def loader() -> Any:
 
 def _integer(loader: Any, node: Any) -> int | float:
     text = loader.construct_scalar(node)
-    if len(text) > MOST_DIGITS:
-        raise ValueError(f"a number of {len(text):,} digits")
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number with {len(text):,} digits, more than {MAX_DIGITS:,}")
     base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-    return written(int(text[2:] if base != 10 else text, base), text)
+    return with_spelling(int(text[2:] if base != 10 else text, base), text)
 
 
 def _float(loader: Any, node: Any) -> int | float:
     text = loader.construct_scalar(node)
-    return written(float(text.lower().replace(".inf", "inf").replace(".nan", "nan")), text)
+    return with_spelling(float(text.lower().replace(".inf", "inf").replace(".nan", "nan")), text)

@@ -1,1 +1,1 @@
-"""Tuning: spaces of settings, and the search for the best of them."""
+"""Hyper-parameter search: spaces of settings, and the search for the best settings in them."""

@@ -1,4 +1,4 @@
-"""What a search found: its best settings, how they did in the test, and files that say so."""
+"""The result of a search: the best settings, their test metrics, and the report files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sasrec.errors import SasrecError
+from sasrec.errors import SasrecError, counted
 from sasrec.settings.metric_names import smaller_is_better
 from sasrec.system.pictures import draw_or_warn
 from sasrec.system.writing import write_atomically
@@ -22,16 +22,16 @@ class Found:
     """The best trial of a search.
 
     Attributes:
-        watched: The validation metric it was chosen by.
-        score: What it came to.
-        settings: The settings that were searched, to its values.
-        fixed: The settings all trials shared.
+        watched: The validation metric by which it was chosen.
+        score: Its value of that metric.
+        settings: Searched setting to its best value.
+        fixed: Settings that all trials had in common.
         model: Name of the model.
-        preset: Name of settings to begin with, or None.
-        judged: Trials it was chosen among.
-        failed: Trials that ended in an error.
-        tests: Test metric to value, for each seed it was trained again with.
-        folder: Where ``best.yaml``, ``search.html`` and the pictures are, or None.
+        preset: Name of the preset, or None.
+        judged: Number of trials it was chosen from.
+        failed: Number of trials that ended with an error.
+        tests: Test metric to value, one dict for each seed it was trained with again.
+        folder: Folder with ``best.yaml``, ``search.html`` and the pictures, or None.
     """
 
     watched: str
@@ -47,12 +47,12 @@ class Found:
 
     @property
     def all_settings(self) -> dict[str, Any]:
-        """What ``sasrec.train`` takes to train with the best settings."""
+        """Settings for ``sasrec.train`` to train the best model again."""
         begin = {} if self.preset is None else {"preset": self.preset}
         return {**begin, **self.fixed, **self.settings}
 
     def sentences(self) -> list[str]:
-        """Return what people should know of the tests; nothing without any."""
+        """Return sentences about the test metrics; an empty list if there are none."""
         if not self.tests:
             return []
         seeds = len(self.tests)
@@ -63,9 +63,9 @@ class Found:
             spread = "" if error is None else f" (standard error {error:.4f})"
             figures.append(f"{key} {statistics.mean(values):.4f}{spread}")
         return [
-            f"test, {seeds} seed{'' if seeds == 1 else 's'}: {', '.join(figures)}",
-            f"note: these settings were chosen among {self.judged} by validation, so their "
-            "validation score flatters; the test score does not",
+            f"test, {counted(seeds, 'seed')}: {', '.join(figures)}",
+            "note: these settings had the best validation score of "
+            f"{counted(self.judged, 'trial')}, so it is too optimistic; the test score is not",
         ]
 
 
@@ -80,14 +80,14 @@ def found_by(
     """Return the best trial of a search.
 
     Args:
-        search: At its end.
+        search: The finished search.
         watched: The validation metric.
         model: Name of the model.
-        preset: Name of settings to begin with, or None.
-        fixed: Settings of all trials.
+        preset: Name of the preset, or None.
+        fixed: Settings that all trials had in common.
 
     Returns:
-        The best one, not tested yet.
+        The best trial, without test metrics.
 
     Raises:
         SasrecError: No trial finished.
@@ -96,7 +96,7 @@ def found_by(
     if best is None:
         reason = f"; the last one failed: {failed[-1].user_attrs['error']}" if failed else ""
         raise SasrecError(
-            f"no trial finished{reason}; with another space or other settings, give another --out"
+            f"no trial finished{reason}; to change the space or the settings, choose another --out"
         )
     return Found(
         watched=watched,
@@ -111,13 +111,13 @@ def found_by(
 
 
 def write_settings(found: Found, folder: Path) -> None:
-    """Write the best settings as YAML, to be trained with.
+    """Write the best settings to ``best.yaml``, as input for a training.
 
     Args:
         found: The best trial.
-        folder: Where to.
+        folder: Folder to write to.
     """
-    # JSON is YAML too, and needs no guessing about types.
+    # JSON values are valid YAML and have unambiguous types.
     lines = (f"{key}: {json.dumps(value)}\n" for key, value in found.all_settings.items())
     write_atomically(folder / "best.yaml", f"# settings of {found.model}\n{''.join(lines)}")
 
@@ -126,14 +126,14 @@ def write_report(found: Found, search: Search, folder: Path, *, title: str) -> N
     """Write the report and its pictures.
 
     Args:
-        found: The best trial, and what it came to when trained again.
-        search: All trials.
-        folder: Where to.
-        title: Of the report.
+        found: The best trial and its test metrics.
+        search: The search with all trials.
+        folder: Folder to write to.
+        title: Title of the report.
     """
     from sasrec.tuning.report import search_figures, search_report, write_figures
 
-    # A search looks for the highest, and its pictures show what it saw.
+    # A search maximises, so its pictures show metrics where lower is better with a minus sign.
     name = f"-{found.watched}" if smaller_is_better(found.watched) else found.watched
     figures = draw_or_warn("the search", partial(search_figures, search, name)) or {}
     page = search_report(search, figures, title=title, final=found.sentences())

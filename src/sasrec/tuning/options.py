@@ -1,4 +1,4 @@
-"""SearchOptions of a search: how it proposes, when it ends, and where it is kept."""
+"""Options of a search: the algorithm, the limits, and the storage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from sasrec.errors import SettingsError, did_you_mean
+from sasrec.errors import SettingsError, counted, did_you_mean
 from sasrec.settings.files import yaml_file
 from sasrec.settings.resolve import RunSettings
 from sasrec.tuning.plan import SearchPlan
@@ -17,7 +17,7 @@ from sasrec.tuning.space import Parameter, check_grid, read_space, space_of
 Algorithm = Literal["exhaustive", "random", "tpe"]
 Pruner = Literal["halving", "hyperband", "none"]
 SpaceGiven = Mapping[str, Mapping[str, Any]] | str | Path
-"""Kind to name to values, or a file."""
+"""A search space: kind of parameter to name to values, or a file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,17 +25,17 @@ class SearchOptions:
     """How to search.
 
     Attributes:
-        algo: ``exhaustive``, ``random`` or ``tpe``; None takes exhaustive where the space has
-            choices only, and tpe otherwise.
-        prune: ``halving`` or ``hyperband`` end trials that fall behind; ``none`` does not.
-        trials: Most trials of random and tpe.
-        minutes: No trial begins later than this; None has no limit.
-        early_stop: End after so many trials in a row without a new best; None never does.
-        storage: File or database URL that keeps the search; None takes one in the folder of the
-            results, and memory if there is no such folder.
-        study: Name of the search in its storage.
-        jobs: Trials at a time, each in a process of its own.
-        seeds: Train the best settings again with so many seeds, and test them.
+        algo: ``exhaustive``, ``random`` or ``tpe``; None uses exhaustive if all parameters are
+            choices, and tpe otherwise.
+        prune: ``halving`` or ``hyperband`` stop unpromising trials early; ``none`` does not.
+        trials: Maximum number of trials of random and tpe.
+        minutes: Time after which no new trial starts; None has no limit.
+        early_stop: Stop after this many trials in a row without a new best; None never does.
+        storage: File or database URL for the study; None uses a file in the folder of the
+            results, or memory if there is no such folder.
+        study: Name of the study in its storage.
+        jobs: Number of parallel trials, each in its own process.
+        seeds: Number of seeds with which the best settings are trained again and tested.
     """
 
     algo: Algorithm | None = None
@@ -52,34 +52,35 @@ class SearchOptions:
         """Check the values.
 
         Raises:
-            SettingsError: One is unknown or out of range.
+            SettingsError: A value is unknown or out of range.
         """
         _check_word("prune", self.prune, get_args(Pruner))
         if self.algo is not None:
             _check_word("algo", self.algo, get_args(Algorithm))
         if self.minutes is not None and not self.minutes > 0:
-            raise SettingsError(f"minutes is {self.minutes:g}; no trial could begin, so give more")
+            raise SettingsError(f"minutes is {self.minutes:g}; it must be above 0")
         for name, least in (("trials", 1), ("early_stop", 1), ("jobs", 1), ("seeds", 0)):
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < least):
-                raise SettingsError(f"{name} is {number!r}; it is a whole number from {least}")
+                raise SettingsError(f"{name} is {number!r}; it must be an integer from {least}")
         if self.jobs > (cores := os.cpu_count() or 1):
             raise SettingsError(
-                f"jobs is {self.jobs}; this machine has {cores} cores, one for each job"
+                f"jobs is {self.jobs}, but this machine has only {counted(cores, 'core')}; choose "
+                f"at most {cores}"
             )
 
     def plan(self, space: Sequence[Parameter], run: RunSettings) -> SearchPlan:
-        """Return how to search a space.
+        """Return the plan for searching a space.
 
         Args:
-            space: What is searched.
-            run: Settings of all trials.
+            space: The parameters to search.
+            run: Settings that all trials have in common.
 
         Returns:
             The plan.
 
         Raises:
-            SettingsError: The space cannot be searched exhaustively, as it is to be.
+            SettingsError: The algorithm is exhaustive, but the space does not allow it.
         """
         algorithm = self.algo
         if algorithm is None:
@@ -100,16 +101,17 @@ class SearchOptions:
 
 
 def space_from(given: SpaceGiven) -> list[Parameter]:
-    """Return a space.
+    """Return the parameters of a search space.
 
     Args:
-        given: A mapping from kind to name to values; or a file, ``hyper.test`` or YAML.
+        given: A mapping from kind to name to values, or a file in YAML or in RecBole's
+            ``hyper.test`` format.
 
     Returns:
-        Its parameters.
+        The parameters.
 
     Raises:
-        SettingsError: It cannot be read.
+        SettingsError: The space cannot be read.
     """
     if isinstance(given, Mapping):
         return space_of(given, "the space")

@@ -1,4 +1,4 @@
-"""Outcomes: how the trials of a study ended, and how a search stands."""
+"""How the trials of a study ended, and the progress of a search."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a search stands after a trial.
+class SearchProgress:
+    """The progress of a search after a trial.
 
     Attributes:
-        place: Of the trial among those done, from 1, as in the report.
-        settings: Tried.
-        outcome: ``finished``, ``pruned``, or ``failed`` and why.
+        number: Number of the trial in the order in which trials ended, from 1, as in the report.
+        settings: The settings of the trial.
+        outcome: ``finished``, ``pruned``, or ``failed`` with the reason.
         score: Best validation score of the trial, or None.
-        is_best: Whether it is the best so far.
-        done: Trials done.
-        total: Trials there are to do.
+        is_best: Whether the trial is the best so far.
+        done: Number of trials that have ended.
+        total: Number of trials to run in all.
         best: The best score so far, or None.
-        seconds_left: At the pace of this run, all its processes together, and until the last
-            minute a trial may begin in; NaN while all trials have failed.
+        seconds_left: Estimated seconds until the end of the search, from the speed of all processes
+            in this run and the time limit; NaN while all trials have failed.
     """
 
-    place: int
+    number: int
     settings: dict[str, Any]
     outcome: str
     score: float | None
@@ -41,13 +41,13 @@ class Standing:
 
 
 def ended_of(trials: Iterable[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
-    """Return the trials that ended of their own; those that were lost or interrupted did not.
+    """Return the trials that finished, were pruned or failed, but not lost or interrupted ones.
 
     Args:
-        trials: All of a study.
+        trials: All trials of a study.
 
     Returns:
-        In the order they ended.
+        The trials, in the order in which they ended.
     """
     ended = [
         trial
@@ -62,10 +62,10 @@ def best_of(ended: Iterable[optuna.trial.FrozenTrial]) -> optuna.trial.FrozenTri
     """Return the trial with the highest score.
 
     Args:
-        ended: Trials.
+        ended: Trials that have ended.
 
     Returns:
-        The best finished one, of equal ones the first; None if none finished.
+        The best finished trial (of several with the same score, the first); None if none finished.
     """
     finished = [trial for trial in ended if trial.state.name == "COMPLETE"]
     return max(finished, key=lambda trial: (trial.value, -trial.number), default=None)
@@ -75,10 +75,10 @@ def outcome_of(trial: optuna.trial.FrozenTrial) -> tuple[str, float | None]:
     """Return how a trial ended.
 
     Args:
-        trial: Done.
+        trial: A trial that has ended.
 
     Returns:
-        ``finished``, ``pruned``, or ``failed`` and why; its best score, or None.
+        ``finished``, ``pruned``, or ``failed`` with the reason; and its best score, or None.
     """
     if trial.state.name == "COMPLETE":
         return "finished", trial.value
@@ -89,13 +89,13 @@ def outcome_of(trial: optuna.trial.FrozenTrial) -> tuple[str, float | None]:
 
 
 def trials_without_progress(ended: Sequence[optuna.trial.FrozenTrial]) -> int:
-    """Return how many of the last trials brought no new best.
+    """Return the number of trials since the last new best.
 
     Args:
-        ended: In the order they ended.
+        ended: Trials, in the order in which they ended.
 
     Returns:
-        0 if the last one is the best.
+        The number; 0 if the last trial is the best.
     """
     best, count = -np.inf, 0
     for trial in ended:
@@ -111,12 +111,12 @@ def seconds_of(trial: optuna.trial.FrozenTrial) -> float:
     """Return how long a trial took.
 
     Args:
-        trial: Done; those of older versions tell only when they began and ended.
+        trial: A trial that has ended; trials of older versions only have start and end times.
 
     Returns:
         Seconds, never negative.
     """
-    told = trial.user_attrs.get("seconds")
-    if isinstance(told, int | float) and told >= 0:
-        return float(told)
+    seconds = trial.user_attrs.get("seconds")
+    if isinstance(seconds, int | float) and seconds >= 0:
+        return float(seconds)
     return max(0.0, trial.duration.total_seconds()) if trial.duration else 0.0

@@ -1,8 +1,8 @@
-"""Owners: which process works on a trial, and whether it is still alive.
+"""Which process runs a trial (its owner), and whether that process is still alive.
 
-Optuna's own heartbeat needs a database, and takes minutes to notice that a process was killed. Here
-a process of the same machine is asked for by its number, in any storage, and only those of other
-machines by their heartbeat.
+Optuna's own heartbeat needs a database, and takes minutes to notice that a process was killed.
+Instead, processes of the same machine are checked by their process id, with any storage; only
+processes of other machines are checked by their heartbeat.
 """
 
 from __future__ import annotations
@@ -16,45 +16,45 @@ if TYPE_CHECKING:
     import optuna
 
 SILENCE_SECONDS = 900.0
-"""Without a heartbeat for so long, a trial on another machine counts as lost."""
+"""Seconds without a heartbeat after which a trial on another machine counts as lost."""
 BEAT_SECONDS = 60.0
-"""Time between two heartbeats."""
+"""Seconds between two heartbeats."""
 
 
-def owner_here() -> str:
-    """Return the name of this process: machine and number."""
+def this_process() -> str:
+    """Return the name of this process: host name and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def claim_for(trial: optuna.Trial, owner: str) -> None:
-    """Note in the study who works on a trial.
+    """Record in the study which process runs a trial.
 
     Args:
-        trial: From the study.
-        owner: Of ``owner_here``.
+        trial: A trial of the study.
+        owner: The result of ``this_process``.
     """
     trial.set_user_attr("owner", owner)
     beat(trial)
 
 
 def beat(trial: optuna.Trial) -> None:
-    """Note in the study that somebody is at work on a trial right now.
+    """Record the current time in the study as the last heartbeat of a trial.
 
     Args:
-        trial: Being trained.
+        trial: The trial being trained.
     """
     trial.set_user_attr("beat", time.time())
 
 
 def is_lost(trial: optuna.trial.FrozenTrial) -> bool:
-    """Return whether the process that works on a trial is gone.
+    """Return whether the process that runs a trial has ended.
 
     Args:
-        trial: Marked as running.
+        trial: A trial with the state "running".
 
     Returns:
-        On this machine, whether there is no such process; on others, whether its last heartbeat is
-        too long ago.
+        For this machine, whether the process no longer exists; for other machines, whether the
+        last heartbeat is too long ago.
     """
     host, _, process = str(trial.user_attrs.get("owner", "")).rpartition(":")
     if host == socket.gethostname():

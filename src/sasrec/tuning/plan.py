@@ -1,4 +1,4 @@
-"""Plan: how to search a space, and what Optuna needs for it."""
+"""The plan of a search, and the Optuna sampler, pruner and grid that follow from it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 
 from sasrec.tuning.space import Parameter, grid_size
-from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.storage import import_optuna
 
 FIRST_LOOK, REDUCTION = 5, 3
-"""A trial is first compared with others after so many validations, and again after each time three
-times as many; of those compared, one in three goes on."""
+"""A trial is first compared with others after 5 validations, and again whenever the number of
+validations has tripled; each time, one in three of the compared trials continues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,14 @@ class SearchPlan:
     """How to search.
 
     Attributes:
-        space: What is searched.
+        space: The parameters to search.
         algorithm: ``exhaustive`` (every combination), ``random``, or ``tpe``.
-        prune: ``none``; ``halving`` or ``hyperband`` end trials that fall behind.
-        trials: Most trials of random and tpe.
-        minutes: No trial begins later than this; None has no limit.
-        early_stop: End after so many trials in a row without a new best; None never does.
-        epochs: Most epochs of a trial.
-        seed: Of the search.
+        prune: ``halving`` or ``hyperband`` stop unpromising trials early; ``none`` does not.
+        trials: Maximum number of trials of random and tpe.
+        minutes: Time after which no new trial starts; None has no limit.
+        early_stop: Stop after this many trials in a row without a new best; None never does.
+        epochs: Maximum number of epochs of a trial.
+        seed: Seed of the search.
     """
 
     space: tuple[Parameter, ...]
@@ -42,21 +42,22 @@ class SearchPlan:
 
     @property
     def total(self) -> int:
-        """Trials there are to do."""
+        """Number of trials to run."""
         return grid_size(list(self.space)) if self.algorithm == "exhaustive" else self.trials
 
 
 def sampler_of(plan: SearchPlan, trials: int) -> Any:
-    """Return Optuna's proposer of parameters.
+    """Return Optuna's sampler, which proposes parameters.
 
     Args:
         plan: How to search.
-        trials: That were begun before; they must not be drawn again.
+        trials: Number of trials started before; it changes the seed, so that the sampler does not
+            repeat them.
 
     Returns:
         The sampler.
     """
-    samplers = optuna_here().samplers
+    samplers = import_optuna().samplers
     seed = plan.seed + trials
     if plan.algorithm == "tpe":
         return samplers.TPESampler(seed=seed)
@@ -64,7 +65,7 @@ def sampler_of(plan: SearchPlan, trials: int) -> Any:
 
 
 def pruner_of(plan: SearchPlan) -> Any:
-    """Return what ends hopeless trials.
+    """Return Optuna's pruner, which stops unpromising trials early.
 
     Args:
         plan: How to search.
@@ -72,7 +73,7 @@ def pruner_of(plan: SearchPlan) -> Any:
     Returns:
         Optuna's pruner.
     """
-    pruners = optuna_here().pruners
+    pruners = import_optuna().pruners
     if plan.prune == "halving":
         return pruners.SuccessiveHalvingPruner(min_resource=FIRST_LOOK, reduction_factor=REDUCTION)
     if plan.prune == "hyperband":
@@ -83,16 +84,16 @@ def pruner_of(plan: SearchPlan) -> Any:
 
 
 def points_of(plan: SearchPlan) -> list[dict[str, Any]]:
-    """Return all combinations as Optuna stores them, in random order, as RecBole takes them.
+    """Return all combinations as Optuna stores them, in random order, as RecBole tries them.
 
     Args:
-        plan: Of choices only.
+        plan: A plan whose parameters are all choices.
 
     Returns:
-        Name to the place among its choices, one dict a combination.
+        One dict for each combination: name of the parameter to the index of its choice.
     """
-    places = [range(len(each.values)) for each in plan.space]
+    indices = [range(len(each.values)) for each in plan.space]
     names = [each.name for each in plan.space]
-    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*places)]
+    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*indices)]
     order = np.random.default_rng(plan.seed).permutation(len(points))
-    return [points[place] for place in order]
+    return [points[index] for index in order]

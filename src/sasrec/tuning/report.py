@@ -1,4 +1,4 @@
-"""The report of a search: what was tried, what mattered, and what pruning saved, in one page."""
+"""The report of a search as one HTML page: trials, importance of settings, time saved."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec.errors import counted
 from sasrec.system.pictures import draw_or_warn, new_figure, plain_texts, rendered, svg_element
 from sasrec.system.writing import write_atomically
 from sasrec.tuning.outcomes import seconds_of
-from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.storage import import_optuna
 from sasrec.tuning.study import Search
 
 if TYPE_CHECKING:
     import optuna
     from matplotlib.figure import Figure
 
-FEWEST = 4
-"""Finished trials from which on one may ask what mattered."""
+MIN_FINISHED = 4
+"""Minimum number of finished trials to estimate the importance of settings."""
 STYLE = """
 body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 70em; padding: 0 1em }
 td, th { padding: .1em .8em; text-align: left } svg { max-width: 100%; height: auto }
@@ -31,22 +32,25 @@ td, th { padding: .1em .8em; text-align: left } svg { max-width: 100%; height: a
 
 
 def seconds_saved(trials: Sequence[optuna.trial.FrozenTrial]) -> float:
-    """Return what pruning saved: as if each pruned trial had gone on as long as finished ones did.
+    """Return the estimated time that pruning saved.
+
+    The estimate assumes that a pruned trial would have run for as many validations as the finished
+    trials did on average.
 
     Args:
-        trials: Done.
+        trials: Trials that have ended.
 
     Returns:
-        Seconds, an estimate; 0 if none finished.
+        Seconds; 0 if no trial finished.
     """
     lengths = [len(t.intermediate_values) for t in trials if t.state.name == "COMPLETE"]
     if not lengths:
         return 0.0
-    usual, saved = float(np.mean(lengths)), 0.0
+    mean_length, saved = float(np.mean(lengths)), 0.0
     for trial in trials:
         seen = len(trial.intermediate_values)
         if trial.state.name == "PRUNED" and seen:
-            saved += max(0.0, usual - seen) * seconds_of(trial) / seen
+            saved += max(0.0, mean_length - seen) * seconds_of(trial) / seen
     return saved
 
 
@@ -54,11 +58,11 @@ def search_figures(search: Search, watched: str) -> dict[str, Figure]:
     """Return the pictures of a search.
 
     Args:
-        search: With at least one trial done.
+        search: A search in which at least one trial has ended.
         watched: Name of the validation metric.
 
     Returns:
-        Title to figure; without those that need more trials.
+        Title to figure; figures that need more trials are left out.
     """
     with plain_texts():
         return _figures(search, watched)
@@ -84,10 +88,10 @@ def write_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
 
     Args:
         figures: Title to figure.
-        folder: Where to; files there of these names are replaced.
+        folder: Folder to write to; existing files with the same names are replaced.
 
     Returns:
-        The files, named as their titles, such as ``score-by-trial.png``.
+        The files, named after the titles, such as ``score-by-trial.png``.
     """
     paths = [folder / f"{title.lower().replace(' ', '-')}.png" for title in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
@@ -98,16 +102,16 @@ def write_figures(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
 def search_report(
     search: Search, figures: Mapping[str, Figure], *, title: str, final: Sequence[str] = ()
 ) -> str:
-    """Return one HTML page; nothing is loaded when it is opened.
+    """Return the report as one HTML page that loads no other files.
 
     Args:
-        search: With at least one trial done.
+        search: A search in which at least one trial has ended.
         figures: Title to figure.
-        title: Of the page.
-        final: Sentences about the best settings, trained again.
+        title: Title of the page.
+        final: Sentences about the test metrics of the best settings.
 
     Returns:
-        The page.
+        The HTML text.
     """
     trials, best = search.done(), search.best()
     pictures = draw_or_warn("the search", partial(_elements, figures)) or {}
@@ -120,8 +124,8 @@ def search_report(
     parts = [
         f"<!DOCTYPE html><html lang='en'><meta charset='utf-8'><title>{html.escape(title)}</title>",
         f"<style>{STYLE}</style><h1>{html.escape(title)}</h1>",
-        f"<p>{len(trials)} trials: {head}; {spent / 60:.1f} minutes of training. Pruning saved "
-        f"about {seconds_saved(trials) / 60:.1f} minutes.</p>",
+        f"<p>{counted(len(trials), 'trial')}: {head}; {spent / 60:.1f} minutes of training. "
+        f"Pruning saved about {seconds_saved(trials) / 60:.1f} minutes.</p>",
         *(f"<p>{html.escape(sentence)}</p>" for sentence in final),
         *(f"<h2>{html.escape(name)}</h2>{picture}" for name, picture in pictures.items()),
     ]
@@ -138,20 +142,20 @@ def _table(
     best: optuna.trial.FrozenTrial | None,
 ) -> str:
     rows = []
-    for place, trial in enumerate(trials, start=1):  # as the lines of the command and the pictures
+    for number, trial in enumerate(trials, start=1):  # same numbers as in the pictures
         kind = "best" if best is not None and trial.number == best.number else ""
         kind = "pruned" if trial.state.name == "PRUNED" else kind
-        score = trial.value if trial.state.name == "COMPLETE" else _reached(trial)
+        score = trial.value if trial.state.name == "COMPLETE" else _best_score(trial)
         outcome = trial.user_attrs.get("error", trial.state.name.lower())
         settings = ", ".join(f"{k}: {_short(v)}" for k, v in search.settings_of(trial).items())
-        cells = [str(place), "" if score is None else f"{score:.5f}", outcome, settings]
+        cells = [str(number), "" if score is None else f"{score:.5f}", outcome, settings]
         inside = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells)
         rows.append(f"<tr class='{kind}'>{inside}</tr>")
     head = "<tr><th>trial</th><th>score</th><th>outcome</th><th>settings</th></tr>"
     return f"<table>{head}{''.join(rows)}</table>"
 
 
-def _reached(trial: optuna.trial.FrozenTrial) -> float | None:
+def _best_score(trial: optuna.trial.FrozenTrial) -> float | None:
     return max(trial.intermediate_values.values(), default=None)
 
 
@@ -160,15 +164,15 @@ def _short(value: Any) -> str:
 
 
 def _importances(search: Search) -> dict[str, float]:
-    """Return the share of each setting in the scatter of scores; empty if it cannot be told."""
-    optuna = optuna_here()
-    if sum(trial.state.name == "COMPLETE" for trial in search.done()) < FEWEST:
+    """Return the importance of each setting for the scores; empty if it cannot be estimated."""
+    optuna = import_optuna()
+    if sum(trial.state.name == "COMPLETE" for trial in search.done()) < MIN_FINISHED:
         return {}
     try:
         found: dict[str, float] = optuna.importance.get_param_importances(
             search.study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
         )
-    except (ValueError, RuntimeError, ZeroDivisionError):  # too few trials, or all alike
+    except (ValueError, RuntimeError, ZeroDivisionError):  # too few trials, or all equal
         return {}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
@@ -177,11 +181,11 @@ def _by_trial(trials: Sequence[optuna.trial.FrozenTrial], watched: str) -> Figur
     figure, axes = _figure(8, 4)
     best = -math.inf
     line: list[float] = []
-    for place, trial in enumerate(trials, start=1):
+    for number, trial in enumerate(trials, start=1):
         finished = trial.state.name == "COMPLETE"
-        score = trial.value if finished else _reached(trial)
+        score = trial.value if finished else _best_score(trial)
         if score is not None:
-            axes.plot(place, score, "C0o" if finished else "C7x", markersize=4)
+            axes.plot(number, score, "C0o" if finished else "C7x", markersize=4)
         if finished and trial.value is not None:
             best = max(best, trial.value)
         line.append(best if math.isfinite(best) else math.nan)
@@ -208,7 +212,7 @@ def _bars(importances: dict[str, float]) -> Figure:
     figure, axes = _figure(7, 0.4 * len(importances) + 1)
     names = list(importances)[::-1]
     axes.barh(names, [importances[name] for name in names])
-    axes.set(xlabel="share of the scatter of scores (PED-ANOVA)")
+    axes.set(xlabel="importance: share of the variance of scores (PED-ANOVA)")
     return figure
 
 
@@ -217,15 +221,15 @@ def _slices(search: Search, finished: Sequence[optuna.trial.FrozenTrial], watche
     columns = min(4, len(space))
     rows = -(-len(space) // columns)
     figure = new_figure(3.2 * columns, 2.6 * rows)
-    for place, each in enumerate(space, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    for number, each in enumerate(space, start=1):
+        axes = figure.add_subplot(rows, columns, number)
         shown = [search.settings_of(trial)[each.name] for trial in finished]
-        if each.kind == "choice":  # by place, in the order of the space
+        if each.kind == "choice":  # by index, in the order of the space
             shown = [trial.params[each.name] for trial in finished]
             axes.set_xticks(range(len(each.values)), [str(value) for value in each.values])
             axes.margins(x=0.15)
         axes.plot(shown, [trial.value or 0.0 for trial in finished], "C0.", alpha=0.6)
-        axes.set(title=each.name, ylabel=watched if (place - 1) % columns == 0 else "")
+        axes.set(title=each.name, ylabel=watched if (number - 1) % columns == 0 else "")
         axes.tick_params(labelsize=7)
     return figure
 

@@ -1,4 +1,4 @@
-"""What a search may vary: names that are refused, and the built-in space."""
+"""Which settings a search may vary, and the built-in search space."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ from sasrec.settings.recbole_keys import WITHOUT_EFFECT
 from sasrec.settings.resolve import known_keys, our_name, resolve_settings
 from sasrec.tuning.space import Parameter, parameter
 
-PREPARED = ("data", "evaluation", "output")
-"""Groups of settings a search cannot vary, as data are prepared once; but for ``max_history``."""
-NO_TRIAL = {"eval_args", "repeatable", "use_gpu", *WITHOUT_EFFECT}
-"""RecBole's keys no trial can vary."""
+PREPARED_GROUPS = ("data", "evaluation", "output")
+"""Groups of settings that a search cannot vary, except for ``max_history``: they are applied once,
+before all trials."""
+NOT_SEARCHABLE = {"eval_args", "repeatable", "use_gpu", *WITHOUT_EFFECT}
+"""RecBole's keys that a search cannot vary."""
 
 
 def check_names(
     space: Sequence[Parameter], model: str, fixed: Mapping[str, Any] | None = None
 ) -> None:
-    """Refuse a parameter that is no setting, or that is given beside the space.
+    """Reject parameters that are not settings, cannot be varied, or have a fixed value as well.
 
     Args:
-        space: What is searched.
-        model: Whose settings.
-        fixed: Settings of all trials, by our names.
+        space: The parameters to search.
+        model: Name of the model.
+        fixed: Settings that all trials have in common, by our names.
 
     Raises:
-        SettingsError: A name is unknown, or of a setting that no trial can vary.
+        SettingsError: A parameter is unknown, cannot be varied, or is also in ``fixed``.
     """
     known, given = known_keys(model), dict(fixed or {})
     groups = resolve_settings(model=model).groups()
-    prepared = {name for group in PREPARED for name in type(groups[group]).model_fields}
+    prepared = {name for group in PREPARED_GROUPS for name in type(groups[group]).model_fields}
     for each in space:
         meant = our_name(each.name, model)
         if meant in given:
             raise SettingsError(
-                f"{each.where}: {each.name!r} is searched, and given as {given[meant]!r} too; "
-                "keep one"
+                f"{each.where}: {each.name!r} is in the search space, but is also set to "
+                f"{given[meant]!r}; remove one"
             )
-        if (each.name in NO_TRIAL and meant is None) or meant in prepared - {"max_history"}:
+        if (each.name in NOT_SEARCHABLE and meant is None) or meant in prepared - {"max_history"}:
             raise SettingsError(
                 f"{each.where}: {each.name!r} cannot be searched: it has no effect, or is applied "
-                "once before all trials; give it as a setting of all trials"
+                "once before all trials; remove it from the space, or give it as a setting"
             )
         if each.name not in known:
             raise SettingsError(
-                f"{each.where}: {each.name!r} is no setting{did_you_mean(each.name, known)}"
+                f"{each.where}: {each.name!r} is not a setting{did_you_mean(each.name, known)}"
             )
 
 
 def built_in_space(prepared: Prepared, fixed: Mapping[str, Any]) -> list[Parameter]:
-    """Return a sensible space for SASRec around what its preset makes of the data.
+    """Return a search space for SASRec around the values that its preset chooses for the data.
 
     Args:
-        prepared: The data set, and settings fitted to it.
+        prepared: The data set, with settings adapted to it.
         fixed: Settings that are not searched.
 
     Returns:
-        Its parameters.
+        The parameters.
     """
     run = prepared.run
     sizes: dict[str, Any] = run.model.model_dump()

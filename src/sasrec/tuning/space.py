@@ -1,12 +1,12 @@
-"""Spaces of settings to search, in RecBole's ``hyper.test`` form: a parameter a line.
+"""Search spaces, in RecBole's ``hyper.test`` format with one parameter per line.
 
     learning_rate choice [0.01,0.005,0.001]
     hidden_dropout_prob uniform 0.1,0.5
     hidden_size quniform 32,128,32
     weight_decay loguniform -12,-4
 
-The bounds of ``loguniform`` are natural logarithms: the value is exp(u), u between them. Values are
-read as literals; nothing is executed.
+The bounds of ``loguniform`` are natural logarithms: the value is exp(u) with u between them. Values
+are parsed as literals; nothing is executed.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from sasrec.settings.written import plain
 logger = logging.getLogger(__name__)
 
 BOUNDS = {"uniform": 2, "quniform": 3, "loguniform": 2}
-"""Kinds of ranges to how many numbers they take; ``choice`` takes a list."""
+"""Kind of range to its number of values; ``choice`` takes a list instead."""
 
 SMALLEST_STEP = 1e-12
-"""Smallest step of a range, as a share of its bounds."""
+"""Smallest step of a range, relative to its larger bound."""
 LARGEST_GRID = 10_000
-"""Most combinations of an exhaustive search; each is kept in the storage beforehand."""
+"""Maximum number of combinations of an exhaustive search; all are stored before it starts."""
 LARGEST = 1e15
-"""Largest bound of a range; steps of such numbers are still exact."""
+"""Largest bound of a range; floats up to this size still represent steps exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +41,10 @@ class Parameter:
     """One setting to search.
 
     Attributes:
-        name: Of the setting.
+        name: Name of the setting.
         kind: ``choice``, ``uniform``, ``quniform`` or ``loguniform``.
-        values: Its choices, or its bounds (and step).
-        where: The place it was written in, in words.
+        values: The choices, or the bounds (and step).
+        where: Where the parameter was defined, for error texts.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Parameter:
 
 
 def stepped(value: float, step: float) -> float:
-    """Return a value rounded to a multiple of a step, a whole number as such.
+    """Return a value rounded to a multiple of a step.
 
     Args:
-        value: Any.
-        step: Above 0.
+        value: The value.
+        step: The step, above 0.
 
     Returns:
-        ``round(value / step) * step``.
+        ``round(value / step) * step``, as an int if it is a whole number.
     """
     rounded = round(value / step) * step
     return int(rounded) if float(rounded).is_integer() else rounded
@@ -71,15 +71,15 @@ def read_space(path: str | Path) -> list[Parameter]:
     """Read a space from a file.
 
     Args:
-        path: In the form above; comments (#) are passed over, and so are lines of fewer than three
-                words, with a warning.
+        path: A file in the format above. Comments (#) are ignored; lines with fewer than three
+            words are ignored with a warning.
 
     Returns:
-        Its parameters, in the order of the file.
+        The parameters, in the order of the file.
 
     Raises:
-        SettingsError: The file cannot be read, a line is wrong (the text names it), a parameter
-            comes twice, or there is none.
+        SettingsError: The file cannot be read, a line is invalid, a parameter occurs twice, or
+            there is no parameter.
     """
     found: dict[str, Parameter] = {}
     for number, line in enumerate(settings_text(path).splitlines(), start=1):
@@ -88,19 +88,19 @@ def read_space(path: str | Path) -> list[Parameter]:
         if len(words) < 3 or words[0].startswith("#"):
             if words and not words[0].startswith("#"):
                 logger.warning(
-                    "%s is passed over: %r is no parameter, such as 'n_layers choice [1,2]'",
+                    "%s is ignored: %r is not a parameter, such as 'n_layers choice [1,2]'",
                     where,
                     line.strip(),
                 )
             continue
         if words[0] in found:
-            raise SettingsError(f"{where}: {words[0]!r} stands above already; keep one")
+            raise SettingsError(f"{where}: {words[0]!r} is already defined above; keep one")
         text = "".join(words[2:])
         values = literal(text if words[1] == "choice" else f"[{text}]", where)
         found[words[0]] = parameter(words[0], words[1], values, where)
     if not found:
         raise SettingsError(
-            f"{path} names no parameter; write lines such as 'n_layers choice [1,2]'"
+            f"{path} contains no parameters; write lines such as 'n_layers choice [1,2]'"
         )
     return list(found.values())
 
@@ -112,20 +112,20 @@ def space_of(
 
     Args:
         params: Such as ``{"choice": {"n_layers": [1, 2]}, "uniform": {"dropout": [0.1, 0.5]}}``.
-        where: What to call it in an error text.
+        where: Name of the space in error texts.
 
     Returns:
-        Its parameters.
+        The parameters.
 
     Raises:
-        SettingsError: A kind is unknown, values do not fit it, or a name comes twice.
+        SettingsError: A kind is unknown, values do not fit their kind, or a name occurs twice.
     """
-    how = f"{where} is {{'choice': {{'n_layers': [1, 2]}}, 'uniform': {{…}}}}"
+    how = f"{where} must be like {{'choice': {{'n_layers': [1, 2]}}, 'uniform': {{…}}}}"
     if not isinstance(params, Mapping) or not params:
         raise SettingsError(f"{how}, not {params!r}")
     for kind, named in params.items():
         if not isinstance(kind, str) or not isinstance(named, Mapping) or not named:
-            raise SettingsError(f"{how}; under {kind!r} stands {named!r}")
+            raise SettingsError(f"{how}, but under {kind!r} it has {named!r}")
     found = [
         parameter(str(name), kind, values, where)
         for kind, named in params.items()
@@ -134,7 +134,7 @@ def space_of(
     names = [each.name for each in found]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise SettingsError(f"{where}: {twice[0]!r} stands under two kinds; keep one")
+        raise SettingsError(f"{where}: {twice[0]!r} occurs under two kinds; keep one")
     return found
 
 
@@ -142,10 +142,10 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     """Return a checked parameter.
 
     Args:
-        name: Of the setting.
-        kind: As written.
-        values: A list of choices, or of two or three numbers.
-        where: What to call the place in an error text.
+        name: Name of the setting.
+        kind: The kind, as written.
+        values: A list of choices, or a list of two or three numbers.
+        where: Where the parameter was defined, for error texts.
 
     Returns:
         The parameter.
@@ -156,7 +156,9 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     values = plain(values)
     if kind == "choice":
         if not isinstance(values, list | tuple) or not values:
-            raise SettingsError(f"{where}: {name} is {values!r}; a choice is a list, such as [1,2]")
+            raise SettingsError(
+                f"{where}: {name} is {values!r}; choice needs a list, such as [1,2]"
+            )
         return Parameter(name, kind, tuple(values), where)
     if kind not in BOUNDS:
         known = ["choice", *BOUNDS]
@@ -166,38 +168,40 @@ def parameter(name: str, kind: str, values: Any, where: str) -> Parameter:
     count = BOUNDS[kind]
     numbers = values if isinstance(values, list | tuple) else [values]
     if len(numbers) != count or not all(type(number) in {int, float} for number in numbers):
-        raise SettingsError(f"{where}: {name} is {values!r}; {kind} takes {count} numbers")
-    largest = 700 if kind == "loguniform" else LARGEST  # exp(709) is the largest number there is
+        raise SettingsError(f"{where}: {name} is {values!r}; {kind} needs {count} numbers")
+    largest = 700 if kind == "loguniform" else LARGEST  # exp(710) overflows
     if not all(abs(number) <= largest for number in numbers):
-        raise SettingsError(f"{where}: {name} is {values!r}; bounds run to {largest:g}")
+        raise SettingsError(f"{where}: {name} is {values!r}; bounds must be at most {largest:g}")
     if numbers[0] > numbers[1] or (count == 3 and numbers[2] <= 0):
         raise SettingsError(
-            f"{where}: {name} is {values!r}; the lower end comes first, and a step is above 0"
+            f"{where}: {name} is {values!r}; give the lower bound first, and a step above 0"
         )
     if count == 3 and numbers[2] < max(abs(numbers[0]), abs(numbers[1]), 1) * SMALLEST_STEP:
-        raise SettingsError(f"{where}: {name} is {values!r}; the step is too small to count")
+        raise SettingsError(
+            f"{where}: {name} is {values!r}; the step is too small for these bounds"
+        )
     return Parameter(name, kind, tuple(numbers), where)
 
 
 def check_grid(space: list[Parameter]) -> None:
-    """Refuse an exhaustive search that would never end, or not in a lifetime.
+    """Reject a space that cannot be searched exhaustively.
 
     Args:
-        space: What is searched.
+        space: The parameters to search.
 
     Raises:
         SettingsError: A parameter is a range, or there are too many combinations.
     """
     if ranges := [each.name for each in space if each.kind != "choice"]:
         raise SettingsError(
-            f"{ranges[0]} is a range, which cannot be searched exhaustively; make it a choice, or "
-            "choose another algo"
+            f"{ranges[0]} is a range, which cannot be searched exhaustively; change it to a "
+            "choice, or use another algo"
         )
     size = grid_size(space)
     if size > LARGEST_GRID:
         raise SettingsError(
-            f"the space has {size:,} combinations, and an exhaustive search takes up to "
-            f"{LARGEST_GRID:,}; choose another algo, or name fewer choices"
+            f"the space has {size:,} combinations, but an exhaustive search allows at most "
+            f"{LARGEST_GRID:,}; use another algo, or give fewer choices"
         )
 
 
@@ -205,9 +209,9 @@ def grid_size(space: list[Parameter]) -> int:
     """Return the number of combinations of the choices.
 
     Args:
-        space: Ranges count once.
+        space: The parameters; ranges are not counted.
 
     Returns:
-        From 1.
+        The number, at least 1.
     """
     return math.prod(len(each.values) for each in space if each.kind == "choice")

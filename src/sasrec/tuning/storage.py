@@ -1,4 +1,4 @@
-"""Where a search is kept: a journal file, or any database Optuna knows."""
+"""Stores a study in a journal file, or in any database that Optuna supports."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from typing import TYPE_CHECKING, Any
 from sasrec.errors import SettingsError, without_passwords
 from sasrec.system.json_limits import json_within_limits
 from sasrec.system.locks import lock_for
-from sasrec.tuning.urls import refuse_mistyped, shown_storage, sqlite_file
+from sasrec.tuning.urls import reject_mistyped_url, shown_storage, sqlite_file
 
 if TYPE_CHECKING:
     import optuna
 
 PATIENCE_SECONDS = 30.0
-"""How long to wait for another process to finish making a study before doing it ourselves."""
-MOST_TRIES = 5
-"""To make the tables of a new database."""
+"""Seconds to wait for another process to queue all trials, before this process does it."""
+MAX_TRIES = 5
+"""Number of attempts to create the tables of a new database."""
 
 
-def optuna_here() -> Any:
-    """Return Optuna, with its own log silenced.
+def import_optuna() -> Any:
+    """Return the Optuna module, with its logging limited to errors.
 
     Returns:
         The module.
 
     Raises:
-        SettingsError: It is not installed.
+        SettingsError: Optuna is not installed.
     """
     try:
         import optuna
@@ -51,29 +51,29 @@ def open_study(
     pruner: Any,
     points: Sequence[dict[str, Any]] = (),
 ) -> optuna.Study:
-    """Return a study, made if it is not there, with all its points queued.
+    """Open a study, or create it, and queue all its points.
 
     Args:
-        where: A file, made if needed, or a URL such as ``sqlite:///search.db``; None keeps it in
-            memory.
-        name: Of the study.
-        about: What it searches and what its scores depend on, by name; a study that is there must
-            say the same.
-        sampler: Optuna's, proposes parameters.
-        pruner: Optuna's, ends hopeless trials.
-        points: Parameters of an exhaustive search, each tried once, in this order.
+        where: A file, created if needed, or a URL such as ``sqlite:///search.db``; None keeps the
+            study in memory.
+        name: Name of the study.
+        about: Name to value of everything the scores depend on, such as the space and the data; an
+            existing study must have the same values.
+        sampler: Optuna's sampler, which proposes parameters.
+        pruner: Optuna's pruner, which stops unpromising trials.
+        points: Combinations of an exhaustive search, each tried once, in this order.
 
     Returns:
         The study.
 
     Raises:
-        SettingsError: The storage cannot be reached or is damaged, or the study there is about
-            something else.
+        SettingsError: The storage cannot be reached or is damaged, or the existing study has other
+            values in ``about``.
     """
     shown = "memory" if where is None else shown_storage(where)
     try:
-        with alone_in_sqlite(where):
-            study: optuna.Study = optuna_here().create_study(
+        with sqlite_lock(where):
+            study: optuna.Study = import_optuna().create_study(
                 storage=None if where is None else _storage(where),
                 study_name=name,
                 sampler=sampler,
@@ -86,7 +86,7 @@ def open_study(
                 _queue_once(study, points)
     except SettingsError:
         raise
-    except Exception as error:  # each database has errors of its own
+    except Exception as error:  # each database raises its own exceptions
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         if where is not None:
             reason = without_passwords(reason.replace(where, shown))
@@ -95,15 +95,15 @@ def open_study(
 
 
 def _describe_once(study: optuna.Study, about: Mapping[str, Any], shown: str) -> None:
-    """Note in a new study what it is about.
+    """Record in a new study what its scores depend on; check it in an existing study.
 
     Args:
-        study: As opened.
-        about: What it searches and what its scores depend on, by name.
-        shown: What to call the storage.
+        study: The study.
+        about: Name to value of everything the scores depend on.
+        shown: The storage as shown in error texts.
 
     Raises:
-        SettingsError: The study is not new, and about something else.
+        SettingsError: The study exists and has other values.
     """
     for what, value in about.items():
         described = json.dumps(value, default=str, sort_keys=True)
@@ -113,8 +113,8 @@ def _describe_once(study: optuna.Study, about: Mapping[str, Any], shown: str) ->
         elif known != described:
             other = "other settings" if what == "settings" else f"another {what}"
             raise SettingsError(
-                f"the study {study.study_name!r} in {shown} has {other}{_both(known, described)}; "
-                "choose another --out, --study or --storage"
+                f"the study {study.study_name!r} in {shown} has {other}"
+                f"{_difference(known, described)}; choose another --out, --study or --storage"
             )
 
 
@@ -125,27 +125,29 @@ def _storage(where: str) -> Any:
     from optuna.storages.journal import JournalFileBackend
 
     if not re.match(r"\.{0,2}/(?!/)|~", where):
-        refuse_mistyped(where)
+        reject_mistyped_url(where)
     path = Path(where).expanduser()
     if path.exists() and not path.is_file():
-        raise SettingsError(f"{path} is no file; the storage is a file or a database URL")
+        raise SettingsError(
+            f"{path} is not a regular file; give a file or a database URL as storage"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = lock_for(path)
     if path.exists():
-        _refuse_others(path)
+        _check_journal(path)
         lock.acquire()
         try:
-            _cut_off_unfinished(path)
+            _remove_incomplete_line(path)
         finally:
             lock.release()
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
 
 
 def _database(url: str) -> Any:
-    """Return the storage in a database, whose tables are made if they are not there.
+    """Return the storage in a database; its tables are created if necessary.
 
     Args:
-        url: Of the database.
+        url: URL of the database.
 
     Returns:
         Optuna's storage.
@@ -153,23 +155,23 @@ def _database(url: str) -> Any:
     from optuna.storages import RDBStorage
     from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-    for _ in range(MOST_TRIES - 1):
+    for _ in range(MAX_TRIES - 1):
         try:
             return RDBStorage(url)
-        except (IntegrityError, ProgrammingError):  # another process has just made the same table
+        except (IntegrityError, ProgrammingError):  # another process just created the same table
             time.sleep(0.2)
     return RDBStorage(url)
 
 
 @contextmanager
-def alone_in_sqlite(where: str | None) -> Iterator[None]:
-    """Keep other processes away from an SQLite file; all other storages do so themselves.
+def sqlite_lock(where: str | None) -> Iterator[None]:
+    """Lock an SQLite file in the ``with`` block; other storages do their own locking.
 
-    Optuna reads which trial is waiting, and then writes that it is taken. Other databases lock the
-    row in between. SQLite does not, so that two processes could take the same trial.
+    Optuna first reads which trial is waiting, and then writes that it is taken. Other databases
+    lock the row in between, but SQLite does not, so two processes could take the same trial.
 
     Args:
-        where: A storage.
+        where: The storage.
 
     Yields:
         Nothing.
@@ -186,14 +188,14 @@ def alone_in_sqlite(where: str | None) -> Iterator[None]:
         lock.release()
 
 
-def _refuse_others(path: Path) -> None:
-    """Refuse a file that is no journal, or a damaged one; its last line may be unfinished.
+def _check_journal(path: Path) -> None:
+    """Reject a file that is not a journal, or is damaged; its last line may be incomplete.
 
     Args:
-        path: Of the file; others may be writing to it.
+        path: The file; other processes may be writing to it.
 
     Raises:
-        SettingsError: It is no journal, or a line of it is none.
+        SettingsError: The file is not a journal, or a line of it is not a journal entry.
     """
     content = path.read_bytes()
     whole, _, rest = content.rpartition(b"\n")
@@ -204,25 +206,25 @@ def _refuse_others(path: Path) -> None:
             is_entry = False
         if not is_entry:
             raise SettingsError(
-                f"{path}, line {number} is no entry of a search's journal; take the line out if "
-                "the file is one, or choose another --storage"
+                f"{path}, line {number} is not an entry of a search journal; delete the line if "
+                "the rest of the file is one, or choose another --storage"
             )
     if rest and not whole and not rest.startswith(b'{"op_code"'):
-        raise SettingsError(f"{path} is no journal of a search; choose another --storage")
+        raise SettingsError(f"{path} is not a search journal; choose another --storage")
 
 
-def _cut_off_unfinished(path: Path) -> None:
-    """Cut off a last line that was never finished, as after a full disk.
+def _remove_incomplete_line(path: Path) -> None:
+    """Remove an incomplete last line, which a full disk may leave behind.
 
     Args:
-        path: Of the journal; nobody else writes to it.
+        path: The journal; it must be locked against other writers.
     """
     content = path.read_bytes()
     os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _both(one: str, other: str) -> str:
-    """Return what differs in words, if it is short enough to be read; both are JSON."""
+def _difference(one: str, other: str) -> str:
+    """Return the difference between two JSON texts, as text; empty if it is long."""
     first, second = json.loads(one), json.loads(other)
     if isinstance(first, dict) and isinstance(second, dict):
         keys = [key for key in {**first, **second} if first.get(key) != second.get(key)]
@@ -234,10 +236,10 @@ def _both(one: str, other: str) -> str:
 
 
 def _queue_once(study: optuna.Study, points: Sequence[dict[str, Any]]) -> None:
-    """Queue every point that is not, by one process if several begin together.
+    """Queue all points that are not queued yet; if several processes start together, one does it.
 
-    The first to come says so in the study and queues; the others wait until it is done. If it was
-    killed before, they queue what is missing.
+    The first process marks the study as "queueing" and queues the points; the others wait until it
+    has finished. If it was killed, they queue the missing points.
     """
     if study.user_attrs.get("queued"):
         return
@@ -248,8 +250,8 @@ def _queue_once(study: optuna.Study, points: Sequence[dict[str, Any]]) -> None:
                 return
             time.sleep(0.1)
     study.set_user_attr("queueing", True)
-    there = {trial.user_attrs.get("point") for trial in study.get_trials(deepcopy=False)}
+    queued = {trial.user_attrs.get("point") for trial in study.get_trials(deepcopy=False)}
     for number, point in enumerate(points):
-        if number not in there:
+        if number not in queued:
             study.enqueue_trial(point, user_attrs={"point": number})
     study.set_user_attr("queued", True)

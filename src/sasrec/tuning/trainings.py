@@ -1,4 +1,4 @@
-"""Trainings of a search: on data prepared once, each trial has settings of its own."""
+"""Trains the models of a search: all trials share the prepared data, each has its own settings."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from sasrec.training.progress import LogObserver, Observer
 
 @dataclass(frozen=True, slots=True)
 class Trainings:
-    """What all trials of a search share.
+    """Trains models with the data and fixed settings that all trials of a search share.
 
     Attributes:
-        prepared: The data set, read, split and counted.
-        fixed: Settings of all trials, by our names.
+        prepared: The prepared data set.
+        fixed: Settings that all trials have in common, by our names.
         model: Name of the model.
-        preset: Name of settings to begin with, or None.
+        preset: Name of the preset, or None.
     """
 
     prepared: Prepared
@@ -31,38 +31,40 @@ class Trainings:
     preset: str | None
 
     def __post_init__(self) -> None:
-        """Check the data.
+        """Check that there are validation cases.
 
         Raises:
-            SettingsError: They leave nothing to validate on.
+            SettingsError: There are no validation cases.
         """
         if not len(self.prepared.split.validation):
-            raise SettingsError("a search needs validation cases, and these data have none")
+            raise SettingsError(
+                "a search needs validation cases, but there are none; change split or leave_out"
+            )
 
     def settings_with(self, settings: Mapping[str, Any]) -> RunSettings:
         """Return all settings of a training.
 
         Args:
-            settings: Its own, by name.
+            settings: The settings of the trial, by name.
 
         Returns:
-            The settings.
+            The settings, including the fixed ones.
         """
         return resolve_settings({**self.fixed, **settings}, self.model, self.preset)
 
     def score(self, settings: Mapping[str, Any], observer: Observer) -> float:
-        """Train a model; test cases are not looked at.
+        """Train a model without using the test cases.
 
         Args:
-            settings: Of the trial.
-            observer: Told how training goes.
+            settings: The settings of the trial.
+            observer: Receives the progress of the training.
 
         Returns:
             The best validation score; higher is better.
 
         Raises:
-            KeyboardInterrupt: Somebody has stopped the training.
-            ModelError: It was never validated.
+            KeyboardInterrupt: The training was interrupted.
+            ModelError: The model was never validated.
         """
         run = self.settings_with(settings)
         _, trained = train_model(with_settings(self.prepared, run), observer=observer)
@@ -74,14 +76,14 @@ class Trainings:
         return max(merits)
 
     def test(self, settings: Mapping[str, Any], seed: int) -> dict[str, float]:
-        """Train a model, and measure it on the test cases.
+        """Train a model, and evaluate it on the test cases.
 
         Args:
-            settings: Of the best trial.
-            seed: Of all random numbers.
+            settings: The settings of the best trial.
+            seed: Seed of all random numbers.
 
         Returns:
-            Metric to value.
+            Test metric to value.
         """
         run = self.settings_with({**settings, "seed": seed})
         outcome = run_prepared(with_settings(self.prepared, run), observer=LogObserver())

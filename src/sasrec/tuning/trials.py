@@ -1,4 +1,4 @@
-"""Trials of a study that somebody else may have written: what is relied on is looked at first."""
+"""Checks the trials of an existing study, which another program may have written."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     import optuna
 
 OWNER = re.compile(r".*:\d{1,9}", re.DOTALL)
-"""Name of a machine and number of a process."""
+"""Host name and process id."""
 
 
 def check_study(study: optuna.Study, names: Sequence[str], where: str) -> None:
-    """Refuse a study that is not as we make them, or has such a trial.
+    """Reject a study that this package cannot have written.
 
     Args:
-        study: As opened.
-        names: Of the settings that are searched.
-        where: What to call the storage.
+        study: The opened study.
+        names: Names of the searched settings.
+        where: The storage as shown in error texts.
 
     Raises:
-        SettingsError: It is.
+        SettingsError: The study or one of its trials is invalid.
     """
     if [each.name for each in study.directions] != ["MAXIMIZE"]:
         raise SettingsError(
-            f"the study in the storage {where} does not look for a highest score; choose another "
+            f"the study in the storage {where} does not maximise its score; choose another "
             "--out, --study or --storage"
         )
     for trial in study.get_trials(deepcopy=False):
@@ -41,27 +41,27 @@ def check_study(study: optuna.Study, names: Sequence[str], where: str) -> None:
 
 
 def _problem(trial: optuna.trial.FrozenTrial, names: Sequence[str]) -> str:
-    """Return what is not as it must be; empty if nothing is."""
+    """Return what is wrong with a trial; empty if nothing is wrong."""
     attributes, state = trial.user_attrs, trial.state.name
     for name in ("beat", "seconds"):
         if not _is_number(attributes.get(name, 0)):
-            return f"{name!r} that is no number"
+            return f"a {name!r} that is not a number"
     owner, point = attributes.get("owner", ":0"), attributes.get("point", 0)
     if not isinstance(owner, str) or not OWNER.fullmatch(owner):
-        return "an 'owner' that is no process"
+        return "an 'owner' that is not a process"
     if type(point) is not int or point < 0:
-        return "a 'point' that is no whole number"
+        return "a 'point' that is not a valid integer"
     if not isinstance(attributes.get("error", ""), str):
-        return "an 'error' that is no text"
+        return "an 'error' that is not text"
     if not all(map(_is_number, trial.intermediate_values.values())):
-        return "a score that is no number"
+        return "a score that is not a number"
     if state in {"COMPLETE", "PRUNED", "FAIL"} and trial.datetime_complete is None:
-        return "no time when it ended"
+        return "no end time"
     if state == "COMPLETE" and not _is_number(trial.value):
-        return "a final score that is no number"
+        return "a final score that is not a number"
     missing = [name for name in names if name not in trial.params]
     if state in {"COMPLETE", "PRUNED"} and missing:
-        return f"no value of {missing[0]}"
+        return f"no value for {missing[0]}"
     return ""
 
 

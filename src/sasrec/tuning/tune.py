@@ -1,6 +1,6 @@
-"""tune: settings are searched on the validation cases, and the best are trained again and tested.
+"""Searches settings by their validation score; the best are then trained again and tested.
 
-The test cases are looked at once, for the best settings.
+The test cases are only used at the end, for the best settings.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from sasrec.errors import Interrupted, SettingsError
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
-from sasrec.settings.registry import model_called
+from sasrec.settings.registry import canonical_model
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.system.writing import create_output_folder
 from sasrec.tuning.found import Found, found_by, write_report, write_settings
-from sasrec.tuning.helpers import Task, search_together
 from sasrec.tuning.options import SearchOptions, SpaceGiven, space_from
-from sasrec.tuning.outcomes import Standing
+from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.searchable import built_in_space, check_names
 from sasrec.tuning.space import Parameter
 from sasrec.tuning.study import Search
 from sasrec.tuning.trainings import Trainings
 from sasrec.tuning.urls import shown_storage
+from sasrec.tuning.workers import Task, search_together
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
@@ -37,14 +37,14 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is to be searched, and how.
+class SearchRequest:
+    """A request for a search.
 
     Attributes:
-        run: Settings of all trials.
-        space: What is searched; None for the built-in space of SASRec.
-        options: How.
-        folder: Where what is found goes; None writes nothing.
+        run: Settings that all trials have in common.
+        space: The parameters to search; None for the built-in space of SASRec.
+        options: How to search.
+        folder: Folder for the results; None writes nothing.
     """
 
     run: RunSettings
@@ -53,7 +53,7 @@ class Asked:
     folder: Path | None
 
     def __post_init__(self) -> None:
-        """Check what can be checked without data.
+        """Check everything that can be checked without the data.
 
         Raises:
             SettingsError: There is no built-in space, or a name in the space cannot be searched.
@@ -64,39 +64,39 @@ class Asked:
             self.options.plan(self.space, self.run)
         elif name != "SASRec":
             raise SettingsError(
-                f"the built-in space is for SASRec only; give a space for {name} (--params FILE)"
+                f"the built-in space is only for SASRec; give a space for {name} (--params FILE)"
             )
 
 
-def log_standing(standing: Standing) -> None:
-    """Write to the log how a search stands.
+def log_progress(progress: SearchProgress) -> None:
+    """Log the progress of a search.
 
     Args:
-        standing: After a trial.
+        progress: The progress after a trial.
     """
     logger.info(
         "trial %d of %d: %s, score %s, best %s: %s",
-        standing.place,
-        standing.total,
-        standing.outcome,
-        standing.score,
-        standing.best,
-        standing.settings,
+        progress.number,
+        progress.total,
+        progress.outcome,
+        progress.score,
+        progress.best,
+        progress.settings,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
-    """Who hears how a search goes.
+class SearchCallbacks:
+    """Callbacks for the progress of a search.
 
     Attributes:
-        note: Told what happens, in sentences.
-        ended: Told how the search stands after each trial; importable by its name.
-        fetching: Told how a download goes.
+        note: Called with a message when something happens.
+        ended: Called with the progress of the search after each trial; it must be importable.
+        fetching: Called with the progress of a download.
     """
 
     note: Callable[[str], None] = logger.info
-    ended: Callable[[Standing], None] = log_standing
+    ended: Callable[[SearchProgress], None] = log_progress
     fetching: Progress = lambda done, total: None
 
 
@@ -110,58 +110,58 @@ def tune(
     options: SearchOptions = SearchOptions(),  # noqa: B008 - frozen
     **keywords: Unpack[Keywords],
 ) -> Found:
-    """Search settings on the validation cases; test the best once.
+    """Search settings by their validation score, and test the best.
 
     >>> found = tune("ml-100k", {"choice": {"n_layers": [1, 2]}}, epochs=50)  # doctest: +SKIP
     >>> train("ml-100k", found.all_settings)  # doctest: +SKIP
 
     Args:
         data: A name, a path, or a Polars or pandas data frame.
-        space: From ``choice``, ``uniform``, ``quniform`` or ``loguniform`` to names to values; or
-            a file of them; None takes a built-in space of SASRec.
-        settings: Settings of all trials.
+        space: Kind (``choice``, ``uniform``, ``quniform`` or ``loguniform``) to name to values, or
+            a file with a space; None uses the built-in space of SASRec.
+        settings: Settings that all trials have in common.
         model: Name of the model.
-        out: Folder for the best settings, a report, and the search itself, which the same call
-            goes on with. None keeps nothing.
+        out: Folder for the best settings, a report, and the study, so that the same call resumes
+            an interrupted search. None writes nothing.
         options: How to search, and for how long.
-        **keywords: Settings of all trials by name; they win over ``settings``.
+        **keywords: Settings that all trials have in common, by name; they override ``settings``.
 
     Returns:
-        The best settings, and what they came to.
+        The best settings, with their scores.
 
     Raises:
         SasrecError: The space, a setting, the data or the storage cannot be used.
-        Interrupted: The search was stopped; what is done is kept if there is a storage.
-    """  # raised by the parts
-    name = model_called(model)
+        Interrupted: The search was stopped; finished trials are kept if there is a storage.
+    """  # raised in the functions it calls
+    name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
     folder = None if out is None else Path(out).expanduser()
-    asked = Asked(run, None if space is None else space_from(space), options, folder)
-    return tune_as_asked(data, asked, Listeners())
+    request = SearchRequest(run, None if space is None else space_from(space), options, folder)
+    return run_search(data, request, SearchCallbacks())
 
 
-def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
+def run_search(data: Source, request: SearchRequest, callbacks: SearchCallbacks) -> Found:
     """Search settings, and test the best.
 
     Args:
         data: A name, a path, or a data frame.
-        asked: What is to be searched, and how.
-        listeners: Told how it goes.
+        request: The request.
+        callbacks: Callbacks for the progress.
 
     Returns:
-        The best settings, and what they came to.
+        The best settings, with their scores.
     """
-    corpus = load_corpus(data, asked.run.data, listeners.fetching)
-    prepared = prepare(corpus, asked.run)
-    task = _task(data, asked, prepared)
-    run, fixed = asked.run, task.fixed
+    corpus = load_corpus(data, request.run.data, callbacks.fetching)
+    prepared = prepare(corpus, request.run)
+    task = _task(data, request, prepared)
+    run, fixed = request.run, task.fixed
     trainings = Trainings(prepared, fixed, model=run.model_name, preset=run.preset)
     search = task.search()
-    if asked.folder is not None:
+    if request.folder is not None:
         create_output_folder(
-            asked.folder
-        )  # only now, as a storage that is refused leaves none behind
-    _run(search, task, trainings, jobs=asked.options.jobs, listeners=listeners)
+            request.folder
+        )  # only now, so that a rejected storage leaves no folder
+    _run(search, task, trainings, jobs=request.options.jobs, callbacks=callbacks)
     found = found_by(
         search,
         watched=run.evaluation.valid_metric,
@@ -169,72 +169,74 @@ def tune_as_asked(data: Source, asked: Asked, listeners: Listeners) -> Found:
         preset=run.preset,
         fixed=fixed,
     )
-    if asked.folder is not None:
-        write_settings(found, asked.folder)  # before the tests, which may take long
-    seeds = range(task.plan.seed, task.plan.seed + asked.options.seeds)
+    if request.folder is not None:
+        write_settings(found, request.folder)  # before the tests, which may take a long time
+    seeds = range(task.plan.seed, task.plan.seed + request.options.seeds)
     found = replace(
-        found, tests=_tests(trainings, found, seeds, listeners=listeners), folder=asked.folder
+        found, tests=_tests(trainings, found, seeds, callbacks=callbacks), folder=request.folder
     )
-    if asked.folder is not None:
+    if request.folder is not None:
         title = f"{run.model_name} on {corpus.name}: the search"
-        write_report(found, search, asked.folder, title=title)
+        write_report(found, search, request.folder, title=title)
     return found
 
 
-def _task(data: Source, asked: Asked, prepared: Prepared) -> Task:
-    """Return what this process and its helpers are to do.
+def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
+    """Return the search for this process and the worker processes.
 
     Raises:
-        SettingsError: Helpers could not read the data or find the storage.
+        SettingsError: Worker processes could not open the data or the storage.
     """
-    options, fixed = asked.options, asked.run.given()
-    space = built_in_space(prepared, fixed) if asked.space is None else asked.space
+    options, fixed = request.options, request.run.given()
+    space = built_in_space(prepared, fixed) if request.space is None else request.space
     storage = options.storage
-    if storage is None and asked.folder is not None:
-        storage = str(create_output_folder(asked.folder) / "study.journal")
+    if storage is None and request.folder is not None:
+        storage = str(create_output_folder(request.folder) / "study.journal")
     if options.jobs > 1 and (storage is None or not isinstance(data, str | Path)):
         raise SettingsError(
-            "several jobs need data and a storage that each of them can open; give the path of the "
-            "data, and 'out' or 'storage'"
+            "with several jobs, each process must open the data and the storage; give the data as "
+            "a name or path, and set 'out' or 'storage'"
         )
     return Task(
-        options.plan(space, asked.run),
+        options.plan(space, request.run),
         storage=storage,
         study=options.study,
         data=str(data) if isinstance(data, str | Path) else "",
-        model=asked.run.model_name,
-        preset=asked.run.preset,
+        model=request.run.model_name,
+        preset=request.run.preset,
         fixed=fixed,
         fingerprint=prepared.corpus.sequences.fingerprint(),
     )
 
 
 def _run(
-    search: Search, task: Task, trainings: Trainings, *, jobs: int, listeners: Listeners
+    search: Search, task: Task, trainings: Trainings, *, jobs: int, callbacks: SearchCallbacks
 ) -> None:
-    """Do the trials of a search.
+    """Run the trials of a search.
 
     Raises:
-        Interrupted: It was stopped.
+        Interrupted: The search was stopped.
     """
     where = "memory" if task.storage is None else shown_storage(task.storage)
     if done := len(search.done()):
-        listeners.note(f"{where}: going on after {done} of {task.plan.total} trials")
+        callbacks.note(f"{where}: resuming after {done} of {task.plan.total} trials")
     try:
-        reason = search_together(task, search, trainings.score, told=listeners.ended, jobs=jobs)
+        reason = search_together(
+            task, search, trainings.score, on_progress=callbacks.ended, jobs=jobs
+        )
     except Interrupted as error:
         if task.storage is None:
             raise Interrupted("the search was stopped") from None
-        raise Interrupted(f"{error} in {where}; the same command goes on from there") from None
-    listeners.note(f"search ended: {reason}")
+        raise Interrupted(f"{error} in {where}; run the same command again to resume") from None
+    callbacks.note(f"search ended: {reason}")
 
 
 def _tests(
-    trainings: Trainings, found: Found, seeds: range, *, listeners: Listeners
+    trainings: Trainings, found: Found, seeds: range, *, callbacks: SearchCallbacks
 ) -> list[dict[str, float]]:
-    """Return what the best settings come to in the test, for each seed."""
+    """Return the test metrics of the best settings, for each seed."""
     tests = []
     for seed in seeds:
-        listeners.note(f"training the best again, seed {seed} (not with --seeds 0)")
+        callbacks.note(f"training the best settings again with seed {seed} (--seeds 0 skips this)")
         tests.append(trainings.test(found.settings, seed))
     return tests

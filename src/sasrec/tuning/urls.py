@@ -1,4 +1,4 @@
-"""URLs of storages: shown without their secrets, and told from the paths of files."""
+"""URLs of storages: hides their passwords, and distinguishes them from file paths."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from sasrec.errors import SettingsError, without_passwords
 
 
 def shown_storage(where: str) -> str:
-    """Return a storage as it may be printed.
+    """Return a storage as it may be printed, without passwords.
 
     Args:
-        where: A file, or a URL such as ``postgresql://me:secret@host/studies``.
+        where: A file path, or a URL such as ``postgresql://me:secret@host/studies``.
 
     Returns:
-        The file, or the URL without passwords, such as ``postgresql://me:***@host/studies``.
+        The path, or the URL without passwords, such as ``postgresql://me:***@host/studies``.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -26,27 +26,29 @@ def shown_storage(where: str) -> str:
         url = make_url(where)
     except (ArgumentError, ValueError):
         url = None
-    if url is None or where.partition("?")[0].count("@") > 1:  # all before the last @ may be secret
+    if (
+        url is None or where.partition("?")[0].count("@") > 1
+    ):  # any text before the last @ may be secret
         return re.sub(r"://.*@", "://***@", without_passwords(where), flags=re.DOTALL)
     hidden = {key: "***" for key in url.query if without_passwords(f"?{key}=x") != f"?{key}=x"}
     shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
     return shown.replace("%2A%2A%2A", "***")
 
 
-def refuse_mistyped(where: str) -> None:
-    """Refuse a URL with a mistake in it, which would become folders named with its password.
+def reject_mistyped_url(where: str) -> None:
+    """Reject a mistyped URL; used as a path, it would create folders named after its password.
 
     Args:
-        where: What the user gave as a file.
+        where: The storage, which is about to be used as a file path.
 
     Raises:
-        SettingsError: It is no path that somebody would give a file.
+        SettingsError: It looks like a URL rather than a file path.
     """
     looks_like_a_url = re.match(r"[A-Za-z][\w+.-]+:[/\\]|[\w+.-]*//|[^/.~][^@]*:[^@]*@", where)
     if looks_like_a_url or without_passwords(where) != where:
         raise SettingsError(
-            "the storage looks like the URL of a database with a mistake in it; a URL begins with "
-            "a name and '://', such as sqlite:///search.db, and a file of such a name with './'"
+            "the storage looks like a mistyped database URL; write a URL such as "
+            "sqlite:///search.db, or begin the path of a file with './'"
         )
 
 
@@ -54,10 +56,10 @@ def sqlite_file(where: str | None) -> Path | None:
     """Return the file of an SQLite database.
 
     Args:
-        where: A storage.
+        where: The storage.
 
     Returns:
-        The file; None for other storages, or if its folder is not there.
+        The file; None for other storages, or if its folder does not exist.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError

@@ -1,4 +1,4 @@
-"""A command of its own: ``sasrec items MODEL``."""
+"""An additional command: ``sasrec items MODEL``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import typer
 
 
 def items(model: Annotated[Path, typer.Argument(help="Model folder.")]) -> None:
-    """Print the items a saved model knows."""
-    import sasrec  # here, so that 'sasrec --help' stays quick
+    """Print the items of a saved model."""
+    import sasrec  # imported here, so that 'sasrec --help' stays fast
 
     for token in sasrec.load(model).items.entries:
         print(token)

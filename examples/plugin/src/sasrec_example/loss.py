@@ -15,14 +15,16 @@ MARGIN = 1.0
 
 
 def build(settings: TrainingSettings, n_items: int) -> SampledFunction:
-    """Return the loss of a run; ``score_penalty`` weighs the negatives."""
+    """Return the loss for a run; ``score_penalty`` is the weight of the negatives."""
     weight = settings.score_penalty
 
     def asymmetric_margin(
         hidden: Tensor, targets: Tensor, table: Table, negatives: Negatives
     ) -> Tensor:
         positive, negative = pair_scores(hidden, targets, table, negatives.items)
-        missed = torch.relu(MARGIN - positive).square().sum()  # steeper the further it is missed
+        missed = (
+            torch.relu(MARGIN - positive).square().sum()
+        )  # quadratic for targets, linear for negatives
         false = torch.relu(MARGIN + negative).sum() / max(negative.shape[1], 1)
         return (missed + weight * false) / max(len(targets), 1)
 

@@ -1,4 +1,4 @@
-"""Rank-biased precision (Moffat & Zobel 2008): a reader who goes on with probability 0.8."""
+"""Rank-biased precision (Moffat & Zobel 2008): for a user who continues with probability 0.8."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import numpy as np
 
 from sasrec import Metric
 
-GOES_ON = 0.8
+CONTINUE = 0.8
 
 
 def rank_biased_precision(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return (1 - p) p^(rank - 1), summed over a case's relevant items among the first k."""
-    table = ranks if ranks.ndim == 2 else ranks[:, None]  # [M, R], 0 where a case has fewer
-    gained = np.where((table >= 1) & (table <= k), (1 - GOES_ON) * GOES_ON ** (table - 1.0), 0.0)
+    """Return the sum of (1 - p) p^(rank - 1) over the relevant items of each case in the top k."""
+    table = (
+        ranks if ranks.ndim == 2 else ranks[:, None]
+    )  # [M, R], 0 if a case has fewer than R relevant items
+    gained = np.where((table >= 1) & (table <= k), (1 - CONTINUE) * CONTINUE ** (table - 1.0), 0.0)
     return gained.sum(1)
 
 

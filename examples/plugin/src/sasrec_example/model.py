@@ -12,18 +12,18 @@ from sasrec.models.parts.recording import record_of
 
 
 class LinearAttention(sasrec.NextItemModel):
-    """One layer of causal attention whose cost grows linearly with the history."""
+    """One layer of causal attention whose cost is linear in the length of the history."""
 
     class Settings(sasrec.Settings):
         """Size of the network."""
 
         hidden_size: int = Field(32, ge=1, le=512)
-        """Width of item vectors and states."""
+        """Width of item vectors and hidden states."""
 
     defaults = {"learning_rate": 0.005}
 
     def __init__(self, settings: Settings, catalogue: sasrec.Catalogue) -> None:
-        """Make the network with random weights."""
+        """Create the network with random weights."""
         super().__init__()
         width = settings.hidden_size
         self.items = nn.Embedding(catalogue.n_items + 1, width, padding_idx=0)
@@ -31,17 +31,17 @@ class LinearAttention(sasrec.NextItemModel):
 
     @property
     def item_table(self) -> Tensor:
-        """Item vectors [V, d]; scores are their dot products with states."""
+        """Item vectors [V, d]; scores are their dot products with the states."""
         return self.items.weight
 
     def encode(self, batch: sasrec.Batch, at: Tensor | None = None) -> Tensor:
-        """Return the state after each event [P, d], or after those at some positions [S, d]."""
+        """Return the state after each event [P, d], or only at the given positions [S, d]."""
         layout = layout_of(batch)
         x = pad(self.items(batch.items), layout)  # [B, L, d]
         query, key = F.elu(self.query(x)) + 1, F.elu(self.key(x)) + 1  # positive, so no softmax
         sums = (key[..., :, None] * self.value(x)[..., None, :]).cumsum(1)  # [B, L, d, d]
         total = (query * key.cumsum(1)).sum(-1, keepdim=True)
-        if (record := record_of(self)) is not None:  # somebody wants to see the attention
+        if (record := record_of(self)) is not None:  # attention weights were requested
             record.append(((query @ key.mT).tril() / total)[:, None])  # [B, 1, L, L]
         states = unpad(x + (query[..., None, :] @ sums)[..., 0, :] / total, layout)
         return states if at is None else states[at]

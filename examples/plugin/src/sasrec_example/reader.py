@@ -1,4 +1,4 @@
-"""JSON lines: one event a line, such as {"user_id": "ann", "item_id": 7, "timestamp": 12}."""
+"""Reads JSON lines, one event per line: {"user_id": "ann", "item_id": 7, "timestamp": 12}."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from sasrec.settings.data import DataSettings
 
 
 def read_json_lines(path: Path, settings: DataSettings) -> pl.DataFrame:
-    """Return the events of a file, in its order; columns are named as in the settings."""
+    """Return the events of a file, in order; the columns have the names given in the settings."""
     return pl.read_ndjson(path)

@@ -1,1 +1,1 @@
-"""From histories to batches: windows, groups of equal length, and padding."""
+"""From histories to batches: windows, groups of similar length, padding and negatives."""

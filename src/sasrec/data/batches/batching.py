@@ -1,7 +1,7 @@
-"""Batching: groups of windows become batches.
+"""Batching: turns groups of windows into batches.
 
-A batch is flat values plus offsets; for a CPU its windows are filled up to one length. How windows
-are cut is in ``windows.py``, how they are dealt into groups in ``grouping.py``.
+A batch is flat values plus offsets; on a CPU, its windows are padded to one length. Windows are cut
+in ``windows.py`` and grouped in ``grouping.py``.
 """
 
 from __future__ import annotations
@@ -23,18 +23,19 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some windows, flat.
+    """Some windows as flat arrays.
 
     Attributes:
         items: int64 [P], item numbers, windows one after the other, oldest event first.
         offsets: int64 [B + 1]; window b is ``items[offsets[b]:offsets[b + 1]]``.
         targets: int64 [P], the item that follows; 0 where the position is not supervised.
         users: int64 [B], user numbers; 0 for a user unknown to the model.
-        negatives: int64 [P, K] items that did not follow, or None.
-        longest: Length of the longest window, as a plain number so that no device has to be asked.
-        times: float64 [P], when each event was, or None; only made for models that look at it.
-        n_supervised: How many positions have a target, as a plain number likewise; None where that
-            has to be counted.
+        negatives: int64 [P, K], items other than the target, or None.
+        longest: Length of the longest window, as a Python int: on a GPU, reading it from a tensor
+            would force a synchronisation.
+        times: float64 [P], the time of each event, or None; only given to models that use times.
+        n_supervised: Number of positions with a target, as a Python int for the same reason; None
+            if it must be counted.
     """
 
     items: Tensor
@@ -48,10 +49,10 @@ class Batch:
 
     @property
     def supervised(self) -> Tensor:
-        """Indices of the positions that have a target, rising, int64 [S]."""
+        """Indices of the positions that have a target, ascending, int64 [S]."""
         if self.n_supervised is None:
             return (self.targets > 0).nonzero()[:, 0]
-        # Of a size given beforehand, so that nobody waits for a GPU to count them.
+        # With the size known in advance, there is no synchronisation with the GPU.
         return torch.nonzero_static(self.targets, size=self.n_supervised)[:, 0]
 
     @property
@@ -61,7 +62,7 @@ class Batch:
 
     @property
     def lengths(self) -> Tensor:
-        """Number of events in each window, padding behind them not counted, int64 [B]."""
+        """Number of events in each window, without padding, int64 [B]."""
         sums = F.pad((self.items > 0).long().cumsum(0), (1, 0))
         return sums[self.offsets].diff()
 
@@ -69,10 +70,10 @@ class Batch:
         """Return the batch on a device.
 
         Args:
-            device: Where to.
+            device: The device.
 
         Returns:
-            The same values there.
+            The same values on that device.
         """
         negatives = None if self.negatives is None else self.negatives.to(device)
         times = None if self.times is None else self.times.to(device, non_blocking=True)
@@ -88,7 +89,7 @@ class Batch:
 
 
 class Collator:
-    """Turns windows into batches; holds the items once, as a tensor."""
+    """Turns windows into batches; keeps all items on the device as one tensor."""
 
     def __init__(
         self,
@@ -97,22 +98,22 @@ class Collator:
         with_times: bool = False,
         device: torch.device = CPU,
     ) -> None:
-        """Keep the items of all histories.
+        """Copy the items of all histories to the device.
 
         Args:
-            sequences: What the windows point into.
-            with_times: Give batches the times of their events.
-            device: Where batches are put together.
+            sequences: The histories that windows refer to.
+            with_times: Whether batches include the times of events.
+            device: Device on which batches are assembled.
 
         Raises:
-            DataError: Times are wanted and there are none.
+            DataError: ``with_times`` is set and the data have no times.
         """
         self._device = device
         self._items = torch.tensor(sequences.items).to(device)
         if with_times and sequences.times is None:
             raise DataError(
-                "this model looks at the times of events, and the data have none; name their "
-                "column with time_column, or choose a model without relative_bias by time"
+                "this model uses the times of events, but the data have none; set time_column to "
+                "the column with times, or choose a model that does not use relative_bias=time"
             )
         self._times = torch.tensor(sequences.times).to(device) if with_times else None
 
@@ -130,12 +131,12 @@ class Collator:
     def batches(self, windows: Windows, sizes: Sequence[int]) -> Iterator[Batch]:
         """Gather the events of windows, group by group.
 
-        To a GPU go only the pointers, all at once; with the events there already, a batch is put
-        together without a copy from the host, and nobody waits for it.
+        On a GPU, only the indices of all windows are copied, once. The events are there already,
+        so each batch is assembled without a further copy and without synchronisation.
 
         Args:
-            windows: One group behind the other.
-            sizes: Windows in each group, at least 1.
+            windows: All windows, one group after the other.
+            sizes: Number of windows in each group, at least 1.
 
         Yields:
             A batch for each group, without negatives.
@@ -160,42 +161,42 @@ class Collator:
         starts, lengths, supervised, users = pointers
         offsets = F.pad(lengths.cumsum(0), (1, 0))
         steps = torch.arange(n_positions, device=self._device)
-        places = steps + torch.repeat_interleave(
+        indices = steps + torch.repeat_interleave(
             starts - offsets[:-1], lengths, output_size=n_positions
         )
         left = torch.repeat_interleave(offsets[1:], lengths, output_size=n_positions)
-        left -= steps  # positions to the window's end, 1 at the last
+        left -= steps  # number of positions to the end of the window, 1 for the last
         span = torch.repeat_interleave(supervised, lengths, output_size=n_positions)
-        following = self._items[(places + 1).clamp_(max=len(self._items) - 1)].long()
+        following = self._items[(indices + 1).clamp_(max=len(self._items) - 1)].long()
         return Batch(
-            items=self._items[places].long(),
+            items=self._items[indices].long(),
             offsets=offsets,
             targets=following * (left <= span),
             users=users,
             negatives=None,
             longest=longest,
-            times=None if self._times is None else self._times[places],
+            times=None if self._times is None else self._times[indices],
             n_supervised=n_supervised,
         )
 
     def rectangle(self, windows: Windows, max_length: int) -> Batch:
-        """Gather windows filled up to one length, and their number filled up to a round one.
+        """Gather windows padded to one length, and add empty windows up to a round number.
 
-        Padding stands behind the events of a window and in whole windows at the end; nothing of it
-        is supervised. Matrix libraries on a CPU prepare a product once for each shape, which takes
-        longer than the product; with these shapes few preparations serve a whole training.
+        Padding is after the events of a window, and in whole windows at the end; it is never
+        supervised. On a CPU, matrix libraries compile a kernel for each shape, which takes longer
+        than the product itself; rounding limits the number of different shapes.
 
         Args:
             windows: At least one window.
-            max_length: Length a window may have at most, at least that of the longest.
+            max_length: Upper limit on the padded length; no window is longer than this.
 
         Returns:
-            The same windows in the same order as ``batch``, each of the same length; P is B times
-            that.
+            The windows in the same order as in ``batch``, all with the same length; P is B times
+            this length.
         """
         rows = rounded_up(len(windows), steps=8)
         columns = min(rounded_up(int(windows.lengths.max()), steps=8), max_length)
-        # In NumPy, whose calls cost less than torch's for so little data.
+        # NumPy, because its calls have less overhead than torch's for so little data.
         parts = np.zeros((4, rows, 1), dtype=np.int64)
         parts[:, : len(windows), 0] = (
             windows.starts,
@@ -205,14 +206,14 @@ class Collator:
         )
         starts, lengths, supervised, users = parts
         steps, known = np.arange(columns), self._items.numpy()
-        places = starts + steps
+        indices = starts + steps
         is_event = steps < lengths
         is_supervised = is_event & (steps >= lengths - supervised)
-        items = known.take(places, mode="clip") * is_event
-        targets = known.take(places + 1, mode="clip") * is_supervised
+        items = known.take(indices, mode="clip") * is_event
+        targets = known.take(indices + 1, mode="clip") * is_supervised
         times = None
-        if self._times is not None:  # padding is never looked at, so any time will do
-            times = torch.from_numpy(self._times.numpy().take(places.ravel(), mode="clip"))
+        if self._times is not None:  # times of padding are never used, so they may be anything
+            times = torch.from_numpy(self._times.numpy().take(indices.ravel(), mode="clip"))
         return Batch(
             items=torch.from_numpy(items.ravel().astype(np.int64)),
             offsets=torch.arange(rows + 1) * columns,
@@ -226,12 +227,13 @@ class Collator:
 
 
 def rounded_up(size: int, *, steps: int) -> int:
-    """Return the next round number; between a power of two and the next there are ``steps``.
+    """Return a number rounded up, so that few different results occur.
 
-    ``rounded_up(41, steps=8)`` is 44, as from 32 on the round numbers lie 4 apart.
+    From each power of two to the next there are ``steps`` possible results:
+    ``rounded_up(41, steps=8)`` is 44, since between 32 and 64 they are 4 apart.
 
     Args:
-        size: From 1.
+        size: The number, at least 1.
         steps: A power of two.
 
     Returns:

@@ -15,17 +15,17 @@ from sasrec.data.splits import Split
 
 @dataclass(frozen=True, slots=True)
 class TrainingBatches:
-    """All batches of an epoch, made anew for each.
+    """Creates the batches of each epoch.
 
     Attributes:
-        split: What trains.
-        max_history: Longest window.
-        context: Events kept before a later window's first supervised position.
-        batch_size: Targets a batch, on average at most.
-        collator: Over the split's sequences.
-        shuffle: Whether the order of windows is new in each epoch.
-        rank: Of several processes that train together, which this is.
-        processes: How many there are; each gets its share of every batch.
+        split: The training targets.
+        max_history: Length of the longest window.
+        context: Number of events before the first supervised position in later windows of a user.
+        batch_size: Upper limit on the mean number of targets per batch.
+        collator: A collator for the sequences of the split.
+        shuffle: Whether each epoch has a new order of windows.
+        rank: Rank of this process among those that train together, from 0.
+        processes: Number of these processes; each gets its share of every batch.
     """
 
     split: Split
@@ -78,15 +78,15 @@ class TrainingBatches:
         own = windows.take(group[self.rank :: self.processes])
         if len(own):
             return own
-        # Too few windows for all; this process takes part in the step with nothing to supervise.
+        # Fewer windows than processes: this process joins the step with an unsupervised window.
         first = windows.take(group[:1])
         return replace(first, supervised=np.zeros_like(first.supervised))
 
     @property
     def n_steps(self) -> int:
-        """Batches of an epoch, about.
+        """Approximate number of batches per epoch.
 
-        A window lies in one batch, so small batches of long windows are fewer than targets suggest.
+        Each window is in one batch, so there are at most as many batches as windows.
         """
         windows = training_windows(
             self.split,
@@ -98,5 +98,5 @@ class TrainingBatches:
 
     @property
     def n_targets(self) -> int:
-        """Targets an epoch supervises."""
+        """Number of training targets per epoch."""
         return self.split.n_targets

@@ -1,4 +1,4 @@
-"""Windows: pieces of histories, as pointers; each training target is supervised exactly once."""
+"""Windows: pieces of histories, stored as indices; each training target is supervised once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from sasrec.data.splits import Cases, Split
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """W pieces of histories, as pointers into ``Sequences``.
+    """W pieces of histories, as indices into ``Sequences``.
 
     Attributes:
         starts: int64 [W], index of the first event.
         lengths: int64 [W], number of events, at least 1.
-        supervised: int64 [W]; the last so many positions have their next event as target.
+        supervised: int64 [W], number of supervised positions, which are the last of the window;
+            their target is the next event.
         users: int64 [W], user numbers.
     """
 
@@ -35,7 +36,7 @@ class Windows:
         """Return some of the windows.
 
         Args:
-            which: int64 [w], their places.
+            which: int64 [w], indices of the windows.
 
         Returns:
             Those windows, in that order.
@@ -46,13 +47,13 @@ class Windows:
 
 
 def joined(parts: Sequence[Windows]) -> Windows:
-    """Return some windows after others.
+    """Return the concatenation of several sets of windows.
 
     Args:
-        parts: At least one.
+        parts: At least one set.
 
     Returns:
-        All of them.
+        All windows, in order.
     """
     return Windows(
         np.concatenate([part.starts for part in parts]),
@@ -67,41 +68,42 @@ def training_windows(
 ) -> Windows:
     """Cut every user's training events into windows that supervise each target exactly once.
 
-    A history of up to ``max_history`` events before its last is one window. A longer one is cut
-    at a random phase, different each epoch: the first window supervises all it holds; each later
-    one begins ``context`` events before its first supervised position.
+    A history with up to ``max_history`` events before its last one is a single window. A longer one
+    is cut at a random offset ("phase"), different in each epoch: the first window supervises all
+    its positions; each later one begins ``context`` events before its first supervised position.
 
     With ``max_history=4, context=2`` the eight positions ``01234567`` become, at phase 1,
     ``[012]``, ``1 2 [34]``, ``3 4 [56]``, ``5 6 [7]`` (supervised positions in brackets).
 
     Args:
-        split: What trains.
-        max_history: Longest window, from 1.
-        context: Events kept before a later window's first supervised position, 0 to
-            ``max_history - 1``.
-        generator: Source of the phases.
+        split: The training targets.
+        max_history: Length of the longest window, from 1.
+        context: Number of events before the first supervised position in later windows of a user, 0
+            to ``max_history - 1``.
+        generator: Random generator for the phases.
 
     Returns:
         The windows, user by user.
     """
     first = split.sequences.offsets[:-1]
     n_positions = split.train_stops - first - 1  # a user's last training event is only a target
-    idle = split.train_starts - first - 1  # positions before the first supervised one
-    users = np.flatnonzero(n_positions > idle)
-    first, n_positions, idle = first[users], n_positions[users], idle[users]
+    skipped = split.train_starts - first - 1  # positions before the first supervised one
+    users = np.flatnonzero(n_positions > skipped)
+    first, n_positions, skipped = first[users], n_positions[users], skipped[users]
     stride = max_history - context
     phase = generator.integers(stride, size=len(users))
     first_end = np.where(n_positions <= max_history, n_positions, max_history - phase)
-    # Where histories are given ready, the first window begins in the middle too.
-    first_end = np.where(idle > 0, np.minimum(idle + stride - phase, n_positions), first_end)
+    # If events precede the first target, as in histories that are one row each, the first window
+    # is cut at a random offset too.
+    first_end = np.where(skipped > 0, np.minimum(skipped + stride - phase, n_positions), first_end)
     n_windows = 1 + -(-(n_positions - first_end) // stride)
 
     owner = np.repeat(np.arange(len(users)), n_windows)
     rank = np.arange(len(owner)) - np.repeat(np.cumsum(n_windows) - n_windows, n_windows)
     end = np.minimum(first_end[owner] + rank * stride, n_positions[owner])
-    supervised_from = np.where(rank == 0, idle[owner], first_end[owner] + (rank - 1) * stride)
+    supervised_from = np.where(rank == 0, skipped[owner], first_end[owner] + (rank - 1) * stride)
     begin = np.maximum(supervised_from - context, 0)
-    begin = np.where(idle[owner] > 0, np.maximum(end - max_history, 0), begin)
+    begin = np.where(skipped[owner] > 0, np.maximum(end - max_history, 0), begin)
     return Windows(
         starts=first[owner] + begin,
         lengths=end - begin,
@@ -115,8 +117,8 @@ def case_windows(sequences: Sequences, cases: Cases, max_history: int) -> Window
 
     Args:
         sequences: All histories.
-        cases: The questions.
-        max_history: Longest window, from 1.
+        cases: The cases to predict.
+        max_history: Length of the longest window, from 1.
 
     Returns:
         M windows, in the order of the cases.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from sasrec.data.checks.remarks import Remark
-from sasrec.data.values.tokens import place_of
+from sasrec.data.values.tokens import first_location
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
@@ -36,7 +36,7 @@ def complete_rows(
     by_column = ", ".join(f"{each!r} in {many:,}" for each, many in counts.items())
     if settings.incomplete == "refuse":
         raise DataError(
-            place_of(lacking[name], name, where)
+            first_location(lacking[name], name, where)
             + f" is empty; fill it in or delete the row ({_rows(count, height)} incomplete: "
             f"{by_column}; incomplete=drop drops such rows)"
         )

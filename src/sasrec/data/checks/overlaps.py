@@ -107,13 +107,13 @@ def _add_shared(
     weights = np.diff(starts, append=len(pair))
     pair, kinds = pair[starts], kinds[starts]
     is_again = pair[1:] == pair[:-1]
-    met = np.append(is_again, False) | np.append(False, is_again)
-    pair, kinds, weights = pair[met], kinds[met], weights[met]
+    is_shared = np.append(is_again, False) | np.append(False, is_again)
+    pair, kinds, weights = pair[is_shared], kinds[is_shared], weights[is_shared]
     if not len(pair):
         return
     differs = pair[1:] != pair[:-1]
     if times is not None:
-        times = times[starts][met]
+        times = times[starts][is_shared]
         by_time = np.lexsort((kinds, times, pair))
         pair, times = pair[by_time], times[by_time]
         kinds, weights = kinds[by_time], weights[by_time]
@@ -142,15 +142,15 @@ def overlaps_of_histories(
     for part, (numbers, tokens) in zip(parts, owners, strict=True):
         part ^= tokens.hash(7).to_numpy()[numbers.to_numpy() - 1]
         part.sort()
-    places = (0, 2) if len(parts) == 2 else (0, 1, 2)
+    part_kinds = (0, 2) if len(parts) == 2 else (0, 1, 2)
     shared, heights = np.zeros((3, 3), dtype=np.int64), np.zeros(3, dtype=np.int64)
-    heights[list(places)] = sizes
+    heights[list(part_kinds)] = sizes
     for later in range(1, len(parts)):
         for earlier in range(later):
             if len(parts[earlier]):
                 index = parts[earlier].searchsorted(parts[later])
                 found = parts[earlier][np.minimum(index, len(parts[earlier]) - 1)] == parts[later]
-                shared[places[earlier], places[later]] = int(found.sum())
+                shared[part_kinds[earlier], part_kinds[later]] = int(found.sum())
     return _remarks(shared, heights, names, 1 / max(1, len(hashes)))
 
 

@@ -32,7 +32,7 @@ class Remark:
         return asdict(self)
 
 
-def tell(remarks: Iterable[Remark], where: str) -> None:
+def log_remarks(remarks: Iterable[Remark], where: str) -> None:
     """Log remarks as warnings.
 
     Args:

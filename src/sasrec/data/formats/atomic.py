@@ -98,8 +98,8 @@ def read_numbered(
         DataError: As ``read_pieces``.
     """
     whole = [name for name in layout.numbers if name in layout.required]
-    kinds = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
-    rows = Rows(count_line_ends(layout.path, end) + 1, kinds)
+    dtypes = dict.fromkeys(layout.tokens, np.int32) | dict.fromkeys(whole, np.float64)
+    rows = Rows(count_line_ends(layout.path, end) + 1, dtypes)
     for frame in read_pieces(layout, end):
         numbers = [each.add(frame[name]).fill_null(0) for name, each in numberings.items()]
         rows.append(frame.with_columns(*numbers, pl.col(whole).fill_null(float("nan"))))

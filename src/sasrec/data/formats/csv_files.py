@@ -211,7 +211,7 @@ def _regular_lines(most: int, separator: str) -> re.Pattern[bytes]:
 
 
 def _separator_of(path: Path) -> str:
-    """Return a tab for .tsv; for .csv the first of ``,``, ``;``, tab, ``|`` in line 1."""
+    """Return a tab for .tsv; for .csv the first of ``,;``, tab and ``|`` in the first line."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open("rb") as file:

@@ -80,11 +80,13 @@ def _pandas_column(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
         raise DataError("the data frame has two columns with the same name; rename one")
     if column.dtype == "category":
         return _pandas_categories(column, holds_tokens=holds_tokens)
-    kind = getattr(column.dtype, "numpy_dtype", None)
+    numpy_dtype = getattr(column.dtype, "numpy_dtype", None)
     is_missing = column.isna().to_numpy(dtype=bool)
-    if kind is not None and kind.kind in "iuf":
+    if numpy_dtype is not None and numpy_dtype.kind in "iuf":
         # to_numpy() without these arguments converts integers to floats if one is missing.
-        whole = pl.Series(column.to_numpy(dtype=kind, na_value=0, copy=True), nan_to_null=True)
+        whole = pl.Series(
+            column.to_numpy(dtype=numpy_dtype, na_value=0, copy=True), nan_to_null=True
+        )
         return whole.set(pl.Series(is_missing), None) if is_missing.any() else whole
     values = column.to_numpy(copy=True)
     if values.dtype.kind == "M":
@@ -93,8 +95,8 @@ def _pandas_column(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
         if values.dtype == object:  # in pandas, a missing value is None, NaN or NA
             values[is_missing] = None
             # Objects of one type become that type; tokens are converted to text one by one later.
-            kind = pl.Object if holds_tokens else None
-            return pl.Series(str(column.name), values.tolist(), dtype=kind, strict=False)
+            dtype = pl.Object if holds_tokens else None
+            return pl.Series(str(column.name), values.tolist(), dtype=dtype, strict=False)
         return pl.Series(values, nan_to_null=True)
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise DataError(

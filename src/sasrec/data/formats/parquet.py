@@ -56,16 +56,16 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     needs_trial = check_sizes(path, tuple(columns_to_read(columns)))
     with _errors_translated(path):
         table = pl.scan_parquet(path, glob=False)
-        kinds = table.collect_schema()
+        schema = table.collect_schema()
         height = table.select(pl.len()).collect().item()
-    names = loaded_columns(list(kinds), "inter", columns)
+    names = loaded_columns(list(schema), "inter", columns)
     require_columns(names, tokens, str(path))
     values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     check_rows(path, height)
     if needs_trial:
         _try_in_child(path, [*tokens, *values])
     # Times stored as text may be numbers in some slices and dates in others.
-    times = [n for n in values if n == columns.time_column and kinds[n] != pl.String]
+    times = [n for n in values if n == columns.time_column and schema[n] != pl.String]
     texts = [n for n in values if n == columns.time_column and n not in times]
     zones = Zones()
     as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)

@@ -24,9 +24,9 @@ from sasrec.settings.data import DataSettings
 
 OWN = ("user", "item", "time")
 """Columns of an event."""
-PLACES = {2: (0, 2), 3: (0, 1, 2)}
-"""Number of parts to the kind of target each has: training, validation or test."""
-UNFILTERED = " (of a data set in one file; parts are not filtered)"
+PART_KINDS = {2: (0, 2), 3: (0, 1, 2)}
+"""Number of parts to the kind of each: 0 for training, 1 for validation, 2 for test."""
+UNFILTERED = " (in a data set of one file; parts are not filtered)"
 
 
 def corpus_from_events(
@@ -36,12 +36,12 @@ def corpus_from_events(
 
     Args:
         files: The two or three parts.
-        path: What NAME.inter would be.
+        path: Path of NAME.inter, which need not exist.
         settings: Names of the parts and of the columns.
-        source: Name or path that finds the data again.
+        source: Name or path to load the data from again.
 
     Returns:
-        The histories, with the number of targets of each kind.
+        The histories, with the numbers of training, validation and test targets.
     """
     columns, heights, (users, items), remarks = _joined(files, settings)
     if "time" in columns:
@@ -82,8 +82,8 @@ def _joined(
         settings: Names of the columns.
 
     Returns:
-        As ``_part`` does, of all parts; how many events each part has; the tokens of users and of
-        items, String; and what is doubtful in a part.
+        The columns, as in ``_part``; the number of events in each part; the tokens of users and of
+        items, String; and remarks.
     """
     numberings = {
         name: numbering_for(settings) for name in (settings.user_column, settings.item_column)
@@ -105,13 +105,13 @@ def _part(
     numberings: Mapping[str, Numbering],
     remarks: list[Remark],
 ) -> dict[str, np.ndarray]:
-    """Return a part's events in the order of their times, with numbers that all parts share.
+    """Return the events of a part, sorted by time, with token numbers that all parts share.
 
     Args:
-        file: Of single events.
+        file: A part with one event per row.
         settings: Names of the columns.
-        numberings: Of users and of items in all parts, by name of column; are added to.
-        remarks: What is doubtful in any part, with the name of the file; is added to.
+        numberings: For the user and the item column, by name, its numbering; new tokens are added.
+        remarks: List to which remarks on this part are added, with the name of the file.
 
     Returns:
         ``user`` and ``item``, int32 [n], and, if the part has times, ``time``, float64 [n].
@@ -121,7 +121,7 @@ def _part(
     frame = events.frame
     del events
     columns = {each.name: each.to_numpy() for each in frame if each.name in OWN}
-    del frame  # so that the columns can go one by one
+    del frame  # lets the columns be freed one by one
     if "time" in columns and (columns["time"][1:] < columns["time"][:-1]).any():
         order = np.argsort(columns["time"], kind="stable").astype(np.int32)
         for name in columns:
@@ -134,25 +134,27 @@ def _part_sizes(owners: np.ndarray, heights: list[int], n_users: int) -> np.ndar
 
     Args:
         owners: int32 [N], the user of each event, one part after the other.
-        heights: Events of each of the parts; of two, the second is the test.
-        n_users: Users, each of whom has an event.
+        heights: Number of events in each part; with two parts, the second is the test part.
+        n_users: Number of users, each of whom has an event.
     """
     most = int(occurrences(owners, n_users).max())
     sizes = np.zeros((n_users, 3), dtype=np.int8 if most < 2**7 else np.int32)
-    for place, part in zip(
-        PLACES[len(heights)], np.split(owners, np.cumsum(heights)[:-1]), strict=True
+    for kind, part in zip(
+        PART_KINDS[len(heights)], np.split(owners, np.cumsum(heights)[:-1]), strict=True
     ):
-        sizes[:, place] = occurrences(part, n_users)[1:]
+        sizes[:, kind] = occurrences(part, n_users)[1:]
     return sizes
 
 
 def _target_counts(sizes: np.ndarray, parts: int) -> np.ndarray:
-    """Return how many targets of each kind each user has; a first event is nobody's target.
+    """Return how many training, validation and test targets each user has.
+
+    A user's first event is not a target.
 
     Args:
         sizes: Integers [n_users, 3], events of each user in each part.
-        parts: How many there are. Of two, the last of a user's training targets is for
-            validation, if there is another.
+        parts: Number of parts. With two, a user's last training target becomes a validation
+            target, if the user has another one.
 
     Returns:
         Integers [n_users, 3].
@@ -160,7 +162,7 @@ def _target_counts(sizes: np.ndarray, parts: int) -> np.ndarray:
     counts = sizes.copy()
     counts[np.arange(len(counts)), (sizes > 0).argmax(axis=1)] -= 1
     if parts == 2:
-        given = counts[:, 0] > 1
-        counts[:, 0] -= given
-        counts[:, 1] += given
+        moves = counts[:, 0] > 1
+        counts[:, 0] -= moves
+        counts[:, 1] += moves
     return counts

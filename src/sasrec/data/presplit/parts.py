@@ -24,56 +24,58 @@ FILTERS = ("duplicates", "value_intervals", "user_interactions", "item_interacti
 
 
 def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
-    """Read the two or three parts of a data set; nothing is filtered, as in RecBole.
+    """Read the two or three parts of a data set; they are not filtered, as in RecBole.
 
     Args:
-        path: What NAME.inter would be; the parts stand beside it.
+        path: Path of NAME.inter, which need not exist; the parts are beside it.
         settings: Names of the parts and of the columns.
-        source: What the data can be found by again.
+        source: Name or path to load the data from again.
 
     Returns:
-        The histories, with the number of targets of each kind.
+        The histories, with the numbers of training, validation and test targets.
 
     Raises:
-        DataError: A part is missing, broken or the same file as another, or some parts hold ready
-            histories and some do not.
+        DataError: A part is missing, invalid or the same file as another; or only some parts have
+            a column of histories.
     """
     files = [path.with_suffix(f".{part}.inter") for part in settings.split_files or ()]
     for file in files:
         if not file.is_file():
-            raise DataError(f"{file}: no such file; benchmark_filename names it")
+            raise DataError(f"{file}: no such file; correct benchmark_filename, or add this file")
     lists = settings.item_column + settings.list_suffix
-    ready = [lists in read_header(file, settings.separator) for file in files]
-    if any(ready) and not all(ready):
+    has_lists = [lists in read_header(file, settings.separator) for file in files]
+    if any(has_lists) and not all(has_lists):
         raise DataError(
-            f"{files[ready.index(False)]} has no column {lists!r}, which the other parts have"
+            f"{files[has_lists.index(False)]} has no column {lists!r}, which other parts have; "
+            "either all parts or none must have it"
         )
-    _refuse_one_file(files)
-    read = corpus_from_histories if all(ready) else corpus_from_events
+    _check_distinct(files)
+    read = corpus_from_histories if all(has_lists) else corpus_from_events
     corpus = read(files, path, settings, source)
-    return replace(corpus, remarks=(*corpus.remarks, *_unheard(settings)))
+    return replace(corpus, remarks=(*corpus.remarks, *_filter_remarks(settings)))
 
 
-def _refuse_one_file(files: list[Path]) -> None:
-    """Refuse parts that are one file under two names; of copies the shared events are counted.
+def _check_distinct(files: list[Path]) -> None:
+    """Raise an error if two parts are the same file; events in copies are only counted, elsewhere.
 
     Args:
         files: The parts.
 
     Raises:
-        DataError: Two are.
+        DataError: Two parts are the same file.
     """
     for one, other in itertools.combinations(files, 2):
         if one.samefile(other):
             raise DataError(
                 f"{one} and {other} are the same file, so its events would be in their own "
-                "history; of two parts, split_files=['train','test'], validation is taken from "
-                "the training part"
+                "history; use split_files=['train','test'] to take validation targets from the "
+                "training part"
             )
 
 
-def _unheard(settings: DataSettings) -> list[Remark]:
-    """Return a remark on filters that are asked for, since parts are taken as they are."""
-    asked = [name for name in FILTERS if getattr(settings, name)]
-    text = f"data that are split already are not filtered, so {', '.join(asked)} has no effect"
-    return [Remark("not_filtered", len(asked), text)] if asked else []
+def _filter_remarks(settings: DataSettings) -> list[Remark]:
+    """Return a remark if filters are set, since parts are not filtered."""
+    names = [name for name in FILTERS if getattr(settings, name)]
+    verb = "has" if len(names) == 1 else "have"
+    text = f"data that are split already are not filtered, so {', '.join(names)} {verb} no effect"
+    return [Remark("not_filtered", len(names), text)] if names else []

@@ -1,1 +1,1 @@
-"""Values of a column: users and items, times, and what a filter compares."""
+"""Values of columns: tokens of users and items, times, and the comparisons of filters."""

@@ -1,4 +1,4 @@
-"""Cleaning: tokens that differ in nothing a person would see, spelled alike if that is asked."""
+"""Cleaning: optional changes to tokens that merge those which differ only in invisible ways."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ SPACES = (
     " \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-"""Unicode's, and those without width, as copied from web pages and written before a file."""
+"""Unicode's white space, and zero-width characters, which come from web pages and byte order
+marks."""
 POINT_ZERO = r"^(-?[1-9][0-9]{0,14}|0)\.0+$"
-"""A whole number as a column of floats is written, short enough that no digit was lost."""
+"""A whole number written as a float, short enough that no digit was lost."""
 
 NULL_LIKE = frozenset(
     {"null", "(null)", "<null>", "nil", "none", "nan", "-nan", "nat", "undefined", "\\n"}
@@ -28,11 +29,11 @@ NULL_LIKE = frozenset(
 """Texts that programs write for a missing value, in lower case."""
 
 
-def means_nothing(text: str) -> bool:
-    """Return whether a text is one that programs write for a missing value, or blank.
+def is_null_like(text: str) -> bool:
+    """Return whether a text is blank or one that programs write for a missing value.
 
     Args:
-        text: Any.
+        text: Any text.
     """
     stripped = text.strip(SPACES).lower()
     return not stripped or stripped in NULL_LIKE
@@ -44,7 +45,7 @@ def _without_spaces(texts: pl.Series) -> pl.Series:
 
 def _composed(texts: pl.Series) -> pl.Series:
     if (texts.str.len_bytes() == texts.str.len_chars()).all():
-        return texts  # ASCII has one form
+        return texts  # ASCII is the same in every Unicode form
     return texts.str.normalize("NFC")
 
 
@@ -64,49 +65,49 @@ CLEANINGS: dict[str, Callable[[pl.Series], pl.Series]] = {
     "numbers": _without_point,
     "case": _lower,
 }
-"""What makes tokens alike, String to String, in the order in which it is done."""
+"""Name to function, String to String, in the order in which they are applied."""
 
 
-def cleaned(texts: pl.Series, asked: Collection[str]) -> pl.Series:
+def cleaned(texts: pl.Series, cleanings: Collection[str]) -> pl.Series:
     """Return tokens after some cleanings.
 
     Args:
         texts: String [n].
-        asked: Names in ``CLEANINGS``.
+        cleanings: Names in ``CLEANINGS``.
 
     Returns:
         String [n].
     """
     for name, clean in CLEANINGS.items():
-        if name in asked:
+        if name in cleanings:
             texts = clean(texts)
     return texts
 
 
-def cleaned_token(token: str, asked: Collection[str]) -> str:
-    """Return one token after some cleanings, as ``cleaned`` gives it.
+def cleaned_token(token: str, cleanings: Collection[str]) -> str:
+    """Return one token after some cleanings; the result is the same as that of ``cleaned``.
 
-    In Python alone, since Polars' threads stay behind in the parent of a forked process.
+    It does not use Polars, whose threads do not exist in a forked process.
 
     Args:
         token: Any text.
-        asked: Names in ``CLEANINGS``.
+        cleanings: Names in ``CLEANINGS``.
     """
-    if "spaces" in asked:
+    if "spaces" in cleanings:
         token = token.strip(SPACES)
-    if "unicode" in asked:
+    if "unicode" in cleanings:
         token = unicodedata.normalize("NFC", token)
-    if "numbers" in asked:
+    if "numbers" in cleanings:
         token = re.sub(POINT_ZERO.replace("$", r"\Z"), r"\1", token)
-    return token.lower() if "case" in asked else token
+    return token.lower() if "case" in cleanings else token
 
 
 def without_missing(texts: pl.Series, missing: Collection[str]) -> pl.Series:
-    """Return texts, null where one means that there is none.
+    """Return texts, with null in place of those that stand for a missing value.
 
     Args:
         texts: String [n].
-        missing: Those that mean it, with or without spaces around them.
+        missing: Texts that stand for a missing value, with or without spaces around them.
 
     Returns:
         String [n].
@@ -118,25 +119,25 @@ def without_missing(texts: pl.Series, missing: Collection[str]) -> pl.Series:
 
 
 def clean_by_settings(texts: pl.Series, settings: DataSettings) -> pl.Series:
-    """Return tokens as ``clean_tokens`` and ``missing_values`` ask for.
+    """Return tokens cleaned according to ``clean_tokens`` and ``missing_values``.
 
     Args:
         texts: String [n].
-        settings: The two.
+        settings: These two settings.
 
     Returns:
-        String [n], null where there is no token.
+        String [n], null where the token is missing.
     """
     missing = settings.missing_values
     texts = cleaned(without_missing(texts, missing), settings.clean_tokens)
-    if missing and settings.clean_tokens:  # what has become one of them by being cleaned
+    if missing and settings.clean_tokens:  # cleaning may have turned a text into one of them
         alike = {cleaned_token(text, settings.clean_tokens) for text in missing}
         texts = without_missing(texts, alike)
     return texts
 
 
 def numbering_for(settings: DataSettings) -> Numbering:
-    """Return an empty numbering that spells tokens as the settings ask for.
+    """Return an empty numbering that cleans tokens according to the settings.
 
     Args:
         settings: ``clean_tokens`` and ``missing_values``.

@@ -1,4 +1,4 @@
-"""Times: a column of numbers, dates, or text as numbers, and the column that holds them."""
+"""Times: finds the time column, and converts numbers, dates or text to numbers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from difflib import SequenceMatcher
 
 import polars as pl
 
-from sasrec.data.values.cleaning import means_nothing
-from sasrec.data.values.timestamps import Zones, numbers_or_datetimes, odd_times
-from sasrec.data.values.tokens import place_of
+from sasrec.data.values.cleaning import is_null_like
+from sasrec.data.values.timestamps import Zones, not_times, numbers_or_datetimes
+from sasrec.data.values.tokens import first_location
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import NO_TIMES, DataSettings
 
-ALIKE = 0.8
-"""From here on two names are spellings of one another, as ``timestmap`` is of ``timestamp``."""
+MIN_SIMILARITY = 0.8
+"""Names at least this similar are taken for misspellings, such as ``timestmap``."""
 TIME_WORDS = {"time", "date", "datetime", "timestamp", "ts", "epoch", "when"}
 QUALIFIERS = {
     *("at", "on", "in", "of", "the", "utc", "gmt", "local", "server", "client", "unix", "epoch"),
@@ -26,12 +26,13 @@ QUALIFIERS = {
     *("started", "begin", "play", "played", "listened", "watched", "read", "s", "ms", "us", "ns"),
     *("sec", "seconds", "millis", "iso", "str", "session", "checkin", "timestamp", "time", "date"),
 }
-"""Words that may stand beside one of ``TIME_WORDS`` (``unixReviewTime``), or before ``at``."""
+"""Words that a time column may have beside one of ``TIME_WORDS`` (``unixReviewTime``), or before
+``at``."""
 ENDINGS = ("timestamp", "datetime", "time", "date", "at")
-"""Of a word that is two: ``reviewtime``, ``createdat``."""
-LENGTHS = {"play time", "view time", "session time", "read time"}
-"""Pairs of such words that are more likely lengths of time."""
-MISSING_HINT = "; if that text means that there is no time, name it in missing_values"
+"""Second halves of words that are two words joined together: ``reviewtime``, ``createdat``."""
+DURATIONS = {"play time", "view time", "session time", "read time"}
+"""Combinations of these words that more likely name a duration."""
+MISSING_HINT = "; if this text stands for a missing time, add it to missing_values"
 
 
 def as_times(
@@ -42,25 +43,27 @@ def as_times(
     missing: Collection[str] = (),
     zones: Zones | None = None,
 ) -> pl.Series:
-    """Return a column of times as numbers, in the unit of the source; of dates in seconds.
+    """Return a column of times as numbers: in the unit of the source, or in seconds for dates.
 
     Args:
-        values: The column: numbers, dates, or text that spells either.
-        where: What to call the source in an error text.
-        before: Rows of the source before these.
-        missing: Texts that mean there is no time; of numbers, those that spell their value.
-        zones: Counts dates with and without a zone.
+        values: The column: numbers, dates, or numbers or dates as text.
+        where: Name of the data source, for error messages.
+        before: Number of rows of the source before these, for the row number in messages.
+        missing: Texts that stand for a missing time; in a column of numbers, a number equal to one
+            of these texts is missing too.
+        zones: Counts dates with and without a time zone.
 
     Returns:
-        Float64, finite, NaN where there is no time.
+        Float64, finite, or NaN where the time is missing.
 
     Raises:
-        DataError: One is no time.
+        DataError: A value is not a time.
     """
-    kinds = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Boolean, pl.Categorical, pl.Enum)
-    if values.dtype.is_nested() or values.dtype in kinds:
+    invalid = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Boolean, pl.Categorical, pl.Enum)
+    if values.dtype.is_nested() or values.dtype in invalid:
         raise DataError(
-            f"{where}: column {values.name!r} holds {values.dtype}; a time is a number or a date"
+            f"{where}: column {values.name!r} has type {values.dtype}; times must be numbers or "
+            "dates"
         )
     if values.dtype == pl.String:
         values = numbers_or_datetimes(values, missing, zones)
@@ -71,14 +74,14 @@ def as_times(
     if missing and is_number:
         none = pl.Series(list(missing), dtype=pl.String).cast(pl.Float64, strict=False)
         times = times.set(times.is_in(none.drop_nulls().implode()), None)
-    bad = odd_times(values) if values.dtype == pl.String else times.is_infinite()
+    bad = not_times(values) if values.dtype == pl.String else times.is_infinite()
     if bad.any():
         value = values.filter(bad)[0]
-        hint = MISSING_HINT if isinstance(value, str) and means_nothing(value) else ""
+        hint = MISSING_HINT if isinstance(value, str) and is_null_like(value) else ""
         count = int(bad.sum() or 0)
         raise DataError(
-            place_of(bad, values.name, where, before) + f" is {value!r}; a time is a number "
-            "or a date such as 2024-05-31 or 2024-05-31 18:30:00, all of one kind"
+            first_location(bad, values.name, where, before) + f" is {value!r}; times must be all "
+            "numbers, or all dates such as 2024-05-31 or 2024-05-31 18:30:00"
             + (f" ({count:,} values are not)" if count > 1 else "")
             + hint
         )
@@ -86,65 +89,66 @@ def as_times(
 
 
 def time_column(names: list[str], columns: DataSettings, where: str) -> str | None:
-    """Return the column with times, or None if the events shall count in the order they stand.
+    """Return the name of the time column, or None if events are in the order of the rows.
 
     Args:
-        names: Columns that are there.
+        names: Columns of the source.
         columns: The name of the time column.
-        where: What to call the source in an error text.
+        where: Name of the data source, for error messages.
 
     Returns:
-        Its name; None if none is wanted, or if it has the usual name and nothing looks like it.
+        The name; None if no times are to be read, or if the time column has its default name and
+        there is no such column nor a similar one.
 
     Raises:
-        DataError: A column of another name was asked for and is not there; or the usual one is not
-            there, and another looks like it.
+        DataError: The time column has another name than the default and is missing; or the default
+            one is missing and another column looks like times.
     """
-    wanted = columns.time_column
-    if wanted == NO_TIMES:
+    name = columns.time_column
+    if name == NO_TIMES:
         return None
-    if wanted in names:
-        return wanted
-    others = [name for name in names if name not in (columns.user_column, columns.item_column)]
-    cure = f"or give time_column={NO_TIMES} if the rows are in the order of events"
-    if wanted != DataSettings().time_column:
+    if name in names:
+        return name
+    others = [each for each in names if each not in (columns.user_column, columns.item_column)]
+    advice = f"or set time_column={NO_TIMES} if the rows are in the order of events"
+    if name != DataSettings().time_column:
         raise DataError(
-            f"{where} has no column {wanted!r}{did_you_mean(wanted, names)} "
-            f"(it has: {', '.join(names)}), {cure}"
+            f"{where} has no column {name!r}{did_you_mean(name, names)} "
+            f"(it has: {', '.join(names)}), {advice}"
         )
     likely = likely_times(others)
     if likely:
         raise DataError(
-            f"{where} has no column {wanted!r}, but {likely[0]!r}; give "
-            f"time_column={likely[0]!r} if that holds the times of events, {cure}"
+            f"{where} has no column {name!r}, but a column {likely[0]!r}; set "
+            f"time_column={likely[0]!r} if it has the times of events, {advice}"
         )
     return None
 
 
 def likely_times(names: Collection[str]) -> list[str]:
-    """Return the names that look like those of a column of times, the likeliest first.
+    """Return the column names that look like those of a time column, the most likely first.
 
     Args:
-        names: Of columns.
+        names: Names of columns.
 
     Returns:
-        Slips of ``timestamp``, then names such as ``created_at`` or ``unixReviewTime``.
+        Misspellings of ``timestamp``, then names such as ``created_at`` or ``unixReviewTime``.
     """
-    usual = DataSettings().time_column
-    likeness = {name: SequenceMatcher(None, _letters(name), usual).ratio() for name in names}
-    slips = [name for name in names if likeness[name] >= ALIKE]
-    slips.sort(key=likeness.__getitem__, reverse=True)
-    return slips + [name for name in names if name not in slips and _says_time(name)]
+    default = DataSettings().time_column
+    similarity = {name: SequenceMatcher(None, _letters(name), default).ratio() for name in names}
+    misspelled = [name for name in names if similarity[name] >= MIN_SIMILARITY]
+    misspelled.sort(key=similarity.__getitem__, reverse=True)
+    return misspelled + [name for name in names if name not in misspelled and _names_time(name)]
 
 
 def _letters(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _says_time(name: str) -> bool:
+def _names_time(name: str) -> bool:
     found = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
     words = [part for word in found for part in _parts(word.lower())]
-    if not words or " ".join(words) in LENGTHS:
+    if not words or " ".join(words) in DURATIONS:
         return False
     others = [word for word in words if word not in TIME_WORDS]
     if not all(word in QUALIFIERS for word in others):

@@ -99,8 +99,8 @@ class SelfAttention(nn.Module):
             return projected
         width = hidden.shape[1]
         weight, bias = self.query_key_value.weight, self.query_key_value.bias
-        asked = F.linear(queries, weight[:width], bias[:width])
-        return torch.cat([asked, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
+        query = F.linear(queries, weight[:width], bias[:width])
+        return torch.cat([query, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
 
 
 def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> Attend:
@@ -121,4 +121,4 @@ def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> 
         return attend_packed
     if parts.device.type != "cpu" or not view.causal or not view.dropout:
         return attend_fused
-    return attend_compiled if kernel.takes(parts, view.layout.columns) else attend_dropped
+    return attend_compiled if kernel.supports(parts, view.layout.columns) else attend_dropped

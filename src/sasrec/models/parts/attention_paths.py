@@ -143,7 +143,7 @@ def attend_compiled(parts: Tensor, view: View) -> Tensor:
     """
     padded = _padded(parts, view.layout)
     kept = 1 - view.dropout
-    bits = kernel.bits_for(padded, view.dropout)
+    bits = kernel.keep_bits(padded, view.dropout)
     mixed = kernel.dropped_attention(padded, bits, kept, view.kernel_bias())
     if mixed is None:
         mask = kernel.kept_mask(bits, view.layout.columns, kept).to(padded.dtype)

@@ -13,7 +13,7 @@ from sasrec.models.parts.dropout import Dropout
 from sasrec.settings.fields import Activation, Norm
 
 ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,  # the exact form with erf, as RecBole's
+    "gelu": F.gelu,  # the exact form with erf, as in RecBole
     "relu": F.relu,
     "swish": F.silu,
     "tanh": torch.tanh,
@@ -38,7 +38,7 @@ class Linear(nn.Linear):
         Returns:
             [P, e].
         """
-        if kernel.takes_linear(input, self.weight, self.bias):
+        if kernel.supports_linear(input, self.weight, self.bias):
             if activation is F.gelu:
                 return kernel.linear(input, self.weight, self.bias, gelu=True)
             result = kernel.linear(input, self.weight, self.bias)
@@ -139,7 +139,7 @@ class LayerNorm(nn.LayerNorm):
         Returns:
             The same shape.
         """
-        if kernel.takes_sum(input, norm=self):
+        if kernel.supports_sum(input, norm=self):
             return kernel.normalised(input, self)
         return super().forward(input)
 

@@ -43,7 +43,7 @@ def pair_epochs(form: kernel.Form, training: Training) -> PairEpochs | None:
     is_plain_adam = type(optimiser) is Adam and not any(
         group["weight_decay"] for group in optimiser.param_groups
     )
-    if training.draw is None or not is_plain_adam or not kernel.takes(form.tables):
+    if training.draw is None or not is_plain_adam or not kernel.supports(form.tables):
         return None
     return PairEpochs(form, training, training.draw)
 
@@ -66,7 +66,7 @@ class PairEpochs:
         self._batch_size, self._shuffle = batches.batch_size, batches.shuffle
         self._optimiser, self._weights = training.optimiser, training.weights
         self._average = training.average
-        self._slopes = [torch.zeros_like(table) for table in form.tables]
+        self._gradients = [torch.zeros_like(table) for table in form.tables]
         self._events, self._sizes = _events_of(batches)
 
     def epoch(self, order: np.random.Generator) -> Iterator[tuple[Tensor, int]]:
@@ -100,48 +100,48 @@ class PairEpochs:
     @torch.no_grad()
     def _train(self, events: Tensor) -> Tensor:
         group, form = self._optimiser.param_groups[0], self._form
-        memory = [self._memory_of(weight) for weight in self._weights.weights]
+        states = [self._adam_state(weight) for weight in self._weights.weights]
         losses = kernel.train(
-            self._tables(memory),
+            self._tables(states),
             form.left_by,
             events,
             kernel.Rates(
                 rate=group["lr"],
                 decay_first=group["betas"][0],
                 decay_second=group["betas"][1],
-                tiny=group["eps"],
+                epsilon=group["eps"],
                 averaging=self._average.decay,
                 under_root=form.under_root,
                 length_weight=form.length_weight,
             ),
             batch_size=self._batch_size,
-            steps=int(memory[0]["step"]),
+            steps=int(states[0]["step"]),
             averages=self._average.steps,
         )
         taken = int(losses.isfinite().sum())
-        for each in memory:
+        for each in states:
             each["step"] += taken
         self._average.steps += taken
         return losses
 
-    def _memory_of(self, weight: Tensor) -> dict[str, Tensor]:
+    def _adam_state(self, weight: Tensor) -> dict[str, Tensor]:
         """Return Adam's state of a weight; create it as Adam does if there is none."""
-        memory: dict[str, Tensor] = self._optimiser.state[weight]
-        if not memory:
-            memory["step"] = torch.zeros(())
-            memory["exp_avg"] = torch.zeros_like(weight)
-            memory["exp_avg_sq"] = torch.zeros_like(weight)
-        return memory
+        states: dict[str, Tensor] = self._optimiser.state[weight]
+        if not states:
+            states["step"] = torch.zeros(())
+            states["exp_avg"] = torch.zeros_like(weight)
+            states["exp_avg_sq"] = torch.zeros_like(weight)
+        return states
 
-    def _tables(self, memory: list[dict[str, Tensor]]) -> list[kernel.Table]:
+    def _tables(self, states: list[dict[str, Tensor]]) -> list[kernel.Table]:
         """Return each table with its part of the optimiser's state and of the average."""
         found = []
-        for table, slopes in zip(self._form.tables, self._slopes, strict=True):
+        for table, gradients in zip(self._form.tables, self._gradients, strict=True):
             which, begin = self._weights.location_of(table)
-            own = memory[which]
+            own = states[which]
             whole = own["exp_avg"], own["exp_avg_sq"], self._average.values[which]
             parts = [part.view(-1)[begin : begin + table.numel()] for part in whole]
-            found.append(kernel.Table(table, slopes, *(part.view_as(table) for part in parts)))
+            found.append(kernel.Table(table, gradients, *(part.view_as(table) for part in parts)))
         return found
 
 

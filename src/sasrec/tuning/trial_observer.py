@@ -1,4 +1,4 @@
-"""Watching: a trial's training is told to its study as it goes on."""
+"""Reports the progress of a training to its trial in the study."""
 
 from __future__ import annotations
 
@@ -9,57 +9,57 @@ import numpy as np
 
 from sasrec.training.progress import EpochResult
 from sasrec.tuning.owners import BEAT_SECONDS, beat
-from sasrec.tuning.storage import optuna_here
+from sasrec.tuning.storage import import_optuna
 
 if TYPE_CHECKING:
     import optuna
 
 
-class Watcher:
-    """Tells the study of each validation, and ends a trial that fell behind."""
+class TrialObserver:
+    """Reports each validation score to the study, and stops trials that the pruner rejects."""
 
     def __init__(self, trial: optuna.Trial) -> None:
-        """Watch a trial.
+        """Create the observer of a trial.
 
         Args:
-            trial: About to be trained.
+            trial: The trial about to be trained.
         """
         self._trial = trial
         self._validations = 0
         self._last_beat = time.monotonic()
 
     def started(self, epochs: int, targets: int) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
     def advanced(self, epoch: int, targets: int) -> None:
-        """Give a sign of life now and then, as an epoch may take hours.
+        """Record a heartbeat from time to time, because an epoch may take hours.
 
         Args:
-            epoch: From 1.
-            targets: That are done.
+            epoch: The epoch, from 1.
+            targets: Number of targets done.
         """
         if time.monotonic() - self._last_beat >= BEAT_SECONDS:
             self._beat()
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Report the score.
+        """Report the validation score, if there is one.
 
         Args:
-            result: Of the epoch.
+            result: The result of the epoch.
 
         Raises:
-            TrialPruned: The trial has fallen behind.
-        """  # Optuna's
+            TrialPruned: The pruner stops the trial (an exception of Optuna).
+        """
         self._beat()
         if result.merit is None or not np.isfinite(result.merit):
             return
         self._validations += 1
         self._trial.report(result.merit, self._validations)
         if self._trial.should_prune():
-            raise optuna_here().TrialPruned
+            raise import_optuna().TrialPruned
 
     def stopped(self, reason: str) -> None:
-        """Take no notice."""
+        """Do nothing."""
 
     def _beat(self) -> None:
         beat(self._trial)
