@@ -145,7 +145,7 @@ def test_our_own_way_is_as_before(corpus: Corpus, split: Split) -> None:
     targets = corpus.sequences.items[split.test.stops]
     assert (drawn != targets[:, None]).all()
     told = describe_protocol(corpus, EvaluationSettings(candidates="uni100"))
-    assert "ranking against 100 items drawn evenly," in told
+    assert "ranking against 100 items drawn uniformly," in told
     assert told.endswith("ties count against the target")
 
 
