@@ -261,5 +261,5 @@ def _as_text(values: np.ndarray) -> str:
     return base64.b64encode(values.tobytes()).decode("ascii")
 
 
-def _from_text(text: str, kind: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind)
+def _from_text(text: str, dtype: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)
