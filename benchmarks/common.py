@@ -18,8 +18,8 @@ from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.device import pick_precision
+from sasrec.training.loop import TrainingLoop
 from sasrec.training.progress import LogObserver
-from sasrec.training.trainer import TrainingLoop
 from sasrec.tuning.outcomes import SearchProgress
 
 

@@ -256,7 +256,7 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
         (reciprocal, "wrap the function in sasrec.Metric"),
         (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
         (sasrec.Metric("mrr", reciprocal), "has the same name as the built-in metric 'mrr'"),
-        (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* value a case"),
+        (sasrec.Metric("mean", lambda ranks, k: ranks.mean()), r"must return one .* per case"),
         (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
     ],
 )

@@ -20,7 +20,7 @@ from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.losses.objective import training_loss
 from sasrec.training.progress import LogObserver
-from sasrec.training.trainer import TrainingLoop
+from sasrec.training.loop import TrainingLoop
 
 run = resolve_settings({
     "loss": "SSM", "shared_negatives": True, "negative_count": 512, "batch_size": 32768,

@@ -106,7 +106,7 @@ def test_a_model_with_its_explanation_may_be_replaced(shop: Path) -> None:
     refused = command(
         "train", "-d", "shop.csv", "-o", "model", "--overwrite", "--epochs=1", cwd=place
     )
-    assert "exists and is no model folder" in refused.stderr
+    assert "exists and is not a model folder" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_list_names_generated_data(
         ("config --hidden_sise=3", "did you mean 'hidden_size'?"),
         ("config --topk={[1]:2}", "topk is "),
         ("train -d data/synthetic --out model", "already holds a model"),
-        ("train -d data/synthetic --out data", "exists and is no model folder"),
+        ("train -d data/synthetic --out data", "exists and is not a model folder"),
         ("train -d data/synthetic --device=tpu --out new", "device is 'tpu'"),
         (
             f"train -d data/synthetic --learning_rate=1e30 --quiet --out new {SMALL}",

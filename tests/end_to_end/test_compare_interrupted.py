@@ -22,17 +22,17 @@ SIGNIFICANCE = ("significance", "-mo", "FPMC", "-mb", "BPR", "-d", DATA, "-rt", 
 # Runs the command, and sends a signal to itself in the first epoch of the n-th training.
 STOPPED = """
 import os, sys
-import sasrec.training.trainer as trainer
+import sasrec.training.loop as loop
 number, signal = int(sys.argv[1]), int(sys.argv[2])
 trainings = 0
-true_one = trainer.TrainingLoop.epoch
+true_one = loop.TrainingLoop.epoch
 def epoch(self, which):
     global trainings
     trainings += which == 1
     if trainings == number and which == 2:  # there is something to keep: weights of half a training
         os.kill(os.getpid(), signal)
     return true_one(self, which)
-trainer.TrainingLoop.epoch = epoch
+loop.TrainingLoop.epoch = epoch
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[3:]]
 main()

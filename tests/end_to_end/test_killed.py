@@ -242,7 +242,7 @@ def test_a_file_size_limit_leaves_the_last_checkpoint(
     before = interrupted_after_three_epochs(tmp_path)
     found = resumed(tmp_path, limit=len(before) // 2)
     assert found.returncode == 2
-    assert "error: the checkpoint could not be kept: " in found.stderr
+    assert "error: the checkpoint could not be saved: " in found.stderr
     assert "Traceback" not in found.stderr
     assert (tmp_path / "model.training.safetensors").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["model.training.safetensors"]
@@ -271,7 +271,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
             pass
     found = resumed(small_disk)
     assert found.returncode == 2
-    assert "error: the checkpoint could not be kept: " in found.stderr
+    assert "error: the checkpoint could not be saved: " in found.stderr
     assert "No space left on device" in found.stderr
     assert (small_disk / "model.training.safetensors").read_bytes() == before
     filler.unlink()
@@ -283,5 +283,5 @@ def test_a_read_only_disk_leaves_all_files_unchanged(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     found = resumed(small_disk)
     assert found.returncode == 2
-    assert "model cannot be written (Read-only file system); choose another place" in found.stderr
+    assert "model cannot be written (Read-only file system); choose another folder" in found.stderr
     assert (small_disk / "model.training.safetensors").read_bytes() == before

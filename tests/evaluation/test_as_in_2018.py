@@ -152,5 +152,5 @@ def test_our_own_way_is_as_before(corpus: Corpus, split: Split) -> None:
 def test_a_user_who_met_everything_is_refused() -> None:
     corpus = build_corpus(hidden_markov(users=30, items=4, length=40), "tiny")
     split = leave_one_out(corpus.sequences)
-    with pytest.raises(DataError, match="has met all 4 items in training, so that no candidates"):
+    with pytest.raises(DataError, match="has all 4 items in training, so no candidates"):
         candidates_as_in_2018(split, split.test, "paper100", len(corpus.items))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sasrec.errors import SettingsError
-from sasrec.evaluation.by_user import merged
+from sasrec.evaluation.by_user import lists_by_user
 from sasrec.evaluation.metrics import LIST_METRICS, RANK_METRICS, Lists, gauc
 from sasrec.settings.resolve import resolve_settings
 
@@ -17,7 +17,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "recbole_sampled.json"
 def test_metrics_of_users_with_several_cases_are_recboles() -> None:
     theirs = json.loads(GOLDEN.read_text())
     items, scores = np.array(theirs["items"]), np.array(theirs["scores"], dtype=np.float32)
-    found = merged(np.array(theirs["users"]), items, scores, max(theirs["topk"]))
+    found = lists_by_user(np.array(theirs["users"]), items, scores, max(theirs["topk"]))
     counts = np.array(theirs["counts"])
     lists = Lists(found.top, counts, len(counts))  # RecBole counts padding as an item
     ours = {
@@ -40,8 +40,8 @@ def test_metrics_of_users_with_several_cases_are_recboles() -> None:
 def test_ties_and_scores_that_are_nan_count_against_the_target() -> None:
     items = np.array([[1, 2, 3], [4, 5, 6]])
     scores = np.array([[1, 1, 0], [np.nan, 0, 1]], dtype=np.float32)
-    found = merged(np.array([7, 9]), items, scores, 4)
-    assert found.own.tolist() == [2, 3]
+    found = lists_by_user(np.array([7, 9]), items, scores, 4)
+    assert found.case_ranks.tolist() == [2, 3]
     assert found.ranks.tolist() == [[2], [3]]
     assert found.top.tolist() == [[1, 2, 3, 0], [4, 6, 5, 0]]
 
@@ -49,10 +49,10 @@ def test_ties_and_scores_that_are_nan_count_against_the_target() -> None:
 def test_the_last_score_of_an_item_counts() -> None:
     items = np.array([[1, 2], [3, 1]])
     scores = np.array([[9, 5], [4, 3]], dtype=np.float32)
-    found = merged(np.array([1, 1]), items, scores, 3)
+    found = lists_by_user(np.array([1, 1]), items, scores, 3)
     assert found.sizes.tolist() == [3]
     assert found.top.tolist() == [[2, 3, 1]]
-    assert found.own.tolist() == [3, 2]
+    assert found.case_ranks.tolist() == [3, 2]
 
 
 def test_lists_of_candidates_are_measured_under_recboles_interface_only() -> None:

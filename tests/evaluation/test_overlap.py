@@ -78,7 +78,7 @@ def test_a_copy_with_times_in_another_unit_or_without_is_known() -> None:
     scaled = found(rows, rows.with_columns(pl.col("time") * 1000))
     assert scaled is not None
     assert scaled.times_differ
-    assert "though with other times" in scaled.text("copy.csv")
+    assert "but with other times" in scaled.text("copy.csv")
     for times in ((None, "time"), ("time", None), (None, None)):
         without = found(rows, rows, *times)
         assert without is not None

@@ -18,7 +18,7 @@ from sasrec.settings.keywords import Keywords
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
-from sasrec.training.bars import BarObserver, usual_observer
+from sasrec.training.bars import BarObserver, default_observer
 from sasrec.training.progress import EpochResult, LogObserver
 
 DATA = "synthetic:users=30,items=20,length=7"
@@ -131,10 +131,10 @@ def test_a_comparison_from_python_is_written_and_goes_on(tmp_path: Path) -> None
 
 
 def test_a_notebook_shows_a_bar_and_a_script_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(usual_observer(4), LogObserver)
+    assert isinstance(default_observer(4), LogObserver)
     shell = SimpleNamespace(kernel=object())
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert isinstance(usual_observer(4), BarObserver)
+    assert isinstance(default_observer(4), BarObserver)
 
 
 def test_the_curve_of_a_training_is_a_figure() -> None:

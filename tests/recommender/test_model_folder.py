@@ -18,8 +18,8 @@ import torch
 
 import sasrec
 from sasrec.errors import ModelError
+from sasrec.recommender import consistent_read
 from sasrec.recommender import folder as model_folder
-from sasrec.recommender import manifest
 from sasrec.recommender.folder import is_model
 from sasrec.recommender.loading import load
 from sasrec.recommender.manifest import MANIFEST
@@ -112,13 +112,13 @@ def test_a_broken_manifest_is_refused_in_words(
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda found: found["files"].pop("metrics.json"), "its digest is not that of the files"),
+        (lambda found: found["files"].pop("metrics.json"), "its digest does not match the files"),
         (lambda found: found["files"].update({"../x": {}}), "damaged or was edited"),
         (lambda found: found.update(files=3), "damaged or was edited"),
-        (lambda found: found.update(digest="0" * 64), "its digest is not that of the files"),
-        (lambda found: found["files"]["metrics.json"].update(bytes="1"), "no size in bytes"),
-        (lambda found: found["files"]["metrics.json"].update(sha256=[1]), "no SHA-256"),
-        (lambda found: found.update(written=None), "is no text"),
+        (lambda found: found.update(digest="0" * 64), "its digest does not match the files"),
+        (lambda found: found["files"]["metrics.json"].update(bytes="1"), "is not a size in bytes"),
+        (lambda found: found["files"]["metrics.json"].update(sha256=[1]), "is not a SHA-256 hash"),
+        (lambda found: found.update(written=None), "is not text"),
     ],
 )
 def test_an_edited_manifest_is_refused_in_words(
@@ -221,8 +221,8 @@ def test_a_place_that_is_never_still_is_given_up_in_words(
 ) -> None:
     folder = recommender.save(tmp_path / "model")
     times = iter(range(10_000))
-    monkeypatch.setattr(manifest, "_identity", lambda folder: (next(times),))
-    monkeypatch.setattr(manifest, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(consistent_read, "_identity", lambda folder: (next(times),))
+    monkeypatch.setattr(consistent_read, "TIMEOUT_SECONDS", 0.1)
     with pytest.raises(ModelError, match="being replaced again and again"):
         load(folder)
 

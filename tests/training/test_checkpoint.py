@@ -117,21 +117,27 @@ def _set(state: TrainState, path: tuple[str, ...], value: object) -> None:
     ("edit", "reason"),
     [
         (lambda s: s.tensors.update({"weights.0": torch.zeros(1)}), "weights.0 has shape"),
-        (lambda s: s.tensors["weights.0"].fill_(torch.nan), "no finite numbers; train anew"),
-        (lambda s: s.tensors["average.0"].fill_(torch.inf), "no finite numbers; train anew"),
+        (
+            lambda s: s.tensors["weights.0"].fill_(torch.nan),
+            "contains NaN or infinity; start a new training",
+        ),
+        (
+            lambda s: s.tensors["average.0"].fill_(torch.inf),
+            "contains NaN or infinity; start a new training",
+        ),
         (lambda s: s.tensors.pop("best.norm.weight"), "best.norm.weight"),
         (lambda s: s.tensors.update({"best.norm.weight": torch.zeros(2)}), "has shape"),
         (
             lambda s: [s.tensors.pop(k) for k in list(s.tensors) if k.startswith("optim")],
-            "the optimiser's memory is missing",
+            "the state of the optimiser is missing",
         ),
-        (lambda s: _set(s, ("epochs",), []), "it names no epochs"),
+        (lambda s: _set(s, ("epochs",), []), "it has no epochs"),
         (lambda s: _set(s, ("epochs",), [{"epoch": 1}]), "missing"),
         (lambda s: _set(s, ("epochs",), 3), "not iterable"),
-        (lambda s: _set(s, ("best", "score"), "x"), "no number"),
-        (lambda s: _set(s, ("best", "score"), None), "no number"),
-        (lambda s: _set(s, ("best", "stale"), "x"), "no number"),
-        (lambda s: _set(s, ("average_steps",), "x"), "no number"),
+        (lambda s: _set(s, ("best", "score"), "x"), "is not a number"),
+        (lambda s: _set(s, ("best", "score"), None), "is not a number"),
+        (lambda s: _set(s, ("best", "stale"), "x"), "is not a number"),
+        (lambda s: _set(s, ("average_steps",), "x"), "is not a number"),
         (lambda s: _set(s, ("best",), {}), "epoch"),
         (lambda s: _set(s, ("order",), {}), "does not fit"),
     ],
@@ -165,7 +171,7 @@ def test_a_broken_file_is_said(corpus: Corpus, damage: str, tmp_path: Path) -> N
         path.write_bytes(b"")
     with pytest.raises(
         ModelError,
-        match=r"no such checkpoint|is damaged, or no|no checkpoint of",
+        match=r"no such checkpoint|is damaged or not a|is not a checkpoint: it",
     ):
         load_state(path)
 
@@ -181,7 +187,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("sasrec.system.writing.os.replace", full)
-    with pytest.raises(ModelError, match=r"could not be kept.*No space left on device"):
+    with pytest.raises(ModelError, match=r"could not be saved.*No space left on device"):
         trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {"n": 2}, path))
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

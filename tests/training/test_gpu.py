@@ -20,8 +20,8 @@ from sasrec.models.parts.packed import packed_attention, packed_attention_plain
 from sasrec.models.popularity import item_counts
 from sasrec.models.sasrec import SASRec
 from sasrec.settings.resolve import resolve_settings
+from sasrec.training.loop import TrainingLoop
 from sasrec.training.progress import LogObserver
-from sasrec.training.trainer import TrainingLoop
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 GPU, CPU = torch.device("cuda", 0), torch.device("cpu")

@@ -22,7 +22,7 @@ from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training import flat
 from sasrec.training.averaging import WeightAverage
-from sasrec.training.trainer import TrainingLoop
+from sasrec.training.loop import TrainingLoop
 
 CPU = torch.device("cpu")
 NAMES = ["BPR", "FMC", "FPMC", "TransRec"]

@@ -26,9 +26,10 @@ from sasrec.settings.training import TrainingSettings
 from sasrec.system import memory
 from sasrec.system.device import pick_device, pick_precision
 from sasrec.training.best import Best
+from sasrec.training.loop import TrainingLoop
 from sasrec.training.optimisers import decay_groups, make_optimiser, make_schedule
 from sasrec.training.progress import EpochResult
-from sasrec.training.trainer import Trained, TrainingLoop, Validation, fit
+from sasrec.training.trainer import Trained, Validation, fit
 
 SMALL = {
     "hidden_size": 16,
@@ -187,7 +188,7 @@ def test_a_loss_above_that_of_random_weights_is_warned_of_once(
     run(board, preset="recbole", learning_rate=1e3, epochs=3)
     [said] = [each.getMessage() for each in caplog.records if "diverges" in each.getMessage()]
     assert re.fullmatch(
-        r"the mean loss of epoch 1 is [\d.e+]+, and of random weights it was \d\.\d+: training "
+        r"the mean loss of epoch 1 is [\d.e+]+, and with random weights it was \d\.\d+: training "
         r"diverges at a learning rate of 1e\+03; try a smaller learning_rate, .*",
         said,
     )
@@ -199,12 +200,12 @@ def test_a_loss_above_that_of_random_weights_is_warned_of_once(
 def test_weights_that_are_no_numbers_are_never_the_best() -> None:
     model = torch.nn.Linear(2, 1)
     best = Best(model)  # type: ignore[arg-type]
-    assert best.consider(1, 0.1, always=False)
+    assert best.consider(1, 0.1)
     kept = best.weights["weight"].clone()
     with torch.no_grad():
         model.bias.fill_(torch.nan)
-    assert not best.consider(2, 0.9, always=False)
-    assert not best.consider(3, None, always=True)
+    assert not best.consider(2, 0.9)
+    best.keep_latest(3)
     assert (best.epoch, best.score, best.stale) == (1, 0.1, 1)
     best.restore()
     assert torch.equal(model.weight, kept)
@@ -216,8 +217,8 @@ def test_nothing_but_weights_that_are_no_numbers_is_an_error() -> None:
     with torch.no_grad():
         model.weight.fill_(torch.inf)
     best = Best(model)  # type: ignore[arg-type]
-    best.consider(1, 0.5, always=False)
-    with pytest.raises(ModelError, match="nothing to keep; try a smaller learning_rate"):
+    best.consider(1, 0.5)
+    with pytest.raises(ModelError, match="no model to keep; try a smaller learning_rate"):
         best.restore()
 
 
@@ -346,7 +347,7 @@ def test_rates_rise_evenly_and_then_fall_like_half_a_cosine() -> None:
 
 def test_only_matrices_of_linear_layers_decay_if_asked(board: Corpus) -> None:
     model = run(board, epochs=1).recommender.model
-    decaying, others = decay_groups(model, matrices_only=True)
+    decaying, others = decay_groups(model, TrainingSettings(decay_matrices_only=True))
     names = {id(weight): name for name, weight in model.named_parameters()}
     assert {names[id(weight)].rpartition(".")[0] for weight in decaying} == {
         f"blocks.0.{part}"
@@ -429,7 +430,7 @@ def test_more_patience_trains_longer() -> None:
 def test_score_that_is_no_number_is_never_the_best() -> None:
     trained, _, _ = fit_with_scores([0.1, float("nan"), float("nan")], patience=1)
     assert trained.best_epoch == 1
-    with pytest.raises(ModelError, match="no epoch gave a score"):
+    with pytest.raises(ModelError, match="in every epoch the validation score"):
         fit_with_scores([float("nan")] * 3, patience=1)
 
 

@@ -34,7 +34,7 @@ from sasrec.settings.resolve import RunSettings
 from sasrec.system.locks import exclusive_lock
 from sasrec.system.pictures import draw_or_warn
 from sasrec.system.writing import remove_leftovers, write_atomically
-from sasrec.training.bars import usual_observer
+from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:
@@ -122,7 +122,10 @@ def compare(
     folder = None if out is None else Path(out).expanduser()
     with nullcontext() if folder is None else alone_in(folder, overwrite=False):
         return compare_in(
-            folder, data, task, lambda model, seed: usual_observer(task.first.output.loss_decimals)
+            folder,
+            data,
+            task,
+            lambda model, seed: default_observer(task.first.output.loss_decimals),
         )
 
 

@@ -1,1 +1,1 @@
-"""Evaluation: ranks of targets, metrics of ranks, reports of metrics."""
+"""Evaluation: ranks of targets, metrics computed from them, and reports."""

@@ -1,7 +1,7 @@
-"""Candidates: ranking targets against sampled items, in our way and in that of the 2018 code.
+"""Sampled ranking: targets ranked against sampled items, by our rule or that of the 2018 code.
 
-Such figures are not comparable with those of full ranking, and can even rank models in another
-order (Krichene & Rendle 2020).
+Such metrics are not comparable with those of full ranking, and may even order models differently
+(Krichene & Rendle 2020).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from sasrec.evaluation.scoring import target_scores
 from sasrec.models.contract import NextItemModel
 
 PAPER = "paper"
-"""What candidates drawn as in the code of 2018 begin with, such as ``paper100``."""
+"""Prefix of candidates that are drawn as in the code of 2018, such as ``paper100``."""
 CANDIDATE_SEED = 2018
-"""Sampled candidates are the same for every model and every run."""
+"""Fixed seed, so that the candidates are the same for every model and every run."""
 
 
 def ranks_among_candidates(
@@ -30,9 +30,9 @@ def ranks_among_candidates(
 
     Args:
         model: On the device of the cases.
-        split: Whose events decide which items are drawn.
+        split: The split; its events determine which items can be drawn.
         cases: M cases of the split.
-        candidates: Such as ``uni100``, ``pop100`` or ``paper100``.
+        candidates: Sampling method and number, such as ``uni100``, ``pop100`` or ``paper100``.
         n_items: Items in the catalogue, padding not counted.
 
     Returns:
@@ -46,24 +46,27 @@ def ranks_among_candidates(
 
 
 def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
-    """Return items to rank each case's target against, the same at every call.
+    """Return sampled items for each case; the same at every call.
 
     Args:
-        split: Whose events say how popular items are.
+        split: The split; item popularity is counted over all of its events.
         cases: M cases.
-        candidates: Such as ``uni100`` (drawn evenly) or ``pop100`` (by popularity).
+        candidates: ``uni100`` for 100 uniform samples, ``pop100`` for 100 by popularity.
         n_items: Items in the catalogue, padding not counted.
 
     Returns:
         int64 [M, N], none of them the target.
 
     Raises:
-        DataError: There is no second item to draw.
+        DataError: The events contain only one item.
     """
     items = split.sequences.items
     counts = np.bincount(items, minlength=n_items + 1)
     if (counts > 0).sum() < 2:
-        raise DataError("candidates cannot be drawn from a catalogue of one item")
+        raise DataError(
+            "the events contain only one item, so there are no candidates to sample; use data with "
+            "more items, or rank among all items (--candidates=full)"
+        )
     targets = torch.from_numpy(items[cases.stops].astype(np.int64))
     generator = torch.Generator().manual_seed(CANDIDATE_SEED)
     count = int(candidates[3:])
@@ -76,33 +79,33 @@ def sampled_candidates(split: Split, cases: Cases, candidates: str, n_items: int
 
 
 def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: int) -> np.ndarray:
-    """Return items drawn as ``util.py`` of kang205/SASRec does, the same at every call.
+    """Return items sampled as in ``util.py`` of kang205/SASRec; the same at every call.
 
-    They are drawn evenly, with repetition, from the items that are not among the user's training
-    events; so the target itself may be among them, and of the test the validation item.
+    They are drawn uniformly, with replacement, from the items that are not in the user's training
+    events. So they may include the target itself, and for test cases the validation target.
 
     Args:
-        split: Whose training events are left out.
+        split: The split; the user's training items are never drawn.
         cases: M cases.
-        candidates: Such as ``paper100``.
+        candidates: Method and number, such as ``paper100``.
         n_items: Items in the catalogue, padding not counted.
 
     Returns:
         int64 [M, N].
 
     Raises:
-        DataError: A user has met the whole catalogue in training.
+        DataError: A user has all items in training.
     """
     begins = split.sequences.offsets[cases.users - 1]
     lengths = split.train_stops[cases.users - 1] - begins
     owners = np.repeat(np.arange(len(cases)), lengths)
     within = np.arange(len(owners)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     items = split.sequences.items[begins[owners] + within].astype(np.int64)
-    met = np.bincount(np.unique(owners * (n_items + 1) + items) // (n_items + 1))
-    if met.max(initial=0) >= n_items:
+    n_seen = np.bincount(np.unique(owners * (n_items + 1) + items) // (n_items + 1))
+    if n_seen.max(initial=0) >= n_items:
         raise DataError(
-            f"a user has met all {n_items:,} items in training, so that no candidates are left to "
-            f"draw for {candidates}; rank among all items (--candidates=full)"
+            f"a user has all {n_items:,} items in training, so no candidates are left to sample "
+            f"for {candidates}; rank among all items (--candidates=full)"
         )
     drawn = uniform_outside(
         torch.from_numpy(owners),
@@ -118,15 +121,15 @@ def candidates_as_in_2018(split: Split, cases: Cases, candidates: str, n_items: 
 def rank_among_samples(
     model: NextItemModel, cases: EvaluationCases, samples: np.ndarray
 ) -> np.ndarray:
-    """Rank each case's target among sampled items only; an item drawn twice counts once.
+    """Rank each case's target among sampled items; an item drawn twice counts once.
 
     Args:
-        model: On the device of the cases; put into evaluation mode and back.
+        model: On the device of the cases; its training mode is restored afterwards.
         cases: M cases.
-        samples: int64 [M, N], items to rank against, none of them the target.
+        samples: int64 [M, N], sampled items, none of them the target.
 
     Returns:
-        int64 [M], 1 is the top, N + 1 the lowest possible.
+        int64 [M], from 1 (best) to N + 1.
     """
     ranks = np.zeros(len(cases), dtype=np.int64)
     for which, targets, scores in target_scores(model, cases):
@@ -143,17 +146,17 @@ def rank_as_in_2018(
 ) -> np.ndarray:
     """Rank each case's target by the rule of ``util.py`` of kang205/SASRec.
 
-    The rank is one more than the number of samples that score higher. An item drawn twice counts
-    twice, and equal scores do not count; the target may be among its own samples. A score that is
-    NaN still counts against the target, as everywhere else in this package.
+    The rank is one more than the number of samples with a higher score. An item drawn twice counts
+    twice, and ties count for the target, which may be among its own samples. A NaN score counts
+    against the target, as everywhere in this package.
 
     Args:
-        model: On the device of the cases; put into evaluation mode and back.
+        model: On the device of the cases; its training mode is restored afterwards.
         cases: M cases.
-        samples: int64 [M, N], items to rank against.
+        samples: int64 [M, N], sampled items.
 
     Returns:
-        int64 [M], 1 is the top, N + 1 the lowest possible.
+        int64 [M], from 1 (best) to N + 1.
     """
     ranks = np.zeros(len(cases), dtype=np.int64)
     for which, targets, scores in target_scores(model, cases):

@@ -1,4 +1,4 @@
-"""Measure: the value of every metric, for a model under a protocol."""
+"""Computing all metrics of a model under an evaluation protocol."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from sasrec.models.contract import NextItemModel
 def evaluate_model(
     name: str, model: NextItemModel, corpus: Corpus, protocol: EvaluationProtocol
 ) -> Report:
-    """Measure a model on the validation and the test cases.
+    """Measure a model on the validation and test cases.
 
     Args:
-        name: What to call the model.
+        name: Name of the model in the report.
         model: On the device of the protocol.
         corpus: The data set.
         protocol: How to measure.
@@ -53,22 +53,22 @@ def measure(
     *,
     candidates: str = "full",
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Return the mean of every metric at every cut-off, and the ranks behind them.
+    """Return the mean of each metric at each cut-off, and the ranks of the targets.
 
     Args:
         model: On the device of the protocol.
         protocol: How to measure.
-        ends: M cases of its split; without any, no metric has a value.
-        candidates: What targets are ranked against: ``full``, ``uni100``, ``paper100`` …
+        ends: M cases of its split; if there are none, the result is empty.
+        candidates: Items to rank against: ``full``, ``uni100``, ``pop100``, ``paper100`` …
 
     Returns:
-        Key, such as ``ndcg@10``, to value; and ranks, int64 [M].
+        Metric key, such as ``ndcg@10``, to value; and ranks, int64 [M].
     """
     if not len(ends):
         return {}, np.zeros(0, dtype=np.int64)
     cases = protocol.cases(ends)
     if candidates == "full":
-        return _measure_fully(model, protocol, cases)
+        return _full_ranking(model, protocol, cases)
     if protocol.settings.sampled_by == "user":
         samples = sampled_candidates(protocol.split, ends, candidates, protocol.n_items)
         return measure_by_user(model, cases, samples, protocol.settings, counts=protocol.counts)
@@ -76,10 +76,10 @@ def measure(
     return _values(ranks, protocol, cases, None), ranks
 
 
-def _measure_fully(
+def _full_ranking(
     model: NextItemModel, protocol: EvaluationProtocol, cases: EvaluationCases
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Return values and ranks where each target is ranked among all items."""
+    """Return metrics and ranks with each target ranked among all items."""
     settings = protocol.settings
     needs_lists = any(name in LIST_METRICS for name in settings.metrics)
     top_k = min(max(settings.topk), protocol.n_items) if needs_lists else 0
@@ -91,7 +91,7 @@ def _measure_fully(
 def _values(
     ranks: np.ndarray, protocol: EvaluationProtocol, cases: EvaluationCases, lists: Lists | None
 ) -> dict[str, float]:
-    """Return the values of all metrics that can be computed from ranks, and from lists if any."""
+    """Return the metrics that can be computed from ranks and, unless None, from lists."""
     settings, n_items = protocol.settings, protocol.n_items
     values: dict[str, float] = {}
     for name in settings.metrics:
@@ -100,7 +100,7 @@ def _values(
             if settings.remove_seen:
                 ranked -= removed_counts(cases)
             each = WHOLE_METRICS[name](np.minimum(ranks, ranked), ranked)
-            if not np.isnan(each).all():  # with a single item there is nothing to order
+            if not np.isnan(each).all():  # gauc is undefined if only one item is ranked
                 values[name] = float(np.nanmean(each))
         for k in settings.topk:
             if (metric := rank_metric(name)) is not None:

@@ -1,7 +1,7 @@
-"""Metrics: pure functions of ranks, one value a case; and of recommended lists, one value in all.
+"""Metrics: functions of ranks with one value per case, and of recommended lists with one value.
 
-Ranks are int64 [M] with one relevant item a case, or [M, R] with up to R of them, 0 where a case
-has fewer. Rank 1 is the top. Definitions are RecBole's (``recbole/evaluator/metrics.py``, 1.2.1).
+Ranks are int64 [M] with one relevant item per case, or [M, R] with up to R relevant items, padded
+with 0. Rank 1 is the best. Definitions are RecBole's (``recbole/evaluator/metrics.py``, 1.2.1).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def recall(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return the share of a case's relevant items among the first k.
+    """Return the share of a case's relevant items that are among the first k.
 
     Args:
         ranks: int64 [M] or [M, R].
@@ -26,7 +26,7 @@ def recall(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 def hit(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return 1 where any relevant item is among the first k, else 0.
+    """Return 1 if any relevant item is among the first k, else 0.
 
     Args:
         ranks: int64 [M] or [M, R].
@@ -39,7 +39,7 @@ def hit(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 def precision(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return the share of relevant items in the list of k.
+    """Return the share of the first k items that are relevant.
 
     Args:
         ranks: int64 [M] or [M, R].
@@ -67,10 +67,10 @@ def mrr(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return discounted cumulative gain over the best possible (Järvelin & Kekäläinen 2002).
+    """Return normalised discounted cumulative gain (Järvelin & Kekäläinen 2002).
 
-    A relevant item at rank r gains 1 / log2(r + 1); the best possible list has the
-    min(relevant, k) first places.
+    A relevant item at rank r has the gain 1 / log2(r + 1). The sum is divided by that of the best
+    possible list, whose first min(relevant, k) items are relevant.
 
     Args:
         ranks: int64 [M] or [M, R].
@@ -86,7 +86,9 @@ def ndcg(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return the mean of precision at each relevant item's rank, over min(relevant, k); "MAP".
+    """Return average precision ("MAP"): the mean precision at the ranks of the relevant items.
+
+    The sum over relevant items among the first k is divided by min(relevant, k).
 
     Args:
         ranks: int64 [M] or [M, R].
@@ -102,17 +104,17 @@ def average_precision(ranks: np.ndarray, k: int) -> np.ndarray:
 
 
 def gauc(ranks: np.ndarray, n_ranked: int | np.ndarray) -> np.ndarray:
-    """Return each case's area under the ROC curve: the share of other items ranked below.
+    """Return each case's area under the ROC curve: the share of irrelevant items ranked below.
 
-    (n - rank) / (n - 1) with one relevant item; with R of them their mean, each against the items
-    that are not relevant (Zhou et al. 2018, arXiv:1706.06978, as grouped by case).
+    With one relevant item this is (n - rank) / (n - 1); with several, the mean over them, each
+    compared with the irrelevant items (Zhou et al. 2018, arXiv:1706.06978, grouped by case).
 
     Args:
         ranks: int64 [M] or [M, R].
-        n_ranked: Items ranked, n; a number, or int64 [M], one for each case.
+        n_ranked: Number of ranked items, n; an integer, or int64 [M], one for each case.
 
     Returns:
-        float64 [M], 0 to 1; NaN where all items are relevant.
+        float64 [M], 0 to 1; NaN if all items are relevant.
     """
     relevant = _relevant(ranks)
     total = _table(ranks).sum(1)
@@ -124,13 +126,14 @@ def gauc(ranks: np.ndarray, n_ranked: int | np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """What was recommended, and what there is to recommend.
+    """Recommended lists, and facts about the catalogue.
 
     Attributes:
-        items: int64 [M, K], item numbers, best first; zeros behind them where fewer are left.
+        items: int64 [M, K], item numbers, best first; padded with zeros at the end.
         counts: int64 [V], training events of each item; entry 0 is padding.
-        n_items: Size of the catalogue that coverage and evenness refer to.
-        tail: Share of the items that are the tail; above 1, the most training events it has.
+        n_items: Size of the catalogue, for coverage and the Gini index.
+        tail: Up to 1, share of the items that form the tail; above 1, the maximum number of
+            training events of an item in the tail.
     """
 
     items: np.ndarray
@@ -140,10 +143,10 @@ class Lists:
 
 
 def item_coverage(lists: Lists, k: int) -> float:
-    """Return the share of the catalogue that is recommended to anybody.
+    """Return the share of the catalogue that is in at least one list.
 
     Args:
-        lists: What was recommended.
+        lists: The recommended lists.
         k: Length of the lists.
 
     Returns:
@@ -156,63 +159,64 @@ def average_popularity(lists: Lists, k: int) -> float:
     """Return the mean number of training events of the recommended items.
 
     Args:
-        lists: What was recommended.
+        lists: The recommended lists.
         k: Length of the lists.
 
     Returns:
-        From 0.
+        At least 0.
     """
     return float(lists.counts[lists.items[:, :k]].sum(1).mean() / k)
 
 
 def gini_index(lists: Lists, k: int) -> float:
-    """Return how unevenly recommendations fall on items: 0 evenly, towards 1 all on one.
+    """Return the Gini index of the recommendations: 0 if all items are recommended equally often.
 
-    Sum over items, in ascending order of how often recommended, of
-    (2 i - n - 1) count_i / (n total), with n items.
+    It approaches 1 if all recommendations are of one item. The formula is the sum over the n items,
+    in ascending order of count, of (2 i - n - 1) count_i / (n total), where count_i is the number
+    of lists with the i-th item and total the sum of all counts.
 
     Args:
-        lists: What was recommended.
+        lists: The recommended lists.
         k: Length of the lists.
 
     Returns:
-        0 to 1; 0 where nothing is recommended.
+        0 to 1; 0 if all lists are empty.
     """
     counts = np.sort(_recommended(lists, k)[1])
     if not len(counts):
-        return 0.0  # nothing falls anywhere
-    place = np.arange(lists.n_items - len(counts) + 1, lists.n_items + 1)
+        return 0.0
+    rank = np.arange(lists.n_items - len(counts) + 1, lists.n_items + 1)
     total = counts.sum() * lists.n_items
-    return float(((2 * place - lists.n_items - 1) * counts).sum() / total)
+    return float(((2 * rank - lists.n_items - 1) * counts).sum() / total)
 
 
 def shannon_entropy(lists: Lists, k: int) -> float:
-    """Return the entropy of recommendations over items, divided by the items recommended.
+    """Return the entropy of the recommended items in nats, divided by the number of these items.
 
-    The division is RecBole's; without it the value would be the entropy in nats.
+    The division is RecBole's; the usual Shannon entropy is not divided.
 
     Args:
-        lists: What was recommended.
+        lists: The recommended lists.
         k: Length of the lists.
 
     Returns:
-        From 0; 0 where nothing is recommended.
+        At least 0; 0 if all lists are empty.
     """
     counts = _recommended(lists, k)[1]
     if not len(counts):
         return 0.0
     share = counts / counts.sum()
-    return abs(float((share * np.log(share)).sum() / len(counts)))  # 0.0, never -0.0
+    return abs(float((share * np.log(share)).sum() / len(counts)))  # abs, so that it is never -0.0
 
 
 def tail_percentage(lists: Lists, k: int) -> float:
-    """Return the share of recommended items that belong to the least popular tenth.
+    """Return the share of recommended items that are in the tail, the least popular items.
 
-    The tenth (``lists.tail``) is taken of the items with training events, ties by number, at least
-    one item; a tail above 1 is the most training events that an item of it has.
+    With ``lists.tail`` up to 1, the tail is that share of the items with training events, at least
+    one item, ties by number. Above 1, it is all such items with at most ``lists.tail`` events.
 
     Args:
-        lists: What was recommended.
+        lists: The recommended lists.
         k: Length of the lists.
 
     Returns:
@@ -224,15 +228,15 @@ def tail_percentage(lists: Lists, k: int) -> float:
     rare = lists.counts[rarest] <= lists.tail
     size = int(rare.sum()) if lists.tail > 1 else max(int(len(known) * lists.tail), 1)
     is_tail[rarest[:size]] = True
-    given = lists.items[:, :k]
-    shares = is_tail[given].sum(1) / np.maximum((given > 0).sum(1), 1)
+    listed = lists.items[:, :k]
+    shares = is_tail[listed].sum(1) / np.maximum((listed > 0).sum(1), 1)
     return float(shares.mean())
 
 
 def _recommended(lists: Lists, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the items that are recommended to anybody, and how often each is."""
-    given = lists.items[:, :k]
-    items, counts = np.unique(given[given > 0], return_counts=True)
+    """Return the items in at least one list, and the number of lists with each."""
+    listed = lists.items[:, :k]
+    items, counts = np.unique(listed[listed > 0], return_counts=True)
     return items, counts
 
 
@@ -249,7 +253,7 @@ RANK_METRICS: dict[str, RankMetric] = {
     "map": average_precision,
 }
 WHOLE_METRICS: dict[str, WholeMetric] = {"gauc": gauc}
-"""Of the whole ranking: they take the number of items ranked where others take a cut-off."""
+"""Metrics of whole rankings: their second argument is the number of ranked items, not a cut-off."""
 LIST_METRICS: dict[str, ListMetric] = {
     "itemcoverage": item_coverage,
     "averagepopularity": average_popularity,

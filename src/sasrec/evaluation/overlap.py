@@ -1,9 +1,10 @@
-"""Overlap: events that a model is evaluated on, and was trained on before.
+"""Overlap: the share of evaluated events that the model was trained on.
 
-A model folder keeps hashes of its training events: all of them, or a sample of about ten thousand.
-Tokens and times are hashed, not numbers and positions, so that a copy in another order, format or
-numbering, and a part of the data or more than it, are recognised. A sample holds the events whose
-hash lies below a bound, so that looking for just these on the other side estimates the share.
+A model folder contains hashes of its training events: all of them, or a sample of about 10,000.
+The hashes are of tokens and times, not of item numbers and positions, so a copy of the data in
+another order, format or numbering is recognised, and so is a part or a superset. A sample contains
+the events whose hash is below a bound; the share of overlap is estimated from the evaluated events
+with hashes below the same bound.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
 
 SAMPLE = 10_000
-"""Events kept, give or take a few in a hundred; 160 KB in ``metrics.json``."""
+"""Number of sampled events, within a few percent; they take 160 KB in ``metrics.json``."""
 PIECE = 2**20
 """Events hashed at a time."""
 ALL = 2**64 - 1
-"""Bound below which every hash lies, but for one."""
+"""Bound that includes every hash."""
 SAME_PAIRS = 0.9
-"""Share of equal (user, item) pairs from which on data count as known though no time agrees; the
-same person may well meet the same item again, but hardly so often."""
+"""If no event matches with its time, data count as the same if at least this share of (user, item)
+pairs matches; unrelated data of the same users rarely repeat so many pairs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """Hashes of training events.
+    """Hashes of the events of a data set, or of a sample of them.
 
     Attributes:
-        pairs: uint64 [n], of user and item.
-        times: uint32 [n], of the time; 0 where the data have none.
-        trained: bool [n], whether the event trained, and was not kept back.
-        below: Pairs with a hash up to this are kept.
+        pairs: uint64 [n], hashes of user and item.
+        times: uint32 [n], hashes of the time; 0 if the data have no times.
+        trained: bool [n], whether the event is a training event.
+        below: Largest hash of a pair in the sample.
         has_times: Whether the data have times.
     """
 
@@ -61,10 +62,10 @@ class Sketch:
 
 
 def sketch_from_json(values: object) -> Sketch | None:
-    """Return what ``Sketch.as_json`` has written; None if there is none, or it was edited.
+    """Return a sketch from its JSON; None if it is missing or invalid.
 
     Args:
-        values: Of the file.
+        values: What ``Sketch.as_json`` returned.
     """
     if not isinstance(values, dict):
         return None
@@ -87,31 +88,31 @@ def sketch_of(corpus: Corpus, split: Split) -> Sketch:
 
     Args:
         corpus: The data set.
-        split: Which of its events train.
+        split: Determines which of its events are training events.
 
     Returns:
-        All of them, or a sample.
+        Hashes of all events or of a sample.
     """
     n_events = corpus.sequences.n_events
     below = ALL if n_events <= SAMPLE else int(SAMPLE / n_events * 2**64)
     found = []
-    for places, pairs, times in _hashed(corpus, np.arange(n_events)):
-        kept = pairs <= np.uint64(below)
-        found.append((pairs[kept], times[kept], _trains(split, places[kept])))
+    for events, pairs, times in _hashed(corpus, np.arange(n_events)):
+        sampled = pairs <= np.uint64(below)
+        found.append((pairs[sampled], times[sampled], _is_trained(split, events[sampled])))
     pairs, times, trained = (np.concatenate(each) for each in zip(*found, strict=True))
     return Sketch(pairs, times, trained, below, corpus.sequences.times is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How much of what a model is evaluated on it has met before.
+    """Share of evaluated events that are in the data of the model.
 
     Attributes:
-        events: Share of the events, 0 to 1.
-        validation_targets: Share of the validation targets that were trained on.
-        test_targets: The same of the test targets.
+        events: Share of all events that are in these data, 0 to 1.
+        validation_targets: Share of the validation targets that the model was trained on.
+        test_targets: Share of the test targets that the model was trained on.
         estimated: Whether the shares were estimated from a sample.
-        times_differ: Whether users and items agree, and times do not.
+        times_differ: Whether users and items match, but times do not.
     """
 
     events: float
@@ -121,45 +122,45 @@ class Overlap:
     times_differ: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """Return the attributes as JSON holds them."""
+        """Return the attributes in types JSON has."""
         return asdict(self)
 
     def text(self, source: str) -> str:
-        """Return in a sentence what a user must know of it.
+        """Return a sentence that describes the overlap.
 
         Args:
-            source: What to call the data.
+            source: Name of the evaluated data.
         """
         how = " (estimated from a sample)" if self.estimated else ""
-        but = ", though with other times" if self.times_differ else ""
+        but = ", but with other times" if self.times_differ else ""
         known = (
             f"{_percent(self.events)} of the events of {source} are also in the data the model was "
             f"trained on{but}{how}"
         )
         if not max(self.test_targets, self.validation_targets):
-            return f"{known}; it was trained on none of the targets it is tested on"
+            return f"{known}; none of the validation and test targets was trained on"
         return (
             f"{known}, and it was trained on {_percent(self.test_targets)} of the test targets and "
-            f"{_percent(self.validation_targets)} of the validation targets: such figures are too "
-            "good; evaluate on events that it has not met"
+            f"{_percent(self.validation_targets)} of the validation targets, so these metrics are "
+            "too high; evaluate on events that it was not trained on"
         )
 
 
 def overlap(sketch: Sketch, corpus: Corpus, tested: Corpus, split: Split) -> Overlap | None:
-    """Return how much of what a model is evaluated on it has met before; None if it is nothing.
+    """Return the share of evaluated events that are in the data of a model; None if there are none.
 
     Args:
-        sketch: Of the data it was trained on.
-        corpus: The data it is evaluated on.
-        tested: The same in the model's own numbers; events of unknown items may be missing.
-        split: Of that.
+        sketch: Hashes of the data that the model was trained on.
+        corpus: The evaluated data.
+        tested: The same data with the model's item numbers, without events of unknown items.
+        split: The split of ``tested``.
     """
     with_times = sketch.has_times and corpus.sequences.times is not None
-    every = np.arange(corpus.sequences.n_events)
-    share = _share(sketch, corpus, every, with_times=with_times)
+    all_events = np.arange(corpus.sequences.n_events)
+    share = _share(sketch, corpus, all_events, with_times=with_times)
     times_differ = False
     if with_times and not share:
-        pairs = _share(sketch, corpus, every, with_times=False)
+        pairs = _share(sketch, corpus, all_events, with_times=False)
         if pairs >= SAME_PAIRS:
             share, with_times, times_differ = pairs, False, True
     if not share:
@@ -175,53 +176,54 @@ def overlap(sketch: Sketch, corpus: Corpus, tested: Corpus, split: Split) -> Ove
 def _share(
     sketch: Sketch,
     corpus: Corpus,
-    places: np.ndarray,
+    events: np.ndarray,
     *,
     with_times: bool,
     only_trained: bool = False,
 ) -> float:
-    """Return the share of some events that a sketch knows, 0 to 1."""
-    known = sketch.trained if only_trained else np.ones(len(sketch.pairs), dtype=bool)
-    keys = _keys(sketch.pairs[known], sketch.times[known], with_times=with_times)
-    met = looked_at = 0
-    for _, pairs, times in _hashed(corpus, places):
+    """Return the share of some events that are in a sketch, 0 to 1."""
+    which = sketch.trained if only_trained else np.ones(len(sketch.pairs), dtype=bool)
+    keys = _keys(sketch.pairs[which], sketch.times[which], with_times=with_times)
+    n_found = n_compared = 0
+    for _, pairs, times in _hashed(corpus, events):
         sampled = pairs <= np.uint64(sketch.below)
-        met += np.isin(_keys(pairs[sampled], times[sampled], with_times=with_times), keys).sum()
-        looked_at += sampled.sum()
-    return float(met / looked_at) if looked_at else 0.0
+        found = np.isin(_keys(pairs[sampled], times[sampled], with_times=with_times), keys)
+        n_found += found.sum()
+        n_compared += sampled.sum()
+    return float(n_found / n_compared) if n_compared else 0.0
 
 
-def _trains(split: Split, places: np.ndarray) -> np.ndarray:
-    """Return which events train, bool, as ``Split.train_items`` counts them."""
+def _is_trained(split: Split, events: np.ndarray) -> np.ndarray:
+    """Return which events are training events, bool, as in ``Split.train_items``."""
     first = split.sequences.offsets[:-1]
     begins = np.where(split.train_starts == first + 1, first, split.train_starts)
-    owners = np.searchsorted(split.sequences.offsets, places, side="right") - 1
-    trains: np.ndarray = (places >= begins[owners]) & (places < split.train_stops[owners])
-    return trains
+    owners = np.searchsorted(split.sequences.offsets, events, side="right") - 1
+    trained: np.ndarray = (events >= begins[owners]) & (events < split.train_stops[owners])
+    return trained
 
 
 def _hashed(
-    corpus: Corpus, places: np.ndarray
+    corpus: Corpus, events: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Hash events, a piece at a time.
+    """Hash events in pieces.
 
     Args:
         corpus: The data set.
-        places: int64 [n], which of its events.
+        events: int64 [n], indices of the events.
 
     Yields:
-        Some places, the hash of user and item of each, uint64, and that of its time, uint32.
+        Indices of some events, their hashes of user and item, uint64, and of time, uint32.
     """
     sequences = corpus.sequences
     users = _token_hashes(corpus.users.entries)
     items = _token_hashes(corpus.items.entries)
-    for begin in range(0, max(len(places), 1), PIECE):
-        piece = places[begin : begin + PIECE]
+    for begin in range(0, max(len(events), 1), PIECE):
+        piece = events[begin : begin + PIECE]
         owners = np.searchsorted(sequences.offsets, piece, side="right") - 1
         pairs = _mixed(_mixed(users[owners]) + items[sequences.items[piece] - 1])
         times = np.zeros(len(piece), dtype=np.uint32)
         if sequences.times is not None:
-            bits = (sequences.times[piece] + 0.0).view(np.uint64)  # -0.0 is 0.0
+            bits = (sequences.times[piece] + 0.0).view(np.uint64)  # -0.0 becomes 0.0
             times = (_mixed(bits) >> np.uint64(32)).astype(np.uint32)
         yield piece, pairs, times
 
@@ -231,7 +233,7 @@ def _keys(pairs: np.ndarray, times: np.ndarray, *, with_times: bool) -> np.ndarr
 
 
 def _token_hashes(entries: pl.Series) -> np.ndarray:
-    """Return a hash of each token, uint64, the same in all versions and on all machines."""
+    """Return a hash of each token, uint64; the same for all versions and machines."""
     hashes = np.empty(len(entries), dtype="<u8")
     for begin in range(0, len(entries), PIECE):
         tokens = entries.slice(begin, PIECE).to_list()
@@ -241,7 +243,7 @@ def _token_hashes(entries: pl.Series) -> np.ndarray:
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
-    """Return uint64 values spread evenly (the finaliser of SplitMix64, Steele et al. 2014)."""
+    """Return well-mixed uint64 hashes (the finaliser of SplitMix64, Steele et al. 2014)."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

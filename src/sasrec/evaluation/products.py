@@ -1,4 +1,4 @@
-"""Ranks of targets: from a matrix of scores, or from a product that is never held as a whole."""
+"""Ranks of targets, from a matrix of scores or from states and item vectors in pieces."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import torch.nn.functional as F
 from torch import Tensor
 
 PIECE_ROWS, CHUNK_ITEMS = 512, 4096
-"""States and items multiplied at a time where only ranks are needed: large enough for the product
-to run at the processor's full rate, small enough for its result to stay in the cache."""
+"""States and items multiplied at a time if only ranks are needed: large enough for the product to
+run at the processor's full speed, small enough for its result to stay in the cache."""
 GPU_ROWS, GPU_ITEMS = 4096, 2**15
-"""The same on a GPU, where few large products are faster."""
+"""The same on a GPU, where fewer and larger products are faster."""
 EVEN = 192
-"""The item table is multiplied in pieces of one width, a multiple of this, padded with zeros. At
-the edge of any other width a BLAS adds up in a different order (for a single column it uses another
-routine), so equal item vectors would get scores that differ in the last bit. With MKL this happened
-in float32 at widths that are not a multiple of 4 and between pieces of different widths, and in
-float64 at widths that are not a multiple of 12."""
+"""The item table is multiplied in pieces of one width, a multiple of this, padded with zeros. With
+other widths, BLAS sums the columns at the edge in a different order (a single column is computed by
+another routine), so equal item vectors would get scores that differ in the last bit. With MKL this
+happened in float32 at widths that are not a multiple of 4 and between pieces of different widths,
+and in float64 at widths that are not a multiple of 12."""
 
 
 def ranks_of_(scores: Tensor, targets: Tensor) -> Tensor:
-    """Return the place of each target among all items; padding, column 0, does not take part.
+    """Return the rank of each target among all items, without column 0, which is padding.
 
-    The scores are overwritten: comparing into floats and adding these up is several times faster
+    The scores are overwritten: comparing them into floats and summing these is several times faster
     than into booleans, and exact up to 16 million items.
 
     Args:
@@ -44,16 +44,17 @@ def ranks_by_product(
     table: Tensor,
     removed: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
-    """Return the same as ``ranks_of_`` of ``states @ table.T``, which is never held as a whole.
+    """Return ``ranks_of_(states @ table.T, targets)`` without storing all scores at once.
 
     The score of a target is taken from a product of the same shape as those it is compared with,
-    so that equal item vectors have equal scores to the last bit.
+    so that equal item vectors have exactly equal scores.
 
     Args:
         states: float [M, d].
-        targets: int64 [M], 1 to V - 1; fastest where like targets stand together.
+        targets: int64 [M], 1 to V - 1; fastest if equal or close numbers are adjacent.
         table: float [V, d].
-        removed: Rows, int64 [n] rising, and items, int64 [n], whose scores count as minus infinity.
+        removed: Rows, int64 [n] ascending, and items, int64 [n]; these scores become minus
+            infinity.
 
     Returns:
         int64 [M], from 1 to V - 1.
@@ -77,30 +78,28 @@ def ranks_by_product(
                 here = (items >= 0) & (items < len(chunk))
                 scores[gone[0][here], items[here]] = -torch.inf
             if first == 0:
-                scores[:, 0] = torch.inf  # padding is never lower, and not counted either
-            scores[:, len(table) - first :] = (
-                torch.inf
-            )  # nor is what the last one is filled up with
+                scores[:, 0] = torch.inf  # padding never counts as lower than the target
+            scores[:, len(table) - first :] = torch.inf  # nor do the zeros after the last item
             first += len(chunk)
             lower[piece] += scores.lt_(own).sum(1).long()
     return len(table) - 1 - lower
 
 
 def _own_scores(rows: Tensor, goals: Tensor, chunks: list[Tensor]) -> Tensor:
-    """Return the score [m, 1] of each row's target, from products of the chunks that hold them."""
+    """Return the score [m, 1] of each row's target, from products with the targets' chunks."""
     size = len(chunks[0])
-    holder = goals // size
+    chunk_of = goals // size
     own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
-    for number in torch.unique(holder).tolist():
-        places = (holder == number).nonzero()[:, 0]
-        own[places, 0] = (rows @ chunks[number].T)[places, goals[places] - number * size]
+    for number in torch.unique(chunk_of).tolist():
+        some = (chunk_of == number).nonzero()[:, 0]
+        own[some, 0] = (rows @ chunks[number].T)[some, goals[some] - number * size]
     return own
 
 
 def _within(
     removed: tuple[Tensor, Tensor] | None, begin: int, end: int
 ) -> tuple[Tensor, Tensor] | None:
-    """Return the pairs whose rows lie in a piece, rows counted from its begin."""
+    """Return the pairs whose rows are in a piece, with rows relative to ``begin``."""
     if removed is None:
         return None
     rows, items = removed
@@ -109,14 +108,14 @@ def _within(
 
 
 def even_chunks(table: Tensor, largest: int) -> list[Tensor]:
-    """Return a table in pieces of one width, so that each product with them rounds alike.
+    """Return a table in pieces of equal width, so that all products with them round alike.
 
     Args:
         table: float [V, d].
-        largest: Rows of a piece at most, before they are rounded up to a multiple of ``EVEN``.
+        largest: Maximum rows of a piece, before rounding up to a multiple of ``EVEN``.
 
     Returns:
-        Tensors [W, d]; behind row V there are zeros.
+        Tensors [W, d]; rows after row V are zero.
     """
     pieces = -(-len(table) // max(largest, 1))
     width = -(-len(table) // (pieces * EVEN)) * EVEN

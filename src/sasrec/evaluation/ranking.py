@@ -1,8 +1,9 @@
-"""Full ranking: the rank a model gives each target among all items of the catalogue.
+"""Full ranking: the rank that a model gives to each target among all items.
 
-The rank is the number of items, the target included, that do not score lower than the target. So
-ties count against the target, a model that scores all items alike ranks every target last, a
-target whose score is NaN ranks last, and another item whose score is NaN counts as better.
+The rank is the number of items, including the target, whose score is not lower than that of the
+target. So ties count against the target, a model that gives all items the same score ranks every
+target last, a target with a NaN score ranks last, and another item with a NaN score counts as
+better.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from sasrec.models.contract import NextItemModel
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The outcome for M cases.
+    """Ranks and lists for M cases.
 
     Attributes:
-        ranks: int64 [M], 1 is the top.
-        top: int64 [M, K], the items ranked first; K may be 0.
+        ranks: int64 [M], from 1 (best).
+        top: int64 [M, K], the items with the highest scores; K may be 0.
     """
 
     ranks: np.ndarray
@@ -41,11 +42,11 @@ def rank_targets(
     """Rank each case's target among all items (full ranking).
 
     Args:
-        model: On the device of the cases; put into evaluation mode and back.
+        model: On the device of the cases; its training mode is restored afterwards.
         cases: M cases.
-        top_k: Length of the lists to return beside the ranks.
+        top_k: Number of highest-scoring items to return for each case; 0 for none.
         remove_seen: Remove all items of a case's history from its ranking. A target that is one of
-            them is ranked last: no list without seen items could contain it.
+            them is ranked last, because a list without seen items cannot contain it.
 
     Returns:
         Ranks and lists in the order of the cases.
@@ -68,7 +69,7 @@ def _ranked_by_products(
     *,
     remove_seen: bool,
 ) -> Ranking:
-    """Return ranks without lists, so that a score is not kept once it has been compared."""
+    """Return ranks without lists, so that the scores of all items need not be stored."""
     ranks = np.zeros(len(cases), dtype=np.int64)
     for which, batch, states in encoded:
         removed = _seen(cases, which, cases.device) if remove_seen else None
@@ -105,7 +106,7 @@ def _seen(cases: EvaluationCases, which: np.ndarray, device: torch.device) -> tu
         device: Where to put the result.
 
     Returns:
-        int64 [n] each: index into ``which``, rising, and item number.
+        int64 [n] each: index into ``which``, ascending, and item number.
     """
     sequences, ends = cases.sequences, cases.ends
     begins = sequences.offsets[ends.users[which] - 1]
@@ -117,7 +118,7 @@ def _seen(cases: EvaluationCases, which: np.ndarray, device: torch.device) -> tu
 
 
 def removed_counts(cases: EvaluationCases) -> np.ndarray:
-    """Return how many items ``remove_seen`` removes from each ranking, the target not counted.
+    """Return how many items ``remove_seen`` removes from each ranking, not counting the target.
 
     Args:
         cases: M cases.

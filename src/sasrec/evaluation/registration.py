@@ -1,4 +1,4 @@
-"""Registration: what a metric from outside is, and how a metric is found by name."""
+"""Registration of custom metrics, and lookup of metrics by name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sasrec.settings.registry import METRICS
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric that is a mean over cases; higher is better.
+    """A metric with one value per case, of which the mean is reported; higher is better.
 
     Attributes:
-        name: What users write before ``@K``: lower-case letters, digits and _.
-        function: From ranks, int64 [M] or [M, R] (1 is the top; 0 fills up cases that have fewer
-            than R relevant items), and the cut-off K to one value a case, float64 [M].
+        name: The part before ``@K`` in settings: lower-case letters, digits and _.
+        function: Takes ranks, int64 [M] or [M, R] (1 is the best; cases with fewer than R relevant
+            items are padded with 0), and the cut-off K; returns a value per case, float64 [M].
     """
 
     name: str
@@ -28,7 +28,7 @@ class Metric:
 
 
 def register_metric(metric: Metric) -> Metric:
-    """Make a metric known by its name, so that ``metrics=NAME`` and ``valid_metric=NAME@K`` work.
+    """Register a metric, so that ``metrics=NAME`` and ``valid_metric=NAME@K`` can be used.
 
     Args:
         metric: The metric.
@@ -37,7 +37,7 @@ def register_metric(metric: Metric) -> Metric:
         The metric.
 
     Raises:
-        SettingsError: The metric lacks something, or its name is taken.
+        SettingsError: The metric is not valid, or its name is taken.
     """
     check_metric(metric, getattr(metric, "name", repr(metric)))
     METRICS.add(metric.name, metric, metric.function.__module__)
@@ -45,27 +45,33 @@ def register_metric(metric: Metric) -> Metric:
 
 
 def check_metric(metric: object, name: str) -> None:
-    """Refuse what is no metric the package can work with.
+    """Refuse a metric that this package cannot use.
 
-    The function is tried on the ranks 1, 2 and 3, with one relevant item a case and with two.
+    The function is called with ranks of three cases, once with one relevant item per case and once
+    with up to two.
 
     Args:
-        metric: What is to be registered.
-        name: The name it is to have.
+        metric: The object to register.
+        name: The name to register it under.
 
     Raises:
-        SettingsError: Something does not fit.
+        SettingsError: It is not a ``Metric``, or its name or its function is not valid.
     """
     if not isinstance(metric, Metric):
-        raise SettingsError(f"{name} is no metric: wrap the function in sasrec.Metric")
+        raise SettingsError(f"{name} is not a metric; wrap the function in sasrec.Metric")
     if name != metric.name:
-        raise SettingsError(f"the name {name!r} is not that of the metric, {metric.name!r}")
+        raise SettingsError(
+            f"the metric {metric.name!r} is registered as {name!r}; use the same name for both"
+        )
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise SettingsError(f"{name!r} is no name for a metric; use lower-case letters, digits, _")
+        raise SettingsError(
+            f"{name!r} is not a valid name for a metric; use lower-case letters, digits and _, "
+            "beginning with a letter"
+        )
     for ranks in (np.array([1, 2, 3]), np.array([[1, 3], [2, 0], [3, 0]])):
         try:
             values = np.asarray(metric.function(ranks, 2))
-        except Exception as error:  # whatever somebody else's function may raise
+        except Exception as error:  # a plug-in function may raise anything
             raise SettingsError(
                 f"metric {name} cannot be computed for ranks of shape {list(ranks.shape)} at "
                 f"cut-off 2: {type(error).__name__}: {error}"
@@ -73,18 +79,18 @@ def check_metric(metric: object, name: str) -> None:
         if values.shape != (3,) or not np.issubdtype(values.dtype, np.floating):
             raise SettingsError(
                 f"metric {name} returns {values.dtype} {list(values.shape)} for ranks of shape "
-                f"{list(ranks.shape)}; it must return one floating-point value a case, [3]"
+                f"{list(ranks.shape)}; it must return one floating-point value per case, [3]"
             )
 
 
 def rank_metric(name: str) -> RankMetric | None:
-    """Return a metric that is a mean over cases.
+    """Return the function of a metric that has one value per case.
 
     Args:
-        name: Lower case, without a cut-off.
+        name: Lower-case name without cut-off.
 
     Returns:
-        From ranks and a cut-off to values; None for metrics of whole rankings or of lists.
+        A function of ranks and cut-off; None for metrics of whole rankings or of lists.
     """
     if name in RANK_METRICS:
         return RANK_METRICS[name]
@@ -95,10 +101,10 @@ def rank_metric(name: str) -> RankMetric | None:
 
 
 def values_of(name: str, ranks: np.ndarray, k: int) -> np.ndarray:
-    """Return the value of each case by a metric that is a mean over cases.
+    """Return a metric's value for each case.
 
     Args:
-        name: Lower case, without a cut-off.
+        name: Lower-case name without cut-off.
         ranks: int64 [M] or [M, R].
         k: The cut-off.
 
@@ -106,9 +112,11 @@ def values_of(name: str, ranks: np.ndarray, k: int) -> np.ndarray:
         float64 [M].
 
     Raises:
-        SettingsError: The metric is of whole rankings or of lists.
+        SettingsError: The metric is of whole rankings or of lists, so it has no value per case.
     """
     metric = rank_metric(name)
     if metric is None:
-        raise SettingsError(f"{name} is no mean over cases")
+        raise SettingsError(
+            f"{name} has no value for each case; choose a metric of ranks, such as ndcg"
+        )
     return metric(ranks, k)

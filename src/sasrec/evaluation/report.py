@@ -1,4 +1,4 @@
-"""Report: metrics of one model on one data set, with all that is needed to trust them."""
+"""Reports: metrics of one model on one data set, with protocol and data fingerprint."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sasrec.kernels import library
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a model reached.
+    """Metrics of one model on one data set.
 
     Attributes:
-        model: Its name.
+        model: Name of the model.
         validation: Metric key to value on the validation cases; empty if there are none.
-        test: The same on the test cases.
-        protocol: How it was measured, in one sentence.
+        test: The same for the test cases.
+        protocol: A sentence that describes how the metrics were measured.
         dataset: Name, size and fingerprint of the data.
-        ranks: Split name to the rank of each case's target, int64 [M]; not saved as JSON.
+        ranks: ``validation`` and ``test`` to the rank of each target, int64 [M]; not in the JSON.
     """
 
     model: str
@@ -35,18 +35,18 @@ class Report:
     ranks: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything but the single ranks, in types JSON has."""
+        """Return everything except ``ranks``, in types JSON has."""
         return {name: value for name, value in asdict(self).items() if name != "ranks"}
 
 
 def describe_corpus(corpus: Corpus) -> dict[str, Any]:
-    """Return name, sizes and fingerprint of a data set.
+    """Return the name, size and fingerprint of a data set.
 
     Args:
         corpus: The data set.
 
     Returns:
-        Types JSON has.
+        A dictionary of types JSON has.
     """
     return {
         "name": corpus.name,
@@ -58,7 +58,7 @@ def describe_corpus(corpus: Corpus) -> dict[str, Any]:
 
 
 def environment() -> dict[str, str]:
-    """Return the versions and the machine a result was made with."""
+    """Return the versions and hardware that affect results."""
     packages = ("sasrec", "torch", "numpy", "polars", "pydantic")
     return {
         "python": platform.python_version(),

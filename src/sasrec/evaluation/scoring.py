@@ -1,4 +1,4 @@
-"""Scoring: the state and the scores after each history, one piece of bounded size at a time."""
+"""Scoring: states and scores after each history, in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from sasrec.models.contract import NextItemModel
 from sasrec.system.memory import freed_memory_kept
 
 SCORE_BYTES = 2**26
-"""Most bytes of scores held at a time."""
+"""Largest matrix of scores in bytes."""
 
 
 def target_scores(
     model: NextItemModel, cases: EvaluationCases
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Score the whole catalogue for each case; items with equal vectors have equal scores.
+    """Score all items for each case; items with equal vectors get exactly equal scores.
 
     Args:
-        model: On the device of the cases; put into evaluation mode and back.
+        model: On the device of the cases; its training mode is restored afterwards.
         cases: Histories and their targets.
 
     Yields:
@@ -37,7 +37,7 @@ def target_scores(
     table, n_entries = torch.empty(0), 0
     for which, batch, states in last_states(model, cases):
         with torch.inference_mode():
-            if not n_entries:  # only now is the model in evaluation mode
+            if not n_entries:  # inside the loop, the model is in evaluation mode
                 table = model.item_table
                 n_entries = len(table)
                 [table] = even_chunks(table, n_entries)
@@ -51,17 +51,17 @@ def target_scores(
 def last_scores(
     model: NextItemModel, cases: EvaluationCases
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    """Score the whole catalogue after the last event of each history, in pieces of bounded size.
+    """Score all items after the last event of each history, in pieces of bounded size.
 
     Args:
-        model: On the device of the cases; put into evaluation mode and back.
+        model: On the device of the cases; its training mode is restored afterwards.
         cases: The histories.
 
     Yields:
         Indices of some cases, their batch, and float scores [b, V].
     """
     with torch.inference_mode():
-        table = model.item_table  # read once, as a model may normalise the whole table
+        table = model.item_table  # once, because some models normalise the whole table
         for group, batch, states in last_states(model, cases):
             yield from _scored_pieces(model, group, batch, states, table)
 
@@ -85,10 +85,10 @@ def last_states(
 def encode_batches(
     model: NextItemModel, batches: Batches
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    """Compute the state after the last event of each window of some batches.
+    """Compute the hidden state after the last event of each window of some batches.
 
     Args:
-        model: On the device of the batches; put into evaluation mode and back.
+        model: On the device of the batches; its training mode is restored afterwards.
         batches: Windows, with their indices.
 
     Yields:
@@ -118,9 +118,9 @@ def _scored_pieces(
         end = begin + size
         some = states[begin:end]
         scores = model.score(some) if table is None else some @ table.T
-        if end == 1:  # without a table, only the scores show how many items there are
+        if end == 1:  # without a table, V is known only from the first scores
             size = rows_at_a_time(scores.shape[1])
-        # Callers read only `last` and `targets` of a piece, so it keeps all items of its batch.
+        # Callers read only `last` and `targets`, so the items of the batch are not cut.
         piece = Batch(
             items=batch.items,
             offsets=batch.offsets[begin : end + 1],
@@ -135,9 +135,9 @@ def _scored_pieces(
 
 
 def rows_at_a_time(n_items: int) -> int:
-    """Return how many rows of scores are held at a time, at least one.
+    """Return the number of rows of scores in a piece, at least one.
 
     Args:
-        n_items: Length of a row, V.
+        n_items: Scores in a row, V.
     """
     return max(1, SCORE_BYTES // (4 * n_items))

@@ -1,4 +1,4 @@
-"""Slices: parts of the test cases that tell where a model is good."""
+"""Slices: subsets of the test cases, to see for which of them a model works well."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from sasrec.data.splits import Split
 
 
 def slices_of(split: Split, counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Return parts of the test cases that tell where a model is good.
+    """Return subsets of the test cases, to see for which of them a model works well.
 
     Args:
-        split: Its test cases.
+        split: The test cases.
         counts: int64 [V], training events of each item.
 
     Returns:
-        Name of a slice to bool [M]: by length of the history, by how often the target was met in
-        training, and, where there are times, by how many events a day the user has.
+        Name of a slice to bool [M]: by length of the history, by training events of the target,
+        and, if there are times, by events per day of the user.
     """
     sequences, cases = split.sequences, split.test
     lengths = cases.stops - sequences.offsets[cases.users - 1]
-    met = counts[sequences.items[cases.stops]]
+    n_trained = counts[sequences.items[cases.stops]]
     slices = _thirds("history", lengths, "events")
-    slices["target never met in training"] = met == 0
-    slices |= _thirds("target met", met, "times", among=met > 0)
+    slices["target never met in training"] = n_trained == 0
+    slices |= _thirds("target met", n_trained, "times", among=n_trained > 0)
     if sequences.times is not None:
         begins = sequences.times[sequences.offsets[cases.users - 1]]
         days = np.maximum(sequences.times[cases.stops] - begins, 1) / 86_400
-        if days.max() > 1:  # else it would be the length of the history again
+        if days.max() > 1:  # otherwise this would equal the slices by history
             slices |= _thirds("activity", lengths / np.maximum(days, 1), "events a day")
     return {name: mask for name, mask in slices.items() if mask.any()}
 
@@ -35,14 +35,14 @@ def slices_of(split: Split, counts: np.ndarray) -> dict[str, np.ndarray]:
 def _thirds(
     what: str, values: np.ndarray, unit: str, among: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
-    """Return cases below, between and above the two values that part them into thirds."""
+    """Return the cases in the lower, middle and upper third of the values."""
     chosen = np.ones(len(values), dtype=bool) if among is None else among
     if not chosen.any():
         return {}
     low, high = np.quantile(values[chosen], [1 / 3, 2 / 3])
     figures = f"{low:.4g}", f"{high:.4g}"
     if np.issubdtype(values.dtype, np.integer):
-        figures = f"{int(low):,}", f"{int(high):,}"  # counts: up to 54.3 is up to 54
+        figures = f"{int(low):,}", f"{int(high):,}"  # for counts, "up to 54.3" means up to 54
     return {
         f"{what} up to {figures[0]} {unit}": chosen & (values <= low),
         f"{what} to {figures[1]} {unit}": chosen & (values > low) & (values <= high),

@@ -1,4 +1,4 @@
-"""Validation: the watched metric after an epoch, by which training keeps the best weights."""
+"""Validation after an epoch, by which training chooses the best weights."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ from sasrec.training.trainer import Validation
 
 
 def validation_of(model: NextItemModel, protocol: EvaluationProtocol) -> Validation:
-    """Return how the epochs of a training are judged.
+    """Return how each epoch is validated.
 
     Args:
-        model: The model that is trained.
-        protocol: The validation cases, and which metric is watched.
+        model: The model being trained.
+        protocol: The validation cases and the validation metric.
 
     Returns:
-        How to judge; without validation cases, epochs are not judged.
+        The validation; it measures nothing if there are no validation cases.
     """
-    measured = partial(watched_value, model, protocol) if len(protocol.split.validation) else None
+    measure_epoch = (
+        partial(validation_score, model, protocol) if len(protocol.split.validation) else None
+    )
     key = protocol.settings.valid_metric
-    return Validation(measured, key, smaller_is_better(key))
+    return Validation(measure_epoch, key, smaller_is_better(key))
 
 
-def watched_value(model: NextItemModel, protocol: EvaluationProtocol) -> float:
-    """Return the value of the watched metric on the validation cases.
+def validation_score(model: NextItemModel, protocol: EvaluationProtocol) -> float:
+    """Return the validation metric on the validation cases.
 
     Args:
         model: On the device of the protocol.
-        protocol: The cases, and which metric is watched.
+        protocol: The validation cases and the validation metric.
 
     Returns:
-        The value; NaN if the metric has none on these cases.
+        The value; NaN if the metric is undefined on these cases.
     """
     key = protocol.settings.valid_metric
     values, _ = measure(

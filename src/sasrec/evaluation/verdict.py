@@ -1,4 +1,4 @@
-"""Verdict: whether a trained model is worth more than counting."""
+"""Verdict: whether a trained model ranks better than the baselines that only count."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from sasrec.settings.metric_names import split_key
 
 
 def worse_than_counts(reports: Sequence[Report], watched: str) -> tuple[Remark, ...]:
-    """Return a remark if a model ranks worse than popularity or Markov counts on the same cases.
+    """Return a remark if a model ranks worse than a baseline on the same cases.
 
     Args:
-        reports: The model's, then those of the baselines.
-        watched: Metric to compare, such as ``ndcg@20``; one that is not of ranks is replaced by
-            NDCG.
+        reports: The model's report, then those of the baselines.
+        watched: Metric to compare, such as ``ndcg@20``; a metric without a value per case is
+            replaced by NDCG.
 
     Returns:
-        One remark or none.
+        One remark, or none.
     """
     part = "test" if len(reports[0].ranks.get("test", ())) else "validation"
     cases = len(reports[0].ranks.get(part, ()))
@@ -36,20 +36,20 @@ def worse_than_counts(reports: Sequence[Report], watched: str) -> tuple[Remark, 
         return ()
     text = (
         f"{reports[0].model} ranks worse than plain counts: {key} on {part} is {own:.4f}, below "
-        f"that of {' and '.join(better)}; look at the data and settings, train longer, or use the "
-        "counts"
+        f"that of {' and '.join(better)}; check the data and settings, train longer, or use the "
+        "baseline"
     )
     return (Remark("worse_than_counts", cases, text),)
 
 
 def compared_by(watched: str) -> str:
-    """Return the metric of ranks to compare by.
+    """Return a metric with a value per case to compare models by.
 
     Args:
         watched: Any metric, such as ``ndcg@20``, ``gauc`` or ``giniindex@10``.
 
     Returns:
-        The same if it is of ranks, else NDCG at its cut-off.
+        The same metric if it has a value per case, otherwise NDCG at its cut-off.
     """
     name, k = split_key(watched)
     return watched if rank_metric(name) is not None else f"ndcg@{k or 10}"
@@ -59,9 +59,9 @@ def mean_of(report: Report, part: str, key: str) -> float:
     """Return the mean of a metric over cases.
 
     Args:
-        report: With its ranks.
+        report: A report with ranks.
         part: ``validation`` or ``test``.
-        key: Of a metric of ranks.
+        key: Key of a metric with a value per case.
 
     Returns:
         The mean.

@@ -21,9 +21,10 @@ from sasrec.settings.resolve import RunSettings
 from sasrec.system.memory import release_memory_after
 from sasrec.system.processes import process_info
 from sasrec.training.checkpoint import Keep, TrainState
+from sasrec.training.loop import TrainingLoop
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
-from sasrec.training.trainer import Checkpoints, Trained, TrainingLoop, fit
+from sasrec.training.trainer import Checkpoints, Trained, fit
 
 
 @release_memory_after()

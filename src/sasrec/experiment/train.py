@@ -16,7 +16,7 @@ from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import canonical_model
 from sasrec.settings.resolve import resolve_settings
-from sasrec.training.bars import usual_observer
+from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def train(
     """  # raised by the parts
     name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
-    watching = usual_observer(run.output.loss_decimals) if observer is None else observer
+    watching = default_observer(run.output.loss_decimals) if observer is None else observer
     if out is None:
         prepared = prepare(load_corpus(data, run.data), run)
         return run_prepared(prepared, observer=watching).recommender
@@ -95,5 +95,5 @@ def resume(
         Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
     plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data)
-    watching = usual_observer(plan.run.output.loss_decimals) if observer is None else observer
+    watching = default_observer(plan.run.output.loss_decimals) if observer is None else observer
     return train_by_plan(plan, watching).recommender

@@ -1,31 +1,32 @@
-"""Answers: histories as people hand them in become lists and scores in their tokens."""
+"""Recommendations and scores for histories given as tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.recommender.histories import Chunk
-from sasrec.recommender.serving import Questions, Scorer
+from sasrec.errors import DataError
+from sasrec.recommender.histories import Chunk, tokens_of
+from sasrec.recommender.serving import Queries, Scorer
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What to show one person.
+    """The recommended items for one history.
 
     Attributes:
-        items: Item tokens, best first; equal scores stand in the order of the vocabulary.
-        scores: Their scores; comparable within one list only.
-        unknown: Tokens of the history the model does not know, skipped; items that occur in no
-            training event are among them.
-        by_popularity: Whether there was nothing the model could go by, so that these are the most
-            popular items of late.
-        untrained: Which of the items occur in no training event, so that their scores say nothing;
-            only candidates can be such.
+        items: Item tokens, best first; items with equal scores are in vocabulary order.
+        scores: Their scores, which are comparable only within one list.
+        unknown: Tokens of the history that were skipped because the model does not know them, or
+            because they occur in no training event.
+        by_popularity: Whether the list is the most popular items of recent training events,
+            because the model could not use the history.
+        untrained: Recommended items that occur in no training event, so that their scores are
+            meaningless; only candidates can be untrained.
     """
 
     items: list[str]
@@ -36,128 +37,155 @@ class Recommendation:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """How lists are to be.
+class ListOptions:
+    """What recommendation lists may contain.
 
     Attributes:
-        k: Their length, from 1.
-        barred: bool [V], items that are in no list, padding among them.
-        exclude_seen: Whether the items of a history are left out of its list.
+        k: Number of items in a list, from 1.
+        excluded: bool [V], items that no list contains; always includes padding.
+        exclude_seen: Whether a list leaves out the items of its history.
     """
 
     k: int
-    barred: np.ndarray
+    excluded: np.ndarray
     exclude_seen: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Answerer:
-    """A model and what its numbers mean.
+    """A model with its vocabularies, which recommends and scores by token.
 
     Attributes:
-        scorer: The model, ready to answer.
+        scorer: Computes scores from item numbers.
         items: Item tokens by number.
-        users: User tokens by number, if the model knows people.
-        people: bool [U + 1], those of them something was learned of; None takes all.
+        users: User tokens by number; None if the model does not use them.
+        trained_users: bool [U + 1], users with a training target; None counts all as trained.
         trained: bool [V], items that occur in training events.
-        popularity: int64 [V], what the most popular items are chosen by.
+        popularity: int64 [V], event counts that define the most popular items.
     """
 
     scorer: Scorer
     items: Vocabulary
     users: Vocabulary | None
-    people: np.ndarray | None
+    trained_users: np.ndarray | None
     trained: np.ndarray
     popularity: np.ndarray
 
-    def numbers(self, chunk: Chunk) -> list[np.ndarray]:
-        """Return the items of each history, int64; 0 for those not in the vocabulary.
+    def options(
+        self, k: int, candidates: Sequence[str] | None, *, exclude_seen: bool
+    ) -> ListOptions:
+        """Return the options of a request, checked.
 
         Args:
-            chunk: Histories in tokens.
+            k: Number of items in a list, from 1.
+            candidates: The only item tokens allowed; None allows all trained items.
+            exclude_seen: Whether a list leaves out the items of its history.
+
+        Returns:
+            The options.
+
+        Raises:
+            DataError: ``k`` is not a whole number from 1, or no candidate is a known item.
+        """
+        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
+            raise DataError(f"k is {k!r}; it must be a whole number of at least 1")
+        excluded = ~self.trained
+        if candidates is not None:
+            excluded[:] = True
+            excluded[self.items.numbers(tokens_of(candidates, "candidates"))] = False
+            excluded[0] = True
+            if excluded.all():
+                raise DataError("none of the candidates is an item the model knows")
+        return ListOptions(int(k), excluded, exclude_seen)
+
+    def item_numbers(self, chunk: Chunk) -> list[np.ndarray]:
+        """Return the item numbers of each history, int64; 0 for unknown items.
+
+        Args:
+            chunk: Histories as tokens.
         """
         return [self.items.numbers(tokens).astype(np.int64) for tokens in chunk.tokens]
 
-    def questions(self, chunk: Chunk, numbers: list[np.ndarray]) -> tuple[np.ndarray, Questions]:
-        """Return what the model can say something of.
+    def queries(self, chunk: Chunk, numbers: list[np.ndarray]) -> tuple[np.ndarray, Queries]:
+        """Return the histories that the model can use.
 
         Args:
-            chunk: Histories in tokens.
-            numbers: Their items.
+            chunk: Histories as tokens.
+            numbers: Their item numbers.
 
         Returns:
-            Places in the chunk, int64 [n], and these histories in numbers.
+            Their indices in the chunk, int64 [n], and the histories as item numbers.
         """
-        people = self._people(chunk.users)
+        users = self._user_numbers(chunk.users)
         known = [self.trained[each] for each in numbers]
         histories = [each[which] for each, which in zip(numbers, known, strict=True)]
         times = [
-            None if moments is None or not self.scorer.model.needs_times else moments[which]
-            for moments, which in zip(chunk.times, known, strict=True)
+            None if given is None or not self.scorer.model.needs_times else given[which]
+            for given, which in zip(chunk.times, known, strict=True)
         ]
-        places = np.flatnonzero([len(each) for each in histories])
-        if self.scorer.model.needs_users:  # and none of the history: one of padding will do
+        usable = np.flatnonzero([len(each) for each in histories])
+        if self.scorer.model.needs_users:  # the model ignores the history, so padding can fill it
             histories = [each if len(each) else np.zeros(1, np.int64) for each in histories]
             times = [None] * len(histories)
-            places = np.flatnonzero(people)
-        some = [histories[place] for place in places]
-        return places, Questions(some, [times[place] for place in places], people[places])
+            usable = np.flatnonzero(users)
+        some = [histories[index] for index in usable]
+        return usable, Queries(some, [times[index] for index in usable], users[usable])
 
-    def _people(self, users: list[str | None]) -> np.ndarray:
-        """Return the numbers of people, int64; 0 for those the model has learned nothing of."""
+    def _user_numbers(self, users: list[str | None]) -> np.ndarray:
+        """Return user numbers, int64; 0 for None and for unknown or untrained users."""
         if self.users is None:
             return np.zeros(len(users), dtype=np.int64)
         numbers = self.users.numbers("" if user is None else user for user in users)
-        strange = np.array([user is None for user in users], dtype=bool)
-        if self.people is not None:
-            strange |= ~self.people[numbers]
-        return np.where(strange, 0, numbers).astype(np.int64)
+        unknown = np.array([user is None for user in users], dtype=bool)
+        if self.trained_users is not None:
+            unknown |= ~self.trained_users[numbers]
+        return np.where(unknown, 0, numbers).astype(np.int64)
 
     def scores(self, chunk: Chunk, items: np.ndarray) -> np.ndarray:
         """Return the scores of some items after each history.
 
         Args:
-            chunk: Histories in tokens.
+            chunk: Histories as tokens.
             items: int64 [K], item numbers.
 
         Returns:
-            float32 [n, K]; popularity where the model can say nothing of a history, and NaN for
-            items it can say nothing of.
+            float32 [n, K]; popularity for histories that the model cannot use, and NaN for
+            unknown and untrained items.
         """
-        places, asked = self.questions(chunk, self.numbers(chunk))
+        usable, queries = self.queries(chunk, self.item_numbers(chunk))
         table = np.tile(self.popularity[items].astype(np.float32), (len(chunk.tokens), 1))
-        if len(places):
-            table[places] = self.scorer.scores(asked, items)
+        if len(usable):
+            table[usable] = self.scorer.scores(queries, items)
         table[:, ~self.trained[items]] = np.nan
         return table
 
-    def lists(self, chunk: Chunk, choice: Choice) -> Iterator[Recommendation]:
+    def lists(self, chunk: Chunk, options: ListOptions) -> Iterator[Recommendation]:
         """Rank the items for each history.
 
         Args:
-            chunk: Histories in tokens.
-            choice: How lists are to be.
+            chunk: Histories as tokens.
+            options: What the lists may contain.
 
         Yields:
-            A recommendation a history, in the same order.
+            One recommendation per history, in the same order.
         """
-        numbers = self.numbers(chunk)
-        places, asked = self.questions(chunk, numbers)
-        seen = [np.unique(each) for each in numbers] if choice.exclude_seen else None
-        found = self._ranked(places, asked, choice, seen)
-        popular = _Popular(self.popularity, choice)
-        for place, tokens in enumerate(chunk.tokens):
-            by_popularity = place not in found
+        numbers = self.item_numbers(chunk)
+        usable, queries = self.queries(chunk, numbers)
+        seen = [np.unique(each) for each in numbers] if options.exclude_seen else None
+        found = self._ranked(usable, queries, options, seen)
+        popular = _Popular(self.popularity, options)
+        for index, tokens in enumerate(chunk.tokens):
+            by_popularity = index not in found
             if by_popularity:
-                items = popular.items(None if seen is None else seen[place])
+                items = popular.items(None if seen is None else seen[index])
                 scores = self.popularity[items].astype(np.float32)
             else:
-                items, scores = found[place]
-            known = self.trained[numbers[place]].tolist()
+                items, scores = found[index]
+            is_known = self.trained[numbers[index]].tolist()
             yield Recommendation(
                 items=self.items.tokens(items),
                 scores=scores.tolist(),
-                unknown=[token for token, kept in zip(tokens, known, strict=True) if not kept],
+                unknown=[token for token, ok in zip(tokens, is_known, strict=True) if not ok],
                 by_popularity=by_popularity,
                 untrained=self._untrained(items),
             )
@@ -168,42 +196,44 @@ class Answerer:
 
     def _ranked(
         self,
-        places: np.ndarray,
-        asked: Questions,
-        choice: Choice,
+        usable: np.ndarray,
+        queries: Queries,
+        options: ListOptions,
         seen: list[np.ndarray] | None,
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Return item numbers and scores of the best, by place in the chunk."""
-        theirs = None if seen is None else [seen[place] for place in places]
-        barred = torch.from_numpy(choice.barred).to(self.scorer.device)
+        """Return the numbers and scores of the best items, by index of the history."""
+        excluded_by_history = None if seen is None else [seen[index] for index in usable]
+        excluded = torch.from_numpy(options.excluded).to(self.scorer.device)
         found = {
-            int(place): (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
-            for place in places
+            int(index): (np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+            for index in usable
         }
-        for some in self.scorer.lists(asked, choice.k, barred=barred, seen=theirs):
+        for some in self.scorer.lists(
+            queries, options.k, excluded=excluded, seen=excluded_by_history
+        ):
             begins = np.flatnonzero(np.diff(some.rows, prepend=-1))
             ends = np.append(begins, len(some.rows))[1:]
             for begin, end in zip(begins, ends, strict=True):
-                place = int(places[some.rows[begin]])
-                found[place] = (some.items[begin:end], some.scores[begin:end])
+                index = int(usable[some.rows[begin]])
+                found[index] = (some.items[begin:end], some.scores[begin:end])
         return found
 
 
 class _Popular:
-    """The items of a choice, the most popular first, equals by number; sorted when first needed."""
+    """The allowed items by descending popularity, ties by number; sorted on first use."""
 
-    def __init__(self, popularity: np.ndarray, choice: Choice) -> None:
-        self._popularity, self._choice = popularity, choice
+    def __init__(self, popularity: np.ndarray, options: ListOptions) -> None:
+        self._popularity, self._options = popularity, options
         self._order: np.ndarray | None = None
 
     def items(self, seen: np.ndarray | None) -> np.ndarray:
-        """Return the numbers of the first k that were not seen, int64."""
+        """Return the numbers of the k most popular items that were not seen, int64."""
         if self._order is None:
-            allowed = np.flatnonzero(~self._choice.barred)
+            allowed = np.flatnonzero(~self._options.excluded)
             order = np.argsort(-self._popularity[allowed], kind="stable")
             self._order = allowed[order]
+        k = self._options.k
         if seen is None or not len(seen):
-            return self._order[: self._choice.k]
-        # No more than so many have to be looked at to find k that were not seen.
-        first = self._order[: self._choice.k + len(seen)]
-        return first[~np.isin(first, seen)][: self._choice.k]
+            return self._order[:k]
+        first = self._order[: k + len(seen)]  # contains k unseen items, if there are k
+        return first[~np.isin(first, seen)][:k]

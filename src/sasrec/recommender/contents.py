@@ -1,4 +1,4 @@
-"""What a model folder holds, read with care: all of it was written together, or it is refused."""
+"""Reading a model folder: parsed and checked, but not yet turned into a model."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sasrec.errors import ModelError, did_you_mean
+from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_consistently
 from sasrec.recommender.folder import (
     ENVIRONMENT,
     FORMAT,
@@ -21,7 +22,7 @@ from sasrec.recommender.folder import (
     WEIGHTS,
     parsed_json,
 )
-from sasrec.recommender.manifest import Manifest, Together, is_there, read_together
+from sasrec.recommender.manifest import Manifest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,16 +30,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a model folder holds, read but not yet understood.
+    """Contents of a model folder; most values are not checked yet.
 
     Attributes:
         weights: Name to value.
         settings: All settings of the run, by group.
         vocabulary: Item tokens, counts and titles.
-        metrics: What was measured after training; may be empty.
-        environment: Versions and machine; may be empty.
-        version: Of sasrec, that wrote it.
-        manifest: What all this was compared with; None for a folder of 0.1.0, which had none.
+        metrics: Validation and test metrics; may be empty.
+        environment: Versions and hardware; may be empty.
+        version: Version of sasrec that wrote the folder.
+        manifest: The manifest that the files match; None for a folder of 0.1.0, which has none.
     """
 
     weights: dict[str, Tensor]
@@ -57,86 +58,86 @@ def read_folder(path: Path) -> Contents:
         path: The folder.
 
     Returns:
-        What it holds; the weights are copies, which nothing that happens to the file changes.
+        The contents; the weights are copies, so later changes to the file do not affect them.
 
     Raises:
-        ModelError: It is no model folder, cannot be read, was changed after it was written, or
+        ModelError: It is not a model folder, cannot be read, was changed after it was written, or
             comes from a newer version.
     """
-    together = _together(path, (*PARTS, *NOTES))
-    settings, version = _settings(path, together)  # first: a newer version may have other weights
-    weights = _parsed_weights(together.contents.pop(WEIGHTS), path / WEIGHTS)
-    # Any model has at least one weight for each item, and an item three values there.
-    most = 4 * sum(value.numel() for value in weights.values())
-    return _understood(path, together, settings, version, weights=weights, most_values=most)
+    files = _files(path, (*PARTS, *NOTES))
+    settings, version = _settings(path, files)  # first: a newer version may have other weights
+    weights = _parsed_weights(files.contents.pop(WEIGHTS), path / WEIGHTS)
+    # A model has at least one weight for each item, and vocabulary.json three values for each item.
+    max_values = 4 * sum(value.numel() for value in weights.values())
+    return _parsed(path, files, settings, version, weights=weights, max_values=max_values)
 
 
 def read_notes(path: Path) -> Contents:
-    """Read all of a model folder but its weights, which are only checked; needs no PyTorch.
+    """Read a model folder without PyTorch; of the weights, only the hash is checked.
 
     Args:
         path: The folder.
 
     Returns:
-        What it holds, without weights.
+        The contents, without weights.
 
     Raises:
-        ModelError: As ``read_folder``, but for weights that cannot be understood.
+        ModelError: As for ``read_folder``, except that weights are not parsed.
     """
-    together = _together(path, (SETTINGS, VOCABULARY, *NOTES))
-    settings, version = _settings(path, together)
-    most = (path / WEIGHTS).stat().st_size  # four bytes a weight
-    return _understood(path, together, settings, version, weights={}, most_values=most)
+    files = _files(path, (SETTINGS, VOCABULARY, *NOTES))
+    settings, version = _settings(path, files)
+    max_values = (path / WEIGHTS).stat().st_size  # as in read_folder: four bytes for each weight
+    return _parsed(path, files, settings, version, weights={}, max_values=max_values)
 
 
-def _together(path: Path, kept: Collection[str]) -> Together:
-    if not is_there(path):
-        raise ModelError(f"{path}: no such model folder{_meant(path)}")
-    return read_together(path, PARTS, NOTES, kept=kept)
+def _files(path: Path, returned: Collection[str]) -> FolderFiles:
+    if not folder_exists(path):
+        raise ModelError(f"{path}: no such model folder{_suggestion(path)}")
+    return read_consistently(path, PARTS, NOTES, returned=returned)
 
 
-def _settings(path: Path, together: Together) -> tuple[dict[str, Any], str]:
+def _settings(path: Path, files: FolderFiles) -> tuple[dict[str, Any], str]:
     """Return the settings of a run and the version of sasrec that wrote them.
 
     Raises:
-        ModelError: They are no JSON, or come from a newer version.
+        ModelError: The file is not JSON, or comes from a newer version.
     """
-    settings = parsed_json(together.contents[SETTINGS], path / SETTINGS)
+    settings = parsed_json(files.contents[SETTINGS], path / SETTINGS)
     return settings, _checked_format(path, settings)
 
 
-def _understood(
+def _parsed(
     path: Path,
-    together: Together,
+    files: FolderFiles,
     settings: dict[str, Any],
     version: str,
     *,
     weights: dict[str, Tensor],
-    most_values: int,
+    max_values: int,
 ) -> Contents:
-    """Return what the texts of a model folder hold.
+    """Return the contents of a model folder from its JSON files and weights.
 
     Raises:
-        ModelError: They are no JSON.
+        ModelError: A file is not JSON, or ``metrics.json`` has the wrong form.
     """
-    texts = together.contents
+    texts = files.contents
     metrics = parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {}
     _check_metrics(path, metrics)
     return Contents(
         weights=weights,
         settings=settings,
-        vocabulary=parsed_json(texts[VOCABULARY], path / VOCABULARY, most_values),
+        vocabulary=parsed_json(texts[VOCABULARY], path / VOCABULARY, max_values),
         metrics=metrics,
         environment=parsed_json(texts[ENVIRONMENT], path / ENVIRONMENT)
         if ENVIRONMENT in texts
         else {},
         version=version,
-        manifest=together.manifest,
+        manifest=files.manifest,
     )
 
 
 class _Report(BaseModel):
-    """What those who read ``metrics.json`` rely on in a report."""
+    """Types of the values that this package reads from a report in ``metrics.json``."""
 
     model_config = ConfigDict(strict=True)
     dataset: dict[str, Any] = {}
@@ -145,7 +146,7 @@ class _Report(BaseModel):
 
 
 class _Metrics(BaseModel):
-    """What those who read ``metrics.json`` rely on."""
+    """Types of the values that this package reads from ``metrics.json``."""
 
     model_config = ConfigDict(strict=True)
     reports: list[_Report] = []
@@ -154,14 +155,14 @@ class _Metrics(BaseModel):
 
 
 def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """Refuse figures of a form that is not ours.
+    """Refuse metrics whose values have the wrong type.
 
     Args:
-        path: Of the model folder.
-        metrics: What ``metrics.json`` holds.
+        path: The model folder.
+        metrics: Contents of ``metrics.json``.
 
     Raises:
-        ModelError: A value is of another kind.
+        ModelError: A value has the wrong type.
     """
     try:
         _Metrics(**{key: metrics[key] for key in _Metrics.model_fields if key in metrics})
@@ -173,8 +174,8 @@ def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
         ) from error
 
 
-def _meant(path: Path) -> str:
-    """Return which model beside a missing folder may have been meant; or what is there."""
+def _suggestion(path: Path) -> str:
+    """Return a similar name next to a missing folder, or else the names of the models there."""
     try:
         there = sorted(each.name for each in path.parent.iterdir() if (each / WEIGHTS).is_file())
     except OSError:
@@ -185,17 +186,17 @@ def _meant(path: Path) -> str:
 
 
 def _checked_format(path: Path, settings: dict[str, Any]) -> str:
-    """Return by which version a folder was written, and take that out of its settings.
+    """Return the version that wrote a folder, and remove it and the format from the settings.
 
     Raises:
-        ModelError: It is of a newer format than this version reads, or of none.
+        ModelError: The format is missing, or newer than this version reads.
     """
     from importlib.metadata import version
 
     number, made_by = settings.pop("format", None), settings.pop("sasrec", "an unknown version")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
         raise ModelError(
-            f"{path / SETTINGS} names no format; the model folder is damaged or was edited"
+            f"{path / SETTINGS} has no valid 'format'; the model folder is damaged or was edited"
         )
     if number > FORMAT:
         raise ModelError(

@@ -1,6 +1,6 @@
-"""The folder a trained model lives in: what it holds, and how it is written whole or not at all.
+"""The folder of a saved model: its files, and how it is written completely or not at all.
 
-Weights are safetensors, everything else is JSON; nothing is pickled, and reading executes nothing.
+Weights are in a safetensors file and everything else in JSON, so that loading never executes code.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-"""Version of the folder; a reader refuses a higher one."""
+"""Version of the folder format; a folder with a higher one is refused."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
 EXPLANATION = re.compile(
     rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED_MARKER}[^/]*"
 )
-"""What ``sasrec explain`` writes there, and what it leaves when killed; it goes with the model."""
+"""Files that ``sasrec explain`` writes there, or leaves when killed; replaced with the model."""
 PARTS = (SETTINGS, VOCABULARY, WEIGHTS)
-"""Files without which there is no model."""
+"""Files that every model folder has."""
 NOTES = (METRICS, ENVIRONMENT)
+"""Files that a model can be loaded without."""
 NAMES = frozenset({*PARTS, *NOTES, CURVE, MANIFEST})
 
 
@@ -49,7 +50,7 @@ def is_model(folder: Path) -> bool:
         folder: An existing folder.
 
     Returns:
-        Whether it may be replaced by another model without loss of anything foreign.
+        Whether replacing it deletes nothing but a model.
     """
     names = {path.name for path in folder.iterdir()}
     names -= {name for name in names if EXPLANATION.fullmatch(name)}
@@ -62,18 +63,18 @@ def is_model(folder: Path) -> bool:
 
 
 def check_target(folder: Path, *, overwrite: bool) -> Path:
-    """Refuse a place a model cannot or must not be written to; worth asking before training.
+    """Refuse a folder to which a model cannot or must not be written; called before training.
 
     Args:
-        folder: Where a model is to go.
+        folder: Folder to write a model to.
         overwrite: Whether a model there may be replaced.
 
     Returns:
-        The place, with links and ``~`` resolved.
+        The folder, with links and ``~`` resolved.
 
     Raises:
-        ModelError: Something else is there, or a model and ``overwrite`` is off, or nothing can be
-            written there.
+        ModelError: The folder contains a model and ``overwrite`` is off, contains something else,
+            or is not writable.
     """
     try:
         target = folder.expanduser().resolve()
@@ -81,44 +82,47 @@ def check_target(folder: Path, *, overwrite: bool) -> Path:
             _check_existing(target, folder, overwrite=overwrite)
         nearest = next(parent for parent in target.parents if parent.exists())
         tempfile.TemporaryDirectory(prefix=working_prefix(target), dir=nearest).cleanup()
-    except (OSError, RuntimeError, ValueError) as error:  # no such user, a name with a NUL
+    except (OSError, RuntimeError, ValueError) as error:  # unknown user after ~, NUL in a name
         reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{folder} cannot be written ({reason}); choose another place") from error
+        raise ModelError(f"{folder} cannot be written ({reason}); choose another folder") from error
     return target
 
 
 def _check_existing(target: Path, folder: Path, *, overwrite: bool) -> None:
     if not target.is_dir() or (any(target.iterdir()) and not is_model(target)):
-        raise ModelError(f"{folder} exists and is no model folder; choose another place")
+        raise ModelError(f"{folder} exists and is not a model folder; choose another folder")
     if any(target.iterdir()) and not overwrite:
         raise ModelError(
-            f"{folder} already holds a model; choose another place, or replace it with overwrite "
-            "(--overwrite)"
+            f"{folder} already holds a model; choose another folder, or replace the model with "
+            "--overwrite (in Python: overwrite=True)"
         )
     if target == Path.cwd() or target.is_mount():
-        raise ModelError(f"{folder} is in use and cannot be replaced; choose another place")
+        raise ModelError(
+            f"{folder} is the current folder or a mount point, so it cannot be replaced; choose "
+            "another folder"
+        )
 
 
 def write_folder(
     folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, Any]], *, overwrite: bool
 ) -> Path:
-    """Write a model folder under a temporary name, then give it its own.
+    """Write a model folder under a temporary name, then rename it.
 
-    When this returns, the model is on the disk and so is its name; only then is one that it
-    replaces taken away. Whoever may read it is up to the umask.
+    When this returns, the folder and its name have been flushed to the disk. A replaced model is
+    deleted after that. File permissions follow the umask.
 
     Args:
-        folder: Where to; its parents are made.
+        folder: The folder to write; missing parent folders are created.
         weights: Name to value.
-        texts: File name to what its JSON holds.
-        overwrite: Replace a model that is there already.
+        texts: File name to the contents of its JSON.
+        overwrite: Replace a model that is already there.
 
     Returns:
         The folder.
 
     Raises:
-        ModelError: The folder exists and may not be replaced, or cannot be written; what was there
-            is still there then.
+        ModelError: The folder exists and may not be replaced, or cannot be written; an existing
+            folder is then unchanged.
     """
     from safetensors import SafetensorError
 
@@ -128,12 +132,12 @@ def write_folder(
         make_folders(target.parent)
         working = Path(tempfile.mkdtemp(prefix=working_prefix(target), dir=target.parent))
         whole = working / "model"
-        whole.mkdir()  # by the umask; the folder around it is private until it has its name
+        whole.mkdir()  # follows the umask, unlike the private temporary folder around it
         _fill(whole, weights, texts)
         _swap(whole, target, working.with_name(working.name + REPLACED_SUFFIX))
     except OSError as error:
         raise ModelError(f"{folder} cannot be written: {error.strerror or error}") from error
-    except SafetensorError as error:  # its own kind for a full disk
+    except SafetensorError as error:  # raised if the disk is full
         raise ModelError(f"{folder} cannot be written: {error}") from error
     finally:
         if working is not None:
@@ -149,7 +153,7 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
     (folder / WEIGHTS).touch()
     permissions = (folder / WEIGHTS).stat().st_mode
     save_file({name: value.contiguous().cpu() for name, value in weights.items()}, folder / WEIGHTS)
-    (folder / WEIGHTS).chmod(permissions)  # safetensors puts a file of its own there
+    (folder / WEIGHTS).chmod(permissions)  # safetensors replaces the file
     for name, content in texts.items():
         text = json.dumps(content, indent=None if name == VOCABULARY else 2, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
@@ -159,13 +163,13 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
 
 
 def _swap(finished: Path, target: Path, aside: Path) -> None:
-    """Put a finished folder in its place; if that fails, what was there stays or is put back.
+    """Rename a finished folder to its final name; on failure the previous folder is kept.
 
     Args:
-        finished: The folder; afterwards, where the system changes names in one step, what was in
-            its place.
-        target: The place.
-        aside: Where what is there goes, where the system does not; it is removed then.
+        finished: The folder. If the system can exchange two names in one step, this path holds the
+            previous folder afterwards.
+        target: The final path.
+        aside: Path to move the previous folder to, if the system cannot; deleted afterwards.
     """
     if not target.exists():
         finished.rename(target)
@@ -191,7 +195,7 @@ def read_json(path: Path) -> dict[str, Any]:
         Its keys and values.
 
     Raises:
-        ModelError: It cannot be read, or holds something else.
+        ModelError: The file cannot be read, or does not contain a JSON object.
     """
     try:
         raw = path.read_bytes()
@@ -201,23 +205,23 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parsed_json(raw: bytes, path: Path, allowed_values: int = 0) -> dict[str, Any]:
-    """Return the object in a JSON text.
+    """Return the object in the contents of a JSON file.
 
     Args:
-        raw: The text.
-        path: Where it comes from.
-        allowed_values: So many values are never too many for its size.
+        raw: The contents.
+        path: The file, for error messages.
+        allowed_values: Number of values that is always accepted, however small the file.
 
     Returns:
         Its keys and values.
 
     Raises:
-        ModelError: It holds something else.
+        ModelError: The contents are not a JSON object.
     """
     try:
         content = json_within_limits(raw, allowed_values)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{path} holds no JSON object; the model folder is damaged")
+        raise ModelError(f"{path} is not a JSON object; the model folder is damaged")
     return content

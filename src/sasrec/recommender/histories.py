@@ -1,4 +1,4 @@
-"""Histories as people hand them in: checked, and in the form the recommender works on."""
+"""Checks of the histories, times and users given to a recommender, and their conversion."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
-"""Histories held at a time, and events of theirs: enough for batches of like length."""
+"""A chunk ends at so many histories or events: enough for batches of similar lengths."""
 TEXTS = str | bytes | bytearray | memoryview
-"""What Python goes through letter by letter, or as numbers, though it is no list of tokens."""
+"""Types that Python can iterate over although they are not lists of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some histories as they were handed in.
+    """Some of the given histories, checked.
 
     Attributes:
-        tokens: Item tokens of each, oldest first.
-        times: float64 arrays, when their events were; None where that is not known.
-        users: Token of the person behind each, or None.
+        tokens: Item tokens of each history, oldest first.
+        times: float64 arrays, times of the events of each history; None if unknown.
+        users: User token of each history, or None.
     """
 
     tokens: list[list[str]]
@@ -38,53 +38,53 @@ def in_chunks(
     times: Iterable[Sequence[float] | None] | None = None,
     users: Iterable[str | None] | None = None,
 ) -> Iterator[Chunk]:
-    """Read histories a bounded number at a time, checked, with what belongs to them.
+    """Read histories with their times and users in chunks, and check them.
 
     Args:
-        histories: Item tokens of each person, oldest first.
-        times: When each event of each history was; None for a history of which it is not known.
-        users: Token of the person behind each history, or None.
+        histories: Item tokens of each history, oldest first.
+        times: Time of each event of each history; None for a history whose times are unknown.
+        users: User token of each history, or None.
 
     Returns:
-        The chunks, in order, none empty.
+        The chunks, in order; none is empty.
 
     Raises:
-        DataError: They are no lists of the right kind, or differ in length; the latter and what is
-            inside of them is looked at as they are read.
+        DataError: An argument is not a list of the right type, or the lengths differ. Contents,
+            and the lengths of iterators, are checked while they are read.
     """
-    _check_in_order(histories, "histories are a list of lists of item tokens")
+    _check_ordered(histories, "histories must be a list of lists of item tokens")
     if times is not None:
-        _check_in_order(times, "times are a list of lists of numbers, one for each history")
+        _check_ordered(times, "times must be a list of lists of numbers, one for each history")
     if users is not None:
-        _check_in_order(users, "users are a list of user tokens, one for each history")
+        _check_ordered(users, "users must be a list of user tokens, one for each history")
     for given, name in ((times, "lists of times"), (users, "users")):
         if isinstance(given, Sized) and isinstance(histories, Sized):
             _check_count(name, len(given), len(histories))
     return _chunks(iter(histories), times, users)
 
 
-def _check_in_order(values: object, what: str) -> None:
-    """Refuse what is no list of values, or has them in no order, or would yield something else.
+def _check_ordered(values: object, requirement: str) -> None:
+    """Refuse values that are not a list, have no order, or yield something other than elements.
 
     Args:
-        values: As handed in.
-        what: Subject and predicate of the error text.
+        values: The given argument.
+        requirement: Beginning of the error text, such as "users must be a list".
 
     Raises:
-        DataError: It is a text, bytes, a set or a data frame, or cannot be gone through.
+        DataError: The argument is text, bytes, a set or a data frame, or not iterable.
     """
     if isinstance(values, TEXTS) or not isinstance(values, Iterable):
         kind = "the text " if isinstance(values, str) else ""
-        raise DataError(f"{what}, not {kind}{values!r}")
+        raise DataError(f"{requirement}, not {kind}{values!r}")
     if isinstance(values, set | frozenset):
-        raise DataError(f"{what}; a set has no order")
-    if hasattr(values, "columns"):  # going through a frame yields its columns, or their names
-        raise DataError(f"{what}, not a data frame; give one of its columns, such as a list of it")
+        raise DataError(f"{requirement}; a set has no order")
+    if hasattr(values, "columns"):  # iterating over a data frame yields columns or their names
+        raise DataError(f"{requirement}, not a data frame; give one of its columns as a list")
 
 
-def _check_count(name: str, count: int, wanted: int) -> None:
-    if count != wanted:
-        raise DataError(f"histories: {wanted}, {name}: {count}; give one for each history")
+def _check_count(name: str, count: int, expected: int) -> None:
+    if count != expected:
+        raise DataError(f"histories: {expected}, {name}: {count}; give one for each history")
 
 
 def _chunks(
@@ -92,69 +92,69 @@ def _chunks(
     times: Iterable[Sequence[float] | None] | None,
     users: Iterable[str | None] | None,
 ) -> Iterator[Chunk]:
-    moments = None if times is None else iter(times)
-    people = None if users is None else iter(users)
+    remaining_times = None if times is None else iter(times)
+    remaining_users = None if users is None else iter(users)
     read = 0
-    while tokens := _some(histories):
+    while tokens := _next_histories(histories):
         count = len(tokens)
-        theirs: list[Sequence[float] | None] = [None] * count
-        if moments is not None:
-            theirs = list(islice(moments, count))
-            _check_count("lists of times", len(theirs) + read, count + read)
-        tokens_of_users: list[str | None] = [None] * count
-        if people is not None:
-            some = list(islice(people, count))
+        chunk_times: list[Sequence[float] | None] = [None] * count
+        if remaining_times is not None:
+            chunk_times = list(islice(remaining_times, count))
+            _check_count("lists of times", len(chunk_times) + read, count + read)
+        chunk_users: list[str | None] = [None] * count
+        if remaining_users is not None:
+            some = list(islice(remaining_users, count))
             _check_count("users", len(some) + read, count + read)
-            tokens_of_users = people_of(some)
-        yield Chunk(tokens, moments_of(theirs, [len(each) for each in tokens]), tokens_of_users)
+            chunk_users = user_tokens(some)
+        yield Chunk(tokens, time_arrays(chunk_times, [len(each) for each in tokens]), chunk_users)
         read += count
-    for left, name in ((moments, "lists of times"), (people, "users")):
+    for left, name in ((remaining_times, "lists of times"), (remaining_users, "users")):
         if left is not None and next(left, left) is not left:
             raise DataError(f"there are more {name} than the {read} histories; give one for each")
 
 
-def _some(histories: Iterator[Sequence[str]]) -> list[list[str]]:
-    """Return the next histories, checked; no more than ``CHUNK``, or few of many events."""
+def _next_histories(histories: Iterator[Sequence[str]]) -> list[list[str]]:
+    """Return the histories of the next chunk, checked; empty at the end."""
     some: list[list[str]] = []
     events = 0
     for history in histories:
-        _check_in_order(history, "a history is a list of item tokens")
-        some.append(tokens_of(history, "a history is"))
+        _check_ordered(history, "a history must be a list of item tokens")
+        some.append(tokens_of(history, "a history"))
         events += len(some[-1])
         if len(some) == CHUNK or events >= CHUNK_EVENTS:
             break
     return some
 
 
-def people_of(users: Iterable[str | None]) -> list[str | None]:
-    """Return user tokens as texts.
+def user_tokens(users: Iterable[str | None]) -> list[str | None]:
+    """Return user tokens as text.
 
     Args:
-        users: Texts or whole numbers; None for nobody in particular.
+        users: Text or whole numbers; None for an unknown user.
 
     Returns:
-        Texts and None.
+        Text or None for each user.
 
     Raises:
-        DataError: They hold something else.
-    """  # by tokens_of
-    return [None if user is None else tokens_of([user], "the users are")[0] for user in users]
+        DataError: A user is neither text nor a whole number.
+    """  # raised by tokens_of
+    return [None if user is None else tokens_of([user], "users")[0] for user in users]
 
 
-def moments_of(
+def time_arrays(
     times: Sequence[Sequence[float] | None], lengths: list[int]
 ) -> list[np.ndarray | None]:
-    """Return times as float64 arrays, one a history.
+    """Return the times of each history as a float64 array.
 
     Args:
-        times: Numbers, or moments of any kind; None where they are not known.
-        lengths: Of the histories.
+        times: Numbers, or dates and times of any type; None if unknown.
+        lengths: Events in each history.
 
     Returns:
-        The arrays, seconds since 1970 for moments.
+        The arrays; dates and times become seconds since 1970.
 
     Raises:
-        DataError: They are no finite numbers, or not as many as there are events.
+        DataError: A time is not a finite number, or there is not one for each event.
     """
     found: list[np.ndarray | None] = []
     for each, length in zip(times, lengths, strict=True):
@@ -162,24 +162,24 @@ def moments_of(
             found.append(None)
             continue
         try:
-            moments = _seconds(np.asarray(each)).astype(np.float64)
+            seconds = _seconds(np.asarray(each)).astype(np.float64)
         except (TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"times are a list of lists of numbers ({error})") from error
-        if moments.shape != (length,):
-            raise DataError("times do not fit the histories; there must be one for each event")
-        if not np.isfinite(moments).all():
-            raise DataError("times hold something that is no finite number")
-        found.append(moments)
+            raise DataError(f"times must be a list of lists of numbers ({error})") from error
+        if seconds.shape != (length,):
+            raise DataError("times do not match the histories; give one time for each event")
+        if not np.isfinite(seconds).all():
+            raise DataError("times contain NaN, infinity or NaT; give a finite number or a date")
+        found.append(seconds)
     return found
 
 
 def _seconds(times: np.ndarray) -> np.ndarray:
-    """Return moments as seconds since 1970, as they are when a data set is read; else the same.
+    """Return dates and times as seconds since 1970, and numbers unchanged.
 
-    Moments without a zone are in UTC, as there.
+    As in data sets, a time without a time zone is UTC.
 
     Raises:
-        TypeError: They are texts, truth values, complex numbers or spans of time.
+        TypeError: The values are text, booleans, complex numbers or durations.
     """
     if times.dtype.kind == "O" and len(times) and all(hasattr(each, "timestamp") for each in times):
         zoned = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in times]
@@ -190,26 +190,26 @@ def _seconds(times: np.ndarray) -> np.ndarray:
         seconds = times.astype("datetime64[us]").astype(np.int64) / 1e6
         return np.where(np.isnat(times), np.nan, seconds)
     if times.dtype.kind in "USbcm":
-        raise TypeError(f"{times.flat[0].item()!r} is none")
+        raise TypeError(f"{times.flat[0].item()!r} is not a number or a time")
     return times
 
 
 def tokens_of(items: Iterable[str], what: str) -> list[str]:
-    """Return item tokens as a list of texts; numbers are taken as the tokens they spell.
+    """Return item tokens as a list of text; a number becomes its decimal digits.
 
     Args:
-        items: Texts or whole numbers; a float that is whole, such as 9.0, is that number.
-        what: Subject and verb of the error text.
+        items: Text or whole numbers; a whole float such as 9.0 counts as a whole number.
+        what: Subject of the error text, such as "a history".
 
     Returns:
-        Texts.
+        The tokens.
 
     Raises:
-        DataError: It is no list, or holds something else.
+        DataError: The argument is not a list, or contains something else.
     """
     if isinstance(items, TEXTS) or not isinstance(items, Iterable):
         kind = "the text " if isinstance(items, str) else ""
-        raise DataError(f"{what} a list of item tokens, not {kind}{items!r}")
+        raise DataError(f"{what} must be a list of item tokens, not {kind}{items!r}")
     tokens: list[str] = []
     for item in items:
         try:
@@ -217,6 +217,6 @@ def tokens_of(items: Iterable[str], what: str) -> list[str]:
         except ValueError as error:
             reason = "" if str(error) != INEXACT else f": {error}, so give it as text"
             raise DataError(
-                f"{what} a list of texts or whole numbers, and {item!r} is neither{reason}"
+                f"{what} must be a list of texts or whole numbers, and {item!r} is neither{reason}"
             ) from error
     return tokens

@@ -1,4 +1,4 @@
-"""Loading: a model folder becomes a ``Recommender`` again. Nothing in it is executed."""
+"""Loading a saved model. Nothing in its folder is executed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from sasrec.errors import ModelError, SasrecError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
 from sasrec.recommender.contents import Contents, read_folder
-from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
+from sasrec.recommender.folder import SETTINGS, WEIGHTS
 from sasrec.recommender.recommender import Recommender
+from sasrec.recommender.vocabulary_file import vocabulary_from_json
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
@@ -36,43 +37,41 @@ DAMAGE = (
     OverflowError,
     RuntimeError,
 )
-"""What understanding the contents of an edited folder may raise."""
+"""Exceptions that a damaged or edited folder may cause."""
 
 
 def load(
     folder: str | Path, *, device: str = "cpu", models: Sequence[type[NextItemModel]] = ()
 ) -> Recommender:
-    """Read a model folder.
+    """Load a saved model.
 
-    A model from outside is taken from ``models``, from what is registered (``register_model``,
-    ``load_plugin``), or from installed packages; the folder only names it.
+    The class of a plug-in model must be given in ``models``, registered (``register_model``,
+    ``load_plugin``), or in an installed package; the folder contains only its name.
 
     Args:
-        folder: Written by ``Recommender.save``.
-        device: Where the model shall compute, ``cpu``, ``cuda`` or ``auto``.
-        models: Classes the folder may be of, beside those that are known.
+        folder: A folder written by ``Recommender.save``.
+        device: Device to compute on: ``cpu``, ``cuda`` or ``auto``.
+        models: Model classes to register first.
 
     Returns:
         The recommender.
 
     Raises:
-        ModelError: The folder is no model, is damaged, comes from a newer version, or is of a
-            plug-in that is not here.
-        SettingsError: One of ``models`` does not fit or has the name of another model.
-        DeviceError: A GPU was asked for and there is none.
-    """  # DeviceError by pick_device, SettingsError by register_model
+        ModelError: The folder is not a model, is damaged, comes from a newer version, or needs a
+            plug-in that is not available.
+        SettingsError: A class in ``models`` is not a valid model, or its name is taken.
+        DeviceError: A GPU was requested and there is none.
+    """  # DeviceError from pick_device, SettingsError from register_model
     if not isinstance(folder, str | os.PathLike):
-        raise ModelError(f"{folder!r} names no model folder; give its path as text or Path")
+        raise ModelError(f"{folder!r} is not a path; give the model folder as text or Path")
     path = Path(folder).expanduser()
     for each in models:
         register_model(each)
     contents = read_folder(path)
     require_parts(contents.settings.get(KEY, []), ["model"], path)
     try:
-        items, counts, titles = _vocabulary(contents.vocabulary)
-        recent, learned = _optional(contents.vocabulary, len(items))
-        users = _users(contents.vocabulary)
-        people = _flags(contents.vocabulary, "learned_users", len(users), "users")
+        vocabulary = vocabulary_from_json(contents.vocabulary)
+        items, users = vocabulary.items, vocabulary.users or Vocabulary([])
         model = _build(contents, n_items=len(items), n_users=len(users))
     except DAMAGE as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
@@ -82,15 +81,15 @@ def load(
     return Recommender(
         model=model,
         items=items.cleaning(cleanings),
-        counts=counts,
-        titles=titles,
+        counts=vocabulary.counts,
+        titles=vocabulary.titles,
         users=users if model.uses_users else None,
         settings=contents.settings,
         metrics=contents.metrics,
         environment=contents.environment,
-        recent=recent,
-        learned=learned,
-        people=people if model.uses_users else None,
+        recent=vocabulary.recent,
+        learned=vocabulary.learned,
+        people=vocabulary.learned_users if model.uses_users else None,
     )
 
 
@@ -103,96 +102,38 @@ def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:300]
 
 
-def _vocabulary(words: dict[str, Any]) -> tuple[Vocabulary, np.ndarray, dict[str, str]]:
-    items, counts, titles = words["items"], words["counts"], words["titles"]
-    if not isinstance(items, list) or not all(isinstance(token, str) for token in items):
-        raise ModelError("'items' is no list of tokens")
-    numbers = _counts(counts, "counts", len(items))
-    if not all(isinstance(title, str) for title in titles.values()):
-        raise ModelError("'titles' holds something that is no text")
-    for text in (*items, *titles.values()):
-        text.encode()  # half a surrogate pair is no text, and could not be shown
-    return Vocabulary(items), numbers, dict(titles)
+class _Uninitialised(TorchFunctionMode):
+    """Skips the initialisation of new weights, whose values are then read from the file.
 
-
-def _counts(counts: Any, name: str, n_items: int) -> np.ndarray:
-    """Return the counts of a vocabulary file, int64 [V].
-
-    Raises:
-        ModelError: They are no counts, or not as many as there are items.
-    """
-    if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        raise ModelError(f"{name!r} is no list of whole numbers")
-    if len(counts) != n_items:
-        raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(counts)} {name}")
-    return np.array([0, *counts], dtype=np.int64)
-
-
-def _optional(words: dict[str, Any], n_items: int) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Return what not every folder holds: the counts of late, and which items were learned.
-
-    Raises:
-        ModelError: They are not of the right kind, or not as many as there are items.
-    """
-    recent = _counts(words["recent"], "recent", n_items) if "recent" in words else None
-    return recent, _flags(words, "learned", n_items, "items")
-
-
-def _flags(words: dict[str, Any], name: str, count: int, whose: str) -> np.ndarray | None:
-    """Return which entries of a vocabulary something was learned of, bool [count + 1], if told.
-
-    Raises:
-        ModelError: They are not of the right kind, or not as many as there are entries.
-    """
-    if name not in words:
-        return None
-    flags = words[name]
-    if not isinstance(flags, list) or not all(type(each) is bool for each in flags):
-        raise ModelError(f"{name!r} is no list of true and false")
-    if len(flags) != count:
-        raise ModelError(f"{VOCABULARY} holds {count} {whose} and {len(flags)} of {name!r}")
-    return np.array([False, *flags])
-
-
-class _LeftBlank(TorchFunctionMode):
-    """Leaves new weights as they are: they get their values from the file.
-
-    Random numbers on the meta device would load a compiler, which takes a second. And a network
-    with far more parts than the file has weights is given up on the way: it cannot fit, and may
-    have been made to take all memory and time.
+    On the meta device, drawing random numbers would load a compiler, which takes a second. This
+    also stops the construction of a network with far more weights than the file: it cannot fit,
+    and the folder may have been edited to exhaust memory and time.
     """
 
-    FILLS = frozenset({"normal_", "uniform_", "zero_", "fill_"})
-    MAKES = frozenset({"empty", "zeros", "ones"})
-    MOST, A_WEIGHT = 100, 10
-    """Tensors made on the way; any model of ours makes less than 2 for each of its weights."""
+    INITIALISERS = frozenset({"normal_", "uniform_", "zero_", "fill_"})
+    CREATORS = frozenset({"empty", "zeros", "ones"})
+    ALLOWED, ALLOWED_PER_WEIGHT = 100, 10
+    """Tensors that may be created; models of this package create fewer than 2 for each weight."""
 
     def __init__(self, n_weights: int) -> None:
-        """Expect a network.
+        """Allow a network of a given size.
 
         Args:
-            n_weights: How many tensors the file has.
+            n_weights: Number of tensors in the file.
         """
         super().__init__()
-        self._left = self.MOST + self.A_WEIGHT * n_weights
+        self._left = self.ALLOWED + self.ALLOWED_PER_WEIGHT * n_weights
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given, name = kwargs or {}, getattr(func, "__name__", "")
-        self._left -= name in self.MAKES
-        if self._left < 0 and name in self.MAKES:  # elsewhere PyTorch may be tidying up
-            raise ModelError(f"{SETTINGS} asks for far more weights than {WEIGHTS} has")
-        if name in self.FILLS:
+        self._left -= name in self.CREATORS
+        if self._left < 0 and name in self.CREATORS:  # other functions may be cleanup code
+            raise ModelError(f"{SETTINGS} describes far more weights than {WEIGHTS} has")
+        if name in self.INITIALISERS:
             return args[0] if args else given["tensor"]
         return func(*args, **given)
-
-
-def _users(words: dict[str, Any]) -> Vocabulary:
-    users = words.get("users", [])
-    if not isinstance(users, list) or not all(isinstance(token, str) for token in users):
-        raise ModelError("'users' is no list of tokens")
-    return Vocabulary(users)
 
 
 def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
@@ -201,53 +142,54 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     kind: type[NextItemModel] = MODELS[name]
     group = kind.Settings(**settings["model"])
     data = DataSettings(**settings["data"])
-    settings["data"]["max_history"]  # is asked for later
-    EvaluationSettings(**settings["evaluation"])  # both are used later, so they are checked now
+    # These two are used later; a missing or invalid value must be reported now.
+    settings["data"]["max_history"]
+    EvaluationSettings(**settings["evaluation"])
     catalogue = Catalogue(n_items, n_users, data.max_history)
     if MODELS.provider(name) is None:
-        model = _without_weights(kind, group, catalogue, contents)
+        model = _checked_network(kind, group, catalogue, contents)
     else:
-        model = _from_outside(kind, group, catalogue, contents)
+        model = _plugin_network(kind, group, catalogue, contents)
     model.load_state_dict(contents.weights, assign=True)
     return model
 
 
-def _without_weights(
+def _checked_network(
     kind: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
 ) -> NextItemModel:
-    """Return a model that takes its weights from a file, once it is sure that they fit.
+    """Return a network without weights, after checking that those of the folder fit it.
 
-    Sizes that do not fit the weights cost no memory.
+    It is built on the meta device, so that edited sizes cannot allocate memory.
 
     Raises:
-        ModelError: Weights are missing, of another shape or type, or not finite.
+        ModelError: A weight is missing, has another shape or type, or is NaN or infinite.
     """
-    with torch.device("meta"), _LeftBlank(len(contents.weights)):
+    with torch.device("meta"), _Uninitialised(len(contents.weights)):
         model = kind(group, catalogue)
     for key, expected in model.state_dict().items():
         found = contents.weights.get(key)
         if found is None or found.shape != expected.shape:
             shape = "is missing" if found is None else f"has shape {list(found.shape)}"
             raise ModelError(
-                f"the weight {key!r} {shape}, where {SETTINGS} asks for {list(expected.shape)}"
+                f"the weight {key!r} {shape}, but by {SETTINGS} it has shape {list(expected.shape)}"
             )
         if found.dtype != expected.dtype:
             raise ModelError(f"the weight {key!r} is of type {found.dtype}, not {expected.dtype}")
-        # NumPy looks alone; PyTorch would start threads, which a forked process does without.
+        # NumPy, because PyTorch would start threads, which do not survive a fork.
         if found.is_floating_point() and not np.isfinite(found.numpy()).all():
-            raise ModelError(f"the weight {key!r} holds values that are no finite numbers")
+            raise ModelError(f"the weight {key!r} contains NaN or infinity")
     return model
 
 
-def _from_outside(
+def _plugin_network(
     kind: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
 ) -> NextItemModel:
-    """Return a model of a plug-in, which may hold more than weights, such as masks it has computed.
+    """Return a plug-in model with initialised weights and the other tensors it computes.
 
     Raises:
-        ModelError: As ``_without_weights``.
+        ModelError: As for ``_checked_network``.
     """
-    with suppress(NotImplementedError, RuntimeError):  # what it computes may need real values
-        _without_weights(kind, group, catalogue, contents)
+    with suppress(NotImplementedError, RuntimeError):  # its constructor may not work on "meta"
+        _checked_network(kind, group, catalogue, contents)
     with torch.random.fork_rng(devices=[]):
         return kind(group, catalogue)

@@ -1,4 +1,4 @@
-"""Recommender: a trained model with its vocabulary; raw item tokens in, raw item tokens out."""
+"""Recommender: a trained model with its vocabulary; it takes and returns item tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.models.contract import NextItemModel
-from sasrec.recommender.answers import Answerer, Choice
+from sasrec.recommender.answers import Answerer
 from sasrec.recommender.answers import Recommendation as Recommendation
 from sasrec.recommender.attention import attention_maps
 from sasrec.recommender.folder import (
@@ -27,6 +27,7 @@ from sasrec.recommender.folder import (
 )
 from sasrec.recommender.histories import in_chunks, tokens_of
 from sasrec.recommender.serving import PreparedTable, Scorer
+from sasrec.recommender.vocabulary_file import VocabularyFile
 from sasrec.system.forking import use_one_thread_if_forked
 from sasrec.system.pictures import plain_texts
 from sasrec.training.curve import training_curve
@@ -39,26 +40,25 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Recommender:
-    """A trained model and what its numbers mean.
+    """A trained model with its vocabulary.
 
-    Its methods may be called by several threads, and in processes forked after it was loaded.
+    Its methods are thread-safe, and work in processes forked after the model was loaded.
 
     Attributes:
-        model: The network, on the device it computes on, in evaluation mode.
+        model: The network, on its device and in evaluation mode.
         items: Item tokens by number.
-        counts: int64 [V], training events of each item; those with none are never recommended
-            unasked, as nothing was learned of them.
-        titles: Item token to the text a person knows it by; may be empty.
-        users: User tokens by number, for models that have learned something of each; else None.
+        counts: int64 [V], training events of each item. The model knows nothing about items
+            without any, so it recommends them only if they are given as candidates.
+        titles: Item token to title; may be empty.
+        users: User tokens by number, for models with user vectors; otherwise None.
         settings: All settings of the training run, by group.
-        metrics: What was measured after training.
-        environment: Versions and machine of the training run.
-        recent: int64 [V], the latest training events of each item (``popularity_window``), for
-            histories the model can say nothing of; None takes ``counts``.
-        learned: bool [V], items something was learned of, where that is known otherwise; None
-            takes those with a training event.
-        people: bool [U + 1], users something was learned of, the others being nobody in
-            particular; None takes all.
+        metrics: Validation and test metrics, and the course of training.
+        environment: Versions and hardware of the training run.
+        recent: int64 [V], the latest training events of each item (``popularity_window``), which
+            define the most popular items; None uses ``counts``.
+        learned: bool [V], items the model has learned, for imported models; None means the items
+            with a training event.
+        people: bool [U + 1], users the model has learned a vector for; None means all users.
     """
 
     model: NextItemModel
@@ -75,7 +75,7 @@ class Recommender:
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
-        """Return one line: the model, its catalogue, the data it was trained on."""
+        """Return one line: model, number of items, and training data."""
         return (
             f"<Recommender: {self.settings.get('model_name')}, {len(self.items):,} items, trained "
             f"on {self.settings.get('source') or 'a data frame'}>"
@@ -83,12 +83,12 @@ class Recommender:
 
     @property
     def max_history(self) -> int:
-        """Longest history the model looks at."""
+        """Number of latest events of a history that the model uses."""
         return int(self.settings["data"]["max_history"])
 
     @property
     def untrained(self) -> list[str]:
-        """Items without a training event, of which the model knows nothing."""
+        """Items that occur in no training event, so that the model knows nothing about them."""
         return self.items.tokens(np.flatnonzero(~self._trained[1:]) + 1)
 
     def recommend(
@@ -103,32 +103,34 @@ class Recommender:
     ) -> list[Recommendation]:
         """Return the k items most likely to come next, for each history.
 
-        A list is the same whoever else is asked for; its scores may differ in their last digits.
+        The list for a history does not depend on the other histories; its scores may differ in
+        the last digits.
 
         Args:
-            histories: Item tokens of each person, oldest first; people and lengths are free.
-            k: Length of the lists, from 1; shorter where fewer items are left.
+            histories: Item tokens of each history, oldest first; any length, and not limited to
+                users of the training data.
+            k: Number of items in a list, from 1; fewer are returned if fewer are allowed.
             exclude_seen: Leave out the items of the history.
-            candidates: Choose among these item tokens only, and let items without a training event
-                in; None allows the whole catalogue but for such items.
-            times: When each event of each history was, in the unit of the training data; models
-                that look at it (``relative_bias`` by time) do without if there are none, or None
-                for a history.
-            users: Token of the person behind each history, where a model knows people (FPMC,
-                Caser, TransRec, BPR); None, or one it does not know or who had no training target,
-                is nobody in particular. Of these BPR says nothing, and the most popular items come.
+            candidates: Recommend only these item tokens, including those without a training
+                event; None allows all items with a training event.
+            times: Time of each event of each history, in the unit of the training data. Only
+                models that use times (``relative_bias`` by time) read them, and they also work
+                without; None for a history means that its times are unknown.
+            users: User token of each history, for models with user vectors (FPMC, Caser,
+                TransRec, BPR). None, an unknown user, or a user without a training target gets no
+                personal vector; BPR then recommends the most popular items.
 
         Returns:
-            One recommendation a history, in the same order.
+            One recommendation per history, in the same order.
 
         Raises:
-            DataError: ``k`` is below 1, a history is a single text and not a list of tokens,
-                candidates are a single text or none of them is known, or times or users do not fit.
-        """  # by the parts
-        choice = self._choice(k, candidates, exclude_seen=exclude_seen)
-        chunks = list(in_chunks(histories, times, users))  # all is checked before work begins
+            DataError: ``k`` is not a whole number from 1, a history is not a list of tokens, no
+                candidate is a known item, or times or users do not match the histories.
+        """  # raised by the parts
         answerer = self._answerer()
-        return [each for chunk in chunks for each in answerer.lists(chunk, choice)]
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        chunks = list(in_chunks(histories, times, users))  # check everything before computing
+        return [each for chunk in chunks for each in answerer.lists(chunk, options)]
 
     def recommend_iter(
         self,
@@ -140,29 +142,29 @@ class Recommender:
         times: Iterable[Sequence[float] | None] | None = None,
         users: Iterable[str | None] | None = None,
     ) -> Iterator[Recommendation]:
-        """Return the same as ``recommend``, one by one, in memory that does not grow.
+        """Return the same as ``recommend``, one by one, with bounded memory.
 
-        Histories are read some thousands at a time, so any iterable will do, such as a generator.
+        Histories are read in chunks of at most 2,048, so they may come from a generator.
 
         Args:
-            histories: As for ``recommend``, and so are all others.
-            k: Length of the lists.
+            histories: As for ``recommend``, like all other arguments.
+            k: Number of items in a list.
             exclude_seen: Leave out the items of the history.
-            candidates: Choose among these item tokens only.
-            times: When each event of each history was.
-            users: Token of the person behind each history.
+            candidates: Recommend only these item tokens.
+            times: Time of each event of each history.
+            users: User token of each history.
 
         Returns:
             An iterator over the recommendations.
 
         Raises:
-            DataError: As for ``recommend``; what is inside histories, times and users is looked at
-                as they are read.
-        """  # by the parts
-        choice = self._choice(k, candidates, exclude_seen=exclude_seen)
-        chunks = in_chunks(histories, times, users)
+            DataError: As for ``recommend``. The contents of histories, times and users are checked
+                while they are read, so this may also be raised during iteration.
+        """  # raised by the parts
         answerer = self._answerer()
-        return (each for chunk in chunks for each in answerer.lists(chunk, choice))
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        chunks = in_chunks(histories, times, users)
+        return (each for chunk in chunks for each in answerer.lists(chunk, options))
 
     def score(
         self,
@@ -172,90 +174,80 @@ class Recommender:
         times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
     ) -> np.ndarray:
-        """Return how well each of some items would follow each history.
+        """Return the scores of given items as the next item of each history.
 
         Args:
-            histories: Item tokens of each person, oldest first.
-            items: Item tokens to judge.
-            times: When each event of each history was; as for ``recommend``.
-            users: Token of the person behind each history; as for ``recommend``.
+            histories: Item tokens of each history, oldest first.
+            items: Item tokens to score.
+            times: Time of each event of each history, as for ``recommend``.
+            users: User token of each history, as for ``recommend``.
 
         Returns:
-            float32 [histories, items]; NaN for an item the model does not know, or has met in no
-            training event. Of histories that ``recommend`` would answer by popularity, the counts
-            behind that.
+            float32 [histories, items]; higher is better. NaN for an item that the model does not
+            know or that occurs in no training event. For a history that ``recommend`` answers by
+            popularity, the event counts of the items.
 
         Raises:
-            DataError: ``items`` or a history is no list of tokens, or times or users do not fit.
-        """  # by the parts
-        wanted = self.items.numbers(tokens_of(items, "items are")).astype(np.int64)
+            DataError: ``items`` or a history is not a list of tokens, or times or users do not
+                match the histories.
+        """  # raised by the parts
+        numbers = self.items.numbers(tokens_of(items, "items")).astype(np.int64)
         chunks = list(in_chunks(histories, times, users))
         answerer = self._answerer()
-        if len(strange := wanted[(wanted > 0) & ~answerer.trained[wanted]]):
+        if len(untrained := numbers[(numbers > 0) & ~answerer.trained[numbers]]):
             logger.warning(
                 "score: %d of the %d items occur in no training event, such as %r; their scores "
                 "are NaN",
-                len(strange),
-                len(wanted),
-                self.items.tokens(strange[:1])[0],
+                len(untrained),
+                len(numbers),
+                self.items.tokens(untrained[:1])[0],
             )
-        parts = [answerer.scores(chunk, wanted) for chunk in chunks]
-        return np.concatenate(parts) if parts else np.zeros((0, len(wanted)), dtype=np.float32)
+        parts = [answerer.scores(chunk, numbers) for chunk in chunks]
+        return np.concatenate(parts) if parts else np.zeros((0, len(numbers)), dtype=np.float32)
 
     def attention(
         self, history: Sequence[str], *, times: Sequence[float] | None = None
     ) -> tuple[list[str], np.ndarray]:
-        """Return how much each event of a history looks at each other one.
+        """Return the attention weights between the events of a history.
 
         Args:
-            history: Item tokens, oldest first; unknown ones are skipped, and of more than
-                ``max_history`` the last count.
-            times: When each event was; as for ``recommend``.
+            history: Item tokens, oldest first; unknown items are skipped, and only the last
+                ``max_history`` of the others are used.
+            times: Time of each event, as for ``recommend``.
 
         Returns:
-            The L tokens looked at, and float32 [layers, heads, L, L]: rows look, columns are looked
-            at, rows sum to one. BERT4Rec adds a row and a column for its mask.
+            The L tokens that are used, and float32 [layers, heads, L, L]: rows are queries,
+            columns are keys, and each row sums to one. BERT4Rec adds a row and a column for its
+            mask token.
 
         Raises:
-            DataError: The model has no attention, or knows nothing of the history.
+            DataError: The model has no attention, or knows no item of the history.
         """
         [chunk] = in_chunks([history], None if times is None else [times])
         found = attention_maps(self._answerer(), chunk)
         if found is None:
-            raise DataError(f"{self.settings['model_name']} has no attention to look at")
+            raise DataError(f"{self.settings['model_name']} has no attention weights to show")
         return found
 
     def plot_training(self) -> Figure:
-        """Return training loss and validation score by epoch as a figure; a notebook shows it.
+        """Return a figure of training loss and validation score by epoch; notebooks display it.
 
         Raises:
-            DataError: The model was not trained here, but imported.
+            DataError: The model was imported, so the course of its training is unknown.
         """
         if not self.metrics.get("epochs"):
-            raise DataError("nothing is known of this model's training, so there is no curve")
+            raise DataError("the course of this model's training is unknown, so there is no curve")
         with plain_texts():
             return training_curve(self.metrics, self.settings["evaluation"]["valid_metric"])
 
     @property
     def _trained(self) -> np.ndarray:
-        """Whether something was learned of an item, bool [V]; of all if nothing was counted."""
+        """Items the model has learned, bool [V]; all items if no training events were counted."""
         trained = (self.counts > 0) if self.learned is None else self.learned.copy()
         trained[0] = False
         if not trained.any():
             trained[1:] = True
         return trained
-
-    def _choice(self, k: int, candidates: Sequence[str] | None, *, exclude_seen: bool) -> Choice:
-        if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
-            raise DataError(f"k is {k!r}; a recommendation needs a whole number of items, from 1")
-        barred = ~self._trained
-        if candidates is not None:
-            barred[:] = True
-            barred[self.items.numbers(tokens_of(candidates, "candidates are"))] = False
-            barred[0] = True
-            if barred.all():
-                raise DataError("none of the candidates is an item the model knows")
-        return Choice(int(k), barred, exclude_seen)
 
     def _answerer(self) -> Answerer:
         use_one_thread_if_forked()
@@ -264,46 +256,41 @@ class Recommender:
             scorer=Scorer(self.model, table, len(self.items), self.max_history),
             items=self.items,
             users=self.users,
-            people=self.people,
+            trained_users=self.people,
             trained=self._trained,
             popularity=self.counts if self.recent is None else self.recent,
         )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
-        """Write the model as a folder: whole or not at all.
+        """Save the model as a folder, completely or not at all.
 
         Args:
-            folder: Where to; its parents are made.
-            overwrite: Replace a model that is there already.
+            folder: The folder to write; missing parent folders are created.
+            overwrite: Replace a model that is already there.
 
         Returns:
             The folder.
 
         Raises:
             ModelError: The folder exists and may not be replaced, or cannot be written.
-        """  # by write_folder
+        """  # raised by write_folder
         texts = self._texts()
         return write_folder(Path(folder), self.model.state_dict(), texts, overwrite=overwrite)
 
     def _texts(self) -> dict[str, dict[str, Any]]:
-        """Return all but the weights, by file of the folder."""
-        items = self.items.entries.to_list()
-        vocabulary = {
-            "items": items,
-            "counts": self.counts[1:].tolist(),
-            "titles": {item: self.titles[item] for item in items if item in self.titles},
-        }
-        if self.recent is not None:
-            vocabulary["recent"] = self.recent[1:].tolist()
-        if self.learned is not None:
-            vocabulary["learned"] = self.learned[1:].tolist()
-        if self.users is not None:
-            vocabulary["users"] = self.users.entries.to_list()
-        if self.people is not None:
-            vocabulary["learned_users"] = self.people[1:].tolist()
+        """Return the contents of the JSON files of the folder, by file name."""
+        vocabulary = VocabularyFile(
+            items=self.items,
+            counts=self.counts,
+            titles=self.titles,
+            users=self.users,
+            recent=self.recent,
+            learned=self.learned,
+            learned_users=self.people,
+        )
         return {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
-            VOCABULARY: vocabulary,
+            VOCABULARY: vocabulary.as_json(),
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,
         }

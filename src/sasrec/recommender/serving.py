@@ -1,4 +1,4 @@
-"""Serving: histories in numbers become scores and ranked lists, a bounded piece at a time."""
+"""Serving: scores and ranked lists for histories of item numbers, with bounded memory."""
 
 from __future__ import annotations
 
@@ -15,90 +15,91 @@ from sasrec.data.batches.cases import grouped_batches
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
 from sasrec.evaluation.leaders import (
-    NOISE,
-    Contest,
-    doubtful_rows,
-    in_order,
-    places_within,
+    ROUNDING,
+    TopCandidates,
+    positions_in_row,
     products,
+    ranking_order,
+    uncertain_rows,
 )
 from sasrec.evaluation.scoring import encode_batches
 from sasrec.models.contract import NextItemModel
 
-SCORE_BYTES, FEWEST_ROWS = 2**24, 16
-"""Scores held at a time, but never fewer rows of them: the product reads the table for each piece.
-"""
+SCORE_BYTES, MIN_ROWS = 2**24, 16
+"""Largest matrix of scores, in bytes, and its minimum number of rows: each product of states and
+item vectors reads the whole item table, so fewer rows would be slow."""
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """Histories in numbers, all of which the model can answer.
+class Queries:
+    """Histories of item numbers that the model can use.
 
     Attributes:
-        numbers: int64 arrays, item numbers, oldest first; at least one each.
-        times: float64 arrays, when the events were; None where that is not known.
-        users: int64 [n], the person behind each; 0 for nobody the model knows.
+        items: int64 arrays, item numbers of each history, oldest first; at least one each.
+        times: float64 arrays, times of the events of each history; None if unknown.
+        users: int64 [n], user number of each history; 0 for an unknown user.
     """
 
-    numbers: list[np.ndarray]
+    items: list[np.ndarray]
     times: list[np.ndarray | None]
     users: np.ndarray
 
     def __len__(self) -> int:
         """Return the number of histories."""
-        return len(self.numbers)
+        return len(self.items)
 
-    def only(self, place: int) -> Questions:
-        """Return one of them.
+    def only(self, index: int) -> Queries:
+        """Return a single history.
 
         Args:
-            place: Which.
+            index: Which one.
 
         Returns:
-            It alone.
+            Queries of length one.
         """
-        return Questions([self.numbers[place]], [self.times[place]], self.users[place, None])
+        return Queries([self.items[index]], [self.times[index]], self.users[index, None])
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What states are multiplied with.
+    """Item vectors, with which states are multiplied.
 
     Attributes:
         vectors: float [V, d].
-        longest: Length of the longest item vector, padding left out.
+        max_norm: Norm of the longest item vector, without padding.
     """
 
     vectors: Tensor
-    longest: float
+    max_norm: float
 
 
 @dataclass(slots=True)
 class PreparedTable:
-    """The item table of a model, made once, and anew when its weights have changed.
+    """Caches the item table of a model until the model's weights change.
 
-    A model may normalise the whole of it, which takes as long as the product with a state.
+    Some models normalise the whole table, which takes as long as a product with one state.
     """
 
-    _kept: tuple[Any, Table | None] | None = field(default=None, repr=False)
+    _cached: tuple[Any, Table | None] | None = field(default=None, repr=False)
 
     def of(self, model: NextItemModel) -> Table | None:
         """Return the table.
 
         Args:
-            model: Always the same one.
+            model: The same model at every call.
 
         Returns:
-            The table, or None if the model's scores are no products.
+            The table, or None if the model does not score by dot product.
         """
         state = _versions(model)
-        kept = self._kept
-        if kept is None or kept[0] != state:
-            kept = self._kept = (state, _table(model))  # at once, as threads may look
-        return kept[1]
+        cached = self._cached
+        if cached is None or cached[0] != state:
+            cached = self._cached = (state, _table(model))  # one assignment: other threads read it
+        return cached[1]
 
 
 def _versions(model: NextItemModel) -> list[tuple[int, int]]:
+    """Return numbers that change when a weight is replaced or changed in place."""
     weights = [*model.parameters(), *model.buffers()]
     return [(w.data_ptr(), 0 if w.is_inference() else w._version) for w in weights]
 
@@ -108,18 +109,18 @@ def _table(model: NextItemModel) -> Table | None:
     vectors = model.item_table
     if vectors is None:
         return None
-    lengths = vectors[1:].norm(dim=1)
-    return Table(vectors, float(lengths.max()) if len(lengths) else 0.0)
+    norms = vectors[1:].norm(dim=1)
+    return Table(vectors, float(norms.max()) if len(norms) else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The best items for some histories, in flat form.
+    """The best items for some histories, as flat arrays.
 
     Attributes:
-        rows: int64 [n], places of the histories, those of one together.
-        items: int64 [n], item numbers; of each history the best first.
-        scores: float32 [n].
+        rows: int64 [n], index of the history; equal indices are adjacent.
+        items: int64 [n], item numbers; best first within each history.
+        scores: float32 [n], scores of the items.
     """
 
     rows: np.ndarray
@@ -129,13 +130,13 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Scorer:
-    """A model ready to answer.
+    """Computes the scores of a model.
 
     Attributes:
         model: In evaluation mode.
-        table: What its states are multiplied with; None if its scores are no products.
+        table: Its item vectors; None if it does not score by dot product.
         n_items: Items in the catalogue, padding not counted.
-        max_history: Longest history the model sees.
+        max_history: Number of latest events of a history that the model uses.
     """
 
     model: NextItemModel
@@ -144,130 +145,135 @@ class Scorer:
     max_history: int
 
     def lists(
-        self, asked: Questions, k: int, *, barred: Tensor, seen: list[np.ndarray] | None
+        self, queries: Queries, k: int, *, excluded: Tensor, seen: list[np.ndarray] | None
     ) -> Iterator[Ranked]:
-        """Rank the items for each history, a bounded piece at a time.
+        """Rank the items for each history, with bounded memory.
 
-        A list does not depend on who else is asked for: where rounding could turn two neighbours
-        round, the history is computed once more, alone.
+        The list for a history does not depend on the other histories: if rounding could swap two
+        neighbours in it, the history is computed again alone.
 
         Args:
-            asked: The histories.
-            k: Length of the lists, from 1.
-            barred: bool [V], items that are in no list, padding among them.
-            seen: int64 arrays, items that are not in the list of a history; None for none.
+            queries: The histories.
+            k: Number of items in a list, from 1.
+            excluded: bool [V], items that no list contains; always includes padding.
+            seen: int64 arrays, items that the list of each history leaves out; None for none.
 
         Yields:
-            The lists of some histories.
+            The lists for some of the histories.
         """
         size = self._rows_at_a_time
-        for all_places, all_states in self._states(asked):
-            for begin in range(0, len(all_places), size):
-                places = all_places[begin : begin + size]
+        for all_indices, all_states in self._states(queries):
+            for begin in range(0, len(all_indices), size):
+                indices = all_indices[begin : begin + size]
                 states = all_states[begin : begin + size]
                 with torch.inference_mode():
-                    scores = self._scores(states).float().masked_fill_(barred, -torch.inf)
+                    scores = self._scores(states).float().masked_fill_(excluded, -torch.inf)
                     if seen is not None:
-                        rows = np.repeat(np.arange(len(places)), [len(seen[p]) for p in places])
-                        items = np.concatenate([seen[place] for place in places])
+                        lengths = [len(seen[index]) for index in indices]
+                        rows = np.repeat(np.arange(len(indices)), lengths)
+                        items = np.concatenate([seen[index] for index in indices])
                         scores[torch.from_numpy(rows), torch.from_numpy(items)] = -torch.inf
-                    yield self._ranked(asked, places, states, scores, k)
+                    yield self._ranked(queries, indices, states, scores, k)
 
     def _ranked(
-        self, asked: Questions, places: np.ndarray, states: Tensor, scores: Tensor, k: int
+        self, queries: Queries, indices: np.ndarray, states: Tensor, scores: Tensor, k: int
     ) -> Ranked:
         margin = torch.zeros(len(states), device=states.device)
         if self.table is not None:
-            margin = states.float().norm(dim=1) * (self.table.longest * NOISE)
-        contest = Contest.among(scores, min(k, scores.shape[1] - 1), margin)
-        rows, items = contest.rows.cpu().numpy(), contest.items.cpu().numpy()
-        exact = self._exact(states, contest)
-        order = in_order(rows, items, exact)
-        if self.table is not None and len(asked) > 1:
-            found = doubtful_rows(rows, exact[order], k, margin.double().cpu().numpy())
-            if len(found):
+            margin = states.float().norm(dim=1) * (self.table.max_norm * ROUNDING)
+        candidates = TopCandidates.of(scores, min(k, scores.shape[1] - 1), margin)
+        rows, items = candidates.rows.cpu().numpy(), candidates.items.cpu().numpy()
+        exact = self._exact(states, candidates)
+        order = ranking_order(rows, items, exact)
+        if self.table is not None and len(queries) > 1:
+            uncertain = uncertain_rows(rows, exact[order], k, margin.double().cpu().numpy())
+            if len(uncertain):
                 states = states.clone()
-                for row in found:
-                    [(_, [alone])] = self._states(asked.only(places[row]))
+                for row in uncertain:
+                    [(_, [alone])] = self._states(queries.only(indices[row]))
                     states[row] = alone
-                exact = self._exact(states, contest)
-                order = in_order(rows, items, exact)
-        kept = order[places_within(rows) < k]
-        return Ranked(places[rows[kept]], items[kept], exact[kept].astype(np.float32))
+                exact = self._exact(states, candidates)
+                order = ranking_order(rows, items, exact)
+        best = order[positions_in_row(rows) < k]
+        return Ranked(indices[rows[best]], items[best], exact[best].astype(np.float32))
 
-    def _exact(self, states: Tensor, contest: Contest) -> np.ndarray:
-        exact = contest.scores
+    def _exact(self, states: Tensor, candidates: TopCandidates) -> np.ndarray:
+        """Return the scores of the candidates, float64 [n], from exact products if possible."""
+        exact = candidates.scores
         if self.table is not None:
-            exact = products(states, contest.rows, self.table.vectors, contest.items)
+            exact = products(states, candidates.rows, self.table.vectors, candidates.items)
         found: np.ndarray = exact.cpu().numpy()
         return found
 
     @torch.inference_mode()
-    def scores(self, asked: Questions, items: np.ndarray) -> np.ndarray:
+    def scores(self, queries: Queries, items: np.ndarray) -> np.ndarray:
         """Return the scores of some items after each history.
 
         Args:
-            asked: The histories.
+            queries: The histories.
             items: int64 [K], item numbers.
 
         Returns:
             float32 [n, K].
         """
-        found = np.zeros((len(asked), len(items)), dtype=np.float32)
-        wanted = torch.from_numpy(items).to(self.device)
-        vectors = None if self.table is None else self.table.vectors[wanted]
+        found = np.zeros((len(queries), len(items)), dtype=np.float32)
+        columns = torch.from_numpy(items).to(self.device)
+        vectors = None if self.table is None else self.table.vectors[columns]
         size = self._rows_at_a_time
-        for places, states in self._states(asked):
-            for begin in range(0, len(places), size):
+        for indices, states in self._states(queries):
+            for begin in range(0, len(indices), size):
                 some = states[begin : begin + size]
-                scores = self._scores(some)[:, wanted] if vectors is None else some @ vectors.T
-                found[places[begin : begin + size]] = scores.float().cpu().numpy()
+                scores = self._scores(some)[:, columns] if vectors is None else some @ vectors.T
+                found[indices[begin : begin + size]] = scores.float().cpu().numpy()
         return found
 
-    def batch(self, asked: Questions) -> Batch:
+    def batch(self, queries: Queries) -> Batch:
         """Return histories as one batch.
 
         Args:
-            asked: All with times, or all without.
+            queries: Histories that all have times, or all have none.
 
         Returns:
             The batch, on the model's device.
         """
-        collator, windows = self._windows(asked, np.arange(len(asked)))
+        collator, windows = self._windows(queries, np.arange(len(queries)))
         return collator.batch(windows).to(self.device)
 
     @property
     def device(self) -> torch.device:
-        """Where the model computes."""
+        """Device of the model's weights."""
         weights = [*self.model.parameters(), *self.model.buffers()]
         return weights[0].device
 
     @property
     def _rows_at_a_time(self) -> int:
-        return max(FEWEST_ROWS, SCORE_BYTES // (4 * (self.n_items + 1)))
+        return max(MIN_ROWS, SCORE_BYTES // (4 * (self.n_items + 1)))
 
     def _scores(self, states: Tensor) -> Tensor:
         return self.model.score(states) if self.table is None else states @ self.table.vectors.T
 
-    def _states(self, asked: Questions) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yield places of some histories, int64 [b], and the states after them, float [b, d]."""
-        timed = np.array([times is not None for times in asked.times], dtype=bool)
-        for kind in (timed, ~timed):  # a history without times leaves the others theirs
-            places = np.flatnonzero(kind)
-            if len(places):
-                batches = grouped_batches(*self._windows(asked, places), self.device)
+    def _states(self, queries: Queries) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Yield indices of some histories, int64 [b], and their final states, float [b, d]."""
+        has_times = np.array([times is not None for times in queries.times], dtype=bool)
+        # Separate batches, because a batch either has times for all of its events or has none.
+        for is_chosen in (has_times, ~has_times):
+            indices = np.flatnonzero(is_chosen)
+            if len(indices):
+                batches = grouped_batches(*self._windows(queries, indices), self.device)
                 for which, _, states in encode_batches(self.model, batches):
-                    yield places[which], states
+                    yield indices[which], states
 
-    def _windows(self, asked: Questions, places: np.ndarray) -> tuple[Collator, Windows]:
-        numbers = [asked.numbers[place][-self.max_history :] for place in places]
-        given = [asked.times[place] for place in places]
+    def _windows(self, queries: Queries, indices: np.ndarray) -> tuple[Collator, Windows]:
+        items = [queries.items[index][-self.max_history :] for index in indices]
+        given = [queries.times[index] for index in indices]
         times = [each[-self.max_history :] for each in given if each is not None]
-        lengths = np.array([len(each) for each in numbers])
+        lengths = np.array([len(each) for each in items])
         ends = np.cumsum(lengths)
-        moments = np.concatenate(times) if times else None
-        flat = np.concatenate(numbers).astype(np.int32)
-        sequences = Sequences(flat, moments, np.concatenate(([0], ends)))
-        none = np.zeros(len(places), dtype=np.int64)
-        windows = Windows(ends - lengths, lengths, none, asked.users[places])
+        sequences = Sequences(
+            np.concatenate(items).astype(np.int32),
+            np.concatenate(times) if times else None,
+            np.concatenate(([0], ends)),
+        )
+        none = np.zeros(len(indices), dtype=np.int64)
+        windows = Windows(ends - lengths, lengths, none, queries.users[indices])
         return Collator(sequences, with_times=bool(times)), windows

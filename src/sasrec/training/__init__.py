@@ -1,1 +1,1 @@
-"""Training: the loop, the optimiser, and those who watch."""
+"""Training: the loop, optimisers, checkpoints and progress reports."""

@@ -1,8 +1,8 @@
-"""Averaging: an exponential moving average of the weights, which is what gets used.
+"""An exponential moving average of the weights, which is validated and saved.
 
-Single epochs of a small data set scatter; their average does not, so early stopping follows the
-trend and not the noise (Polyak & Juditsky 1992; the form is that of Izmailov et al. 2018,
-arXiv:1803.05407, with exponential weights).
+On small data sets, the validation score varies from epoch to epoch. That of the averaged weights
+varies less, so early stopping follows the trend and not the noise (Polyak & Juditsky 1992; in the
+form of Izmailov et al. 2018, arXiv:1803.05407, with exponential weights).
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """average = decay x average + (1 - decay) x weights, after every optimiser step.
+    """average = decay x average + (1 - decay) x weights, after each optimiser step.
 
-    Early on the decay is (1 + step) / (10 + step) where that is smaller, so that the random
-    initial weights are soon forgotten.
+    In the first steps the decay is (1 + step) / (10 + step), if that is smaller, so that the random
+    initial weights soon have little influence.
 
     Attributes:
         values: The average of each weight.
-        decay: 0 follows the weights exactly, towards 1 remembers longer.
-        steps: Updates so far.
+        decay: 0 makes the average equal to the weights; values near 1 average over more steps.
+        steps: Number of updates so far.
     """
 
     def __init__(self, weights: Sequence[nn.Parameter], decay: float) -> None:
-        """Begin with the weights as they are.
+        """Start with the current weights.
 
         Args:
-            weights: What to follow.
-            decay: 0 follows them exactly, towards 1 remembers longer.
+            weights: The weights to average.
+            decay: 0 makes the average equal to the weights; values near 1 average over more steps.
         """
         self._weights: list[Tensor] = [weight.detach() for weight in weights]
         self.values = [weight.clone() for weight in self._weights]
@@ -40,7 +40,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the weights after a step."""
+        """Add the weights after an optimiser step."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         torch._foreach_lerp_(self.values, self._weights, 1 - decay)
@@ -48,10 +48,10 @@ class WeightAverage:
     @contextmanager
     @torch.no_grad()
     def applied(self) -> Iterator[None]:
-        """Put the average in the place of the weights for a while.
+        """Replace the weights by the average inside a ``with`` block.
 
         Yields:
-            Nothing; the weights are back afterwards.
+            Nothing; the weights are restored afterwards.
         """
         own = [weight.clone() for weight in self._weights]
         torch._foreach_copy_(self._weights, self.values)

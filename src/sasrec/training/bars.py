@@ -1,4 +1,4 @@
-"""What a person sees while training runs: a bar on a terminal or in a notebook, lines in a log."""
+"""Progress display: a bar on a terminal or in a notebook, or lines."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def usual_observer(loss_decimals: int) -> Observer:
-    """Return who watches training that Python code began.
+def default_observer(loss_decimals: int) -> Observer:
+    """Return the observer for training started from Python.
 
     Args:
         loss_decimals: Decimal places of the loss.
 
     Returns:
-        A bar in a notebook or an interactive session; otherwise the log.
+        A progress bar in a notebook or an interactive session; otherwise an observer that logs.
     """
     from rich.console import Console
 
     if in_notebook():
-        return BarObserver(Console())  # which writes into the cell
+        return BarObserver(Console())  # rich writes to the output of the cell
     if hasattr(sys, "ps1") and sys.stderr.isatty():
         return BarObserver(Console(stderr=True))
     return LogObserver(loss_decimals)
@@ -38,10 +38,10 @@ def in_notebook() -> bool:
 
 
 class LineObserver:
-    """Prints one line an epoch, for logs."""
+    """Prints one line per epoch to stderr."""
 
     def __init__(self, loss_decimals: int) -> None:
-        """Begin.
+        """Store the format of the loss.
 
         Args:
             loss_decimals: Decimal places of the loss.
@@ -49,33 +49,33 @@ class LineObserver:
         self._loss_decimals = loss_decimals
 
     def started(self, epochs: int, targets: int) -> None:
-        """Announce the size of the work.
+        """Print the number of epochs and targets.
 
         Args:
-            epochs: Most epochs.
-            targets: Targets an epoch.
+            epochs: Maximum number of epochs.
+            targets: Training targets per epoch.
         """
         work = f"{counted(epochs, 'epoch')} of {counted(targets, 'target')}"
         print(f"at most {work}", file=sys.stderr)
 
     def advanced(self, epoch: int, targets: int) -> None:
-        """Say nothing within an epoch.
+        """Do nothing within an epoch.
 
         Args:
-            epoch: From 1.
-            targets: Done so far.
+            epoch: Number of the epoch, from 1.
+            targets: Training targets processed in this epoch.
         """
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Print the epoch.
+        """Print the results of an epoch.
 
         Args:
-            result: What it came to.
+            result: Results of the epoch.
         """
         print(epoch_line(result, self._loss_decimals), file=sys.stderr)
 
     def stopped(self, reason: str) -> None:
-        """Print the reason.
+        """Print why training ended.
 
         Args:
             reason: Why training ended.
@@ -84,13 +84,13 @@ class LineObserver:
 
 
 class BarObserver:
-    """Shows the epoch under way with rate and time left, and the last and best scores."""
+    """Shows a progress bar with the current epoch, speed, remaining time and last score."""
 
     def __init__(self, console: Console) -> None:
-        """Make the bar; it appears when training starts.
+        """Create the bar; it appears when training starts.
 
         Args:
-            console: Where to show it.
+            console: Console to show it on.
         """
         from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
@@ -113,8 +113,8 @@ class BarObserver:
         """Show the bar.
 
         Args:
-            epochs: Most epochs.
-            targets: Targets an epoch.
+            epochs: Maximum number of epochs.
+            targets: Training targets per epoch.
         """
         self._targets = targets
         self._task = self._bar.add_task(
@@ -126,25 +126,29 @@ class BarObserver:
         """Move the bar.
 
         Args:
-            epoch: From 1.
-            targets: Done so far in this epoch.
+            epoch: Number of the epoch, from 1.
+            targets: Training targets processed in this epoch.
         """
         done = (epoch - 1) * self._targets + targets
         self._bar.update(self._task, completed=done, epoch=epoch, rate=self._rate, note=self._note)
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Note the epoch's figures.
+        """Update speed and score.
 
         Args:
-            result: What it came to.
+            result: Results of the epoch.
         """
         self._rate = f"{result.targets / max(result.seconds, 1e-9):,.0f} targets/s"
         if result.score is not None:
-            best = "best so far" if result.is_best else f"stops after {result.checks_left} more"
+            best = (
+                "best so far"
+                if result.is_best
+                else f"stops after {result.checks_left} more without a best"
+            )
             self._note = f"{result.watched} {result.score:.4f} ({best})"
 
     def stopped(self, reason: str) -> None:
-        """Take the bar away and print the reason.
+        """Remove the bar and print why training ended.
 
         Args:
             reason: Why training ended.

@@ -1,4 +1,4 @@
-"""The best weights so far, which a training leaves behind."""
+"""The weights with the best validation score, which the model has after training."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sasrec.training.divergence import REMEDIES
 
 
 class Best:
-    """The best weights so far, and how long ago that was.
+    """The best weights so far, with their score and epoch.
 
     Attributes:
-        weights: Name to value; empty before the first.
-        score: Of these weights.
-        epoch: Whose weights they are; 0 before the first.
-        stale: Validations since.
+        weights: Name to value; empty while there are none.
+        score: Validation score of these weights.
+        epoch: Epoch after which these weights were stored; 0 while there are none.
+        stale: Number of validations since then.
     """
 
     def __init__(self, model: NextItemModel) -> None:
-        """Begin with none.
+        """Start without weights.
 
         Args:
-            model: Whose weights are kept.
+            model: The model whose weights are stored.
         """
         self._model = model
         self.weights: dict[str, Tensor] = {}
@@ -34,44 +34,57 @@ class Best:
         self.epoch = 0
         self.stale = 0
 
-    def consider(self, epoch: int, score: float | None, *, always: bool) -> bool:
-        """Keep the model's weights if they are the best so far; equal counts as better.
+    def consider(self, epoch: int, score: float | None) -> bool:
+        """Store the model's weights if their score is at least as good as the best so far.
+
+        Weights that are NaN or infinite are never stored, as their score is meaningless.
 
         Args:
-            epoch: From 1.
-            score: Higher is better; None if this epoch was not validated.
-            always: Nothing is validated, so that the last weights are the best.
+            epoch: Number of the epoch, from 1.
+            score: Validation score, higher is better; None if this epoch was not validated.
 
         Returns:
-            Whether a score made them the best.
+            Whether the weights were stored.
         """
-        is_best = score is not None and score >= self.score
-        if (is_best or always) and not _all_finite(self._model):
-            is_best = always = False  # a score of such weights is chance
-        if is_best or always:
-            self.stale, self.epoch = 0, epoch
-            self.weights = {
-                name: value.detach().clone() for name, value in self._model.state_dict().items()
-            }
-            self.score = self.score if score is None else score
-        elif score is not None:
+        if score is None:
+            return False
+        is_best = score >= self.score and _all_finite(self._model)
+        if is_best:
+            self._store(epoch)
+            self.score = score
+        else:
             self.stale += 1
         return is_best
 
+    def keep_latest(self, epoch: int) -> None:
+        """Store the model's weights, for training without validation, unless NaN or infinite.
+
+        Args:
+            epoch: Number of the epoch, from 1.
+        """
+        if _all_finite(self._model):
+            self._store(epoch)
+
+    def _store(self, epoch: int) -> None:
+        self.stale, self.epoch = 0, epoch
+        self.weights = {
+            name: value.detach().clone() for name, value in self._model.state_dict().items()
+        }
+
     def restore(self) -> None:
-        """Give the model its best weights.
+        """Load the best weights into the model.
 
         Raises:
-            ModelError: There are none.
+            ModelError: No weights were stored.
         """
         if not self.epoch:
             raise ModelError(
-                "no epoch gave a score and weights that are finite numbers, so there is nothing to "
-                f"keep; {REMEDIES}"
+                "in every epoch the validation score or the weights were NaN or infinite, so there "
+                f"is no model to keep; {REMEDIES}"
             )
         self._model.load_state_dict(self.weights)
 
 
 def _all_finite(model: nn.Module) -> bool:
-    """Return whether every weight is a finite number; one question to the device."""
+    """Return whether all weights are finite; synchronises once with the device."""
     return bool(torch.stack([weight.isfinite().all() for weight in model.parameters()]).all())

@@ -1,8 +1,8 @@
-"""Checkpoints: all that training needs to go on as if it had never stopped, in one file.
+"""Checkpoints: the complete state of a training, from which it can be resumed exactly.
 
-The file holds weights, their average, the optimiser's memory, the best weights so far, and the
-state of every source of random numbers; it is safetensors, with the rest as JSON in its header, and
-it is replaced whole or not at all.
+A checkpoint is one safetensors file with the weights, their average, the state of the optimiser,
+the best weights so far, and the states of all random number generators. Everything else is JSON in
+the header of the file. The file is replaced completely or not at all.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from sasrec.training.flat import FlatWeights
 from sasrec.training.progress import EpochResult
 
 FORMAT = 1
-"""Raised when older versions could not read a file any more."""
+"""Version of the file format; increase it if older versions cannot read the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainState:
-    """Training after some epoch.
+    """The state of a training after an epoch.
 
     Attributes:
         tensors: Name to value.
@@ -44,21 +44,21 @@ class TrainState:
 
     @property
     def epochs(self) -> list[EpochResult]:
-        """What each epoch came to."""
+        """Results of each epoch."""
         return [EpochResult(**each) for each in self.facts["epochs"]]
 
 
-class InProgress(Protocol):
-    """What lasts from one epoch to the next, as the trainer holds it.
+class ResumableLoop(Protocol):
+    """The parts of a training loop that a checkpoint stores.
 
     Attributes:
-        model: Being trained.
-        flat: Its weights, and those alone that are trained.
-        average: Of the weights.
-        optimiser: With what it remembers.
-        schedule: Of the learning rate; None where it is constant.
-        order: Source of the order of windows.
-        device: Where the model is.
+        model: The model being trained.
+        flat: Its weights as the optimiser sees them.
+        average: Moving average of the weights.
+        optimiser: The optimiser.
+        schedule: Learning rate schedule; None if the learning rate is constant.
+        order: Random number generator for the order of windows.
+        device: Device of the model.
     """
 
     model: NextItemModel
@@ -71,22 +71,22 @@ class InProgress(Protocol):
 
 
 Keep = Callable[[TrainState], None]
-"""What to do with the state after each epoch."""
+"""A function that saves the state after each epoch."""
 
 
 def captured(
-    run: InProgress,
+    run: ResumableLoop,
     best: Best,
     epochs: Sequence[EpochResult],
     generators: Sequence[torch.Generator],
 ) -> TrainState:
-    """Return the state of training; its tensors are those in use, not copies.
+    """Return the state of training; the tensors are not copied.
 
     Args:
-        run: Optimiser, order, average.
+        run: The training loop.
         best: The best weights so far.
-        epochs: What each epoch came to.
-        generators: Further sources of random numbers, such as that of negatives.
+        epochs: Results of each epoch.
+        generators: Further random number generators, such as that of negatives.
 
     Returns:
         The state.
@@ -94,10 +94,10 @@ def captured(
     tensors = {f"weights.{n}": weight.detach() for n, weight in enumerate(run.flat.weights)}
     tensors |= {f"average.{n}": value for n, value in enumerate(run.average.values)}
     tensors |= {f"best.{name}": value for name, value in best.weights.items()}
-    memory = run.optimiser.state_dict()["state"]
-    for place, values in memory.items():
+    optimiser_state = run.optimiser.state_dict()["state"]
+    for index, values in optimiser_state.items():
         tensors |= {
-            f"optimiser.{place}.{name}": torch.as_tensor(value) for name, value in values.items()
+            f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in values.items()
         }
     tensors["random.torch"] = torch.get_rng_state()
     if run.device.type == "cuda":
@@ -118,21 +118,21 @@ def captured(
 
 @torch.no_grad()
 def restore(
-    state: TrainState, run: InProgress, best: Best, generators: Sequence[torch.Generator]
+    state: TrainState, run: ResumableLoop, best: Best, generators: Sequence[torch.Generator]
 ) -> list[EpochResult]:
-    """Bring training into a state that was captured before.
+    """Restore a captured state, so that training can be resumed.
 
     Args:
-        state: Of a run with the same settings, data and versions.
-        run: Just made.
-        best: Just made.
-        generators: As when it was captured.
+        state: State of a training with the same settings, data and versions.
+        run: A new training loop.
+        best: A new store of the best weights.
+        generators: The same generators as in ``captured``.
 
     Returns:
-        What each epoch came to.
+        Results of each epoch so far.
 
     Raises:
-        ModelError: The state is of another model or optimiser.
+        ModelError: The state belongs to another model or optimiser.
     """
     tensors, facts = state.tensors, state.facts
     try:
@@ -143,7 +143,7 @@ def restore(
             value.copy_(tensors[f"average.{n}"])
         run.optimiser.load_state_dict(
             {
-                "state": _memory(tensors),
+                "state": _optimiser_state(tensors),
                 "param_groups": run.optimiser.state_dict()["param_groups"],
             }
         )
@@ -156,8 +156,8 @@ def restore(
             for name, value in tensors.items()
             if name.startswith("best.")
         }
-        kept = facts["best"]
-        best.epoch, best.stale, best.score = kept["epoch"], kept["stale"], kept["score"]
+        saved = facts["best"]
+        best.epoch, best.stale, best.score = saved["epoch"], saved["stale"], saved["score"]
         run.average.steps = facts["average_steps"]
         run.order.bit_generator.state = facts["order"]
         torch.set_rng_state(tensors["random.torch"])
@@ -171,61 +171,61 @@ def restore(
         raise ModelError(f"the checkpoint does not fit this training: {reason}") from error
 
 
-def _check(state: TrainState, run: InProgress) -> None:
-    """Refuse a state that was edited or is of something else, though it might be taken.
+def _check(state: TrainState, run: ResumableLoop) -> None:
+    """Refuse an edited or foreign state that would otherwise be restored without an error.
 
     Args:
-        state: As read.
-        run: What it is for.
+        state: State to restore.
+        run: The training loop to restore it in.
 
     Raises:
-        KeyError: A part is missing.
-        ValueError: A part has another shape, or is no number.
-        TypeError: A part is of another type.
+        KeyError: A value is missing.
+        ValueError: A tensor has another shape, or is NaN or infinite.
+        TypeError: A value has the wrong type.
     """
-    tensors, kept = state.tensors, state.facts["best"]
+    tensors, best = state.tensors, state.facts["best"]
     if not state.epochs or not all(type(each.epoch) is int for each in state.epochs):
-        raise ValueError("it names no epochs")
-    counts = (kept["epoch"], kept["stale"], state.facts["average_steps"])
-    if any(type(number) is not int for number in counts) or type(kept["score"]) is not float:
-        raise TypeError("a count or score is no number")
+        raise ValueError("it has no epochs")
+    counts = (best["epoch"], best["stale"], state.facts["average_steps"])
+    if any(type(number) is not int for number in counts) or type(best["score"]) is not float:
+        raise TypeError("a count or score is not a number")
     expected: dict[str, Tensor] = {
         f"weights.{n}": weight for n, weight in enumerate(run.flat.weights)
     }
     expected |= {f"average.{n}": value for n, value in enumerate(run.average.values)}
-    if kept["epoch"]:
+    if best["epoch"]:
         expected |= {f"best.{name}": value for name, value in run.model.state_dict().items()}
     for name, value in expected.items():
         found = tensors[name]
         if found.shape != value.shape:
             raise ValueError(f"{name} has shape {list(found.shape)}, not {list(value.shape)}")
         if not found.isfinite().all():
-            raise ValueError(f"{name} holds values that are no finite numbers; train anew")
-    empty = isinstance(run.optimiser, torch.optim.SGD)  # without momentum it remembers nothing
-    if not empty and not _memory(tensors):
-        raise ValueError("the optimiser's memory is missing")
+            raise ValueError(f"{name} contains NaN or infinity; start a new training")
+    is_stateless = isinstance(run.optimiser, torch.optim.SGD)  # SGD without momentum has no state
+    if not is_stateless and not _optimiser_state(tensors):
+        raise ValueError("the state of the optimiser is missing")
 
 
-def _memory(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Return the optimiser's memory by weight and name."""
-    memory: dict[int, dict[str, Tensor]] = {}
+def _optimiser_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Return the optimiser's state: index of the weight to name to value."""
+    found: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
-            _, place, what = name.split(".", 2)
-            memory.setdefault(int(place), {})[what] = value
-    return memory
+            _, index, part = name.split(".", 2)
+            found.setdefault(int(index), {})[part] = value
+    return found
 
 
 def save_state(state: TrainState, about: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint; what was there is replaced whole, or stays.
+    """Write a checkpoint; an existing one is replaced completely, or kept if writing fails.
 
     Args:
-        state: Of training.
-        about: What is needed to begin again: settings, data, versions; in types JSON has.
+        state: State of training.
+        about: Settings, data and versions, which are needed to resume; in types JSON has.
         path: The file.
 
     Raises:
-        ModelError: It cannot be written.
+        ModelError: The file cannot be written.
     """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
@@ -235,8 +235,8 @@ def save_state(state: TrainState, about: dict[str, Any], path: Path) -> None:
     facts = {"training": json.dumps(head)}
     try:
         write_atomically_with(path, lambda working: save_file(tensors, working, facts))
-    except (DataError, SafetensorError) as error:  # the second is for a full disk
-        raise ModelError(f"the checkpoint could not be kept: {error}") from error
+    except (DataError, SafetensorError) as error:  # SafetensorError: the disk is full
+        raise ModelError(f"the checkpoint could not be saved: {error}") from error
 
 
 def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
@@ -246,26 +246,27 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
         path: The file.
 
     Returns:
-        The state, and what ``save_state`` was told about it.
+        The state, and ``about`` as given to ``save_state``.
 
     Raises:
-        ModelError: It is missing, damaged, or comes from a newer version.
+        ModelError: The file is missing, damaged, or comes from a newer version.
     """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise ModelError(
-            f"{path}: no such checkpoint; it is there while a training is not finished"
-        )
+        raise ModelError(f"{path}: no such checkpoint; only an unfinished training has one")
     try:
         with safe_open(path, framework="pt") as file:
             head = json_within_limits((file.metadata() or {})["training"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if head["format"] > FORMAT:
-            raise ModelError(f"{path} comes from a newer version of sasrec; update it")
+            raise ModelError(
+                f"{path} comes from a newer version of sasrec; upgrade with "
+                "'pip install --upgrade sasrec'"
+            )
         return TrainState(tensors, head["facts"]), dict(head["about"])
     except KeyError as error:
-        raise ModelError(f"{path} is no checkpoint of a training: it lacks {error}") from error
+        raise ModelError(f"{path} is not a checkpoint: it lacks {error}") from error
     except (
         SafetensorError,
         OSError,
@@ -274,4 +275,4 @@ def load_state(path: Path) -> tuple[TrainState, dict[str, Any]]:
         AttributeError,
         RecursionError,
     ) as error:
-        raise ModelError(f"{path} is damaged, or no checkpoint: {error}") from error
+        raise ModelError(f"{path} is damaged or not a checkpoint: {error}") from error

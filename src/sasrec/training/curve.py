@@ -1,4 +1,4 @@
-"""The training curve as a picture: loss and watched metric by epoch."""
+"""The training curve: a picture of loss and validation score by epoch."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
-    """Draw loss and validation score by epoch, the best epoch marked.
+    """Draw loss and validation score by epoch, with the best epoch marked.
 
     Args:
-        metrics: As a recommender holds them: ``epochs`` and ``best_epoch``.
+        metrics: Metrics of a recommender, with ``epochs`` and ``best_epoch``.
         watched: Key of the validation score, such as ``mrr@10``.
         path: The PNG file to write.
     """
@@ -25,14 +25,14 @@ def draw_curve(metrics: dict[str, Any], watched: str, path: Path) -> None:
 
 
 def training_curve(metrics: dict[str, Any], watched: str) -> Figure:
-    """Return loss and validation score by epoch as a figure, the best epoch marked.
+    """Return a figure of loss and validation score by epoch, with the best epoch marked.
 
     Args:
-        metrics: As a recommender holds them: ``epochs`` and ``best_epoch``.
+        metrics: Metrics of a recommender, with ``epochs`` and ``best_epoch``.
         watched: Key of the validation score, such as ``mrr@10``.
 
     Returns:
-        The figure; a notebook shows it.
+        The figure; notebooks display it.
     """
     epochs = metrics["epochs"]
     checked = [each for each in epochs if each["score"] is not None]

@@ -1,4 +1,4 @@
-"""Divergence: what to tell of losses that are no numbers, or far above those of random weights."""
+"""Messages about losses that are NaN, infinite, or far above the initial loss."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor, nn
 logger = logging.getLogger(__name__)
 
 REMEDIES = "try a smaller learning_rate, clip_norm=1, or precision=float32"
-"""What to do about numbers that are none."""
+"""Advice for losses or weights that are NaN or infinite."""
 
 
-def gone_wrong(model: nn.Module, losses: list[Tensor], *, epoch: int, rate: float) -> str:
-    """Return what to tell of an epoch whose loss is no finite number.
+def bad_loss_message(model: nn.Module, losses: list[Tensor], *, epoch: int, rate: float) -> str:
+    """Return the error text for an epoch whose loss is NaN or infinite.
 
     Args:
-        model: As the last step left it, with its gradients.
-        losses: Of the epoch's steps, scalars.
-        epoch: From 1.
+        model: The model after the last step, with its gradients.
+        losses: Loss of each step of the epoch, scalars.
+        epoch: Number of the epoch, from 1.
         rate: The learning rate.
 
     Returns:
-        A text for people: the step, the rate, the largest gradients, or weights where no gradients
-        are kept, and what to try.
+        A text with the step, the learning rate, the largest gradients (or the largest weights, if
+        the model stores no gradients), and what to try.
     """
     values = torch.stack(losses).cpu()
     step = int(values.isfinite().logical_not().int().argmax())
@@ -33,32 +33,32 @@ def gone_wrong(model: nn.Module, losses: list[Tensor], *, epoch: int, rate: floa
     what = "gradients" if gradients else "weights"
     found = gradients or weights
     sizes = {name: float(each.detach().abs().max()) for name, each in found.items()}
-    # NaN first, then by size.
+    # NaN first, then in descending order.
     largest = sorted(sizes, key=lambda name: (sizes[name] == sizes[name], -sizes[name]))[:3]
-    told = ", ".join(f"{name} {sizes[name]:.3g}" for name in largest)
+    examples = ", ".join(f"{name} {sizes[name]:.3g}" for name in largest)
     return (
         f"the loss of step {step + 1} of epoch {epoch} is {values[step]:.4g}, at a learning "
-        f"rate of {rate:.3g}; largest {what}: {told}; {REMEDIES}"
+        f"rate of {rate:.3g}; largest {what}: {examples}; {REMEDIES}"
     )
 
 
-def warn_of_rise(mean: float, first: float, *, epoch: int, rate: float) -> bool:
-    """Warn if an epoch's loss is far above that of random weights: training diverges.
+def warn_if_diverging(mean: float, first: float, *, epoch: int, rate: float) -> bool:
+    """Warn if an epoch's loss is far above the initial loss, which means that training diverges.
 
     Args:
-        mean: The epoch's mean loss.
-        first: The loss before the first step.
-        epoch: From 1.
+        mean: Mean loss of the epoch.
+        first: Loss before the first step, with random weights.
+        epoch: Number of the epoch, from 1.
         rate: The learning rate.
 
     Returns:
-        Whether it is.
+        Whether there was a warning.
     """
-    rises = mean > 2 * abs(first) + 1
-    if rises:
+    is_diverging = mean > 2 * abs(first) + 1
+    if is_diverging:
         logger.warning(
-            "the mean loss of epoch %d is %.4g, and of random weights it was %.4g: training "
+            "the mean loss of epoch %d is %.4g, and with random weights it was %.4g: training "
             "diverges at a learning rate of %.3g; %s",
             *(epoch, mean, first, rate, REMEDIES),
         )
-    return rises
+    return is_diverging

@@ -1,6 +1,6 @@
-"""Flat weights: all small weights of a model in one piece of memory, so that a step is one call.
+"""Flat weights: all small weights of a model combined in one tensor, for a faster optimiser step.
 
-An optimiser spends more time on going through thirty small tensors than on their numbers.
+With thirty small tensors, an optimiser spends more time on its loop than on arithmetic.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ import torch
 from torch import Tensor, nn
 
 SMALL = 2**20
-"""Elements; gathering the gradient of a larger tensor would cost more than it saves."""
+"""Tensors with fewer elements are combined; for larger ones, copying gradients costs too much."""
 
 
 class FlatWeights:
-    """Stands in for the weights of a model while it is trained.
+    """The weights of a model as the optimiser sees them during training.
 
     Attributes:
-        groups: For each group one tensor that its small weights are views of, then its large
-            ones; what an optimiser updates.
+        groups: For each group, the tensors that the optimiser updates: one tensor of which the
+            small weights are views, then the large weights.
     """
 
     def __init__(self, *groups: Sequence[nn.Parameter]) -> None:
-        """Lay the small weights of each group out one after the other, without changing a value.
+        """Combine the small weights of each group in one tensor; their values do not change.
 
         Args:
-            groups: Weights of a model, on one device and of one type; each group may be updated
-                by other rules.
+            groups: Weights of a model, all of one device and type; groups may have different
+                optimiser settings.
         """
         self._all = [weight for group in groups for weight in group]
         self._flat: list[tuple[nn.Parameter, list[nn.Parameter]]] = []
@@ -36,52 +36,52 @@ class FlatWeights:
             small = [weight for weight in group if weight.numel() < SMALL]
             self.groups.append([weight for weight in group if weight.numel() >= SMALL])
             if small:
-                flat = _laid_out(small)
+                flat = _combined(small)
                 self._flat.append((flat, small))
                 self.groups[-1].insert(0, flat)
 
     @property
     def weights(self) -> list[nn.Parameter]:
-        """Everything an optimiser updates."""
+        """Everything the optimiser updates."""
         return [weight for group in self.groups for weight in group]
 
     def location_of(self, view: Tensor) -> tuple[int, int]:
-        """Return in which of ``weights`` a tensor lies that shares a weight's memory.
+        """Return where in ``weights`` the memory of a tensor lies.
 
         Args:
-            view: Contiguous.
+            view: A contiguous tensor that shares memory with one of ``weights``.
 
         Returns:
-            Its place in ``weights``, and the element it begins at.
+            The index in ``weights``, and the index of the element at which the tensor starts.
 
         Raises:
-            ValueError: It lies in none.
+            ValueError: The tensor shares memory with none of them.
         """
-        for which, weight in enumerate(self.weights):
+        for index, weight in enumerate(self.weights):
             begin = (view.data_ptr() - weight.data_ptr()) // view.element_size()
             if 0 <= begin < weight.numel():
-                return which, begin
-        raise ValueError("the tensor has memory of its own; give a weight of the model")
+                return index, begin
+        raise ValueError("the tensor shares no memory with the weights; give a weight of the model")
 
     def forget_gradients(self) -> None:
-        """Drop the gradients of the last step."""
+        """Delete the gradients of the last step."""
         for weight in self._all:
             weight.grad = None
 
     def gather_gradients(self) -> None:
-        """Give each flat tensor the gradients of its parts; a part without one has zero."""
+        """Set the gradient of each flat tensor from its views; a missing gradient is zero."""
         for flat, small in self._flat:
             flat.grad = torch.cat([_gradient(weight) for weight in small])
 
     def release(self) -> None:
-        """Give each weight memory of its own again."""
+        """Give each small weight its own memory again."""
         for _, small in self._flat:
             for weight in small:
                 weight.data = weight.detach().clone()
 
 
-def _laid_out(weights: list[nn.Parameter]) -> nn.Parameter:
-    """Return one tensor that the weights have become views of."""
+def _combined(weights: list[nn.Parameter]) -> nn.Parameter:
+    """Return one tensor with the values of the weights, and make the weights views of it."""
     flat = nn.Parameter(torch.cat([weight.detach().flatten() for weight in weights]))
     sizes = [weight.numel() for weight in weights]
     for weight, part in zip(weights, torch.split(flat.detach(), sizes), strict=True):

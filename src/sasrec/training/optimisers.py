@@ -1,4 +1,4 @@
-"""Optimisers by name, which weights decay, and how the learning rate goes."""
+"""Optimisers by name, weight decay, and learning rate schedules."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from sasrec.settings.training import TrainingSettings
 
 
 def decay_groups(
-    model: nn.Module, *, matrices_only: bool
+    model: nn.Module, settings: TrainingSettings
 ) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Return the weights that decay, and those that do not.
+    """Return the weights with weight decay, and those without.
 
     Args:
-        model: Any.
-        matrices_only: Let the matrices of linear layers decay only; otherwise all does.
+        model: Any model.
+        settings: ``decay_matrices_only`` limits weight decay to the matrices of linear layers.
 
     Returns:
-        Two groups that hold every weight once, each in the order of the model.
+        Two groups that together contain each weight once, in the order of the model.
     """
-    if not matrices_only:
+    if not settings.decay_matrices_only:
         return list(model.parameters()), []
     matrices = {id(part.weight) for part in model.modules() if isinstance(part, nn.Linear)}
     decaying = [weight for weight in model.parameters() if id(weight) in matrices]
@@ -36,12 +36,12 @@ def make_optimiser(
     settings: TrainingSettings,
     undecayed: Iterable[nn.Parameter] = (),
 ) -> torch.optim.Optimizer:
-    """Return the optimiser that the settings name, over some weights.
+    """Return the optimiser that the settings name.
 
     Args:
-        weights: Weights that decay.
-        settings: Name, learning rate and weight decay.
-        undecayed: Weights that do not.
+        weights: Weights with weight decay.
+        settings: Optimiser, learning rate and weight decay.
+        undecayed: Weights without weight decay.
 
     Returns:
         The optimiser.
@@ -67,24 +67,24 @@ def make_optimiser(
 def make_schedule(
     optimiser: torch.optim.Optimizer, settings: TrainingSettings, *, total_steps: int
 ) -> LambdaLR | None:
-    """Return how the learning rate goes, to be stepped after each optimiser step.
+    """Return the learning rate schedule; its ``step`` is called after each optimiser step.
 
     Args:
-        optimiser: Whose rate changes.
-        settings: Warm-up and schedule.
-        total_steps: Steps of all epochs, at least 1.
+        optimiser: The optimiser.
+        settings: Warm-up steps and schedule.
+        total_steps: Steps of all epochs together, at least 1.
 
     Returns:
-        The schedule, or None if the rate stays as it is.
+        The schedule, or None if the learning rate is constant.
     """
     if settings.schedule == "constant" and not settings.warmup_steps:
         return None
-    warmup, falls = settings.warmup_steps, settings.schedule == "cosine"
+    warmup, has_decay = settings.warmup_steps, settings.schedule == "cosine"
 
     def factor(step: int) -> float:
         if step < warmup:
             return (step + 1) / warmup
-        if not falls:
+        if not has_decay:
             return 1.0
         done = min(1.0, (step - warmup) / max(total_steps - warmup, 1))
         return 0.5 * (1 + math.cos(math.pi * done))

@@ -1,4 +1,4 @@
-"""Progress: what the trainer tells those who watch it."""
+"""Progress of training: results of an epoch, and observers that receive them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EpochResult:
-    """What one epoch came to.
+    """Results of one epoch.
 
     Attributes:
-        epoch: From 1.
-        loss: Mean training loss over its targets.
-        seconds: Training time, validation not counted.
-        targets: How many were supervised.
-        score: Value of the watched metric, or None if this epoch was not validated.
+        epoch: Number of the epoch, from 1.
+        loss: Mean training loss over the targets of the epoch.
+        seconds: Training time without validation.
+        targets: Number of training targets.
+        score: Value of the validation metric; None if this epoch was not validated.
         is_best: Whether the score is the best so far.
-        checks_left: Validations without a new best after which training stops.
-        watched: Name of the watched metric.
+        checks_left: Training stops after this many more validations without a new best.
+        watched: Name of the validation metric.
         smaller_is_better: Whether a lower score is better.
     """
 
@@ -39,31 +39,31 @@ class EpochResult:
 
     @property
     def merit(self) -> float | None:
-        """The score, or what is opposite to it where lower is better; so higher is better."""
+        """The score, negated if lower is better, so that higher merit is always better."""
         return -self.score if self.score is not None and self.smaller_is_better else self.score
 
 
 class Observer(Protocol):
-    """Somebody who watches; every method may do nothing."""
+    """Receives the progress of training; any method may do nothing."""
 
     def started(self, epochs: int, targets: int) -> None:
-        """Learn that training begins: the most epochs it may take, and targets an epoch."""
+        """Training starts, with this maximum number of epochs and training targets per epoch."""
 
     def advanced(self, epoch: int, targets: int) -> None:
-        """Learn how many targets of an epoch are done."""
+        """This number of training targets of the epoch has been processed."""
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Learn what an epoch came to."""
+        """An epoch and its validation have ended."""
 
     def stopped(self, reason: str) -> None:
-        """Learn why training ended."""
+        """Training has ended, for this reason."""
 
 
 class LogObserver:
-    """Writes one line an epoch to the log of this package."""
+    """Logs one line per epoch."""
 
     def __init__(self, loss_decimals: int = 4) -> None:
-        """Begin.
+        """Store the format of the loss.
 
         Args:
             loss_decimals: Decimal places of the loss.
@@ -71,48 +71,50 @@ class LogObserver:
         self._loss_decimals = loss_decimals
 
     def started(self, epochs: int, targets: int) -> None:
-        """Note the size of the work.
+        """Log the number of epochs and targets.
 
         Args:
-            epochs: Most epochs.
-            targets: Targets an epoch.
+            epochs: Maximum number of epochs.
+            targets: Training targets per epoch.
         """
-        logger.info("training at most %s of %d targets", counted(epochs, "epoch"), targets)
+        logger.info(
+            "training at most %s of %s", counted(epochs, "epoch"), counted(targets, "target")
+        )
 
     def advanced(self, epoch: int, targets: int) -> None:
-        """Stay quiet within an epoch.
+        """Do nothing within an epoch.
 
         Args:
-            epoch: From 1.
-            targets: Done so far.
+            epoch: Number of the epoch, from 1.
+            targets: Training targets processed in this epoch.
         """
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Note an epoch.
+        """Log the results of an epoch.
 
         Args:
-            result: What it came to.
+            result: Results of the epoch.
         """
         logger.info(epoch_line(result, self._loss_decimals))
 
     def stopped(self, reason: str) -> None:
-        """Note the end.
+        """Log why training ended.
 
         Args:
-            reason: Why.
+            reason: Why training ended.
         """
-        logger.info("training stopped: %s", reason)
+        logger.info("training ended: %s", reason)
 
 
 def epoch_line(result: EpochResult, loss_decimals: int = 4) -> str:
-    """Return an epoch in one line.
+    """Return the results of an epoch in one line.
 
     Args:
-        result: What it came to.
+        result: Results of the epoch.
         loss_decimals: Decimal places of the loss.
 
     Returns:
-        Such as ``epoch 3: loss 6.51, ndcg@20 0.0412 (best so far), 1.31 s, 74,200 targets/s``.
+        For example ``epoch 3: loss 6.51, ndcg@20 0.0412 (best so far), 1.31 s, 74,200 targets/s``.
     """
     score = "" if result.score is None else f", {result.watched} {result.score:.4f}"
     best = " (best so far)" if result.is_best else ""

@@ -1,7 +1,6 @@
-"""Trackers: TensorBoard or Weights & Biases hear of each epoch, through Accelerate.
+"""Trackers: TensorBoard or Weights & Biases receive the metrics of each epoch, via Accelerate.
 
-A run is a run of its own there: TensorBoard, which draws all events of a folder as one curve, gets
-a folder for each.
+For TensorBoard each run has its own folder, because it draws all events of a folder as one curve.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from sasrec.training.progress import EpochResult, Observer
 
 
 class TrackedObserver:
-    """Tells trackers of each epoch, and another observer of everything."""
+    """Sends the metrics of each epoch to trackers, and calls another observer."""
 
     def __init__(
         self,
@@ -30,24 +29,26 @@ class TrackedObserver:
         folder: Path,
         settings: Mapping[str, Any],
     ) -> None:
-        """Prepare the trackers; they begin with training.
+        """Check that the trackers are installed; they start when training starts.
 
         Args:
-            inner: Told everything too.
+            inner: An observer that is also called.
             trackers: ``tensorboard``, ``wandb`` or both.
-            project: What to call the project there.
-            folder: Where local logs go.
-            settings: Of the run, name to number or text, to be shown there.
+            project: Name of the project.
+            folder: Folder of local logs.
+            settings: Settings of the run to show; only numbers, text and booleans are sent.
 
         Raises:
             SettingsError: Accelerate or a tracker is not installed.
         """
-        how = "install what is needed with: pip install accelerate tensorboard wandb"
+        how = "install with: pip install accelerate tensorboard wandb"
         try:
             from accelerate import Accelerator as Accelerator
             from accelerate.tracking import get_available_trackers
         except ImportError as error:
-            raise SettingsError(f"{', '.join(trackers)} needs Accelerate; {how}") from error
+            raise SettingsError(
+                f"logging to {' and '.join(trackers)} needs Accelerate; {how}"
+            ) from error
         available = {str(name) for name in get_available_trackers()}
         for name in trackers:
             if name not in available:
@@ -61,11 +62,11 @@ class TrackedObserver:
         }
 
     def started(self, epochs: int, targets: int) -> None:
-        """Begin.
+        """Start the trackers.
 
         Args:
-            epochs: Most epochs.
-            targets: Targets an epoch.
+            epochs: Maximum number of epochs.
+            targets: Training targets per epoch.
         """
         from accelerate import Accelerator
         from accelerate.tracking import TensorBoardTracker
@@ -84,29 +85,29 @@ class TrackedObserver:
         self._inner.started(epochs, targets)
 
     def _new_run(self) -> str:
-        """Return the name of a folder that no other run has, and make it."""
-        moment = f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}"
+        """Return the name of a new folder for this run; the folder is created."""
+        started = f"{datetime.now().astimezone():%Y-%m-%d_%H-%M-%S}"
         for number in itertools.count(1):
-            name = moment if number == 1 else f"{moment}-{number}"
+            name = started if number == 1 else f"{started}-{number}"
             with suppress(FileExistsError):
                 (self._folder / self._project / name).mkdir(parents=True)
                 break
         return name
 
     def advanced(self, epoch: int, targets: int) -> None:
-        """Pass on.
+        """Call the other observer.
 
         Args:
-            epoch: From 1.
-            targets: Done so far.
+            epoch: Number of the epoch, from 1.
+            targets: Training targets processed in this epoch.
         """
         self._inner.advanced(epoch, targets)
 
     def finished_epoch(self, result: EpochResult) -> None:
-        """Tell the trackers of loss, watched metric and seconds.
+        """Send loss, validation metric and seconds to the trackers.
 
         Args:
-            result: What the epoch came to.
+            result: Results of the epoch.
         """
         values = {"loss": result.loss, "seconds": result.seconds}
         if result.score is not None:
@@ -115,10 +116,10 @@ class TrackedObserver:
         self._inner.finished_epoch(result)
 
     def stopped(self, reason: str) -> None:
-        """End.
+        """Stop the trackers.
 
         Args:
-            reason: Why.
+            reason: Why training ended.
         """
         self._accelerator.end_training()
         self._inner.stopped(reason)
