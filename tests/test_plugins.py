@@ -83,9 +83,9 @@ def offer(monkeypatch: pytest.MonkeyPatch, **entries: list[str]) -> None:
         name: [EntryPoint(name, address, "sasrec.models") for address in addresses]
         for name, addresses in entries.items()
     }
-    known = providers.offered
+    known = providers.entry_points_in
     monkeypatch.setattr(
-        parts, "offered", lambda group: found if group == "sasrec.models" else known(group)
+        parts, "entry_points_in", lambda group: found if group == "sasrec.models" else known(group)
     )
 
 
@@ -185,7 +185,7 @@ def test_names_that_clash_are_refused(file: Path) -> None:
 
     with pytest.raises(SettingsError, match="has the same name as the built-in model 'GRU4Rec'"):
         sasrec.register_model(GRU4REC)
-    with pytest.raises(SettingsError, match="the name 'Popularity' is taken"):
+    with pytest.raises(SettingsError, match="the name 'Popularity' is already taken"):
         sasrec.register_model(Popularity)
     sasrec.load_plugin(file)
     other = type("Bag", (Last,), {"__module__": "elsewhere"})
@@ -284,7 +284,7 @@ def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
         sasrec.train(path, settings)
     READERS._external.clear()
     sasrec.register_reader("lines", lambda path, settings: [1])
-    with pytest.raises(DataError, match="returns a list; it must return a Polars data frame"):
+    with pytest.raises(DataError, match="returned a list; it must return a Polars data frame"):
         sasrec.train(path, settings)
 
 
