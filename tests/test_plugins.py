@@ -207,7 +207,7 @@ def test_a_cell_that_is_run_again_replaces_its_model() -> None:
 def test_an_entry_point_is_loaded_when_its_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, Last=[f"{__name__}:Last"], Broken=["no_such_module:Broken"])
     assert "Broken" in MODELS
-    assert MODELS.called("last") == "Last"
+    assert MODELS.canonical_name("last") == "Last"
     assert not MODELS.external()
     assert MODELS["Last"] is Last
     with pytest.raises(SettingsError, match="'Broken' of package unknown cannot be loaded"):
