@@ -279,7 +279,7 @@ def test_a_reader_from_outside_reads_its_suffix(tmp_path: Path) -> None:
         sasrec.train(path, settings)
     READERS._added.clear()
     sasrec.register_reader("lines", lambda path, settings: [1])
-    with pytest.raises(DataError, match="returns a list; it must return a Polars data frame"):
+    with pytest.raises(DataError, match="returned a list; it must return a Polars data frame"):
         sasrec.train(path, settings)
 
 
