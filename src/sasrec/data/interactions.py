@@ -135,11 +135,8 @@ def from_frame(
         columns.append(times.alias("time"))
         lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # single chunks become NumPy without a copy
-    columns += [
-        _comparable(frame[name], where).alias(VALUE + name)
-        for name in values
-        if name in frame.columns
-    ]
+    present = [name for name in values if name in frame.columns]
+    columns += [_comparable(frame[name], where).alias(VALUE + name) for name in present]
     _check_for_header(columns[:2], entries, (user, item), where)
     events, dropped = complete_rows(pl.DataFrame(columns), lacking, settings, where)
     remarks += dropped + _token_remarks(events, entries, (user, item), settings)
