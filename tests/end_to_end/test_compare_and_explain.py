@@ -74,7 +74,7 @@ def test_the_papers_protocol_warns(tmp_path: Path) -> None:
     assert "can change the order of models" in " ".join(ended.stdout.split())
     kept = json.loads((tmp_path / "here" / "comparison.json").read_text())
     assert kept["metrics"] == ["hit@10", "ndcg@10"]
-    assert "100 items drawn evenly outside the user's training events" in kept["protocol"]
+    assert "100 items drawn uniformly outside the user's training events" in kept["protocol"]
     assert "as in the code of 2018" in kept["protocol"]
 
 

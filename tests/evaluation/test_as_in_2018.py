@@ -1,4 +1,4 @@
-"""candidates=paper100: the sampling and the rank of util.py of kang205/SASRec."""
+"""candidates=paper100: sampling and ranking as in util.py of kang205/SASRec."""
 
 import math
 
@@ -58,7 +58,7 @@ def training_items(split: Split, user: int) -> set[int]:
 
 
 @pytest.mark.parametrize("part", ["validation", "test"])
-def test_candidates_are_drawn_evenly_outside_the_training_events(
+def test_candidates_are_drawn_uniformly_outside_the_training_events(
     part: str, corpus: Corpus, split: Split
 ) -> None:
     cases, n_items = getattr(split, part), len(corpus.items)
@@ -67,13 +67,15 @@ def test_candidates_are_drawn_evenly_outside_the_training_events(
     np.testing.assert_array_equal(drawn, candidates_as_in_2018(split, cases, "paper2000", n_items))
     for user, row in zip(cases.users, drawn, strict=True):
         allowed = set(range(1, n_items + 1)) - training_items(split, user)
-        assert set(row.tolist()) == allowed  # the target and, in the test, the validation item too
+        assert (
+            set(row.tolist()) == allowed
+        )  # includes the target and, for test cases, the validation item
         counts = np.bincount(row)[sorted(allowed)]
         even = 2000 / len(allowed)
         assert abs(counts - even).max() < 6 * math.sqrt(even)  # six standard deviations
 
 
-def test_the_rank_counts_what_scores_higher_as_often_as_it_was_drawn(split: Split) -> None:
+def test_the_rank_counts_a_higher_score_as_often_as_it_was_drawn(split: Split) -> None:
     n_items = int(split.sequences.items.max())
     scores = torch.arange(n_items + 1).float()
     scores[5] = scores[6] = 40.0
@@ -89,7 +91,7 @@ def test_the_rank_counts_what_scores_higher_as_often_as_it_was_drawn(split: Spli
     assert (found != ours).any()
 
 
-def test_what_is_nan_counts_against_the_target(split: Split) -> None:
+def test_nan_scores_count_against_the_target(split: Split) -> None:
     n_items = int(split.sequences.items.max())
     samples = np.ones((len(split.test), 4), dtype=np.int64)
     nothing = Fixed(torch.full((n_items + 1,), torch.nan))
@@ -100,7 +102,7 @@ def test_what_is_nan_counts_against_the_target(split: Split) -> None:
 def by_the_rule_of_2018(
     scores: np.ndarray, corpus: Corpus, split: Split, seed: int
 ) -> tuple[float, float]:
-    """Return hit@10 and ndcg@10 as util.py's evaluate finds them, in its own loops."""
+    """Return hit@10 and ndcg@10, computed with the loops of evaluate in util.py."""
     generator, hit, gain = np.random.default_rng(seed), 0, 0.0
     for user, stop in zip(split.test.users, split.test.stops, strict=True):
         rated = training_items(split, user)
@@ -117,7 +119,7 @@ def by_the_rule_of_2018(
     return hit / len(split.test), gain / len(split.test)
 
 
-def test_figures_are_those_of_the_code_of_2018_within_the_noise_of_sampling() -> None:
+def test_metrics_agree_with_the_code_of_2018_within_sampling_noise() -> None:
     corpus = build_corpus(hidden_markov(users=1500, items=400, length=30), "wide")
     split = leave_one_out(corpus.sequences)
     scores = torch.rand(len(corpus.items) + 1, generator=torch.Generator().manual_seed(0))
@@ -134,22 +136,22 @@ def test_figures_are_those_of_the_code_of_2018_within_the_noise_of_sampling() ->
     )
     report = evaluate_model("fixed", Fixed(scores), corpus, protocol)
     ours = [report.test["hit@10"], report.test["ndcg@10"]]
-    # The samples of a case scatter; over 1,500 cases hit does by at most sqrt(0.1 * 0.9 / 1500).
+    # Sampling noise: the standard deviation of hit over 1,500 cases is sqrt(0.1 * 0.9 / 1500).
     assert ours == pytest.approx(theirs.mean(0), abs=4 * 0.0078)
     assert "one drawn twice counts twice, as in the code of 2018" in report.protocol
     assert report.protocol.endswith("ties count for the target")
 
 
-def test_our_own_way_is_as_before(corpus: Corpus, split: Split) -> None:
+def test_uniform_candidates_exclude_the_target(corpus: Corpus, split: Split) -> None:
     drawn = sampled_candidates(split, split.test, "uni100", len(corpus.items))
     targets = corpus.sequences.items[split.test.stops]
     assert (drawn != targets[:, None]).all()
-    told = describe_protocol(corpus, EvaluationSettings(candidates="uni100"))
-    assert "ranking against 100 items drawn evenly," in told
-    assert told.endswith("ties count against the target")
+    text = describe_protocol(corpus, EvaluationSettings(candidates="uni100"))
+    assert "ranking against 100 items drawn uniformly," in text
+    assert text.endswith("ties count against the target")
 
 
-def test_a_user_who_met_everything_is_refused() -> None:
+def test_a_user_with_all_items_in_training_is_refused() -> None:
     corpus = build_corpus(hidden_markov(users=30, items=4, length=40), "tiny")
     split = leave_one_out(corpus.sequences)
     with pytest.raises(DataError, match="has all 4 items in training, so no candidates"):

@@ -1,4 +1,4 @@
-"""Sampled ranking with one list a user; the figures are RecBole's (benchmarks/peer_sampled.py)."""
+"""Sampled ranking with one list per user, compared with RecBole (benchmarks/peer_sampled.py)."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from sasrec.settings.resolve import resolve_settings
 GOLDEN = Path(__file__).parents[1] / "golden" / "recbole_sampled.json"
 
 
-def test_metrics_of_users_with_several_cases_are_recboles() -> None:
+def test_metrics_of_users_with_several_cases_equal_recbole() -> None:
     theirs = json.loads(GOLDEN.read_text())
     items, scores = np.array(theirs["items"]), np.array(theirs["scores"], dtype=np.float32)
     found = lists_by_user(np.array(theirs["users"]), items, scores, max(theirs["topk"]))
@@ -34,7 +34,7 @@ def test_metrics_of_users_with_several_cases_are_recboles() -> None:
     ours["gauc"] = float(np.average(gauc(found.ranks, found.sizes), weights=weights))
     expected = theirs["metrics"]
     assert ours.keys() == expected.keys()
-    assert ours == pytest.approx(expected, abs=1e-6)  # GAUC is summed in float32 there
+    assert ours == pytest.approx(expected, abs=1e-6)  # RecBole sums GAUC in float32
 
 
 def test_ties_and_scores_that_are_nan_count_against_the_target() -> None:
@@ -55,7 +55,7 @@ def test_the_last_score_of_an_item_counts() -> None:
     assert found.case_ranks.tolist() == [3, 2]
 
 
-def test_lists_of_candidates_are_measured_under_recboles_interface_only() -> None:
+def test_list_metrics_of_candidates_exist_only_in_recboles_interface() -> None:
     asked = {"eval_args": {"mode": "uni9"}, "metrics": ["GAUC", "ItemCoverage"]}
     assert resolve_settings(asked, preset="recbole").evaluation.sampled_by == "user"
     with pytest.raises(SettingsError, match="gauc needs full ranking"):

@@ -1,4 +1,4 @@
-"""Evaluation cannot flatter: what a useless or broken scorer gets, and what odd targets count."""
+"""Useless or broken models get no good metrics, and ties or NaN never help a target."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ METRICS = ("recall", "mrr", "ndcg", "hit", "precision", "map")
 
 
 class Scorer(NextItemModel):
-    """Scores by a function of the states; a state is the number of the last item."""
+    """Computes scores by a function of the states; a state is the number of the last item."""
 
     def __init__(self, scores) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Scorer(NextItemModel):
 
 
 class Tabled(NextItemModel):
-    """Scores by products with a table, as the fast path of ranking wants it."""
+    """Computes scores by products with an item table, for the fast path of ranking."""
 
     def __init__(self, table: Tensor) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ CONSTANT = [
 
 @pytest.mark.parametrize("remove_seen", [False, True])
 @pytest.mark.parametrize("model", CONSTANT, ids=range(len(CONSTANT)))
-def test_a_scorer_that_tells_nothing_gets_nothing(
+def test_an_uninformative_scorer_gets_no_score(
     model: NextItemModel, board: Corpus, remove_seen: bool
 ) -> None:
     seen = {"remove_seen": remove_seen}
@@ -88,15 +88,17 @@ def test_a_scorer_that_tells_nothing_gets_nothing(
     assert found == dict.fromkeys(found, 0.0)
 
 
-def test_nan_at_other_items_lifts_no_target(board: Corpus) -> None:
+def test_nan_scores_of_other_items_do_not_raise_a_target(board: Corpus) -> None:
     targets = board.sequences.items[leave_one_out(board.sequences).test.stops]
     table = torch.full((ITEMS + 1, 2), torch.nan)
-    table[int(targets[0])] = 1  # the only item with a number, and right for some users
+    table[int(targets[0])] = (
+        1  # the only item whose score is not NaN; it is the target of some users
+    )
     found = measured(Tabled(table), board)
     assert found == dict.fromkeys(found, 0.0)
 
 
-def test_nan_at_the_target_ranks_it_last(board: Corpus) -> None:
+def test_a_target_with_a_nan_score_ranks_last(board: Corpus) -> None:
     targets = set(board.sequences.items[leave_one_out(board.sequences).test.stops].tolist())
     table = torch.zeros(ITEMS + 1, 2)
     table[list(targets)] = torch.nan
@@ -104,14 +106,14 @@ def test_nan_at_the_target_ranks_it_last(board: Corpus) -> None:
     assert found == dict.fromkeys(found, 0.0)
 
 
-def test_a_target_of_the_history_is_last_where_seen_items_are_taken_out() -> None:
-    corpus = build_corpus(checkerboard(users=40, items=8, length=12), "round")  # items come again
+def test_a_target_in_the_history_ranks_last_if_seen_items_are_removed() -> None:
+    corpus = build_corpus(checkerboard(users=40, items=8, length=12), "round")  # items repeat
     table = torch.zeros(9, 2)
     targets = corpus.sequences.items[leave_one_out(corpus.sequences).test.stops]
     table[targets.astype(np.int64)] = 1
     assert measured(Tabled(table), corpus)["recall@10"] > 0
     found = measured(Tabled(table), corpus, remove_seen=True)
-    assert found["mrr@10"] < 0.2  # at best behind nothing but other seen items: rank 8 of 8
+    assert found["mrr@10"] < 0.2  # all seen items are tied at the end: rank 8 of 8
     assert found["mrr@10"] == pytest.approx(1 / 8)
 
 
@@ -129,7 +131,7 @@ def test_items_with_equal_vectors_count_against_each_other(board: Corpus) -> Non
     assert found["mrr@10"] == pytest.approx(share / 10)
 
 
-def test_seen_items_flatter_neither_gauc_nor_lists(board: Corpus) -> None:
+def test_removed_items_do_not_inflate_gauc_or_list_metrics(board: Corpus) -> None:
     popular = Scorer(lambda last: torch.arange(ITEMS + 1.0).expand(len(last), -1).clone())
     settings = {
         "remove_seen": True,

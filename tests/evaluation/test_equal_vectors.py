@@ -1,4 +1,4 @@
-"""Equal item vectors tie to the last bit, whatever the sizes the product is cut into."""
+"""Items with equal vectors get exactly equal scores, whatever the sizes of the pieces."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def threads(request: pytest.FixtureRequest):
 
 
 def all_last(n_rows: int, n_entries: int, width: int, seed: int, dtype=torch.float32) -> bool:
-    """Return whether all items with one vector rank every target last."""
+    """Return whether every target ranks last if all items have the same vector."""
     generator = torch.Generator().manual_seed(seed)
     states = torch.randn(n_rows, width, generator=generator, dtype=dtype)
     table = torch.randn(1, width, generator=generator, dtype=dtype).repeat(n_entries, 1)
@@ -39,14 +39,14 @@ def all_last(n_rows: int, n_entries: int, width: int, seed: int, dtype=torch.flo
 
 @pytest.mark.parametrize("width", [1, 3, 8, 50, 64, 100, 128])
 @pytest.mark.parametrize("n_rows", [1, 2, 5, 7, 11, 64, 513])
-def test_of_one_chunk(n_rows: int, width: int) -> None:
+def test_equal_vectors_tie_within_one_chunk(n_rows: int, width: int) -> None:
     for n_entries in [2, 3, 4, 5, 13, 41, 64, 65, 127, 1683]:
         assert all_last(n_rows, n_entries, width, 0), n_entries
 
 
 @pytest.mark.parametrize("beyond", [-1, 0, 1, 2, 3, 5, 63, 64, 65, 100])
 @pytest.mark.parametrize("chunks", [1, 2, 3])
-def test_around_the_ends_of_chunks(chunks: int, beyond: int) -> None:
+def test_equal_vectors_tie_around_chunk_boundaries(chunks: int, beyond: int) -> None:
     for n_rows in (1, 3, 5, 11, 100):
         for width in (50, 64):
             assert all_last(n_rows, chunks * CHUNK_ITEMS + beyond, width, n_rows)
@@ -60,14 +60,14 @@ def test_around_the_ends_of_chunks(chunks: int, beyond: int) -> None:
     seed=st.integers(0, 99),
     dtype=st.sampled_from([torch.float32, torch.float64]),
 )
-def test_of_any_size(
+def test_equal_vectors_tie_at_any_size(
     n_rows: int, n_entries: int, width: int, seed: int, dtype: torch.dtype
 ) -> None:
     assert all_last(n_rows, n_entries, width, seed, dtype)
 
 
 class Same(NextItemModel):
-    """All items have one vector."""
+    """All items have the same vector."""
 
     def __init__(self, n_items: int, width: int) -> None:
         super().__init__()
@@ -85,9 +85,7 @@ class Same(NextItemModel):
 
 @pytest.mark.parametrize("n_items", [5, 41, 1682, 4097])
 @pytest.mark.parametrize("n_users", [1, 7])
-def test_ranks_are_the_last_where_lists_or_samples_are_wanted_too(
-    n_items: int, n_users: int
-) -> None:
+def test_equal_vectors_rank_last_also_with_lists_or_samples(n_items: int, n_users: int) -> None:
     items = np.random.default_rng(0).integers(1, n_items + 1, 4 * n_users).astype(np.int32)
     items[-1] = n_items
     sequences = Sequences(items, None, np.arange(0, 4 * n_users + 1, 4))

@@ -1,4 +1,4 @@
-"""Every metric equals RecBole's on its own reference vectors, several relevant items included."""
+"""Every metric equals RecBole's on reference data, also with several relevant items."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ REFERENCE = json.loads((GOLDEN / "metrics.json").read_text())
 
 
 def ranked(scores: np.ndarray, positives: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return ranks of all relevant items [M, R], 0 where there are fewer, and the full lists."""
+    """Return ranks of all relevant items [M, R], padded with 0, and the full lists."""
     lists = np.argsort(-scores[:, 1:], axis=1) + 1
     place = np.zeros(scores.shape, dtype=np.int64)
     np.put_along_axis(place, lists, np.arange(1, scores.shape[1])[None, :], axis=1)

@@ -1,4 +1,4 @@
-"""Metrics by their properties, and beside ir-measures, which knows nothing of RecBole."""
+"""Properties of metrics, and comparison with ir-measures, which is independent of RecBole."""
 
 import ir_measures
 import numpy as np
@@ -27,7 +27,7 @@ rows = st.lists(
 
 
 def table(cases: list[list[int]]) -> np.ndarray:
-    """Return ranks [M, R], 0 where a case has fewer relevant items."""
+    """Return ranks [M, R], padded with 0."""
     widest = max(len(case) for case in cases)
     return np.array([case + [0] * (widest - len(case)) for case in cases])
 
@@ -44,7 +44,7 @@ def test_values_lie_between_0_and_1(name: str, cases: list[list[int]], k: int) -
 @pytest.mark.parametrize("name", RANK_METRICS)
 @settings(deadline=None)
 @given(cases=rows, k=st.integers(1, 50), data=st.data())
-def test_a_relevant_item_moving_up_never_costs(
+def test_moving_a_relevant_item_up_never_lowers_a_metric(
     name: str, cases: list[list[int]], k: int, data: st.DataObject
 ) -> None:
     case = cases[0]
@@ -68,7 +68,7 @@ def test_order_of_cases_and_of_relevant_items_does_not_matter(
 
 
 @pytest.mark.parametrize("name", RANK_METRICS)
-def test_one_relevant_item_may_be_flat(name: str) -> None:
+def test_ranks_of_one_relevant_item_may_be_one_dimensional(name: str) -> None:
     ranks = np.array([1, 3, 10, 11, 400])
     metric = RANK_METRICS[name]
     np.testing.assert_array_equal(metric(ranks, 10), metric(ranks[:, None], 10))
@@ -77,7 +77,7 @@ def test_one_relevant_item_may_be_flat(name: str) -> None:
     assert (metric(ranks, 10)[3:] == 0).all()
 
 
-def test_known_values_of_several_relevant_items() -> None:
+def test_known_values_with_several_relevant_items() -> None:
     ranks = np.array([[2, 3, 20]])
     assert recall(ranks, 5)[0] == pytest.approx(2 / 3)
     ideal = 1 + 1 / np.log2(3) + 1 / 2
@@ -87,7 +87,7 @@ def test_known_values_of_several_relevant_items() -> None:
 
 
 def ir_values(cases: list[list[int]]) -> dict[str, dict[str, float]]:
-    """Return measure to case to value, from lists of 60 items with the relevant at their ranks."""
+    """Return measure to case to value, for lists of 60 items with relevant items at these ranks."""
     relevance = [
         ir_measures.Qrel(str(case), f"d{rank}", 1)
         for case, ranks in enumerate(cases)
@@ -110,8 +110,8 @@ def ir_values(cases: list[list[int]]) -> dict[str, dict[str, float]]:
 def test_values_equal_ir_measures(relevant: int) -> None:
     generator = np.random.default_rng(relevant)
     cases = [sorted((generator.permutation(25)[:relevant] + 1).tolist()) for _ in range(40)]
-    # AP@10 divides by all relevant items, ours (RecBole's) by min(relevant, 10): the same up to
-    # ten of them, so no case here has more.
+    # AP@10 divides by the number of relevant items, ours (RecBole's) by min(relevant, 10). These
+    # are equal up to ten relevant items, so no case here has more.
     theirs = ir_values(cases)
     pairs = {"nDCG@10": "ndcg", "RR@10": "mrr", "P@10": "precision", "R@10": "recall"}
     for measure, name in {**pairs, "AP@10": "map"}.items():
@@ -120,7 +120,7 @@ def test_values_equal_ir_measures(relevant: int) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=measure)  # printed digits
 
 
-def test_evenness_and_coverage_at_their_ends() -> None:
+def test_extreme_values_of_list_metrics() -> None:
     counts = np.array([0, 9, 5, 1, 1])
     same = Lists(np.ones((6, 1), dtype=np.int64), counts, 4)
     even = Lists(np.array([[1], [2], [3], [4]]), counts, 4)
@@ -163,7 +163,7 @@ def test_area_under_the_curve_has_no_cut_off() -> None:
     assert split_key("gauc") == ("gauc", 0)
 
 
-def test_zeros_behind_short_lists_are_no_items() -> None:
+def test_padding_of_short_lists_is_not_counted() -> None:
     counts = np.array([0, 3, 2, 1, 1])
     full = Lists(np.array([[1], [2]]), counts, 4)
     filled = Lists(np.array([[1, 0, 0], [2, 0, 0]]), counts, 4)
@@ -176,6 +176,6 @@ def test_empty_lists_have_values_without_a_warning() -> None:
     nothing = Lists(np.zeros((5, 3), dtype=np.int64), np.array([0, 3, 2, 1, 1]), 4)
     for name, metric in LIST_METRICS.items():
         assert metric(nothing, 3) == 0, name
-    nobody = Lists(np.zeros((5, 0), dtype=np.int64), np.array([0, 3, 2, 1, 1]), 4)
+    empty = Lists(np.zeros((5, 0), dtype=np.int64), np.array([0, 3, 2, 1, 1]), 4)
     for name in ("giniindex", "shannonentropy", "itemcoverage"):
-        assert LIST_METRICS[name](nobody, 3) == 0, name
+        assert LIST_METRICS[name](empty, 3) == 0, name

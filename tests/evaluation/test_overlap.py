@@ -1,4 +1,4 @@
-"""Events a model was trained on are recognised, whatever the data they are evaluated in."""
+"""Evaluated events that a model was trained on are recognised in any data set."""
 
 import json
 
@@ -44,20 +44,22 @@ def found(trained: pl.DataFrame, evaluated: pl.DataFrame, *times: str | None) ->
     return overlap(again, other, other, leave_one_out(other.sequences))
 
 
-def test_the_same_events_in_another_order_are_known_and_held_back_targets_are_not() -> None:
+def test_reordered_events_are_recognised_and_held_out_targets_are_not() -> None:
     rows = frame()
     shuffled = rows.sample(fraction=1, shuffle=True, seed=1)
     assert found(rows, shuffled) == Overlap(1.0, 0.0, 0.0, estimated=False)
 
 
-def test_a_part_and_more_than_the_data_are_known_by_their_share() -> None:
+def test_a_part_and_a_superset_are_recognised_with_their_share() -> None:
     rows = frame()
     oldest = rows.sort("user", "time").group_by("user", maintain_order=True)
     part = oldest.head(10)
     of_part = found(rows, part)
     assert of_part is not None
     assert (of_part.events, of_part.estimated) == (1.0, False)
-    assert of_part.test_targets == of_part.validation_targets == 1  # in the midst of training
+    assert (
+        of_part.test_targets == of_part.validation_targets == 1
+    )  # all of them are training events
     more = pl.concat([rows, frame(first=1000)])
     of_more = found(rows, more)
     assert of_more is not None
@@ -65,7 +67,7 @@ def test_a_part_and_more_than_the_data_are_known_by_their_share() -> None:
     assert of_more.test_targets == 0
 
 
-def test_fresh_events_are_not_known_even_of_the_same_people_and_items() -> None:
+def test_new_events_of_the_same_users_and_items_are_not_recognised() -> None:
     rows = frame()
     assert found(rows, frame(first=1000)) is None
     assert found(rows, rows.with_columns(pl.col("time") + 10**8).sample(1000, seed=0)) is not None
@@ -73,7 +75,7 @@ def test_fresh_events_are_not_known_even_of_the_same_people_and_items() -> None:
     assert found(rows, later) is None
 
 
-def test_a_copy_with_times_in_another_unit_or_without_is_known() -> None:
+def test_a_copy_without_times_or_in_another_unit_is_recognised() -> None:
     rows = frame()
     scaled = found(rows, rows.with_columns(pl.col("time") * 1000))
     assert scaled is not None
@@ -85,7 +87,9 @@ def test_a_copy_with_times_in_another_unit_or_without_is_known() -> None:
         assert without.events == 1
 
 
-def test_of_many_events_a_sample_gives_the_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_share_of_many_events_is_estimated_from_a_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(overlap_file, "SAMPLE", 2000)
     rows = frame(users=1000)
     mixed = pl.concat([rows.head(6000), frame(users=700, first=5000)])
@@ -108,7 +112,7 @@ def test_pieces_of_any_size_give_the_same_hashes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_hashes_of_tokens_never_change() -> None:
-    # A model of today is compared with data of tomorrow, on another machine.
+    # Saved hashes are compared with data on other machines and by later versions.
     assert _token_hashes(pl.Series(["50", "é", ""])).tolist() == [
         12525836602579151652,
         3394012004367669963,
@@ -126,10 +130,10 @@ def test_hashes_of_tokens_never_change() -> None:
         {"below": 3, "has_times": True, "pairs": "é", "times": "", "trained": ""},
     ],
 )
-def test_hashes_that_were_edited_are_none(odd: object) -> None:
+def test_edited_hashes_are_ignored(odd: object) -> None:
     assert sketch_from_json(odd) is None
 
 
-def test_shares_are_told_without_rounding_to_all_or_none() -> None:
-    told = [_percent(share) for share in (0.0, 0.00001, 0.004, 0.5, 0.9999, 1.0)]
-    assert told == ["none", "0.01%", "0.40%", "50%", "99%", "all"]
+def test_shares_are_not_rounded_to_all_or_none() -> None:
+    texts = [_percent(share) for share in (0.0, 0.00001, 0.004, 0.5, 0.9999, 1.0)]
+    assert texts == ["none", "0.01%", "0.40%", "50%", "99%", "all"]

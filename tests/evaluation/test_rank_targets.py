@@ -25,9 +25,9 @@ NAN = float("nan")
         ([0.0, 2.0, 3.0, 1.0], 2),
         ([0.0, 1.0, 1.0, 1.0], 3),  # a constant scorer ranks the target last
         ([0.0, 2.0, 2.0, 1.0], 2),  # ties count against the target
-        ([0.0, NAN, 2.0, 1.0], 3),  # a target that is no number ranks last
-        ([0.0, 2.0, NAN, 1.0], 2),  # another item that is no number counts as better
-        ([NAN, 2.0, 1.0, 1.0], 1),  # padding takes no part
+        ([0.0, NAN, 2.0, 1.0], 3),  # a target with a NaN score ranks last
+        ([0.0, 2.0, NAN, 1.0], 2),  # another item with a NaN score counts as better
+        ([NAN, 2.0, 1.0, 1.0], 1),  # padding is ignored
     ],
 )
 def test_rank_of_item_1(scores: list[float], rank: int) -> None:
@@ -40,9 +40,7 @@ def test_padding_is_never_recommended() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 500, 2**30])
-def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
-    limit: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ranks_do_not_depend_on_the_batch_size(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "SCORE_BYTES", limit)
     monkeypatch.setattr(cases, "BATCH_POSITIONS", limit)
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
@@ -59,7 +57,7 @@ def test_batches_of_any_size_give_the_ranks_of_one_at_a_time(
         np.testing.assert_allclose(scores[found.top[place]], np.sort(scores[1:])[::-1][:4])
 
 
-def test_ranks_among_all_other_items_are_those_of_full_ranking() -> None:
+def test_ranks_among_all_other_items_equal_full_ranking() -> None:
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
     n_items = len(corpus.items)
@@ -75,7 +73,7 @@ def test_ranks_among_all_other_items_are_those_of_full_ranking() -> None:
 
 
 @pytest.mark.parametrize("kind", ["uni30", "pop30"])
-def test_sampled_candidates_stay_the_same_and_hold_no_target(kind: str) -> None:
+def test_sampled_candidates_are_reproducible_and_exclude_the_target(kind: str) -> None:
     corpus = build_corpus(hidden_markov(users=50, items=20, length=9), "small")
     split = leave_one_out(corpus.sequences)
     drawn = sampled_candidates(split, split.test, kind, len(corpus.items))

@@ -1,4 +1,4 @@
-"""Ranks and lists of a trained-like network, whatever pieces they are computed in."""
+"""Ranks and lists do not depend on the pieces they are computed in."""
 
 import numpy as np
 import pytest
@@ -66,7 +66,7 @@ def test_ranks_equal_a_loop_over_users(model: SASRec, split: Split) -> None:
     for place, (user, stop) in enumerate(cases):
         scores = scores_of(model, items[max(offsets[user - 1], stop - HISTORY) : stop])
         target = int(items[stop])
-        # Scores a float32 rounding apart may change places.
+        # Items with scores that differ only by rounding may be swapped.
         near = (scores[1:] - scores[target]).abs() < 1e-5
         better = int((scores[1:] > scores[target]).sum())
         assert abs(found.ranks[place] - better - 1) < near.sum()
@@ -76,7 +76,7 @@ def test_ranks_equal_a_loop_over_users(model: SASRec, split: Split) -> None:
 
 @pytest.mark.parametrize("score_bytes", [1, 4 * 25 * 3])
 @pytest.mark.parametrize("positions", [1, 17])
-def test_pieces_give_the_same(
+def test_pieces_give_the_same_ranks_and_lists(
     model: SASRec,
     split: Split,
     monkeypatch: pytest.MonkeyPatch,
@@ -92,7 +92,7 @@ def test_pieces_give_the_same(
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_model_is_judged_without_dropout_and_left_in_its_mode(
+def test_evaluation_disables_dropout_and_restores_the_mode(
     model: SASRec, split: Split, training: bool
 ) -> None:
     model.train(training)
@@ -121,7 +121,7 @@ def test_all_nan_ranks_last() -> None:
     ),
     data=st.data(),
 )
-def test_rank_is_one_more_than_the_others_that_are_not_lower(
+def test_rank_is_one_more_than_the_number_of_others_not_lower(
     values: list[float], data: st.DataObject
 ) -> None:
     target = data.draw(st.integers(1, len(values) - 1))
@@ -132,19 +132,19 @@ def test_rank_is_one_more_than_the_others_that_are_not_lower(
 
 @pytest.mark.parametrize(("rows", "items"), [(3, 4), (1, 1), (512, 4096)])
 @pytest.mark.parametrize("kind", ["whole numbers", "equal items", "nan state", "nan item", "zero"])
-def test_ranks_by_product_are_those_of_all_scores(
+def test_ranks_by_product_equal_ranks_of_scores(
     kind: str, rows: int, items: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "PIECE_ROWS", rows)
     monkeypatch.setattr(products, "CHUNK_ITEMS", items)
     generator = torch.Generator().manual_seed(0)
-    # Whole numbers, so that products are exact in whatever order they are added up.
+    # Whole numbers, so that products are exact in any order of summation.
     states = torch.randint(-3, 4, (23, 5), generator=generator).float()
     table = torch.randint(-3, 4, (31, 5), generator=generator).float()
     targets = torch.randint(1, 31, (23,), generator=generator)
     if kind == "equal items":
         table[:] = table[7]
-        states += 0.125  # exact in binary, so that the same vectors have the same products
+        states += 0.125  # exact in binary, so that equal vectors have equal products
     elif kind == "nan state":
         states[4] = torch.nan
     elif kind == "nan item":
@@ -169,7 +169,7 @@ def test_padding_never_counts_and_is_never_listed() -> None:
 
 
 @pytest.mark.parametrize("top_k", [0, 5])
-def test_seen_items_are_removed_whatever_way_ranks_are_found(
+def test_seen_items_are_removed_by_every_ranking_method(
     model: SASRec, split: Split, top_k: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(products, "PIECE_ROWS", 7)

@@ -1,4 +1,4 @@
-"""A model that ranks worse than counting is told so."""
+"""A model that ranks worse than a baseline gets a remark."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ def report(model: str, ranks: list[int], part: str = "test") -> Report:
     return Report(model, {}, {}, "", {}, {part: np.array(ranks)})
 
 
-def test_a_model_below_a_baseline_is_told_with_both_figures() -> None:
+def test_a_model_below_a_baseline_is_reported_with_both_values() -> None:
     counts = [report("Popularity", [9, 9]), report("Markov", [1, 1])]
     [remark] = worse_than_counts([report("SASRec", [2, 9]), *counts], "hit@1")
     assert remark.kind == "worse_than_counts"
@@ -19,13 +19,13 @@ def test_a_model_below_a_baseline_is_told_with_both_figures() -> None:
     assert worse_than_counts([report("SASRec", [1, 1]), *counts], "hit@1") == ()
 
 
-def test_metrics_that_are_not_of_ranks_are_replaced() -> None:
+def test_metrics_without_a_value_per_case_are_replaced() -> None:
     both = [report("SASRec", [5]), report("Markov", [1])]
     for watched, key in (("giniindex@5", "ndcg@5"), ("gauc", "ndcg@10")):
         assert key in worse_than_counts(both, watched)[0].text
 
 
-def test_without_test_cases_validation_decides_and_without_any_nobody_does() -> None:
+def test_validation_is_compared_if_there_are_no_test_cases() -> None:
     both = [report("SASRec", [5], "validation"), report("Markov", [1], "validation")]
     assert "on validation" in worse_than_counts(both, "mrr@10")[0].text
     assert worse_than_counts([report("SASRec", []), report("Markov", [])], "mrr@10") == ()

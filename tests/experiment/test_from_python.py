@@ -1,4 +1,4 @@
-"""What the commands do, from Python: train, resume, evaluate, compare."""
+"""The Python functions train, resume, evaluate and compare."""
 
 import inspect
 import json
@@ -32,7 +32,7 @@ FEW: dict[str, Any] = {
 
 
 class Impatient(LogObserver):
-    """Presses Ctrl-C after the first epoch, outside of training's own watch."""
+    """Simulates Ctrl-C after the first epoch, outside the training loop."""
 
     def finished_epoch(self, result: EpochResult) -> None:
         if result.epoch == 2:
@@ -48,13 +48,13 @@ def weights(recommender: sasrec.Recommender) -> list[bytes]:
     return [value.numpy().tobytes() for value in recommender.model.state_dict().values()]
 
 
-def test_a_keyword_is_a_setting_and_wins_over_the_mapping() -> None:
+def test_keyword_settings_override_the_mapping() -> None:
     recommender = sasrec.train(DATA, FEW, epochs=1, topk=(3,))
     assert recommender.settings["training"]["epochs"] == 1
     assert next(iter(recommender.metrics["reports"][0]["test"])) == "recall@3"
 
 
-def test_a_mistaken_keyword_is_told_with_the_likely_one() -> None:
+def test_an_unknown_keyword_is_reported_with_a_suggestion() -> None:
     with pytest.raises(SettingsError, match="did you mean 'epochs'"):
         sasrec.train(DATA, epoch=3)  # type: ignore[call-arg]
 
@@ -72,7 +72,7 @@ def test_every_public_name_is_found_and_documented() -> None:
         assert inspect.getdoc(getattr(sasrec, name)), name
 
 
-def test_training_from_python_goes_on_where_it_was_cut_off(tmp_path: Path) -> None:
+def test_an_interrupted_training_is_resumed_from_python(tmp_path: Path) -> None:
     whole = sasrec.train(DATA, FEW, out=tmp_path / "whole")
     with pytest.raises(RuntimeError):
         sasrec.train(DATA, FEW, out=tmp_path / "cut", observer=Impatient())
@@ -84,7 +84,7 @@ def test_training_from_python_goes_on_where_it_was_cut_off(tmp_path: Path) -> No
     assert not (tmp_path / "cut.training.safetensors").exists()
 
 
-def test_training_on_a_data_frame_goes_on_when_it_is_given_again(tmp_path: Path) -> None:
+def test_training_on_a_data_frame_is_resumed_if_the_frame_is_given(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         sasrec.train(frame(), FEW, out=tmp_path / "cut", observer=Impatient())
     with pytest.raises(DataError, match="used a data frame; pass the same data frame as data="):
@@ -95,14 +95,14 @@ def test_training_on_a_data_frame_goes_on_when_it_is_given_again(tmp_path: Path)
     assert weights(resumed) == weights(sasrec.train(frame(), FEW))
 
 
-def test_a_model_in_the_way_is_refused_before_training(tmp_path: Path) -> None:
+def test_an_existing_model_is_reported_before_training(tmp_path: Path) -> None:
     sasrec.train(DATA, FEW, epochs=1, out=tmp_path / "model")
     with pytest.raises(sasrec.SasrecError, match="model"):
         sasrec.train(DATA, FEW, out=tmp_path / "model", observer=Impatient())
     sasrec.train(DATA, FEW, epochs=1, out=tmp_path / "model", overwrite=True)
 
 
-def test_an_evaluation_gives_the_figures_of_training_and_of_the_baselines() -> None:
+def test_evaluation_returns_the_metrics_of_training_and_of_the_baselines() -> None:
     recommender = sasrec.train(DATA, FEW)
     found = sasrec.evaluate(recommender)
     saved = recommender.metrics["reports"]
@@ -111,9 +111,9 @@ def test_an_evaluation_gives_the_figures_of_training_and_of_the_baselines() -> N
     assert json.loads(json.dumps(found.as_json()))["baselines"][0]["model"] == "Popularity"
 
 
-def test_an_evaluation_takes_data_frames_and_refuses_settings_of_training() -> None:
+def test_evaluation_accepts_data_frames_and_refuses_training_settings() -> None:
     recommender = sasrec.train(frame(), FEW)
-    with pytest.raises(DataError, match="say where its data are"):
+    with pytest.raises(DataError, match="give its data with --data"):
         sasrec.evaluate(recommender)
     found = sasrec.evaluate(recommender, frame(), topk=(2,), device="cpu")
     assert "ndcg@2" in found.report.test
@@ -121,7 +121,7 @@ def test_an_evaluation_takes_data_frames_and_refuses_settings_of_training() -> N
         sasrec.evaluate(recommender, frame(), learning_rate=0.1)
 
 
-def test_a_comparison_from_python_is_written_and_goes_on(tmp_path: Path) -> None:
+def test_a_comparison_from_python_is_saved_and_resumed(tmp_path: Path) -> None:
     found = sasrec.compare(DATA, "FPMC,BPR", epochs=1, out=tmp_path / "all")
     assert {entry.model for entry in found.entries} == {"FPMC", "BPR", "Popularity", "Markov"}
     written = json.loads((tmp_path / "all" / "comparison.json").read_text())
@@ -137,14 +137,14 @@ def test_a_notebook_shows_a_bar_and_a_script_does_not(monkeypatch: pytest.Monkey
     assert isinstance(default_observer(4), BarObserver)
 
 
-def test_the_curve_of_a_training_is_a_figure() -> None:
+def test_the_training_curve_is_a_figure() -> None:
     recommender = sasrec.train(DATA, FEW)
     figure = recommender.plot_training()
     assert "best at epoch" in figure.axes[0].get_title()
     assert len(figure.axes[0].lines[0].get_xdata()) == len(recommender.metrics["epochs"])
 
 
-def test_ctrl_c_before_anything_is_there_is_told_as_interrupted(tmp_path: Path) -> None:
+def test_ctrl_c_before_anything_was_saved_raises_interrupted(tmp_path: Path) -> None:
     class Pressed(LogObserver):
         def advanced(self, epoch: int, targets: int) -> None:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Data are read, split and counted once a run, whatever begins it."""
+"""Data are read, split and counted once per run, for every command and function."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +18,7 @@ FEW = {"epochs": 1, "n_layers": 1, "hidden_size": 16, "n_heads": 1, "inner_size"
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often data are read, split, counted and looked at."""
+    """Number of times that data are read, split, counted and examined."""
     counter: Counter[str] = Counter()
 
     def counted(module: Any, name: str) -> None:

@@ -1,4 +1,4 @@
-"""A model folder made by somebody who means ill ends in an error, at once and in little memory."""
+"""A malicious model folder causes an error, quickly and with little memory."""
 
 import json
 import resource
@@ -22,7 +22,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A model of each kind, without a manifest, which whoever makes a folder can make fit."""
+    """A folder of each model, without manifest, because an attacker can write a matching one."""
     place = tmp_path_factory.mktemp("models")
     for name in MODELS:
         settings = {"epochs": 1, **SMALL.get(name, {})}
@@ -32,7 +32,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def edited(folder: Path, place: Path, group: str, changes: Any) -> Path:
-    """Copy a folder with other settings; what is no object takes the place of a whole group."""
+    """Copy a folder with changed settings; a change that is not a dict replaces the group."""
     place.mkdir(exist_ok=True)
     for path in folder.iterdir():
         (place / path.name).write_bytes(path.read_bytes())
@@ -58,22 +58,22 @@ def highest_megabytes() -> float:
         ("Caser", {"nh": 10_000, "nv": 10_000, "embedding_size": 65_536}),
     ],
 )
-def test_settings_make_no_larger_network_than_the_weights_fill(
+def test_settings_cannot_build_a_network_larger_than_the_weights(
     folders: dict[str, Path], tmp_path: Path, model: str, changes: dict[str, Any]
 ) -> None:
     before = highest_megabytes()
     with pytest.raises(ModelError, match=r"far more weights than|but by settings\.json it has"):
         load(edited(folders[model], tmp_path / "x", "model", changes))
     assert highest_megabytes() - before < 100
-    assert torch.is_grad_enabled()  # nothing of PyTorch's own state is left changed
+    assert torch.is_grad_enabled()  # global state of PyTorch is unchanged
 
 
 @pytest.mark.parametrize("temperature", [1e-300, 1e-9, 0, -1, 1e300, float("nan"), "1", None])
-def test_temperatures_that_leave_no_scores_are_refused(
+def test_temperatures_without_finite_scores_are_refused(
     folders: dict[str, Path], tmp_path: Path, temperature: object
 ) -> None:
     changes = {"temperature": temperature}
-    if temperature == "1":  # a number written as text is one
+    if temperature == "1":  # text that is a number is accepted
         load(edited(folders["SASRec"], tmp_path / "x", "model", changes))
         return
     with pytest.raises(ModelError, match=r"damaged or was edited: temperature: "):
@@ -84,7 +84,7 @@ ODD = [None, -1, 1e308, 10**30, float("nan"), "x", "9" * 1000, True, [], [1] * 1
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_odd_settings_load_or_are_refused(
+def test_unusual_settings_load_or_are_refused(
     folders: dict[str, Path], tmp_path: Path, model: str
 ) -> None:
     settings = json.loads((folders[model] / "settings.json").read_text())
@@ -101,7 +101,7 @@ def test_odd_settings_load_or_are_refused(
             assert torch.tensor(found.scores).isfinite().all()
 
 
-def test_a_history_length_that_is_missing_is_told(folders: dict[str, Path], tmp_path: Path) -> None:
+def test_a_missing_history_length_is_reported(folders: dict[str, Path], tmp_path: Path) -> None:
     place = edited(folders["SASRec"], tmp_path / "x", "data", [])
     settings = json.loads((place / "settings.json").read_text())
     (place / "settings.json").write_text(json.dumps({**settings, "data": {}}))
@@ -115,7 +115,7 @@ def test_dilations_beyond_the_history_take_no_memory(
     settings = json.loads((folders["NextItNet"] / "settings.json").read_text())
     n_dilations = len(settings["model"]["dilations"])
     found = []
-    for dilation in (60, 65_536):  # histories have 50 events at most
+    for dilation in (60, 65_536):  # histories have at most 50 events
         changes = {"dilations": [dilation] * n_dilations}
         model = load(edited(folders["NextItNet"], tmp_path / "x", "model", changes))
         before = highest_megabytes()
@@ -124,11 +124,11 @@ def test_dilations_beyond_the_history_take_no_memory(
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
 
-def test_a_file_that_has_grown_is_refused_before_it_is_read(
+def test_a_file_larger_than_in_the_manifest_is_not_read(
     folders: dict[str, Path], tmp_path: Path
 ) -> None:
     folder = load(folders["BPR"]).save(tmp_path / "model")
     with (folder / "model.safetensors").open("r+b") as file:
-        file.truncate(2**40)  # of no size on the disk
+        file.truncate(2**40)  # a sparse file
     with pytest.raises(ModelError, match=r"model\.safetensors is not the file"):
         load(folder)

@@ -1,4 +1,4 @@
-"""A model folder is one thing: written whole, read whole, and what was changed since is refused."""
+"""A model folder is written and read as a whole, and later changes are refused."""
 
 import json
 import multiprocessing
@@ -38,7 +38,7 @@ def recommender() -> Recommender:
 
 @pytest.fixture(scope="module")
 def other() -> Recommender:
-    """Of as many items, so that its weights fit the other's vocabulary."""
+    """A model with as many items, so that its weights match the other vocabulary."""
     return sasrec.train("synthetic:users=41,items=30,length=8", SMALL | {"seed": 1})
 
 
@@ -67,7 +67,7 @@ def test_a_manifest_names_every_file_with_size_and_hash(
     ["settings.json", "vocabulary.json", "model.safetensors", "metrics.json", "environment.json"],
 )
 @pytest.mark.parametrize("change", ["a byte", "a space", "missing", "of another"])
-def test_a_file_changed_since_is_refused_by_name(
+def test_a_changed_file_is_refused_by_name(
     recommender: Recommender, other: Recommender, tmp_path: Path, name: str, change: str
 ) -> None:
     folder = recommender.save(tmp_path / "model")
@@ -82,7 +82,7 @@ def test_a_file_changed_since_is_refused_by_name(
             file.unlink()
         case _:
             of_other = other.save(tmp_path / "other") / name
-            of_other.write_bytes(of_other.read_bytes() + b"\n")  # environments may be alike
+            of_other.write_bytes(of_other.read_bytes() + b"\n")  # both environments may be equal
             shutil.copy(of_other, file)
     with pytest.raises(ModelError, match=rf"(?s)model .*{name.replace('.', '[.]')}") as error:
         load(folder)
@@ -100,7 +100,7 @@ def test_a_file_changed_since_is_refused_by_name(
         ("[" * 100_000, "manifest.json is damaged or was edited"),
     ],
 )
-def test_a_broken_manifest_is_refused_in_words(
+def test_a_broken_manifest_is_refused(
     recommender: Recommender, tmp_path: Path, content: str, text: str
 ) -> None:
     folder = recommender.save(tmp_path / "model")
@@ -121,7 +121,7 @@ def test_a_broken_manifest_is_refused_in_words(
         (lambda found: found.update(written=None), "is not text"),
     ],
 )
-def test_an_edited_manifest_is_refused_in_words(
+def test_an_edited_manifest_is_refused(
     recommender: Recommender, tmp_path: Path, change: Callable[[dict[str, object]], None], text: str
 ) -> None:
     folder = recommender.save(tmp_path / "model")
@@ -143,13 +143,13 @@ def test_a_folder_of_0_1_0_has_no_manifest_and_loads(
     assert (folder / MANIFEST).is_file()
 
 
-def test_pictures_and_pages_that_come_later_are_allowed(
-    recommender: Recommender, tmp_path: Path
-) -> None:
+def test_files_of_explain_are_allowed(recommender: Recommender, tmp_path: Path) -> None:
     folder = recommender.save(tmp_path / "model")
     for name in ("training.png", "explanation.html", "explanation-heads.png"):
         (folder / name).write_bytes(b"later")
-    left = folder / f"{writing.working_prefix(folder / 'explanation.html')}x"  # killed on the way
+    left = (
+        folder / f"{writing.working_prefix(folder / 'explanation.html')}x"
+    )  # left by a killed process
     left.mkdir()
     load(folder)
     recommender.save(folder, overwrite=True)
@@ -157,7 +157,7 @@ def test_pictures_and_pages_that_come_later_are_allowed(
 
 
 def replace_again_and_again(place: str, whole: list[str], in_one_step: bool) -> None:
-    """Put copies of two models in a place by turns, as saving does, until killed."""
+    """Replace a model by copies of two models alternately, as saving does, until killed."""
     if not in_one_step:
         model_folder.exchange_names = lambda first, second: False
     target, number = Path(place), 0
@@ -172,7 +172,7 @@ def replace_again_and_again(place: str, whole: list[str], in_one_step: bool) -> 
 
 @contextmanager
 def replacing(place: Path, whole: list[str], *, in_one_step: bool) -> Iterator[None]:
-    """Replace a model in another process, which has begun when this yields."""
+    """Replace a model in another process, which is running when this yields."""
     context = multiprocessing.get_context("spawn")
     running = context.Process(target=replace_again_and_again, args=(str(place), whole, in_one_step))
     first = place.stat().st_ino
@@ -216,7 +216,7 @@ def test_loading_while_a_model_is_replaced_sees_one_or_the_other(
     assert len(seen) == 2
 
 
-def test_a_place_that_is_never_still_is_given_up_in_words(
+def test_a_folder_replaced_without_end_is_an_error(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = recommender.save(tmp_path / "model")
@@ -227,7 +227,9 @@ def test_a_place_that_is_never_still_is_given_up_in_words(
         load(folder)
 
 
-def test_a_folder_moved_aside_is_waited_for(recommender: Recommender, tmp_path: Path) -> None:
+def test_a_folder_that_is_being_replaced_is_waited_for(
+    recommender: Recommender, tmp_path: Path
+) -> None:
     folder = recommender.save(tmp_path / "model")
     aside = folder.with_name(f"{writing.working_prefix(folder)}x.old")
     folder.rename(aside)
@@ -250,7 +252,7 @@ def test_a_loaded_model_is_a_copy(recommender: Recommender, tmp_path: Path, mann
     before = loaded.score([["i1", "i2"]], ["i3", "i4"])
     with (folder / "model.safetensors").open("r+b") as file:
         if manner == "cut off":
-            file.truncate(0)  # a map of it would end in a bus error
+            file.truncate(0)  # a memory map of the file would cause a bus error
         else:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
@@ -268,12 +270,10 @@ def umask(mask: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("mask", [0o077, 0o022, 0o002, 0o027])
-def test_whoever_may_read_what_is_written_is_up_to_the_umask(
-    recommender: Recommender, tmp_path: Path, mask: int
-) -> None:
+def test_permissions_follow_the_umask(recommender: Recommender, tmp_path: Path, mask: int) -> None:
     state = TrainState({"weights.0": torch.zeros(3)}, {"epochs": []})
     with umask(mask):
-        for _ in range(2):  # also what takes the place of something
+        for _ in range(2):  # the second time, a model is replaced
             model = recommender.save(tmp_path / "new" / "model", overwrite=True)
             write_atomically(tmp_path / "answers.json", "{}")
             save_state(state, {}, tmp_path / "model.training.safetensors")
@@ -283,8 +283,8 @@ def test_whoever_may_read_what_is_written_is_up_to_the_umask(
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o666 & ~mask}
 
 
-def told_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Write down what is flushed, renamed and removed, in order, by the last part of its name."""
+def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Record the names of flushed, renamed and removed paths, in order."""
     calls: list[str] = []
     names: dict[int, str] = {}
     true_open, true_sync, true_exchange = os.open, os.fsync, writing.exchange_names
@@ -298,7 +298,7 @@ def told_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         calls.append(f"flush {names.get(number, number)}")
         true_sync(number)
 
-    def told(name: str) -> None:
+    def record(name: str) -> None:
         true_one = getattr(os, name)
 
         def call(first: Path, *given: object, **named: object) -> object:
@@ -317,18 +317,18 @@ def told_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(os, "open", opened)
     monkeypatch.setattr(os, "fsync", sync)
     for name in ("rename", "replace", "unlink"):
-        told(name)
+        record(name)
     monkeypatch.setattr("sasrec.recommender.folder.exchange_names", exchange)
     monkeypatch.setattr(shutil, "rmtree", removed)
     return calls
 
 
-def test_a_model_is_on_the_disk_before_the_old_one_goes(
+def test_a_model_is_flushed_before_the_old_one_is_deleted(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "shelf"
     recommender.save(place / "model")
-    calls = told_calls(monkeypatch)
+    calls = recorded_calls(monkeypatch)
     recommender.save(place / "model", overwrite=True)
     swapped = calls.index("exchange model")
     names = {path.name for path in (place / "model").iterdir()}
@@ -337,12 +337,12 @@ def test_a_model_is_on_the_disk_before_the_old_one_goes(
     assert swapped < calls.index("flush shelf", swapped) < removed
 
 
-def test_a_model_is_on_the_disk_where_names_change_in_two_steps(
+def test_a_model_is_flushed_if_names_cannot_be_exchanged(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "shelf"
     recommender.save(place / "model")
-    calls = told_calls(monkeypatch)
+    calls = recorded_calls(monkeypatch)
     monkeypatch.setattr("sasrec.recommender.folder.exchange_names", lambda first, second: False)
     recommender.save(place / "model", overwrite=True)
     renamed = [n for n, call in enumerate(calls) if call.startswith("rename model")]
@@ -352,16 +352,16 @@ def test_a_model_is_on_the_disk_where_names_change_in_two_steps(
     assert renamed[1] < calls.index("flush shelf", renamed[1]) < removed
 
 
-def test_new_folders_and_files_are_on_the_disk_with_their_names(
+def test_new_folders_and_files_are_flushed_with_their_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = told_calls(monkeypatch)
+    calls = recorded_calls(monkeypatch)
     write_atomically(tmp_path / "a" / "b" / "x.json", "{}")
     assert calls[:2] == [f"flush {tmp_path.name}", "flush a"]
     assert calls[2:5] == ["flush x.json", "replace x.json", "flush b"]
 
 
-def test_file_systems_that_flush_no_folders_are_written_to(
+def test_file_systems_without_folder_flush_are_supported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true_one = os.fsync

@@ -39,7 +39,7 @@ def test_saved_and_loaded_gives_the_same_scores(recommender: Recommender, tmp_pa
     assert again.settings == recommender.settings
 
 
-def test_seen_items_are_left_out_unless_wanted(recommender: Recommender) -> None:
+def test_seen_items_are_left_out_by_default(recommender: Recommender) -> None:
     history = [["i1", "i2", "i3"]]
     [fresh] = recommender.recommend(history, k=100)
     [every] = recommender.recommend(history, k=100, exclude_seen=False)
@@ -48,7 +48,7 @@ def test_seen_items_are_left_out_unless_wanted(recommender: Recommender) -> None
     assert every.scores == sorted(every.scores, reverse=True)
 
 
-def test_candidates_limit_the_choice(recommender: Recommender) -> None:
+def test_candidates_limit_the_recommendations(recommender: Recommender) -> None:
     [found] = recommender.recommend([["i1"]], k=5, candidates=["i7", "i9", "nothing"])
     assert set(found.items) == {"i7", "i9"}
     with pytest.raises(DataError, match="none of the candidates"):
@@ -62,7 +62,7 @@ def test_unknown_items_are_reported_and_skipped(recommender: Recommender) -> Non
     assert not with_stranger.by_popularity
 
 
-def test_nothing_known_gives_the_most_popular_and_says_so(recommender: Recommender) -> None:
+def test_an_unknown_history_gives_the_most_popular_items(recommender: Recommender) -> None:
     for each in recommender.recommend([[], ["x"]], k=3):
         assert each.by_popularity
         assert recommender.recent is not None
@@ -70,7 +70,7 @@ def test_nothing_known_gives_the_most_popular_and_says_so(recommender: Recommend
         assert each.scores == best.tolist()
 
 
-def test_alone_or_in_a_crowd_the_answer_is_the_same(recommender: Recommender) -> None:
+def test_recommendations_do_not_depend_on_other_histories(recommender: Recommender) -> None:
     crowd = [[f"i{1 + (a * b) % 30}" for b in range(1 + a % 60)] for a in range(40)]
     together = recommender.recommend(crowd, k=5, exclude_seen=False)
     for history, expected in zip(crowd, together, strict=True):
@@ -78,7 +78,7 @@ def test_alone_or_in_a_crowd_the_answer_is_the_same(recommender: Recommender) ->
         np.testing.assert_allclose(alone.scores, expected.scores, atol=1e-5)
 
 
-def test_plain_text_is_no_history(recommender: Recommender) -> None:
+def test_text_is_refused_as_a_history(recommender: Recommender) -> None:
     with pytest.raises(DataError, match="not the text 'i1'"):
         recommender.recommend(["i1"])
     with pytest.raises(DataError, match="k is 0"):
@@ -106,7 +106,7 @@ def test_failed_save_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_overwriting_must_be_asked_for(recommender: Recommender, tmp_path: Path) -> None:
+def test_overwriting_must_be_requested(recommender: Recommender, tmp_path: Path) -> None:
     folder = recommender.save(tmp_path / "model")
     with pytest.raises(ModelError, match="already holds a model"):
         recommender.save(folder)
@@ -135,7 +135,7 @@ def test_overwriting_must_be_asked_for(recommender: Recommender, tmp_path: Path)
         ("model.safetensors", "rubbish", "damaged"),
     ],
 )
-def test_damaged_folder_is_refused_in_words(
+def test_a_damaged_folder_is_refused(
     recommender: Recommender, tmp_path: Path, name: str, content: str, text: str
 ) -> None:
     folder = unchecked(recommender.save(tmp_path / "model"))
@@ -160,7 +160,7 @@ def test_training_leaves_the_callers_random_numbers_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_full_disk_as_safetensors_reports_it_leaves_nothing(
+def test_a_full_disk_reported_by_safetensors_leaves_nothing(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -187,7 +187,7 @@ def test_failed_overwrite_keeps_the_model_that_was_there(
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_folder_that_is_no_model_is_never_replaced(
+def test_a_folder_that_is_not_a_model_is_never_replaced(
     recommender: Recommender, tmp_path: Path, overwrite: bool
 ) -> None:
     (tmp_path / "letters.txt").write_text("dear")
@@ -198,7 +198,7 @@ def test_folder_that_is_no_model_is_never_replaced(
     assert (tmp_path / "letters.txt").read_text() == "dear"
 
 
-def test_a_mistyped_folder_is_answered_with_the_models_that_are_there(
+def test_a_mistyped_folder_suggests_the_models_beside_it(
     recommender: Recommender, tmp_path: Path
 ) -> None:
     recommender.save(tmp_path / "films")
@@ -208,7 +208,7 @@ def test_a_mistyped_folder_is_answered_with_the_models_that_are_there(
         load(tmp_path / "books")
 
 
-def test_folder_that_is_no_model_says_what_is_missing(
+def test_a_folder_that_is_not_a_model_names_the_missing_files(
     recommender: Recommender, tmp_path: Path
 ) -> None:
     with pytest.raises(ModelError, match="no such model folder"):
@@ -229,26 +229,26 @@ def test_folder_that_is_no_model_says_what_is_missing(
 
 
 def unchecked(folder: Path) -> Path:
-    """Make a model folder like those of 0.1.0, which had no manifest."""
+    """Turn a model folder into one like those of 0.1.0, which had no manifest."""
     (folder / "manifest.json").unlink()
     return folder
 
 
 def edited(folder: Path, name: str, **changes: object) -> Path:
-    """Change entries of a JSON file of a model folder that is not compared with its manifest."""
+    """Change entries of a JSON file of a model folder, and remove its manifest."""
     unchecked(folder)
     content = json.loads((folder / name).read_text())
     (folder / name).write_text(json.dumps({**content, **changes}))
     return folder
 
 
-def test_newer_format_asks_for_an_upgrade(recommender: Recommender, tmp_path: Path) -> None:
+def test_a_newer_format_needs_an_upgrade(recommender: Recommender, tmp_path: Path) -> None:
     folder = edited(recommender.save(tmp_path / "model"), "settings.json", format=2, sasrec="9.1")
     with pytest.raises(ModelError, match=r"sasrec 9\.1 in format 2; .* reads up to format 1"):
         load(folder)
 
 
-def test_weights_must_fit_the_settings(recommender: Recommender, tmp_path: Path) -> None:
+def test_weights_must_match_the_settings(recommender: Recommender, tmp_path: Path) -> None:
     wider = {**recommender.settings["model"], "hidden_size": 32}
     folder = edited(recommender.save(tmp_path / "model"), "settings.json", model=wider)
     with pytest.raises(
@@ -266,7 +266,7 @@ def test_cut_off_weights_are_damaged(recommender: Recommender, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("counts", [[], [5], [1, 2]])
-def test_counts_must_fit_the_items(
+def test_counts_must_match_the_items(
     recommender: Recommender, tmp_path: Path, counts: list[int]
 ) -> None:
     folder = edited(recommender.save(tmp_path / "model"), "vocabulary.json", counts=counts)
@@ -293,7 +293,7 @@ def test_padding_is_never_recommended_whatever_its_score(recommender: Recommende
             assert len(each.items) == len(set(each.items))
 
 
-def test_nothing_left_to_recommend_is_an_empty_list(recommender: Recommender) -> None:
+def test_the_list_is_empty_if_no_item_is_left(recommender: Recommender) -> None:
     [none] = recommender.recommend([recommender.items.entries.to_list()], k=3)
     assert none.items == none.scores == []
     assert recommender.recommend([], k=3) == []
@@ -318,7 +318,7 @@ def test_only_the_last_events_of_a_long_history_count(recommender: Recommender) 
     assert np.abs(np.subtract(shorter.scores, short.scores)).max() > 1e-5
 
 
-def test_missing_gpu_is_said_when_loading(
+def test_a_missing_gpu_is_reported_when_loading(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = recommender.save(tmp_path / "model")
@@ -327,7 +327,7 @@ def test_missing_gpu_is_said_when_loading(
         load(folder, device="cuda")
 
 
-def test_plain_text_is_no_list_of_candidates(recommender: Recommender) -> None:
+def test_text_is_refused_as_candidates(recommender: Recommender) -> None:
     with pytest.raises(
         DataError, match="candidates must be a list of item tokens, not the text 'i7'"
     ):
@@ -349,7 +349,7 @@ def test_foreign_files_are_never_replaced(recommender: Recommender, tmp_path: Pa
     assert (folder / "thesis.txt").read_text() == "precious"
 
 
-def test_a_swap_that_fails_puts_the_old_model_back(
+def test_a_failed_replacement_restores_the_old_model(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = recommender.save(tmp_path / "model")
@@ -376,7 +376,7 @@ def test_a_link_to_a_model_stays_a_link(recommender: Recommender, tmp_path: Path
     load(tmp_path / "link")
 
 
-def test_weights_that_are_no_numbers_are_refused(recommender: Recommender, tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(recommender: Recommender, tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = unchecked(recommender.save(tmp_path / "model"))
@@ -397,14 +397,14 @@ def test_weights_that_are_no_numbers_are_refused(recommender: Recommender, tmp_p
         ([[1.5]], "1.5 is neither"),
     ],
 )
-def test_what_is_no_history_is_refused(
+def test_invalid_histories_are_refused(
     recommender: Recommender, histories: object, text: str
 ) -> None:
     with pytest.raises(DataError, match=text):
         recommender.recommend(histories)  # type: ignore[arg-type]
 
 
-def test_numbers_are_taken_as_the_tokens_they_spell() -> None:
+def test_numbers_become_tokens() -> None:
     frame = pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 2], "item_id": [7, 8, 9, 8, 7, 9]})
     trained = sasrec.train(frame, {**SMALL, "epochs": 1})
     by_number, by_text = (trained.score([["7"]], some) for some in ([8, 9], ["8", "9"]))
@@ -433,7 +433,7 @@ def by_time() -> Recommender:
     return sasrec.train("synthetic:users=80,items=30,length=10", SMALL | {"relative_bias": "time"})
 
 
-def test_times_matter_to_a_model_that_looks_at_them_and_may_be_unknown(
+def test_a_model_that_uses_times_also_works_without_them(
     by_time: Recommender,
 ) -> None:
     histories = [["i3", "i5", "i7"], [], ["i1", "unheard of"]]
@@ -456,25 +456,25 @@ def test_times_matter_to_a_model_that_looks_at_them_and_may_be_unknown(
         (3, "a list of lists of numbers"),
     ],
 )
-def test_times_that_do_not_fit_are_said(by_time: Recommender, times: object, message: str) -> None:
+def test_invalid_times_are_refused(by_time: Recommender, times: object, message: str) -> None:
     with pytest.raises(DataError, match=message):
         by_time.recommend([["i3", "i5", "i7"]], times=times)  # type: ignore[arg-type]
 
 
-def test_data_without_times_cannot_train_a_model_that_looks_at_them() -> None:
+def test_data_without_times_cannot_train_a_model_that_uses_them() -> None:
     frame = pl.DataFrame({"user_id": list("aaaabbbb"), "item_id": list("12341234")})
     with pytest.raises(DataError, match="the data have none; name their column"):
         sasrec.train(frame, SMALL | {"relative_bias": "time"})
 
 
-def test_moments_of_any_kind_are_the_seconds_of_the_data(by_time: Recommender) -> None:
+def test_dates_and_times_become_seconds_as_in_the_data(by_time: Recommender) -> None:
     tokens = by_time.items.tokens([1, 2, 3])
     seconds = [86400.0 * day for day in (1, 2, 9)]
     expected = by_time.score([tokens], tokens, times=[seconds])
     days = np.array(seconds).astype("datetime64[s]").astype("datetime64[D]")
-    moments = [datetime.fromtimestamp(each, UTC) for each in seconds]
-    dates = [each.date() for each in moments]
-    for given in (days, days.astype("datetime64[ns]"), moments, dates):
+    timestamps = [datetime.fromtimestamp(each, UTC) for each in seconds]
+    dates = [each.date() for each in timestamps]
+    for given in (days, days.astype("datetime64[ns]"), timestamps, dates):
         np.testing.assert_array_equal(by_time.score([tokens], tokens, times=[given]), expected)
 
 
@@ -489,7 +489,7 @@ def test_moments_of_any_kind_are_the_seconds_of_the_data(by_time: Recommender) -
         (b"i1", "histories must be a list of lists of item tokens"),
     ],
 )
-def test_what_is_no_list_or_has_no_order_is_no_history(
+def test_unordered_values_are_refused_as_histories(
     by_time: Recommender, histories: object, message: str
 ) -> None:
     for ask in (by_time.recommend, lambda given: by_time.score(given, ["i1"])):
@@ -499,7 +499,7 @@ def test_what_is_no_list_or_has_no_order_is_no_history(
         by_time.recommend([["i1"]], candidates=b"i1")  # type: ignore[arg-type]
 
 
-def test_people_are_a_list() -> None:
+def test_users_must_be_a_list() -> None:
     named = sasrec.train(
         pl.DataFrame({"user_id": ["a", "a", "a", "b", "b", "b"], "item_id": list("xyzxzy")}),
         {"epochs": 1},
@@ -512,7 +512,7 @@ def test_people_are_a_list() -> None:
 
 
 def answered_alone_and_together(model: Recommender, histories: list[list[str]], k: int) -> None:
-    """Check that lists are the same for one history and for all at once."""
+    """Check that each list is the same alone and together with all others."""
     together = model.recommend(histories, k)
     alone = [model.recommend([history], k)[0] for history in histories]
     assert [each.items for each in together] == [each.items for each in alone]
@@ -538,7 +538,7 @@ FORMS = {
 
 
 def wide_frame() -> pl.DataFrame:
-    """Return events in which each of many items trains."""
+    """Return events of many items, each with a training event."""
     generator = np.random.default_rng(1)
     items = np.concatenate([generator.permutation(CATALOGUE)] * 3)
     users = np.arange(len(items)) % 300
@@ -546,12 +546,12 @@ def wide_frame() -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_list_is_the_same_whoever_else_is_asked_for(form: str) -> None:
+def test_a_list_does_not_depend_on_other_histories(form: str) -> None:
     model = sasrec.train(wide_frame(), {**SMALL, "epochs": 1, **FORMS[form]})
     answered_alone_and_together(model, random_histories(model, 400), k=20)
 
 
-def test_a_list_of_items_a_rounding_apart_is_the_same_too() -> None:
+def test_a_list_of_nearly_equal_scores_does_not_depend_on_others() -> None:
     model = sasrec.train(wide_frame(), {**SMALL, "epochs": 1})
     with torch.no_grad():
         table = model.model.item_embedding.weight  # type: ignore[union-attr]
@@ -561,7 +561,7 @@ def test_a_list_of_items_a_rounding_apart_is_the_same_too() -> None:
 
 
 @pytest.mark.parametrize("name", ["SASRec", "GRU4Rec", "BERT4Rec", "FPMC", "TransRec", "Caser"])
-def test_items_with_equal_vectors_stand_in_the_order_of_the_vocabulary(name: str) -> None:
+def test_items_with_equal_vectors_are_in_vocabulary_order(name: str) -> None:
     own = {} if name == "SASRec" else {"loss": "BPR"} if name == "TransRec" else {}
     model = sasrec.train(wide_frame(), {"epochs": 1, **own}, model=name)
     copies = {each: each % 50 for each in range(1, CATALOGUE + 1)}
@@ -574,13 +574,13 @@ def test_items_with_equal_vectors_stand_in_the_order_of_the_vocabulary(name: str
         numbers = model.items.numbers(found.items)
         assert (np.diff(found.scores) <= 0).all()
         assert (np.diff(numbers)[np.diff(found.scores) == 0] > 0).all()
-        # Sixty copies of one vector: the list begins with all copies of the best.
+        # Each vector occurs sixty times: the list begins with all copies of the best one.
         assert len({int(number) % 50 for number in numbers[:60]}) == 1
     answered_alone_and_together(model, histories, k=10)
 
 
 def new_items_frame() -> pl.DataFrame:
-    """Return events of which some items are targets of the test only."""
+    """Return events in which some items are only test targets."""
     rows = []
     for user in range(60):
         for step in range(8):
@@ -620,7 +620,7 @@ def test_scores_and_histories_treat_items_without_a_training_event_as_unknown(
     assert only.unknown == ["new1"]
 
 
-def test_the_number_of_items_without_a_training_event_is_told(
+def test_the_number_of_untrained_items_is_reported(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     trained = sasrec.train(new_items_frame(), {**SMALL, "epochs": 1}, out=tmp_path / "model")
@@ -632,12 +632,12 @@ def test_the_number_of_items_without_a_training_event_is_told(
 
 
 @pytest.mark.parametrize("name", ["BPR", "FPMC", "TransRec", "Caser"])
-def test_people_a_model_does_not_know_get_lists_that_say_what_they_are(name: str) -> None:
+def test_unknown_users_get_lists_marked_by_popularity(name: str) -> None:
     model = sasrec.train("synthetic:users=80,items=30,length=10", {"epochs": 2}, model=name)
     histories = [["i1", "i2"], ["i3"], [], ["i1", "i2"]]
     lists = model.recommend(histories, 5, users=[None, "a stranger", "u1", "u1"])
     by_popularity = [each.by_popularity for each in lists]
-    if name == "BPR":  # which goes by the person alone
+    if name == "BPR":  # BPR scores depend only on the user
         assert by_popularity == [True, True, False, False]
         assert model.score([["i1"]], ["i5"])[0, 0] == model.recent[model.items.numbers(["i5"])[0]]  # type: ignore[index]
         assert not set(lists[0].items) & {"i1", "i2"}
@@ -649,7 +649,7 @@ def test_people_a_model_does_not_know_get_lists_that_say_what_they_are(name: str
 
 
 @pytest.mark.parametrize("name", ["BPR", "FPMC", "TransRec", "Caser"])
-def test_people_without_a_training_target_are_nobody_in_particular(
+def test_users_without_a_training_target_get_no_personal_vector(
     name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = [(f"u{n}", f"i{n * step % 7}", step) for n in range(20) for step in range(8)]
@@ -659,9 +659,9 @@ def test_people_without_a_training_target_are_nobody_in_particular(
     assert "3 of 23 users have no training target, such as 'late0'" in caplog.text
     for model in (trained, load(tmp_path / "model")):
         asked = ["late1", None, "u1"]
-        late1, nobody, known = model.recommend([["i1"]] * 3, 5, users=asked)  # type: ignore[list-item]
-        assert late1 == nobody
-        assert nobody.scores != known.scores
+        late1, unknown, known = model.recommend([["i1"]] * 3, 5, users=asked)  # type: ignore[list-item]
+        assert late1 == unknown
+        assert unknown.scores != known.scores
         assert late1.by_popularity == (name == "BPR")
         scores = model.score([["i1"]] * 3, ["i2", "i3"], users=asked)  # type: ignore[list-item]
         assert scores[0].tolist() == scores[1].tolist() != scores[2].tolist()
@@ -708,7 +708,7 @@ def models() -> dict[str, Recommender]:
     }
 
 
-def test_the_most_popular_items_are_those_of_late(tmp_path: Path) -> None:
+def test_the_most_popular_items_are_those_of_recent_events(tmp_path: Path) -> None:
     rows = [(f"u{n % 40}", f"old{n % 5}", n) for n in range(900)]
     rows += [(f"u{n % 40}", f"new{n % 3}", n) for n in range(900, 1200)]
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
@@ -725,7 +725,9 @@ def test_the_most_popular_items_are_those_of_late(tmp_path: Path) -> None:
     assert {item[:3] for item in untimed.items} == {"old"}
 
 
-def test_a_folder_without_late_counts_takes_all(recommender: Recommender, tmp_path: Path) -> None:
+def test_a_folder_without_recent_counts_uses_all_counts(
+    recommender: Recommender, tmp_path: Path
+) -> None:
     folder = recommender.save(tmp_path / "model")
     (folder / "manifest.json").unlink()  # as in folders of 0.1.0
     words = json.loads((folder / "vocabulary.json").read_text())
@@ -738,7 +740,7 @@ def test_a_folder_without_late_counts_takes_all(recommender: Recommender, tmp_pa
     assert found.scores == np.sort(recommender.counts)[::-1][:3].tolist()
 
 
-def test_histories_are_read_and_answered_piece_by_piece(
+def test_histories_are_read_in_chunks(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sasrec.recommender.histories.CHUNK", 4)
@@ -773,7 +775,7 @@ def test_an_iterator_of_the_wrong_length_is_refused(
         recommender.recommend_iter([["i1"]], 0)
 
 
-def test_a_history_without_known_times_leaves_the_others_theirs(by_time: Recommender) -> None:
+def test_a_history_without_times_does_not_affect_the_others(by_time: Recommender) -> None:
     histories = [["i3", "i5", "i7"], ["i3", "i5", "i7"]]
     timed = [0, 1e5, 2e7]
     both = by_time.score(histories, ["i1", "i2"], times=[timed, None])
@@ -781,7 +783,7 @@ def test_a_history_without_known_times_leaves_the_others_theirs(by_time: Recomme
     np.testing.assert_allclose(both[1:], by_time.score(histories[1:], ["i1", "i2"]))
 
 
-def test_the_item_table_is_prepared_once_and_anew_when_weights_change() -> None:
+def test_the_item_table_is_cached_until_weights_change() -> None:
     class Counting(type(sasrec.train("synthetic:users=40,items=20", SMALL).model)):  # type: ignore[misc]
         made = 0
 
@@ -804,7 +806,7 @@ def test_the_item_table_is_prepared_once_and_anew_when_weights_change() -> None:
 
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("warm", [pytest.param(False, marks=pytest.mark.slow), True])
-def test_a_forked_process_answers(
+def test_a_forked_process_can_recommend(
     recommender: Recommender, tmp_path: Path, threads: int, warm: bool
 ) -> None:
     data = {**recommender.settings["data"], "clean_tokens": ["spaces", "unicode", "case"]}
@@ -815,7 +817,7 @@ import multiprocessing as mp, threading, numpy as np, polars as pl, torch, sasre
 model = sasrec.load({str(folder)!r})
 pl.DataFrame({{"a": ["X"] * 9}}).lazy().select(pl.col("a").str.to_lowercase()).collect()
 with torch.no_grad():
-    model.model.item_embedding.weight.repeat(3000, 1)  # as large as a catalogue may be
+    model.model.item_embedding.weight.repeat(3000, 1)  # as large as the table of a large catalogue
 if {warm}:
     model.recommend([["i1", "i2"]] * 300, 3)
     (torch.ones(600, 600) @ torch.ones(600, 600)).isfinite().all()
@@ -845,7 +847,7 @@ with mp.get_context("fork").Pool(1) as pool:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_tokens_are_looked_up_as_they_were_cleaned(tmp_path, again):
+def test_tokens_are_cleaned_before_they_are_looked_up(tmp_path, again):
     rows = [(f" U{user}", f"Item {item % 4} ", item) for user in range(9) for item in range(8)]
     frame = pl.DataFrame(rows, schema=["user_id", "item_id", "timestamp"], orient="row")
     settings = {"epochs": 1, "clean_tokens": "spaces,case"}

@@ -34,7 +34,7 @@ def test_without_decay_the_average_is_the_last_weight() -> None:
         assert layer.weight.item() == 3.0
 
 
-def test_weights_come_back_even_if_the_work_in_between_fails() -> None:
+def test_weights_are_restored_even_after_an_error() -> None:
     layer = line(1.0)
     average = WeightAverage(list(layer.parameters()), decay=0.9)
     nn.init.constant_(layer.weight, 2.0)
@@ -43,7 +43,7 @@ def test_weights_come_back_even_if_the_work_in_between_fails() -> None:
     assert layer.weight.item() == 2.0
 
 
-def test_averaging_leaves_gradients_and_optimiser_in_place() -> None:
+def test_averaging_does_not_change_gradients_or_optimiser() -> None:
     layer = line(1.0)
     average = WeightAverage(list(layer.parameters()), decay=0.9)
     optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)

@@ -1,4 +1,4 @@
-"""A training that was cut off goes on to the very same weights and figures."""
+"""A resumed training ends with the same weights and metrics as an uninterrupted one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +40,7 @@ def corpus() -> Corpus:
 
 
 class Killed(Exception):  # noqa: N818
-    """Stands for a process that ends at once."""
+    """Raised to simulate a killed process."""
 
 
 def trained(corpus: Corpus, values: dict[str, Any], **rest: Any) -> Outcome:
@@ -51,7 +51,7 @@ def trained(corpus: Corpus, values: dict[str, Any], **rest: Any) -> Outcome:
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("after", [1, 4])
-def test_going_on_ends_in_the_same_weights_and_figures(
+def test_a_resumed_training_ends_with_the_same_weights_and_metrics(
     corpus: Corpus, case: str, after: int, tmp_path: Path
 ) -> None:
     whole = trained(corpus, CASES[case])
@@ -66,7 +66,7 @@ def test_going_on_ends_in_the_same_weights_and_figures(
         trained(corpus, CASES[case], keep=keep)
     state, about = load_state(path)
     assert (len(state.epochs), about) == (after, {"note": case})
-    torch.manual_seed(999)  # what happened meanwhile does not matter
+    torch.manual_seed(999)  # other random numbers in the meantime do not matter
     again = trained(corpus, CASES[case], begin=state)
     ours, theirs = (each.recommender.model.state_dict() for each in (again, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
@@ -76,7 +76,7 @@ def test_going_on_ends_in_the_same_weights_and_figures(
     assert losses[0] == losses[1]
 
 
-def test_early_stopping_counts_on(corpus: Corpus, tmp_path: Path) -> None:
+def test_early_stopping_continues_after_resuming(corpus: Corpus, tmp_path: Path) -> None:
     values = {"epochs": 60, "patience": 2, "learning_rate": 0.05}
     whole = trained(corpus, values)
     stopped = len(whole.trained.epochs)
@@ -87,7 +87,7 @@ def test_early_stopping_counts_on(corpus: Corpus, tmp_path: Path) -> None:
     def keep(state: TrainState) -> None:
         states.append(len(state.epochs))
         save_state(state, {}, path)
-        if len(state.epochs) == stopped:  # all is done but the saving of the model
+        if len(state.epochs) == stopped:  # killed after the last epoch, before the model is saved
             raise Killed
 
     with pytest.raises(Killed):
@@ -155,7 +155,7 @@ def test_an_edited_state_is_refused(
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "other", "empty"])
-def test_a_broken_file_is_said(corpus: Corpus, damage: str, tmp_path: Path) -> None:
+def test_a_broken_file_is_reported(corpus: Corpus, damage: str, tmp_path: Path) -> None:
     path = tmp_path / "training.safetensors"
     trained(corpus, {"epochs": 1}, keep=lambda state: save_state(state, {}, path))
     whole = path.read_bytes()
@@ -176,7 +176,7 @@ def test_a_broken_file_is_said(corpus: Corpus, damage: str, tmp_path: Path) -> N
         load_state(path)
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(
+def test_a_failed_checkpoint_leaves_the_previous_one(
     corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "training.safetensors"

@@ -13,7 +13,7 @@ def network() -> nn.Sequential:
 
 @pytest.mark.parametrize("small", [1, 8, 2**20])
 @pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.Adagrad, torch.optim.SGD])
-def test_training_flat_weights_is_training_the_weights(
+def test_training_flat_weights_equals_training_the_weights(
     small: int, kind: type[torch.optim.Optimizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flat, "SMALL", small)
@@ -34,7 +34,7 @@ def test_training_flat_weights_is_training_the_weights(
         assert torch.equal(one, two)
 
 
-def test_laying_out_changes_no_value_and_release_gives_memory_of_its_own() -> None:
+def test_combining_changes_no_value_and_release_restores_own_memory() -> None:
     model = network()
     before = {name: value.clone() for name, value in model.state_dict().items()}
     stand_in = FlatWeights(list(model.parameters()))
@@ -47,7 +47,7 @@ def test_laying_out_changes_no_value_and_release_gives_memory_of_its_own() -> No
     assert len({value.untyped_storage().data_ptr() for value in after.values()}) == len(before)
 
 
-def test_a_weight_without_gradient_stays() -> None:
+def test_a_weight_without_gradient_does_not_change() -> None:
     model = network()
     before = model[0].weight.detach().clone()
     stand_in = FlatWeights(list(model.parameters()))
@@ -59,7 +59,7 @@ def test_a_weight_without_gradient_stays() -> None:
 
 
 @pytest.mark.parametrize("small", [1, 8, 2**20])
-def test_each_weight_is_found_where_it_lies(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_weight_is_located_in_memory(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flat, "SMALL", small)
     model = network()
     stand_in = FlatWeights(list(model.parameters()))

@@ -1,4 +1,4 @@
-"""What only a GPU can show; left out where there is none."""
+"""Tests that need a GPU; skipped if there is none."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def corpus() -> Corpus:
 @pytest.mark.parametrize(
     ("dtype", "tolerance"), [(torch.bfloat16, 2e-2), (torch.float32, 1e-4)], ids=["half", "full"]
 )
-def test_packed_attention_is_the_plain_one_with_its_gradient(causal, dtype, tolerance):
+def test_packed_attention_equals_plain_attention_with_gradients(causal, dtype, tolerance):
     torch.manual_seed(0)
     offsets = torch.tensor([0, 1, 8, 30, 50], device=GPU)
     wide = torch.randn(50, 3, 2, 32, device=GPU, dtype=torch.float64)
@@ -54,18 +54,18 @@ def test_packed_attention_is_the_plain_one_with_its_gradient(causal, dtype, tole
         assert (found - wanted).norm() / wanted.norm() < tolerance
 
 
-def test_packed_attention_drops_the_share_asked_for():
+def test_packed_attention_has_the_requested_dropout():
     torch.manual_seed(0)
     offsets = torch.arange(0, 2001, 20, device=GPU)
     parts = torch.randn(2000, 3, 2, 32, device=GPU, dtype=torch.bfloat16)
-    parts[:, 2] = 1  # every value the same, so that a row's output is the weight that was kept
+    parts[:, 2] = 1  # equal values, so that the output of a row is the sum of its attention weights
     dropped = packed_attention(parts, offsets, longest=20, dropout=0.5, causal=True)
     assert dropped.float().mean().item() == pytest.approx(1.0, abs=0.05)
     assert dropped.float().std() > 0.1
 
 
 @pytest.mark.parametrize(("positions", "items"), [(700, 500), (1000, 9000), (64, 80_000)])
-def test_the_softmax_is_the_plain_one(positions, items):
+def test_the_softmax_equals_the_plain_one(positions, items):
     torch.manual_seed(0)
     hidden, table = torch.randn(positions, 64, device=GPU), torch.randn(items, 64, device=GPU)
     targets = torch.randint(1, items, (positions,), device=GPU)
@@ -80,9 +80,9 @@ def test_the_softmax_is_the_plain_one(positions, items):
 
 
 @pytest.mark.parametrize("removed", [False, True])
-def test_ranks_by_product_are_the_cpus(removed):
+def test_ranks_by_product_equal_those_on_the_cpu(removed):
     torch.manual_seed(0)
-    # Small whole numbers, whose products are exact on either, with many ties.
+    # Small whole numbers: products are exact on both devices, and there are many ties.
     states = torch.randint(-2, 3, (5000, 8)).float()
     table = torch.randint(-2, 3, (40_000, 8)).float()
     targets = torch.randint(1, 40_000, (5000,))
@@ -121,14 +121,14 @@ def loop_of(corpus: Corpus, device: torch.device, **values: object) -> TrainingL
     ],
     ids=["recbole", "reversed", "rotary", "bias"],
 )
-def test_an_epoch_on_the_gpu_is_an_epoch_on_the_cpu(corpus, values):
+def test_an_epoch_on_the_gpu_equals_one_on_the_cpu(corpus, values):
     on_cpu, on_gpu = (loop_of(corpus, device, **values).epoch(1)[0] for device in (CPU, GPU))
     assert on_gpu == pytest.approx(on_cpu, rel=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("loss", ["CE", "BPR", "SSM"])
-def test_a_step_waits_for_nothing(corpus, loss):
+def test_a_step_never_synchronises(corpus, loss):
     loop = loop_of(corpus, GPU, loss=loss, attn_dropout_prob=0.3)
     loop.epoch(1)
     batches = list(loop.batches.epoch(np.random.default_rng(0)))
@@ -152,4 +152,4 @@ def test_a_whole_run_learns_and_ranks_as_on_the_cpu(corpus):
         cases = EvaluationCases(split.sequences, split.test, 50, device)
         found = rank_targets(model.to(device), cases)
         ranks.append(found.ranks)
-    assert (ranks[0] != ranks[1]).mean() < 0.05  # rounding can turn near-ties
+    assert (ranks[0] != ranks[1]).mean() < 0.05  # rounding can swap nearly equal scores

@@ -1,4 +1,4 @@
-"""Epochs in compiled code take the very steps that autograd and Adam would."""
+"""Epochs in compiled code take the same steps as autograd and Adam."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ SPLIT = leave_one_out(CORPUS.sequences)
 pytestmark = pytest.mark.skipif(not library.is_available(), reason="kernels were not built")
 
 
-class Told:
+class RecordingObserver:
     def __init__(self) -> None:
         self.targets: list[int] = []
 
@@ -50,7 +50,7 @@ def model_named(name: str, width: int, n_users: int = USERS, n_items: int = ITEM
     return model
 
 
-def loop_of(name: str, observer: Told | None = None, **values: object) -> TrainingLoop:
+def loop_of(name: str, observer: RecordingObserver | None = None, **values: object) -> TrainingLoop:
     run = resolve_settings({"batch_size": 64, "precision": "float32", **values}, name)
     model = model_named(name, 16, len(CORPUS.users), len(CORPUS.items))
     counts = item_counts(SPLIT, len(CORPUS.items))
@@ -59,12 +59,12 @@ def loop_of(name: str, observer: Told | None = None, **values: object) -> Traini
         training_batches(SPLIT, run),
         training_loss(run.training, counts=counts, device=CPU),
         settings=run.training,
-        observer=observer or Told(),  # type: ignore[arg-type]
+        observer=observer or RecordingObserver(),  # type: ignore[arg-type]
     )
 
 
 def some_events(count: int) -> Tensor:
-    """User and last item, sometimes unknown, target, and another item."""
+    """Return random events: user and last item (sometimes unknown), target, and a negative."""
     rng = np.random.default_rng(count)
     users = rng.integers(0, USERS + 1, count)
     last = rng.integers(0, ITEMS + 1, count)
@@ -107,13 +107,13 @@ def compiled_steps(
 
 @pytest.mark.parametrize("width", [2, 7, 16, 64, 100])
 @pytest.mark.parametrize("name", NAMES)
-def test_steps_are_those_of_autograd_and_adam(name: str, width: int) -> None:
+def test_steps_equal_those_of_autograd_and_adam(name: str, width: int) -> None:
     events = some_events(230)
     ours, plain = model_named(name, width), model_named(name, width)
     losses, tables = compiled_steps(ours, events, batch_size=50)
     average = WeightAverage(list(plain.parameters()), 0.9)
     expected = list(plain_steps(plain, average, events, 50))
-    # Adam divides a slope by its own size, so of a slope near 0 the rounding is seen, too.
+    # Adam divides a gradient by its size, so rounding matters for gradients near 0.
     assert losses.tolist() == pytest.approx(expected, rel=1e-4)
     for weight, right in zip(ours.parameters(), plain.parameters(), strict=True):
         assert (weight - right).norm() < 1e-4 * right.norm()
@@ -130,7 +130,9 @@ def test_steps_are_those_of_autograd_and_adam(name: str, width: int) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_threads_share_the_work_without_a_trace(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads_does_not_change_the_result(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(kernel, "WORTH_SHARING", 0)
     events, before, found = some_events(230), torch.get_num_threads(), []
     try:
@@ -147,7 +149,7 @@ def test_threads_share_the_work_without_a_trace(name: str, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_row_0_stands_for_nobody_and_stays(name: str) -> None:
+def test_row_0_for_unknown_users_does_not_change(name: str) -> None:
     model = model_named(name, 16)
     compiled_steps(model, some_events(100), batch_size=50)
     form = model.pair_form()
@@ -158,19 +160,19 @@ def test_row_0_stands_for_nobody_and_stays(name: str) -> None:
 
 @pytest.mark.parametrize(("column", "number"), [(0, USERS + 1), (1, -1), (2, 99), (3, ITEMS + 1)])
 @pytest.mark.parametrize("name", ["FPMC", "TransRec"])
-def test_rows_that_are_none_are_refused(name: str, column: int, number: int) -> None:
+def test_rows_outside_the_table_are_refused(name: str, column: int, number: int) -> None:
     events = some_events(30)
     events[7, column] = number
     with pytest.raises(IndexError, match="the events refer to rows up to"):
         compiled_steps(model_named(name, 16), events, batch_size=10)
 
 
-def test_a_batch_larger_than_the_data_asks_for_no_more_memory() -> None:
+def test_a_batch_larger_than_the_data_needs_no_more_memory() -> None:
     losses, _ = compiled_steps(model_named("TransRec", 16), some_events(30), batch_size=2**40)
     assert losses.shape == (1,)
 
 
-def test_at_a_loss_that_is_no_number_weights_stay_as_they_are() -> None:
+def test_weights_do_not_change_at_a_loss_that_is_not_finite() -> None:
     model, events = model_named("BPR", 16), some_events(150)
     spoilt = int(events[120, 2])
     with torch.no_grad():
@@ -184,19 +186,19 @@ def test_at_a_loss_that_is_no_number_weights_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_epoch_meets_every_target_once_and_lowers_the_loss(name: str) -> None:
-    told = Told()
-    loop = loop_of(name, told, learning_rate=0.05)
+def test_an_epoch_uses_every_target_once_and_lowers_the_loss(name: str) -> None:
+    observer = RecordingObserver()
+    loop = loop_of(name, observer, learning_rate=0.05)
     assert loop.own_epochs is not None
     first, _, targets = loop.epoch(1)
-    assert targets == told.targets[-1] == SPLIT.n_targets
+    assert targets == observer.targets[-1] == SPLIT.n_targets
     for number in range(2, 8):
         mean, _, targets = loop.epoch(number)
         assert targets == SPLIT.n_targets
     assert mean < 0.9 * first
 
 
-def test_its_pairs_are_those_of_the_plain_way() -> None:
+def test_the_pairs_equal_those_of_the_plain_loop() -> None:
     loop = loop_of("FPMC")
     assert loop.own_epochs is not None
     ours = sorted(map(tuple, loop.own_epochs._events[:, :3].tolist()))
@@ -209,7 +211,7 @@ def test_its_pairs_are_those_of_the_plain_way() -> None:
     assert ours == sorted(plain)
 
 
-def test_optimiser_and_average_are_left_as_the_plain_way_would() -> None:
+def test_optimiser_and_average_end_as_in_the_plain_loop() -> None:
     loop, plain = loop_of("FPMC"), loop_of("FPMC")
     plain.own_epochs = None
     loop.epoch(1)
@@ -223,7 +225,7 @@ def test_optimiser_and_average_are_left_as_the_plain_way_would() -> None:
     assert ours[0]["exp_avg"].shape == theirs[0]["exp_avg"].shape
 
 
-def test_large_tables_that_are_weights_of_their_own_are_trained_alike(
+def test_large_tables_with_own_memory_are_trained_alike(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loops = [loop_of("TransRec")]
@@ -253,7 +255,7 @@ def test_large_tables_that_are_weights_of_their_own_are_trained_alike(
     ],
     ids=str,
 )
-def test_what_it_cannot_do_is_left_to_pytorch(values: dict[str, object]) -> None:
+def test_unsupported_settings_are_left_to_pytorch(values: dict[str, object]) -> None:
     assert loop_of("FPMC", **values).own_epochs is None
 
 
@@ -263,7 +265,7 @@ def test_without_kernels_pytorch_trains() -> None:
     assert loop_of("FPMC").own_epochs is not None
 
 
-def test_negatives_by_popularity_are_drawn_as_ever() -> None:
+def test_negatives_by_popularity_work_in_compiled_code() -> None:
     loop = loop_of("FPMC", negatives="popularity")
     assert loop.own_epochs is not None
     assert loop.epoch(1)[2] == SPLIT.n_targets

@@ -1,4 +1,4 @@
-"""Training in several processes: the same outcome as in one, and errors that end all of them."""
+"""Training in several processes: the same result as in one, and errors end all of them."""
 
 import socket
 from dataclasses import replace
@@ -58,7 +58,7 @@ def two_processes():
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_does():
+def test_two_processes_train_like_one():
     weights, epochs, rank = run_in_processes(trained, (), two_processes())
     alone, expected, _ = trained()
     assert rank == 0
@@ -73,12 +73,12 @@ def test_two_processes_train_as_one_does():
 
 
 @pytest.mark.slow
-def test_an_error_in_one_process_ends_all_and_is_told():
+def test_an_error_in_one_process_ends_all_and_is_reported():
     with pytest.raises(DataError, match="the second process found no data"):
         run_in_processes(fails_in_the_second, (), two_processes())
 
 
-def test_a_taken_port_is_told():
+def test_a_taken_port_is_reported():
     with socket.socket() as door:
         door.bind(("localhost", 0))
         door.listen()
@@ -97,18 +97,18 @@ def test_a_taken_port_is_told():
         (2, 2, 0, "70000", "port is '70000'"),
     ],
 )
-def test_a_group_that_cannot_be_is_refused(here, world, offset, port, text):
+def test_an_impossible_process_group_is_refused(here, world, offset, port, text):
     with pytest.raises(SettingsError, match=text):
         Group(here=here, world=world, offset=offset, address="localhost", port=port)
 
 
-def test_a_machine_nobody_knows_is_refused():
+def test_an_unknown_host_is_refused():
     for address in ("no.such.host.invalid", "", "a b/c?"):
         with pytest.raises(SettingsError, match="cannot be resolved"):
             Group(here=2, world=2, offset=0, address=address, port="5678")
 
 
-def test_shares_of_a_batch_are_the_batch_and_none_is_left_out():
+def test_shares_of_a_batch_add_up_to_the_batch():
     settings = resolve_settings({**SETTINGS, "batch_size": 30})
     corpus = load_corpus("synthetic:users=7,items=9,length=9", settings.data)
     whole = training_batches(leave_one_out(corpus.sequences), settings)

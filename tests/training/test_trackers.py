@@ -14,8 +14,8 @@ from sasrec.training.trackers import TrackedObserver
 SMALL = {"hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1, "epochs": 3}
 
 
-@pytest.mark.filterwarnings("ignore")  # TensorBoard's own
-def test_tensorboard_hears_of_each_epoch(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore")  # warnings of TensorBoard itself
+def test_tensorboard_receives_each_epoch(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     values = {**SMALL, "log_tensorboard": True, "checkpoint_dir": str(tmp_path)}
@@ -30,17 +30,17 @@ def test_tensorboard_hears_of_each_epoch(tmp_path: Path) -> None:
     assert scores == pytest.approx([each.score for each in outcome.trained.epochs])
 
 
-@pytest.mark.filterwarnings("ignore")  # TensorBoard's own
+@pytest.mark.filterwarnings("ignore")  # warnings of TensorBoard itself
 def test_two_runs_are_two_curves(tmp_path: Path) -> None:
     values = {**SMALL, "log_tensorboard": True, "checkpoint_dir": str(tmp_path)}
     corpus = build_corpus(checkerboard(users=10), "checkerboard")
-    for _ in range(3):  # within the same second, too
+    for _ in range(3):  # even within one second
         run_experiment(corpus, resolve_settings(values), observer=LogObserver())
     folders = [path.parent for path in tmp_path.glob("sasrec/*/events.out.tfevents*")]
     assert len(folders) == len(set(folders)) == 3
 
 
-def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_tracker_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def tracked(name: str) -> TrackedObserver:
         return TrackedObserver(
             LogObserver(), trackers=[name], project="p", folder=tmp_path, settings={}

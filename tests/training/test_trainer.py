@@ -71,7 +71,7 @@ def run(corpus: Corpus, **values: object) -> Outcome:
 
 
 def fit_with_scores(scores: list[float], patience: int = 2) -> tuple[Trained, SASRec, list[Tensor]]:
-    """Train on the checkerboard with made-up validation scores; keep the weights at each."""
+    """Train on the checkerboard with given validation scores, and record the weights at each."""
     corpus = build_corpus(checkerboard(users=10), "checkerboard")
     split = leave_one_out(corpus.sequences)
     settings = resolve_settings({**SMALL, "patience": patience, "epochs": 20, "averaging": 0.0})
@@ -117,7 +117,7 @@ def test_model_beats_popularity_on_hidden_markov_data() -> None:
     assert markov > 1.2 * popularity
 
 
-def test_same_seed_same_numbers_other_seed_others(board: Corpus) -> None:
+def test_weights_depend_only_on_the_seed(board: Corpus) -> None:
     first, again, other = (run(board, epochs=2, seed=seed) for seed in (1, 1, 2))
     tables = [each.recommender.model.item_table for each in (first, again, other)]
     assert all(isinstance(table, Tensor) for table in tables)
@@ -149,12 +149,12 @@ def test_interruption_keeps_the_best_so_far() -> None:
     assert torch.equal(model.item_table, seen[1])
 
 
-def test_interruption_before_there_is_anything_says_so() -> None:
+def test_interruption_before_the_first_validation_is_reported() -> None:
     with pytest.raises(Interrupted, match="nothing was saved"):
         fit_with_scores([float("inf")])
 
 
-def test_a_loss_that_is_no_number_stops_at_its_step_and_says_what_to_try(board: Corpus) -> None:
+def test_a_loss_that_is_not_finite_stops_training_with_advice(board: Corpus) -> None:
     observer = Silent()
     with pytest.raises(ModelError) as caught:
         run_experiment(
@@ -171,7 +171,7 @@ def test_a_loss_that_is_no_number_stops_at_its_step_and_says_what_to_try(board: 
     assert observer.reason == "an error"
 
 
-def test_where_no_gradients_are_kept_the_largest_weights_are_told(board: Corpus) -> None:
+def test_the_error_lists_the_largest_weights_if_there_are_no_gradients(board: Corpus) -> None:
     settings = resolve_settings({"learning_rate": 1e30, "epochs": 5}, "FPMC")
     with pytest.raises(ModelError) as caught:
         run_experiment(board, settings, observer=Silent())
@@ -182,7 +182,7 @@ def test_where_no_gradients_are_kept_the_largest_weights_are_told(board: Corpus)
     )
 
 
-def test_a_loss_above_that_of_random_weights_is_warned_of_once(
+def test_one_warning_for_a_loss_above_that_of_random_weights(
     board: Corpus, caplog: pytest.LogCaptureFixture
 ) -> None:
     run(board, preset="recbole", learning_rate=1e3, epochs=3)
@@ -197,7 +197,7 @@ def test_a_loss_above_that_of_random_weights_is_warned_of_once(
     assert not [each for each in caplog.records if "diverges" in each.getMessage()]
 
 
-def test_weights_that_are_no_numbers_are_never_the_best() -> None:
+def test_weights_that_are_not_finite_are_never_the_best() -> None:
     model = torch.nn.Linear(2, 1)
     best = Best(model)  # type: ignore[arg-type]
     assert best.consider(1, 0.1)
@@ -212,7 +212,7 @@ def test_weights_that_are_no_numbers_are_never_the_best() -> None:
     assert model.bias.isfinite().all()
 
 
-def test_nothing_but_weights_that_are_no_numbers_is_an_error() -> None:
+def test_only_weights_that_are_not_finite_is_an_error() -> None:
     model = torch.nn.Linear(2, 1)
     with torch.no_grad():
         model.weight.fill_(torch.inf)
@@ -241,7 +241,7 @@ def test_bfloat16_learns_like_float32(board: Corpus) -> None:
         ({}, "float32"),
     ],
 )
-def test_half_width_is_chosen_only_where_the_processor_has_it(
+def test_bfloat16_is_chosen_only_if_the_processor_has_it(
     flags: dict[str, bool], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags, raising=False)
@@ -253,7 +253,7 @@ def test_half_width_is_chosen_only_where_the_processor_has_it(
     ]
 
 
-def test_precision_taken_is_recorded(board: Corpus) -> None:
+def test_the_precision_used_is_recorded(board: Corpus) -> None:
     recorded = run(board, epochs=1, precision="bfloat16").recommender.environment
     assert (recorded["precision"], recorded["device"]) == ("bfloat16", "cpu")
 
@@ -281,7 +281,7 @@ OF_NEGATIVES: dict[str, object] = {
     "negative_candidates": 4,
     "shared_negatives": True,
 }
-# Each of these has a test of its own below or above.
+# Each of these has its own test in this file.
 ELSEWHERE = {
     "validate_every",
     "patience",
@@ -304,7 +304,7 @@ def test_no_training_setting_is_without_a_test() -> None:
 
 @pytest.mark.parametrize(("key", "value"), [*CHANGES.items(), ("max_history", 8)])
 def test_every_setting_changes_the_weights(board: Corpus, key: str, value: object) -> None:
-    few = {"epochs": 2, "max_history": 5}  # shorter than the histories, so that context counts
+    few = {"epochs": 2, "max_history": 5}  # shorter than the histories, so that context matters
     usual, changed = (run(board, **{**few, **extra}) for extra in ({}, {key: value}))
     tables = [each.recommender.model.item_table for each in (usual, changed)]
     assert not torch.equal(tables[0], tables[1])  # type: ignore[arg-type]
@@ -360,7 +360,7 @@ def test_only_matrices_of_linear_layers_decay_if_asked(board: Corpus) -> None:
     }
     assert all(weight.dim() == 2 for weight in decaying)
     assert len(decaying) + len(others) == len(names)
-    # Decay so strong that nothing of what decays is left, while the rest learns.
+    # Strong decay reduces the decaying weights to nearly 0, while the others learn.
     heavy = {"weight_decay": 500, "learning_rate": 1e-3, "optimiser": "adamw", "epochs": 6}
     some = run(board, decay_matrices_only=True, **heavy).recommender.model
     every = run(board, **heavy).recommender.model
@@ -378,7 +378,7 @@ def test_every_optimiser_lowers_the_loss(board: Corpus, name: str) -> None:
     assert epochs[-1].loss < epochs[0].loss
 
 
-def test_long_gradients_are_shortened_by_the_norm_asked_for(board: Corpus) -> None:
+def test_long_gradients_are_clipped_by_the_chosen_norm(board: Corpus) -> None:
     by_length, by_element = (
         run(board, epochs=2, clip_norm=0.01, clip_norm_type=kind).recommender.model.item_table
         for kind in (2.0, float("inf"))
@@ -391,7 +391,7 @@ def test_no_validation_trains_all_epochs_and_keeps_the_last(board: Corpus) -> No
     assert (len(trained.epochs), trained.best_epoch) == (4, 4)
 
 
-def test_unknown_devices_and_gpus_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_devices_and_gpus_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DeviceError, match="device is 'gpu'; choose"):
         pick_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -407,7 +407,7 @@ def test_validation_happens_when_asked(board: Corpus) -> None:
     assert [each.score is not None for each in trained.epochs] == [False, True, False, True, True]
 
 
-def test_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(DeviceError, match="no usable GPU"):
         pick_device("cuda")
@@ -427,7 +427,7 @@ def test_more_patience_trains_longer() -> None:
     assert lengths == [2, 3, 5]
 
 
-def test_score_that_is_no_number_is_never_the_best() -> None:
+def test_a_nan_score_is_never_the_best() -> None:
     trained, _, _ = fit_with_scores([0.1, float("nan"), float("nan")], patience=1)
     assert trained.best_epoch == 1
     with pytest.raises(ModelError, match="in every epoch the validation score"):
@@ -447,7 +447,7 @@ def test_without_validation_the_last_epoch_is_kept() -> None:
     assert [each.score for each in trained.epochs] == [None] * 3
 
 
-def test_same_seed_same_figures_other_seed_others(board: Corpus) -> None:
+def test_metrics_depend_only_on_the_seed(board: Corpus) -> None:
     first, again, other = (run(board, epochs=3, seed=seed) for seed in (1, 1, 2))
     assert first.reports == again.reports
     losses = [[each.loss for each in one.trained.epochs] for one in (first, again, other)]
@@ -455,7 +455,7 @@ def test_same_seed_same_figures_other_seed_others(board: Corpus) -> None:
     assert losses[0] != losses[2]
 
 
-def test_random_numbers_of_the_caller_do_not_matter_and_stay(board: Corpus) -> None:
+def test_training_neither_uses_nor_changes_global_random_states(board: Corpus) -> None:
     torch.manual_seed(1)
     first = run(board, epochs=1)
     torch.manual_seed(2)
@@ -467,7 +467,7 @@ def test_random_numbers_of_the_caller_do_not_matter_and_stay(board: Corpus) -> N
     assert first.reports == second.reports
 
 
-def test_watched_metric_that_should_be_small_is_made_small(board: Corpus) -> None:
+def test_a_metric_where_lower_is_better_is_minimised(board: Corpus) -> None:
     outcome = run(board, epochs=6, valid_metric="averagepopularity@3", averaging=0.0)
     scores = [each.score for each in outcome.trained.epochs]
     assert all(score is not None and score > 0 for score in scores)
@@ -484,7 +484,7 @@ def test_loss_against_negatives_needs_two_items() -> None:
         training_loss(settings, counts=np.array([0, 3]), device=torch.device("cpu"))
 
 
-def test_after_a_run_nothing_of_it_is_kept(board: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_leaves_no_state_behind(board: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[weakref.ref[Workspace]] = []
 
     class Watched(Workspace):

@@ -105,7 +105,7 @@ def sketch_of(corpus: Corpus, split: Split) -> Sketch:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Share of evaluated events that are in the data of the model.
+    """Share of evaluated events that are in the data the model was trained on.
 
     Attributes:
         events: Share of all events that are in these data, 0 to 1.
@@ -147,7 +147,7 @@ class Overlap:
 
 
 def overlap(sketch: Sketch, corpus: Corpus, tested: Corpus, split: Split) -> Overlap | None:
-    """Return the share of evaluated events that are in the data of a model; None if there are none.
+    """Return the overlap of evaluated data with a model's training data; None if there is none.
 
     Args:
         sketch: Hashes of the data that the model was trained on.
@@ -261,5 +261,5 @@ def _as_text(values: np.ndarray) -> str:
     return base64.b64encode(values.tobytes()).decode("ascii")
 
 
-def _from_text(text: str, kind: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=kind)
+def _from_text(text: str, dtype: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)

@@ -65,18 +65,18 @@ def ranks_by_product(
     lower = torch.zeros(len(states), dtype=torch.int64, device=states.device)
     for begin in range(0, len(states), piece_rows):
         piece = slice(begin, begin + piece_rows)
-        rows, goals = states[piece], targets[piece]
-        gone = _within(removed, begin, begin + len(rows))
-        own = _own_scores(rows, goals, chunks)
-        if gone is not None:
-            own[gone[0][goals[gone[0]] == gone[1]]] = -torch.inf
+        rows, row_targets = states[piece], targets[piece]
+        piece_removed = _within(removed, begin, begin + len(rows))
+        own = _own_scores(rows, row_targets, chunks)
+        if piece_removed is not None:
+            own[piece_removed[0][row_targets[piece_removed[0]] == piece_removed[1]]] = -torch.inf
         first = 0
         for chunk in chunks:
             scores = rows @ chunk.T
-            if gone is not None:
-                items = gone[1] - first
-                here = (items >= 0) & (items < len(chunk))
-                scores[gone[0][here], items[here]] = -torch.inf
+            if piece_removed is not None:
+                items = piece_removed[1] - first
+                in_chunk = (items >= 0) & (items < len(chunk))
+                scores[piece_removed[0][in_chunk], items[in_chunk]] = -torch.inf
             if first == 0:
                 scores[:, 0] = torch.inf  # padding never counts as lower than the target
             scores[:, len(table) - first :] = torch.inf  # nor do the zeros after the last item
@@ -85,14 +85,14 @@ def ranks_by_product(
     return len(table) - 1 - lower
 
 
-def _own_scores(rows: Tensor, goals: Tensor, chunks: list[Tensor]) -> Tensor:
+def _own_scores(rows: Tensor, row_targets: Tensor, chunks: list[Tensor]) -> Tensor:
     """Return the score [m, 1] of each row's target, from products with the targets' chunks."""
     size = len(chunks[0])
-    chunk_of = goals // size
+    chunk_of = row_targets // size
     own = torch.empty(len(rows), 1, dtype=rows.dtype, device=rows.device)
     for number in torch.unique(chunk_of).tolist():
         some = (chunk_of == number).nonzero()[:, 0]
-        own[some, 0] = (rows @ chunks[number].T)[some, goals[some] - number * size]
+        own[some, 0] = (rows @ chunks[number].T)[some, row_targets[some] - number * size]
     return own
 
 

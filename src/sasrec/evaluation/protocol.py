@@ -1,4 +1,4 @@
-"""Protocol: everything but the model that decides the figures of an evaluation."""
+"""Evaluation protocol: everything besides the model that determines its metrics."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class EvaluationProtocol:
         split: The validation and test cases, and the histories before them.
         settings: Metrics, cut-offs and candidates.
         counts: int64 [V], training events of each item; 0 for padding.
-        max_history: Longest history the model sees, in events.
-        device: Where to compute; models must be there.
+        max_history: Number of latest events of a history that the model uses.
+        device: Device to compute on; models must be on it.
     """
 
     split: Split
@@ -50,24 +50,24 @@ class EvaluationProtocol:
         """
         return EvaluationCases(self.split.sequences, ends, self.max_history, self.device)
 
-    def watching(self, key: str) -> EvaluationProtocol:
+    def limited_to(self, key: str) -> EvaluationProtocol:
         """Return a protocol that measures only one metric, at one cut-off.
 
         Args:
             key: The metric, such as ``ndcg@20``.
 
         Returns:
-            The protocol; everything else is unchanged.
+            The protocol, otherwise unchanged.
         """
         name, k = split_key(key)
-        asked = self.settings
+        settings = self.settings
         only = EvaluationSettings(
             metrics=(name,),
             topk=(max(k, 1),),
             valid_metric=key,
-            remove_seen=asked.remove_seen,
-            tail_ratio=asked.tail_ratio,
-            sampled_by=asked.sampled_by,
+            remove_seen=settings.remove_seen,
+            tail_ratio=settings.tail_ratio,
+            sampled_by=settings.sampled_by,
         )
         return replace(self, settings=only)
 
@@ -75,15 +75,15 @@ class EvaluationProtocol:
 def describe_protocol(
     corpus: Corpus, settings: EvaluationSettings, max_history: int | None = None
 ) -> str:
-    """Return in one sentence how figures are made.
+    """Return a sentence that describes how metrics are measured.
 
     Args:
         corpus: The data set.
         settings: Split and candidates.
-        max_history: Longest history the model sees; None where models differ in it.
+        max_history: Number of latest events that the model uses; None if models differ in it.
 
     Returns:
-        Such as ``leave-one-out, full ranking over 1,682 items, ...``.
+        For example ``leave-one-out, full ranking over 1,682 items, ...``.
     """
     seen = "" if max_history is None else f"last {counted(max_history, 'event')}, "
     ranked, ties = _candidates_in_words(corpus, settings)
@@ -101,7 +101,7 @@ def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:
         "recbole_time": f"split {shares} by RecBole's TS",
     }[settings.split]
     if corpus.target_counts is not None:
-        split = "split as the files are"
+        split = "split given by the files"
     elif settings.split == "leave_one_out" and settings.leave_out != "valid_and_test":
         split += f" ({settings.leave_out.replace('_', ' ')})"
     if corpus.sequences.times is None:
@@ -116,12 +116,12 @@ def _candidates_in_words(corpus: Corpus, settings: EvaluationSettings) -> tuple[
         return f"full ranking over {len(corpus.items):,} items", against
     if candidates.startswith(PAPER):
         ranked = (
-            f"ranking against {candidates.removeprefix(PAPER)} items drawn evenly outside "
+            f"ranking against {candidates.removeprefix(PAPER)} items drawn uniformly outside "
             "the user's training events (one drawn twice counts twice, as in the code of 2018)"
         )
         return ranked, "ties count for the target"
-    kind = "evenly" if candidates.startswith("uni") else "by popularity"
-    ranked = f"ranking against {candidates[3:]} items drawn {kind}"
+    how = "uniformly" if candidates.startswith("uni") else "by popularity"
+    ranked = f"ranking against {candidates[3:]} items drawn {how}"
     if settings.sampled_by == "user":
         ranked += " for each case, all cases of a user in one list"
     return ranked, against

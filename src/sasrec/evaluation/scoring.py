@@ -69,15 +69,15 @@ def last_scores(
 def last_states(
     model: NextItemModel, cases: EvaluationCases, order: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, Batch, Tensor]]:
-    """Compute the state after the last event of each history.
+    """Compute the hidden state after the last event of each history.
 
     Args:
-        model: On the device of the cases; put into evaluation mode and back.
+        model: On the device of the cases; its training mode is restored afterwards.
         cases: The histories.
-        order: int64 [M], in which cases are put into batches, as in ``EvaluationCases.batches``.
+        order: int64 [M], order of the cases in the batches, as in ``EvaluationCases.batches``.
 
     Returns:
-        Indices of some cases, their batch, and float states [b, d]; one batch at a time.
+        An iterator over batches: indices of the cases, their batch, and float states [b, d].
     """
     return encode_batches(model, cases.batches(with_times=model.needs_times, order=order))
 

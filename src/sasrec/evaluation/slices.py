@@ -40,11 +40,11 @@ def _thirds(
     if not chosen.any():
         return {}
     low, high = np.quantile(values[chosen], [1 / 3, 2 / 3])
-    figures = f"{low:.4g}", f"{high:.4g}"
+    bounds = f"{low:.4g}", f"{high:.4g}"
     if np.issubdtype(values.dtype, np.integer):
-        figures = f"{int(low):,}", f"{int(high):,}"  # for counts, "up to 54.3" means up to 54
+        bounds = f"{int(low):,}", f"{int(high):,}"  # for counts, "up to 54.3" means up to 54
     return {
-        f"{what} up to {figures[0]} {unit}": chosen & (values <= low),
-        f"{what} to {figures[1]} {unit}": chosen & (values > low) & (values <= high),
-        f"{what} above {figures[1]} {unit}": chosen & (values > high),
+        f"{what} up to {bounds[0]} {unit}": chosen & (values <= low),
+        f"{what} to {bounds[1]} {unit}": chosen & (values > low) & (values <= high),
+        f"{what} above {bounds[1]} {unit}": chosen & (values > high),
     }

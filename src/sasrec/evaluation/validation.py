@@ -42,7 +42,7 @@ def validation_score(model: NextItemModel, protocol: EvaluationProtocol) -> floa
     key = protocol.settings.valid_metric
     values, _ = measure(
         model,
-        protocol.watching(key),
+        protocol.limited_to(key),
         protocol.split.validation,
         candidates=protocol.settings.validation_candidates,
     )

@@ -1,1 +1,1 @@
-"""Train and evaluate: settings and data in; a recommender and reports out."""
+"""Training and evaluation: from settings and data to a recommender and reports."""

@@ -1,4 +1,4 @@
-"""evaluate: a saved model on any data, beside the baselines, and what is doubtful about that."""
+"""evaluate: measure a saved model and the baselines on any data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError, counted
 from sasrec.evaluation.report import Report
 from sasrec.evaluation.verdict import worse_than_counts
-from sasrec.experiment.familiar import familiar
 from sasrec.experiment.measuring import baseline_reports, measured
+from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
@@ -31,25 +31,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 SAVED = Origin("model", "the model's settings.json")
-"""Where the settings come from that a saved model was trained with."""
-
-
+"""Origin of the settings that a saved model was trained with."""
 GIVEN = Origin("python", "the settings given")
-ELSEWHERE = ("device", "gpu_id", "deterministic", "decimals")
-"""Settings of other groups that evaluation uses too."""
+OTHER_KEYS = ("device", "gpu_id", "deterministic", "decimals")
+"""Settings that evaluation uses, besides those of the groups data and evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a saved model reaches.
+    """Metrics of a saved model and of the baselines.
 
     Attributes:
-        report: The model's.
-        baselines: Reports of the models that need no training, on the same cases.
-        remarks: What is doubtful in the data, and what the model may have met of them.
-        overlap: Shares of the tested events that the model was trained on; None if nothing is
-            known of them, or they are its own data and split.
-        decimals: Decimal places to print figures with.
+        report: Report of the model.
+        baselines: Reports of the baselines, on the same cases.
+        remarks: Possible problems with the data, and their overlap with the training data.
+        overlap: Shares of the evaluated events that the model was trained on; None if the data
+            and split are those of its training, or if the overlap is zero or unknown.
+        decimals: Decimal places for printing metrics.
     """
 
     report: Report
@@ -86,10 +84,10 @@ def evaluate(
 
     Args:
         model: A recommender, or the folder of one.
-        data: A name, a path or a data frame; None takes what the model was trained on.
-        settings: Of data and evaluation, and ``device`` and ``gpu_id``; the rest is as when the
-            model was trained.
-        **keywords: Settings by name; they win over ``settings``.
+        data: A name, a path or a data frame; None uses the data the model was trained on.
+        settings: Settings of data and evaluation, and ``device``, ``gpu_id``, ``deterministic``
+            and ``decimals``; the default is the value the model was trained with.
+        **keywords: Settings by name; they override ``settings``.
 
     Returns:
         Reports of the model and of the baselines, and remarks.
@@ -112,10 +110,10 @@ def evaluate_with(
     """Measure a saved model with settings from several places.
 
     Args:
-        recommender: The model; stays on its device.
-        data: A name, a path or a data frame; None takes what the model was trained on.
-        layers: Settings of data, evaluation and device; a later layer wins.
-        fetching: Told how a download goes.
+        recommender: The model; it is on its own device again afterwards.
+        data: A name, a path or a data frame; None uses the data the model was trained on.
+        layers: Settings of data, evaluation and device; a later layer overrides an earlier one.
+        fetching: Called with the progress of a download.
 
     Returns:
         Reports and remarks.
@@ -128,10 +126,12 @@ def evaluate_with(
     _check_protocol(run, recommender.max_history)
     source = trained_on(recommender) if data is None else data
     original = load_corpus(source, run.data, fetching)
-    corpus, lost = _in_its_numbers(original, recommender, source)
+    corpus, unknown = _with_model_numbers(original, recommender, source)
     prepared = prepare(corpus, run)
-    known, shares = familiar(recommender, run, _name_of(source), original, prepared)
-    return _evaluated(prepared, recommender, [*original.remarks, *lost, *known], shares)
+    overlap_remarks, shares = check_overlap(recommender, run, _name_of(source), original, prepared)
+    return _evaluated(
+        prepared, recommender, [*original.remarks, *unknown, *overlap_remarks], shares
+    )
 
 
 def _evaluated(
@@ -140,15 +140,16 @@ def _evaluated(
     remarks: list[Remark],
     shares: dict[str, Any] | None,
 ) -> Evaluation:
-    """Return reports of the model, by its own counts, and of baselines, by those of these data."""
+    """Return reports of the model, with item counts of its training, and of the baselines."""
     own = replace(prepared, counts=recommender.counts)
-    home = next(recommender.model.parameters(), None)
+    weight = next(recommender.model.parameters(), None)
+    device = None if weight is None else weight.device
     network = recommender.model.to(prepared.device)
     try:
         report = measured(own, recommender.settings["model_name"], network)
     finally:
-        if home is not None:
-            network.to(home.device)
+        if device is not None:
+            network.to(device)
     baselines = baseline_reports(prepared)
     worse = worse_than_counts([report, *baselines], prepared.run.evaluation.valid_metric)
     log_remarks(worse, prepared.corpus.name)
@@ -164,14 +165,14 @@ def trained_on(recommender: Recommender) -> str:
         recommender: A loaded model.
 
     Returns:
-        What ``--data`` would take.
+        A value for ``--data``.
 
     Raises:
-        DataError: It was trained on a data frame, which cannot be found again.
+        DataError: It was trained on a data frame, which is not saved.
     """
     source = recommender.settings.get("source")
     if not source:
-        raise DataError("the model was trained on a data frame; say where its data are with --data")
+        raise DataError("the model was trained on a data frame; give its data with --data or data=")
     return str(source)
 
 
@@ -179,19 +180,20 @@ def _name_of(source: Source) -> str:
     return str(source) if isinstance(source, str | Path) else "the data frame"
 
 
-def _in_its_numbers(
+def _with_model_numbers(
     original: Corpus, recommender: Recommender, source: Source
 ) -> tuple[Corpus, list[Remark]]:
-    """Return data in the numbers of a model, and a remark on what it does not know of them.
+    """Return data with the item and user numbers of a model, and a remark on unknown items.
 
     Raises:
-        DataError: It knows nothing of them.
+        DataError: The model knows none of the items.
     """
     corpus = renumbered(original, recommender.items, recommender.users)
     lost = original.sequences.n_events - corpus.sequences.n_events
     if not corpus.sequences.n_events:
         raise DataError(
-            f"the model knows none of the items in {_name_of(source)}; give other --data"
+            f"the model knows none of the items in {_name_of(source)}; give data with items it "
+            "was trained on"
         )
     if not lost:
         return corpus, []
@@ -200,14 +202,14 @@ def _in_its_numbers(
 
 
 def _check_protocol(run: RunSettings, max_history: int) -> None:
-    """Refuse settings that a trained model has no more use for.
+    """Refuse settings that only affect training.
 
     Raises:
         SettingsError: There is one.
     """
-    of_use = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(ELSEWHERE)}
+    accepted = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(OTHER_KEYS)}
     for key, origin in run.origins.items():
-        if key not in of_use and origin.is_given:
+        if key not in accepted and origin.is_given:
             what = f"--{key}" if origin.kind == "command line" else f"{key} in {origin}"
             raise SettingsError(
                 f"{what} only changes training; a saved model accepts settings of data "
@@ -215,8 +217,8 @@ def _check_protocol(run: RunSettings, max_history: int) -> None:
             )
     if run.data.max_history != max_history:
         raise SettingsError(
-            f"max_history is {max_history} in this model, and cannot be changed; train another "
-            "with it"
+            f"this model has max_history={max_history}, which cannot be changed; train another "
+            f"model with max_history={run.data.max_history}"
         )
     if run.without_effect:
         logger.warning("settings without effect: %s", ", ".join(run.without_effect))

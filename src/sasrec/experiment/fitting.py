@@ -1,4 +1,4 @@
-"""Fitting: a model is made, trained on the training targets, and validated."""
+"""Fitting: create a model, and train it with validation."""
 
 from __future__ import annotations
 
@@ -40,37 +40,39 @@ def train_model(
     """Train a model on the training targets, validating on the validation cases.
 
     Args:
-        prepared: The data and the settings; test cases are not looked at.
-        observer: Told how training goes.
-        keep: Given the state of training after each epoch.
-        begin: A state to go on from.
-        weights: Of the model, to begin with instead of fresh ones.
+        prepared: The data and the settings; test cases are not used.
+        observer: Receives the progress of training.
+        keep: Called with the state of training after each epoch.
+        begin: A state to resume from.
+        weights: Initial weights of the model; None draws random ones.
 
     Returns:
-        The model at its best weights, in evaluation mode, and how training went.
+        The model with its best weights, in evaluation mode, and the course of the training.
     """
-    run, device, place = prepared.run, prepared.device, process_info()
+    run, device, process = prepared.run, prepared.device, process_info()
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
         model = new_model(prepared)
         if weights is not None:
             model.load_state_dict(weights)
         model.to(device)
-        if place.rank:  # every process has the same weights, but its own dropout
-            torch.manual_seed(run.training.seed + place.rank)
+        if process.rank:  # all processes have the same weights, but different dropout
+            torch.manual_seed(run.training.seed + process.rank)
         tracked = _tracked(observer, run)
         batches = training_batches(prepared.split, run, with_times=model.needs_times, device=device)
-        source = negatives_generator(run.training, device)
-        loss = training_loss(run.training, counts=prepared.counts, device=device, generator=source)
+        generator = negatives_generator(run.training, device)
+        loss = training_loss(
+            run.training, counts=prepared.counts, device=device, generator=generator
+        )
         loop = TrainingLoop(model, batches, loss, settings=run.training, observer=tracked)
         validation = validation_of(model, prepared.protocol)
-        checkpoints = Checkpoints(keep, begin, (source,))
+        checkpoints = Checkpoints(keep, begin, (generator,))
         trained = fit(loop, validation=validation, checkpoints=checkpoints)
     return model.eval(), trained
 
 
 def _tracked(observer: Observer, run: RunSettings) -> Observer:
-    """Return an observer that tells the trackers too, if any are asked for."""
+    """Return an observer that also sends metrics to trackers, if the settings name any."""
     if not run.output.trackers or process_info().rank:
         return observer
     return TrackedObserver(
@@ -83,13 +85,13 @@ def _tracked(observer: Observer, run: RunSettings) -> Observer:
 
 
 def new_model(prepared: Prepared) -> NextItemModel:
-    """Return a model with fresh weights.
+    """Return a model with random weights.
 
     Args:
-        prepared: Settings, and how many items and users there are.
+        prepared: Settings, and the numbers of items and users.
 
     Returns:
-        The model, on the CPU; its weights come from torch's own generator.
+        The model, on the CPU; its weights are drawn from torch's default generator.
     """
     run = prepared.run
     size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
@@ -100,13 +102,13 @@ def new_model(prepared: Prepared) -> NextItemModel:
 def training_batches(
     split: Split, run: RunSettings, *, with_times: bool = False, device: torch.device = CPU
 ) -> TrainingBatches:
-    """Return where the epochs of a run come from.
+    """Return the training batches of a run.
 
     Args:
-        split: What trains.
+        split: The training events.
         run: All settings.
-        with_times: Whether the model looks at the times of events.
-        device: Where batches are put together.
+        with_times: Whether the model uses the times of events.
+        device: Device of the batches.
 
     Returns:
         The batches.

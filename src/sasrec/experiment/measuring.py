@@ -1,4 +1,4 @@
-"""Measuring: models, and baselines beside them, on the same validation and test cases."""
+"""Measuring a model and the baselines on the same validation and test cases."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
     """Measure a model on the validation and test cases.
 
     Args:
-        prepared: The cases, and what to measure.
-        name: What to call the model.
-        model: On the device of ``prepared``.
+        prepared: The cases and the metrics.
+        name: Name of the model in the report.
+        model: The model, on the device of ``prepared``.
 
     Returns:
         The report.
@@ -27,10 +27,10 @@ def measured(prepared: Prepared, name: str, model: NextItemModel) -> Report:
 
 
 def baselines(prepared: Prepared) -> Iterator[tuple[str, NextItemModel]]:
-    """Make the models that need no training.
+    """Create the baselines, which only count training events.
 
     Args:
-        prepared: The training events that these models count.
+        prepared: The training events to count.
 
     Yields:
         Name and model, on the device of ``prepared``.
@@ -41,10 +41,10 @@ def baselines(prepared: Prepared) -> Iterator[tuple[str, NextItemModel]]:
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:
-    """Measure the models that need no training on the validation and test cases.
+    """Measure the baselines on the validation and test cases.
 
     Args:
-        prepared: The training events to count, the cases, and what to measure.
+        prepared: The training events to count, the cases and the metrics.
 
     Returns:
         One report for each baseline.

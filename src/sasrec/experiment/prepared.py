@@ -1,4 +1,4 @@
-"""Prepared: data read, split and counted once a run, with settings fitted to them; handed down."""
+"""Preparing data once for a run: split, item counts, and settings adapted to the data."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a run needs to know of its data, and its settings.
+    """Data and settings of a run.
 
     Attributes:
         corpus: The data set.
-        split: Which of its events train, validate and test.
+        split: Its training events, and the validation and test cases.
         counts: int64 [V], training events of each item; 0 for padding.
-        facts: What a preset may look at.
-        run: All settings, with what their preset makes of the data.
-        device: Where to compute.
+        facts: Facts about the data on which a preset may depend.
+        run: All settings, with the values that the preset chose for these data.
+        device: Device to compute on.
     """
 
     corpus: Corpus
@@ -64,15 +64,15 @@ class Prepared:
 
 
 def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Prepared:
-    """Split and count a data set, once for a whole run.
+    """Split a data set and count its items, once for a whole run.
 
     Args:
         corpus: The data set.
-        run: All settings; the user's own values stay, others may follow the data.
-        split: Of the data set, if that has been made already.
+        run: All settings; the preset may change those that the user did not give.
+        split: The split of the data set, if it exists already.
 
     Returns:
-        What models are trained and measured with.
+        The data and settings to train and evaluate models with.
     """
     split = make_split(corpus, run.evaluation) if split is None else split
     facts = facts_of(split, n_items=len(corpus.items))
@@ -91,10 +91,10 @@ def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:
 
     Args:
         prepared: The data.
-        run: All settings; those of data and split must be as they were.
+        run: All settings; those of data and split must not differ.
 
     Returns:
-        The same split and counts, not made again.
+        The same split and counts, with the new settings.
     """
     return replace(prepared, run=adapted(run, prepared.facts), device=prepared_device(run))
 
@@ -114,19 +114,19 @@ def prepared_device(run: RunSettings) -> torch.device:
 def repeatable(
     work: Callable[Concatenate[Prepared, P], R],
 ) -> Callable[Concatenate[Prepared, P], R]:
-    """Let a function give the same results every time, if the settings ask for that.
+    """Decorate a function to use deterministic operations if the settings ask for them.
 
     Args:
-        work: Computes on the device of its first argument.
+        work: A function that computes on the device of its first argument.
 
     Returns:
-        The same function; PyTorch's settings are restored after each call.
+        The decorated function; it restores PyTorch's settings after each call.
     """
 
     @wraps(work)
-    def repeated(prepared: Prepared, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def deterministic_work(prepared: Prepared, /, *args: P.args, **kwargs: P.kwargs) -> R:
         deterministic = prepared.run.training.deterministic
         with deterministic_operations(prepared.device) if deterministic else nullcontext():
             return work(prepared, *args, **kwargs)
 
-    return repeated
+    return deterministic_work

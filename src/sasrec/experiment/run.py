@@ -1,4 +1,4 @@
-"""A run: settings and data in; a trained model, its figures and those of baselines out."""
+"""A run: train a model on a data set, and measure it and the baselines."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from sasrec.training.progress import Observer
 from sasrec.training.trainer import Trained
 
 HASHES = "event_hashes"
-"""Key of what a model remembers of its training events, for evaluation to recognise them."""
+"""Key in ``metrics.json`` of the hashes of training events, by which evaluation finds overlaps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What training came to.
+    """A trained model with its reports.
 
     Attributes:
-        recommender: Ready for use.
-        reports: The model's, then the baselines', on the same cases.
-        trained: Epoch by epoch.
-        folder: Where the model was saved, or None.
+        recommender: The trained model.
+        reports: Report of the model, then those of the baselines, on the same cases.
+        trained: The course of the training.
+        folder: Folder the model was saved in, or None.
     """
 
     recommender: Recommender
@@ -59,20 +59,20 @@ def run_experiment(
     begin: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> Outcome:
-    """Train a model on a data set and measure it beside the baselines.
+    """Train a model on a data set, and measure it and the baselines.
 
-    Random numbers come from the seed in the settings; the caller's generators are left as found.
+    Random numbers come from the seed in the settings; global random states are not changed.
 
     Args:
         corpus: The data set.
         run: All settings.
-        observer: Told how training goes.
-        keep: Given the state of training after each epoch.
-        begin: A state to go on from; of the same data and settings.
-        weights: Of the model, to begin with instead of fresh ones.
+        observer: Receives the progress of training.
+        keep: Called with the state of training after each epoch.
+        begin: A state of a training with the same data and settings, to resume from.
+        weights: Initial weights of the model; None draws random ones.
 
     Returns:
-        The outcome; nothing is written.
+        The trained model with its reports; nothing is saved.
     """
     return run_prepared(
         prepare(corpus, run), observer=observer, keep=keep, begin=begin, weights=weights
@@ -87,17 +87,17 @@ def run_prepared(
     begin: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> Outcome:
-    """Train a model on prepared data and measure it beside the baselines.
+    """Train a model on prepared data, and measure it and the baselines.
 
     Args:
-        prepared: Data and settings.
-        observer: Told how training goes.
-        keep: Given the state of training after each epoch.
-        begin: A state to go on from; of the same data and settings.
-        weights: Of the model, to begin with instead of fresh ones.
+        prepared: The data and the settings.
+        observer: Receives the progress of training.
+        keep: Called with the state of training after each epoch.
+        begin: A state of a training with the same data and settings, to resume from.
+        weights: Initial weights of the model; None draws random ones.
 
     Returns:
-        The outcome; nothing is written.
+        The trained model with its reports; nothing is saved.
     """
     model, trained = train_model(
         prepared, observer=observer, keep=keep, begin=begin, weights=weights
@@ -118,10 +118,10 @@ def _recommender(
     reports: list[Report],
     trained: Trained,
 ) -> Recommender:
-    """Return a model ready for use, with all that its folder tells of it."""
+    """Return the recommender, with everything that its folder will contain."""
     corpus, split, run = prepared.corpus, prepared.split, prepared.run
-    told = (*corpus.remarks, *split.remarks, *remarks)
-    metrics = _metrics(told, reports, trained, sketch_of(corpus, split).as_json())
+    all_remarks = (*corpus.remarks, *split.remarks, *remarks)
+    metrics = _metrics(all_remarks, reports, trained, sketch_of(corpus, split).as_json())
     recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
         model=model,

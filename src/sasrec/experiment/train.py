@@ -48,8 +48,8 @@ def train(
         model: Name of the model, such as ``GRU4Rec``, in upper or lower case.
         out: Folder to save the model in; None saves nothing.
         overwrite: Replace a model that is already in ``out``.
-        observer: Told how training goes; None shows progress in a notebook or an interactive
-            session, and otherwise writes to the log.
+        observer: Receives the progress of training; None shows a progress bar in a notebook or an
+            interactive session, and otherwise logs.
         **keywords: Settings by name, such as ``epochs=20``; they override ``settings``.
 
     Returns:

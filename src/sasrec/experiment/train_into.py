@@ -38,11 +38,11 @@ def train_by_plan(
 
     Args:
         plan: What to train, and where to save it.
-        observer: Told how training goes.
-        fetching: Told how a download goes.
+        observer: Receives the progress of training.
+        fetching: Called with the progress of a download.
 
     Returns:
-        The trained model and its figures. If the user stopped training, the best weights so far
+        The trained model and its reports. If the user stopped training, the best weights so far
         are saved.
 
     Raises:
@@ -106,7 +106,7 @@ def _save_events(plan: TrainingPlan, corpus: Corpus) -> None:
 
 
 def _trained_and_saved(plan: TrainingPlan, prepared: Prepared, observer: Observer) -> Outcome:
-    """Return the trained model and its figures, after saving them.
+    """Return the trained model and its reports, after saving them.
 
     Raises:
         ModelError: The loss became NaN or infinite, or something cannot be written.

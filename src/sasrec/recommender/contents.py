@@ -65,7 +65,9 @@ def read_folder(path: Path) -> Contents:
             comes from a newer version.
     """
     files = _files(path, (*PARTS, *NOTES))
-    settings, version = _settings(path, files)  # first: a newer version may have other weights
+    settings, version = _settings(
+        path, files
+    )  # before the weights, which a newer version may store differently
     weights = _parsed_weights(files.contents.pop(WEIGHTS), path / WEIGHTS)
     # A model has at least one weight for each item, and vocabulary.json three values for each item.
     max_values = 4 * sum(value.numel() for value in weights.values())

@@ -139,23 +139,23 @@ class _Uninitialised(TorchFunctionMode):
 def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     settings = contents.settings
     name = settings["model_name"]
-    kind: type[NextItemModel] = MODELS[name]
-    group = kind.Settings(**settings["model"])
+    model_class: type[NextItemModel] = MODELS[name]
+    group = model_class.Settings(**settings["model"])
     data = DataSettings(**settings["data"])
     # These two are used later; a missing or invalid value must be reported now.
     settings["data"]["max_history"]
     EvaluationSettings(**settings["evaluation"])
     catalogue = Catalogue(n_items, n_users, data.max_history)
     if MODELS.provider(name) is None:
-        model = _checked_network(kind, group, catalogue, contents)
+        model = _checked_network(model_class, group, catalogue, contents)
     else:
-        model = _plugin_network(kind, group, catalogue, contents)
+        model = _plugin_network(model_class, group, catalogue, contents)
     model.load_state_dict(contents.weights, assign=True)
     return model
 
 
 def _checked_network(
-    kind: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
+    model_class: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
 ) -> NextItemModel:
     """Return a network without weights, after checking that those of the folder fit it.
 
@@ -165,7 +165,7 @@ def _checked_network(
         ModelError: A weight is missing, has another shape or type, or is NaN or infinite.
     """
     with torch.device("meta"), _Uninitialised(len(contents.weights)):
-        model = kind(group, catalogue)
+        model = model_class(group, catalogue)
     for key, expected in model.state_dict().items():
         found = contents.weights.get(key)
         if found is None or found.shape != expected.shape:
@@ -182,7 +182,7 @@ def _checked_network(
 
 
 def _plugin_network(
-    kind: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
+    model_class: type[NextItemModel], group: Settings, catalogue: Catalogue, contents: Contents
 ) -> NextItemModel:
     """Return a plug-in model with initialised weights and the other tensors it computes.
 
@@ -190,6 +190,6 @@ def _plugin_network(
         ModelError: As for ``_checked_network``.
     """
     with suppress(NotImplementedError, RuntimeError):  # its constructor may not work on "meta"
-        _checked_network(kind, group, catalogue, contents)
+        _checked_network(model_class, group, catalogue, contents)
     with torch.random.fork_rng(devices=[]):
-        return kind(group, catalogue)
+        return model_class(group, catalogue)

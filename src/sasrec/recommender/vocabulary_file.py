@@ -72,7 +72,7 @@ def vocabulary_from_json(content: dict[str, Any]) -> VocabularyFile:
     if not all(isinstance(title, str) for title in titles.values()):
         raise ModelError("'titles' contains a value that is not text")
     for text in (*items, *titles.values()):
-        text.encode()  # half a surrogate pair could not be printed
+        text.encode()  # raises for lone surrogates, which could not be printed
     vocabulary = Vocabulary(items)
     recent = _counts(content["recent"], "recent", len(items)) if "recent" in content else None
     learned = _flags(content, "learned", len(vocabulary), "items")

@@ -75,7 +75,7 @@ Keep = Callable[[TrainState], None]
 
 
 def captured(
-    run: ResumableLoop,
+    loop: ResumableLoop,
     best: Best,
     epochs: Sequence[EpochResult],
     generators: Sequence[torch.Generator],
@@ -83,7 +83,7 @@ def captured(
     """Return the state of training; the tensors are not copied.
 
     Args:
-        run: The training loop.
+        loop: The training loop.
         best: The best weights so far.
         epochs: Results of each epoch.
         generators: Further random number generators, such as that of negatives.
@@ -91,26 +91,26 @@ def captured(
     Returns:
         The state.
     """
-    tensors = {f"weights.{n}": weight.detach() for n, weight in enumerate(run.flat.weights)}
-    tensors |= {f"average.{n}": value for n, value in enumerate(run.average.values)}
+    tensors = {f"weights.{n}": weight.detach() for n, weight in enumerate(loop.flat.weights)}
+    tensors |= {f"average.{n}": value for n, value in enumerate(loop.average.values)}
     tensors |= {f"best.{name}": value for name, value in best.weights.items()}
-    optimiser_state = run.optimiser.state_dict()["state"]
+    optimiser_state = loop.optimiser.state_dict()["state"]
     for index, values in optimiser_state.items():
         tensors |= {
             f"optimiser.{index}.{name}": torch.as_tensor(value) for name, value in values.items()
         }
     tensors["random.torch"] = torch.get_rng_state()
-    if run.device.type == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state(run.device)
+    if loop.device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(loop.device)
     tensors |= {f"random.{n}": each.get_state() for n, each in enumerate(generators)}
     return TrainState(
         tensors,
         {
             "epochs": [asdict(each) for each in epochs],
-            "order": run.order.bit_generator.state,
-            "average_steps": run.average.steps,
-            "rates": [group["lr"] for group in run.optimiser.param_groups],
-            "schedule_steps": None if run.schedule is None else run.schedule.last_epoch,
+            "order": loop.order.bit_generator.state,
+            "average_steps": loop.average.steps,
+            "rates": [group["lr"] for group in loop.optimiser.param_groups],
+            "schedule_steps": None if loop.schedule is None else loop.schedule.last_epoch,
             "best": {"epoch": best.epoch, "stale": best.stale, "score": best.score},
         },
     )
@@ -118,13 +118,13 @@ def captured(
 
 @torch.no_grad()
 def restore(
-    state: TrainState, run: ResumableLoop, best: Best, generators: Sequence[torch.Generator]
+    state: TrainState, loop: ResumableLoop, best: Best, generators: Sequence[torch.Generator]
 ) -> list[EpochResult]:
     """Restore a captured state, so that training can be resumed.
 
     Args:
         state: State of a training with the same settings, data and versions.
-        run: A new training loop.
+        loop: A new training loop.
         best: A new store of the best weights.
         generators: The same generators as in ``captured``.
 
@@ -136,33 +136,33 @@ def restore(
     """
     tensors, facts = state.tensors, state.facts
     try:
-        _check(state, run)
-        for n, weight in enumerate(run.flat.weights):
+        _check(state, loop)
+        for n, weight in enumerate(loop.flat.weights):
             weight.copy_(tensors[f"weights.{n}"])
-        for n, value in enumerate(run.average.values):
+        for n, value in enumerate(loop.average.values):
             value.copy_(tensors[f"average.{n}"])
-        run.optimiser.load_state_dict(
+        loop.optimiser.load_state_dict(
             {
                 "state": _optimiser_state(tensors),
-                "param_groups": run.optimiser.state_dict()["param_groups"],
+                "param_groups": loop.optimiser.state_dict()["param_groups"],
             }
         )
-        for group, rate in zip(run.optimiser.param_groups, facts["rates"], strict=True):
+        for group, rate in zip(loop.optimiser.param_groups, facts["rates"], strict=True):
             group["lr"] = rate
-        if run.schedule is not None:
-            run.schedule.last_epoch = facts["schedule_steps"]
+        if loop.schedule is not None:
+            loop.schedule.last_epoch = facts["schedule_steps"]
         best.weights = {
-            name.removeprefix("best."): value.clone().to(run.device)
+            name.removeprefix("best."): value.clone().to(loop.device)
             for name, value in tensors.items()
             if name.startswith("best.")
         }
         saved = facts["best"]
         best.epoch, best.stale, best.score = saved["epoch"], saved["stale"], saved["score"]
-        run.average.steps = facts["average_steps"]
-        run.order.bit_generator.state = facts["order"]
+        loop.average.steps = facts["average_steps"]
+        loop.order.bit_generator.state = facts["order"]
         torch.set_rng_state(tensors["random.torch"])
-        if run.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random.cuda"], run.device)
+        if loop.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random.cuda"], loop.device)
         for n, generator in enumerate(generators):
             generator.set_state(tensors[f"random.{n}"])
         return state.epochs
@@ -171,12 +171,12 @@ def restore(
         raise ModelError(f"the checkpoint does not fit this training: {reason}") from error
 
 
-def _check(state: TrainState, run: ResumableLoop) -> None:
+def _check(state: TrainState, loop: ResumableLoop) -> None:
     """Refuse an edited or foreign state that would otherwise be restored without an error.
 
     Args:
         state: State to restore.
-        run: The training loop to restore it in.
+        loop: The training loop to restore it in.
 
     Raises:
         KeyError: A value is missing.
@@ -190,18 +190,18 @@ def _check(state: TrainState, run: ResumableLoop) -> None:
     if any(type(number) is not int for number in counts) or type(best["score"]) is not float:
         raise TypeError("a count or score is not a number")
     expected: dict[str, Tensor] = {
-        f"weights.{n}": weight for n, weight in enumerate(run.flat.weights)
+        f"weights.{n}": weight for n, weight in enumerate(loop.flat.weights)
     }
-    expected |= {f"average.{n}": value for n, value in enumerate(run.average.values)}
+    expected |= {f"average.{n}": value for n, value in enumerate(loop.average.values)}
     if best["epoch"]:
-        expected |= {f"best.{name}": value for name, value in run.model.state_dict().items()}
+        expected |= {f"best.{name}": value for name, value in loop.model.state_dict().items()}
     for name, value in expected.items():
         found = tensors[name]
         if found.shape != value.shape:
             raise ValueError(f"{name} has shape {list(found.shape)}, not {list(value.shape)}")
         if not found.isfinite().all():
             raise ValueError(f"{name} contains NaN or infinity; start a new training")
-    is_stateless = isinstance(run.optimiser, torch.optim.SGD)  # SGD without momentum has no state
+    is_stateless = isinstance(loop.optimiser, torch.optim.SGD)  # SGD without momentum has no state
     if not is_stateless and not _optimiser_state(tensors):
         raise ValueError("the state of the optimiser is missing")
 

@@ -64,7 +64,7 @@ class Checkpoints:
 
 
 def fit(
-    run: TrainingLoop,
+    loop: TrainingLoop,
     *,
     validation: Validation = Validation(),
     checkpoints: Checkpoints = Checkpoints(),
@@ -75,7 +75,7 @@ def fit(
     ``patience`` validations in a row without progress.
 
     Args:
-        run: The training loop, with model, batches, loss and settings.
+        loop: The training loop, with model, batches, loss and settings.
         validation: How each epoch is validated.
         checkpoints: How the state of training is saved and resumed.
 
@@ -86,19 +86,19 @@ def fit(
         Interrupted: Ctrl-C was pressed before the first validation, so there is nothing to keep.
         ModelError: The loss became NaN or infinite.
     """
-    settings, observer, best = run.settings, run.observer, Best(run.model)
-    observer.started(settings.epochs, run.batches.n_targets)
+    settings, observer, best = loop.settings, loop.observer, Best(loop.model)
+    observer.started(settings.epochs, loop.batches.n_targets)
     reason, interrupted = f"reached {counted(settings.epochs, 'epoch')}", False
     begin, generators = checkpoints.begin, checkpoints.generators
-    epochs = [] if begin is None else restore(begin, run, best, generators)
+    epochs = [] if begin is None else restore(begin, loop, best, generators)
     try:
         for epoch in range(len(epochs) + 1, settings.epochs + 1):
             if best.stale > settings.patience:
                 break
-            epochs.append(_trained_and_validated(run, epoch, best, validation))
+            epochs.append(_trained_and_validated(loop, epoch, best, validation))
             observer.finished_epoch(epochs[-1])
             if checkpoints.keep is not None:
-                checkpoints.keep(captured(run, best, epochs, generators))
+                checkpoints.keep(captured(loop, best, epochs, generators))
         if best.stale > settings.patience:
             reason = f"no new best in {best.stale} validations"
     except KeyboardInterrupt:
@@ -110,18 +110,18 @@ def fit(
         observer.stopped("an error")
         raise
     observer.stopped(reason)
-    run.flat.release()
+    loop.flat.release()
     best.restore()
     return Trained(epochs, best.epoch, reason, interrupted)
 
 
 def _trained_and_validated(
-    run: TrainingLoop, epoch: int, best: Best, validation: Validation
+    loop: TrainingLoop, epoch: int, best: Best, validation: Validation
 ) -> EpochResult:
     """Train an epoch, and validate the averaged weights if this epoch is to be validated.
 
     Args:
-        run: The training loop.
+        loop: The training loop.
         epoch: Number of the epoch, from 1.
         best: Stores the weights if they are the best.
         validation: How the epoch is validated.
@@ -129,13 +129,13 @@ def _trained_and_validated(
     Returns:
         Results of the epoch.
     """
-    settings = run.settings
+    settings = loop.settings
     measure = validation.measure if settings.validate_every else None
-    mean_loss, seconds, targets = run.epoch(epoch)
-    with run.average.applied():
+    mean_loss, seconds, targets = loop.epoch(epoch)
+    with loop.average.applied():
         score = None
         if measure is not None and _is_due(epoch, settings):
-            score = from_first_process(measure() if run.process.rank == 0 else None)
+            score = from_first_process(measure() if loop.process.rank == 0 else None)
         merit = -score if score is not None and validation.smaller_is_better else score
         is_best = best.consider(epoch, merit)
         if measure is None:

@@ -1,4 +1,4 @@
-"""Familiar: whether a model has met, in training, what it is evaluated on."""
+"""Checks whether a model was trained on the data that it is evaluated on."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from sasrec.settings.evaluation import SPLIT_KEYS
 from sasrec.settings.resolve import RunSettings
 
 OTHER_SPLIT = (
-    "the model was trained with another split of these data, so that it may have learned what it "
-    "is now tested on"
+    "the model was trained with another split of these data, so it may have been trained on test "
+    "targets; evaluate with the split it was trained with"
 )
 
 
-def familiar(
+def check_overlap(
     recommender: Recommender,
     run: RunSettings,
     source: str,
     corpus: Corpus,
     prepared: Prepared,
 ) -> tuple[list[Remark], dict[str, Any] | None]:
-    """Return what a user must know of data that a model is evaluated on.
+    """Return remarks on events that a model was both trained on and is evaluated on.
 
-    Of the data and split it was trained with there is nothing to say: that is what evaluation is
-    for. Everything else is compared event by event, whatever it is called.
+    There are none for the data and split of its training, because these keep training and test
+    events apart. All other data are compared event by event, whatever their name.
 
     Args:
-        recommender: The model, with what it remembers of its training events.
-        run: How it is evaluated.
-        source: Name or path of the data.
-        corpus: The data.
-        prepared: The same in the model's own numbers, split.
+        recommender: The model, with hashes of its training events.
+        run: Settings of the evaluation.
+        source: Name or path of the evaluated data.
+        corpus: The evaluated data.
+        prepared: The same data with the model's item numbers, and their split.
 
     Returns:
-        Remarks, and the shares that are known; None if there are none.
+        Remarks, and the shares of overlap; None if they are zero or unknown.
     """
     saved = recommender.settings
     reports = recommender.metrics.get("reports") or [{}]
     fingerprint = reports[0].get("dataset", {}).get("fingerprint")
     is_same = fingerprint == corpus.sequences.fingerprint()
-    asked = run.as_json()["evaluation"]
-    has_other_split = any(asked[key] != saved["evaluation"].get(key) for key in SPLIT_KEYS)
+    evaluation = run.as_json()["evaluation"]
+    has_other_split = any(evaluation[key] != saved["evaluation"].get(key) for key in SPLIT_KEYS)
     is_its_own = bool(corpus.source) and corpus.source == saved.get("source")
     if is_same and is_its_own and not has_other_split:
         return [], None
@@ -56,7 +56,7 @@ def familiar(
     sketch = sketch_from_json(recommender.metrics.get(HASHES))
     if sketch is None:
         if is_same and not is_its_own:
-            text = f"{source} holds the very events that the model was trained on"
+            text = f"{source} contains exactly the events of the data the model was trained on"
             remarks.append(Remark("overlap", corpus.sequences.n_events, text))
         return remarks, None
     found = overlap(sketch, corpus, prepared.corpus, prepared.split)
