@@ -1,4 +1,4 @@
-"""A small share of ``make fuzz``: input that is nearly good ends in an error a user can mend."""
+"""A small part of ``make fuzz``: almost valid input only raises errors that a user can fix."""
 
 import random
 import shutil
@@ -18,7 +18,7 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def ready() -> Iterator[tuple[Any, dict[str, Any]]]:
-    """How input is changed, and the readers it is for."""
+    """The mutation function and the fuzz targets."""
     sys.path.insert(0, str(FUZZ))
     try:
         from mutation import mutated  # type: ignore[import-not-found]
@@ -37,7 +37,7 @@ def test_every_reader_is_fuzzed_here_too(ready: tuple[Any, dict[str, Any]]) -> N
 
 @pytest.mark.parametrize("times", [60, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
-def test_nearly_good_input_is_read_or_refused(
+def test_almost_valid_input_is_read_or_rejected(
     name: str, times: int, ready: tuple[Any, dict[str, Any]]
 ) -> None:
     mutated, targets = ready
@@ -47,10 +47,10 @@ def test_nearly_good_input_is_read_or_refused(
         try:
             targets[name].read(data)
         except BaseException as error:
-            raise AssertionError(f"{name} let {type(error).__name__} out for {data!r}") from error
+            raise AssertionError(f"{name} raised {type(error).__name__} for {data!r}") from error
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_good_input_is_no_finding(name: str, ready: tuple[Any, dict[str, Any]]) -> None:
+def test_valid_input_is_not_a_finding(name: str, ready: tuple[Any, dict[str, Any]]) -> None:
     for seed in ready[1][name].seeds:
         ready[1][name].read(seed)
