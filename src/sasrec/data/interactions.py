@@ -11,13 +11,13 @@ import polars as pl
 from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.doubtful_tokens import token_remarks
 from sasrec.data.checks.incomplete import complete_rows
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
 from sasrec.data.values.tokens import first_location, spelled
 from sasrec.errors import DataError, did_you_mean
+from sasrec.remarks import Remark
 from sasrec.settings.data import NO_TIMES, DataSettings
 
 VALUE = "value:"

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split, leave_one_out, ratio_counts, split_by_counts
 from sasrec.data.time_splits import global_ratio_counts, recbole_time_counts, split_by_time
+from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.evaluation import EvaluationSettings
 
 TOLERANCE = 0.01

@@ -18,7 +18,6 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
-from sasrec.data.checks.remarks import log_remarks
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.data_frames import read_data_frame
@@ -29,6 +28,7 @@ from sasrec.data.movielens import Progress
 from sasrec.data.presplit.parts import read_parts
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
+from sasrec.remarks import log_remarks
 from sasrec.settings.data import DataSettings
 from sasrec.system.writing import write_atomically
 
