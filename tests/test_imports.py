@@ -10,6 +10,7 @@ import sasrec
 SOURCE = Path(sasrec.__file__).parent
 LAYERS = [
     "errors",
+    "remarks",
     "system",
     "settings",
     "kernels",

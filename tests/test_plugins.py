@@ -83,9 +83,9 @@ def offer(monkeypatch: pytest.MonkeyPatch, **entries: list[str]) -> None:
         name: [EntryPoint(name, address, "sasrec.models") for address in addresses]
         for name, addresses in entries.items()
     }
-    known = providers.offered
+    known = providers.entry_points_in
     monkeypatch.setattr(
-        parts, "offered", lambda group: found if group == "sasrec.models" else known(group)
+        parts, "entry_points_in", lambda group: found if group == "sasrec.models" else known(group)
     )
 
 
@@ -207,7 +207,7 @@ def test_a_cell_that_is_run_again_replaces_its_model() -> None:
 def test_an_entry_point_is_loaded_when_its_name_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, Last=[f"{__name__}:Last"], Broken=["no_such_module:Broken"])
     assert "Broken" in MODELS
-    assert MODELS.called("last") == "Last"
+    assert MODELS.canonical_name("last") == "Last"
     assert not MODELS.external()
     assert MODELS["Last"] is Last
     with pytest.raises(SettingsError, match="'Broken' of package unknown cannot be loaded"):
@@ -284,7 +284,7 @@ def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
         sasrec.train(path, settings)
     READERS._external.clear()
     sasrec.register_reader("lines", lambda path, settings: [1])
-    with pytest.raises(DataError, match="returns a list; it must return a Polars data frame"):
+    with pytest.raises(DataError, match="returned a list; it must return a Polars data frame"):
         sasrec.train(path, settings)
 
 

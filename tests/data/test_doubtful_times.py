@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 NOW = 1_700_000_000

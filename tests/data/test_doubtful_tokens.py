@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from sasrec.data.checks import doubtful_tokens
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 HEAD = "user_id\titem_id\ttimestamp\n"

@@ -115,12 +115,15 @@ def test_truncated_structs_are_refused(struct: dict[int, object], data: st.DataO
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (bytes([1 << 4 | LIST, 15 << 4 | STRUCT]) + varint(2**40), "beyond the end"),
-        (bytes([1 << 4 | BINARY]) + varint(2**40), "more than there is"),
-        (bytes([1 << 4 | I64]) + b"\xff" * 12, "without end"),
-        (bytes([1 << 4 | MAP, 0]), "nothing of Parquet's"),
-        (bytes([1 << 4 | STRUCT]) * 1000, "too deep"),
-        (bytes([1 << 4 | LIST]) + bytes([1 << 4 | LIST]) * 5000, "too deep"),
+        (
+            bytes([1 << 4 | LIST, 15 << 4 | STRUCT]) + varint(2**40),
+            "a list longer than the bytes left",
+        ),
+        (bytes([1 << 4 | BINARY]) + varint(2**40), "a value longer than the bytes left"),
+        (bytes([1 << 4 | I64]) + b"\xff" * 12, "more than 64 bits"),
+        (bytes([1 << 4 | MAP, 0]), "a type that Parquet does not use"),
+        (bytes([1 << 4 | STRUCT]) * 1000, "nested too deeply"),
+        (bytes([1 << 4 | LIST]) + bytes([1 << 4 | LIST]) * 5000, "nested too deeply"),
     ],
     ids=["list", "text", "number", "map", "structs", "lists"],
 )

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from sasrec.data.batches.windows import training_windows
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.make_split import make_split
 from sasrec.data.presplit import events
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.resolve import resolve_settings

@@ -399,7 +399,7 @@ def test_an_unknown_suffix_lists_the_known_ones(tmp_path):
 def test_an_invalid_table_is_named(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(
-        DataError, match=rf"{name}(,| cannot be read| is (empty|not UTF-8|no Parquet file))"
+        DataError, match=rf"{name}(,| cannot be read| is (empty|not UTF-8|not a Parquet file))"
     ):
         read_file(tmp_path / name, DataSettings())
 

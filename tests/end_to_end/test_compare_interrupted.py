@@ -97,23 +97,23 @@ def test_trainings_with_other_settings_or_data_are_not_reused(tmp_path: Path) ->
     other = ("--learning_rate=0.01", "-q")
     ended = stopped(*COMPARE, *other, cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert ended.returncode != 0
-    assert "not repeated" not in ended.stderr
+    assert "reusing" not in ended.stderr
     assert "not used: 2 trainings in out with other settings, data or versions" in ended.stderr
     elsewhere = [DATA.replace("60", "61") if word == DATA else word for word in COMPARE]
     ended = stopped(*elsewhere, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
-    assert "not repeated" not in ended.stderr
+    assert "reusing" not in ended.stderr
     assert "no training was finished" in ended.stderr
     for path in (tmp_path / "out" / "unfinished").iterdir():
         path.write_bytes(path.read_bytes()[:-8])  # damaged: trained again
     ended = stopped(*COMPARE, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
-    assert "not repeated" not in ended.stderr
+    assert "reusing" not in ended.stderr
 
 
 def test_other_metrics_are_computed_from_kept_ranks(tmp_path: Path) -> None:
     stopped(*COMPARE, cwd=tmp_path, training=4, by=signal.SIGINT)
     ended = run(*COMPARE, "--metrics=hit,mrr", "--topk=3", "-q", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "3 of 4 trainings were finished before" in ended.stderr
+    assert "reusing 3 of 4 trainings finished before" in ended.stderr
     direct = run(
         *COMPARE[: -len(SMALL) - 1],
         "two",
@@ -130,7 +130,7 @@ def test_other_metrics_are_computed_from_kept_ranks(tmp_path: Path) -> None:
 def test_an_interruption_before_the_first_finished_training_leaves_no_files(tmp_path: Path) -> None:
     ended = stopped(*COMPARE, cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert ended.returncode != 0
-    assert "no table; no training was finished" in ended.stderr
+    assert "before it had a result; no training was finished" in ended.stderr
     assert ended.stdout == ""
     assert not (tmp_path / "out").exists()
 
@@ -166,7 +166,7 @@ def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "comparison.csv").exists()
     ended = run(*one, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "1 of 1 trainings were finished before" in ended.stderr
+    assert "reusing 1 of 1 training finished before" in ended.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"comparison.json", "comparison.csv", "comparison.png"}
 

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.interactions import Interactions
 from sasrec.data.sequences import Sequences, line_up
 from sasrec.data.titles import Titles
 from sasrec.data.values.numbering import by_appearance
 from sasrec.data.vocabulary import Vocabulary
+from sasrec.remarks import Remark
 
 
 @dataclass(frozen=True, slots=True)

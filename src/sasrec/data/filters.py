@@ -11,13 +11,13 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.duplicates import without_duplicates
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.values.comparable import ValueFilter
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.data.values.numbering import Numbering, occurrences
 from sasrec.errors import DataError, did_you_mean
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 NUMBERED = ("user", "item")

@@ -11,13 +11,13 @@ import polars as pl
 from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.doubtful_tokens import token_remarks
 from sasrec.data.checks.incomplete import complete_rows
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
 from sasrec.data.values.tokens import first_location, spelled
 from sasrec.errors import DataError, did_you_mean
+from sasrec.remarks import Remark
 from sasrec.settings.data import NO_TIMES, DataSettings
 
 VALUE = "value:"
@@ -135,17 +135,11 @@ def from_frame(
         columns.append(times.alias("time"))
         lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # single chunks become NumPy without a copy
-    columns += [
-        _comparable(frame[name], where).alias(VALUE + name)
-        for name in values
-        if name in frame.columns
-    ]
+    present = [name for name in values if name in frame.columns]
+    columns += [_comparable(frame[name], where).alias(VALUE + name) for name in present]
     _check_for_header(columns[:2], entries, (user, item), where)
     events, dropped = complete_rows(pl.DataFrame(columns), lacking, settings, where)
-    remarks += dropped
-    for name, own, texts in ((user, "user", entries[0]), (item, "item", entries[1])):
-        numbers = events[own].to_numpy()
-        remarks += token_remarks(texts, numbers, name, missing=settings.missing_values)
+    remarks += dropped + _token_remarks(events, entries, (user, item), settings)
     if time is not None:
         remarks += time_remarks(events["time"].to_numpy(), time, where)
     return Interactions(events, entries[0], entries[1], remarks=remarks)
@@ -242,6 +236,27 @@ def _check_for_header(
             f"{first_location(repeats, names[0], where)} and {names[1]!r} are the names of their "
             f"columns: the header is repeated there, as in files that were joined; delete {rows}"
         )
+
+
+def _token_remarks(
+    events: pl.DataFrame,
+    entries: Sequence[pl.Series],
+    names: tuple[str, str],
+    settings: DataSettings,
+) -> tuple[Remark, ...]:
+    """Return remarks on the tokens of users and items.
+
+    Args:
+        events: Columns ``user`` and ``item``, token numbers.
+        entries: Tokens of users and of items.
+        names: Names of the two columns in the source.
+        settings: Its ``missing_values``.
+    """
+    remarks: tuple[Remark, ...] = ()
+    for own, texts, name in zip(("user", "item"), entries, names, strict=True):
+        numbers = events[own].to_numpy()
+        remarks += token_remarks(texts, numbers, name, missing=settings.missing_values)
+    return remarks
 
 
 def _without_token(numbers: pl.Series, entries: pl.Series) -> pl.Series:

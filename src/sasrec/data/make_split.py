@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Split, leave_one_out, ratio_counts, split_by_counts
 from sasrec.data.time_splits import global_ratio_counts, recbole_time_counts, split_by_time
+from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.evaluation import EvaluationSettings
 
 TOLERANCE = 0.01
@@ -38,29 +38,32 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
         DataError: Nothing is left to train on, or to test or validate on; or the protocol needs
             times and the data have none.
     """
+    split = _split(corpus, settings)
+    ignored: tuple[str, ...] = ("split", "leave_out", "ratios")
+    reason = "data that are split already"
+    if corpus.target_counts is None:
+        ignored = ("ratios",) if settings.split == "leave_one_out" else ("leave_out",)
+        reason = f"split={settings.split}"
+    remarks = _unused_settings(settings, ignored, reason)
+    if "ratios" not in ignored:
+        remarks += _share_remarks(split, settings)
+    log_remarks(remarks, corpus.name)
+    return replace(split, remarks=remarks)
+
+
+def _split(corpus: Corpus, settings: EvaluationSettings) -> Split:
+    """Return the split of the protocol, or that of the files."""
     sequences, shares = corpus.sequences, settings.ratios
     if corpus.target_counts is not None:
-        unused = _unused_settings(
-            settings, ("split", "leave_out", "ratios"), "data that are split already"
-        )
-        log_remarks(unused, corpus.name)
-        return replace(split_by_counts(sequences, corpus.target_counts), remarks=unused)
-    other = "ratios" if settings.split == "leave_one_out" else "leave_out"
-    unused = _unused_settings(settings, (other,), f"split={settings.split}")
-    log_remarks(unused, corpus.name)
+        return split_by_counts(sequences, corpus.target_counts)
     if settings.split == "leave_one_out":
-        return replace(leave_one_out(sequences, settings.leave_out), remarks=unused)
+        return leave_one_out(sequences, settings.leave_out)
     if settings.split == "time":
-        split = split_by_time(sequences, shares)
-    elif settings.split == "recbole_time":
-        split = split_by_counts(sequences, recbole_time_counts(sequences, shares))
-    elif settings.ratio_by == "user":
-        split = split_by_counts(sequences, ratio_counts(sequences, shares))
-    else:
-        split = split_by_counts(sequences, global_ratio_counts(sequences, shares))
-    remarks = _share_remarks(split, settings)
-    log_remarks(remarks, corpus.name)
-    return replace(split, remarks=unused + remarks)
+        return split_by_time(sequences, shares)
+    if settings.split == "recbole_time":
+        return split_by_counts(sequences, recbole_time_counts(sequences, shares))
+    counts = ratio_counts if settings.ratio_by == "user" else global_ratio_counts
+    return split_by_counts(sequences, counts(sequences, shares))
 
 
 def _unused_settings(

@@ -18,7 +18,6 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.catalogue import ENTRIES, fetch
-from sasrec.data.checks.remarks import log_remarks
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.data_frames import read_data_frame
@@ -29,6 +28,7 @@ from sasrec.data.movielens import Progress
 from sasrec.data.presplit.parts import read_parts
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
+from sasrec.remarks import log_remarks
 from sasrec.settings.data import DataSettings
 from sasrec.system.writing import write_atomically
 
@@ -58,6 +58,18 @@ def load_corpus(
     Raises:
         DataError: There is no such data set, or it is invalid.
     """
+    corpus, where = _read(source, settings, progress)
+    corpus = replace(
+        corpus,
+        items=corpus.items.cleaning(settings.clean_tokens),
+        users=corpus.users.cleaning(settings.clean_tokens),
+    )
+    log_remarks(corpus.remarks, where)
+    return corpus
+
+
+def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
+    """Return a data set, and what to call its source in messages."""
     if not isinstance(source, str | Path):
         name, origin, where = "data frame", "", "the data frame"
         read = partial(read_data_frame, source, settings)
@@ -69,8 +81,7 @@ def load_corpus(
         name, origin = path.stem, str(source) if source in ENTRIES else str(path.resolve())
         if settings.split_files is not None:
             existing = path if path.exists() else path.parent  # NAME.inter itself need not exist
-            corpus = read_parts(path, settings, str(existing.resolve()))
-            return _finished(corpus, settings, str(path))
+            return read_parts(path, settings, str(existing.resolve())), str(path)
         where, read = str(path), partial(read_file, path, settings)
     # The events have no variable of their own here, so that they can be freed while sorting.
     corpus = build_corpus(
@@ -78,17 +89,7 @@ def load_corpus(
     )
     if origin.startswith(SYNTHETIC):  # generated events repeat items on purpose
         corpus = replace(corpus, remarks=())
-    return _finished(corpus, settings, where)
-
-
-def _finished(corpus: Corpus, settings: DataSettings, where: str) -> Corpus:
-    """Return the data set with vocabularies that clean tokens in look-ups; log its remarks."""
-    log_remarks(corpus.remarks, where)
-    return replace(
-        corpus,
-        items=corpus.items.cleaning(settings.clean_tokens),
-        users=corpus.users.cleaning(settings.clean_tokens),
-    )
+    return corpus, where
 
 
 def locate(source: str, settings: DataSettings, progress: Progress) -> Path:

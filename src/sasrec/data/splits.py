@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.sequences import Sequences
 from sasrec.errors import DataError, counted
+from sasrec.remarks import Remark
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.evaluation.registration import rank_metric, values_of
 from sasrec.evaluation.report import Report
+from sasrec.remarks import Remark
 from sasrec.settings.metric_names import split_key
 
 

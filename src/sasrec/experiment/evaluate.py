@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
@@ -20,6 +19,7 @@ from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
+from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import Origin

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.corpus import Corpus
 from sasrec.evaluation.overlap import overlap, sketch_from_json
 from sasrec.experiment.prepared import Prepared
 from sasrec.experiment.run import HASHES
 from sasrec.recommender.recommender import Recommender
+from sasrec.remarks import Remark
 from sasrec.settings.evaluation import SPLIT_KEYS
 from sasrec.settings.resolve import RunSettings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.experiment.prepared import Prepared
+from sasrec.remarks import Remark
 
 
 def untrained_items(prepared: Prepared) -> list[Remark]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from sasrec.data.checks.remarks import Remark, log_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment
@@ -23,6 +22,7 @@ from sasrec.experiment.remarks import untrained_items, untrained_users
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import recent_counts
 from sasrec.recommender.recommender import Recommender
+from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.device import pick_precision
 from sasrec.training.checkpoint import Keep, TrainState

@@ -10,8 +10,8 @@ from functools import partial
 
 import numpy as np
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.errors import DataError
+from sasrec.remarks import Remark
 
 BLOCK = 2**16
 UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}

@@ -12,9 +12,9 @@ from functools import partial
 import numpy as np
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.values.cleaning import CLEANINGS, NULL_LIKE, POINT_ZERO, SPACES, cleaned
 from sasrec.data.values.numbering import BLOCK
+from sasrec.remarks import Remark
 
 ROUNDED = r"^-?\d(\.\d+)?[eE]\+\d+$|^-?\d{16,}\.0+$"
 """A long number as a spreadsheet or a column of floats writes it: some digits have been lost."""

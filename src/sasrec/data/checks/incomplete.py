@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.values.tokens import first_location
 from sasrec.errors import DataError
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.checks.repetition import BLOCK, blocks
 from sasrec.data.sequences import Sequences
 from sasrec.data.values.numbering import taken
+from sasrec.remarks import Remark
 
 MIN_SHARED = 0.9
 """Without times, shared events are reported from this share of a part on; fewer of them are likely

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.sequences import Sequences
+from sasrec.remarks import Remark
 
 BLOCK = 2**15
 """Events processed at once: few enough to stay in the CPU cache, and few blocks in all."""

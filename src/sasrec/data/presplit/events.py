@@ -11,7 +11,6 @@ import polars as pl
 
 from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.overlaps import out_of_order, overlaps_of_events
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.data.formats.readers import read_atomic
@@ -20,6 +19,7 @@ from sasrec.data.sequences import line_up
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering, by_appearance, occurrences, taken
 from sasrec.data.vocabulary import Vocabulary
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 OWN = ("user", "item", "time")

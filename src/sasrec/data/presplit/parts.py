@@ -11,12 +11,12 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.corpus import Corpus
 from sasrec.data.formats.atomic import read_header
 from sasrec.data.presplit.events import corpus_from_events
 from sasrec.data.presplit.histories import corpus_from_histories
 from sasrec.errors import DataError
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 FILTERS = ("duplicates", "value_intervals", "user_interactions", "item_interactions")

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.values.equality import (
     as_float,
     as_numbers,
@@ -22,6 +21,7 @@ from sasrec.data.values.equality import (
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.data.values.tokens import FIRST_INEXACT, INEXACT
 from sasrec.errors import SettingsError
+from sasrec.remarks import Remark
 from sasrec.settings.data import FilterValue
 
 Condition = str | tuple[FilterValue, ...]

@@ -8,9 +8,9 @@ from functools import partial
 
 import polars as pl
 
-from sasrec.data.checks.remarks import Remark
 from sasrec.data.values.cleaning import without_missing
 from sasrec.errors import counted
+from sasrec.remarks import Remark
 
 BLOCK = 2**16
 """Texts parsed at once; each takes some 100 bytes during parsing."""

@@ -1,4 +1,4 @@
-"""Remarks: warnings about doubtful data, each with a count; they do not change the data."""
+"""Remarks: warnings about doubtful data or results, each with a count; nothing is changed."""
 
 from __future__ import annotations
 
