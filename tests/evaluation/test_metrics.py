@@ -134,7 +134,9 @@ def test_extreme_values_of_list_metrics() -> None:
 
 
 def test_unknown_metric_suggests_the_nearest() -> None:
-    with pytest.raises(SettingsError, match=r"unknown metric 'ndgc'; did you mean 'ndcg'\? \(metr"):
+    with pytest.raises(
+        SettingsError, match=r"unknown metric 'ndgc'; did you mean 'ndcg'\? \(known: recall"
+    ):
         check_names(["recall", "ndgc"])
     check_names([*RANK_METRICS, *LIST_METRICS])
 
