@@ -113,7 +113,7 @@ def test_a_model_with_its_explanation_may_be_replaced(shop: Path) -> None:
     ("words", "message"),
     [
         ("--n_layers=7", "--n_layers only changes training; a saved model accepts"),
-        ("--max_history=1", "in this model, and cannot be changed"),
+        ("--max_history=1", "this model has max_history=50, which cannot be changed"),
         ("--topk 0", "topk"),
         ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, but gauc uses the full ranking"),
         ("--valid_metric=ndcg@010", "'ndcg@010' has no cut-off from 1 to 99999"),
@@ -133,7 +133,7 @@ def test_another_split_of_the_training_data_is_reported(shop: Path) -> None:
     trained(shop.parent)
     other = command("evaluate", "model", "--split=ratio", "--worker=3", cwd=shop.parent)
     assert other.returncode == 0, other.stderr
-    assert "may have learned what it is now tested on" in other.stderr
+    assert "so it may have been trained on test targets" in other.stderr
     assert "settings without effect: worker\n" in other.stderr
     assert "may have learned" not in command("evaluate", "model", cwd=shop.parent).stderr
 

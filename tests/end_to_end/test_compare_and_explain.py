@@ -136,7 +136,7 @@ def test_another_model_is_trained_evaluated_and_used_like_sasrec(
         (("explain", "nowhere"), "nowhere"),
         (("compare", "-d", DATA, "--seed=abc"), "seed is 'abc'"),
         (("train", "-d", DATA, "-m", "BERT4Rec", "--hidden_size=15"), "15 cannot be shared"),
-        (("train", "-d", DATA, "-m", "GRU4Rec", "--preset", "paper"), "'paper' is for SASRec"),
+        (("train", "-d", DATA, "-m", "GRU4Rec", "--preset", "paper"), "'paper' is only for SASRec"),
     ],
 )
 def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def test_reading_parquet(place: Path) -> None:
 def test_a_trial_of_parquet_reads_without_the_current_folder(place: Path) -> None:
     pl.DataFrame({"a": ["x"]}).write_parquet(place / "x.parquet")
     code = (
-        "from pathlib import Path\nfrom sasrec.data.formats.parquet import _try_elsewhere\n"
-        "_try_elsewhere(Path('x.parquet'), ['a'])"
+        "from pathlib import Path\nfrom sasrec.data.formats.parquet import _try_in_child\n"
+        "_try_in_child(Path('x.parquet'), ['a'])"
     )
     ended = run("-P", "-c", code, place=place)
     assert ended.returncode == 0, ended.stderr

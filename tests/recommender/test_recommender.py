@@ -118,11 +118,11 @@ def test_overwriting_must_be_requested(recommender: Recommender, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("settings.json", "[]", "no JSON object"),
+        ("settings.json", "[]", "not a JSON object"),
         ("settings.json", "{", "cannot be read as JSON"),
         ("settings.json", '{"format": 99}', "upgrade"),
         ("settings.json", '{"format": 1, "model_name": "SASRec"}', "damaged or was edited"),
-        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "asks for"),
+        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "by settings.json it has shape"),
         (
             "vocabulary.json",
             '{"items": "a", "counts": [1], "titles": {}}',
@@ -463,7 +463,7 @@ def test_invalid_times_are_refused(by_time: Recommender, times: object, message:
 
 def test_data_without_times_cannot_train_a_model_that_uses_them() -> None:
     frame = pl.DataFrame({"user_id": list("aaaabbbb"), "item_id": list("12341234")})
-    with pytest.raises(DataError, match="the data have none; name their column"):
+    with pytest.raises(DataError, match="the data have none; set time_column"):
         sasrec.train(frame, SMALL | {"relative_bias": "time"})
 
 
