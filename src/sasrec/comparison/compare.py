@@ -19,7 +19,7 @@ from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
-from sasrec.settings.evaluation import SPLIT_KEYS, EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings, split_settings
 from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.output import OutputSettings
@@ -264,10 +264,10 @@ def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
             f"{path} was trained with split_files {parts[0]!r}, not {parts[1]!r}, so its test "
             "cases differ; use the same --split_files, or train it again"
         )
-    for key in SPLIT_KEYS:
-        if own.get(key) != given[key]:
+    for key, value in split_settings(own).items():
+        if value != given[key]:
             raise ModelError(
-                f"{path} was trained with {key} {own.get(key)!r}, not {given[key]!r}, so its test "
+                f"{path} was trained with {key} {value!r}, not {given[key]!r}, so its test "
                 f"cases differ; use the same --{key}, or train it again"
             )
     return recommender

@@ -68,10 +68,13 @@ class Keywords(TypedDict, total=False):
     metrics: Sequence[str]
     topk: Sequence[int]
     valid_metric: str
-    split: Literal["leave_one_out", "ratio", "time", "recbole_time"]
+    split: Literal["leave_one_out", "ratio", "time", "recbole_time", "none"]
     leave_out: Literal["valid_and_test", "valid_only", "test_only"]
     ratios: Sequence[float]
     ratio_by: Literal["user", "all"]
+    test_from: str | None
+    valid_from: str | None
+    targets: Literal["all", "first", "last"]
     candidates: str
     valid_candidates: str | None
     sampled_by: Literal["case", "user"]
