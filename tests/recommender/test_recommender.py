@@ -122,7 +122,11 @@ def test_overwriting_must_be_requested(recommender: Recommender, tmp_path: Path)
         ("settings.json", "{", "cannot be read as JSON"),
         ("settings.json", '{"format": 99}', "upgrade"),
         ("settings.json", '{"format": 1, "model_name": "SASRec"}', "damaged or was edited"),
-        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "by settings.json it has shape"),
+        (
+            "vocabulary.json",
+            '{"items": ["a"], "counts": [1], "titles": {}}',
+            "by settings.json it has shape",
+        ),
         (
             "vocabulary.json",
             '{"items": "a", "counts": [1], "titles": {}}',
@@ -252,7 +256,8 @@ def test_weights_must_match_the_settings(recommender: Recommender, tmp_path: Pat
     wider = {**recommender.settings["model"], "hidden_size": 32}
     folder = edited(recommender.save(tmp_path / "model"), "settings.json", model=wider)
     with pytest.raises(
-        ModelError, match=r"has shape \[31, 16\], but by settings.json it has shape \[31, 32\]"
+        ModelError,
+        match=r"has shape \[31, 16\], but .* require the shape \[31, 32\]",
     ):
         load(folder)
 

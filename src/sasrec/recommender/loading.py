@@ -18,7 +18,7 @@ from sasrec.errors import ModelError, SasrecError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
 from sasrec.recommender.contents import Contents, read_folder
-from sasrec.recommender.folder import SETTINGS, WEIGHTS
+from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.vocabulary_file import vocabulary_from_json
 from sasrec.settings.data import DataSettings
@@ -171,7 +171,8 @@ def _checked_network(
         if found is None or found.shape != expected.shape:
             shape = "is missing" if found is None else f"has shape {list(found.shape)}"
             raise ModelError(
-                f"the weight {key!r} {shape}, but by {SETTINGS} it has shape {list(expected.shape)}"
+                f"the weight {key!r} {shape}, but {SETTINGS} and {VOCABULARY} require the shape "
+                f"{list(expected.shape)}"
             )
         if found.dtype != expected.dtype:
             raise ModelError(f"the weight {key!r} is of type {found.dtype}, not {expected.dtype}")
