@@ -125,7 +125,7 @@ def test_overwriting_must_be_requested(recommender: Recommender, tmp_path: Path)
         (
             "vocabulary.json",
             '{"items": ["a"], "counts": [1], "titles": {}}',
-            "by settings.json it has shape",
+            r"require the shape \[2, 16\]",
         ),
         (
             "vocabulary.json",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -166,24 +166,26 @@ def overlap(sketch: Sketch, corpus: Corpus, tested: Corpus, split: Split) -> Ove
     if not share:
         return None
 
+    training = _only_trained(sketch)
+
     def trained_on(cases: Cases) -> float:
-        return _share(sketch, tested, cases.stops, with_times=with_times, only_trained=True)
+        return _share(training, tested, cases.stops, with_times=with_times)
 
     validation, test = trained_on(split.validation), trained_on(split.test)
     return Overlap(share, validation, test, sketch.below < ALL, times_differ)
 
 
-def _share(
-    sketch: Sketch,
-    corpus: Corpus,
-    events: np.ndarray,
-    *,
-    with_times: bool,
-    only_trained: bool = False,
-) -> float:
+def _only_trained(sketch: Sketch) -> Sketch:
+    """Return the hashes of the training events in a sketch."""
+    which = sketch.trained
+    return replace(
+        sketch, pairs=sketch.pairs[which], times=sketch.times[which], trained=which[which]
+    )
+
+
+def _share(sketch: Sketch, corpus: Corpus, events: np.ndarray, *, with_times: bool) -> float:
     """Return the share of some events that are in a sketch, 0 to 1."""
-    which = sketch.trained if only_trained else np.ones(len(sketch.pairs), dtype=bool)
-    keys = _keys(sketch.pairs[which], sketch.times[which], with_times=with_times)
+    keys = _keys(sketch.pairs, sketch.times, with_times=with_times)
     n_found = n_compared = 0
     for _, pairs, times in _hashed(corpus, events):
         sampled = pairs <= np.uint64(sketch.below)
