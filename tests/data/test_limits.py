@@ -289,7 +289,7 @@ def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
         ("zeros.csv", bytes(SIZE), 1, "line 1: there are NUL bytes"),
         ("utf-16.csv", (CSV_HEAD + b"1,2,3\n" * 9).decode().encode("utf-16"), 1, "or UTF-16"),
         ("commas.csv", CSV_HEAD + b"," * SIZE, 1, "line 2 has more than"),
-        ("quotes.csv", CSV_HEAD + b'1,"2,3\n' * (SIZE // 7), 10, "cannot be read"),
+        ("quotes.csv", CSV_HEAD + b'1,"2,3\n' * (SIZE // 7), 10, "this row cannot be parsed"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value else "",
 )
