@@ -135,7 +135,7 @@ def test_the_file_extension_decides_the_format_of_lists(place: Path, asked) -> N
         assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected])
         assert [row[4] for row in rows] == [row[4] for row in expected]
     refused = asked(*words, "--out", "x.xlsx", code=2)
-    assert "x.xlsx: unknown file extension '.xlsx'; use .jsonl" in refused.stderr
+    assert "x.xlsx: unknown file suffix '.xlsx'; use .jsonl" in refused.stderr
     leftovers = {path.name for path in place.iterdir() if path.name.startswith(".")}
     assert leftovers == set()
 

@@ -71,7 +71,7 @@ def test_a_library_of_other_sources_is_not_used_and_logs_a_warning(monkeypatch, 
     monkeypatch.setattr(library, "INTERFACE", library.INTERFACE + 1)
     assert library._loaded.__wrapped__() == (None, library.NONE)
     [record] = caplog.records
-    assert "was built from other sources than this version's and is not used" in record.getMessage()
+    assert "does not match this version's C sources and is not used" in record.getMessage()
     assert len(record.getMessage().splitlines()) == 1
 
 

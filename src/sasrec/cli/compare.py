@@ -61,8 +61,8 @@ def compare(
 
     Popularity and Markov counts are always compared too. Give any setting as
     --key=value; it applies to the models that have it. Saved models keep
-    their own settings. If interrupted, run the same command again to continue
-    with the trainings that are not finished.
+    their own settings. If interrupted, run the same command again;
+    finished trainings are not repeated.
     """
     from sasrec.comparison.start import (
         Task,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 2**24
 """Maximum number of characters in a line of a file."""
 MOST_COMPARED = 10_000
-"""Number of users among whom a user id similar to an unknown one is searched."""
+"""Number of users among whom an id similar to an unknown one is searched for."""
 FIRST_CHECK = 1000
 """Number of tokens of a file after which the share of known tokens is first checked."""
 LEAST_KNOWN = 0.05
@@ -101,8 +101,9 @@ def _user_requests(
     requests: list[Request] = []
     for user, number in zip(users, corpus.users.numbers(users), strict=True):
         if number == 0:
-            hint = did_you_mean(user, corpus.users.entries[:MOST_COMPARED].to_list())
-            raise DataError(f"no user {user!r} in {source}{hint}")
+            near = did_you_mean(user, corpus.users.entries[:MOST_COMPARED].to_list())
+            hint = near or "; choose a user of these data, or other data with --data"
+            raise DataError(f"user {user!r} is not in {source}{hint}")
         begin, end = corpus.sequences.offsets[number - 1 : number + 1]
         tokens = corpus.items.tokens(corpus.sequences.items[begin:end])
         times = corpus.sequences.times

@@ -44,8 +44,8 @@ def significance(
     Both models are trained with RecBole's defaults. The test is a one-sided
     paired t-test over seeds: is the first model better?
 
-    Give any setting as --key=value. If interrupted, run the same command again
-    to continue with the trainings that are not finished.
+    Give any setting as --key=value. If interrupted, run the same command again;
+    finished trainings are not repeated.
     """
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.comparison.start import alone_in

@@ -279,5 +279,7 @@ def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Pat
             f"(known: {', '.join(MODELS)})"
         )
     if not names and not folders:
-        raise SettingsError("--models has no model; give names separated by commas, or 'all'")
+        raise SettingsError(
+            "--models contains no model to train or load; give names separated by commas, or 'all'"
+        )
     return names, folders

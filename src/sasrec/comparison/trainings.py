@@ -66,12 +66,12 @@ class Trainings:
         if self.done:
             which = ", ".join(f"{model} (seed {seed})" for model, seed in self.done)
             logger.warning(
-                "reusing %d of %s finished before: %s",
+                "reusing %d of %s that finished earlier: %s",
                 *(len(self.done), counted(self.n_all, "training"), which),
             )
         if others := self.kept.others():
             logger.warning(
-                "not used: %s in %s with other settings, data or versions",
+                "not reusing %s in %s, made with other settings, data or versions",
                 *(counted(others, "training"), self.kept.folder),
             )
 
@@ -90,14 +90,14 @@ class Trainings:
         return self.done[key]
 
     def progress(self) -> str:
-        """Return a text on how many trainings are finished and how to continue."""
+        """Return a text on how many trainings are finished, and how to resume."""
         if not self.done:
             return "no training was finished"
         if self.kept is None:
             return "finished trainings were not kept"
         return (
             f"{len(self.done)} of {counted(self.n_all, 'training')} kept in {self.kept.folder}; "
-            "run the same command again to continue"
+            "run the same command again to resume"
         )
 
     def _about(self, run: RunSettings, seed: int) -> dict[str, Any]:

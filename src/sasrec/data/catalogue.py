@@ -206,7 +206,7 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
 def _no_cache(folder: Path, error: OSError) -> str:
     return (
         f"the cache folder {folder} cannot be written ({error.strerror or error}); set "
-        "SASREC_CACHE to a folder that can"
+        "SASREC_CACHE to a writable folder"
     )
 
 

@@ -103,7 +103,7 @@ def _within_values(
         kept = rule.matches(frame[name])
         frame = (frame if name == "time" else frame.drop(name)).filter(kept)
     shown = repr(condition if isinstance(condition, str) else list(condition))
-    what = f"{where}: val_interval {{{field!r}: {shown}}}"
+    what = f"{where}: value_intervals {{{field!r}: {shown}}}"
     return _unless_empty(frame, what, rule.hint), rule.remarks()
 
 
@@ -231,7 +231,7 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
     known = [settings.user_column, settings.item_column, settings.time_column]
     known += [name.removeprefix(VALUE) for name in frame.columns if name.startswith(VALUE)]
     return (
-        f"{where}: val_interval names a column {field!r} that does not exist"
+        f"{where}: value_intervals names a column {field!r} that does not exist"
         f"{did_you_mean(field, known)}; to filter by a column of the .user or .item file, add it "
         "to load_col"
     )

@@ -36,7 +36,7 @@ def train(
     """Train a model on a data set and return a recommender.
 
     With ``out``, the state of training is kept beside that folder after each epoch, so that
-    ``resume`` can continue a training that was interrupted. Ctrl-C ends training early and returns
+    ``resume`` can resume it if it was interrupted. Ctrl-C ends training early and returns
     the best weights so far.
 
     >>> recommender = train("ml-100k", epochs=20, out="saved/films")  # doctest: +SKIP
@@ -77,7 +77,7 @@ def resume(
     data: Source | None = None,
     observer: Observer | None = None,
 ) -> Recommender:
-    """Continue an interrupted training; the result is the same as without the interruption.
+    """Resume an interrupted training; the result is the same as without the interruption.
 
     Args:
         folder: Where its model was going to be saved.

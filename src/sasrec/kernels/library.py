@@ -32,8 +32,8 @@ NONE, AVX512, AMX = 0, 1, 2
 """Levels of support for bfloat16 products: none; AVX-512; AMX, which multiplies whole tiles."""
 
 STALE = (
-    "%s was built from other sources than this version's and is not used, so training on a CPU is "
-    "slower; rebuild it with: pip install --editable . (in a checkout), or "
+    "%s does not match this version's C sources and is not used, so training on a CPU is slower; "
+    "rebuild it with: pip install --editable . (in a checkout), or "
     "pip install --force-reinstall --no-deps sasrec"
 )
 

@@ -105,7 +105,9 @@ def fit(
         reason, interrupted = f"interrupted; the weights of epoch {best.epoch} are kept", True
         if not best.epoch:
             observer.stopped("interrupted")
-            raise Interrupted("stopped before the first validation; nothing was saved") from None
+            raise Interrupted(
+                "training was interrupted before the first validation; nothing was saved"
+            ) from None
     except BaseException:
         observer.stopped("an error")
         raise

@@ -96,7 +96,7 @@ class Search:
                 on_progress(self.progress(trial))
         except (KeyboardInterrupt, Interrupted):
             self._queue_own_again()
-            raise Interrupted("the search was stopped; finished trials are kept") from None
+            raise Interrupted("the search was interrupted; finished trials are kept") from None
         except OSError as error:  # such as a full disk
             raise SettingsError(
                 f"the storage {self._storage} cannot be written: {error.strerror or error}; "

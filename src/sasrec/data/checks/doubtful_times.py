@@ -113,7 +113,7 @@ def _outlier_remarks(
                 outliers,
                 f"{outliers:,} of {len(times):,} times in {column!r} {verb} before 1973 or in the "
                 f"future, such as {value:.15g} ({_date(value / UNITS[unit])}), and the others are "
-                "not; correct these rows, or exclude them with a filter (val_interval)",
+                "not; correct these rows, or exclude them with a filter (value_intervals)",
             )
         )
     return tuple(remarks)

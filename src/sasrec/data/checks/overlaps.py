@@ -82,7 +82,7 @@ def out_of_order(
             f"{count:,} of {several:,} users in several parts have events in a later part that are "
             "earlier than their events in an earlier part, so the model would predict the past "
             "from the future; split_files must name the parts in the order training, validation, "
-            f"test, and is {list(names)!r}",
+            f"test, but is {list(names)!r}",
         ),
     )
 
