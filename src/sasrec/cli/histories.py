@@ -235,7 +235,7 @@ class TokenCounts:
         )
 
     def check(self, path: Path) -> None:
-        """Refuse a file that is probably not a file of histories for this model.
+        """Raise an error if a file probably does not contain histories for this model.
 
         Args:
             path: The file.

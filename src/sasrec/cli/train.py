@@ -73,7 +73,7 @@ def train(
 def _refuse_with_resume(
     context: typer.Context, given: dict[str, Any], config_file: list[Path] | None
 ) -> None:
-    """Refuse options and settings that a resumed training takes from its checkpoint.
+    """Reject options and settings that a resumed training takes from its checkpoint.
 
     Args:
         context: Context of the command, with the ``--key=value`` words.

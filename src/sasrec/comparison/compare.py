@@ -131,7 +131,7 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
 
 
 def with_test_cases(prepared: Prepared) -> Prepared:
-    """Refuse data without test cases.
+    """Raise an error if there are no test cases.
 
     Args:
         prepared: The data, split.
@@ -206,7 +206,7 @@ def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[Ru
 
 
 def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
-    """Refuse a setting that only models have that are not trained here.
+    """Raise an error for a setting that no model to train has, only other models.
 
     Args:
         settings: For all models.

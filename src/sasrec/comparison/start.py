@@ -206,7 +206,7 @@ def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[s
 
 @contextmanager
 def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
-    """Lock the folder of a result, and refuse to replace an existing result.
+    """Lock the folder of a result; raise an error if it would replace an existing result.
 
     Args:
         folder: Folder of the result.

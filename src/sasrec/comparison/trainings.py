@@ -1,4 +1,4 @@
-"""Runs the trainings of a comparison, each model with each seed, unless kept from before."""
+"""Trains each model of a comparison with each seed, unless a result was kept earlier."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Trainings:
         return len(self.runs) * len(self.seeds)
 
     def begin(self, runs: list[RunSettings], seeds: Sequence[int]) -> None:
-        """Load trainings that were finished before, and log how many are reused.
+        """Load trainings that finished earlier, and log how many are reused.
 
         Args:
             runs: Settings of each model.
@@ -76,7 +76,7 @@ class Trainings:
             )
 
     def outcome(self, run: RunSettings, seed: int) -> Training:
-        """Return the result of a training; train the model unless this was done before.
+        """Return the result of a training; train the model unless this was done earlier.
 
         Args:
             run: Settings of the model.

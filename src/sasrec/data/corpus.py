@@ -27,7 +27,7 @@ class Corpus:
         sequences: All histories.
         users: Token of each user number; the history of user u is row u - 1 of the offsets.
         items: Token of each item number.
-        titles: Item token to a title for people; may be empty.
+        titles: Item token to its title; may be empty.
         source: Name or absolute path to load the data from again; empty for a data frame.
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, if the source is split already; else None.

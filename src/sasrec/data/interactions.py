@@ -1,4 +1,4 @@
-"""Interactions: which user met which item, and when; the common result of all readers."""
+"""Interactions: which user interacted with which item, and when; the common result of all readers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Interactions:
         users: Token of each user number, String; index n - 1 has the token of number n. Some may
             have no events left.
         items: Token of each item number, likewise.
-        titles: Item token to a title for people; empty if the source has none.
+        titles: Item token to its title; empty if the source has none.
         listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
             entry for a file that was not read.
         elsewhere: Columns of those files whose value filters have been applied to them.

@@ -86,7 +86,7 @@ def _cut(times: np.ndarray, share: float) -> int:
 def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
     """Return RecBole's split by time: later targets test, earlier ones are split user by user.
 
-    The cut is the quantile of all targets' times that gives the test its share. Of each user's
+    The boundary is the quantile of all targets' times that gives the test its share. Of each user's
     earlier targets the first ``train / (train + validation)``, rounded down, are for training.
 
     Args:

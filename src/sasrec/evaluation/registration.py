@@ -45,7 +45,7 @@ def register_metric(metric: Metric) -> Metric:
 
 
 def check_metric(metric: object, name: str) -> None:
-    """Refuse a metric that this package cannot use.
+    """Raise an error if a metric cannot be used.
 
     The function is called with ranks of three cases, once with one relevant item per case and once
     with up to two.

@@ -107,7 +107,7 @@ def evaluate_with(
     *,
     fetching: Progress = lambda done, total: None,
 ) -> Evaluation:
-    """Measure a saved model with settings from several places.
+    """Measure a saved model with settings from several sources.
 
     Args:
         recommender: The model; it is on its own device again afterwards.
@@ -202,7 +202,7 @@ def _with_model_numbers(
 
 
 def _check_protocol(run: RunSettings, max_history: int) -> None:
-    """Refuse settings that only affect training.
+    """Reject settings that only affect training.
 
     Raises:
         SettingsError: There is one.

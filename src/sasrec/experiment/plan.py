@@ -55,7 +55,7 @@ class TrainingPlan:
             good: Epochs in the checkpoint; 0 if none of them has usable weights.
 
         Returns:
-            Text to append to the error; empty if there is nothing to save.
+            Text to append to the error message; empty if there is nothing to save.
         """
         if not good:
             return ""
@@ -72,7 +72,7 @@ def unfinished_plan(
 
     Args:
         folder: Where its model was going to be saved.
-        epochs: Total number of epochs to end after; None for the number that was planned.
+        epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
 
     Returns:

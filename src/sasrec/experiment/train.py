@@ -58,7 +58,7 @@ def train(
 
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
-        Interrupted: Training was stopped before there was anything to return.
+        Interrupted: Training was interrupted before there was anything to return.
     """  # raised by the parts
     name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
@@ -81,7 +81,7 @@ def resume(
 
     Args:
         folder: Where its model was going to be saved.
-        epochs: Total number of epochs to end after; None for the number that was planned.
+        epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
         observer: As in ``train``.
 

@@ -47,7 +47,7 @@ def train_by_plan(
 
     Raises:
         SasrecError: Data, settings or the folder cannot be used, or training failed.
-        Interrupted: It was stopped before there was anything to save, or outside training.
+        Interrupted: The user stopped it before there was anything to save, or outside training.
     """  # raised by the parts
     with _exclusive(plan), _interrupt_explained(plan):
         replaced = _prepared_folder(plan)
@@ -58,7 +58,7 @@ def train_by_plan(
 
 
 def _prepared_folder(plan: TrainingPlan) -> str | None:
-    """Remove what a killed training left, and refuse a folder that cannot be written.
+    """Remove what a killed training left, and reject a folder that cannot be written.
 
     Returns:
         The data that the model to be replaced was trained on, or None if it does not matter.
@@ -78,7 +78,7 @@ def _prepared_folder(plan: TrainingPlan) -> str | None:
 
 
 def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> None:
-    """Refuse data that are not those of the model to replace, or of the training to resume.
+    """Reject data that are not those of the model to replace, or of the training to resume.
 
     Raises:
         ModelError: The folder holds a model of other data, and overwriting was not requested.

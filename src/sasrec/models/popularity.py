@@ -1,4 +1,4 @@
-"""Popularity baseline: recommend the items with the most training events to everybody."""
+"""Popularity baseline: recommend the items with the most training events to all users."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class _Metrics(BaseModel):
 
 
 def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """Refuse metrics whose values have the wrong type.
+    """Reject metrics whose values have the wrong type.
 
     Args:
         path: The model folder.

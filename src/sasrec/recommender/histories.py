@@ -64,7 +64,7 @@ def in_chunks(
 
 
 def _check_ordered(values: object, requirement: str) -> None:
-    """Refuse values that are not a list, have no order, or yield something other than elements.
+    """Reject values that are not a list, have no order, or yield something other than elements.
 
     Args:
         values: The given argument.

@@ -173,7 +173,7 @@ def _rows_of(layout: Layout, key: str, tokens: pl.Series, columns: DataSettings)
 
 
 def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
-    """Return what an atomic .user file says about some users, as text for people.
+    """Return what an atomic .user file says about some users, as readable text.
 
     Args:
         path: The .user file, which need not exist.
