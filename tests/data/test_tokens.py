@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sasrec.data.interactions import from_frame
 from sasrec.data.sources import load_corpus
-from sasrec.data.values.tokens import spelled, token_of
+from sasrec.data.values.tokens import column_tokens, token_of
 from sasrec.errors import DataError
 from sasrec.recommender.histories import tokens_of
 from sasrec.settings.data import DataSettings
@@ -87,10 +87,10 @@ def test_floats_too_large_to_be_exact_are_refused_as_tokens(
     kind: type[pl.DataType], first: int, sign: int
 ) -> None:
     last = pl.Series("item_id", [1, sign * (first - 1)]).cast(kind)
-    assert spelled(last, "here").to_list() == ["1", str(sign * (first - 1))]
+    assert column_tokens(last, "here").to_list() == ["1", str(sign * (first - 1))]
     cure = r"row 3: 'item_id' is .*, and a float .* read the column as text from its source"
     with pytest.raises(DataError, match=cure):
-        spelled(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
+        column_tokens(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
 
 
 def test_inexact_floats_are_refused_by_every_entry_point(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_series_and_its_values_have_the_same_tokens(numbers: list[int]) -> Non
     expected = [str(number) for number in numbers]
     for kind in (pl.Int64, pl.Float64, pl.String, pl.Object):
         values = numbers if kind != pl.String else expected
-        assert spelled(pl.Series("item", values, dtype=kind), "here").to_list() == expected
+        assert column_tokens(pl.Series("item", values, dtype=kind), "here").to_list() == expected
     assert [token_of(float(number)) for number in numbers] == expected
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from forked import Started, ran, started
-from sasrec.experiment.checkpoints import Keeper
+from sasrec.experiment.checkpoints import CheckpointWriter
 from sasrec.experiment.plan import unfinished_plan
 from sasrec.training.checkpoint import TrainState, load_state, save_state
 
@@ -196,7 +196,7 @@ def test_the_best_epoch_before_a_failure_can_be_saved(tmp_path: Path) -> None:
 
 def test_a_failure_without_a_usable_epoch_offers_no_resume(tmp_path: Path) -> None:
     result = {"epoch": 1, "loss": 1.0, "seconds": 1.0, "targets": 9, "score": None}
-    kept = Keeper({}, tmp_path / "model.training.safetensors", None)
+    kept = CheckpointWriter({}, tmp_path / "model.training.safetensors", None)
     for is_best, good in ((False, 0), (True, 1)):
         epochs = [{**result, "is_best": is_best, "checks_left": 9}]
         kept(TrainState({}, {"epochs": epochs}))

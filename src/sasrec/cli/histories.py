@@ -89,7 +89,7 @@ def tokens_in(text: str) -> list[str]:
 def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
-    from sasrec.data.sources import load_corpus, user_notes
+    from sasrec.data.sources import load_corpus, user_features
     from sasrec.experiment.evaluate import trained_on
     from sasrec.settings.data import DataSettings
 
@@ -97,7 +97,7 @@ def _user_requests(
     source = data if data is not None else trained_on(recommender)
     if corpus is None:
         corpus = load_corpus(source, settings, fetch_progress())
-    notes = user_notes(source, settings, users)
+    notes = user_features(source, settings, users)
     requests: list[Request] = []
     for user, number in zip(users, corpus.users.numbers(users), strict=True):
         if number == 0:

@@ -110,7 +110,7 @@ class KeptTrainings:
         return sum(path not in used for path in self._trainings_folder.glob("*.safetensors"))
 
     def forget(self) -> None:
-        """Delete the trainings that were used, and empty folders; call it once the result is written."""
+        """Delete the trainings that were used, and empty folders, once the result is written."""
         for path in self._used:
             path.unlink(missing_ok=True)
         self.close()

@@ -11,7 +11,7 @@ import polars as pl
 
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.interactions import Interactions
-from sasrec.data.sequences import Sequences, line_up
+from sasrec.data.sequences import Sequences, build_sequences
 from sasrec.data.titles import Titles
 from sasrec.data.values.numbering import by_appearance
 from sasrec.data.vocabulary import Vocabulary
@@ -90,7 +90,7 @@ def build_corpus(
     if compared is not None and times != "no":
         compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
-    sequences = line_up(columns, compared)
+    sequences = build_sequences(columns, compared)
     remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(
@@ -150,6 +150,6 @@ def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = Non
         times=None if times is None else times[known],
         rounded=None if rounded is None else rounded[known],
         offsets=before[corpus.sequences.offsets],
-        known_as=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
+        model_users=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
     )
     return replace(corpus, sequences=sequences, items=items)

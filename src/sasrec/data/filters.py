@@ -13,9 +13,9 @@ import polars as pl
 
 from sasrec.data.duplicates import without_duplicates
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.values.comparable import ValueFilter
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.data.values.numbering import Numbering, occurrences
+from sasrec.data.values.value_filter import ValueFilter
 from sasrec.errors import DataError, did_you_mean
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
@@ -70,7 +70,7 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         interactions,
         frame=frame.select(own),
         listed=listed,
-        elsewhere=(),
+        already_filtered=(),
         remarks=tuple(remarks),
     )
 
@@ -91,7 +91,7 @@ def _within_values(
         DataError: The column does not exist, or no event is left.
     """
     name = _column_of(field, settings, frame)
-    if name is None and field in interactions.elsewhere:
+    if name is None and field in interactions.already_filtered:
         return frame, ()
     if name is None:
         raise DataError(_no_column(field, settings, interactions.frame, where))

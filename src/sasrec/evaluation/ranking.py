@@ -17,9 +17,9 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
 from sasrec.data.batches.cases import EvaluationCases
-from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
 from sasrec.evaluation.scoring import last_states, target_scores
+from sasrec.evaluation.top_items import top_items
 from sasrec.models.contract import NextItemModel
 
 

@@ -12,8 +12,8 @@ from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError, counted
+from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
-from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare

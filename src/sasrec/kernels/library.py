@@ -24,8 +24,8 @@ from sasrec.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).with_name("libkernels.so.1")
-INTERFACE = 0x5EED659426D3
-"""Hash of the C sources that this file works with (``interface`` in ``setup.py``)."""
+SOURCE_HASH = 0x5EED659426D3
+"""Hash of the C sources that this file works with (``source_hash`` in ``setup.py``)."""
 SWITCH = "SASREC_KERNELS"
 """Environment variable: ``off`` uses PyTorch for everything, ``avx512`` does not use AMX."""
 NONE, AVX512, AMX = 0, 1, 2
@@ -78,7 +78,7 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
         return None, NONE
     try:
         library = ctypes.CDLL(str(LIBRARY))
-        if _source_hash_of(library) != INTERFACE:
+        if _source_hash_of(library) != SOURCE_HASH:
             logger.warning(STALE, LIBRARY)
             return None, NONE
         # Use PyTorch's own threads, because a second thread pool would compete with them.

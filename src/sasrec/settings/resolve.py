@@ -17,7 +17,7 @@ from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
-from sasrec.settings.layers import classes_of, merge_layers, names_of, on_preset
+from sasrec.settings.layers import classes_of, merge_layers, names_of, with_preset
 from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, check_names, split_key
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
@@ -167,7 +167,7 @@ def resolve_layers(
     classes = classes_of(model)
     names = names_of(classes)
     mistakes = Mistakes()
-    preset, layers = on_preset(layers, preset, model, mistakes)
+    preset, layers = with_preset(layers, preset, model, mistakes)
     found = merge_layers(layers, names, mistakes)
     unreliable = found.unreliable if preset in (None, *PRESETS) else set(names.values())
     checks = Checks(found.origins, names, mistakes, unreliable)

@@ -20,7 +20,7 @@ from sasrec.training.progress import Observer
 from sasrec.tuning.outcomes import (
     SearchProgress,
     best_of,
-    ended_of,
+    ended_trials,
     outcome_of,
     trials_without_progress,
 )
@@ -219,7 +219,7 @@ class Search:
 
     def done(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials that finished, were pruned or failed, in the order they ended."""
-        return ended_of(self.study.get_trials(deepcopy=False))
+        return ended_trials(self.study.get_trials(deepcopy=False))
 
     def failed(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials that failed, in the order in which they ended."""

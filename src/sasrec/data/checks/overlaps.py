@@ -13,7 +13,7 @@ import polars as pl
 
 from sasrec.data.checks.repetition import BLOCK, blocks
 from sasrec.data.sequences import Sequences
-from sasrec.data.values.numbering import taken
+from sasrec.data.values.numbering import take_in_blocks
 from sasrec.remarks import Remark
 
 MIN_SHARED = 0.9
@@ -46,8 +46,8 @@ def overlaps_of_events(
         users_before += users
         times = None
         if sequences.times is not None:
-            times = taken(sequences.times[begin : begin + len(order)], order)
-        _add_shared(shared, pair, times, taken(kinds, order))
+            times = take_in_blocks(sequences.times[begin : begin + len(order)], order)
+        _add_shared(shared, pair, times, take_in_blocks(kinds, order))
     min_share = 1 / max(1, sequences.n_events) if sequences.times is not None else MIN_SHARED
     return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, min_share)
 
