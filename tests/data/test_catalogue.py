@@ -125,9 +125,9 @@ def test_a_known_data_set_is_fetched_as_atomic_files(network):
 
 
 def test_progress_ends_with_all_bytes(network):
-    told = []
-    fetch("ml-100k", lambda done, total: told.append((done, total)))
-    assert told[-1] == (len(GROUPLENS_ZIP), len(GROUPLENS_ZIP))
+    reported = []
+    fetch("ml-100k", lambda done, total: reported.append((done, total)))
+    assert reported[-1] == (len(GROUPLENS_ZIP), len(GROUPLENS_ZIP))
 
 
 def test_a_second_fetch_does_not_use_the_network(network):

@@ -84,8 +84,8 @@ def check_memory(
     measured = []
     while len(measured) < 3 and min(measured, default=most) >= most:
         output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        taken, _, told = output.stdout.partition(" ")
-        assert said in told
+        taken, _, message = output.stdout.partition(" ")
+        assert said in message
         measured.append(int(taken))
     assert min(measured) < most
 

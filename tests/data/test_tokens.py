@@ -159,9 +159,9 @@ def test_a_frame_and_its_parquet_file_have_the_same_tokens(tmp_path: Path) -> No
         corpus = load_corpus(source, settings)
         assert corpus.users.entries.to_list() == ["1", "2"]
         assert corpus.items.entries.to_list() == ["9", "14"]
-    told = load_corpus(tmp_path / "some.csv", DataSettings()).remarks
-    assert [remark.kind for remark in told] == ["no_times"] + ["numbers_with_a_point"] * 2
-    assert told[2].text == (
+    remarks = load_corpus(tmp_path / "some.csv", DataSettings()).remarks
+    assert [remark.kind for remark in remarks] == ["no_times"] + ["numbers_with_a_point"] * 2
+    assert remarks[2].text == (
         "2 of 2 tokens in 'item_id' are whole numbers with a decimal point, such as '9.0', as CSV "
         "files have them that were written from a column of floats; clean_tokens=numbers reads "
         "'9', as data frames and Parquet files do"

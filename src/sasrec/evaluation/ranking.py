@@ -56,7 +56,7 @@ def rank_targets(
     if table is None or top_k:
         scored = target_scores(model, cases)
         return _ranked_by_scores(scored, cases, top_k=top_k, remove_seen=remove_seen)
-    # Sorted by target, so that the targets of a piece lie in few chunks of the table.
+    # Sorted by target, so that the targets of a piece are in few chunks of the table.
     order = np.argsort(cases.targets, kind="stable")
     encoded = last_states(model, cases, order)
     return _ranked_by_products(encoded, cases, table, remove_seen=remove_seen)

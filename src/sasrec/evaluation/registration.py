@@ -15,7 +15,7 @@ from sasrec.settings.registry import METRICS
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric with one value per case, of which the mean is reported; higher is better.
+    """A metric with one value per case; the mean over cases is reported; higher is better.
 
     Attributes:
         name: The part before ``@K`` in settings: lower-case letters, digits and _.

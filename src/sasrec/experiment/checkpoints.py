@@ -17,7 +17,7 @@ CHECKPOINT = ".training.safetensors"
 
 
 def checkpoint_of(folder: Path) -> Path:
-    """Return the checkpoint file of a training, which lies beside its model folder.
+    """Return the checkpoint file of a training; it is beside the model folder.
 
     Args:
         folder: Where the model is saved.

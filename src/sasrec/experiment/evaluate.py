@@ -23,7 +23,7 @@ from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import KEY, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def evaluate_with(
     """
     saved = recommender.settings
     if not any("metrics" in layer.values for layer in layers):
-        require_parts(saved.get(KEY, []), ["metric"], "the model")
+        require_parts(saved.get(PLUGINS_KEY, []), ["metric"], "the model")
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
     _check_protocol(run, recommender.max_history)

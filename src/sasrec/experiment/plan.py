@@ -11,7 +11,7 @@ from sasrec.errors import DataError, ModelError, SettingsError, counted, printab
 from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, warn_of_changes
 from sasrec.recommender.folder import WEIGHTS
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import KEY, TABLES, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, TABLES, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state
 
@@ -91,7 +91,7 @@ def unfinished_plan(
     resume_from, about = load_state(path)
     warn_of_changes(about.get("environment"))
     if isinstance(saved := about.get("settings"), dict):
-        require_parts(saved.get(KEY, []), TABLES, path)
+        require_parts(saved.get(PLUGINS_KEY, []), TABLES, path)
     try:
         run = _saved_settings(about, path)
         source, fingerprint = _text(about["data"]), _text(about["fingerprint"])
@@ -123,7 +123,7 @@ def _saved_settings(about: dict[str, Any], path: Path) -> RunSettings:
     """Return the settings in a checkpoint; every value counts as given by the user."""
     saved: dict[str, Any] = dict(about["settings"])
     name, preset = saved.pop("model_name"), saved.pop("preset")
-    saved.pop(KEY, None)
+    saved.pop(PLUGINS_KEY, None)
     values = {key: value for group in saved.values() for key, value in group.items()}
     run = resolve_settings(values, name)
     return replace(

@@ -25,7 +25,7 @@ from sasrec.training.curve import draw_curve
 from sasrec.training.progress import Observer
 
 logger = logging.getLogger(__name__)
-SEVERAL = (
+LOCKED_MESSAGE = (
     "another training is writing to {}; wait until it has finished, or choose another folder with "
     "--out"
 )
@@ -204,7 +204,7 @@ def _exclusive(plan: TrainingPlan) -> Iterator[None]:
         try:
             stack.enter_context(exclusive_lock(plan.folder, wait=False))
         except BlockingIOError as error:
-            raise ModelError(SEVERAL.format(plan.folder)) from error
+            raise ModelError(LOCKED_MESSAGE.format(plan.folder)) from error
         except OSError as error:  # the folder is writable, but the lock file is not
             raise ModelError(
                 f"{error.filename or plan.folder}: {error.strerror or error}; remove this lock if "

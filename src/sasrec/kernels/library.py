@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 LIBRARY = Path(__file__).with_name("libkernels.so.1")
 SOURCE_HASH = 0x5EED659426D3
 """Hash of the C sources that this file works with (``source_hash`` in ``setup.py``)."""
-SWITCH = "SASREC_KERNELS"
+ENVIRONMENT_VARIABLE = "SASREC_KERNELS"
 """Environment variable: ``off`` uses PyTorch for everything, ``avx512`` does not use AMX."""
 NONE, AVX512, AMX = 0, 1, 2
 """Levels of support for bfloat16 products: none; AVX-512; AMX, which multiplies whole tiles."""
@@ -68,11 +68,11 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
     Raises:
         SettingsError: The environment variable has an invalid value.
     """
-    chosen = os.environ.get(SWITCH, "")
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE, "")
     if chosen not in ("", "off", "avx512"):
         raise SettingsError(
-            f"the environment variable {SWITCH} is {chosen!r}; set it to 'off' or 'avx512', or "
-            "unset it"
+            f"the environment variable {ENVIRONMENT_VARIABLE} is {chosen!r}; set it to 'off' or "
+            "'avx512', or unset it"
         )
     if chosen == "off" or not LIBRARY.is_file():
         return None, NONE

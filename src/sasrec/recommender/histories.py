@@ -13,7 +13,7 @@ from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
-"""A chunk ends at so many histories or events: enough for batches of similar lengths."""
+"""A chunk ends at this many histories or events: enough for batches of similar lengths."""
 TEXTS = str | bytes | bytearray | memoryview
 """Types that Python can iterate over although they are not lists of tokens."""
 

@@ -22,7 +22,7 @@ from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, ch
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.plugins import KEY, external_parts
+from sasrec.settings.plugins import PLUGINS_KEY, external_parts
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import MODELS
@@ -72,7 +72,7 @@ class RunSettings:
         groups = {name: _plain(group) for name, group in self.groups().items()}
         parts = external_parts(self.parts())
         named = {"model_name": self.model_name, "preset": self.preset}
-        return {**named, **({KEY: parts} if parts else {}), **groups}
+        return {**named, **({PLUGINS_KEY: parts} if parts else {}), **groups}
 
     def parts(self) -> dict[str, list[str]]:
         """Return the names of the parts that a plug-in may provide, by kind."""

@@ -4,7 +4,7 @@ The code that trains asks for a trial and reports how it ended: ``Search.run`` i
 worker processes, or RecBole's ``HyperTuning``, alone or on Ray. A study may be kept in a storage.
 Each trial is then claimed in the storage before it is trained, so that several processes or
 machines can work on one study without repeating a trial. A process that is killed leaves its trial
-with the state "running"; the next process sees that its owner is gone and queues the trial again.
+with the state "running"; the next process sees that its owner has ended and queues the trial again.
 """
 
 from __future__ import annotations
