@@ -99,7 +99,7 @@ def test_trainings_with_other_settings_or_data_are_not_reused(tmp_path: Path) ->
     assert ended.returncode != 0
     assert "reusing" not in ended.stderr
     assert (
-        "not reusing 2 trainings in out, made with other settings, data or versions" in ended.stderr
+        "ignoring 2 trainings in out, made with other settings, data or versions" in ended.stderr
     )
     elsewhere = [DATA.replace("60", "61") if word == DATA else word for word in COMPARE]
     ended = stopped(*elsewhere, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)

@@ -71,7 +71,7 @@ class Trainings:
             )
         if others := self.kept.others():
             logger.warning(
-                "not reusing %s in %s, made with other settings, data or versions",
+                "ignoring %s in %s, made with other settings, data or versions",
                 *(counted(others, "training"), self.kept.folder),
             )
 
