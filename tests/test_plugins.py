@@ -132,7 +132,7 @@ def test_a_built_in_model_lists_no_plug_ins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("import torch\n", "registers nothing; add a line such as"),
         ("x = 1\nimport no_such_thing\n", r"mine.py, line 2 cannot be run: ModuleNotFoundError"),
@@ -140,10 +140,10 @@ def test_a_built_in_model_lists_no_plug_ins(tmp_path: Path) -> None:
         ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is not a model; derive"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text)
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         sasrec.load_plugin(path)
     with pytest.raises(SettingsError, match="is not an existing Python file; give a plug-in file"):
         sasrec.load_plugin(tmp_path / "other.py")
@@ -154,12 +154,12 @@ def test_a_rejected_model_is_told_everything_it_lacks() -> None:
         def __init__(self) -> None:
             super().__init__()
 
-    told = (
+    message = (
         r"Bare cannot be registered: it lacks encode.*; it lacks item_table .* or score.*; "
         r"define one; "
         r"its __init__ does not take \(settings, catalogue\); it lacks Settings"
     )
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         sasrec.register_model(Bare)
 
 
@@ -171,8 +171,10 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
 
         defaults: ClassVar[dict[str, object]] = {"no_such_setting": 1}
 
-    told = "'width' has no default; add one; the setting name 'epochs' is already used .*defaults"
-    with pytest.raises(SettingsError, match=told):
+    message = (
+        "'width' has no default; add one; the setting name 'epochs' is already used .*defaults"
+    )
+    with pytest.raises(SettingsError, match=message):
         sasrec.register_model(Needy)
 
 
@@ -251,7 +253,7 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "told"),
+    ("metric", "message"),
     [
         (reciprocal, "wrap the function in sasrec.Metric"),
         (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
@@ -260,8 +262,8 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
         (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
     ],
 )
-def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         sasrec.register_metric(metric)
 
 
@@ -317,7 +319,7 @@ def test_a_plug_in_loss_is_chosen_by_name_and_saved(tmp_path: Path) -> None:
 def test_a_loss_that_does_not_fit_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"wrap the function in sasrec.SampledLoss"):
         sasrec.register_loss(len)  # type: ignore[arg-type]
-    for loss, told in (
+    for loss, message in (
         (sasrec.SampledLoss("bpr", lambda settings, n: None), "built-in loss 'BPR'"),  # type: ignore[arg-type, return-value]
         (sasrec.SampledLoss("no name", lambda settings, n: None), "cannot be the name of a loss"),  # type: ignore[arg-type, return-value]
         (
@@ -325,7 +327,7 @@ def test_a_loss_that_does_not_fit_is_refused() -> None:
             "uses 'margin', which is not a training setting; remove it from uses",
         ),
     ):
-        with pytest.raises(SettingsError, match=told):
+        with pytest.raises(SettingsError, match=message):
             sasrec.register_loss(loss)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from sasrec.comparison.start import compare as compare
     from sasrec.data.batches.batching import Batch as Batch
-    from sasrec.data.formats.from_outside import register_reader as register_reader
+    from sasrec.data.formats.plugin_readers import register_reader as register_reader
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
     from sasrec.evaluation.registration import register_metric as register_metric
@@ -74,7 +74,7 @@ _MODULES = {
     "register_loss": "sasrec.losses.registration",
     "register_metric": "sasrec.evaluation.registration",
     "register_model": "sasrec.models.registration",
-    "register_reader": "sasrec.data.formats.from_outside",
+    "register_reader": "sasrec.data.formats.plugin_readers",
     "SearchOptions": "sasrec.tuning.options",
     "tune": "sasrec.tuning.tune",
 }

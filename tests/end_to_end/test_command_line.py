@@ -213,7 +213,7 @@ def test_list_names_generated_data(
     ("words", "text"),
     [
         ("recommend model", "no history to recommend for; give --history, --user or --file"),
-        ("recommend model --user nobody", "no user 'nobody' in "),
+        ("recommend model --user nobody", "user 'nobody' is not in "),
         ("recommend model -f none.txt", "none.txt cannot be read: No such file"),
         ("recommend model -f broken.txt", "broken.txt, line 1: not a valid JSON list"),
         (
@@ -224,7 +224,7 @@ def test_list_names_generated_data(
         ("evaluate model --metrics ndgc", "did you mean 'ndcg'?"),
         (
             "evaluate model --topk ten",
-            "--topk has the part 'ten'; give whole numbers, such as 5,10",
+            "--topk contains 'ten'; give whole numbers, such as 5,10",
         ),
         ("evaluate model --topk 0", "topk is "),
         ("evaluate model -d ml-10k", "did you mean 'ml-100k'?"),

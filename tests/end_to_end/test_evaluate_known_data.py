@@ -49,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def told(place: Path, data: str, *words: str) -> tuple[str, dict[str, object]]:
+def evaluated(place: Path, data: str, *words: str) -> tuple[str, dict[str, object]]:
     ended = command("evaluate", "model", "-d", data, "--json", *words, cwd=place)
     assert ended.returncode == 0, ended.stderr
     return ended.stderr, json.loads(ended.stdout)
@@ -60,7 +60,7 @@ def told(place: Path, data: str, *words: str) -> tuple[str, dict[str, object]]:
 )
 def test_evaluating_on_a_copy_of_the_training_data_is_reported(data: str, place: Path) -> None:
     words = ("--user_column=who",) if data == "renamed.csv" else ()
-    stderr, found = told(place, data, *words)
+    stderr, found = evaluated(place, data, *words)
     assert f"note: all of the events of {data} are also in the data the model was trained" in stderr
     assert "none of the validation and test targets was trained on" in stderr
     assert found["overlap"] == {
@@ -74,14 +74,14 @@ def test_evaluating_on_a_copy_of_the_training_data_is_reported(data: str, place:
 
 
 def test_targets_that_were_trained_on_are_reported(place: Path) -> None:
-    stderr, found = told(place, "part.csv")
+    stderr, found = evaluated(place, "part.csv")
     assert "it was trained on all of the test targets and all of the validation targets" in stderr
     assert "these metrics are too high" in stderr
     assert found["overlap"]["test_targets"] == 1.0  # type: ignore[index]
 
 
 def test_the_share_of_overlap_with_larger_data_is_reported(place: Path) -> None:
-    stderr, found = told(place, "more.csv")
+    stderr, found = evaluated(place, "more.csv")
     assert "note: 50% of the events of more.csv are also in the data" in stderr
     assert found["overlap"]["events"] == 0.5  # type: ignore[index]
 
@@ -90,13 +90,13 @@ def test_the_share_of_overlap_with_larger_data_is_reported(place: Path) -> None:
 def test_new_data_and_the_training_data_are_evaluated_without_a_note(
     data: str, place: Path
 ) -> None:
-    stderr, found = told(place, data)
+    stderr, found = evaluated(place, data)
     assert "trained on" not in stderr
     assert found["overlap"] is None
 
 
 def test_another_split_of_a_copy_reports_the_targets_trained_on(place: Path) -> None:
-    stderr, found = told(place, "copy.csv", "--split=ratio", "--ratios=[0.4,0.3,0.3]")
+    stderr, found = evaluated(place, "copy.csv", "--split=ratio", "--ratios=[0.4,0.3,0.3]")
     assert "trained with another split of these data" in stderr
     assert found["overlap"]["test_targets"] > 0.3  # type: ignore[index]
 

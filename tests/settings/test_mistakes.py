@@ -64,7 +64,7 @@ def test_several_mistakes_are_counted_and_can_be_pickled() -> None:
 
 
 def test_contradictions_are_reported_with_wrong_values_and_unknown_keys() -> None:
-    told = mistakes_in(
+    mistakes = mistakes_in(
         {
             "hidden_size": 50,
             "n_heads": 4,
@@ -73,15 +73,15 @@ def test_contradictions_are_reported_with_wrong_values_and_unknown_keys() -> Non
             "zzzzzz": 1,
         }
     )
-    assert len(told) == 4
-    assert told[0] == "unknown key 'zzzzzz'"
-    assert "user_column, item_column and time_column must be three different columns" in told[1]
-    assert "hidden_size 50 cannot be shared by n_heads 4" in told[2]
-    assert told[3].startswith("epochs is 0: ")
+    assert len(mistakes) == 4
+    assert mistakes[0] == "unknown key 'zzzzzz'"
+    assert "user_column, item_column and time_column must be three different columns" in mistakes[1]
+    assert "hidden_size 50 cannot be shared by n_heads 4" in mistakes[2]
+    assert mistakes[3].startswith("epochs is 0: ")
 
 
 def test_all_contradictions_in_a_group_are_reported() -> None:
-    told = mistakes_in(
+    mistakes = mistakes_in(
         {
             "loss": "CE",
             "negatives": "uniform",
@@ -92,7 +92,7 @@ def test_all_contradictions_in_a_group_are_reported() -> None:
             "item_column": "user_id",
         }
     )
-    assert [text[:40] for text in told] == [
+    assert [text[:40] for text in mistakes] == [
         "user_column, item_column and time_column",
         "load_col and unload_col both contain 'in",
         "loss_type CE compares with all items and",
@@ -142,7 +142,7 @@ def test_wrong_presets_and_metrics_name_their_file(tmp_path: Path) -> None:
 
 
 def test_mistakes_in_recbole_keys_are_reported_with_the_others() -> None:
-    told = mistakes_in(
+    mistakes = mistakes_in(
         {
             "eval_args": {"split": {"XS": 1}},
             "train_neg_sample_args": 3,
@@ -152,19 +152,19 @@ def test_mistakes_in_recbole_keys_are_reported_with_the_others() -> None:
             "batch_size": 32,
         }
     )
-    assert [text.partition(" is ")[0].partition(";")[0] for text in told[:3]] == [
+    assert [text.partition(" is ")[0].partition(";")[0] for text in mistakes[:3]] == [
         "eval_args: unknown split 'XS'",
         "train_neg_sample_args",
         "use_gpu",
     ]
-    assert told[3] == "'train_batch_size' and 'batch_size' are the same setting; keep one"
-    assert told[4].startswith("stopping_step is -1: ")
+    assert mistakes[3] == "'train_batch_size' and 'batch_size' are the same setting; keep one"
+    assert mistakes[4].startswith("stopping_step is -1: ")
 
 
 def test_model_and_evaluation_settings_are_checked_together() -> None:
-    told = mistakes_in({"loss": "CE", "metrics": "gauc", "candidates": "uni9"}, "TransRec")
-    assert "gauc needs full ranking" in told[0]
-    assert "TransRec does not score by dot product" in told[1]
+    mistakes = mistakes_in({"loss": "CE", "metrics": "gauc", "candidates": "uni9"}, "TransRec")
+    assert "gauc needs full ranking" in mistakes[0]
+    assert "TransRec does not score by dot product" in mistakes[1]
 
 
 def test_unreadable_options_and_files_are_reported_together(files: list[str]) -> None:

@@ -61,13 +61,13 @@ def compare(
 
     Popularity and Markov counts are always compared too. Give any setting as
     --key=value; it applies to the models that have it. Saved models keep
-    their own settings. If interrupted, run the same command again to continue
-    with the trainings that are not finished.
+    their own settings. If interrupted, run the same command again;
+    finished trainings are not repeated.
     """
     from sasrec.comparison.start import (
         Task,
-        alone_in,
         compare_in,
+        locked_result_folder,
         names_and_folders,
         protocol_layer,
     )
@@ -83,7 +83,7 @@ def compare(
             print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
-    with alone_in(folder, overwrite=overwrite):
+    with locked_result_folder(folder, overwrite=overwrite):
         found = compare_in(folder, data, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))

@@ -22,14 +22,14 @@ AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print only JSO
 @data_app.command("list", cls=Command)
 def list_data(as_json: AsJson = False) -> None:
     """List the data sets that are available by name."""
-    from sasrec.data.catalogue import ENTRIES, cached, damaged
+    from sasrec.data.catalogue import ENTRIES, cached, damaged_file
 
     rows = [
         {
             "name": entry.name,
             "summary": entry.summary,
             "source": entry.source,
-            "fetched": cached(entry.name) is not None and damaged(entry.name) is None,
+            "fetched": cached(entry.name) is not None and damaged_file(entry.name) is None,
         }
         for entry in ENTRIES.values()
     ]
@@ -71,7 +71,7 @@ def fetch(
         write_atomic(generate(name), target)
         print(f"written to {target}; to train on it: sasrec train -d {target.parent}")
         return
-    folder = catalogue.fetch_whole(name, fetch_progress())
+    folder = catalogue.fetch_intact(name, fetch_progress())
     print(f"{name} is in {folder}")
 
 

@@ -38,12 +38,12 @@ def checked_target(out: Path) -> Path:
         The path with ``~`` expanded.
 
     Raises:
-        DataError: The file extension is unknown, or the file cannot be written.
+        DataError: The file suffix is unknown, or the file cannot be written.
     """
     path = expanded(out)
     if path.suffix.lower() not in {*JSON_LINES, *TABLES}:
         raise DataError(
-            f"{path}: unknown file extension {path.suffix!r}; use .jsonl (a JSON line per "
+            f"{path}: unknown file suffix {path.suffix!r}; use .jsonl (a JSON line per "
             "history), or .csv, .tsv, .parquet (a row per recommended item)"
         )
     check_writable(path)
@@ -55,7 +55,7 @@ def write_lists(answers: Answers, path: Path) -> int:
 
     Args:
         answers: Name of each request, and its recommendation.
-        path: From ``checked_target``; the file extension decides the format.
+        path: From ``checked_target``; the file suffix decides the format.
 
     Returns:
         Number of lists written.

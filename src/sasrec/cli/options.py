@@ -97,7 +97,9 @@ Precision = Annotated[
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option("--resume", metavar="FOLDER", help="Continue the interrupted training there."),
+    typer.Option(
+        "--resume", metavar="FOLDER", help="Resume the interrupted training in this folder."
+    ),
 ]
 Models = Annotated[
     str,

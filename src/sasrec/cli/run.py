@@ -229,5 +229,5 @@ def _number(text: str, option: str) -> int:
         return int(text)
     except ValueError:
         raise SettingsError(
-            f"{option} has the part {text!r}; give whole numbers, such as 5,10"
+            f"{option} contains {text!r}; give whole numbers, such as 5,10"
         ) from None

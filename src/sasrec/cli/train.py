@@ -73,7 +73,7 @@ def train(
 def _refuse_with_resume(
     context: typer.Context, given: dict[str, Any], config_file: list[Path] | None
 ) -> None:
-    """Refuse options and settings that a resumed training takes from its checkpoint.
+    """Reject options and settings that a resumed training takes from its checkpoint.
 
     Args:
         context: Context of the command, with the ``--key=value`` words.
@@ -90,8 +90,8 @@ def _refuse_with_resume(
     ]
     if context.args or config_file or named or any(each is not None for each in given.values()):
         raise SettingsError(
-            "--resume takes data and settings from the interrupted training; remove the others, "
-            "except --epochs"
+            "--resume takes data and settings from the interrupted training; remove all other "
+            "options for data and settings except --epochs"
         )
 
 
@@ -162,7 +162,7 @@ def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
     if outcome.trained.interrupted:
         resume = (
-            f"; to continue: sasrec train --resume {job.folder}" if job.checkpoint.exists() else ""
+            f"; to resume: sasrec train --resume {job.folder}" if job.checkpoint.exists() else ""
         )
         raise Interrupted(
             f"training was interrupted; the best weights so far are in {job.folder}{resume}"

@@ -60,7 +60,7 @@ def tune(
 ) -> None:
     """Find the settings with the best validation score, and test them.
 
-    Run the same command again to continue a search, or several times at once
+    Run the same command again to resume a search, or several times at once
     to share the work.
     Give settings that all trials share as --key=value.
     """

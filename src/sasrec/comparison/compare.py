@@ -67,7 +67,7 @@ def compare_models(
     runs = settings_of_all(settings, models)
     first = protocol_of(settings, models)
     keys = compared_metrics(first)
-    prepared = with_test_cases(prepare(corpus, first))
+    prepared = require_test_cases(prepare(corpus, first))
     work = Trainings(prepared, observer, kept)
     results: dict[str, Measured] = {}
     try:
@@ -130,8 +130,8 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
     return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
 
 
-def with_test_cases(prepared: Prepared) -> Prepared:
-    """Refuse data without test cases.
+def require_test_cases(prepared: Prepared) -> Prepared:
+    """Raise an error if there are no test cases.
 
     Args:
         prepared: The data, split.
@@ -206,7 +206,7 @@ def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[Ru
 
 
 def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
-    """Refuse a setting that only models have that are not trained here.
+    """Raise an error for a setting that no model to train has, only other models.
 
     Args:
         settings: For all models.

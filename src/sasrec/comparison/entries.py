@@ -34,7 +34,7 @@ class Entry:
         epochs: Number of epochs trained, mean over seeds.
         parameters: Number of weights.
         peak_megabytes: Peak memory of this process while the model was trained and tested. Where
-            the system cannot reset the peak, it includes the models before.
+            the system cannot reset the peak, it includes earlier models.
         slices: Slice, such as ``history 1-5``, to the mean of the first metric on its cases.
         settings: Settings that were given, without those of presets and defaults.
         saved: Whether the model was loaded from a folder.
@@ -62,7 +62,7 @@ class Entry:
 
     @property
     def is_trained_here(self) -> bool:
-        """Whether it was trained for this comparison, so neither loaded nor a baseline."""
+        """Whether it was trained for this comparison, so it is neither loaded nor a baseline."""
         return self.is_timed and not self.saved
 
 
@@ -163,7 +163,7 @@ class Measured:
         """Add the result of one more training.
 
         Args:
-            training: A training with another seed than those before.
+            training: A training with another seed than the earlier ones.
         """
         self.ranks.append(training.ranks)
         self.timings.append(training.timing)

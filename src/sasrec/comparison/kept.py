@@ -105,12 +105,12 @@ class KeptTrainings:
             raise DataError(f"{path} cannot be written: {error}") from error
 
     def others(self) -> int:
-        """Return the number of kept trainings that are not used: of other settings or data."""
+        """Return the number of kept trainings with other settings or data, which are not reused."""
         used = set(self._used)
         return sum(path not in used for path in self._trainings_folder.glob("*.safetensors"))
 
     def forget(self) -> None:
-        """Delete the trainings that were used, and empty folders; the comparison is written."""
+        """Delete the trainings that were used, and empty folders, once the result is written."""
         for path in self._used:
             path.unlink(missing_ok=True)
         self.close()

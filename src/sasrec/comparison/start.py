@@ -120,7 +120,7 @@ def compare(
     parts = models.split(",") if isinstance(models, str) else models
     task = Task(*names_and_folders(parts), layers, seeds)
     folder = None if out is None else Path(out).expanduser()
-    with nullcontext() if folder is None else alone_in(folder, overwrite=False):
+    with nullcontext() if folder is None else locked_result_folder(folder, overwrite=False):
         return compare_in(
             folder,
             data,
@@ -205,8 +205,8 @@ def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[s
 
 
 @contextmanager
-def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
-    """Lock the folder of a result, and refuse to replace an existing result.
+def locked_result_folder(folder: Path, *, overwrite: bool) -> Iterator[None]:
+    """Lock the folder of a result; raise an error if it would replace an existing result.
 
     Args:
         folder: Folder of the result.
@@ -279,5 +279,7 @@ def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Pat
             f"(known: {', '.join(MODELS)})"
         )
     if not names and not folders:
-        raise SettingsError("--models has no model; give names separated by commas, or 'all'")
+        raise SettingsError(
+            "--models contains no model to train or load; give names separated by commas, or 'all'"
+        )
     return names, folders

@@ -11,7 +11,7 @@ import polars as pl
 
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.interactions import Interactions
-from sasrec.data.sequences import Sequences, line_up
+from sasrec.data.sequences import Sequences, build_sequences
 from sasrec.data.titles import Titles
 from sasrec.data.values.numbering import by_appearance
 from sasrec.data.vocabulary import Vocabulary
@@ -27,7 +27,7 @@ class Corpus:
         sequences: All histories.
         users: Token of each user number; the history of user u is row u - 1 of the offsets.
         items: Token of each item number.
-        titles: Item token to a title for people; may be empty.
+        titles: Item token to its title; may be empty.
         source: Name or absolute path to load the data from again; empty for a data frame.
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, if the source is split already; else None.
@@ -90,7 +90,7 @@ def build_corpus(
     if compared is not None and times != "no":
         compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
-    sequences = line_up(columns, compared)
+    sequences = build_sequences(columns, compared)
     remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(
@@ -150,6 +150,6 @@ def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = Non
         times=None if times is None else times[known],
         rounded=None if rounded is None else rounded[known],
         offsets=before[corpus.sequences.offsets],
-        known_as=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
+        model_users=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
     )
     return replace(corpus, sequences=sequences, items=items)

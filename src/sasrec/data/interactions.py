@@ -1,4 +1,4 @@
-"""Interactions: which user met which item, and when; the common result of all readers."""
+"""Interactions: which user used which item, and when; all readers return them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
-from sasrec.data.values.tokens import first_location, spelled
+from sasrec.data.values.tokens import column_tokens, first_location
 from sasrec.errors import DataError, did_you_mean
 from sasrec.remarks import Remark
 from sasrec.settings.data import NO_TIMES, DataSettings
@@ -35,10 +35,10 @@ class Interactions:
         users: Token of each user number, String; index n - 1 has the token of number n. Some may
             have no events left.
         items: Token of each item number, likewise.
-        titles: Item token to a title for people; empty if the source has none.
+        titles: Item token to its title; empty if the source has none.
         listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
             entry for a file that was not read.
-        elsewhere: Columns of those files whose value filters have been applied to them.
+        already_filtered: Columns of those files whose value filters have been applied to them.
         remarks: Remarks on the source; they must be kept when the interactions are replaced.
     """
 
@@ -47,7 +47,7 @@ class Interactions:
     items: pl.Series
     titles: Mapping[str, str] = field(default_factory=dict)
     listed: dict[str, pl.Series] = field(default_factory=dict)
-    elsewhere: tuple[str, ...] = ()
+    already_filtered: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     @property
@@ -206,7 +206,7 @@ def _numbered(
     if entries is not None:
         return values, entries
     numbering = numbering_for(settings)
-    numbers = numbering.add(spelled(values, where))
+    numbers = numbering.add(column_tokens(values, where))
     return numbers, numbering.entries
 
 

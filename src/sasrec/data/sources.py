@@ -22,7 +22,7 @@ from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.data_frames import read_data_frame
 from sasrec.data.formats.readers import read_file
-from sasrec.data.formats.user_item_files import read_groups, read_notes
+from sasrec.data.formats.user_item_files import read_groups, read_user_features
 from sasrec.data.interactions import Interactions
 from sasrec.data.movielens import Progress
 from sasrec.data.presplit.parts import read_parts
@@ -127,7 +127,7 @@ def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
     )
 
 
-def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
+def user_features(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
     """Return what the .user file of a data set says about some users.
 
     Args:
@@ -141,7 +141,7 @@ def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dic
     if source.partition(":")[0] == SYNTHETIC:
         return {}
     path = locate(source, settings, lambda done, total: None)
-    return read_notes(path.with_suffix(".user"), settings, users)
+    return read_user_features(path.with_suffix(".user"), settings, users)
 
 
 def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[str, list[str]]:

@@ -189,10 +189,10 @@ def ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np
     Returns:
         int64 [U, 3].
     """
-    return shared_out(np.maximum(sequences.lengths() - 1, 0), ratios)
+    return split_by_shares(np.maximum(sequences.lengths() - 1, 0), ratios)
 
 
-def shared_out(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:
+def split_by_shares(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:
     """Return totals split by shares, [n, 3]; parts are rounded down, but not to 0 if avoidable.
 
     RecBole's rule (``Dataset._calcu_split_ids``): the second and third part are rounded down, and

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sasrec.data.sequences import Sequences
-from sasrec.data.splits import Split, shared_out, split_by_counts
+from sasrec.data.splits import Split, split_by_counts, split_by_shares
 from sasrec.errors import DataError
 
 
@@ -26,7 +26,7 @@ def global_ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]
     """
     owners, times = _targets(sequences)
     order = np.argsort(times, kind="stable")
-    total = shared_out(np.array([len(order)]), ratios)[0]
+    total = split_by_shares(np.array([len(order)]), ratios)[0]
     part = np.repeat(np.arange(3), total)
     counts = np.zeros((sequences.n_users, 3), dtype=np.int64)
     np.add.at(counts, (owners[order], part), 1)
@@ -106,7 +106,7 @@ def _cut(times: np.ndarray, share: float) -> int:
 def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
     """Return RecBole's split by time: later targets test, earlier ones are split user by user.
 
-    The cut is the quantile of all targets' times that gives the test its share. Of each user's
+    The boundary is the quantile of all targets' times that gives the test its share. Of each user's
     earlier targets the first ``train / (train + validation)``, rounded down, are for training.
 
     Args:

@@ -12,8 +12,8 @@ from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError, counted
+from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
-from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare
@@ -23,7 +23,7 @@ from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, merged
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import KEY, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def evaluate_with(
     *,
     fetching: Progress = lambda done, total: None,
 ) -> Evaluation:
-    """Measure a saved model with settings from several places.
+    """Measure a saved model with settings from several sources.
 
     Args:
         recommender: The model; it is on its own device again afterwards.
@@ -120,7 +120,7 @@ def evaluate_with(
     """
     saved = recommender.settings
     if not any("metrics" in layer.values for layer in layers):
-        require_parts(saved.get(KEY, []), ["metric"], "the model")
+        require_parts(saved.get(PLUGINS_KEY, []), ["metric"], "the model")
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
     _check_protocol(run, recommender.max_history)
@@ -202,7 +202,7 @@ def _with_model_numbers(
 
 
 def _check_protocol(run: RunSettings, max_history: int) -> None:
-    """Refuse settings that only affect training.
+    """Reject settings that only affect training.
 
     Raises:
         SettingsError: There is one.

@@ -34,7 +34,7 @@ def train_model(
     *,
     observer: Observer,
     keep: Keep | None = None,
-    begin: TrainState | None = None,
+    resume_from: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> tuple[NextItemModel, Trained]:
     """Train a model on the training targets, validating on the validation cases.
@@ -43,7 +43,7 @@ def train_model(
         prepared: The data and the settings; test cases are not used.
         observer: Receives the progress of training.
         keep: Called with the state of training after each epoch.
-        begin: A state to resume from.
+        resume_from: A state to resume from.
         weights: Initial weights of the model; None draws random ones.
 
     Returns:
@@ -66,7 +66,7 @@ def train_model(
         )
         loop = TrainingLoop(model, batches, loss, settings=run.training, observer=tracked)
         validation = validation_of(model, prepared.protocol)
-        checkpoints = Checkpoints(keep, begin, (generator,))
+        checkpoints = Checkpoints(keep, resume_from, (generator,))
         trained = fit(loop, validation=validation, checkpoints=checkpoints)
     return model.eval(), trained
 

@@ -36,7 +36,7 @@ def train(
     """Train a model on a data set and return a recommender.
 
     With ``out``, the state of training is kept beside that folder after each epoch, so that
-    ``resume`` can continue a training that was interrupted. Ctrl-C ends training early and returns
+    ``resume`` can resume it if it was interrupted. Ctrl-C ends training early and returns
     the best weights so far.
 
     >>> recommender = train("ml-100k", epochs=20, out="saved/films")  # doctest: +SKIP
@@ -58,7 +58,7 @@ def train(
 
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
-        Interrupted: Training was stopped before there was anything to return.
+        Interrupted: Training was interrupted before there was anything to return.
     """  # raised by the parts
     name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
@@ -77,11 +77,11 @@ def resume(
     data: Source | None = None,
     observer: Observer | None = None,
 ) -> Recommender:
-    """Continue an interrupted training; the result is the same as without the interruption.
+    """Resume an interrupted training; the result is the same as without the interruption.
 
     Args:
         folder: Where its model was going to be saved.
-        epochs: Total number of epochs to end after; None for the number that was planned.
+        epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
         observer: As in ``train``.
 

@@ -58,7 +58,7 @@ class Loss(LossTraits, Protocol):
         device: torch.device,
         generator: torch.Generator,
     ) -> Objective:
-        """Return the function that a run minimises; it may keep memory for its own lifetime.
+        """Return the function that a run minimises; it may keep working memory between calls.
 
         Args:
             settings: Training settings of the run.
@@ -83,7 +83,7 @@ class FullLoss:
         name: Value of the setting ``loss`` that selects it; upper and lower case do not matter.
         build: Maps the settings of a run and the number of items (padding not counted) to a
             function of states [P, d], targets [P] and item vectors [V, d].
-        uses: Training settings that this loss reads and others may not.
+        uses: Training settings that this loss reads and other losses may ignore.
     """
 
     name: str
@@ -131,7 +131,7 @@ class SampledLoss:
         build: Maps the settings of a run and the number of items (padding not counted) to a
             function of states [P, d], targets [P], item table (or scorer) and negatives.
         sampler: How negatives are drawn if the setting ``negatives`` is ``auto``.
-        uses: Training settings that this loss reads and other losses with negatives may not.
+        uses: Training settings that this loss reads and other losses with negatives may ignore.
         needs_item_vectors: Whether it needs item vectors; otherwise a scorer is enough.
         is_pairwise: Whether it is -log sigmoid(score of the target - score of the negative). Some
             models have compiled training epochs for this loss.

@@ -85,7 +85,7 @@ class Answerer:
             The options.
 
         Raises:
-            DataError: ``k`` is not a whole number from 1, or no candidate is a known item.
+            DataError: ``k`` is not a whole number of at least 1, or no candidate is a known item.
         """
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise DataError(f"k is {k!r}; it must be a whole number of at least 1")

@@ -74,7 +74,7 @@ def read_folder(path: Path) -> Contents:
     return _parsed(path, files, settings, version, weights=weights, max_values=max_values)
 
 
-def read_notes(path: Path) -> Contents:
+def read_without_weights(path: Path) -> Contents:
     """Read a model folder without PyTorch; of the weights, only the hash is checked.
 
     Args:
@@ -157,7 +157,7 @@ class _Metrics(BaseModel):
 
 
 def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """Refuse metrics whose values have the wrong type.
+    """Reject metrics whose values have the wrong type.
 
     Args:
         path: The model folder.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-"""Version of the folder format; a folder with a higher one is refused."""
+"""Version of the folder format; a folder with a higher one is rejected."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
 EXPLANATION = re.compile(
@@ -63,7 +63,9 @@ def is_model(folder: Path) -> bool:
 
 
 def check_target(folder: Path, *, overwrite: bool) -> Path:
-    """Refuse a folder to which a model cannot or must not be written; called before training.
+    """Raise an error if a model cannot or must not be written to a folder.
+
+    This is called before training.
 
     Args:
         folder: Folder to write a model to.

@@ -13,7 +13,7 @@ from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
-"""A chunk ends at so many histories or events: enough for batches of similar lengths."""
+"""A chunk ends at this many histories or events: enough for batches of similar lengths."""
 TEXTS = str | bytes | bytearray | memoryview
 """Types that Python can iterate over although they are not lists of tokens."""
 
@@ -64,7 +64,7 @@ def in_chunks(
 
 
 def _check_ordered(values: object, requirement: str) -> None:
-    """Refuse values that are not a list, have no order, or yield something other than elements.
+    """Reject values that are not a list, have no order, or yield something other than elements.
 
     Args:
         values: The given argument.

@@ -24,11 +24,11 @@ from sasrec.recommender.vocabulary_file import vocabulary_from_json
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
-from sasrec.settings.plugins import KEY, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.registry import MODELS
 from sasrec.system.device import pick_device
 
-DAMAGE = (
+DAMAGE_ERRORS = (
     SasrecError,
     KeyError,
     TypeError,
@@ -68,12 +68,12 @@ def load(
     for each in models:
         register_model(each)
     contents = read_folder(path)
-    require_parts(contents.settings.get(KEY, []), ["model"], path)
+    require_parts(contents.settings.get(PLUGINS_KEY, []), ["model"], path)
     try:
         vocabulary = vocabulary_from_json(contents.vocabulary)
         items, users = vocabulary.items, vocabulary.users or Vocabulary([])
         model = _build(contents, n_items=len(items), n_users=len(users))
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
     model.to(pick_device(device)).eval()
     cleanings = DataSettings(**contents.settings["data"]).clean_tokens

@@ -124,8 +124,8 @@ class Recommender:
             One recommendation per history, in the same order.
 
         Raises:
-            DataError: ``k`` is not a whole number from 1, a history is not a list of tokens, no
-                candidate is a known item, or times or users do not match the histories.
+            DataError: ``k`` is not a whole number of at least 1, a history is not a list of tokens,
+                no candidate is a known item, or times or users do not match the histories.
         """  # raised by the parts
         answerer = self._answerer()
         options = answerer.options(k, candidates, exclude_seen=exclude_seen)

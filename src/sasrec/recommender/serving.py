@@ -14,7 +14,8 @@ from sasrec.data.batches.batching import Batch, Collator
 from sasrec.data.batches.cases import grouped_batches
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
-from sasrec.evaluation.leaders import (
+from sasrec.evaluation.scoring import encode_batches
+from sasrec.evaluation.top_items import (
     ROUNDING,
     TopCandidates,
     positions_in_row,
@@ -22,7 +23,6 @@ from sasrec.evaluation.leaders import (
     ranking_order,
     uncertain_rows,
 )
-from sasrec.evaluation.scoring import encode_batches
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES, MIN_ROWS = 2**24, 16

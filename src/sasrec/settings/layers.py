@@ -79,7 +79,7 @@ def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
     return names
 
 
-def on_preset(
+def with_preset(
     layers: Sequence[Layer], preset: str | None, model: str, mistakes: Mistakes
 ) -> tuple[str | None, list[Layer]]:
     """Return the preset's name, and the layers preceded by those of the model and the preset.

@@ -19,7 +19,7 @@ from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 TABLES: dict[str, Parts] = {each.kind: each for each in (MODELS, LOSSES, METRICS, READERS)}
 """Kind of part to the table of these parts."""
-KEY = "plugins"
+PLUGINS_KEY = "plugins"
 """Key in ``settings.json`` for the parts of a model that are not built in."""
 
 _loaded: dict[Path, str] = {}
@@ -189,7 +189,7 @@ def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
     return found
 
 
-def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> None:
+def require_parts(needed: object, kinds: Iterable[str], needed_by: str | Path) -> None:
     """Reject a saved model that needs a part that is not available here.
 
     A model folder never causes an import: the parts it needs must be installed, registered, or
@@ -198,7 +198,7 @@ def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> No
     Args:
         needed: The value of ``plugins`` in the settings of the saved model.
         kinds: The kinds of parts that the caller needs.
-        needs: The model folder or checkpoint, for the error text.
+        needed_by: The model folder or checkpoint, for the error text.
 
     Raises:
         ModelError: A part is missing, or the list is invalid.
@@ -206,11 +206,13 @@ def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> No
     needed_kinds = set(kinds)
     for each in needed if isinstance(needed, list) else [needed]:
         if not isinstance(each, dict) or not all(isinstance(text, str) for text in each.values()):
-            raise ModelError(f"{needs} is damaged or was edited: {KEY!r} is not a list of parts")
+            raise ModelError(
+                f"{needed_by} is damaged or was edited: {PLUGINS_KEY!r} is not a list of parts"
+            )
         part, name = each.get("part", ""), each.get("name", "")
         if part in needed_kinds and name not in TABLES[part]:
             raise ModelError(
-                printable(f"{needs} needs the {part} {name!r} from {_how_to_get(each)}")
+                printable(f"{needed_by} needs the {part} {name!r} from {_how_to_get(each)}")
             )
 
 

@@ -198,7 +198,7 @@ def exchange_names(first: Path, second: Path) -> bool:
         second: Another one on the same file system.
 
     Returns:
-        True if the names were exchange_names, False if nothing was changed.
+        True if the names were exchanged, False if nothing was changed.
     """
     if sys.platform != "linux":
         return False

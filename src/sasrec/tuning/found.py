@@ -65,7 +65,8 @@ class Found:
         return [
             f"test, {counted(seeds, 'seed')}: {', '.join(figures)}",
             "note: these settings had the best validation score of "
-            f"{counted(self.judged, 'trial')}, so it is too optimistic; the test score is not",
+            f"{counted(self.judged, 'trial')}, so this score is too optimistic; "
+            "the test score is not",
         ]
 
 

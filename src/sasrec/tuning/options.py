@@ -62,7 +62,9 @@ class SearchOptions:
         for name, least in (("trials", 1), ("early_stop", 1), ("jobs", 1), ("seeds", 0)):
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < least):
-                raise SettingsError(f"{name} is {number!r}; it must be an integer from {least}")
+                raise SettingsError(
+                    f"{name} is {number!r}; it must be a whole number of at least {least}"
+                )
         if self.jobs > (cores := os.cpu_count() or 1):
             raise SettingsError(
                 f"jobs is {self.jobs}, but this machine has only {counted(cores, 'core')}; choose "

@@ -131,7 +131,7 @@ def tune(
 
     Raises:
         SasrecError: The space, a setting, the data or the storage cannot be used.
-        Interrupted: The search was stopped; finished trials are kept if there is a storage.
+        Interrupted: The search was interrupted; finished trials are kept if there is a storage.
     """  # raised in the functions it calls
     name = canonical_model(model)
     run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
@@ -215,7 +215,7 @@ def _run(
     """Run the trials of a search.
 
     Raises:
-        Interrupted: The search was stopped.
+        Interrupted: The search was interrupted.
     """
     where = "memory" if task.storage is None else shown_storage(task.storage)
     if done := len(search.done()):
@@ -226,7 +226,7 @@ def _run(
         )
     except Interrupted as error:
         if task.storage is None:
-            raise Interrupted("the search was stopped") from None
+            raise Interrupted("the search was interrupted") from None
         raise Interrupted(f"{error} in {where}; run the same command again to resume") from None
     callbacks.note(f"search ended: {reason}")
 

@@ -17,7 +17,7 @@ from sasrec.data.formats.changes import read_once
 from sasrec.data.formats.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.formats.pieces import pieces
 from sasrec.data.formats.quoting import rows_one_by_one
-from sasrec.data.formats.tables import columns_to_read, from_table, gathered
+from sasrec.data.formats.tables import columns_to_read, from_table, read_columns
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
@@ -83,7 +83,7 @@ def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
     as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
     read_as = {name: as_times_if_all for name in values if name == columns.time_column}
     numberings = {name: numbering_for(columns) for name in tokens}
-    frame, entries = gathered(read, values, numberings, read_as=read_as, max_rows=max_rows)
+    frame, entries = read_columns(read, values, numberings, read_as=read_as, max_rows=max_rows)
     remarks = zones.remarks(columns.time_column)
     return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
 
@@ -198,7 +198,7 @@ def _read_fitting(
 
 
 def _regular_lines(most: int, separator: str) -> re.Pattern[bytes]:
-    """Return a pattern for lines of at most so many values, with quotation marks as in RFC 4180.
+    """Return a pattern for lines of at most this many values, with quotation marks as in RFC 4180.
 
     Args:
         most: Upper limit on the values of a line.

@@ -10,7 +10,7 @@ import polars as pl
 from sasrec.data.filters import needed_columns
 from sasrec.data.interactions import Interactions, from_frame, require_columns
 from sasrec.data.values.times import time_column
-from sasrec.data.values.tokens import spelled
+from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
@@ -109,6 +109,6 @@ def _pandas_categories(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
     """Return the category of each row, looked up by its code; pandas may convert them to floats."""
     categories = _pandas_column(column.cat.categories.to_series(), holds_tokens=holds_tokens)
     if categories.dtype == pl.Object:
-        categories = spelled(categories.alias(str(column.name)), "the data frame")
+        categories = column_tokens(categories.alias(str(column.name)), "the data frame")
     codes = pl.Series(column.cat.codes.to_numpy().astype(np.int64))
     return categories.gather(codes.set(codes < 0, None))

@@ -15,13 +15,13 @@ from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.changes import check_unchanged, file_status
 from sasrec.data.formats.limits import check_rows
 from sasrec.data.formats.parquet_footer import DAMAGED, check_sizes
-from sasrec.data.formats.tables import columns_to_read, from_table, gathered
+from sasrec.data.formats.tables import columns_to_read, from_table, read_columns
 from sasrec.data.interactions import Interactions, require_columns
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
-from sasrec.data.values.tokens import spelled
+from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 from sasrec.system.children import python_command
@@ -70,7 +70,7 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     zones = Zones()
     as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
     numberings = {name: numbering_for(columns) for name in tokens}
-    frame, entries = gathered(
+    frame, entries = read_columns(
         partial(_slices, path, height, times),
         values,
         numberings,
@@ -149,7 +149,8 @@ def _slices(
                 "file; use shorter ids"
             )
         tokens = [
-            each.add(spelled(piece[name], str(path), first)) for name, each in numberings.items()
+            each.add(column_tokens(piece[name], str(path), first))
+            for name, each in numberings.items()
         ]
         converted = [as_times(piece[name], str(path), first) for name in times if name in names]
         yield piece.with_columns(*tokens, *converted)

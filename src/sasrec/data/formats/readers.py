@@ -10,8 +10,8 @@ from pathlib import Path
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.formats.atomic import read_header, read_numbered
 from sasrec.data.formats.changes import read_once
-from sasrec.data.formats.from_outside import read_from_outside
 from sasrec.data.formats.layout import Layout
+from sasrec.data.formats.plugin_readers import read_with_plugin
 from sasrec.data.formats.user_item_files import read_listed, read_titles
 from sasrec.data.interactions import Interactions, from_frame, require_columns
 from sasrec.data.values.cleaning import numbering_for
@@ -47,7 +47,7 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
     if name in READERS.built_in:
         events: Interactions = READERS[name](path, columns)
         return events
-    return read_from_outside(READERS[name], path, columns)
+    return read_with_plugin(READERS[name], path, columns)
 
 
 def read_atomic(
@@ -83,7 +83,7 @@ def read_atomic(
         events,
         titles=titles,
         listed=listed,
-        elsewhere=tuple(rule.field for rule in rules),
+        already_filtered=tuple(rule.field for rule in rules),
         remarks=(*events.remarks, *(remark for rule in rules for remark in rule.remarks())),
     )
 
@@ -125,7 +125,7 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
         optional=values,
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(required[:2]),
-        may_lack=columns.incomplete == "drop" or bool(columns.missing_values),
+        allow_empty=columns.incomplete == "drop" or bool(columns.missing_values),
         missing=columns.missing_values,
     )
 

@@ -17,7 +17,7 @@ from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 
-def gathered(
+def read_columns(
     read: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]],
     values: list[str],
     numberings: Mapping[str, Numbering],

@@ -66,7 +66,7 @@ def check_reader(read: object, name: str) -> None:
         raise SettingsError(message) from error
 
 
-def read_from_outside(read: Reader, path: Path, settings: DataSettings) -> Interactions:
+def read_with_plugin(read: Reader, path: Path, settings: DataSettings) -> Interactions:
     """Read a file with the reader of a plug-in.
 
     Args:

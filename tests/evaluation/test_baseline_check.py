@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
-from sasrec.evaluation.verdict import worse_than_counts
 
 
 def report(model: str, ranks: list[int], part: str = "test") -> Report:
