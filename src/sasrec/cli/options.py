@@ -84,6 +84,14 @@ Epochs = Annotated[
     int | None,
     typer.Option("--epochs", metavar="N", help="Maximum number of epochs; default 300."),
 ]
+EpochsFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--epochs-from",
+        metavar="MODEL",
+        help="Train for as many epochs as the best epoch of this model, such as with --split=none.",
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", metavar="N", help="Seed of all random numbers; default 2020."),

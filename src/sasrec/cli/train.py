@@ -15,6 +15,7 @@ from sasrec.cli.options import (
     CutOffs,
     Device,
     Epochs,
+    EpochsFrom,
     ModelName,
     ModelOut,
     OptionalData,
@@ -43,6 +44,7 @@ def train(
     out: ModelOut = None,
     overwrite: Overwrite = False,
     epochs: Epochs = None,
+    epochs_from: EpochsFrom = None,
     seed: Seed = None,
     device: Device = None,
     precision: Precision = None,
@@ -61,10 +63,12 @@ def train(
     options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
     options |= {"precision": precision, "topk": cut_offs(topk)}
     if resume is not None:
-        given = {**options, "epochs": None, "data": data, "out": out}
+        given = {**options, "epochs": epochs_from, "data": data, "out": out}
         _refuse_with_resume(context, given, config_file)
         job = _unfinished(expanded(resume), epochs)
     else:
+        if epochs_from is not None:
+            options["epochs"] = _best_epoch(expanded(epochs_from), epochs)
         run = settings_from(context.args, config_file, preset, options, model)
         job = _new_job(run, data, out, overwrite=overwrite)
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
@@ -93,6 +97,26 @@ def _refuse_with_resume(
             "--resume takes data and settings from the interrupted training; remove all other "
             "options for data and settings except --epochs"
         )
+
+
+def _best_epoch(folder: Path, epochs: int | None) -> int:
+    """Return the best epoch of a saved model.
+
+    Args:
+        folder: The model folder.
+        epochs: The value of ``--epochs``, which must not be given too.
+
+    Raises:
+        SettingsError: ``--epochs`` is given too, or the model is of no use for this.
+    """
+    from sasrec.recommender.loading import load
+
+    if epochs is not None:
+        raise SettingsError("give either --epochs or --epochs-from, not both")
+    found = load(folder).metrics.get("best_epoch")
+    if not isinstance(found, int) or found < 1:
+        raise SettingsError(f"{folder} does not say which epoch was its best; give --epochs")
+    return found
 
 
 def _unfinished(folder: Path, epochs: int | None) -> TrainingPlan:
