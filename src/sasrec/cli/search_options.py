@@ -72,15 +72,13 @@ Storage = Annotated[
     typer.Option(
         "--storage",
         metavar="FILE|URL",
-        help="Where trials are saved; default OUT/study.journal.",
+        help="Default OUT/study.journal.",
         rich_help_panel=SEARCH,
     ),
 ]
 Study = Annotated[
     str,
-    typer.Option(
-        "--study", metavar="NAME", help="Name of the study in the storage.", rich_help_panel=SEARCH
-    ),
+    typer.Option("--study", metavar="NAME", help="Name of the study.", rich_help_panel=SEARCH),
 ]
 Jobs = Annotated[
     int,
@@ -89,7 +87,7 @@ Jobs = Annotated[
         "-j",
         min=1,
         metavar="N",
-        help="Number of trials that run at the same time.",
+        help="Parallel trials.",
         rich_help_panel=SEARCH,
     ),
 ]

@@ -96,9 +96,10 @@ def fit(
             if best.stale > settings.patience:
                 break
             epochs.append(_trained_and_validated(loop, epoch, best, validation))
-            observer.finished_epoch(epochs[-1])
+            # Saved before it is shown, so that an interrupt in between does not lose the epoch.
             if checkpoints.keep is not None:
                 checkpoints.keep(captured(loop, best, epochs, generators))
+            observer.finished_epoch(epochs[-1])
         if best.stale > settings.patience:
             reason = f"no new best in {best.stale} validations"
     except KeyboardInterrupt:
