@@ -10,7 +10,14 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison.compare import compare_models, run_settings
-from sasrec.comparison.entries import Measured, Timing, entries_of, remarks_on, timing_of
+from sasrec.comparison.entries import (
+    Comparison,
+    Measured,
+    Timing,
+    entries_of,
+    timing_of,
+)
+from sasrec.comparison.remarks import remarks_on
 from sasrec.comparison.report import as_csv, draw_comparison
 from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
@@ -107,6 +114,42 @@ def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -
     assert json.loads(json.dumps(found.as_json(), allow_nan=False))["seeds"] == [1, 2]
     draw_comparison(found, tmp_path / "picture.png")
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def compared(**ranks: list[int]) -> Comparison:
+    """Return a comparison of models with these ranks on the same cases."""
+    measured = {name: Measured([np.array(own)]) for name, own in ranks.items()}
+    baselines = ["Popularity", "Markov"]
+    entries = entries_of(measured, ("ndcg@5", "hit@1"), {}, baselines=baselines)
+    dataset = {"name": "films", "users": 4, "items": 9, "interactions": 1}
+    return Comparison(dataset, "full ranking", (1,), ("ndcg@5", "hit@1"), entries, {}, ("low",))
+
+
+def test_named_models_are_compared_with_each_other_if_a_baseline_wins() -> None:
+    ranks = {"SASRec": [1, 2, 3, 4], "FPMC": [2, 3, 3, 9], "BPR": [9, 9, 3, 2]}
+    found = compared(**ranks, Markov=[1, 1, 1, 2])
+    without = compared(**ranks)
+    named = {entry.model: entry.p_value for entry in without.entries}
+    assert {e.model: e.p_value_named for e in found.entries if not e.is_baseline} == named
+    assert np.isnan(found.entries[0].p_value_named)
+    assert found.as_json()["entries"][0]["p_value_named"] is None
+    text = f"FPMC {named['FPMC']:.1g}, BPR {named['BPR']:.1g}"
+    assert "p: paired t-test of ndcg@5 against Markov over test cases" in str(found)
+    assert "without the baselines, SASRec is the best; p of the same test against it" in str(found)
+    assert text in str(found)
+    assert "without the baselines" not in str(without)
+    assert "without the baselines" not in str(compared(SASRec=[2], Markov=[1]))
+
+
+def test_a_comparison_is_printed_as_a_table() -> None:
+    found = compared(SASRec=[1, 1, 2], Markov=[1, 2, 9])
+    lines = str(found).splitlines()
+    assert lines[:2] == ["films: 4 users, 9 items, 1 interaction", "full ranking"]
+    assert lines[3].split() == ["model", "ndcg@5", "hit@1", "95", "%", "of", "ndcg@5", "p"]
+    assert lines[4].split()[:3] == ["SASRec", "0.8770", "0.6667"]
+    assert len(lines[3]) == len(lines[5])
+    assert lines[-1] == "note: low"
+    assert repr(found) == "<Comparison on films, ndcg@5: SASRec 0.8770, Markov 0.5436>"
 
 
 def test_a_setting_applies_to_the_models_that_have_it() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,7 +41,14 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "best of 4 trials" in ended.stdout
     assert "test, 2 seeds" in ended.stdout
-    assert "best validation score of 4 trials" in ended.stdout
+    assert "is the best of 4 trials, so it is too optimistic" in ended.stdout
+    assert ended.stdout.splitlines()[-2].endswith(
+        " --config out/best.yaml --out saved/synthetic-users-150-items-40-length-12-tuned"
+    )
+    assert ended.stdout.splitlines()[-1].startswith("best.yaml contains epochs: 3, which was given")
+    assert "epochs: 3  # as given for the search\n" in (tmp_path / "out" / "best.yaml").read_text()
+    [first] = [line for line in ended.stderr.splitlines() if line.startswith("trial 1 of 4")]
+    assert re.search(r"finished, ndcg@20 \d\.\d{4} \(best so far\); learning_rate=", first), first
     assert "4 of 4 trials are done" in ended.stderr
     assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()
     assert (tmp_path / "out" / "score-by-trial.png").is_file()
@@ -157,8 +165,7 @@ def test_trials_are_done_two_at_a_time_and_a_killed_worker_loses_nothing(tmp_pat
         "a worker process was killed by signal 9 (out of memory?); its trial is repeated" in stderr
     )
     assert "4 of 4 trials are done" in stderr
-    finished = [line.rpartition(": ")[2] for line in stderr.splitlines() if ": finished" in line]
-    settings = [line.partition(", best")[0] for line in finished]
+    settings = [line.split("; ")[1] for line in stderr.splitlines() if ": finished" in line]
     assert len(set(settings)) == len(settings) == 4
     assert "best of 4 trials" in output
 

@@ -72,6 +72,24 @@ def test_every_public_name_is_found_and_documented() -> None:
         assert inspect.getdoc(getattr(sasrec, name)), name
 
 
+def test_an_evaluation_is_printed_as_tables() -> None:
+    recommender = sasrec.train(DATA, FEW, epochs=1, topk=(3,), metrics=("ndcg", "hit"))
+    found = sasrec.evaluate(recommender)
+    tables = str(found).split("\n\n")
+    assert tables[0].startswith("synthetic:users=30,items=20,length=7: 30 users, ")
+    for part, table in zip(("validation", "test"), tables[1:], strict=True):
+        title, head, own, *_ = table.splitlines()
+        assert (title, head.split()) == (part, ["model", "NDCG@3", "Hit@3"])
+        values = getattr(found.report, part)
+        assert own.split() == ["SASRec", *(f"{values[key]:.4f}" for key in ("ndcg@3", "hit@3"))]
+    assert repr(found).startswith("<Evaluation of SASRec on synthetic:users=30,items=20,length=7, ")
+    assert f"test: ndcg@3 {found.report.test['ndcg@3']:.4f}, hit@3 " in repr(found)
+    assert "array" not in repr(found) + repr(found.report)
+    shown: list[str] = []
+    found._repr_pretty_(SimpleNamespace(text=shown.append), cycle=False)
+    assert shown == [str(found)]
+
+
 def test_an_interrupted_training_is_resumed_from_python(tmp_path: Path) -> None:
     whole = sasrec.train(DATA, FEW, out=tmp_path / "whole")
     with pytest.raises(RuntimeError):

@@ -13,7 +13,7 @@ import typer
 from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset, SavedModel
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import SettingsError, counted
+from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
@@ -178,32 +178,19 @@ def print_reports(reports: list[Report], decimals: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sasrec.evaluation.text import metric_rows, models_in_rows, sizes_of
+
     first = reports[0]
-    sizes = first.dataset
     console = plain_console()
-    console.print(
-        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
-        f"{counted(sizes['interactions'], 'interaction')}\n{first.protocol}"
-    )
+    console.print(f"{sizes_of(first.dataset)}\n{first.protocol}")
     for part in ("validation", "test"):
-        keys = list(getattr(first, part))
-        if not keys:
+        lines = metric_rows(reports, part, decimals)
+        if not lines:
             console.print(f"{part}: no cases")
             continue
-        columns = [report.model for report in reports]
-        rows = [
-            [
-                _metric_name(key),
-                *(f"{getattr(report, part)[key]:.{decimals}f}" for report in reports),
-            ]
-            for key in keys
-        ]
-        head = ["metric", *columns]
-        lines = [head, *rows]
-        models_in_rows = [list(line) for line in zip(*lines, strict=True)]
-        models_in_rows[0][0] = "model"
         # Models in rows are easier to read, but wide; otherwise the metrics are the rows.
-        lines = models_in_rows if _width(models_in_rows) <= console.width else lines
+        if _width(models_in_rows(lines)) <= console.width:
+            lines = models_in_rows(lines)
         table = Table(title=part, title_justify="left")
         for number, text in enumerate(lines[0]):
             table.add_column(Text(text), justify="right" if number else "left", no_wrap=True)
@@ -215,13 +202,6 @@ def print_reports(reports: list[Report], decimals: int) -> None:
 def _width(lines: list[list[str]]) -> int:
     """Return the width in characters of a table of these lines."""
     return 1 + sum(3 + max(map(len, column)) for column in zip(*lines, strict=True))
-
-
-def _metric_name(key: str) -> str:
-    name, _, k = key.partition("@")
-    if not k:
-        return name.upper()
-    return f"{name.upper() if name in {'mrr', 'ndcg', 'map'} else name.capitalize()}@{k}"
 
 
 def _number(text: str, option: str) -> int:

@@ -106,13 +106,14 @@ def _print_trial(
 ) -> None:
     """Print a line about a trial that ended."""
     settings = ", ".join(f"{key}={short(value)}" for key, value in progress.settings.items())
-    score = "" if progress.score is None else f" {watched} {sign * progress.score:.4f}"
-    best = "" if progress.best is None else f", best {sign * progress.best:.4f}"
-    left = "" if math.isnan(progress.seconds_left) else f", {_duration(progress.seconds_left)} left"
-    if_best = " (best so far)" if progress.is_best else ""
+    score = "" if progress.score is None else f", {watched} {sign * progress.score:.4f}"
+    best = "" if progress.best is None else f" (best so far: {sign * progress.best:.4f})"
+    if progress.is_best:
+        best = " (best so far)"
+    left = "" if math.isnan(progress.seconds_left) else f"; {_duration(progress.seconds_left)} left"
     note(
-        f"trial {progress.number} of {progress.total}: {progress.outcome}{score}{if_best}: "
-        f"{settings}{best}{left}"
+        f"trial {progress.number} of {progress.total}: {progress.outcome}{score}{best}; "
+        f"{settings}{left}"
     )
 
 

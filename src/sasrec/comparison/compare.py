@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sasrec.comparison.entries import Comparison, Measured, entries_of, remarks_on, timing_of
+from sasrec.comparison.entries import Comparison, Measured, entries_of, timing_of
 from sasrec.comparison.kept import KeptTrainings
+from sasrec.comparison.remarks import remarks_on
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
@@ -86,7 +87,7 @@ def compare_models(
         ) from None
     protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
     slices = slices_of(prepared.split, prepared.counts)
-    entries = entries_of(results, keys, slices)
+    entries = entries_of(results, keys, slices, baselines=list(BASELINES))
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
     remarks = remarks_on(entries, keys[0], list(BASELINES))
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)

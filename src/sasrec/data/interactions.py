@@ -12,11 +12,12 @@ from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.doubtful_tokens import token_remarks
 from sasrec.data.checks.incomplete import complete_rows
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import require_columns
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
 from sasrec.data.values.tokens import column_tokens, first_location
-from sasrec.errors import DataError, did_you_mean
+from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import NO_TIMES, DataSettings
 
@@ -121,10 +122,11 @@ def from_frame(
         DataError: A column is missing, there is no row, or a row repeats the header; or a user,
             item or time has an invalid value, or is missing where such rows are not dropped.
     """
-    require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
+    settings = settings or DataSettings()
+    required = (user, item) if time is None else (user, item, time)
+    require_columns(frame.columns, required, where, settings)
     if frame.height == 0:
         raise DataError(f"{where} has no interactions; it needs at least one row")
-    settings = settings or DataSettings()
     columns, entries = _token_columns(frame, (user, item), tokens or {}, where, settings)
     lacking = dict(zip((user, item), map(_without_token, columns, entries), strict=True))
     if time is None:
@@ -143,25 +145,6 @@ def from_frame(
     if time is not None:
         remarks += time_remarks(events["time"].to_numpy(), time, where)
     return Interactions(events, entries[0], entries[1], remarks=remarks)
-
-
-def require_columns(names: list[str], required: Sequence[str], where: str) -> None:
-    """Raise an error if a table lacks a column.
-
-    Args:
-        names: Columns of the table.
-        required: Columns that it must have.
-        where: Name of the data source, for error messages.
-
-    Raises:
-        DataError: A required column is missing.
-    """
-    for name in required:
-        if name not in names:
-            raise DataError(
-                f"{where} has no column {name!r}{did_you_mean(name, names)} "
-                f"(it has: {', '.join(names)})"
-            )
 
 
 def _token_columns(

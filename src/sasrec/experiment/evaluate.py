@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
-from sasrec.errors import DataError, SettingsError, counted
+from sasrec.errors import DataError, SettingsError, counted, printable
 from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
+from sasrec.evaluation.text import reports_as_text, short_metrics
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare
@@ -37,7 +38,7 @@ OTHER_KEYS = ("device", "gpu_id", "deterministic", "decimals")
 """Settings that evaluation uses, besides those of the groups data and evaluation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """Metrics of a saved model and of the baselines.
 
@@ -55,6 +56,21 @@ class Evaluation:
     remarks: list[Remark] = field(default_factory=list)
     overlap: dict[str, Any] | None = None
     decimals: int = 4
+
+    def __str__(self) -> str:
+        """Return tables of the validation and test metrics, and the remarks."""
+        notes = [f"note: {printable(remark.text)}" for remark in self.remarks]
+        return "\n".join([reports_as_text(self.reports, self.decimals), *notes])
+
+    def __repr__(self) -> str:
+        """Return one line: the model, the data and the test metrics."""
+        values = short_metrics(self.report.test, self.decimals)
+        name = self.report.dataset["name"]
+        return printable(f"<Evaluation of {self.report.model} on {name}, test: {values}>")
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the tables in IPython and notebooks."""
+        printer.text("Evaluation(...)" if cycle else str(self))
 
     @property
     def reports(self) -> list[Report]:

@@ -18,8 +18,9 @@ from sasrec.data.formats.limits import check_columns, check_lines, count_line_en
 from sasrec.data.formats.pieces import pieces
 from sasrec.data.formats.quoting import rows_one_by_one
 from sasrec.data.formats.tables import columns_to_read, from_table, read_columns
-from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.interactions import Interactions
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
 from sasrec.errors import DataError
@@ -73,7 +74,7 @@ def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
     separator = _separator_of(path)
     header, lines = _csv_header(path, separator)
     names = loaded_columns(header, "inter", columns)
-    require_columns(names, (columns.user_column, columns.item_column), str(path))
+    time_column(names, columns, str(path))
     tokens = (columns.user_column, columns.item_column)
     values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     read = partial(_texts, _Table(path, separator, header, lines, end))

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.filters import needed_columns
-from sasrec.data.interactions import Interactions, from_frame, require_columns
-from sasrec.data.values.times import time_column
+from sasrec.data.interactions import Interactions, from_frame
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
@@ -34,8 +34,7 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     values = needed_columns(settings)
     frame = source
     if not isinstance(source, pl.DataFrame):
-        own = (settings.user_column, settings.item_column, settings.time_column)
-        frame = _from_pandas(source, own, values)
+        frame = _from_pandas(source, settings, values)
     return from_frame(
         frame,
         user=settings.user_column,
@@ -46,16 +45,15 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     )
 
 
-def _from_pandas(
-    source: pd.DataFrame, own: tuple[str, str, str], values: list[str]
-) -> pl.DataFrame:
+def _from_pandas(source: pd.DataFrame, settings: DataSettings, values: list[str]) -> pl.DataFrame:
     if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
         raise DataError(
             f"data is a {type(source).__name__}; give the name of a data set, a path, or a Polars "
             "or pandas data frame"
         )
     names = {str(name): name for name in source.columns}
-    require_columns(list(names), own[:2], "the data frame")
+    time_column(list(names), settings, "the data frame")
+    own = (settings.user_column, settings.item_column, settings.time_column)
     return pl.DataFrame(
         {
             text: _pandas_column(source[name], holds_tokens=text in own[:2])

@@ -16,8 +16,9 @@ from sasrec.data.formats.changes import check_unchanged, file_status
 from sasrec.data.formats.limits import check_rows
 from sasrec.data.formats.parquet_footer import DAMAGED, check_sizes
 from sasrec.data.formats.tables import columns_to_read, from_table, read_columns
-from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.interactions import Interactions
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
@@ -59,7 +60,7 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
         schema = table.collect_schema()
         height = table.select(pl.len()).collect().item()
     names = loaded_columns(list(schema), "inter", columns)
-    require_columns(names, tokens, str(path))
+    time_column(names, columns, str(path))
     values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     check_rows(path, height)
     if needs_trial:

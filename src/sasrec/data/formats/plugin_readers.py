@@ -11,7 +11,7 @@ import polars as pl
 
 from sasrec.data.filters import needed_columns
 from sasrec.data.interactions import Interactions, from_frame
-from sasrec.data.values.times import time_column
+from sasrec.data.values.columns import time_column
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.registry import READERS

@@ -13,10 +13,10 @@ from sasrec.data.formats.changes import read_once
 from sasrec.data.formats.layout import Layout
 from sasrec.data.formats.plugin_readers import read_with_plugin
 from sasrec.data.formats.user_item_files import read_listed, read_titles
-from sasrec.data.interactions import Interactions, from_frame, require_columns
+from sasrec.data.interactions import Interactions, from_frame
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.times import time_column
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.registry import READERS
@@ -107,7 +107,6 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
             raise DataError(
                 f"{path}: load_col or unload_col excludes {name!r}, which is needed; include it"
             )
-    require_columns(loaded, required, f"{path}, line 1")
     time = time_column(loaded, columns, f"{path}, line 1")
     if time is not None:
         if header[time] != "float":

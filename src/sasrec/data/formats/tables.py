@@ -11,8 +11,8 @@ import polars as pl
 from sasrec.data.filters import needed_columns
 from sasrec.data.formats.rows import Rows
 from sasrec.data.interactions import Interactions, from_frame
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.times import time_column
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
