@@ -88,6 +88,17 @@ class EvaluationSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _paper_candidates_are_of_a_case(self) -> EvaluationSettings:
+        for key in ("candidates", "valid_candidates"):
+            value = getattr(self, key)
+            if self.sampled_by == "user" and value is not None and value.startswith("paper"):
+                raise ValueError(
+                    f"{key} is {value!r}, which is drawn for each case, but sampled_by is 'user'; "
+                    f"set sampled_by to 'case', or {key} to 'uni100'"
+                )
+        return self
+
     @property
     def validation_candidates(self) -> str:
         """Candidates that validation targets are ranked against."""
