@@ -365,3 +365,47 @@ def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:
         "Margin",
         "rootrank",
     }
+
+
+def test_a_file_can_be_loaded_after_it_has_been_corrected(tmp_path: Path, file: Path) -> None:
+    file.write_text(FILE + "\nimport no_such_thing\n")
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="cannot be run: ModuleNotFoundError"):
+            sasrec.load_plugin(file)
+        assert "Bag" not in MODELS
+    file.write_text("import torch\n")
+    with pytest.raises(SettingsError, match="registers nothing"):
+        sasrec.load_plugin(file)
+    file.write_text(FILE)
+    sasrec.load_plugin(file)
+    assert str(MODELS.provider("Bag")) == f"file {file}"
+
+
+def test_a_failed_file_forgets_the_files_it_loaded_and_imported(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper_of_outer.py").write_text(FILE.replace("Bag", "Helper"))
+    outer = tmp_path / "outer.py"
+    text = f"import helper_of_outer, sasrec\nsasrec.load_plugin({str(file)!r})\n"
+    outer.write_text(f"{text}1 / 0\n")
+    with pytest.raises(SettingsError, match="ZeroDivisionError"):
+        sasrec.load_plugin(outer)
+    assert not {"Bag", "Helper"} & set(MODELS)
+    outer.write_text(text)
+    sasrec.load_plugin(outer)
+    assert {"Bag", "Helper"} <= set(MODELS)
+
+
+def test_a_plug_in_cannot_end_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "exiting_plugin.py"
+    path.write_text("import sys\nsys.exit()\n")
+    with pytest.raises(SettingsError, match=r"line 2 cannot be run: SystemExit"):
+        sasrec.load_plugin(path)
+    monkeypatch.syspath_prepend(tmp_path)
+    offer(monkeypatch, Exiting=["exiting_plugin:Exiting"])
+    with pytest.raises(SettingsError, match=r"'Exiting' .*cannot be loaded: SystemExit"):
+        MODELS["Exiting"]
+    path.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        sasrec.load_plugin(path)
