@@ -409,3 +409,57 @@ def test_a_plug_in_cannot_end_the_program(tmp_path: Path, monkeypatch: pytest.Mo
     path.write_text("raise KeyboardInterrupt\n")
     with pytest.raises(KeyboardInterrupt):
         sasrec.load_plugin(path)
+
+
+LOSS = """
+import sasrec, torch
+
+def build(settings, n_items):
+    {build}
+
+def loss(hidden, targets, table, negatives):
+    {call}
+
+sasrec.register_loss(sasrec.SampledLoss("Faulty", build))
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "call", "message"),
+    [
+        ("raise KeyError('x')", "", "cannot be built: KeyError: 'x'"),
+        ("import sys; sys.exit()", "", "cannot be built: SystemExit"),
+        ("return None", "", "cannot be built: TypeError: build returns a NoneType; it must return"),
+        ("return loss", "1 / 0", "fails on a few states: ZeroDivisionError"),
+        ("return loss", "return 1.5", "returns a float; it must return a scalar tensor"),
+        ("return loss", "return hidden * hidden", r"float32 \[3, 4\]; it must return the mean"),
+        ("return loss", "return hidden.detach().sum()", "returns a result without a gradient"),
+    ],
+)
+def test_a_loss_that_fails_is_named(tmp_path: Path, build: str, call: str, message: str) -> None:
+    path = tmp_path / "faulty.py"
+    path.write_text(LOSS.format(build=build, call=call or "pass"))
+    sasrec.load_plugin(path)
+    with pytest.raises(SettingsError, match=rf"^loss 'Faulty' of file {path} .*{message}"):
+        sasrec.train(DATA, epochs=1, hidden_size=8, loss="faulty")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("super().__init__()", "1 / 0", "cannot be created: ZeroDivisionError"),
+        ("hidden = ", "hidden = 1 / 0 + ", "fails on a batch: ZeroDivisionError"),
+        (
+            "hidden if at is None else hidden[at]",
+            "hidden",
+            r"encode\(batch, at\) returns float32 \[3, 4\] for .*; it must be float \[2, 4\]",
+        ),
+        ("hidden if at", "None if at", r"encode\(batch\) returns a NoneType for .* float \[3, d\]"),
+        ("self.items.weight", "self.items.weight.T", "item_table returns float32"),
+    ],
+)
+def test_a_model_that_fails_is_named(file: Path, old: str, new: str, message: str) -> None:
+    file.write_text(FILE.replace(old, new))
+    sasrec.load_plugin(file)
+    with pytest.raises(SettingsError, match=rf"^model 'Bag' of file {file} .*{message}"):
+        sasrec.train(DATA, epochs=1, model="Bag")
