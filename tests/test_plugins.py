@@ -365,3 +365,101 @@ def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:
         "Margin",
         "rootrank",
     }
+
+
+def test_a_file_can_be_loaded_after_it_has_been_corrected(tmp_path: Path, file: Path) -> None:
+    file.write_text(FILE + "\nimport no_such_thing\n")
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="cannot be run: ModuleNotFoundError"):
+            sasrec.load_plugin(file)
+        assert "Bag" not in MODELS
+    file.write_text("import torch\n")
+    with pytest.raises(SettingsError, match="registers nothing"):
+        sasrec.load_plugin(file)
+    file.write_text(FILE)
+    sasrec.load_plugin(file)
+    assert str(MODELS.provider("Bag")) == f"file {file}"
+
+
+def test_a_failed_file_forgets_the_files_it_loaded_and_imported(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper_of_outer.py").write_text(FILE.replace("Bag", "Helper"))
+    outer = tmp_path / "outer.py"
+    text = f"import helper_of_outer, sasrec\nsasrec.load_plugin({str(file)!r})\n"
+    outer.write_text(f"{text}1 / 0\n")
+    with pytest.raises(SettingsError, match="ZeroDivisionError"):
+        sasrec.load_plugin(outer)
+    assert not {"Bag", "Helper"} & set(MODELS)
+    outer.write_text(text)
+    sasrec.load_plugin(outer)
+    assert {"Bag", "Helper"} <= set(MODELS)
+
+
+def test_a_plug_in_cannot_end_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "exiting_plugin.py"
+    path.write_text("import sys\nsys.exit()\n")
+    with pytest.raises(SettingsError, match=r"line 2 cannot be run: SystemExit"):
+        sasrec.load_plugin(path)
+    monkeypatch.syspath_prepend(tmp_path)
+    offer(monkeypatch, Exiting=["exiting_plugin:Exiting"])
+    with pytest.raises(SettingsError, match=r"'Exiting' .*cannot be loaded: SystemExit"):
+        MODELS["Exiting"]
+    path.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        sasrec.load_plugin(path)
+
+
+LOSS = """
+import sasrec, torch
+
+def build(settings, n_items):
+    {build}
+
+def loss(hidden, targets, table, negatives):
+    {call}
+
+sasrec.register_loss(sasrec.SampledLoss("Faulty", build))
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "call", "message"),
+    [
+        ("raise KeyError('x')", "", "cannot be built: KeyError: 'x'"),
+        ("import sys; sys.exit()", "", "cannot be built: SystemExit"),
+        ("return None", "", "cannot be built: TypeError: build returns a NoneType; it must return"),
+        ("return loss", "1 / 0", "fails on a few states: ZeroDivisionError"),
+        ("return loss", "return 1.5", "returns a float; it must return a scalar tensor"),
+        ("return loss", "return hidden * hidden", r"float32 \[3, 4\]; it must return the mean"),
+        ("return loss", "return hidden.detach().sum()", "returns a result without a gradient"),
+    ],
+)
+def test_a_loss_that_fails_is_named(tmp_path: Path, build: str, call: str, message: str) -> None:
+    path = tmp_path / "faulty.py"
+    path.write_text(LOSS.format(build=build, call=call or "pass"))
+    sasrec.load_plugin(path)
+    with pytest.raises(SettingsError, match=rf"^loss 'Faulty' of file {path} .*{message}"):
+        sasrec.train(DATA, epochs=1, hidden_size=8, loss="faulty")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("super().__init__()", "1 / 0", "cannot be created: ZeroDivisionError"),
+        ("hidden = ", "hidden = 1 / 0 + ", "fails on a batch: ZeroDivisionError"),
+        (
+            "hidden if at is None else hidden[at]",
+            "hidden",
+            r"encode\(batch, at\) returns float32 \[3, 4\] for .*; it must be float \[2, 4\]",
+        ),
+        ("hidden if at", "None if at", r"encode\(batch\) returns a NoneType for .* float \[3, d\]"),
+        ("self.items.weight", "self.items.weight.T", "item_table returns float32"),
+    ],
+)
+def test_a_model_that_fails_is_named(file: Path, old: str, new: str, message: str) -> None:
+    file.write_text(FILE.replace(old, new))
+    sasrec.load_plugin(file)
+    with pytest.raises(SettingsError, match=rf"^model 'Bag' of file {file} .*{message}"):
+        sasrec.train(DATA, epochs=1, model="Bag")

@@ -90,7 +90,7 @@ def _command_of_package(name: str) -> Any:
         if plugin_app is not found:
             plugin_app.command(name)(found)
         command = typer.main.get_command(plugin_app)
-    except Exception as error:  # a third-party module may raise anything
+    except (Exception, SystemExit) as error:  # a third-party module may raise anything
         raise SettingsError(
             f"the command {name!r} of the {packages} cannot be loaded: {type(error).__name__}: "
             f"{error}"

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ FullFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Maps supervised states, targets and item vectors to the mean loss."""
 SampledFunction = Callable[[Tensor, Tensor, Table, Negatives], Tensor]
 """The same, with negatives as the fourth argument; each batch has new ones."""
+
+Built = TypeVar("Built", FullFunction, SampledFunction)
 
 
 class Loss(LossTraits, Protocol):
@@ -119,7 +121,8 @@ class FullLoss:
         Returns:
             A function from states, targets and item table to a scalar.
         """
-        return _with_item_vectors(self.build(settings, len(counts) - 1), self.name)
+        function = _built(self.build(settings, len(counts) - 1))
+        return _with_item_vectors(function, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +173,7 @@ class SampledLoss:
             raise SettingsError(
                 f"loss {self.name} needs at least two items to draw a negative from"
             )
-        function = self.build(settings, len(counts) - 1)
+        function = _built(self.build(settings, len(counts) - 1))
         draw = negative_sampler(settings, counts=counts, device=device, generator=generator)
         whole: Objective = _against_negatives(function, draw, settings)
         if self.needs_item_vectors:
@@ -195,6 +198,19 @@ class PairObjective:
     def __call__(self, hidden: Tensor, targets: Tensor, table: Table) -> Tensor:
         """Return the result of ``plain``."""
         return self.plain(hidden, targets, table)
+
+
+def _built(function: Built) -> Built:
+    """Return what a loss built.
+
+    Raises:
+        TypeError: It is not a function.
+    """
+    if not callable(function):
+        raise TypeError(
+            f"build returns a {type(function).__name__}; it must return the loss function"
+        )
+    return function
 
 
 def _has_single_negative(settings: TrainingSettings) -> bool:

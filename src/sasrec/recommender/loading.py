@@ -21,6 +21,7 @@ from sasrec.recommender.contents import Contents, read_folder
 from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.vocabulary_file import vocabulary_from_json
+from sasrec.settings.attribution import attributed
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
@@ -190,7 +191,8 @@ def _plugin_network(
     Raises:
         ModelError: As for ``_checked_network``.
     """
-    with suppress(NotImplementedError, RuntimeError):  # its constructor may not work on "meta"
-        _checked_network(model_class, group, catalogue, contents)
-    with torch.random.fork_rng(devices=[]):
-        return model_class(group, catalogue)
+    with attributed(MODELS, contents.settings["model_name"], "cannot be created"):
+        with suppress(NotImplementedError, RuntimeError):  # it may not work on "meta"
+            _checked_network(model_class, group, catalogue, contents)
+        with torch.random.fork_rng(devices=[]):
+            return model_class(group, catalogue)

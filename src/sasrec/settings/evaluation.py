@@ -120,6 +120,17 @@ class EvaluationSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _paper_candidates_are_of_a_case(self) -> EvaluationSettings:
+        for key in ("candidates", "valid_candidates"):
+            value = getattr(self, key)
+            if self.sampled_by == "user" and value is not None and value.startswith("paper"):
+                raise ValueError(
+                    f"{key} is {value!r}, which is drawn for each case, but sampled_by is 'user'; "
+                    f"set sampled_by to 'case', or {key} to 'uni100'"
+                )
+        return self
+
     @property
     def has_dates(self) -> bool:
         """Whether the split is at points in time that the user named."""
