@@ -6,9 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sasrec.settings.fields import Settings, recbole
+from sasrec.settings.fields import Settings, recbole, written_as
 
-CANDIDATES = r"^(full|(uni|pop|paper)[1-9][0-9]{0,4})$"
+CANDIDATES = r"full|(uni|pop|paper)[1-9][0-9]{0,4}"
+CandidatesText = Annotated[
+    str,
+    written_as(CANDIDATES, "be full, uniN, popN or paperN, with N from 1 to 99999, such as uni100"),
+]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
 
@@ -48,13 +52,13 @@ class EvaluationSettings(Settings):
     ratio_by: Literal["user", "all"] = "user"
     """With ratio: whether the shares are of each user's targets, or of all targets in order of
     time."""
-    candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"
+    candidates: CandidatesText = "full"
     """Items a target is ranked against: full (all), uni100 (100 drawn uniformly), pop100 (100 drawn
     by popularity) or paper100 (as in the SASRec code of 2018: 100 drawn from items outside the
     user's training events; an item drawn twice counts twice, ties are not counted against the
     target). Results with different candidates are not comparable, least of all with full
     ranking."""
-    valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
+    valid_candidates: CandidatesText | None = None
     """Candidates for validation; None uses those of the test."""
     sampled_by: Literal["case", "user"] = "case"
     """With sampled candidates: rank each case separately (case), or rank all targets of a user in
