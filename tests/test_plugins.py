@@ -312,7 +312,7 @@ def test_a_plug_in_loss_is_chosen_by_name_and_saved(tmp_path: Path) -> None:
     assert found.settings["plugins"][0]["name"] == "Squares"
     LOSSES._external.clear()
     sasrec.load(tmp_path / "m")  # to recommend, the loss is not needed
-    with pytest.raises(SettingsError, match=r"loss is .squares.: Input should be"):
+    with pytest.raises(SettingsError, match=r"loss is .squares.: it must be one of"):
         sasrec.train(DATA, settings)
 
 

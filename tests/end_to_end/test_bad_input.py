@@ -26,7 +26,10 @@ MISTAKES = [
     ("train -d time.inter", "line 2: 'timestamp' is 'soon'; it must be a number"),
     ("train -d empty.inter", "is empty; its first line must name the columns"),
     ("train -d caf\udce9.inter", r"'caf\udce9.inter' is not valid UTF-8; rename the file"),
-    ("train -d good.inter -m NextItNet --dilations=[0]", "dilations is 0: Input should be greater"),
+    (
+        "train -d good.inter -m NextItNet --dilations=[0]",
+        "dilations is 0: each value must be at least 1",
+    ),
     ("compare -d good.inter -m BPR --leave_out=valid_only", "has no test cases"),
     ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' in command line"),
     ("compare -d good.inter -m BPR -o good.inter", "good.inter is a file; choose another"),

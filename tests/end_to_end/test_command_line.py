@@ -272,9 +272,9 @@ def test_several_mistakes_are_printed_one_per_line(
     assert head == "error: 4 mistakes in the settings:"
     assert [line[:45] for line in lines] == [
         "  unknown key 'learnign_rate' in a.yaml, line",
-        "  hidden_act is 'gelo': Input should be 'gelu",
+        "  hidden_act is 'gelo': it must be one of 'ge",
         "  a.yaml, line 2 and b.yaml, line 1: hidden_s",
-        "  b.yaml, line 2: epochs is '0 x': Input shou",
+        "  b.yaml, line 2: epochs is '0 x': it must be",
     ]
 
 
@@ -314,9 +314,9 @@ def test_version_is_printed(
     ("words", "text"),
     [
         ("train", "no data are given; add --data, such as --data ml-100k"),
-        ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
+        ("train -d x --epochs=abc", "'--epochs': it must be a whole number (see"),
         ("nothing", "No such command 'nothing'"),
-        ("recommend model -k 0", "Invalid value for '--topk' / '-k'"),
+        ("recommend model -k 0", "Invalid value for '--topk' / '-k': it must be at least 1"),
     ],
 )
 def test_a_wrong_command_line_ends_in_one_line(

@@ -9,7 +9,34 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 
 class Command(TyperCommand):
-    """A command whose help shows no ``<bool>`` after flags and no type after arguments."""
+    """A command with shorter help and plain texts for wrong values of its options.
+
+    The help shows no ``<bool>`` after flags and no type after arguments.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the words that are not options of the command.
+
+        Args:
+            ctx: Context of the command; receives the values of the options.
+            args: Words of the command line.
+
+        Returns:
+            The words left over.
+
+        Raises:
+            BadParameter: The value of an option is wrong.
+        """
+        try:
+            return list(super().parse_args(ctx, args))
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            from sasrec.settings.requirements import message_of
+
+            if isinstance(error.__cause__, ValidationError):
+                error.message = message_of(error.__cause__.errors())
+            raise
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return the --help option.

@@ -7,10 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sasrec.settings.fields import Settings, recbole
+from sasrec.settings.fields import Settings, recbole, written_as
 from sasrec.settings.time_point import time_text
 
-CANDIDATES = r"^(full|(uni|pop|paper)[1-9][0-9]{0,4})$"
+CANDIDATES = r"full|(uni|pop|paper)[1-9][0-9]{0,4}"
+CandidatesText = Annotated[
+    str,
+    written_as(CANDIDATES, "be full, uniN, popN or paperN, with N from 1 to 99999, such as uni100"),
+]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
 PointInTime = Annotated[str | None, BeforeValidator(time_text)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
@@ -62,13 +66,13 @@ class EvaluationSettings(Settings):
     targets: Literal["all", "first", "last"] = "all"
     """With test_from or valid_from: which events of a user in each period are targets; each is
     predicted from all events before it."""
-    candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"
+    candidates: CandidatesText = "full"
     """Items a target is ranked against: full (all), uni100 (100 drawn uniformly), pop100 (100 drawn
     by popularity) or paper100 (as in the SASRec code of 2018: 100 drawn from items outside the
     user's training events; an item drawn twice counts twice, ties are not counted against the
     target). Results with different candidates are not comparable, least of all with full
     ranking."""
-    valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
+    valid_candidates: CandidatesText | None = None
     """Candidates for validation; None uses those of the test."""
     sampled_by: Literal["case", "user"] = "case"
     """With sampled candidates: rank each case separately (case), or rank all targets of a user in
