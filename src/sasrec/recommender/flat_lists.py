@@ -214,11 +214,10 @@ class FlatRanker:
             scores = self._popularity.repeat(len(some), 1)
             self._exclude_seen(scores, histories, some)
             values, columns = highest(scores, k)
-            rows, places = (values > -torch.inf).nonzero(as_tuple=True)
-            found = columns[rows, places].numpy()
-            parts.append((rows.numpy() + begin, found, values[rows, places].numpy()))
-        rows, columns, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return _Found(owners[rows], self._allowed[columns], scores.astype(np.float32))
+            found = (values > -torch.inf).nonzero(as_tuple=True)
+            parts.append((found[0].numpy() + begin, columns[found].numpy(), values[found].numpy()))
+        rows, places, counts = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return _Found(owners[rows], self._allowed[places], counts.astype(np.float32))
 
 
 def _products(states: Tensor, rows: np.ndarray, table: Table, items: np.ndarray) -> np.ndarray:
