@@ -5,22 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from sasrec.data.corpus import Corpus, renumbered
-from sasrec.data.movielens import Progress
-from sasrec.data.sources import load_corpus
 from sasrec.errors import counted
-from sasrec.experiment.evaluate import trained_on
+from sasrec.experiment.known_data import corpus_for, lost_events
 from sasrec.recommender.everybody import tables_in_pieces
 from sasrec.recommender.list_tables import LIST_COLUMNS, TableNames
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.table_files import check_table_path, write_table
 from sasrec.remarks import Remark, log_remarks
-from sasrec.settings.data import DataSettings
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
@@ -89,34 +85,9 @@ def recommend_all(
     is_lines = path.suffix.lower() in {".jsonl", ".ndjson"}
     counted_tables = counts.seen(tables)
     write_table(map(_nested, counted_tables) if is_lines else counted_tables, path, LIST_COLUMNS)
-    remarks = (*_lost_events(lost), *counts.remarks())
+    remarks = (*lost_events(lost), *counts.remarks())
     log_remarks(remarks, corpus.name)
     return WrittenLists(path, counts.lists, counts.rows, remarks)
-
-
-def corpus_for(
-    recommender: Recommender,
-    data: Source | None,
-    progress: Progress = lambda done, total: None,
-) -> tuple[Corpus, int]:
-    """Return the histories of all users, with a model's numbers.
-
-    Args:
-        recommender: The model.
-        data: A name, a path or a data frame; None uses the data the model was trained on.
-        progress: Called with the progress of a download.
-
-    Returns:
-        The histories, without the events of items that the model does not know; and the number of
-        those events.
-    """
-    saved: dict[str, Any] = recommender.settings["data"]
-    if data is not None:  # a minimum of events is about training
-        saved = {**saved, "user_interactions": None, "item_interactions": None}
-    source = trained_on(recommender) if data is None else data
-    original = load_corpus(source, DataSettings(**saved), progress)
-    corpus = renumbered(original, recommender.items, recommender.users)
-    return corpus, original.sequences.n_events - corpus.sequences.n_events
 
 
 class _Counts:
@@ -147,12 +118,6 @@ class _Counts:
                 "history are allowed with exclude_seen=False (--no-exclude-seen)"
             )
             yield Remark("empty_lists", empty, text)
-
-
-def _lost_events(lost: int) -> Iterator[Remark]:
-    if lost:
-        text = f"left out: {counted(lost, 'event')} of items the model does not know"
-        yield Remark("unknown_items", lost, text)
 
 
 def _nested(table: pl.DataFrame) -> pl.DataFrame:
