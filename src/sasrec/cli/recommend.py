@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
-from sasrec.cli.lists import checked_target, print_json, write_lists
+from sasrec.cli.lists import Answer, checked_target, print_json, write_lists
 from sasrec.cli.options import SavedModel
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.recommend_options import (
@@ -78,10 +78,12 @@ def recommend(
         candidates=words,
     )
     if path is not None:
-        count = write_lists(((each.name, found) for each, found in answers), path)
+        listed = (Answer(each.name, found, each.user) for each, found in answers)
+        count = write_lists(listed, path, recommender.titles)
         print(f"{counted(count, 'list')} written to {path}", file=sys.stderr)
     elif as_json:
-        print_json((each.name, found) for each, found in answers)
+        listed = (Answer(each.name, found, each.user) for each, found in answers)
+        print_json(listed, recommender.titles)
     else:
         for each, found in answers:
             _print(each, found, recommender)

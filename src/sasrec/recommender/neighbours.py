@@ -101,16 +101,17 @@ def approximate_neighbours(units: Tensor, queries: np.ndarray, k: int) -> FlatNe
         k: Number of neighbours, from 1.
 
     Returns:
-        The neighbours that were found, and their recall, measured on at most 1,000 queries.
+        The neighbours that were found, and their recall, measured on 1,000 rows, or
+        on all if there are fewer.
 
     Raises:
         SettingsError: USearch is not installed.
     """
     index = _index(units)
     found = _searched(index, units, queries, k)
-    sample = np.random.default_rng(SEED).permutation(len(queries))[:RECALL_ITEMS]
-    truth = exact_neighbours(units, queries[np.sort(sample)], k)
-    recall = _shared(found, np.sort(sample), truth) / max(len(truth.rows), 1)
+    sample = np.sort(np.random.default_rng(SEED).permutation(len(units))[:RECALL_ITEMS])
+    truth = exact_neighbours(units, sample, k)
+    recall = _shared(_searched(index, units, sample, k), truth) / max(len(truth.rows), 1)
     return FlatNeighbours(found.owners, found.rows, found.cosines, recall)
 
 
@@ -154,8 +155,7 @@ def _best(owners: np.ndarray, rows: np.ndarray, exact: np.ndarray, *, k: int) ->
     return FlatNeighbours(owners[best], rows[best], exact[best].astype(np.float32))
 
 
-def _shared(found: FlatNeighbours, sample: np.ndarray, truth: FlatNeighbours) -> int:
-    """Return how many of the true neighbours of a sample of the queries were found."""
+def _shared(found: FlatNeighbours, truth: FlatNeighbours) -> int:
+    """Return how many of the true neighbours were found."""
     n = int(max(found.rows.max(initial=0), truth.rows.max(initial=0))) + 1
-    true_pairs = sample[truth.owners] * n + truth.rows
-    return int(np.isin(true_pairs, found.owners * n + found.rows).sum())
+    return int(np.isin(truth.owners * n + truth.rows, found.owners * n + found.rows).sum())

@@ -219,7 +219,10 @@ def _learned_numbers(answerer: Answerer, items: Sequence[str]) -> np.ndarray:
     for token, number in zip(tokens, numbers.tolist(), strict=True):
         if number == 0:
             hint = did_you_mean(token, answerer.items.entries[:MOST_COMPARED].to_list())
-            raise DataError(f"the model knows no item {token!r}{hint}")
+            known = answerer.items.tokens([int(np.argmax(answerer.trained))])[0]
+            raise DataError(
+                f"the model knows no item {token!r}{hint}; an item it knows is {known!r}"
+            )
         if not answerer.trained[number]:
             raise DataError(
                 f"item {token!r} occurs in no training event, so its vector is meaningless; give "
