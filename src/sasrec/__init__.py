@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from sasrec.evaluation.registration import register_metric as register_metric
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.recommend_all import recommend_all as recommend_all
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
     from sasrec.losses.contract import FullLoss as FullLoss
@@ -57,6 +58,7 @@ _MODULES = {
     "SasrecError": "sasrec.errors",
     "compare": "sasrec.comparison.start",
     "evaluate": "sasrec.experiment.evaluate",
+    "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
     "load": "sasrec.recommender.loading",
@@ -97,6 +99,7 @@ __all__ = [  # loaded on first use
     "evaluate",
     "load",
     "load_plugin",
+    "recommend_all",
     "register_loss",
     "register_metric",
     "register_model",

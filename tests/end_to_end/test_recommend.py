@@ -165,7 +165,8 @@ def test_a_parquet_file_is_written_part_by_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lists, "PART_ROWS", 7)
-    answers = [(f"n{n}", Recommendation(["a", "b"], [2.0, 1.0], [], False)) for n in range(50)]
+    found = Recommendation(["a", "b"], [2.0, 1.0], [], False)
+    answers = [lists.Answer(f"n{n}", found) for n in range(50)]
     path = lists.checked_target(tmp_path / "x.parquet")
     assert lists.write_lists(iter(answers), path) == 50
     table = pl.read_parquet(path)

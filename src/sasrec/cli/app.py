@@ -19,6 +19,7 @@ from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
+from sasrec.cli.vectors import similar, vectors
 from sasrec.system.exits import run_and_exit
 
 
@@ -64,6 +65,8 @@ FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
 app.command(cls=Command)(taking_plugins(recommend))
+app.command(cls=Command)(taking_plugins(similar))
+app.command(cls=Command)(taking_plugins(vectors))
 app.command(cls=Command)(taking_plugins(explain))
 app.command(cls=Command)(taking_plugins(info))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))

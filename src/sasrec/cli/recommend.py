@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from itertools import chain, tee
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
-from sasrec.cli.lists import checked_target, print_json, write_lists
+from sasrec.cli.lists import Answer, checked_target, print_json, write_lists
 from sasrec.cli.options import SavedModel
+from sasrec.cli.output_paths import expanded
 from sasrec.cli.recommend_options import (
     AllowUnknown,
+    AllUsers,
     AsJsonLines,
     Candidates,
     ExcludeSeen,
@@ -23,7 +26,7 @@ from sasrec.cli.recommend_options import (
     Users,
 )
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import DataError, counted, printable
+from sasrec.errors import DataError, SettingsError, counted, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,6 +40,7 @@ def recommend(
     history: Histories = None,
     user: Users = None,
     file: HistoryFile = None,
+    all_users: AllUsers = False,
     data: UserData = None,
     k: RecommendedItems = 10,
     exclude_seen: ExcludeSeen = True,
@@ -48,6 +52,16 @@ def recommend(
     """Recommend items for users of the data, or for any histories."""
     from sasrec.recommender.loading import load
 
+    words = None if candidates is None else tokens_in(candidates)
+    if all_users:
+        if history or user or file is not None or as_json or out is None:
+            raise SettingsError(
+                "--all-users makes a list for every user of the data and writes them to a file; "
+                "add --out lists.parquet (or .csv, .tsv, .jsonl), and remove --history, --user, "
+                "--file and --json"
+            )
+        _write_all(model, data, out, k=k, exclude_seen=exclude_seen, candidates=words)
+        return
     path = None if out is None else checked_target(out)
     recommender = load(model)
     requests = requests_for(recommender, history or [], user or [], data)
@@ -61,16 +75,36 @@ def recommend(
         chain(requests, lines),
         k=k,
         exclude_seen=exclude_seen,
-        candidates=None if candidates is None else tokens_in(candidates),
+        candidates=words,
     )
     if path is not None:
-        count = write_lists(((each.name, found) for each, found in answers), path)
+        listed = (Answer(each.name, found, each.user) for each, found in answers)
+        count = write_lists(listed, path, recommender.titles)
         print(f"{counted(count, 'list')} written to {path}", file=sys.stderr)
     elif as_json:
-        print_json((each.name, found) for each, found in answers)
+        listed = (Answer(each.name, found, each.user) for each, found in answers)
+        print_json(listed, recommender.titles)
     else:
         for each, found in answers:
             _print(each, found, recommender)
+
+
+def _write_all(
+    model: Path,
+    data: str | None,
+    out: Path,
+    *,
+    k: int,
+    exclude_seen: bool,
+    candidates: list[str] | None,
+) -> None:
+    from sasrec.experiment.recommend_all import recommend_all
+
+    written = recommend_all(
+        model, data, out=expanded(out), k=k, exclude_seen=exclude_seen, candidates=candidates
+    )
+    lists, rows = counted(written.n_users, "list"), counted(written.n_rows, "row")
+    print(f"{lists} ({rows}) written to {written.path}", file=sys.stderr)
 
 
 def _answers(

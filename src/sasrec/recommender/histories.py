@@ -63,6 +63,15 @@ def in_chunks(
     return _chunks(iter(histories), times, users)
 
 
+def users_in(chunks: Iterable[Chunk]) -> list[str | None]:
+    """Return the user of each history.
+
+    Args:
+        chunks: All chunks of a request.
+    """
+    return [user for chunk in chunks for user in chunk.users]
+
+
 def _check_ordered(values: object, requirement: str) -> None:
     """Reject values that are not a list, have no order, or yield something other than elements.
 

@@ -25,9 +25,11 @@ from sasrec.recommender.folder import (
     VOCABULARY,
     write_folder,
 )
-from sasrec.recommender.histories import in_chunks, tokens_of
+from sasrec.recommender.histories import in_chunks, tokens_of, users_in
+from sasrec.recommender.recommendations import Recommendations
 from sasrec.recommender.serving import PreparedTable, Scorer
 from sasrec.recommender.vocabulary_file import VocabularyFile
+from sasrec.recommender.with_vectors import WithVectors
 from sasrec.system.forking import use_one_thread_if_forked
 from sasrec.system.pictures import plain_texts
 from sasrec.training.curve import training_curve
@@ -39,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Recommender:
+class Recommender(WithVectors):
     """A trained model with its vocabulary.
 
     Its methods are thread-safe, and work in processes forked after the model was loaded.
@@ -100,7 +102,7 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
-    ) -> list[Recommendation]:
+    ) -> Recommendations:
         """Return the k items most likely to come next, for each history.
 
         The list for a history does not depend on the other histories; its scores may differ in
@@ -121,7 +123,8 @@ class Recommender:
                 personal vector; BPR then recommends the most popular items.
 
         Returns:
-            One recommendation per history, in the same order.
+            One recommendation per history, in the same order: a list, which ``.to_polars()`` and
+            ``.to_pandas()`` turn into a table with titles.
 
         Raises:
             DataError: ``k`` is not a whole number of at least 1, a history is not a list of tokens,
@@ -130,7 +133,8 @@ class Recommender:
         answerer = self._answerer()
         options = answerer.options(k, candidates, exclude_seen=exclude_seen)
         chunks = list(in_chunks(histories, times, users))  # check everything before computing
-        return [each for chunk in chunks for each in answerer.lists(chunk, options)]
+        found = (each for chunk in chunks for each in answerer.lists(chunk, options))
+        return Recommendations(found, self.titles, None if users is None else users_in(chunks))
 
     def recommend_iter(
         self,

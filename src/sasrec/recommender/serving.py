@@ -227,6 +227,17 @@ class Scorer:
                 found[indices[begin : begin + size]] = scores.float().cpu().numpy()
         return found
 
+    def states(self, queries: Queries) -> np.ndarray:
+        """Return the state after the last event of each history, float32 [n, d].
+
+        Args:
+            queries: The histories; at least one.
+        """
+        parts = list(self._states(queries))
+        order = np.argsort(np.concatenate([indices for indices, _ in parts]))
+        found: np.ndarray = torch.cat([each.float() for _, each in parts]).cpu().numpy()
+        return found[order]
+
     def batch(self, queries: Queries) -> Batch:
         """Return histories as one batch.
 
