@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.models.contract import NextItemModel
 from sasrec.recommender.answers import Answerer
 from sasrec.recommender.answers import Recommendation as Recommendation
 from sasrec.recommender.attention import attention_maps
+from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.recommender.folder import (
     ENVIRONMENT,
     FORMAT,
+    ITEM_COLUMNS,
     METRICS,
     SETTINGS,
     VOCABULARY,
@@ -59,6 +62,7 @@ class Recommender:
         learned: bool [V], items the model has learned, for imported models; None means the items
             with a training event.
         people: bool [U + 1], users the model has learned a vector for; None means all users.
+        item_columns: Facts about items, such as their category, for rules; None if there are none.
     """
 
     model: NextItemModel
@@ -72,6 +76,7 @@ class Recommender:
     recent: np.ndarray | None = None
     learned: np.ndarray | None = None
     people: np.ndarray | None = None
+    item_columns: ItemColumns | None = None
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -288,9 +293,12 @@ class Recommender:
             learned=self.learned,
             learned_users=self.people,
         )
-        return {
+        texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
             VOCABULARY: vocabulary.as_json(),
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,
         }
+        if self.item_columns is not None:
+            texts[ITEM_COLUMNS] = item_columns_as_json(self.item_columns)
+        return texts
