@@ -13,7 +13,7 @@ import numpy as np
 
 from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingsError
 from sasrec.models.contract import NextItemModel
 from sasrec.recommender.answers import Answerer
 from sasrec.recommender.answers import Recommendation as Recommendation
@@ -29,14 +29,24 @@ from sasrec.recommender.folder import (
     write_folder,
 )
 from sasrec.recommender.histories import in_chunks, tokens_of
+from sasrec.recommender.rules.prepared import PreparedRules, Shop, prepare_rules, shop_columns
+from sasrec.recommender.rules.written import rules_from
 from sasrec.recommender.serving import PreparedTable, Scorer
 from sasrec.recommender.vocabulary_file import VocabularyFile
+from sasrec.settings.data import DataSettings
 from sasrec.system.forking import use_one_thread_if_forked
 from sasrec.system.pictures import plain_texts
 from sasrec.training.curve import training_curve
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from matplotlib.figure import Figure
+
+    from sasrec.data.formats.item_files import ItemSource
+    from sasrec.recommender.rules.written import RulesSource
+
+    AnyRules: TypeAlias = RulesSource | PreparedRules
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +115,8 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
+        rules: AnyRules | None = None,
+        items: ItemSource | None = None,
     ) -> list[Recommendation]:
         """Return the k items most likely to come next, for each history.
 
@@ -124,6 +136,10 @@ class Recommender:
             users: User token of each history, for models with user vectors (FPMC, Caser,
                 TransRec, BPR). None, an unknown user, or a user without a training target gets no
                 personal vector; BPR then recommends the most popular items.
+            rules: Rules for the lists: ``Rules``, a mapping, the path of a YAML file, or what
+                ``prepare_rules`` returned.
+            items: A table with a row for each item, for the rules: a path or a data frame; its
+                columns replace those that were saved with the model.
 
         Returns:
             One recommendation per history, in the same order.
@@ -131,9 +147,11 @@ class Recommender:
         Raises:
             DataError: ``k`` is not a whole number from 1, a history is not a list of tokens, no
                 candidate is a known item, or times or users do not match the histories.
+            SettingsError: A rule is invalid.
         """  # raised by the parts
         answerer = self._answerer()
-        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        prepared = self._prepared(rules, items)
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
         chunks = list(in_chunks(histories, times, users))  # check everything before computing
         return [each for chunk in chunks for each in answerer.lists(chunk, options)]
 
@@ -146,6 +164,8 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         times: Iterable[Sequence[float] | None] | None = None,
         users: Iterable[str | None] | None = None,
+        rules: AnyRules | None = None,
+        items: ItemSource | None = None,
     ) -> Iterator[Recommendation]:
         """Return the same as ``recommend``, one by one, with bounded memory.
 
@@ -158,6 +178,8 @@ class Recommender:
             candidates: Recommend only these item tokens.
             times: Time of each event of each history.
             users: User token of each history.
+            rules: Rules for the lists.
+            items: A table with a row for each item, for the rules.
 
         Returns:
             An iterator over the recommendations.
@@ -165,11 +187,40 @@ class Recommender:
         Raises:
             DataError: As for ``recommend``. The contents of histories, times and users are checked
                 while they are read, so this may also be raised during iteration.
+            SettingsError: A rule is invalid.
         """  # raised by the parts
         answerer = self._answerer()
-        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        prepared = self._prepared(rules, items)
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
         chunks = in_chunks(histories, times, users)
         return (each for chunk in chunks for each in answerer.lists(chunk, options))
+
+    def prepare_rules(self, rules: RulesSource, items: ItemSource | None = None) -> PreparedRules:
+        """Look up once what rules need, for many calls of ``recommend``.
+
+        Args:
+            rules: ``Rules``, a mapping of their names to values, or the path of a YAML file.
+            items: A table with a row for each item, as for ``recommend``.
+
+        Returns:
+            The rules, to be given to ``recommend``.
+
+        Raises:
+            DataError: A table cannot be read, or the rules leave no item.
+            SettingsError: A rule is invalid.
+        """  # raised by the parts
+        settings = DataSettings(**self.settings["data"])
+        columns = shop_columns(self.items, self.item_columns, items, self.titles, settings)
+        popularity = self.counts if self.recent is None else self.recent
+        shop = Shop(self.items, columns, settings, self._trained, popularity)
+        return prepare_rules(rules_from(rules), shop)
+
+    def _prepared(self, rules: AnyRules | None, items: ItemSource | None) -> PreparedRules | None:
+        if isinstance(rules, PreparedRules) or rules is None:
+            if items is not None:
+                raise SettingsError("items are only used with rules; give both, or neither")
+            return rules
+        return self.prepare_rules(rules, items)
 
     def score(
         self,

@@ -46,12 +46,14 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     )
 
 
-def as_polars(source: pl.DataFrame | pd.DataFrame, tokens: str, what: str) -> pl.DataFrame:
+def as_polars(
+    source: pl.DataFrame | pd.DataFrame, tokens: tuple[str, ...], what: str
+) -> pl.DataFrame:
     """Return a Polars or pandas data frame as Polars, with all its columns.
 
     Args:
         source: The data frame.
-        tokens: Name of its column of tokens, whose objects may be of several types.
+        tokens: Names of its columns of tokens, whose objects may be of several types.
         what: What it was given as, for error messages.
 
     Returns:
@@ -68,7 +70,7 @@ def as_polars(source: pl.DataFrame | pd.DataFrame, tokens: str, what: str) -> pl
         )
     names = [str(name) for name in source.columns]
     columns = [
-        _pandas_column(source[own], holds_tokens=name == tokens).alias(name)
+        _pandas_column(source[own], holds_tokens=name in tokens).alias(name)
         for own, name in zip(source.columns, names, strict=True)
     ]
     return pl.DataFrame(columns)

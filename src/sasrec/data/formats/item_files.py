@@ -47,8 +47,8 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
         DataError: The source cannot be read, has no item column, or rows of an item contradict
             each other.
     """
-    frame, where = _frame(source, settings)
     key = settings.item_column
+    frame, where = read_table(source, settings, tokens=(key,), what="items")
     require_columns(frame.columns, (key,), where)
     items = clean_by_settings(spelled(frame[key], where), settings).alias("item")
     others = frame.drop(key)
@@ -90,22 +90,32 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
     return columns if wanted is not None else _without_long_texts(columns)
 
 
-def _frame(source: ItemSource, settings: DataSettings) -> tuple[pl.DataFrame, str]:
-    """Return a table of items, and what to call it in messages.
+def read_table(
+    source: ItemSource, settings: DataSettings, *, tokens: tuple[str, ...], what: str
+) -> tuple[pl.DataFrame, str]:
+    """Read a file or data frame with all its columns.
+
+    Args:
+        source: A .csv, .tsv, .parquet, .jsonl or .item file, or a Polars or pandas data frame.
+        settings: Separators of .item files.
+        tokens: Columns of tokens, which stay text in files without types.
+        what: What the source was given as, for error messages.
+
+    Returns:
+        The rows, and what to call the source in messages.
 
     Raises:
         DataError: It is not a table, or cannot be read.
     """
     if not isinstance(source, str | Path):
-        return as_polars(source, settings.item_column, "items"), "the items"
+        return as_polars(source, tokens, what), f"the data frame of {what}"
     path = Path(source).expanduser()
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; give a file with one row for each item")
     suffix = path.suffix.lower()
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; {what} needs a table")
     if suffix not in SUFFIXES:
         raise DataError(
-            f"{path}: unknown file suffix {path.suffix!r} for a table of items; use "
-            f"{', '.join(SUFFIXES)}"
+            f"{path}: unknown file suffix {path.suffix!r} for {what}; use {', '.join(SUFFIXES)}"
         )
     try:
         if suffix == ".item":
@@ -116,13 +126,10 @@ def _frame(source: ItemSource, settings: DataSettings) -> tuple[pl.DataFrame, st
             return pl.read_ndjson(path, infer_schema_length=None), str(path)
         mark = "\t" if suffix == ".tsv" else ","
         texts = pl.read_csv(path, separator=mark, infer_schema=False, glob=False)
-        key = settings.item_column
-        return texts.select(
-            each if each.name == key else parsed_texts(each) for each in texts
-        ), str(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
+    return texts.select(e if e.name in tokens else parsed_texts(e) for e in texts), str(path)
 
 
 def _atomic_frame(path: Path, settings: DataSettings) -> pl.DataFrame:
