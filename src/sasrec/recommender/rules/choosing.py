@@ -91,9 +91,7 @@ def choose(
     """
     free = ranking.items > 0
     if groups is None and diversity is None:
-        first = torch.arange(k, device=free.device).clamp(max=free.shape[1] - 1)
-        is_there = free[:, first] & (torch.arange(k, device=free.device) < free.shape[1])
-        places = first.expand(len(free), k).masked_fill(~is_there, -1)
+        places = _first_places(free, k)
         return Choice(places, _gaps(ranking, places))
     room = None if groups is None else _Room(groups, ranking.items, begun)
     spread = None if diversity is None else _Spread(diversity, ranking)
@@ -112,6 +110,14 @@ def choose(
             spread.take(place)
     slack = _gaps(ranking, places)
     return Choice(places, slack if spread is None else spread.slack(places, slack))
+
+
+def _first_places(free: Tensor, k: int) -> Tensor:
+    """Return the first k true places of each row, int64 [b, k]; -1 where there are fewer."""
+    order = free.to(torch.uint8).sort(dim=1, descending=True, stable=True).indices[:, :k]
+    places = torch.full((len(free), k), -1, dtype=torch.int64, device=free.device)
+    places[:, : order.shape[1]] = order.masked_fill(~free.gather(1, order), -1)
+    return places
 
 
 def _first(allowed: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ def ruled_lists(rows: ScoredRows, limits: RowLimits, request: ListRequest) -> Ru
         pending, examined = pending[~done], examined * GROWTH
     filled = torch.zeros(count, dtype=torch.int64, device=device)
     short = (items[:, -1] == 0).nonzero()[:, 0]
-    if request.rules.fill_order is not None and len(short):
+    if request.rules.fill_order is not None and len(request.rules.fill_order) and len(short):
         _fill_up(rows, limits, request, short, items, values, filled)
     return RuledLists(items.cpu().numpy(), values.cpu().numpy(), filled.cpu().numpy())
 
@@ -144,7 +144,7 @@ def _chosen(
     margin = rows.margin[which]
     if boosts is not None:
         margin = boosts.margin(margin, rows.largest[which])
-    candidates = TopCandidates.of(scores, examined, margin)
+    candidates = TopCandidates.of(scores, examined + 1, margin)  # one more: is it the last?
     ranking = _ranking(rows, candidates, which, examined, request)
     choice = _choice(ranking, examined, request)
     uncertain = (choice.slack <= margin).nonzero()[:, 0]
