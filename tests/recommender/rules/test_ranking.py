@@ -176,7 +176,7 @@ def test_lists_are_those_of_the_reference(
         fill_order=order if fill_up else None,
         remarks=(),
     )
-    request = ListRequest(k, torch.from_numpy(excluded), prepared, torch.from_numpy(vectors))
+    request = ListRequest.of(k, torch.from_numpy(excluded), prepared, torch.from_numpy(vectors))
     off = FixedRows(scores, random.uniform(-noise, noise, scores.shape))
     found: RuledLists = ruled_lists(off, RowLimits(blocked, only if personal else None), request)
     for row in range(rows):

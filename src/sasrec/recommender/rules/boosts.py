@@ -38,8 +38,8 @@ class Boosts:
     amounts: Tensor | None
     changed: Tensor
 
-    def apply_(self, scores: Tensor) -> None:
-        """Change scores in place.
+    def multiply_(self, scores: Tensor) -> None:
+        """Apply the factors to scores in place.
 
         Args:
             scores: float [b, V].
@@ -49,8 +49,6 @@ class Boosts:
             factors = self.factors.to(scores.device, scores.dtype)[columns]
             some = scores[:, columns]
             scores[:, columns] = torch.where(some > 0, some * factors, some / factors)
-        if self.amounts is not None:
-            scores += self.amounts.to(scores.device, scores.dtype)
 
     def of_items(self, scores: Tensor, items: Tensor) -> Tensor:
         """Return the changed scores of some items.

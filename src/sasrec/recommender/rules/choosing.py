@@ -13,6 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+TIE = 1e-12
+"""Marginal relevances that differ by less are equal; the item with the higher score goes first."""
+UNCLEAR = 1e-3
+"""An item just outside the pool counts as possible if it lacks at most this marginal relevance."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -21,10 +26,12 @@ class Ranking:
     Attributes:
         items: int64 [b, P], item numbers; 0 where a row has no more.
         values: float64 [b, P], their scores, descending; minus infinity where a row has no more.
+        extra: Number of last places that only show how close the next items are.
     """
 
     items: Tensor
     values: Tensor
+    extra: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,7 @@ def choose(
         The choice.
     """
     free = ranking.items > 0
+    free[:, free.shape[1] - ranking.extra :] = False
     if groups is None and diversity is None:
         places = _first_places(free, k)
         return Choice(places, _gaps(ranking, places))
@@ -172,21 +180,26 @@ class _Room:
 
 
 class _Spread:
-    """Maximal marginal relevance of the items of a ranking."""
+    """Maximal marginal relevance of the items of a ranking, and how clear the choice is."""
 
     def __init__(self, diversity: Diversity, ranking: Ranking) -> None:
         self._strength = diversity.strength
-        pool = min(diversity.pool, ranking.items.shape[1])
-        self._pool, self._next = pool, ranking.values[:, pool - 1 : pool + 1]
-        values = ranking.values[:, :pool]
-        lowest = values.masked_fill(values == -torch.inf, torch.inf).min(1, keepdim=True).values
-        self._range = (values[:, :1] - lowest).clamp(min=torch.finfo(values.dtype).tiny)
-        self._relevance = (values - lowest) / self._range
-        vectors = diversity.vectors[ranking.items[:, :pool]].double()
-        norms = vectors.norm(dim=2, keepdim=True)
-        self._vectors = vectors / norms.clamp(min=torch.finfo(vectors.dtype).tiny)
+        self._pool = pool = min(diversity.pool, ranking.items.shape[1])
+        values = ranking.values[:, : pool + 1]  # one more, which might belong to the pool
+        inside = values[:, :pool]
+        lowest = inside.masked_fill(inside == -torch.inf, torch.inf).min(1, keepdim=True).values
+        tiny = torch.finfo(values.dtype).tiny
+        self._range = (values[:, :1] - lowest).clamp(min=tiny)
+        self._relevance = (1 - self._strength) * (values - lowest) / self._range
+        vectors = diversity.vectors[ranking.items[:, : pool + 1]].double()
+        self._vectors = vectors / vectors.norm(dim=2, keepdim=True).clamp(min=tiny)
+        self._gain = self._relevance
         self._similarity: Tensor | None = None
         self._closest = values.new_full((len(values),), torch.inf)
+        self._edge = values.new_full((len(values),), torch.inf)
+        if values.shape[1] > pool:
+            self._edge = values[:, pool - 1] - values[:, pool]
+        self._edge_counts = torch.zeros(len(values), dtype=torch.bool, device=values.device)
 
     def best(self, allowed: Tensor) -> Tensor:
         """Return the place to choose next in each row, int64 [b].
@@ -194,16 +207,17 @@ class _Spread:
         Args:
             allowed: bool [b, P], places that may be chosen.
         """
-        gain = (1 - self._strength) * self._relevance
-        if self._similarity is not None:
-            gain = gain - self._strength * self._similarity
-        gain = gain.masked_fill(~allowed[:, : self._pool], -torch.inf)
+        pool = self._pool
+        gain = self._gain[:, :pool].masked_fill(~allowed[:, :pool], -torch.inf)
         best = gain.max(1)
-        if self._pool > 1:
-            two = gain.topk(2, dim=1).values
-            lead = two[:, 0] - two[:, 1]
-            self._closest = torch.minimum(self._closest, lead.masked_fill(~(lead > 0), torch.inf))
-        return _first(gain == best.values[:, None]).where(best.values > -torch.inf, _first(allowed))
+        place = _first(gain >= best.values[:, None] - TIE)
+        second = gain.scatter(1, place[:, None], -torch.inf).max(1).values
+        lead = best.values - second
+        self._closest = torch.minimum(self._closest, lead.masked_fill(~(lead > TIE), torch.inf))
+        self._edge_counts |= place == pool - 1
+        if self._gain.shape[1] > pool:
+            self._edge_counts |= self._gain[:, pool] >= best.values - UNCLEAR
+        return place.where(best.values > -torch.inf, _first(allowed))
 
     def take(self, place: Tensor) -> None:
         """Take the items at the chosen places into account.
@@ -211,22 +225,31 @@ class _Spread:
         Args:
             place: int64 [b].
         """
-        inside = place.clamp(max=self._pool - 1)
-        taken = self._vectors[torch.arange(len(place), device=place.device), inside]
+        rows = torch.arange(len(place), device=place.device)
+        taken = self._vectors[rows, place.clamp(max=self._pool - 1)]
         near = (self._vectors * taken[:, None]).sum(2)
         self._similarity = near if self._similarity is None else near.maximum(self._similarity)
+        self._gain = self._relevance - self._strength * self._similarity
 
     def slack(self, places: Tensor, gaps: Tensor) -> Tensor:
-        """Return the smallest change of a score that could change the choice, float64 [b].
+        """Return the smallest change of a difference of scores that could change the choice.
+
+        If differences change by m, a difference of gains changes by at most
+        ``2 m (1 - s) / range``. The items before and after the end of the pool may change places,
+        which counts if one of them is chosen or could be.
 
         Args:
             places: int64 [b, k], chosen places.
             gaps: float64 [b], smallest difference between neighbours in the ranking, which counts
                 for rows with items from outside the pool.
+
+        Returns:
+            float64 [b].
         """
-        scale = self._range[:, 0] / (4 * (1 - self._strength)) if self._strength < 1 else torch.inf
-        slack = torch.where(self._closest.isinf(), torch.inf, self._closest * scale)
-        if self._next.shape[1] > 1:  # whether the last item of the pool belongs to it
-            edge = self._next[:, 0] - self._next[:, 1]
-            slack = torch.minimum(slack, edge.masked_fill(~(edge > 0), torch.inf))
+        slack = torch.full_like(self._closest, torch.inf)
+        if self._strength < 1:
+            scale = self._range[:, 0] / (2 * (1 - self._strength))
+            slack = slack.where(self._closest.isinf(), self._closest * scale)
+        is_unclear = self._edge_counts & (self._edge > 0)
+        slack = torch.minimum(slack, self._edge.masked_fill(~is_unclear, torch.inf))
         return torch.where((places >= self._pool).any(1), torch.minimum(slack, gaps), slack)

@@ -30,14 +30,33 @@ class ListRequest:
     Attributes:
         k: Number of items in a list, from 1.
         excluded: bool [V], items that no list contains; always includes padding.
+        added: float32 [V], what boosts add to scores; minus infinity for excluded items.
         rules: The rules.
         vectors: float [V, d], item vectors, for diversity; None if the model has none.
     """
 
     k: int
     excluded: Tensor
+    added: Tensor
     rules: PreparedRules
     vectors: Tensor | None
+
+    @classmethod
+    def of(
+        cls, k: int, excluded: Tensor, rules: PreparedRules, vectors: Tensor | None
+    ) -> ListRequest:
+        """Return a request for lists.
+
+        Args:
+            k: Number of items in a list, from 1.
+            excluded: bool [V], items that no list contains; always includes padding.
+            rules: The rules.
+            vectors: float [V, d], item vectors; None if the model has none.
+        """
+        amounts = None if rules.boosts is None else rules.boosts.amounts
+        added = torch.zeros(len(excluded)) if amounts is None else amounts.float()
+        added = added.to(excluded.device).masked_fill(excluded, -torch.inf)
+        return cls(k, excluded, added, rules, vectors)
 
     @property
     def diversity(self) -> Diversity | None:
@@ -119,8 +138,8 @@ def _allowed_scores(rows: ScoredRows, limits: RowLimits, request: ListRequest) -
     """Return boosted scores, minus infinity for what must not be listed, float32 [b, V]."""
     scores = rows.scores()
     if request.rules.boosts is not None:
-        request.rules.boosts.apply_(scores)
-    scores.masked_fill_(request.excluded, -torch.inf)
+        request.rules.boosts.multiply_(scores)
+    scores += request.added  # a sum takes half the time of masked_fill_
     limits.apply_(scores)
     return scores
 
@@ -146,11 +165,13 @@ def _chosen(
         margin = boosts.margin(margin, rows.largest[which])
     candidates = TopCandidates.of(scores, examined + 1, margin)  # one more: is it the last?
     ranking = _ranking(rows, candidates, which, examined, request)
-    choice = _choice(ranking, examined, request)
+    choice = choose(ranking, request.k, groups=request.rules.groups, diversity=request.diversity)
     uncertain = (choice.slack <= margin).nonzero()[:, 0]
     if len(uncertain) and rows.compute_alone(which[uncertain]):
         ranking = _ranking(rows, candidates, which, examined, request)
-        choice = _choice(ranking, examined, request)
+        choice = choose(
+            ranking, request.k, groups=request.rules.groups, diversity=request.diversity
+        )
     is_whole = ranking.items[:, -1] == 0
     if examined == scores.shape[1] - 1:
         is_whole = torch.ones_like(is_whole)
@@ -180,16 +201,7 @@ def _ranking(
     table = torch.zeros(shape, dtype=torch.int64)
     values = torch.full(shape, -torch.inf, dtype=torch.float64)
     table[at], values[at] = candidates.items.cpu()[chosen], exact.cpu()[chosen]
-    return Ranking(table.to(which.device), values.to(which.device))
-
-
-def _choice(ranking: Ranking, examined: int, request: ListRequest) -> Choice:
-    """Return what is chosen; the last place only shows how close the next item is."""
-    last = ranking.items.shape[1] - 1
-    items = ranking.items.clone()
-    items[:, last:] = 0
-    seen = Ranking(items, ranking.values)
-    return choose(seen, request.k, groups=request.rules.groups, diversity=request.diversity)
+    return Ranking(table.to(which.device), values.to(which.device), extra=1)
 
 
 def _fill_up(
