@@ -15,17 +15,37 @@ from sasrec.errors import SettingsError
 if TYPE_CHECKING:
     from sasrec.recommender.rules.rules import Rules
 
-PANEL = "Rules"
-"""Heading of these options in a help text."""
-
 
 def _option(name: str, metavar: str, text: str) -> Any:
-    return typer.Option(name, metavar=metavar, help=text, rich_help_panel=PANEL)
+    """Return an option that only ``--help-rules`` lists; a help has to fit on a screen."""
+    return typer.Option(name, metavar=metavar, help=text, hidden=True)
+
+
+def _print_help(is_asked: bool) -> None:
+    """Print the options for rules and exit, if asked."""
+    if not is_asked:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from sasrec.cli.terminal import plain_console
+
+    table = Table(title="Options for rules (docs/rules.md)", title_justify="left")
+    for heading in ("option", "", "effect"):
+        table.add_column(heading)
+    for option in OPTIONS.values():
+        shown = option.__metadata__[0]
+        table.add_row(
+            *map(Text, (shown.param_decls or [shown.default])[:1]), shown.metavar, Text(shown.help)
+        )
+    plain_console().print(table)
+    raise typer.Exit
 
 
 OPTIONS: dict[str, Any] = {
     "rules": Annotated[
-        Path | None, _option("--rules", "FILE", "YAML file of rules; options add to it.")
+        Path | None,
+        typer.Option("--rules", metavar="FILE", help="Rules (YAML); options: --help-rules."),
     ],
     "items": Annotated[
         str | None,
@@ -74,6 +94,11 @@ OPTIONS: dict[str, Any] = {
     ],
 }
 """Name of each rule to its option."""
+HELP = "help_rules"
+HelpRules = Annotated[
+    bool | None,
+    typer.Option("--help-rules", callback=_print_help, is_eager=True, hidden=True),
+]
 LISTS = ("only_where", "exclude_where", "boost")
 """Rules of which the options add to those of the file."""
 
@@ -92,6 +117,7 @@ def taking_rules(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def ruled(*arguments: Any, **options: Any) -> None:
         given = {name: options.pop(name, None) for name in OPTIONS}
+        options.pop(HELP, None)
         items = given.pop("items")
         command(*arguments, **options, rules=rules_from_options(given, items), items=items)
 
@@ -101,11 +127,12 @@ def taking_rules(command: Callable[..., None]) -> Callable[..., None]:
         for name, each in signature.parameters.items()
         if name in hints
     ]
+    options = {**OPTIONS, HELP: HelpRules}
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=option)
-        for name, option in OPTIONS.items()
+        for name, option in options.items()
     ]
-    ruled.__annotations__ = {**{each.name: hints[each.name] for each in kept}, **OPTIONS}
+    ruled.__annotations__ = {**{each.name: hints[each.name] for each in kept}, **options}
     ruled.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*kept, *added]
     )

@@ -29,7 +29,8 @@ from sasrec.recommender.folder import (
     write_folder,
 )
 from sasrec.recommender.histories import in_chunks, tokens_of
-from sasrec.recommender.rules.prepared import PreparedRules, Shop, prepare_rules, shop_columns
+from sasrec.recommender.rules.prepared import PreparedRules, prepare_rules
+from sasrec.recommender.rules.shop import Shop, shop_columns
 from sasrec.recommender.rules.written import rules_from
 from sasrec.recommender.serving import PreparedTable, Scorer
 from sasrec.recommender.vocabulary_file import VocabularyFile

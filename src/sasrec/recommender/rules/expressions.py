@@ -115,7 +115,7 @@ def _evaluated(text: str, frame: pl.DataFrame, what: str) -> pl.Series:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise SettingsError(
             f"{what}: {text!r} does not fit the types of its values ({reason}){_and(kinds)}; write "
-            "texts in 'quotation marks' and numbers without"
+            "texts as 'text', numbers without quotation marks, and dates as date '2026-11-29'"
         ) from error
     return found
 

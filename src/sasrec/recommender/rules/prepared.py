@@ -7,44 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
-import torch
 
-from sasrec.data.formats.item_files import item_table
-from sasrec.data.item_columns import ItemColumns
-from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import DataError, SettingsError, counted, did_you_mean, printable
+from sasrec.errors import DataError, SettingsError, counted, printable
 from sasrec.recommender.rules.boosts import Boosts, boosts_for
 from sasrec.recommender.rules.choosing import Groups
-from sasrec.recommender.rules.expressions import ROW, condition
+from sasrec.recommender.rules.expressions import condition
+from sasrec.recommender.rules.groups import groups_for
 from sasrec.recommender.rules.rules import Rules
+from sasrec.recommender.rules.shop import Shop
 from sasrec.recommender.rules.user_items import UserItems, known_items, listed_tokens, user_items
 from sasrec.remarks import Remark, log_remarks
-from sasrec.settings.data import DataSettings
 
 if TYPE_CHECKING:
-    from sasrec.data.formats.item_files import ItemSource
+    pass
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """What rules are looked up in.
-
-    Attributes:
-        items: Item tokens by number.
-        columns: Facts about items, one row per item; no columns if nothing is known.
-        settings: Names of columns, and how to clean tokens.
-        trained: bool [V], items that the model has learned.
-        popularity: int64 [V], recent events of each item.
-    """
-
-    items: Vocabulary
-    columns: pl.DataFrame
-    settings: DataSettings
-    trained: np.ndarray
-    popularity: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +70,7 @@ class PreparedRules:
         if self.candidates is not None:
             excluded = ~self.candidates if all_trained else excluded | ~self.candidates
         excluded = excluded | ~self.allowed
-        if excluded.all():
+        if excluded.all() and self.fill_order is None:
             raise DataError("no candidate is left under the rules; loosen one")
         return excluded
 
@@ -112,48 +89,6 @@ class PreparedRules:
                 f"--no-exclude-seen (in Python: exclude_seen=False) contradicts the rule seen: "
                 f"{self.rules.seen}; remove one"
             )
-
-
-def shop_columns(
-    items: Vocabulary,
-    own: ItemColumns | None,
-    given: ItemSource | None,
-    titles: dict[str, str],
-    settings: DataSettings,
-) -> pl.DataFrame:
-    """Return the item columns that rules can use, one row per item of the model.
-
-    Args:
-        items: Item tokens by number.
-        own: The columns that were saved with the model.
-        given: A table of items, which wins where both have a column; None for none.
-        titles: Item token to title, which become the column ``title``.
-        settings: The item column, and how to clean tokens.
-
-    Returns:
-        [n_items] rows.
-
-    Raises:
-        DataError: The table cannot be read, or has none of the items of the model.
-    """
-    columns = pl.DataFrame({ROW: items.entries}) if own is None else own.values
-    if given is not None:
-        named = settings.model_copy(update={"item_columns": None})
-        table, more = item_table(given, named)
-        if not items.numbers(table.items.to_list()).any():
-            example = table.items[0] if len(table.items) else "nothing"
-            raise DataError(
-                f"the table of items has none of the model's items: it has {example!r}, the model "
-                f"has {items.tokens([1])[0]!r}; check the item column"
-            )
-        titles = {**titles, **more}
-        aligned = table.aligned(items)
-        kept = columns.select(name for name in columns.columns if name not in aligned.columns)
-        columns = pl.concat([kept, aligned], how="horizontal")
-    if titles and "title" not in columns.columns:
-        texts = [titles.get(item) for item in items.entries.to_list()]
-        columns = columns.with_columns(pl.Series("title", texts, dtype=pl.String))
-    return columns
 
 
 def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
@@ -176,8 +111,12 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
         candidates = _listed(rules.candidates, "candidates", shop, remarks)
     allowed = _allowed(rules, shop, remarks)
     possible = allowed & (shop.trained if candidates is None else candidates)
-    if not possible.any():
-        raise DataError(f"the rules leave no item to recommend ({_left(remarks)}); loosen one")
+    fill_order = _fill_order(allowed, shop) if rules.fill_up == "popularity" else None
+    if not possible.any() and (fill_order is None or not len(fill_order)):
+        known = None if candidates is None else int(candidates.sum())
+        raise DataError(
+            f"the rules leave no item to recommend ({_left(remarks, known)}); loosen one"
+        )
     rebuy = None
     if rules.rebuy_where is not None:
         met, missing = condition(rules.rebuy_where, shop.columns, "rebuy_where")
@@ -196,10 +135,10 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
         allowed=allowed,
         rebuy=rebuy,
         boosts=boosts_for(rules.boosts, shop.columns, remarks),
-        groups=_groups(rules, shop.columns, remarks),
+        groups=groups_for(rules.max_per, shop.columns, remarks),
         candidates_by_user=tables.get("candidates_by_user"),
         excluded_by_user=tables.get("exclude_by_user"),
-        fill_order=_fill_order(allowed, shop) if rules.fill_up == "popularity" else None,
+        fill_order=fill_order,
         remarks=tuple(remarks),
     )
 
@@ -246,56 +185,12 @@ def _missing(rule: str, text: str, count: int) -> list[Remark]:
     return [Remark("missing_item_values", count, printable(sentence))]
 
 
-def _left(remarks: list[Remark]) -> str:
+def _left(remarks: list[Remark], candidates: int | None) -> str:
+    """Return how many items each condition leaves, and that no candidate is among them."""
     texts = [each.text for each in remarks if each.kind == "items_left"]
-    return "; ".join(texts) if texts else "the lists of items exclude all"
-
-
-def _groups(rules: Rules, columns: pl.DataFrame, remarks: list[Remark]) -> Groups | None:
-    """Return the groups of items and their limits; None without limits.
-
-    Raises:
-        SettingsError: A column does not exist.
-    """
-    if not rules.max_per:
-        return None
-    parts, limits, first = [], [], 0
-    for name, limit in rules.max_per.items():
-        known = [each for each in columns.columns if each != ROW]
-        if name not in known:
-            has = f"columns: {', '.join(known)}" if known else "give a table of items with --items"
-            raise SettingsError(
-                f"max_per: there is no item column {name!r}{did_you_mean(name, known)} ({has})"
-            )
-        codes = _codes(columns[name])
-        remarks += _missing_groups(name, codes)
-        parts.append(np.where(codes < 0, -1, codes + first))
-        limits += [limit] * codes.shape[1]
-        first += int(codes.max(initial=-1)) + 1
-    table = np.concatenate(parts, axis=1)
-    padded = np.concatenate([np.full((1, table.shape[1]), -1, dtype=np.int64), table])
-    return Groups(torch.from_numpy(padded), torch.tensor(limits, dtype=torch.int64))
-
-
-def _codes(column: pl.Series) -> np.ndarray:
-    """Return the numbers of the groups of each item from 0, int64 [n_items, W]; -1 fills up."""
-    rows = pl.DataFrame({"row": pl.int_range(len(column), eager=True), "value": column})
-    if column.dtype == pl.List:
-        rows = rows.with_columns(pl.col("value").list.unique(maintain_order=True)).explode("value")
-    rows = rows.drop_nulls().with_columns(code=pl.col("value").rank("dense").cast(pl.Int64) - 1)
-    rows = rows.with_columns(place=pl.int_range(pl.len()).over("row"))
-    width = 1 + int(rows["place"].to_numpy().max(initial=0))
-    codes = np.full((len(column), width), -1, dtype=np.int64)
-    codes[rows["row"].to_numpy(), rows["place"].to_numpy()] = rows["code"].to_numpy()
-    return codes
-
-
-def _missing_groups(name: str, codes: np.ndarray) -> list[Remark]:
-    count = int((codes < 0).all(axis=1).sum())
-    if not count:
-        return []
-    text = f"max_per {name}: {counted(count, 'item has', 'items have')} no value and no limit"
-    return [Remark("missing_item_values", count, printable(text))]
+    if candidates is not None:
+        texts.append(f"none of the {counted(candidates, 'candidate')} is left")
+    return "; ".join(texts) if texts else "exclude names all items"
 
 
 def _fill_order(allowed: np.ndarray, shop: Shop) -> np.ndarray:
