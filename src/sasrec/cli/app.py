@@ -15,6 +15,7 @@ from sasrec.cli.plugin import taking_plugins
 from sasrec.cli.plugin_commands import WithPluginCommands
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
+from sasrec.cli.rule_options import taking_rules
 from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
@@ -64,7 +65,7 @@ FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
 """For exec: everything after the first word is passed to the script."""
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
-app.command(cls=Command)(taking_plugins(recommend))
+app.command(cls=Command)(taking_plugins(taking_rules(recommend)))
 app.command(cls=Command)(taking_plugins(similar))
 app.command(cls=Command)(taking_plugins(vectors))
 app.command(cls=Command)(taking_plugins(explain))

@@ -15,6 +15,12 @@ SavedModel = Annotated[
 ]
 Data = Annotated[str, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
 OptionalData = Annotated[str | None, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
+ItemsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--items", metavar="FILE", help="File with a row per item: titles and columns for rules."
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", metavar="", help="Print only JSON.", rich_help_panel=RESULT),

@@ -16,6 +16,7 @@ from sasrec.cli.options import (
     Device,
     Epochs,
     EpochsFrom,
+    ItemsFile,
     ModelName,
     ModelOut,
     OptionalData,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     data: OptionalData = None,
+    items: ItemsFile = None,
     model: ModelName = "SASRec",
     out: ModelOut = None,
     overwrite: Overwrite = False,
@@ -61,7 +63,7 @@ def train(
     'sasrec config' lists all settings.
     """
     options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
-    options |= {"precision": precision, "topk": cut_offs(topk)}
+    options |= {"precision": precision, "topk": cut_offs(topk), "items_file": items}
     if resume is not None:
         given = {**options, "epochs": epochs_from, "data": data, "out": out}
         _refuse_with_resume(context, given, config_file)

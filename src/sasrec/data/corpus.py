@@ -11,6 +11,7 @@ import polars as pl
 
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.interactions import Interactions
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.sequences import Sequences, build_sequences
 from sasrec.data.titles import Titles
 from sasrec.data.values.numbering import by_appearance
@@ -34,6 +35,7 @@ class Corpus:
         remarks: Remarks on doubtful data.
         users_without_events: Users in the .user file that have no event, String; RecBole counts
             them. None if there are none.
+        item_columns: Facts about items, such as their category; None if there are none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Corpus:
     target_counts: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
     users_without_events: pl.Series | None = None
+    item_columns: ItemColumns | None = None
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items in this data set; the source may have more."""
@@ -80,8 +83,9 @@ def build_corpus(
     if len(without_events := interactions.items_without_events):
         # As in RecBole, items that are only in a loaded .item file belong to the catalogue.
         items = pl.concat([items, without_events])
-    titles, remarks, users_without_events = (
+    titles, item_columns, remarks, users_without_events = (
         interactions.titles,
+        interactions.item_columns,
         interactions.remarks,
         interactions.users_without_events,
     )
@@ -101,6 +105,7 @@ def build_corpus(
         source,
         remarks=remarks,
         users_without_events=users_without_events if len(users_without_events) else None,
+        item_columns=item_columns,
     )
 
 

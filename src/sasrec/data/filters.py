@@ -172,16 +172,18 @@ def _is_count_allowed(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Seri
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
-    """Return the columns that filters need, other than user, item and time.
+    """Return the columns that filters need or that are about items, other than user, item and time.
 
     Args:
-        settings: The filters.
+        settings: The filters and the item columns.
 
     Returns:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
-    return [name for name in settings.value_intervals if name not in known]
+    names = [*settings.value_intervals, *(settings.item_columns or ())]
+    names += [] if settings.title_column is None else [settings.title_column]
+    return [name for name in dict.fromkeys(names) if name not in known]
 
 
 def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list[str]:

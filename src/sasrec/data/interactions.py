@@ -11,6 +11,7 @@ import polars as pl
 from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.doubtful_tokens import token_remarks
 from sasrec.data.checks.incomplete import complete_rows
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.columns import require_columns
 from sasrec.data.values.numbering import Numbering
@@ -37,6 +38,7 @@ class Interactions:
             have no events left.
         items: Token of each item number, likewise.
         titles: Item token to its title; empty if the source has none.
+        item_columns: Facts about items, such as their category; None if there are none.
         listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
             entry for a file that was not read.
         already_filtered: Columns of those files whose value filters have been applied to them.
@@ -47,6 +49,7 @@ class Interactions:
     users: pl.Series
     items: pl.Series
     titles: Mapping[str, str] = field(default_factory=dict)
+    item_columns: ItemColumns | None = None
     listed: dict[str, pl.Series] = field(default_factory=dict)
     already_filtered: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
@@ -138,7 +141,12 @@ def from_frame(
         lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # single chunks become NumPy without a copy
     present = [name for name in values if name in frame.columns]
-    columns += [_comparable(frame[name], where).alias(VALUE + name) for name in present]
+    columns += [
+        _comparable(frame[name], where).alias(VALUE + name)
+        if name in settings.value_intervals
+        else frame[name].alias(VALUE + name)
+        for name in present
+    ]
     _check_for_header(columns[:2], entries, (user, item), where)
     events, dropped = complete_rows(pl.DataFrame(columns), lacking, settings, where)
     remarks += dropped + _token_remarks(events, entries, (user, item), settings)

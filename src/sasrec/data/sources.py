@@ -24,6 +24,7 @@ from sasrec.data.formats.data_frames import read_data_frame
 from sasrec.data.formats.readers import read_file
 from sasrec.data.formats.user_item_files import read_groups, read_user_features
 from sasrec.data.interactions import Interactions
+from sasrec.data.item_sources import with_event_columns, with_item_table
 from sasrec.data.movielens import Progress
 from sasrec.data.presplit.parts import read_parts
 from sasrec.data.synthetic import hidden_markov
@@ -35,6 +36,8 @@ from sasrec.system.writing import write_atomically
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sasrec.data.formats.item_files import ItemSource
+
     Source: TypeAlias = str | Path | pl.DataFrame | pd.DataFrame
 
 SYNTHETIC = "synthetic"
@@ -43,7 +46,11 @@ MAX_EVENTS = 300_000_000
 
 
 def load_corpus(
-    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+    source: Source,
+    settings: DataSettings,
+    progress: Progress = lambda done, total: None,
+    *,
+    items: ItemSource | None = None,
 ) -> Corpus:
     """Find, read and number a data set.
 
@@ -51,14 +58,18 @@ def load_corpus(
         source: A name, a path, or a Polars or pandas data frame.
         settings: Columns, separator, and the folder in which names are looked up.
         progress: Called while a data set of the catalogue is downloaded.
+        items: A table with a row for each item: a path or data frame; None reads ``items_file``.
 
     Returns:
-        The histories with their vocabularies.
+        The histories with their vocabularies, item columns and titles.
 
     Raises:
         DataError: There is no such data set, or it is invalid.
     """
     corpus, where = _read(source, settings, progress)
+    is_file = corpus.source and not corpus.source.startswith(SYNTHETIC)
+    path = locate(str(source), settings, progress) if is_file else None
+    corpus = with_item_table(corpus, settings, path, items)
     corpus = replace(
         corpus,
         items=corpus.items.cleaning(settings.clean_tokens),
@@ -84,8 +95,14 @@ def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[C
             return read_parts(path, settings, str(existing.resolve())), str(path)
         where, read = str(path), partial(read_file, path, settings)
     # The events have no variable of their own here, so that they can be freed while sorting.
+    texts_only = where.lower().endswith((".csv", ".tsv", ".inter"))
     corpus = build_corpus(
-        apply_filters(read(), settings, where), name, origin, times=settings.time_rounding(name)
+        apply_filters(
+            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
+        ),
+        name,
+        origin,
+        times=settings.time_rounding(name),
     )
     if origin.startswith(SYNTHETIC):  # generated events repeat items on purpose
         corpus = replace(corpus, remarks=())

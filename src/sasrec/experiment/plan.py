@@ -16,6 +16,7 @@ from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state
 
 if TYPE_CHECKING:
+    from sasrec.data.formats.item_files import ItemSource
     from sasrec.data.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class TrainingPlan:
         replaces: Which model may be replaced there.
         resume_from: The state to resume from, or None for a new training.
         fingerprint: Hash of the data that the state belongs to; empty for a new training.
+        items: Data frame with a row for each item, or None.
     """
 
     run: RunSettings
@@ -42,6 +44,7 @@ class TrainingPlan:
     replaces: Replaces = "nothing"
     resume_from: TrainState | None = None
     fingerprint: str = ""
+    items: ItemSource | None = None
 
     @property
     def checkpoint(self) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.sources import load_corpus
-from sasrec.experiment.plan import TrainingPlan, unfinished_plan
+from sasrec.experiment.plan import Replaces, TrainingPlan, unfinished_plan
 from sasrec.experiment.prepared import prepare
 from sasrec.experiment.run import run_prepared
 from sasrec.experiment.train_into import train_by_plan
@@ -20,6 +21,7 @@ from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:
+    from sasrec.data.formats.item_files import ItemSource
     from sasrec.data.sources import Source
 
 
@@ -28,6 +30,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     *,
     model: str = "SASRec",
+    items: ItemSource | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
@@ -46,6 +49,8 @@ def train(
         settings: Values by the name of the setting, such as ``{"epochs": 20}``; all others have
             their default.
         model: Name of the model, such as ``GRU4Rec``, in upper or lower case.
+        items: A table with a row for each item, for titles and for columns that rules can use: a
+            path or a data frame. None reads ``items_file``, or the .item file beside the data.
         out: Folder to save the model in; None saves nothing.
         overwrite: Replace a model that is already in ``out``.
         observer: Receives the progress of training; None shows a progress bar in a notebook or an
@@ -61,12 +66,17 @@ def train(
         Interrupted: Training was interrupted before there was anything to return.
     """  # raised by the parts
     name = canonical_model(model)
-    run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
+    values = merged(settings, keywords)
+    if isinstance(items, str | Path):
+        values["items_file"] = str(items)
+    run = resolve_settings(values, name, DEFAULT if name == "SASRec" else None)
+    table = None if isinstance(items, str | Path) else items
     watching = default_observer(run.output.loss_decimals) if observer is None else observer
     if out is None:
-        prepared = prepare(load_corpus(data, run.data), run)
+        prepared = prepare(load_corpus(data, run.data, items=table), run)
         return run_prepared(prepared, observer=watching).recommender
-    plan = TrainingPlan(run, data, Path(out).expanduser(), "anything" if overwrite else "nothing")
+    replaces: Replaces = "anything" if overwrite else "nothing"
+    plan = TrainingPlan(run, data, Path(out).expanduser(), replaces, items=table)
     return train_by_plan(plan, watching).recommender
 
 
@@ -75,6 +85,7 @@ def resume(
     *,
     epochs: int | None = None,
     data: Source | None = None,
+    items: ItemSource | None = None,
     observer: Observer | None = None,
 ) -> Recommender:
     """Resume an interrupted training; the result is the same as without the interruption.
@@ -83,6 +94,7 @@ def resume(
         folder: Where its model was going to be saved.
         epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
+        items: The table of items it was trained with; None if that was a path, or there was none.
         observer: As in ``train``.
 
     Returns:
@@ -95,5 +107,6 @@ def resume(
         Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
     plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data)
+    plan = replace(plan, items=items)
     watching = default_observer(plan.run.output.loss_decimals) if observer is None else observer
     return train_by_plan(plan, watching).recommender

@@ -51,7 +51,7 @@ def train_by_plan(
     """  # raised by the parts
     with _exclusive(plan), _interrupt_explained(plan):
         replaced = _prepared_folder(plan)
-        corpus = load_corpus(plan.data, plan.run.data, fetching)
+        corpus = load_corpus(plan.data, plan.run.data, fetching, items=plan.items)
         _check_source(plan, replaced, corpus)
         _save_events(plan, corpus)
         return _trained_and_saved(plan, prepare(corpus, plan.run), observer)

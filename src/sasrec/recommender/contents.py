@@ -14,6 +14,7 @@ from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_
 from sasrec.recommender.folder import (
     ENVIRONMENT,
     FORMAT,
+    ITEM_COLUMNS,
     METRICS,
     NOTES,
     PARTS,
@@ -27,6 +28,9 @@ from sasrec.recommender.manifest import Manifest
 if TYPE_CHECKING:
     from torch import Tensor
 
+MAX_COLUMNS = 64
+"""Number of values of ``item_columns.json`` for each value that ``vocabulary.json`` may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -39,6 +43,7 @@ class Contents:
         metrics: Validation and test metrics; may be empty.
         environment: Versions and hardware; may be empty.
         version: Version of sasrec that wrote the folder.
+        item_columns: Facts about items; may be empty.
         manifest: The manifest that the files match; None for a folder of 0.1.0, which has none.
     """
 
@@ -48,6 +53,7 @@ class Contents:
     metrics: dict[str, Any]
     environment: dict[str, Any]
     version: str
+    item_columns: dict[str, Any]
     manifest: Manifest | None
 
 
@@ -125,6 +131,7 @@ def _parsed(
     texts = files.contents
     metrics = parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {}
     _check_metrics(path, metrics)
+    columns = texts.get(ITEM_COLUMNS, b"{}")
     return Contents(
         weights=weights,
         settings=settings,
@@ -134,6 +141,7 @@ def _parsed(
         if ENVIRONMENT in texts
         else {},
         version=version,
+        item_columns=parsed_json(columns, path / ITEM_COLUMNS, MAX_COLUMNS * max_values),
         manifest=files.manifest,
     )
 

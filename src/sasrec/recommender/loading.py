@@ -17,6 +17,7 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import ModelError, SasrecError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
+from sasrec.recommender.columns_file import item_columns_from_json
 from sasrec.recommender.contents import Contents, read_folder
 from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
@@ -73,6 +74,7 @@ def load(
     try:
         vocabulary = vocabulary_from_json(contents.vocabulary)
         items, users = vocabulary.items, vocabulary.users or Vocabulary([])
+        columns = item_columns_from_json(contents.item_columns, items)
         model = _build(contents, n_items=len(items), n_users=len(users))
     except DAMAGE_ERRORS as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
@@ -91,6 +93,7 @@ def load(
         recent=vocabulary.recent,
         learned=vocabulary.learned,
         people=vocabulary.learned_users if model.uses_users else None,
+        item_columns=columns,
     )
 
 

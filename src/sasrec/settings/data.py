@@ -17,7 +17,8 @@ from pydantic import (
 )
 
 from sasrec.errors import did_you_mean
-from sasrec.settings.fields import Settings, Word, ignore_case, number_as_text, recbole, written_as
+from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole, written_as
+from sasrec.settings.item_columns import ItemSettings
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
 
 
@@ -178,7 +179,7 @@ SCALED_IN_RECBOLE = "ml-100k"
 (``properties/dataset/ml-100k.yaml``)."""
 
 
-class DataSettings(Settings):
+class DataSettings(ItemSettings):
     """Which columns to read, which events to drop, and how long a history may be."""
 
     max_history: int = Field(

@@ -13,6 +13,9 @@ class Keywords(TypedDict, total=False):
     """Settings by name; ``sasrec config`` prints a description of each."""
 
     preset: str
+    items_file: str | None
+    item_columns: Sequence[str] | None
+    title_column: str | None
     max_history: int
     user_column: str
     item_column: str

@@ -45,6 +45,36 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     )
 
 
+def as_polars(
+    source: pl.DataFrame | pd.DataFrame, tokens: tuple[str, ...], what: str
+) -> pl.DataFrame:
+    """Return a Polars or pandas data frame as Polars, with all its columns.
+
+    Args:
+        source: The data frame.
+        tokens: Names of its columns of tokens, whose objects may be of several types.
+        what: What it was given as, for error messages.
+
+    Returns:
+        The same rows.
+
+    Raises:
+        DataError: It is not a data frame, or has a column that Polars has no type for.
+    """
+    if isinstance(source, pl.DataFrame):
+        return source
+    if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
+        raise DataError(
+            f"{what} is a {type(source).__name__}; give a path, or a Polars or pandas data frame"
+        )
+    names = [str(name) for name in source.columns]
+    columns = [
+        _pandas_column(source[own], holds_tokens=name in tokens).alias(name)
+        for own, name in zip(source.columns, names, strict=True)
+    ]
+    return pl.DataFrame(columns)
+
+
 def _from_pandas(source: pd.DataFrame, settings: DataSettings, values: list[str]) -> pl.DataFrame:
     if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
         raise DataError(
