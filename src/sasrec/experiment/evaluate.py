@@ -21,7 +21,7 @@ from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.files import Layer
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.origin import Origin
 from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
@@ -96,8 +96,7 @@ def evaluate(
         SasrecError: Settings, data or the model cannot be used.
     """  # raised by the parts
     recommender = model if isinstance(model, Recommender) else load(model)
-    layer = Layer(GIVEN, merged(settings, keywords))
-    return evaluate_with(recommender, data, [layer])
+    return evaluate_with(recommender, data, given_layers(settings, keywords, GIVEN))
 
 
 def evaluate_with(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sasrec.errors import ModelError, SasrecError, SettingsError, printable
+from sasrec.settings.arguments import path_argument
 from sasrec.settings.parts import ExternalPart, Parts
 from sasrec.settings.providers import Provider
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
@@ -41,7 +42,7 @@ def load_plugin(path: str | Path) -> None:
         SettingsError: The file is missing, cannot be run, registers nothing, or registers
             something that does not satisfy the contract of its kind.
     """
-    file = Path(path).expanduser().resolve()
+    file = path_argument("path", path).resolve()
     if file in _loaded:
         return
     if not file.is_file() or file.suffix != ".py":
