@@ -223,6 +223,29 @@ def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
     return found
 
 
+def suffix_of(source: str | Path) -> str:
+    """Return the suffix of a file in lower case and without its dot, which selects its reader.
+
+    Args:
+        source: Name or path of the data.
+    """
+    return Path(source).suffix.lower().removeprefix(".")
+
+
+def require_reader(needed: object, source: object, needed_by: str | Path) -> None:
+    """Reject data whose reader is a plug-in that a saved model names but is not available here.
+
+    Args:
+        needed: The value of ``plugins`` in the settings of the saved model.
+        source: Name or path of the data, or a data frame, which needs no reader.
+        needed_by: The model, for the error text.
+    """
+    if isinstance(source, str | Path) and isinstance(needed, list):
+        suffix = suffix_of(source)
+        own = [part for part in needed if isinstance(part, dict) and part.get("name") == suffix]
+        require_parts(own, ["reader"], needed_by)
+
+
 def require_parts(needed: object, kinds: Iterable[str], needed_by: str | Path) -> None:
     """Reject a saved model that needs a part that is not available here.
 
