@@ -279,8 +279,14 @@ def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
 
     sasrec.register_reader(".lines", read)
     settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "time_column": "none"}
-    assert len(sasrec.train(path, settings).items) == 3
+    saved = sasrec.train(path, settings, out=tmp_path / "m")
+    assert len(saved.items) == 3
+    [part] = json.loads((tmp_path / "m" / "settings.json").read_text())["plugins"]
+    assert part == {"part": "reader", "name": "lines", "from": "module", "place": __name__}
     READERS._external.clear()
+    for data in (None, path):
+        with pytest.raises(ModelError, match="the model needs the reader 'lines' from the module"):
+            sasrec.evaluate(tmp_path / "m", data)
     sasrec.register_reader("lines", lambda path, settings: path.no_such_thing)
     with pytest.raises(DataError, match=r"events.lines cannot be read by the plug-in for .lines"):
         sasrec.train(path, settings)
@@ -364,6 +370,7 @@ def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:
         "LastItem",
         "Margin",
         "rootrank",
+        "jsonl",
     }
 
 

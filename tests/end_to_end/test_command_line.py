@@ -11,8 +11,10 @@ import pytest
 
 import sasrec
 from sasrec.cli.app import main
+from sasrec.settings import plugins
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.plugins import TABLES
 from sasrec.settings.training import TrainingSettings
 
 SMALL = "--hidden_size=16 --inner_size=16 --n_layers=1 --n_heads=1"
@@ -186,6 +188,45 @@ def test_describe_counts_what_is_in_the_file(
     assert facts["interactions"] == len(lines)
     code, out, _ = called("data describe data/synthetic", monkeypatch, capsys)
     assert f"{len(lines):,}" in out
+
+
+READER = """
+import polars as pl, sasrec
+
+def read(path, settings):
+    rows = [line.split() for line in path.read_text().splitlines()]
+    return pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+
+sasrec.register_reader(".words", read)
+"""
+
+
+def test_a_plug_in_reader_describes_data_and_is_asked_for(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for table in TABLES.values():
+        monkeypatch.setattr(table, "_external", dict(table._external))
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
+    (tmp_path / "reader.py").write_text(READER)
+    data = tmp_path / "events.words"
+    data.write_text("a 1\na 2\na 3\nb 2\nb 3\nb 1\n")
+    plugin = f"--plugin {tmp_path / 'reader.py'} --time_column=none"
+    code, out, _ = called(f"data describe {data} --json {plugin}", monkeypatch, capsys)
+    assert (code, json.loads(out)["interactions"]) == (0, 6)
+    code, _, _ = called(
+        f"train -d {data} -o {tmp_path}/m {plugin} --epochs=1 {SMALL}", monkeypatch, capsys
+    )
+    assert code == 0
+    plugins._loaded.clear()
+    TABLES["reader"].restore({})
+    for words in ("recommend {} --user a", "explain {} --user a", "evaluate {}"):
+        code, _, err = called(words.format(tmp_path / "m"), monkeypatch, capsys)
+        assert code == 2
+        assert "needs the reader 'words' from the plug-in file" in err
+        assert "load it with --plugin reader.py" in err
 
 
 def test_config_names_every_setting(

@@ -170,3 +170,48 @@ def test_ctrl_c_before_anything_was_saved_raises_interrupted(tmp_path: Path) -> 
     with pytest.raises(Interrupted, match="nothing was saved"):
         sasrec.train(DATA, FEW, out=tmp_path / "model", observer=Pressed())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [[1], "epochs", 3])
+def test_settings_must_be_a_mapping(wrong: Any) -> None:
+    message = "settings must be a dict of names to values, not"
+    for call in (sasrec.train, sasrec.compare, sasrec.tune):
+        with pytest.raises(SettingsError, match=message):
+            call(DATA, settings=wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds=0), "^seeds is 0; it must be a whole number"),
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds=-1), "^seeds is -1"),
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds="2"), "^seeds is '2'"),
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds=1.5), "^seeds is 1.5"),
+        (lambda: sasrec.compare(DATA, ["BPR"], protocol=None), "^unknown protocol None"),
+        (lambda: sasrec.compare(DATA, 3), "^models is 3; it must be a list of model names"),
+        (lambda: sasrec.compare(DATA, ["BPR"], out=3), "^out is 3; it must be a path"),
+        (lambda: sasrec.tune(DATA, 3), "^space is 3; it must be a dict such as .*, or a file"),
+        (lambda: sasrec.tune(DATA, out=3), "^out is 3; it must be a path"),
+        (lambda: sasrec.tune(DATA, options=3), "^options is 3; it must be a sasrec.SearchOptions"),
+        (lambda: sasrec.resume(3), "^folder is 3; it must be a path, as text or Path"),
+        (lambda: sasrec.resume(None), "^folder is None; it must be a path"),
+        (lambda: sasrec.resume("m", epochs="4"), "^epochs is '4'; it must be a whole number"),
+        (lambda: sasrec.resume("m", epochs=2.5), "^epochs is 2.5; it must be a whole number"),
+        (lambda: sasrec.train(DATA, out=3), "^out is 3; it must be a path"),
+        (lambda: sasrec.load("m", models=3), "^models is 3; it must be a list of model classes"),
+        (lambda: sasrec.load_plugin(None), "^path is None; it must be a path"),
+        (lambda: sasrec.SearchOptions(minutes="x"), "^minutes is 'x'; it must be a number above 0"),
+        (lambda: sasrec.SearchOptions(storage=3), "^storage is 3; it must be text"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_named(call: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        call()
+
+
+def test_keywords_override_settings_under_recboles_names() -> None:
+    found = sasrec.train(DATA, {"train_batch_size": 32}, batch_size=64, epochs=1, hidden_size=8)
+    assert found.settings["training"]["batch_size"] == 64
+    with pytest.raises(SettingsError, match=r"settings must be a dict of names to values"):
+        sasrec.evaluate(found, DATA, [1])
+    assert sasrec.evaluate(found, DATA, {"metric_decimal_place": 3}, decimals=2).decimals == 2

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sasrec.cli.compare import compare
-from sasrec.cli.data import data_app
+from sasrec.cli.data import data_app, describe
 from sasrec.cli.explain import explain
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
@@ -73,6 +73,7 @@ app.command(cls=Command)(taking_plugins(info))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(config))
+data_app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(describe))
 app.add_typer(data_app, name="data", cls=Group)
 
 recbole_app = typer.Typer(

@@ -75,9 +75,6 @@ def fetch(
     print(f"{name} is in {folder}")
 
 
-@data_app.command(
-    cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
 def describe(
     context: typer.Context,
     data: Annotated[

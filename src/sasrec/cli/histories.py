@@ -90,11 +90,11 @@ def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
     from sasrec.data.sources import load_corpus, user_features
-    from sasrec.experiment.evaluate import trained_on
+    from sasrec.experiment.evaluate import source_for
     from sasrec.settings.data import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
-    source = data if data is not None else trained_on(recommender)
+    source = str(source_for(recommender, data))
     if corpus is None:
         corpus = load_corpus(source, settings, fetch_progress())
     notes = user_features(source, settings, users)

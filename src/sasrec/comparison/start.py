@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -26,8 +26,9 @@ from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.recommender.recommender import Recommender
+from sasrec.settings.arguments import path_argument, whole_number
 from sasrec.settings.files import Layer
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.origin import Origin
 from sasrec.settings.registry import BASELINES, MODELS, canonical_model
 from sasrec.settings.resolve import RunSettings
@@ -111,15 +112,18 @@ def compare(
 
     Raises:
         SasrecError: A setting, the data or a saved model cannot be used.
+        SettingsError: An argument has a wrong type.
         Interrupted: The user stopped it; half-trained models are not compared.
     """  # raised by the parts
     layers = [
         protocol_layer(protocol),
-        Layer(Origin("python", "the settings given"), merged(settings, keywords)),
+        *given_layers(settings, keywords, Origin("python", "the settings given")),
     ]
+    if not isinstance(models, Iterable):
+        raise SettingsError(f"models is {models!r}; it must be a list of model names or folders")
     parts = models.split(",") if isinstance(models, str) else models
-    task = Task(*names_and_folders(parts), layers, seeds)
-    folder = None if out is None else Path(out).expanduser()
+    task = Task(*names_and_folders(parts), layers, whole_number("seeds", seeds, least=1))
+    folder = None if out is None else path_argument("out", out)
     with nullcontext() if folder is None else locked_result_folder(folder, overwrite=False):
         return compare_in(
             folder,
@@ -129,7 +133,7 @@ def compare(
         )
 
 
-def protocol_layer(protocol: str) -> Layer:
+def protocol_layer(protocol: object) -> Layer:
     """Return the evaluation settings of a protocol.
 
     Args:
@@ -141,10 +145,9 @@ def protocol_layer(protocol: str) -> Layer:
     Raises:
         SettingsError: The protocol is unknown.
     """
-    if protocol not in PROTOCOLS:
-        raise SettingsError(
-            f"unknown protocol {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
-        )
+    if not isinstance(protocol, str) or protocol not in PROTOCOLS:
+        hint = did_you_mean(str(protocol), PROTOCOLS)
+        raise SettingsError(f"unknown protocol {protocol!r}{hint} (known: full, paper)")
     values = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
     return Layer(Origin("python", "compare"), values)
 

@@ -22,9 +22,9 @@ from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.files import Layer
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import PLUGINS_KEY, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts, require_reader
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ def evaluate(
         SasrecError: Settings, data or the model cannot be used.
     """  # raised by the parts
     recommender = model if isinstance(model, Recommender) else load(model)
-    layer = Layer(GIVEN, merged(settings, keywords))
-    return evaluate_with(recommender, data, [layer])
+    return evaluate_with(recommender, data, given_layers(settings, keywords, GIVEN))
 
 
 def evaluate_with(
@@ -140,7 +139,7 @@ def evaluate_with(
     before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
     run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
     _check_protocol(run, recommender.max_history)
-    source = trained_on(recommender) if data is None else data
+    source = source_for(recommender, data)
     original = load_corpus(source, run.data, fetching)
     corpus, unknown = _with_model_numbers(original, recommender, source)
     prepared = prepare(corpus, run)
@@ -190,6 +189,21 @@ def trained_on(recommender: Recommender) -> str:
     if not source:
         raise DataError("the model was trained on a data frame; give its data with --data or data=")
     return str(source)
+
+
+def source_for(recommender: Recommender, data: Source | None) -> Source:
+    """Return the data to use with a model, after checking that their reader is available.
+
+    Args:
+        recommender: A loaded model.
+        data: A name, a path or a data frame; None uses the data the model was trained on.
+
+    Returns:
+        The name, path or data frame.
+    """
+    source = trained_on(recommender) if data is None else data
+    require_reader(recommender.settings.get(PLUGINS_KEY, []), source, "the model")
+    return source
 
 
 def _name_of(source: Source) -> str:

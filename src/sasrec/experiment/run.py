@@ -129,7 +129,7 @@ def _recommender(
         counts=prepared.counts,
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
-        settings={**run.as_json(), "source": corpus.source},
+        settings={**run.as_json(corpus.source), "source": corpus.source},
         metrics=metrics,
         environment={
             **environment(),

@@ -13,10 +13,13 @@ from sasrec.experiment.prepared import prepare
 from sasrec.experiment.run import run_prepared
 from sasrec.experiment.train_into import train_by_plan
 from sasrec.recommender.recommender import Recommender
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.arguments import path_argument, whole_number
+from sasrec.settings.files import Layer
+from sasrec.settings.keywords import Keywords, given_layers
+from sasrec.settings.origin import Origin
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import canonical_model
-from sasrec.settings.resolve import resolve_settings
+from sasrec.settings.resolve import resolve_layers
 from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
 
@@ -66,17 +69,18 @@ def train(
         Interrupted: Training was interrupted before there was anything to return.
     """  # raised by the parts
     name = canonical_model(model)
-    values = merged(settings, keywords)
+    layers = given_layers(settings, keywords)
     if isinstance(items, str | Path):
-        values["items_file"] = str(items)
-    run = resolve_settings(values, name, DEFAULT if name == "SASRec" else None)
+        layers.append(Layer(Origin("python", "the argument items"), {"items_file": str(items)}))
+    run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
     table = None if isinstance(items, str | Path) else items
+    folder = None if out is None else path_argument("out", out)
     watching = default_observer(run.output.loss_decimals) if observer is None else observer
-    if out is None:
+    if folder is None:
         prepared = prepare(load_corpus(data, run.data, items=table), run)
         return run_prepared(prepared, observer=watching).recommender
     replaces: Replaces = "anything" if overwrite else "nothing"
-    plan = TrainingPlan(run, data, Path(out).expanduser(), replaces, items=table)
+    plan = TrainingPlan(run, data, folder, replaces, items=table)
     return train_by_plan(plan, watching).recommender
 
 
@@ -106,7 +110,8 @@ def resume(
         SettingsError: ``epochs`` is fewer than are done, or more than were planned.
         Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
-    plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data)
+    total = None if epochs is None else whole_number("epochs", epochs, least=0)
+    plan = unfinished_plan(path_argument("folder", folder), epochs=total, data=data)
     plan = replace(plan, items=items)
     watching = default_observer(plan.run.output.loss_decimals) if observer is None else observer
     return train_by_plan(plan, watching).recommender

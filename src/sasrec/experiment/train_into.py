@@ -139,7 +139,7 @@ def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWrit
         return None
     named = str(plan.data) if isinstance(plan.data, str | Path) else ""
     about = {
-        "settings": prepared.run.as_json(),
+        "settings": prepared.run.as_json(prepared.corpus.source),
         "data": prepared.corpus.source or named,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
         "replaces": plan.replaces != "nothing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from torch.overrides import TorchFunctionMode
 
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import ModelError, SasrecError
+from sasrec.errors import ModelError, SasrecError, SettingsError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
 from sasrec.recommender.columns_file import item_columns_from_json
@@ -61,11 +61,14 @@ def load(
     Raises:
         ModelError: The folder is not a model, is damaged, comes from a newer version, or needs a
             plug-in that is not available.
-        SettingsError: A class in ``models`` is not a valid model, or its name is taken.
+        SettingsError: ``models`` is not a list, or a class in it is not a valid model or has a
+            name that is taken.
         DeviceError: A GPU was requested and there is none.
     """  # DeviceError from pick_device, SettingsError from register_model
     if not isinstance(folder, str | os.PathLike):
         raise ModelError(f"{folder!r} is not a path; give the model folder as text or Path")
+    if not isinstance(models, Iterable):
+        raise SettingsError(f"models is {models!r}; it must be a list of model classes")
     path = Path(folder).expanduser()
     for each in models:
         register_model(each)

@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from sasrec.errors import SettingsError
+from sasrec.settings.files import Layer
+from sasrec.settings.origin import PYTHON, Origin
+
 
 class Keywords(TypedDict, total=False):
     """Settings by name; ``sasrec config`` prints a description of each."""
@@ -133,11 +137,25 @@ class Keywords(TypedDict, total=False):
     weight_of_length: float
 
 
-def merged(settings: Mapping[str, Any] | None, keywords: Keywords) -> dict[str, Any]:
+def given_layers(
+    settings: Mapping[str, Any] | None, keywords: Keywords, origin: Origin = PYTHON
+) -> list[Layer]:
     """Return settings from a mapping and from keyword arguments, which override the mapping.
+
+    They are two layers, so that a keyword also overrides a setting that the mapping gives under
+    RecBole's name.
 
     Args:
         settings: Setting to value, or None.
         keywords: Settings given as keyword arguments.
+        origin: Origin of both layers.
+
+    Returns:
+        The layers, in order of increasing priority.
+
+    Raises:
+        SettingsError: ``settings`` is not a mapping.
     """
-    return {**(settings or {}), **keywords}
+    if not isinstance(settings, Mapping | None):
+        raise SettingsError(f"settings must be a dict of names to values, not {settings!r}")
+    return [Layer(origin, settings or {}), Layer(origin, dict(keywords))]

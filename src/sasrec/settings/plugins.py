@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sasrec.errors import ModelError, SasrecError, SettingsError, printable
+from sasrec.settings.arguments import path_argument
 from sasrec.settings.parts import ExternalPart, Parts
 from sasrec.settings.providers import Provider
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
@@ -41,7 +42,7 @@ def load_plugin(path: str | Path) -> None:
         SettingsError: The file is missing, cannot be run, registers nothing, or registers
             something that does not satisfy the contract of its kind.
     """
-    file = Path(path).expanduser().resolve()
+    file = path_argument("path", path).resolve()
     if file in _loaded:
         return
     if not file.is_file() or file.suffix != ".py":
@@ -220,6 +221,29 @@ def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
                     {"part": kind, "name": name, "from": provider.kind, "place": provider.place}
                 )
     return found
+
+
+def suffix_of(source: str | Path) -> str:
+    """Return the suffix of a file in lower case and without its dot, which selects its reader.
+
+    Args:
+        source: Name or path of the data.
+    """
+    return Path(source).suffix.lower().removeprefix(".")
+
+
+def require_reader(needed: object, source: object, needed_by: str | Path) -> None:
+    """Reject data whose reader is a plug-in that a saved model names but is not available here.
+
+    Args:
+        needed: The value of ``plugins`` in the settings of the saved model.
+        source: Name or path of the data, or a data frame, which needs no reader.
+        needed_by: The model, for the error text.
+    """
+    if isinstance(source, str | Path) and isinstance(needed, list):
+        suffix = suffix_of(source)
+        own = [part for part in needed if isinstance(part, dict) and part.get("name") == suffix]
+        require_parts(own, ["reader"], needed_by)
 
 
 def require_parts(needed: object, kinds: Iterable[str], needed_by: str | Path) -> None:

@@ -22,7 +22,7 @@ from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, ch
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.plugins import PLUGINS_KEY, external_parts
+from sasrec.settings.plugins import PLUGINS_KEY, external_parts, suffix_of
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import MODELS
@@ -67,10 +67,14 @@ class RunSettings:
             "output": self.output,
         }
 
-    def as_json(self) -> dict[str, Any]:
-        """Return all settings as JSON-compatible values."""
+    def as_json(self, source: str = "") -> dict[str, Any]:
+        """Return all settings as JSON-compatible values.
+
+        Args:
+            source: Name or path of the data; if a plug-in reads them, it is listed too.
+        """
         groups = {name: _plain(group) for name, group in self.groups().items()}
-        parts = external_parts(self.parts())
+        parts = external_parts({**self.parts(), "reader": [suffix_of(source)]})
         named = {"model_name": self.model_name, "preset": self.preset}
         return {**named, **({PLUGINS_KEY: parts} if parts else {}), **groups}
 

@@ -83,9 +83,9 @@ def read_with_plugin(read: Reader, path: Path, settings: DataSettings) -> Intera
     """
     try:
         frame = read(path, settings)
-    except Exception as error:  # a plug-in may raise anything
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything
         raise DataError(
             f"{path} cannot be read by the plug-in for {path.suffix}: "
             f"{type(error).__name__}: {error}"

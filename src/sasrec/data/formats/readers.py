@@ -19,6 +19,7 @@ from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
+from sasrec.settings.plugins import suffix_of
 from sasrec.settings.registry import READERS
 
 
@@ -37,7 +38,7 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file, or not a regular file")
-    name = path.suffix.lower().removeprefix(".")
+    name = suffix_of(path)
     if name not in READERS:
         known = ", ".join(f".{each}" for each in READERS)
         raise DataError(
