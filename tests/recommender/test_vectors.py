@@ -184,3 +184,7 @@ def test_results_become_tables_with_titles_and_users(recommender: Recommender) -
     assert recommender.recommend([]).to_polars().height == 0
     assert recommender.recommend([]).to_pandas().empty
     assert found == list(found)  # still a list
+
+
+def test_no_items_have_no_neighbours(recommender: Recommender) -> None:
+    assert recommender.similar([]) == []

@@ -35,6 +35,9 @@ CPU_SCORE_BYTES, MOST_ROWS, FEWEST_ROWS = 2**22, 64, 16
 """Largest matrix of scores on a CPU in bytes, and limits of its number of rows: at 12,000 items,
 products with 64 to 128 rows take 17 us a row, with 512 rows 40 us."""
 
+PAIRS = 2**13
+"""States and item vectors multiplied at a time in double precision: a few megabytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class FlatLists:
@@ -222,8 +225,11 @@ class FlatRanker:
 
 def _products(states: Tensor, rows: np.ndarray, table: Table, items: np.ndarray) -> np.ndarray:
     device = states.device
-    pairs = torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
-    found: np.ndarray = products(states, pairs[0], table.vectors, pairs[1]).cpu().numpy()
+    found = np.empty(len(rows), dtype=np.float64)
+    for begin in range(0, len(rows), PAIRS):
+        some = slice(begin, begin + PAIRS)
+        pairs = torch.from_numpy(rows[some]).to(device), torch.from_numpy(items[some]).to(device)
+        found[some] = products(states, pairs[0], table.vectors, pairs[1]).cpu().numpy()
     return found
 
 

@@ -18,12 +18,15 @@ from torch import Tensor
 from sasrec.errors import SettingsError
 from sasrec.evaluation.block_leaders import candidates_by_blocks, padded_width
 from sasrec.evaluation.top_items import ROUNDING, positions_in_row, products, ranking_order
+from sasrec.recommender.in_order import in_order
 
 if TYPE_CHECKING:
     from usearch.index import Index
 
 SCORE_BYTES, MOST_ROWS, FEWEST_ROWS = 2**22, 64, 16
 """Largest matrix of cosines in bytes, and limits of its number of rows."""
+PIECE_ROWS = 2048
+"""Rows whose neighbours one thread searches at a time."""
 RECALL_ITEMS = 1000
 """Number of items whose neighbours are also searched exactly, to measure recall."""
 SEED = 2026
@@ -60,7 +63,6 @@ def unit_vectors(vectors: Tensor) -> Tensor:
     return torch.nn.functional.normalize(vectors.float(), dim=1)
 
 
-@torch.inference_mode()
 def exact_neighbours(units: Tensor, queries: np.ndarray, k: int) -> FlatNeighbours:
     """Compare some rows of a table with all others, block by block.
 
@@ -75,6 +77,23 @@ def exact_neighbours(units: Tensor, queries: np.ndarray, k: int) -> FlatNeighbou
     Returns:
         The neighbours.
     """
+
+    def compared(piece: tuple[int, int]) -> FlatNeighbours:
+        found = _compared(units, queries[slice(*piece)], k)
+        return FlatNeighbours(found.owners + piece[0], found.rows, found.cosines)
+
+    ends = range(PIECE_ROWS, len(queries) + PIECE_ROWS, PIECE_ROWS)
+    pieces = ((end - PIECE_ROWS, min(end, len(queries))) for end in ends)
+    parts = list(in_order(compared, pieces, units.device))
+    return FlatNeighbours(
+        _joined([each.owners for each in parts], np.int64),
+        _joined([each.rows for each in parts], np.int64),
+        _joined([each.cosines for each in parts], np.float32),
+    )
+
+
+@torch.inference_mode()
+def _compared(units: Tensor, queries: np.ndarray, k: int) -> FlatNeighbours:
     width = padded_width(len(units))
     size = min(MOST_ROWS, max(FEWEST_ROWS, SCORE_BYTES // (4 * width)))
     matrix = torch.full((min(size, len(queries)), width), -torch.inf, device=units.device)
@@ -90,6 +109,10 @@ def exact_neighbours(units: Tensor, queries: np.ndarray, k: int) -> FlatNeighbou
         rows, items = found.rows.cpu().numpy(), found.items.cpu().numpy()
         parts.append((rows + begin, items, exact.cpu().numpy()))
     return _best(*(np.concatenate(each) for each in zip(*parts, strict=True)), k=k)
+
+
+def _joined(parts: list[np.ndarray], kind: type[np.generic]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=kind)
 
 
 def approximate_neighbours(units: Tensor, queries: np.ndarray, k: int) -> FlatNeighbours:

@@ -13,10 +13,11 @@ import torch
 from sasrec.data.corpus import Corpus
 from sasrec.errors import DataError, ModelError, did_you_mean
 from sasrec.recommender.answers import Answerer
-from sasrec.recommender.everybody import in_pieces
+from sasrec.recommender.everybody import pieces_of
 from sasrec.recommender.flat_lists import CPU_POSITIONS
 from sasrec.recommender.flat_queries import FlatHistories, FlatQueries
 from sasrec.recommender.histories import Chunk, tokens_of
+from sasrec.recommender.in_order import in_order
 from sasrec.recommender.neighbours import (
     FlatNeighbours,
     approximate_neighbours,
@@ -133,7 +134,7 @@ def user_tables(answerer: Answerer, corpus: Corpus) -> Iterator[pl.DataFrame]:
         tokens = users.gather(piece[0] + queries.owners)
         return pl.DataFrame([tokens.alias("user"), pl.Series("vector", values, dtype=kind)])
 
-    return in_pieces(computed, corpus.sequences.offsets, answerer.scorer.device)
+    return in_order(computed, pieces_of(corpus.sequences.offsets), answerer.scorer.device)
 
 
 def neighbours(
