@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.recommender.rules.rules import Boost as Boost
+    from sasrec.recommender.rules.rules import Rules as Rules
     from sasrec.settings.fields import Settings as Settings
     from sasrec.settings.plugins import load_plugin as load_plugin
     from sasrec.tuning.options import SearchOptions as SearchOptions
@@ -64,6 +66,8 @@ _MODULES = {
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    "Boost": "sasrec.recommender.rules.rules",
+    "Rules": "sasrec.recommender.rules.rules",
     # For plug-ins:
     "Batch": "sasrec.data.batches.batching",
     "Catalogue": "sasrec.models.contract",
@@ -84,6 +88,7 @@ _MODULES = {
 __version__ = "0.1.0"
 __all__ = [  # loaded on first use
     "Batch",
+    "Boost",
     "Catalogue",
     "Evaluation",
     "FullLoss",
@@ -91,6 +96,7 @@ __all__ = [  # loaded on first use
     "NextItemModel",
     "Recommendation",
     "Recommender",
+    "Rules",
     "SampledLoss",
     "SasrecError",
     "SearchOptions",

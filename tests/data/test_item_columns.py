@@ -47,6 +47,11 @@ def test_columns_of_the_events_are_kept_by_item(shop: Path) -> None:
     assert corpus.item_titles()["i3"] == "Thing 3"
 
 
+def test_the_item_column_may_be_the_title(shop: Path) -> None:
+    corpus = load_corpus(shop, DataSettings(item_column="name", title_column="name"))
+    assert corpus.item_titles() == {}
+
+
 def test_the_latest_value_of_an_item_counts_and_is_told(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -132,8 +132,9 @@ def _check_title(
         DataError: There is no such column.
     """
     known = [] if columns is None else columns.values.columns
-    if settings.title_column is not None and not titles and settings.title_column not in known:
+    own = (None, settings.item_column, *known)
+    if settings.title_column not in own and not titles:
         raise DataError(
             f"title_column is {settings.title_column!r}, but neither the events nor an items file "
-            f"has it{did_you_mean(settings.title_column, known)}"
+            f"has it{did_you_mean(settings.title_column or '', known)}"
         )

@@ -130,7 +130,7 @@ def ruled_lists(rows: ScoredRows, limits: RowLimits, request: ListRequest) -> Ru
     filled = torch.zeros(count, dtype=torch.int64, device=device)
     short = (items[:, -1] == 0).nonzero()[:, 0]
     if request.rules.fill_order is not None and len(request.rules.fill_order) and len(short):
-        _fill_up(rows, limits, request, short, items, values, filled)
+        filled[short] = _fill_up(rows, limits, request, short, lists=(items, values))
     return RuledLists(items.cpu().numpy(), values.cpu().numpy(), filled.cpu().numpy())
 
 
@@ -209,10 +209,9 @@ def _fill_up(
     limits: RowLimits,
     request: ListRequest,
     short: Tensor,
-    items: Tensor,
-    values: Tensor,
-    filled: Tensor,
-) -> None:
+    *,
+    lists: tuple[Tensor, Tensor],
+) -> Tensor:
     """Fill up lists in place with the most popular items that the other rules allow.
 
     Args:
@@ -220,10 +219,12 @@ def _fill_up(
         limits: What each list leaves out; candidates of single users do not count here.
         request: The rules.
         short: int64 [n], the rows whose lists are too short.
-        items: int64 [b, k], the lists.
-        values: float64 [b, k], their scores.
-        filled: int64 [b], receives the number of added items.
+        lists: int64 and float64 [b, k], items and scores of all rows.
+
+    Returns:
+        int64 [n], number of added items.
     """
+    items, values = lists
     order = torch.from_numpy(request.rules.fill_order).to(items.device)
     blocked = [limits.blocked[row] for row in short.tolist()]
     examined = 2 * request.k + max(map(len, blocked))
@@ -248,7 +249,7 @@ def _fill_up(
     owner = short[:, None].expand_as(target)
     items[owner[fits], target[fits]] = added[fits]
     values[owner[fits], target[fits]] = _scores_of(rows, short, added, request)[fits]
-    filled[short] = fits.sum(1)
+    return fits.sum(1)
 
 
 def _scores_of(rows: ScoredRows, short: Tensor, items: Tensor, request: ListRequest) -> Tensor:
