@@ -20,6 +20,7 @@ from sasrec.cli.options import (
     Protocol,
     Quiet,
     Seeds,
+    own_options,
 )
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
@@ -71,10 +72,11 @@ def compare(
         names_and_folders,
         protocol_layer,
     )
-    from sasrec.settings.files import read_layers
+    from sasrec.settings.files import layers_with_mistakes
 
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    layers = [protocol_layer(protocol), *read_layers(config_file or [], words)]
+    given = layers_with_mistakes(config_file or [], words, own_options(context))
+    layers = [protocol_layer(protocol), *given]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
 

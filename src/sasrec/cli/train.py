@@ -65,7 +65,7 @@ def train(
         _refuse_with_resume(context, given, config_file)
         job = _unfinished(expanded(resume), epochs)
     else:
-        run = settings_from(context.args, config_file, preset, options, model)
+        run = settings_from(context, config_file, preset, options, model)
         job = _new_job(run, data, out, overwrite=overwrite)
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 
