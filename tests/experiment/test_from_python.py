@@ -131,7 +131,7 @@ def test_all_mistakes_of_an_evaluation_are_reported_together() -> None:
         "learning_rate in the settings given only changes training",
         "clip_norm in the settings given as clip_grad_norm only changes training",
         "clip_norm_type in the settings given as clip_grad_norm only changes training",
-        "topk is 0: each value must be above 0",
+        "the settings given: topk is 0: each value must be above 0",
     ]
     with pytest.raises(
         SettingsError, match=r"^n_heads in the settings given only changes training"

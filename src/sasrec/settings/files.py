@@ -34,6 +34,7 @@ class Layer:
         lines: Key to its line number; empty if the source has no lines.
         mistakes: Error texts of what could not be read; reported with the wrong values.
         options: Options of the command that takes these settings, such as ``--quiet``, for hints.
+        other_keys: Keys of other models that take these settings too, for hints.
     """
 
     origin: Origin
@@ -41,6 +42,7 @@ class Layer:
     lines: Mapping[str, int] = field(default_factory=dict)
     mistakes: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    other_keys: frozenset[str] = frozenset()
 
     def origin_of(self, key: str) -> Origin:
         """Return where a key was set.

@@ -197,7 +197,8 @@ def _translated(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> M
         elif key in WITHOUT_EFFECT:
             found.ignored.add(key)
         else:
-            hint = _hint(str(key), [*names, *TRANSLATED, *WITHOUT_EFFECT], layer.options)
+            known = {*names, *TRANSLATED, *WITHOUT_EFFECT, *layer.other_keys}
+            hint = _hint(str(key), sorted(known), layer.options)
             is_shown = origin.place or origin.kind == "command line"
             where = f" in {origin.where}" if is_shown else ""
             mistakes.add(f"unknown key {key!r}{where}{hint}")
