@@ -247,7 +247,7 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
     test = found.metrics["reports"][0]["test"]
     assert test["reciprocal@10"] == test["mrr@10"] > 0
     METRICS._external.clear()
-    with pytest.raises(ModelError, match="needs the metric 'reciprocal' from the module"):
+    with pytest.raises(ModelError, match="/m needs the metric 'reciprocal' from the module"):
         sasrec.evaluate(tmp_path / "m")
     assert sasrec.evaluate(tmp_path / "m", metrics="mrr", valid_metric="mrr@5").report.test
 

@@ -19,10 +19,11 @@ from sasrec.comparison.entries import (
 )
 from sasrec.comparison.remarks import remarks_on
 from sasrec.comparison.report import as_csv, draw_comparison
+from sasrec.comparison.start import compare
 from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.errors import DataError, Interrupted, SettingsError, SeveralMistakesError
 from sasrec.evaluation.significance import (
     bootstrap_interval,
     holm,
@@ -33,6 +34,7 @@ from sasrec.evaluation.slices import _thirds, slices_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.files import Layer
 from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
@@ -261,3 +263,24 @@ def test_ctrl_c_in_python_ends_without_a_comparison(
             seeds=[1],
             observer=lambda model, seed: LogObserver(),
         )
+
+
+def test_mistakes_in_models_protocol_settings_and_folder_are_reported_together(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "comparison.json").write_text("{}")
+    settings = {"epochs": 0, "num_layer": 2}
+    with pytest.raises(SeveralMistakesError) as caught:
+        compare("x", "BPR,GRU4Rec,nope", settings, protocol="ful", out=tmp_path)  # type: ignore[arg-type]
+    assert [text.partition(";")[0] for text in caught.value.mistakes] == [
+        "unknown model 'nope' (known: " + ", ".join(MODELS) + ")",
+        "unknown protocol 'ful'",
+        "unknown key 'num_layer' in the settings given",
+        "the settings given: epochs is 0: it must be at least 1",
+        f"{tmp_path} already holds a comparison",
+    ]
+
+
+def test_no_model_is_a_mistake_whose_text_names_no_option() -> None:
+    with pytest.raises(SettingsError, match=r"^no model to train or load is given; give names"):
+        compare("x", [])

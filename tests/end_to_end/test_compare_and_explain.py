@@ -125,7 +125,7 @@ def test_another_model_is_trained_evaluated_and_used_like_sasrec(
     ("words", "message"),
     [
         (("compare", "-d", DATA, "-m", "SASRek"), "unknown model 'SASRek'; did you mean 'SASRec'"),
-        (("compare", "-d", DATA, "-m", ","), "--models contains no model to train or load"),
+        (("compare", "-d", DATA, "-m", ","), "no model to train or load is given"),
         (("compare", "-d", DATA, "--protocol", "papper"), "did you mean 'paper'"),
         (("compare", "-d", DATA, "--metrics=giniindex"), "is not a mean over test cases"),
         (("compare", "-d", DATA, "--n_layer=3"), "unknown key 'n_layer'"),

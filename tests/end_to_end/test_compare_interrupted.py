@@ -141,7 +141,7 @@ def test_an_existing_result_is_replaced_only_with_overwrite(tmp_path: Path) -> N
     before = (tmp_path / "out" / "comparison.json").read_bytes()
     refused = run(*one, "--seed=1", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "out already holds a comparison; choose another folder with --out" in refused.stderr
+    assert "out already holds a comparison; choose another output folder" in refused.stderr
     assert (tmp_path / "out" / "comparison.json").read_bytes() == before
     assert run(*one, "--seed=1", "--overwrite", cwd=tmp_path).returncode == 0
     assert (tmp_path / "out" / "comparison.json").read_bytes() != before

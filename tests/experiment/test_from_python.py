@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import sasrec
-from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.errors import DataError, Interrupted, SettingsError, SeveralMistakesError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.keywords import Keywords
@@ -137,6 +137,24 @@ def test_evaluation_accepts_data_frames_and_refuses_training_settings() -> None:
     assert "ndcg@2" in found.report.test
     with pytest.raises(SettingsError, match=r"learning_rate in .* only changes training"):
         sasrec.evaluate(recommender, frame(), learning_rate=0.1)
+
+
+def test_all_mistakes_of_an_evaluation_are_reported_together() -> None:
+    recommender = sasrec.train(DATA, FEW)
+    wrong = {"hidden_size": 3, "learning_rate": 0.1, "topk": 0, "clip_grad_norm": {"max_norm": 5}}
+    with pytest.raises(SeveralMistakesError) as caught:
+        sasrec.evaluate(recommender, settings=wrong)
+    assert [text.partition(";")[0] for text in caught.value.mistakes] == [
+        "hidden_size in the settings given only changes training",
+        "learning_rate in the settings given only changes training",
+        "clip_norm in the settings given as clip_grad_norm only changes training",
+        "clip_norm_type in the settings given as clip_grad_norm only changes training",
+        "the settings given: topk is 0: each value must be above 0",
+    ]
+    with pytest.raises(
+        SettingsError, match=r"^n_heads in the settings given only changes training"
+    ):
+        sasrec.evaluate(recommender, n_heads=3)  # not that it cannot share a width
 
 
 def test_a_comparison_from_python_is_saved_and_resumed(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ import pytest
 
 from sasrec.comparison.compare import settings_of_all
 from sasrec.errors import SettingsError, SeveralMistakesError
-from sasrec.settings.files import Layer, layer_from_options, read_layers, yaml_file
+from sasrec.settings.files import (
+    Layer,
+    layer_from_options,
+    layers_with_mistakes,
+    read_layers,
+    yaml_file,
+)
 from sasrec.settings.origin import PYTHON
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import adapted, resolve_layers, resolve_settings
@@ -179,6 +185,18 @@ def test_unreadable_options_and_files_are_reported_together(files: list[str]) ->
         "--epochs is given twice, as 1 and 2; keep one",
         "'--topk' has no value; write --topk=value",
     )
+
+
+def test_unreadable_options_and_files_are_reported_with_wrong_values(files: list[str]) -> None:
+    given = layers_with_mistakes(["a.yaml", "none.yaml"], ["--seed", "--n_heads=3"])
+    with pytest.raises(SeveralMistakesError) as caught:
+        resolve_layers(given)
+    assert [text[:40] for text in caught.value.mistakes] == [
+        "unknown key 'learnign_rate' in a.yaml, l",
+        "none.yaml cannot be read: No such file o",
+        "'--seed' has no value; write --seed=valu",
+        "a.yaml, line 3: hidden_act is 'gelo': it",
+    ]  # not that 3 heads cannot share the width, which the unreadable file may set
 
 
 def test_mistakes_of_all_compared_models_are_reported_once() -> None:

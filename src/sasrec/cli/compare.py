@@ -20,6 +20,7 @@ from sasrec.cli.options import (
     Protocol,
     Quiet,
     Seeds,
+    own_options,
 )
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
@@ -64,17 +65,17 @@ def compare(
     finished trainings are not repeated.
     """
     from sasrec.comparison.start import (
-        Task,
         compare_in,
         locked_result_folder,
-        names_and_folders,
         protocol_layer,
+        task_of,
     )
-    from sasrec.settings.files import read_layers
+    from sasrec.settings.files import layers_with_mistakes
 
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    layers = [protocol_layer(protocol), *read_layers(config_file or [], words)]
-    task = Task(*names_and_folders(models.split(",")), layers, seeds)
+    given = layers_with_mistakes(config_file or [], words, own_options(context))
+    layers = [protocol_layer(protocol), *given]
+    task = task_of(models.split(","), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(data))
 
     def observer(model: str, seed: int) -> Observer:
@@ -82,7 +83,7 @@ def compare(
             print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
-    with locked_result_folder(folder, overwrite=overwrite):
+    with locked_result_folder(folder, task, overwrite=overwrite):
         found = compare_in(folder, data, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sasrec.cli.help import Command
+from sasrec.cli.options import own_options
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 
@@ -87,10 +88,11 @@ def describe(
     Give settings of the data as --key=value, such as --user_column=customer.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.settings.files import layer_from_options
+    from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.resolve import resolve_layers
 
-    settings = resolve_layers([layer_from_options(context.args)]).data
+    layers = layers_with_mistakes([], context.args, own_options(context))
+    settings = resolve_layers(layers).data
     facts = describe_facts(load_corpus(data, settings, fetch_progress()))
     if as_json:
         print(json.dumps(facts))

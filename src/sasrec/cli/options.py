@@ -147,3 +147,16 @@ ComparisonOut = Annotated[
         rich_help_panel=RESULT,
     ),
 ]
+
+
+def own_options(context: typer.Context) -> tuple[str, ...]:
+    """Return the long options of a command, for hints about mistyped ones.
+
+    Args:
+        context: Context of the command.
+
+    Returns:
+        Such as ``("--data", "--quiet")``.
+    """
+    names = [name for each in context.command.params for name in each.opts]
+    return tuple(name for name in names if name.startswith("--"))

@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset, SavedModel
+from sasrec.cli.options import (
+    PROTOCOL,
+    AsJson,
+    ConfigFiles,
+    CutOffs,
+    Preset,
+    SavedModel,
+    own_options,
+)
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
@@ -47,17 +54,13 @@ def evaluate(
     """
     from sasrec.experiment.evaluate import evaluate_with
     from sasrec.recommender.loading import load
-    from sasrec.settings.files import layer_from_options
+    from sasrec.settings.files import layers_with_mistakes
 
-    line = layer_from_options(context.args)
-    options: dict[str, Any] = dict(line.values)
-    if metrics is not None:
-        options["metrics"] = tuple(metrics.split(","))
-    if topk is not None:
-        options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
-    found = evaluate_with(
-        load(model), data, [replace(line, values=options)], fetching=fetch_progress()
-    )
+    [line] = layers_with_mistakes([], context.args, own_options(context))
+    given = {"metrics": metrics, "topk": cut_offs(topk)}
+    options = {key: value for key, value in given.items() if value is not None}
+    layer = replace(line, values={**line.values, **options})
+    found = evaluate_with(load(model), data, [layer], folder=model, fetching=fetch_progress())
     for remark in found.remarks:
         if remark.kind in PRINTED_REMARKS:
             print(f"note: {remark.text}", file=sys.stderr)
@@ -88,7 +91,7 @@ def config(
 
     Give any setting as --key=value to see the result.
     """
-    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
+    run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
     if data is not None:
         run = _adapted_to(run, data)
     if as_json:
@@ -135,7 +138,7 @@ def cut_offs(text: str | None) -> Any:
 
 
 def settings_from(
-    words: list[str],
+    context: typer.Context,
     config_file: list[Path] | None,
     preset: str | None,
     given: dict[str, Any],
@@ -144,7 +147,7 @@ def settings_from(
     """Return settings from a preset, files and the command line; later ones override earlier ones.
 
     Args:
-        words: ``--key=value`` words.
+        context: Context of the command, with the ``--key=value`` words.
         config_file: YAML files; later ones override earlier ones.
         preset: Name of the preset; None takes the one named in the files, or the default.
         given: Options that are settings too; None for those not given.
@@ -153,12 +156,12 @@ def settings_from(
     Returns:
         The settings. Keys without effect are listed on standard error.
     """
-    from sasrec.settings.files import read_layers
+    from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.presets import DEFAULT
     from sasrec.settings.registry import canonical_model
     from sasrec.settings.resolve import resolve_layers
 
-    *files, line = read_layers(config_file or [], words)
+    *files, line = layers_with_mistakes(config_file or [], context.args, own_options(context))
     options = {k: v for k, v in {**given, "preset": preset}.items() if v is not None}
     layers = [*files, replace(line, values={**line.values, **options})]
     name = canonical_model(model)
@@ -202,12 +205,3 @@ def print_reports(reports: list[Report], decimals: int) -> None:
 def _width(lines: list[list[str]]) -> int:
     """Return the width in characters of a table of these lines."""
     return 1 + sum(3 + max(map(len, column)) for column in zip(*lines, strict=True))
-
-
-def _number(text: str, option: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise SettingsError(
-            f"{option} contains {text!r}; give whole numbers, such as 5,10"
-        ) from None

@@ -71,7 +71,7 @@ def train(
     else:
         if epochs_from is not None:
             options["epochs"] = _best_epoch(expanded(epochs_from), epochs)
-        run = settings_from(context.args, config_file, preset, options, model)
+        run = settings_from(context, config_file, preset, options, model)
         job = _new_job(run, data, out, overwrite=overwrite)
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 

@@ -81,7 +81,7 @@ def tune(
         jobs=jobs,
         seeds=seeds,
     )
-    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
+    run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
     folder = out if out is not None else Path("tuned") / model_folder_name(data, run.model_name)
     space = None if params is None else space_from(expanded(params))
     request = SearchRequest(run, space, options, expanded(folder))

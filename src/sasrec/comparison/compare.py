@@ -176,9 +176,13 @@ def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) ->
         The settings.
     """
     own = known_keys(name)
-    others = {key for model in models for key in known_keys(model)} - own
-    layers = [
-        replace(layer, values={k: v for k, v in layer.values.items() if k not in others})
+    others = frozenset(key for model in models for key in known_keys(model)) - own
+    layers = [  # with the keys of all models, so that each unknown key gets the same hint
+        replace(
+            layer,
+            values={k: v for k, v in layer.values.items() if k not in others},
+            other_keys=others,
+        )
         for layer in settings
     ]
     return resolve_layers(layers, name, DEFAULT if name == DEFAULT_MODEL else None)

@@ -58,9 +58,7 @@ class KeptTrainings:
         except OSError as error:
             is_file = self.folder.is_file()
             reason = "is a file" if is_file else f"cannot be created ({error.strerror or error})"
-            raise SettingsError(
-                f"{self.folder} {reason}; choose another folder with --out"
-            ) from error
+            raise SettingsError(f"{self.folder} {reason}; choose another output folder") from error
 
     def find(self, model: str, seed: int, about: dict[str, Any]) -> Training | None:
         """Return a kept training; None if there is none with these dependencies.

@@ -208,6 +208,6 @@ def _exclusive(plan: TrainingPlan) -> Iterator[None]:
         except OSError as error:  # the folder is writable, but the lock file is not
             raise ModelError(
                 f"{error.filename or plan.folder}: {error.strerror or error}; remove this lock if "
-                "no training is running there, or choose another folder with --out"
+                "no training is running there, or choose another output folder"
             ) from error
         yield
