@@ -28,7 +28,7 @@ MISTAKES = [
     ("train -d caf\udce9.inter", r"'caf\udce9.inter' is not valid UTF-8; rename the file"),
     ("train -d good.inter -m NextItNet --dilations=[0]", "dilations is 0: Input should be greater"),
     ("compare -d good.inter -m BPR --leave_out=valid_only", "has no test cases"),
-    ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' in command line"),
+    ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' on the command line"),
     ("compare -d good.inter -m BPR -o good.inter", "good.inter is a file; choose another"),
     ("tune -d good.inter --auto -m GRU4Rec", "the built-in space is only for SASRec"),
     ("train -d two.inter", "no user has at least 3 events"),

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sasrec.errors import ModelError, did_you_mean
 from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_consistently
 from sasrec.recommender.folder import (
+    CHECKPOINT,
     ENVIRONMENT,
     FORMAT,
     METRICS,
@@ -94,6 +95,12 @@ def read_notes(path: Path) -> Contents:
 
 def _files(path: Path, returned: Collection[str]) -> FolderFiles:
     if not folder_exists(path):
+        if path.with_name(path.name + CHECKPOINT).is_file():
+            raise ModelError(
+                f"{path} holds no model yet, because its training is unfinished; if it no longer "
+                f"runs, continue it with 'sasrec train --resume {path}' (in Python: "
+                f"sasrec.resume({str(path)!r}))"
+            )
         raise ModelError(f"{path}: no such model folder{_suggestion(path)}")
     return read_consistently(path, PARTS, NOTES, returned=returned)
 

@@ -39,7 +39,7 @@ class EvaluationSettings(Settings):
     split: Literal["leave_one_out", "ratio", "time", "recbole_time"] = "leave_one_out"
     """How targets are held out. leave_one_out: the last events of each user. ratio: by shares of
     the events. time: by shares, at two timestamps that are the same for all users. recbole_time:
-    RecBole's TS, in which validation events are not later than training events."""
+    RecBole's TS, in which validation events are not necessarily later than all training events."""
     leave_out: Literal["valid_and_test", "valid_only", "test_only"] = "valid_and_test"
     """With leave_one_out: which targets to hold out."""
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)

@@ -12,7 +12,7 @@ from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
-from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.origin import PYTHON, Origin, OriginKind
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import PRESETS, model_defaults
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, common_value
@@ -106,7 +106,8 @@ def on_preset(
         with mistakes.collected():
             _check_preset(preset, model, origin)
             lower = [Layer(Origin("preset", preset), PRESETS[preset].values)]
-    own = Layer(Origin("paper", model), model_defaults(model, preset))
+    kind: OriginKind = "paper" if model in MODELS.built_in else "plug-in"
+    own = Layer(Origin(kind, model), model_defaults(model, preset))
     return preset, [own, *lower, *upper]
 
 
@@ -206,7 +207,7 @@ def _translated(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> M
 def _unknown(key: object, origin: Origin, known: Sequence[str]) -> str:
     is_shown = origin.place or origin.kind == "command line"
     hint = HINTS.get(str(key)) or did_you_mean(str(key), known)
-    return f"unknown key {key!r}{f' in {origin.where}' if is_shown else ''}{hint}"
+    return f"unknown key {key!r}{f' {origin.within}' if is_shown else ''}{hint}"
 
 
 def _set(
