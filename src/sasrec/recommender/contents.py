@@ -95,7 +95,7 @@ def read_notes(path: Path) -> Contents:
 
 def _files(path: Path, returned: Collection[str]) -> FolderFiles:
     if not folder_exists(path):
-        if path.with_name(path.name + CHECKPOINT).is_file():
+        if _has_checkpoint(path):
             raise ModelError(
                 f"{path} holds no model yet, because its training is unfinished; if it no longer "
                 f"runs, continue it with 'sasrec train --resume {path}' (in Python: "
@@ -181,6 +181,13 @@ def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
         raise ModelError(
             f"{path / METRICS} is damaged or was edited: {where}: {first['msg']}"
         ) from error
+
+
+def _has_checkpoint(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + CHECKPOINT).is_file()
+    except (OSError, ValueError):  # no name, or one that becomes too long
+        return False
 
 
 def _suggestion(path: Path) -> str:
