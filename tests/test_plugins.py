@@ -17,6 +17,7 @@ from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.settings import parts, plugins, providers
 from sasrec.settings.plugins import TABLES, call_with_plugins, loaded_plugins
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
+from sasrec.settings.resolve import resolve_settings
 
 DATA = "synthetic:users=40,items=20,length=8,topics=4"
 FILE = '''
@@ -101,6 +102,16 @@ def test_a_registered_model_trains_and_loads_by_its_class(
         sasrec.load(tmp_path / "m")
     loaded = sasrec.load(tmp_path / "m", models=[Last])
     assert loaded.recommend([["i1", "i2"]]) == trained.recommend([["i1", "i2"]])
+
+
+def test_defaults_of_a_plug_in_are_not_said_to_be_of_a_paper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Last, "defaults", {"epochs": 7})
+    sasrec.register_model(Last)
+    run = resolve_settings({}, "Last")
+    assert (run.training.epochs, str(run.origins["epochs"])) == (7, "default of Last")
+    assert run.given() == {}
 
 
 def test_loading_changes_no_random_numbers(tmp_path: Path) -> None:

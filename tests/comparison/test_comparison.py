@@ -212,14 +212,23 @@ def test_the_timing_of_a_saved_model_is_read_from_its_folder():
 
 
 def test_parts_by_counts_have_integer_bounds():
-    parts = _thirds("history", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
+    parts = _thirds("history of", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
     assert list(parts) == [
-        "history up to 4 events",
-        "history to 20,000 events",
-        "history above 20,000 events",
+        "history of up to 4 events",
+        "history of 5 to 20,000 events",
+        "history of more than 20,000 events",
     ]
-    shares = _thirds("activity", np.array([0.5, 1.25, 3.0, 8.0]), "events a day")
-    assert next(iter(shares)) == "activity up to 1.25 events a day"
+    shares = _thirds("user with", np.array([0.5488, 1.3, 3.0, 80.0]), "events a day")
+    assert list(shares) == [
+        "user with up to 1.3 events a day",
+        "user with 1.3 to 3 events a day",
+        "user with more than 3 events a day",
+    ]
+    assert list(_thirds("target with", np.array([1, 2, 3]), "training events")) == [
+        "target with up to 1 training events",
+        "target with 2 training events",
+        "target with more than 2 training events",
+    ]
 
 
 def test_models_measured_on_different_cases_are_refused() -> None:
@@ -235,7 +244,9 @@ def test_models_worse_than_counts_and_unknown_p_values_are_remarked() -> None:
         "Markov": Measured([np.array([2])]),
     }
     found = remarks_on(entries_of(one, ("ndcg@5",), {}), "ndcg@5", ["Popularity", "Markov"])
-    assert found[0].startswith("SASRec ranks worse than plain counts: ndcg@5 is 0.0000, below")
+    assert found[0].startswith(
+        "SASRec ranks worse than the Markov baseline: ndcg@5 is 0.0000, below"
+    )
     assert found[1].startswith("p of Markov, SASRec is unknown")
     assert len(found) == 2
 

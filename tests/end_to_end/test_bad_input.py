@@ -31,7 +31,7 @@ MISTAKES = [
         "dilations is 0: each value must be at least 1",
     ),
     ("compare -d good.inter -m BPR --leave_out=valid_only", "has no test cases"),
-    ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' in command line"),
+    ("compare -d good.inter -m BPR --n_layerz=1", "unknown key 'n_layerz' on the command line"),
     ("compare -d good.inter -m BPR -o good.inter", "good.inter is a file; choose another"),
     ("tune -d good.inter --auto -m GRU4Rec", "the built-in space is only for SASRec"),
     ("train -d two.inter", "no user has at least 3 events"),

@@ -49,7 +49,7 @@ def test_mistakes_in_two_files_and_on_the_command_line_are_reported_together(
     assert unknown == (
         "unknown key 'learnign_rate' in a.yaml, line 2; did you mean 'learning_rate'?"
     )
-    assert on_line == "unknown key 'n_layer' in command line; did you mean 'n_layers'?"
+    assert on_line == "unknown key 'n_layer' on the command line; did you mean 'n_layers'?"
     assert length.startswith("b.yaml, line 2: MAX_ITEM_LIST_LENGTH is 0: ")
     assert activation.startswith("a.yaml, line 3: hidden_act is 'gelo': ")
     assert seed.startswith("seed is 'x': ")

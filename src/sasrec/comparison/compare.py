@@ -228,9 +228,9 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
         for key in layer.values:
             if key in all_keys - used_keys and our_name(key, DEFAULT_MODEL) not in shared:
                 trained = ", ".join(models) or "none"
-                where = layer.origin_of(key).where
+                where = layer.origin_of(key).within
                 mistakes.add(
-                    f"{key!r} in {where} has no effect: no model to train ({trained}) has this "
+                    f"{key!r} {where} has no effect: no model to train ({trained}) has this "
                     "setting, and saved models keep their own; remove it"
                 )
     mistakes.raise_all()

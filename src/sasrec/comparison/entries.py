@@ -39,7 +39,8 @@ class Entry:
         parameters: Number of weights.
         peak_megabytes: Peak memory of this process while the model was trained and tested. Where
             the system cannot reset the peak, it includes earlier models.
-        slices: Slice, such as ``history 1-5``, to the mean of the first metric on its cases.
+        slices: Slice, such as ``history of up to 5 events``, to the mean of the first metric on its
+            cases.
         settings: Settings that were given, without those of presets and defaults.
         saved: Whether the model was loaded from a folder.
     """

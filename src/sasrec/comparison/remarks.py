@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sasrec.comparison.entries import Entry
+from sasrec.evaluation.baseline_check import worse_than
 
 
 def remarks_on(entries: list[Entry], key: str, baselines: Sequence[str]) -> tuple[str, ...]:
@@ -22,14 +23,9 @@ def remarks_on(entries: list[Entry], key: str, baselines: Sequence[str]) -> tupl
     counts = {e.model: e.means[key] for e in entries if e.model in baselines}
     remarks = []
     for entry in entries:
-        better = [
-            f"{name} ({mean:.4f})" for name, mean in counts.items() if mean > entry.means[key]
-        ]
+        better = {name: mean for name, mean in counts.items() if mean > entry.means[key]}
         if better and entry.model not in counts:
-            remarks.append(
-                f"{entry.model} ranks worse than plain counts: {key} is {entry.means[key]:.4f}, "
-                f"below that of {' and '.join(better)}"
-            )
+            remarks.append(worse_than(entry.model, better, key, entry.means[key]))
     unknown = [entry.model for entry in entries if math.isnan(entry.p_value)]
     if unknown:
         remarks.append(

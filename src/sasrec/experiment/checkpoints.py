@@ -8,12 +8,10 @@ from typing import Any
 
 from sasrec.errors import ModelError, printable
 from sasrec.evaluation.report import environment
+from sasrec.recommender.folder import CHECKPOINT
 from sasrec.training.checkpoint import TrainState, save_state
 
 logger = logging.getLogger(__name__)
-
-CHECKPOINT = ".training.safetensors"
-"""Appended to the name of the model folder."""
 
 
 def checkpoint_of(folder: Path) -> Path:

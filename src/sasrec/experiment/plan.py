@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sasrec.errors import DataError, ModelError, SettingsError, counted, printable
-from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, warn_of_changes
-from sasrec.recommender.folder import WEIGHTS
+from sasrec.experiment.checkpoints import checkpoint_of, warn_of_changes
+from sasrec.recommender.folder import CHECKPOINT, WEIGHTS
 from sasrec.settings.origin import Origin
 from sasrec.settings.plugins import PLUGINS_KEY, TABLES, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_settings

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sasrec.errors import ModelError, did_you_mean
 from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_consistently
 from sasrec.recommender.folder import (
+    CHECKPOINT,
     ENVIRONMENT,
     FORMAT,
     ITEM_COLUMNS,
@@ -100,6 +101,12 @@ def read_without_weights(path: Path) -> Contents:
 
 def _files(path: Path, returned: Collection[str]) -> FolderFiles:
     if not folder_exists(path):
+        if _has_checkpoint(path):
+            raise ModelError(
+                f"{path} holds no model yet, because its training is unfinished; if it no longer "
+                f"runs, continue it with 'sasrec train --resume {path}' (in Python: "
+                f"sasrec.resume({str(path)!r}))"
+            )
         raise ModelError(f"{path}: no such model folder{_suggestion(path)}")
     return read_consistently(path, PARTS, NOTES, returned=returned)
 
@@ -182,6 +189,13 @@ def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
         raise ModelError(
             f"{path / METRICS} is damaged or was edited: {where}: {first['msg']}"
         ) from error
+
+
+def _has_checkpoint(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + CHECKPOINT).is_file()
+    except (OSError, ValueError):  # no name, or one that becomes too long
+        return False
 
 
 def _suggestion(path: Path) -> str:

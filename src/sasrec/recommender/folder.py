@@ -37,6 +37,8 @@ EXPLANATION = re.compile(
     rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED_MARKER}[^/]*"
 )
 """Files that ``sasrec explain`` writes there, or leaves when killed; replaced with the model."""
+CHECKPOINT = ".training.safetensors"
+"""Appended to the name of a model folder: the checkpoint of its training, beside the folder."""
 PARTS = (SETTINGS, VOCABULARY, WEIGHTS)
 """Files that every model folder has."""
 NOTES = (METRICS, ENVIRONMENT, ITEM_COLUMNS)

@@ -133,9 +133,11 @@ class Recommender(WithVectors):
             exclude_seen: Leave out the items of the history.
             candidates: Recommend only these item tokens, including those without a training
                 event; None allows all items with a training event.
-            times: Time of each event of each history, in the unit of the training data. Only
-                models that use times (``relative_bias`` by time) read them, and they also work
-                without; None for a history means that its times are unknown.
+            times: Time of each event of each history: numbers in the unit of the training data;
+                or dates, as date, datetime, NumPy datetime64 or ISO text, if the training data
+                have dates or seconds since 1970. Only models that use times (``relative_bias`` by
+                time) read them, and they also work without; None for a history means that its
+                times are unknown.
             users: User token of each history, for models with user vectors (FPMC, Caser,
                 TransRec, BPR). None, an unknown user, or a user without a training target gets no
                 personal vector; BPR then recommends the most popular items.
@@ -181,7 +183,7 @@ class Recommender(WithVectors):
             k: Number of items in a list.
             exclude_seen: Leave out the items of the history.
             candidates: Recommend only these item tokens.
-            times: Time of each event of each history.
+            times: Time of each event of each history, as for ``recommend``.
             users: User token of each history.
             rules: Rules for the lists.
             items: A table with a row for each item, for the rules.

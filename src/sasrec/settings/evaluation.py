@@ -46,9 +46,9 @@ class EvaluationSettings(Settings):
     split: Literal["leave_one_out", "ratio", "time", "recbole_time", "none"] = "leave_one_out"
     """How targets are held out. leave_one_out: the last events of each user. ratio: by shares of
     the events. time: at two points in time that are the same for all users, given by shares, or by
-    test_from and valid_from. recbole_time: RecBole's TS, in which validation events are not later
-    than training events. none: train on all events, without validation and test; epochs must be
-    set."""
+    test_from and valid_from. recbole_time: RecBole's TS, in which validation events are not
+    necessarily later than all training events. none: train on all events, without validation and
+    test; epochs must be set."""
     leave_out: Literal["valid_and_test", "valid_only", "test_only"] = "valid_and_test"
     """With leave_one_out: which targets to hold out."""
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)

@@ -12,7 +12,7 @@ from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
-from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.origin import PYTHON, Origin, OriginKind
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import PRESETS, model_defaults
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, common_value
@@ -103,7 +103,8 @@ def with_preset(
         with mistakes.collected():
             _check_preset(preset, model, origin)
             lower = [Layer(Origin("preset", preset), PRESETS[preset].values)]
-    own = Layer(Origin("paper", model), model_defaults(model, preset))
+    kind: OriginKind = "paper" if model in MODELS.built_in else "plug-in"
+    own = Layer(Origin(kind, model), model_defaults(model, preset))
     return preset, [own, *lower, *upper]
 
 
@@ -200,7 +201,7 @@ def _translated(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> M
             known = {*names, *TRANSLATED, *WITHOUT_EFFECT, *layer.other_keys}
             hint = _hint(str(key), sorted(known), layer.options)
             is_shown = origin.place or origin.kind == "command line"
-            where = f" in {origin.where}" if is_shown else ""
+            where = f" {origin.within}" if is_shown else ""
             mistakes.add(f"unknown key {key!r}{where}{hint}")
             if (meant := nearest(str(key), names)) is not None:
                 found.unreliable.add(names[meant])
