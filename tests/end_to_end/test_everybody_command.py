@@ -1,6 +1,7 @@
 """recommend --all-users, vectors and similar: commands, files and errors."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -200,3 +201,30 @@ def test_mistakes_with_vectors_are_told(place: Path, asked, words: list[str], me
     _, told = asked(*words, code=2)
     assert message in told
     assert not list(place.glob("x.*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's peak of memory")
+def test_memory_does_not_grow_with_the_users(tmp_path: Path) -> None:
+    events = {"user_id": [n // 8 for n in range(8000)], "item_id": [n % 2000 for n in range(8000)]}
+    frame = pl.DataFrame({**events, "timestamp": range(8000)})
+    sasrec.train(frame, SMALL, out=tmp_path / "model")
+    code = (
+        "import sys, sasrec\nfrom sasrec.system.memory import peak_bytes\n"
+        "sasrec.recommend_all('model', sys.argv[1], out='lists.parquet', k=50)\nprint(peak_bytes())"
+    )
+    peaks = []
+    for count in (40_000, 160_000):
+        frame = pl.DataFrame({"user_id": range(count), "item_id": range(count)})
+        frame = frame.with_columns(pl.col("item_id") % 2000, timestamp=pl.col("user_id"))
+        frame.write_parquet(tmp_path / f"{count}.parquet")
+        ended = subprocess.run(
+            [sys.executable, "-c", code, f"{count}.parquet"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 0, ended.stderr
+        peaks.append(int(ended.stdout))
+    # All lists would take 200 MB more as numbers alone; the events take 10 MB more.
+    assert peaks[1] - peaks[0] < 80e6

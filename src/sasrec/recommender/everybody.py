@@ -14,9 +14,9 @@ from sasrec.recommender.flat_queries import FlatHistories
 from sasrec.recommender.in_order import in_order
 from sasrec.recommender.list_tables import TableNames
 
-PIECE_USERS, PIECE_EVENTS = 2**13, 2**18
-"""A piece ends at so many users or events: enough for batches of similar lengths, and few enough
-for memory to stay flat."""
+PIECE_USERS, PIECE_EVENTS, PIECE_ROWS = 2**13, 2**18, 2**17
+"""A piece ends at so many users, events or recommended items: enough for batches of similar
+lengths, and few enough for memory to stay flat."""
 
 
 def lists_in_pieces(
@@ -38,7 +38,8 @@ def lists_in_pieces(
     def ranked(piece: tuple[int, int]) -> FlatLists:
         return ranker.lists(FlatHistories.of(sequences, *piece))
 
-    return in_order(ranked, pieces_of(sequences.offsets), answerer.scorer.device)
+    rows = min(options.k, int((~options.excluded).sum()))
+    return in_order(ranked, pieces_of(sequences.offsets, max(rows, 1)), answerer.scorer.device)
 
 
 def tables_in_pieces(
@@ -61,11 +62,12 @@ def tables_in_pieces(
         yield names.table(lists, users.slice(lists.first, len(lists.lengths)))
 
 
-def pieces_of(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+def pieces_of(offsets: np.ndarray, rows: int = 1) -> Iterator[tuple[int, int]]:
     """Divide the users of a data set into pieces of bounded size.
 
     Args:
         offsets: int64 [U + 1], where each history begins, and the number of events.
+        rows: Rows that each user has in the result.
 
     Yields:
         Indices of the first user of a piece, from 0, and of the one after its last.
@@ -73,6 +75,7 @@ def pieces_of(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
     begin, n_users = 0, len(offsets) - 1
     while begin < n_users:
         full = int(np.searchsorted(offsets, offsets[begin] + PIECE_EVENTS, side="right")) - 1
-        end = max(begin + 1, min(begin + PIECE_USERS, full, n_users))
+        most = min(PIECE_USERS, PIECE_ROWS // rows)
+        end = max(begin + 1, min(begin + most, full, n_users))
         yield begin, end
         begin = end
