@@ -316,6 +316,7 @@ def test_version_is_printed(
         ("train", "no data are given; add --data, such as --data ml-100k"),
         ("train -d x --epochs=abc", "'--epochs': it must be a whole number (see"),
         ("nothing", "No such command 'nothing'"),
+        ("recommend m --exclude_seen=false", "not take a value (see 'sasrec recommend --help')"),
         ("train --quite -d x", "'--quite' has no value; did you mean --quiet?"),
         ("train --dta x", "unknown key 'dta' in command line; did you mean --data?"),
         ("train -d x --plugn f", "did you mean --plugin?"),
