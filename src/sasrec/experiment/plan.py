@@ -169,7 +169,7 @@ def _shortened(plan: TrainingPlan, epochs: int) -> TrainingPlan:
     most = plan.run.training.epochs
     if not max(1, done) <= epochs <= most:
         raise SettingsError(
-            f"--epochs is {epochs}; with --resume it must be from {max(1, done)} (epochs done) to "
+            f"epochs is {epochs}; to resume, it must be from {max(1, done)} (epochs done) to "
             f"{most} (epochs planned); for more epochs, start a new training"
         )
     training = plan.run.training.model_copy(update={"epochs": epochs})

@@ -86,8 +86,8 @@ def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> N
     """
     if replaced is not None and replaced != (corpus.source or "a data frame"):
         raise ModelError(
-            f"{plan.folder} holds a model trained on {replaced}; choose another folder with "
-            "--out, or replace the model with --overwrite"
+            f"{plan.folder} holds a model trained on {replaced}; choose another output "
+            "folder, or replace the model with --overwrite (in Python: overwrite=True)"
         )
     if plan.fingerprint and corpus.sequences.fingerprint() != plan.fingerprint:
         what = plan.data if isinstance(plan.data, str | Path) else "the data"
