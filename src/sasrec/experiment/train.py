@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -106,7 +105,6 @@ def resume(
         SettingsError: ``epochs`` is fewer than are done, or more than were planned.
         Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
-    plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data)
-    plan = replace(plan, items=items)
+    plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data, items=items)
     watching = default_observer(plan.run.output.loss_decimals) if observer is None else observer
     return train_by_plan(plan, watching).recommender

@@ -139,6 +139,7 @@ def _keeper(plan: TrainingPlan, prepared: Prepared) -> Keeper | None:
         "settings": prepared.run.as_json(),
         "data": prepared.corpus.source or named,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
+        "items": "a data frame" if plan.items is not None else "",
         "replaces": plan.replaces != "nothing",
         "environment": environment(),
     }
