@@ -142,6 +142,7 @@ def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWrit
         "settings": prepared.run.as_json(prepared.corpus.source),
         "data": prepared.corpus.source or named,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
+        "items": "a data frame" if plan.items is not None else "",
         "replaces": plan.replaces != "nothing",
         "environment": environment(),
     }
