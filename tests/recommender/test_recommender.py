@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 import sasrec
 from sasrec.errors import DataError, DeviceError, ModelError
-from sasrec.recommender.contents import read_notes
+from sasrec.recommender.contents import read_without_weights
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 
@@ -223,7 +223,7 @@ def test_an_unfinished_training_says_how_to_resume(tmp_path: Path) -> None:
         f"{folder} holds no model yet, because its training is unfinished; if it no longer runs, "
         f"continue it with 'sasrec train --resume {folder}'"
     )
-    for read in (load, read_notes):
+    for read in (load, read_without_weights):
         with pytest.raises(ModelError, match=told):
             read(folder)
 
