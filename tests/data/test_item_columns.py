@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import sasrec
+from sasrec.data.formats import item_files
 from sasrec.data.item_columns import ItemColumns, parsed_texts
 from sasrec.data.sources import load_corpus
 from sasrec.data.vocabulary import Vocabulary
@@ -87,6 +88,18 @@ def test_a_table_of_items_may_have_any_format(shop: Path, tmp_path: Path, suffix
     assert found["stock"] == [0, 7, None, None, None]
     assert found["category"] == ["tea", "tea", None, "pots", None]
     assert corpus.item_titles() == {"i0": "A", "i1": "B", "i3": "C"}
+
+
+def test_of_a_large_item_file_only_named_columns_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "shop.inter").write_text("user_id:token\titem_id:token\nu\ta\nu\tb\n")
+    (tmp_path / "shop.item").write_text("item_id:token\tprice:float\na\t1\nb\t2\n")
+    monkeypatch.setattr(item_files, "MAX_UNREQUESTED_BYTES", 10)
+    assert load_corpus(tmp_path / "shop.inter", DataSettings()).item_columns is None
+    assert "its columns are not kept for rules; name those that are needed" in caplog.text
+    named = load_corpus(tmp_path / "shop.inter", DataSettings(item_columns=("price",)))
+    assert named.item_columns is not None
 
 
 def test_an_item_file_beside_the_events_is_kept(tmp_path: Path) -> None:

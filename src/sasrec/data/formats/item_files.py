@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from sasrec.data.titles import Titles
 from sasrec.data.values.cleaning import clean_by_settings
 from sasrec.data.values.columns import require_columns
 from sasrec.data.values.tokens import column_tokens
-from sasrec.errors import DataError
+from sasrec.errors import DataError, printable
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
 LONG_TEXTS = 200
 """Mean number of characters from which a column is left out unless it is asked for by name."""
+logger = logging.getLogger(__name__)
+
+MAX_UNREQUESTED_BYTES = 2**22
+"""Largest .item file whose columns are kept although the settings name none."""
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".item")
 
 
@@ -72,7 +77,8 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
         settings: The item column, the columns to keep, and the separators.
 
     Returns:
-        The columns; None without such a file, or if ``load_col`` leaves it out.
+        The columns; None without such a file, if ``load_col`` leaves it out, or if the file is
+        large and no column was requested, as reading it whole takes many times its size.
 
     Raises:
         DataError: The file exists, and its header or a line is invalid.
@@ -80,6 +86,14 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
     key = settings.item_column
     is_left_out = settings.load_columns is not None and "item" not in settings.load_columns
     if not path.is_file() or is_left_out or key not in read_header(path, settings.separator):
+        return None
+    if settings.item_columns is None and path.stat().st_size > MAX_UNREQUESTED_BYTES:
+        logger.warning(
+            "%s is larger than %d MiB, so its columns are not kept for rules; name those that are "
+            "needed in item_columns",
+            printable(str(path)),
+            MAX_UNREQUESTED_BYTES >> 20,
+        )
         return None
     frame = _atomic_frame(path, settings)
     frame = frame.with_columns(clean_by_settings(frame[key], settings))
