@@ -71,6 +71,7 @@ def test_a_model_folder_records_the_packages_of_its_parts(model: Path) -> None:
         {"part": "model", "name": "LinearAttention", **package},
         {"part": "loss", "name": "AsymmetricMargin", **package},
         {"part": "metric", "name": "rbp", **package},
+        {"part": "reader", "name": "jsonl", **package},
     ]
     assert settings["training"]["learning_rate"] == 0.005  # the plug-in's own default
 
