@@ -297,6 +297,12 @@ def test_an_item_file_without_titles_gives_none(tmp_path, header):
     assert read_titles(tmp_path / "ml.item", DataSettings()) == {}
 
 
+def test_the_title_may_be_named_or_be_in_upper_case(tmp_path):
+    (tmp_path / "ml.item").write_text("item_id:token\tbrand:token\tTitle:token\n1\tA\tTwo\n")
+    assert read_titles(tmp_path / "ml.item", DataSettings()) == {"1": "Two"}
+    assert read_titles(tmp_path / "ml.item", DataSettings(title_column="brand")) == {"1": "A"}
+
+
 def test_the_item_column_is_not_the_title(tmp_path):
     (tmp_path / "ml.item").write_text("film_name:token\ttitle:token\n1\tTwo\n")
     assert read_titles(tmp_path / "ml.item", DataSettings(item_column="film_name")) == {"1": "Two"}

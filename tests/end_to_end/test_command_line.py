@@ -222,7 +222,10 @@ def test_a_plug_in_reader_describes_data_and_is_asked_for(
     assert code == 0
     plugins._loaded.clear()
     TABLES["reader"].restore({})
-    for words in ("recommend {} --user a", "explain {} --user a", "evaluate {}"):
+    everybody = f"recommend {{}} --all-users --out {tmp_path}/lists.csv"
+    vectors = f"vectors {{}} --users --out {tmp_path}/users.parquet"
+    one = ("recommend {} --user a", "explain {} --user a", "evaluate {}")
+    for words in (*one, everybody, vectors):
         code, _, err = called(words.format(tmp_path / "m"), monkeypatch, capsys)
         assert code == 2
         assert "needs the reader 'words' from the plug-in file" in err

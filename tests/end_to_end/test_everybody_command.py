@@ -115,7 +115,7 @@ def test_lists_without_items_are_counted(place: Path, asked) -> None:
     [
         (["--all-users"], "add --out lists.parquet (or .csv, .tsv, .jsonl)"),
         (["--all-users", "--out", "x.parquet", "--user", "u1"], "remove --history, --user"),
-        (["--all-users", "--out", "x.xlsx"], "x.xlsx: unknown file extension '.xlsx'; use .par"),
+        (["--all-users", "--out", "x.xlsx"], "x.xlsx: unknown file suffix '.xlsx'; use .par"),
         (
             ["--all-users", "--out", "x.parquet", "--data", "foreign.csv"],
             "the model knows none of the items in foreign.csv",

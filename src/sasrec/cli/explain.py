@@ -42,7 +42,7 @@ def explain(
     Without --user and --history, the first user of the data is explained.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.experiment.evaluate import source_for
+    from sasrec.experiment.known_data import source_for
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load

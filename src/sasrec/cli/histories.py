@@ -90,7 +90,7 @@ def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
     from sasrec.data.sources import load_corpus, user_features
-    from sasrec.experiment.evaluate import source_for
+    from sasrec.experiment.known_data import source_for
     from sasrec.settings.data import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])

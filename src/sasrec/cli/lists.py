@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import DataError
-from sasrec.system.writing import check_writable, write_atomically_with
+from sasrec.system.writing import check_writable, write_file_or_pipe
 
 if TYPE_CHECKING:
     from sasrec.recommender.answers import Recommendation
@@ -39,7 +39,7 @@ class Answer:
 COLUMNS = ("for", "rank", "item", "score", "by_popularity")
 """Columns of a table with one row per recommended item; ``title`` follows if the model has any."""
 JSON_LINES = ("", ".jsonl", ".ndjson", ".json", ".txt")
-"""File extensions that are written as JSON lines."""
+"""File suffixes that are written as JSON lines."""
 PART_ROWS = 2**17
 """Number of rows of a Parquet file that are kept in memory."""
 
@@ -82,15 +82,7 @@ def write_lists(answers: Answers, path: Path, titles: Mapping[str, str] | None =
     """
     counted = _Counted(answers, titles or {})
     write = TABLES.get(path.suffix.lower(), _write_json_lines)
-    if path.exists() and not path.is_file():  # a pipe or a terminal
-        try:
-            write(counted, path)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
-    else:
-        write_atomically_with(path, lambda working: write(counted, working))
+    write_file_or_pipe(path, lambda target: write(counted, target))
     return counted.count
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import polars as pl
+
+from sasrec.settings.data import DataSettings
 
 
 class Titles(Mapping[str, str]):
@@ -51,3 +53,22 @@ class Titles(Mapping[str, str]):
     def __len__(self) -> int:
         """Return how many items have a title."""
         return len(self._title_of)
+
+
+def title_column(names: Sequence[str], settings: DataSettings) -> str | None:
+    """Return the name of the column with the titles of items.
+
+    Args:
+        names: Columns of a table of items.
+        settings: The item column, and the title column if the user named one.
+
+    Returns:
+        The named column if the table has it; otherwise the first column, other than the item
+        column, whose name contains ``title`` or ``name``; None without such a column.
+    """
+    if settings.title_column in names:
+        return settings.title_column
+    others = (name for name in names if name != settings.item_column)
+    return next(
+        (name for name in others if any(w in name.lower() for w in ("title", "name"))), None
+    )

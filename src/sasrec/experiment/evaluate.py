@@ -8,13 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
-from sasrec.errors import DataError, counted, printable
+from sasrec.errors import printable
 from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
 from sasrec.evaluation.text import reports_as_text, short_metrics
+from sasrec.experiment.known_data import (
+    check_known_items,
+    name_of,
+    source_for,
+    with_model_numbers,
+)
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare
@@ -28,7 +33,7 @@ from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.layers import classes_of, merge_layers, names_of
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import PLUGINS_KEY, require_parts, require_reader
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -143,9 +148,10 @@ def evaluate_with(
     run = _settings_for(recommender, layers, "the model" if folder is None else folder)
     source = source_for(recommender, data)
     original = load_corpus(source, run.data, fetching)
-    corpus, unknown = _with_model_numbers(original, recommender, source)
+    corpus, unknown = with_model_numbers(original, recommender)
+    check_known_items(corpus, source)
     prepared = prepare(corpus, run)
-    overlap_remarks, shares = check_overlap(recommender, run, _name_of(source), original, prepared)
+    overlap_remarks, shares = check_overlap(recommender, run, name_of(source), original, prepared)
     return _evaluated(
         prepared, recommender, [*original.remarks, *unknown, *overlap_remarks], shares
     )
@@ -173,64 +179,6 @@ def _evaluated(
     return Evaluation(
         report, baselines, [*remarks, *worse], shares, prepared.run.evaluation.decimals
     )
-
-
-def trained_on(recommender: Recommender) -> str:
-    """Return the name or path of the data a model was trained on.
-
-    Args:
-        recommender: A loaded model.
-
-    Returns:
-        A value for ``--data``.
-
-    Raises:
-        DataError: It was trained on a data frame, which is not saved.
-    """
-    source = recommender.settings.get("source")
-    if not source:
-        raise DataError("the model was trained on a data frame; give its data with --data or data=")
-    return str(source)
-
-
-def source_for(recommender: Recommender, data: Source | None) -> Source:
-    """Return the data to use with a model, after checking that their reader is available.
-
-    Args:
-        recommender: A loaded model.
-        data: A name, a path or a data frame; None uses the data the model was trained on.
-
-    Returns:
-        The name, path or data frame.
-    """
-    source = trained_on(recommender) if data is None else data
-    require_reader(recommender.settings.get(PLUGINS_KEY, []), source, "the model")
-    return source
-
-
-def _name_of(source: Source) -> str:
-    return str(source) if isinstance(source, str | Path) else "the data frame"
-
-
-def _with_model_numbers(
-    original: Corpus, recommender: Recommender, source: Source
-) -> tuple[Corpus, list[Remark]]:
-    """Return data with the item and user numbers of a model, and a remark on unknown items.
-
-    Raises:
-        DataError: The model knows none of the items.
-    """
-    corpus = renumbered(original, recommender.items, recommender.users)
-    lost = original.sequences.n_events - corpus.sequences.n_events
-    if not corpus.sequences.n_events:
-        raise DataError(
-            f"the model knows none of the items in {_name_of(source)}; give data with items it "
-            "was trained on"
-        )
-    if not lost:
-        return corpus, []
-    text = f"left out: {counted(lost, 'event')} of items the model does not know"
-    return corpus, [Remark("unknown_items", lost, text)]
 
 
 def _settings_for(

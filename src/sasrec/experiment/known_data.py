@@ -1,60 +1,122 @@
-"""Data in the numbers of a trained model, for its recommendations and vectors."""
+"""Data for a trained model: where they are, and their events in the numbers of the model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, counted
-from sasrec.experiment.evaluate import trained_on
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
+from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
 
 
-def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, int]:
-    """Return the histories of all users, with a model's numbers.
+def trained_on(recommender: Recommender) -> str:
+    """Return the name or path of the data a model was trained on.
+
+    Args:
+        recommender: A loaded model.
+
+    Returns:
+        A value for ``--data``.
+
+    Raises:
+        DataError: It was trained on a data frame, which is not saved.
+    """
+    source = recommender.settings.get("source")
+    if not source:
+        raise DataError("the model was trained on a data frame; give its data with --data or data=")
+    return str(source)
+
+
+def source_for(recommender: Recommender, data: Source | None) -> Source:
+    """Return the data to use with a model, after checking that their reader is available.
+
+    Args:
+        recommender: A loaded model.
+        data: A name, a path or a data frame; None uses the data the model was trained on.
+
+    Returns:
+        The name, path or data frame.
+    """
+    source = trained_on(recommender) if data is None else data
+    require_reader(recommender.settings.get(PLUGINS_KEY, []), source, "the model")
+    return source
+
+
+def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, tuple[Remark, ...]]:
+    """Return the histories of all users, in the numbers of a model, for lists and vectors.
 
     Args:
         recommender: The model.
         data: A name, a path or a data frame; None uses the data the model was trained on.
 
     Returns:
-        The histories, without the events of items that the model does not know; and the number of
-        those events.
+        The histories, without the events of items that the model does not know; and a remark on
+        these events, if there are any.
 
     Raises:
-        DataError: The data cannot be read, or the model knows none of the items.
+        DataError: The data cannot be read, or the model knows none of the items and does not
+            recommend by user.
     """
     saved: dict[str, Any] = recommender.settings["data"]
-    if data is not None:  # a minimum of events is about training
+    if data is not None:  # a minimum number of events is a rule for training only
         saved = {**saved, "user_interactions": None, "item_interactions": None}
-    source = trained_on(recommender) if data is None else data
-    original = load_corpus(source, DataSettings(**saved))
-    corpus = renumbered(original, recommender.items, recommender.users)
-    if not corpus.sequences.n_events and not recommender.model.needs_users:
-        where = source if isinstance(source, str | Path) else "the data frame"
-        raise DataError(
-            f"the model knows none of the items in {where}; give data with items it was trained on"
-        )
-    return corpus, original.sequences.n_events - corpus.sequences.n_events
+    source = source_for(recommender, data)
+    corpus, remarks = with_model_numbers(load_corpus(source, DataSettings(**saved)), recommender)
+    if not recommender.model.needs_users:
+        check_known_items(corpus, source)
+    return corpus, remarks
 
 
-def lost_events(lost: int) -> Iterator[Remark]:
-    """Yield a remark on events that were left out, if there are any.
+def with_model_numbers(
+    original: Corpus, recommender: Recommender
+) -> tuple[Corpus, tuple[Remark, ...]]:
+    """Return data in the item and user numbers of a model.
 
     Args:
-        lost: Their number.
+        original: The data, in their own numbers.
+        recommender: The model.
 
-    Yields:
-        The remark.
+    Returns:
+        The data without the events of items that the model does not know; and a remark on these
+        events, if there are any.
     """
-    if lost:
-        text = f"left out: {counted(lost, 'event')} of items the model does not know"
-        yield Remark("unknown_items", lost, text)
+    corpus = renumbered(original, recommender.items, recommender.users)
+    lost = original.sequences.n_events - corpus.sequences.n_events
+    if not lost:
+        return corpus, ()
+    text = f"left out: {counted(lost, 'event')} of items the model does not know"
+    return corpus, (Remark("unknown_items", lost, text),)
+
+
+def check_known_items(corpus: Corpus, source: Source) -> None:
+    """Raise an error if a model knows none of the items in some data.
+
+    Args:
+        corpus: From ``with_model_numbers``.
+        source: Where the data come from, for the message.
+
+    Raises:
+        DataError: No event is left.
+    """
+    if not corpus.sequences.n_events:
+        raise DataError(
+            f"the model knows none of the items in {name_of(source)}; give data with items it "
+            "was trained on"
+        )
+
+
+def name_of(source: Source) -> str:
+    """Return what to call a source of data in messages.
+
+    Args:
+        source: A name, a path or a data frame.
+    """
+    return str(source) if isinstance(source, str | Path) else "the data frame"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from sasrec.errors import counted
-from sasrec.experiment.known_data import corpus_for, lost_events
+from sasrec.experiment.known_data import corpus_for
 from sasrec.recommender.everybody import tables_in_pieces
 from sasrec.recommender.list_tables import LIST_COLUMNS, TableNames
 from sasrec.recommender.loading import load
@@ -76,7 +76,7 @@ def recommend_all(
     path = Path(out).expanduser()
     check_table_path(path)
     recommender = model if isinstance(model, Recommender) else load(model)
-    corpus, lost = corpus_for(recommender, data)
+    corpus, unknown = corpus_for(recommender, data)
     answerer = recommender.answerer()
     options = answerer.options(k, candidates, exclude_seen=exclude_seen)
     names = TableNames.of(recommender.items, recommender.titles)
@@ -85,7 +85,7 @@ def recommend_all(
     is_lines = path.suffix.lower() in {".jsonl", ".ndjson"}
     counted_tables = counts.seen(tables)
     write_table(map(_nested, counted_tables) if is_lines else counted_tables, path, LIST_COLUMNS)
-    remarks = (*lost_events(lost), *counts.remarks())
+    remarks = (*unknown, *counts.remarks())
     log_remarks(remarks, corpus.name)
     return WrittenLists(path, counts.lists, counts.rows, remarks)
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from sasrec.errors import DataError, counted
 from sasrec.evaluation.top_items import positions_in_row
-from sasrec.experiment.known_data import corpus_for, lost_events
+from sasrec.experiment.known_data import corpus_for
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.table_files import check_table_path, write_table
@@ -96,7 +96,7 @@ def write_user_vectors(
     path = _checked(out)
     recommender = model if isinstance(model, Recommender) else load(model)
     width = recommender.item_vectors().values.shape[1]
-    corpus, lost = corpus_for(recommender, data)
+    corpus, unknown = corpus_for(recommender, data)
     rows = 0
 
     def counting() -> Iterator[pl.DataFrame]:
@@ -106,7 +106,7 @@ def write_user_vectors(
             yield table
 
     write_table(counting(), path, {"user": pl.String(), "vector": pl.Array(pl.Float32(), width)})
-    remarks = list(lost_events(lost))
+    remarks = list(unknown)
     if left := corpus.sequences.n_users - rows:
         what = "unknown to the model" if recommender.model.needs_users else "without a known item"
         remarks.append(Remark("no_vector", left, f"left out: {counted(left, 'user')} {what}"))

@@ -10,7 +10,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sasrec.errors import DataError
-from sasrec.system.writing import check_writable, write_atomically_with
+from sasrec.system.writing import check_writable, write_file_or_pipe
 
 Schema = Mapping[str, pl.DataType]
 Frames = Iterator[pl.DataFrame]
@@ -23,10 +23,10 @@ def check_table_path(path: Path) -> None:
         path: The file that will be written later.
 
     Raises:
-        DataError: The file extension is unknown, or the file cannot be written.
+        DataError: The file suffix is unknown, or the file cannot be written.
     """
     if path.suffix.lower() not in WRITERS:
-        raise DataError(f"{path}: unknown file extension {path.suffix!r}; use {', '.join(WRITERS)}")
+        raise DataError(f"{path}: unknown file suffix {path.suffix!r}; use {', '.join(WRITERS)}")
     check_writable(path)
 
 
@@ -35,7 +35,7 @@ def write_table(frames: Frames, path: Path, schema: Schema) -> None:
 
     Args:
         frames: The pieces, all with the same columns.
-        path: The file; its extension decides the format. A pipe is written to directly.
+        path: The file; its suffix decides the format. A pipe is written to directly.
         schema: Names and types of the columns, needed if there is no piece.
 
     Raises:
@@ -43,15 +43,7 @@ def write_table(frames: Frames, path: Path, schema: Schema) -> None:
         BrokenPipeError: The reader of a pipe has ended.
     """
     write = WRITERS[path.suffix.lower()]
-    if path.exists() and not path.is_file():  # a pipe or a terminal
-        try:
-            write(frames, path, schema)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
-    else:
-        write_atomically_with(path, lambda working: write(frames, working, schema))
+    write_file_or_pipe(path, lambda target: write(frames, target, schema))
 
 
 def _write_parquet(frames: Frames, path: Path, schema: Schema) -> None:
@@ -92,4 +84,4 @@ WRITERS: dict[str, Callable[[Frames, Path, Schema], None]] = {
     ".jsonl": _write_json_lines,
     ".ndjson": _write_json_lines,
 }
-"""File extension to the function that writes it."""
+"""File suffix to the function that writes it."""

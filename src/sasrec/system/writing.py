@@ -74,6 +74,28 @@ def write_atomically_with(path: Path, write: Callable[[Path], object]) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def write_file_or_pipe(path: Path, write: Callable[[Path], object]) -> None:
+    """Call a function that writes a file atomically, or directly to a pipe or a terminal.
+
+    Args:
+        path: The file or pipe.
+        write: Receives the path to write to.
+
+    Raises:
+        DataError: It cannot be written; an existing file is left unchanged.
+        BrokenPipeError: The reader of a pipe has ended.
+    """
+    if not path.exists() or path.is_file():
+        write_atomically_with(path, write)
+        return
+    try:
+        write(path)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
 def check_writable(path: Path) -> None:
     """Raise an error if a file cannot be written; call this before hours of work.
 

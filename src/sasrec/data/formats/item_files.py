@@ -14,7 +14,7 @@ from sasrec.data.formats.atomic import read_header, read_pieces
 from sasrec.data.formats.data_frames import as_polars
 from sasrec.data.formats.layout import Layout
 from sasrec.data.item_columns import ItemColumns, item_columns_from, parsed_texts
-from sasrec.data.titles import Titles
+from sasrec.data.titles import Titles, title_column
 from sasrec.data.values.cleaning import clean_by_settings
 from sasrec.data.values.columns import require_columns
 from sasrec.data.values.tokens import column_tokens
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     ItemSource: TypeAlias = str | Path | pl.DataFrame | pd.DataFrame
 
-LONG_TEXTS = 200
-"""Mean number of characters from which a column is left out unless it is asked for by name."""
 logger = logging.getLogger(__name__)
 
+LONG_TEXTS = 200
+"""Mean number of characters from which a column is left out unless it is asked for by name."""
 MAX_UNREQUESTED_BYTES = 2**22
 """Largest .item file whose columns are kept although the settings name none."""
 SUFFIXES = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson", ".item")
@@ -57,7 +57,7 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
     require_columns(frame.columns, (key,), where, settings)
     items = clean_by_settings(column_tokens(frame[key], where), settings).alias("item")
     others = frame.drop(key)
-    title = _title_column(others.columns, settings)
+    title = title_column(others.columns, settings)
     columns = item_columns_from(items, others, settings.item_columns, where)
     if settings.item_columns is None:
         columns = _without_long_texts(columns)
@@ -158,25 +158,11 @@ def _atomic_frame(path: Path, settings: DataSettings) -> pl.DataFrame:
         column = frame[name]
         if name != settings.item_column and header[name] == "float":
             column = parsed_texts(column)
-        elif header[name] == "token_seq" and name != _title_column(names, settings):
+        elif header[name] == "token_seq" and name != title_column(names, settings):
             parts = column.str.strip_chars().str.split(settings.sequence_separator)
             column = parts.list.filter(pl.element() != "")
         columns.append(column.alias(name))
     return pl.DataFrame(columns)
-
-
-def _title_column(names: list[str], settings: DataSettings) -> str | None:
-    """Return the name of the column with titles, as ``read_titles`` chooses it.
-
-    Raises:
-        DataError: The column that the settings name does not exist.
-    """
-    if settings.title_column is not None and settings.title_column in names:
-        return settings.title_column
-    others = (name for name in names if name != settings.item_column)
-    return next(
-        (name for name in others if "title" in name.lower() or "name" in name.lower()), None
-    )
 
 
 def _without_long_texts(columns: ItemColumns) -> ItemColumns:

@@ -10,7 +10,7 @@ import polars as pl
 from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.atomic import read_header, read_pieces
 from sasrec.data.formats.layout import Layout
-from sasrec.data.titles import Titles
+from sasrec.data.titles import Titles, title_column
 from sasrec.data.values.cleaning import clean_by_settings, numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.value_filter import ValueFilter
@@ -82,8 +82,7 @@ def _filtered_tokens(
 def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     """Return the titles of items from an atomic .item file.
 
-    The title is the first column, other than the item column, whose name contains ``title`` or
-    ``name``.
+    ``title_column`` chooses the column.
 
     Args:
         path: The .item file, which need not exist.
@@ -98,8 +97,7 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     if not path.is_file():
         return {}
     header = read_header(path, columns.separator)
-    others = (name for name in header if name != columns.item_column)
-    title = next((name for name in others if "title" in name or "name" in name), None)
+    title = title_column(list(header), columns)
     if title is None or columns.item_column not in header:
         return {}
     layout = Layout(
