@@ -70,6 +70,11 @@ def test_training_on_all_events_takes_the_epochs_of_a_measured_model(place: Path
     found = metrics(place / "all")
     assert len(found["epochs"]) == metrics(place / "model")["best_epoch"]
     assert found["reports"][0]["protocol"] == "trained on all events, not evaluated"
+    refused = command("evaluate", "all", cwd=place)
+    assert refused.returncode == 2
+    assert "has no event to evaluate on with split=none; choose another split" in refused.stderr
+    measured = command("evaluate", "all", "--split=time", "--test-from=2d", "--json", cwd=place)
+    assert json.loads(measured.stdout)["test"]["ndcg@10"] > 0
     asked = command("recommend", "all", "--user", "u3", "-k", "2", "--json", cwd=place)
     assert asked.returncode == 0, asked.stderr
 

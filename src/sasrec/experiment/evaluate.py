@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
-from sasrec.errors import printable
+from sasrec.errors import DataError, printable
 from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
 from sasrec.evaluation.text import reports_as_text, short_metrics
@@ -151,10 +151,25 @@ def evaluate_with(
     corpus, unknown = with_model_numbers(original, recommender)
     check_known_items(corpus, source)
     prepared = prepare(corpus, run)
+    _check_cases(prepared, source)
     overlap_remarks, shares = check_overlap(recommender, run, name_of(source), original, prepared)
     return _evaluated(
         prepared, recommender, [*original.remarks, *unknown, *overlap_remarks], shares
     )
+
+
+def _check_cases(prepared: Prepared, source: Source) -> None:
+    """Raise an error if there is nothing to evaluate on.
+
+    Raises:
+        DataError: The split has neither validation nor test targets.
+    """
+    if not len(prepared.split.validation) and not len(prepared.split.test):
+        raise DataError(
+            f"{name_of(source)} has no event to evaluate on with "
+            f"split={prepared.run.evaluation.split}; choose another split, such as "
+            "split=leave_one_out, and data that the model was not trained on"
+        )
 
 
 def _evaluated(

@@ -11,6 +11,7 @@ from torch import Tensor
 from sasrec.data.batches.batching import CPU, Collator
 from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.splits import Split
+from sasrec.errors import SettingsError
 from sasrec.evaluation.validation import validation_of
 from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.losses.drawing import negatives_generator
@@ -51,7 +52,11 @@ def train_model(
 
     Returns:
         The model with its best weights, in evaluation mode, and the course of the training.
-    """
+
+    Raises:
+        SettingsError: The split is ``none``, and the number of epochs is not set.
+    """  # raised by _check_epochs
+    _check_epochs(prepared)
     run, device, process = prepared.run, prepared.device, process_info()
     with torch.random.fork_rng():
         torch.manual_seed(run.training.seed)
@@ -92,6 +97,24 @@ def _tracked(observer: Observer, run: RunSettings) -> Observer:
         folder=Path(run.output.checkpoint_dir),
         settings={key: value for group in run.groups().values() for key, value in group},
     )
+
+
+def _check_epochs(prepared: Prepared) -> None:
+    """Refuse to guess how long to train if there is no validation to decide it.
+
+    Raises:
+        SettingsError: The split is ``none``, and the user has not set the number of epochs.
+    """
+    run, split = prepared.run, prepared.split
+    is_split = len(split.validation) or len(split.test)  # files may be split already
+    origin = run.origins.get("epochs")
+    is_given = origin is not None and origin.is_given
+    if run.evaluation.split == "none" and not is_split and not is_given:
+        raise SettingsError(
+            "with split=none there is no validation, so early stopping cannot choose the number "
+            "of epochs; set epochs, such as to the best_epoch in metrics.json of a model trained "
+            "with a split"
+        )
 
 
 def new_model(prepared: Prepared) -> NextItemModel:
