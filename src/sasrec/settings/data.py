@@ -18,7 +18,8 @@ from pydantic import (
 )
 
 from sasrec.errors import did_you_mean
-from sasrec.settings.fields import Settings, Word, ignore_case, number_as_text, recbole
+from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole
+from sasrec.settings.text_tables import TextSettings, check_roles
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
 
 
@@ -175,7 +176,7 @@ SCALED_IN_RECBOLE = "ml-100k"
 (``properties/dataset/ml-100k.yaml``)."""
 
 
-class DataSettings(Settings):
+class DataSettings(TextSettings):
     """Which columns to read, which events to drop, and how long a history may be."""
 
     max_history: int = Field(
@@ -203,7 +204,8 @@ class DataSettings(Settings):
     """What to do if rows have no user, item or timestamp: refuse (stop with an error) or drop (drop
     these rows)."""
     separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
-    r"""Separator between the columns of an atomic file: \t, or up to four characters such as ::."""
+    r"""Separator between the columns, up to four characters such as ::. With \t, text files other
+    than atomic files may also use another common separator, which is found in the first line."""
     sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
     """Separator between the values of a column that holds a list."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
@@ -270,6 +272,7 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _columns_do_not_collide(self) -> DataSettings:
+        check_roles(self.columns, self.user_column, self.item_column)
         own = [self.user_column, self.item_column, self.time_column]
         twice = [name for name in own if own.count(name) > 1]
         if twice:

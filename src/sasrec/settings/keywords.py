@@ -13,6 +13,8 @@ class Keywords(TypedDict, total=False):
     """Settings by name; ``sasrec config`` prints a description of each."""
 
     preset: str
+    columns: Sequence[str] | None
+    encoding: str
     max_history: int
     user_column: str
     item_column: str
