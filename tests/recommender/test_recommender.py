@@ -122,7 +122,11 @@ def test_overwriting_must_be_requested(recommender: Recommender, tmp_path: Path)
         ("settings.json", "{", "cannot be read as JSON"),
         ("settings.json", '{"format": 99}', "upgrade"),
         ("settings.json", '{"format": 1, "model_name": "SASRec"}', "damaged or was edited"),
-        ("vocabulary.json", '{"items": ["a"], "counts": [1], "titles": {}}', "by settings.json it has shape"),
+        (
+            "vocabulary.json",
+            '{"items": ["a"], "counts": [1], "titles": {}}',
+            "by settings.json it has shape",
+        ),
         (
             "vocabulary.json",
             '{"items": "a", "counts": [1], "titles": {}}',

@@ -20,6 +20,7 @@ from sasrec.cli.options import (
     Protocol,
     Quiet,
     Seeds,
+    as_source,
 )
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
@@ -73,10 +74,11 @@ def compare(
     )
     from sasrec.settings.files import read_layers
 
+    source = as_source(data) or ""
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
     layers = [protocol_layer(protocol), *read_layers(config_file or [], words)]
     task = Task(*names_and_folders(models.split(",")), layers, seeds)
-    folder = expanded(out if out is not None else Path("compared") / folder_name(data))
+    folder = expanded(out if out is not None else Path("compared") / folder_name(source))
 
     def observer(model: str, seed: int) -> Observer:
         if not (quiet or as_json):
@@ -84,7 +86,7 @@ def compare(
         return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
     with alone_in(folder, overwrite=overwrite):
-        found = compare_in(folder, data, task, observer, fetch_progress())
+        found = compare_in(folder, source, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
 from sasrec.cli.lists import checked_target, print_json, write_lists
-from sasrec.cli.options import SavedModel
+from sasrec.cli.options import SavedModel, as_source
 from sasrec.cli.recommend_options import (
     AllowUnknown,
     AsJsonLines,
@@ -50,7 +50,7 @@ def recommend(
 
     path = None if out is None else checked_target(out)
     recommender = load(model)
-    requests = requests_for(recommender, history or [], user or [], data)
+    requests = requests_for(recommender, history or [], user or [], as_source(data))
     if history:
         _note_unknown_items(recommender, requests[: len(history)])
     lines: Iterator[Request] = iter(())

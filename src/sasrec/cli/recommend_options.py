@@ -27,7 +27,7 @@ HistoryFile = Annotated[
     ),
 ]
 UserData = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--data",
         "-d",
@@ -70,7 +70,7 @@ AllowUnknown = Annotated[
     ),
 ]
 AveragedData = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--data",
         "-d",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset, SavedModel
+from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset, SavedModel, as_source
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import SettingsError, counted
@@ -27,7 +27,7 @@ def evaluate(
     context: typer.Context,
     model: SavedModel,
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--data", "-d", metavar="DATA", help="Data to evaluate on; default: the training data."
         ),
@@ -56,7 +56,7 @@ def evaluate(
     if topk is not None:
         options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
     found = evaluate_with(
-        load(model), data, [replace(line, values=options)], fetching=fetch_progress()
+        load(model), as_source(data), [replace(line, values=options)], fetching=fetch_progress()
     )
     for remark in found.remarks:
         if remark.kind in PRINTED_REMARKS:
@@ -77,7 +77,7 @@ def config(
         typer.Option("--model", "-m", metavar="NAME", help="Model whose settings are printed."),
     ] = "SASRec",
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--data", "-d", metavar="DATA", help="Data for which the preset chooses its values."
         ),
@@ -89,8 +89,8 @@ def config(
     Give any setting as --key=value to see the result.
     """
     run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
-    if data is not None:
-        run = _adapted_to(run, data)
+    if (source := as_source(data)) is not None:
+        run = _adapted_to(run, source)
     if as_json:
         print(
             json.dumps(

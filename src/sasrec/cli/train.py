@@ -24,6 +24,7 @@ from sasrec.cli.options import (
     Quiet,
     Resume,
     Seed,
+    as_source,
 )
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
@@ -61,12 +62,12 @@ def train(
     options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
     options |= {"precision": precision, "topk": cut_offs(topk)}
     if resume is not None:
-        given = {**options, "epochs": None, "data": data, "out": out}
+        given = {**options, "epochs": None, "data": as_source(data), "out": out}
         _refuse_with_resume(context, given, config_file)
         job = _unfinished(expanded(resume), epochs)
     else:
         run = settings_from(context.args, config_file, preset, options, model)
-        job = _new_job(run, data, out, overwrite=overwrite)
+        job = _new_job(run, as_source(data), out, overwrite=overwrite)
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 
 

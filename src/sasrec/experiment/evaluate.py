@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
+from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError, counted
 from sasrec.evaluation.report import Report
@@ -177,7 +178,7 @@ def trained_on(recommender: Recommender) -> str:
 
 
 def _name_of(source: Source) -> str:
-    return str(source) if isinstance(source, str | Path) else "the data frame"
+    return text_of(source) or "the data frame"
 
 
 def _with_model_numbers(

@@ -96,7 +96,8 @@ def open_csv(path: Path, columns: DataSettings, end: int) -> Table:
         return words_table(path, heading, columns, end)
     names = [name for name in heading.names if not name.startswith(UNNAMED)]
     read = partial(_texts, _Table(path, heading, end))
-    return Table(str(path), names, count_line_ends(path, end) + 1, read)
+    rows = count_line_ends(path, end) + 1
+    return Table(str(path), names, rows, read, has_header=heading.has_header)
 
 
 def _texts(

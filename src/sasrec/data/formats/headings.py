@@ -6,7 +6,8 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sasrec.data.formats.guesses import is_data, is_header, proposal
@@ -35,11 +36,13 @@ class Heading:
         separator: Separator between the columns; ``SPACES`` for any number of spaces.
         names: The columns. If the last one is ``items``, it is the rest of the line.
         lines: Number of lines before the first event.
+        has_header: Whether one of these lines names the columns.
     """
 
     separator: str
     names: list[str]
     lines: int
+    has_header: bool = False
 
     @property
     def has_histories(self) -> bool:
@@ -73,15 +76,15 @@ def heading_of(path: Path, columns: DataSettings, candidates: Sequence[str]) -> 
     separator = mark or _separator_of(lines[0], columns.separator, candidates)
     rows, height = _rows(path, lines, separator)
     check_columns(path, len(rows[0]))
-    heading = Heading(separator, rows[0], begin + before + height)
+    heading = Heading(separator, rows[0], begin + before + height, has_header=True)
     data = Heading(separator, rows[0], begin + before)
-    if columns.columns is not None:
-        return _named(path, columns, data, rows)
-    if columns.user_column.isdecimal() and columns.item_column.isdecimal():
-        return _numbered(path, columns, heading if is_header(rows) else data, rows)
     has_names = {columns.user_column, columns.item_column} <= set(rows[0])
+    if columns.columns is not None and not has_names:
+        return _named(path, columns, data, rows)
+    if not has_names and columns.user_column.isdecimal() and columns.item_column.isdecimal():
+        return _numbered(path, columns, heading if is_header(rows) else data, rows)
     if has_names or not is_data(rows):
-        return Heading(separator, _distinct(path, columns, rows), heading.lines)
+        return replace(heading, names=_distinct(path, columns, rows))
     return _without_header(path, data, rows, columns)
 
 
@@ -159,10 +162,8 @@ def _rows(path: Path, lines: list[str], separator: str) -> tuple[list[list[str]]
     except csv.Error as error:
         raise DataError(f"{path} cannot be read as a table: {error}") from error
     rows = [first]
-    try:
+    with suppress(csv.Error):  # told later, with the line
         rows += [row for row in reader if row]
-    except csv.Error:  # told later, with the line
-        pass
     return rows, height
 
 
@@ -233,7 +234,7 @@ def _numbered(
             number if number in asked or name in rows[0][:index] or not name else name
             for index, (number, name) in enumerate(zip(names, rows[0], strict=True))
         ]
-    return Heading(heading.separator, names + _trailing(rows, count), heading.lines)
+    return replace(heading, names=names + _trailing(rows, count))
 
 
 def _named(path: Path, columns: DataSettings, heading: Heading, rows: list[list[str]]) -> Heading:
@@ -257,7 +258,7 @@ def _named(path: Path, columns: DataSettings, heading: Heading, rows: list[list[
             "user_column, item_column and time_column"
         )
     if words == (USER, ITEMS):
-        return Heading(heading.separator, [columns.user_column, UNNAMED + ITEMS], heading.lines)
+        return replace(heading, names=[columns.user_column, UNNAMED + ITEMS])
     own = {USER: columns.user_column, ITEM: columns.item_column, TIME: columns.time_column}
     names = [
         f"{UNNAMED}{index}" if word == SKIPPED else own.get(word, word)
@@ -269,7 +270,7 @@ def _named(path: Path, columns: DataSettings, heading: Heading, rows: list[list[
             f"columns={given} names {len(names)}; name each column, or write _ to skip it, as in "
             f"columns={','.join(proposal(rows))}"
         )
-    return Heading(heading.separator, names + _trailing(rows, len(names)), heading.lines)
+    return replace(heading, names=names + _trailing(rows, len(names)))
 
 
 def _without_header(
@@ -302,9 +303,8 @@ def _without_header(
         choices = [histories]
     elif heading.separator == SPACES:
         choices = [histories, f"{choices[0]} if a line is one event"]
-    separator = "" if heading.separator in "\t,;| " else f" with separator={heading.separator}"
     raise DataError(
         f"{path}: the first line is data, not names of columns ({shown}); add "
-        f"--{', or --'.join(choices)}{separator} (the words user, item and time say what a column "
+        f"--{', or --'.join(choices)} (the words user, item and time say what a column "
         "is, _ skips one)"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import polars as pl
@@ -65,10 +66,24 @@ def read_tables(
     for table in tables:
         table.finish()
     remarks += zones.remarks(columns.time_column)
+    if columns.columns is not None and all(table.has_header for table in tables):
+        remarks += (unused_columns(columns, len(tables)),)
     try:
         return from_table(frame, names, where, columns, tokens=entries, remarks=remarks)
     except DataError as error:
         raise DataError(joined.with_part(str(error), where)) from error
+
+
+def unused_columns(columns: DataSettings, count: int) -> Remark:
+    """Return the remark that ``columns`` has no effect, since files name their columns.
+
+    Args:
+        columns: The settings.
+        count: Number of files.
+    """
+    given = ",".join(columns.columns or ())
+    text = f"columns={given} has no effect: the names of the columns are in the data"
+    return Remark("unused_columns", count, text)
 
 
 class _Joined:
@@ -252,9 +267,7 @@ def with_constants(table: Table, constants: Mapping[str, str | None]) -> Table:
     if not added:
         return table
     read = partial(_with_constants, table.read, added)
-    return Table(
-        table.where, [*table.names, *added], table.max_rows, read, table.types, table.finish
-    )
+    return replace(table, names=[*table.names, *added], read=read)
 
 
 def _with_constants(

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sasrec.data.formats.copies import plain_name
+from sasrec.data.source_names import fixed_folder
 from sasrec.errors import DataError
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -85,29 +86,6 @@ def parts_matching(pattern: str, suffixes: Sequence[str]) -> list[PartFile]:
         raise DataError(f"{pattern}: no data file matches this pattern")
     paths = sorted(found, key=lambda path: path.parts)
     return [PartFile(path, partitions(path.relative_to(fixed))) for path in paths]
-
-
-def is_pattern(text: str) -> bool:
-    """Return whether a path has a character of patterns.
-
-    Args:
-        text: The path.
-    """
-    return glob.has_magic(text)
-
-
-def fixed_folder(pattern: str) -> Path:
-    """Return the folder before the first part of a pattern that has a ``*`` or the like.
-
-    Args:
-        pattern: The pattern.
-    """
-    fixed: list[str] = []
-    for part in Path(pattern).parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    return Path(*fixed)
 
 
 def partitions(path: Path) -> dict[str, str | None]:

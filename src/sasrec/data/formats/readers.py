@@ -13,7 +13,7 @@ from sasrec.data.formats.changes import check_unchanged, file_status, read_once
 from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.csv_files import open_csv
 from sasrec.data.formats.from_outside import read_from_outside
-from sasrec.data.formats.joined import read_tables, with_constants
+from sasrec.data.formats.joined import read_tables, unused_columns, with_constants
 from sasrec.data.formats.json_lines import open_json_lines
 from sasrec.data.formats.layout import Layout
 from sasrec.data.formats.parquet import open_parquet
@@ -35,8 +35,6 @@ TABLES: dict[str, Callable[[Path, DataSettings, int], Table]] = {
     "parquet": open_parquet,
 }
 """Suffix to the function that opens a table; several such files can be read as one."""
-NAMED_COLUMNS = ("jsonl", "ndjson", "json", "parquet", "inter")
-"""Suffixes of files that always name their columns."""
 
 
 def read_file(path: Path, columns: DataSettings) -> Interactions:
@@ -53,10 +51,10 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
         DataError: The file is missing, its suffix is unknown, or its content is invalid.
     """
     with Copies() as copies:
-        return read_parts([PartFile(path)], columns, str(path), copies)
+        return read_files([PartFile(path)], columns, str(path), copies)
 
 
-def read_parts(
+def read_files(
     parts: Sequence[PartFile], columns: DataSettings, where: str, copies: Copies
 ) -> Interactions:
     """Read one or more files as one table.
@@ -77,18 +75,18 @@ def read_parts(
     for part in parts:
         if not part.path.is_file():
             raise DataError(f"{part.path}: no such file, or not a regular file")
-        _check_suffix(part.path, columns)
+        _check_suffix(part.path)
     with copies.named():
         if len(parts) == 1 and not parts[0].constants:
             return _read_one(parts[0].path, columns, where, copies)
         return _read_several(parts, columns, where, copies)
 
 
-def _check_suffix(path: Path, columns: DataSettings) -> None:
-    """Raise an error if there is no reader for a file, or ``columns`` does not apply to it.
+def _check_suffix(path: Path) -> None:
+    """Raise an error if there is no reader for a file.
 
     Raises:
-        DataError: It is so.
+        DataError: There is none.
     """
     suffix = suffix_of(path)
     if suffix not in READERS and suffix not in TABLES:
@@ -96,11 +94,6 @@ def _check_suffix(path: Path, columns: DataSettings) -> None:
         raise DataError(
             f"{path}: unknown file suffix {path.suffix!r}; use {known}, or load the plug-in that "
             "reads it with --plugin"
-        )
-    if columns.columns is not None and suffix in NAMED_COLUMNS:
-        raise DataError(
-            f"{path} names its columns, so columns={','.join(columns.columns)} does not apply; use "
-            "user_column, item_column and time_column"
         )
 
 
@@ -110,7 +103,10 @@ def _read_one(path: Path, columns: DataSettings, where: str, copies: Copies) -> 
         return read_from_outside(READERS[suffix], path, columns)
     plain = readable(path, columns.encoding, copies)
     if suffix == "inter":
-        return read_atomic(plain, columns, beside=path)
+        events = read_atomic(plain, columns, beside=path)
+        if columns.columns is not None:
+            events = replace(events, remarks=(*events.remarks, unused_columns(columns, 1)))
+        return events
     if suffix == "parquet":
         return read_tables([open_parquet(plain, columns)], columns, where)
 
@@ -130,6 +126,9 @@ def _read_several(
         columns: Which columns hold what.
         where: Name of the whole source.
         copies: Where temporary copies are kept.
+
+    Returns:
+        The events, in the order of the files.
 
     Raises:
         DataError: They cannot be joined, or a file changed while it was read.

@@ -33,6 +33,7 @@ class Table:
             token numbers. It may be called twice.
         types: The type of each column that is not text.
         finish: Raises an error if the file was changed while it was read.
+        has_header: Whether the file itself names its columns.
     """
 
     where: str
@@ -41,6 +42,7 @@ class Table:
     read: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]]
     types: Mapping[str, pl.DataType] = field(default_factory=dict)
     finish: Callable[[], None] = _nothing
+    has_header: bool = True
 
 
 def gathered(

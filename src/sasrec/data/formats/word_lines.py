@@ -37,10 +37,12 @@ def words_table(path: Path, heading: Heading, columns: DataSettings, end: int) -
         names = [columns.user_column, columns.item_column]
         separators = b" \t" if heading.separator == SPACES else heading.separator.encode()[:1]
         most = sum(count_bytes(path, bytes([each]), end) for each in separators) + 1
-        return Table(str(path), names, most, partial(_histories, path, heading, names, end))
+        read = partial(_histories, path, heading, names, end)
+        return Table(str(path), names, most, read, has_header=False)
     names = [name for name in heading.names if not name.startswith(UNNAMED)]
     most = count_line_ends(path, end) + 1
-    return Table(str(path), names, most, partial(_columns, path, heading, end))
+    read = partial(_columns, path, heading, end)
+    return Table(str(path), names, most, read, has_header=heading.has_header)
 
 
 def _columns(
