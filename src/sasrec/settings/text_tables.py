@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sasrec.errors import did_you_mean
-from sasrec.settings.fields import Settings, Word, number_as_text
+from sasrec.settings.fields import Settings, Word, number_as_text, recbole
 
 USER, ITEM, TIME, ITEMS, SKIPPED = "user", "item", "time", "items", "_"
 """Words of ``columns`` with a meaning; another word is the name of a further column."""
@@ -85,7 +85,9 @@ class TextSettings(Settings):
     user, item and time stand for the columns of these; _ skips a column; another word names a
     column for filters. user,items reads lines of a user and the whole history. None: the first line
     names the columns."""
-    encoding: Annotated[str, BeforeValidator(_encoding)] = Field(UTF_8)
+    encoding: Annotated[str, BeforeValidator(_encoding)] = Field(
+        UTF_8, json_schema_extra=recbole("encoding")
+    )
     """Encoding of text files, such as utf-16, latin-1 or cp1252; any that Python knows."""
 
 

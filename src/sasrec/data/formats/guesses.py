@@ -17,6 +17,13 @@ HIGHEST_RATING = 10
 EARLIEST_EPOCH = 3e8
 """Seconds; numbers at least this large are more likely times than ratings or counts."""
 RATING = "rating"
+NAMES = re.compile(
+    r"^(user|item|product|movie|customer|session|visitor|time|date|rating|event|when|sku|asin)"
+    r"|\b_?id$|[_. -]id$",
+    re.IGNORECASE,
+)
+"""Words that are often the name of a column, or a part of it."""
+MANY_ROWS = 20
 
 
 def is_data(rows: Rows) -> bool:
@@ -37,16 +44,20 @@ def is_data(rows: Rows) -> bool:
 
 
 def is_header(rows: Rows) -> bool:
-    """Return whether the first row can only be a header.
+    """Return whether the first row must be a header.
 
-    It has no number or date, and a column in which all others have one.
+    It has no number or date, and there is a column in which all others have one. As an id may be a
+    word by chance, there must be many other rows, or a word that is often the name of a column.
 
     Args:
         rows: The first rows of a file, as texts.
     """
-    if len(rows) < 2 or is_data(rows):
+    first, *others = rows
+    if not others or is_data(rows):
         return False
-    return any(_all_numbers_or_dates(column) for column in _columns(rows[1:]))
+    if len(others) < MANY_ROWS and not any(NAMES.search(value) for value in first):
+        return False
+    return any(_all_numbers_or_dates(column) for column in _columns(others))
 
 
 def proposal(rows: Rows) -> list[str]:
