@@ -24,7 +24,7 @@ DOUBTFUL = r"^(true|false|-?\d*\.?\d+([eE][-+]?\d+)?|-0|[\[{].*)$"
 """Texts of tokens that may come from a value other than text or a whole number. Polars turns every
 value into text; 9.0 and 1e300 become whole numbers. Most texts of digits are short, so they do not
 need a second look: these are excepted by ``PLAIN``."""
-PLAIN = r"^-?\d{1,15}$"
+PLAIN = r"^(\d{1,15}|-[1-9]\d{0,14})$"
 LONGEST_SHOWN = 60
 
 

@@ -133,14 +133,14 @@ def _read_several(
     Raises:
         DataError: They cannot be joined, or a file changed while it was read.
     """
-    suffixes = {suffix_of(part.path): part.path for part in reversed(parts)}
-    families = {TABLES.get(suffix): path for suffix, path in suffixes.items()}
-    if None in families or len(families) > 1:
-        paths = " and ".join(str(path) for path in list(families.values())[::-1][:2])
-        raise DataError(
-            f"{where}: {paths} have different formats, or one that cannot be joined; name the "
-            "files to read with a pattern such as 'folder/*.csv'"
-        )
+    openers = [TABLES.get(suffix_of(part.path)) for part in parts]
+    for part, opener in zip(parts, openers, strict=True):
+        if opener is None or opener is not openers[0]:
+            first = parts[0].path if part is not parts[0] else parts[1].path
+            raise DataError(
+                f"{where}: {first} and {part.path} have different formats, or one of which files "
+                "cannot be joined; name the files to read with a pattern such as 'folder/*.csv'"
+            )
     filled = [part for part in parts if file_status(part.path).st_size] or parts[:1]
     tables = []
     for part in filled:
@@ -151,7 +151,8 @@ def _read_several(
         table = replace(table, where=original, finish=partial(check_unchanged, path, before))
         tables.append(with_constants(table, part.constants))
     empty = len(parts) - len(filled)
-    text = f"{empty:,} of {len(parts):,} files are empty and were left out"
+    verbs = ("is", "was") if empty == 1 else ("are", "were")
+    text = f"{empty:,} of {len(parts):,} files {verbs[0]} empty and {verbs[1]} left out"
     remarks = (Remark("empty_files", empty, text),) if empty else ()
     return read_tables(tables, columns, where, remarks)
 
