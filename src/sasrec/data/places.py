@@ -9,10 +9,19 @@ from pathlib import Path
 from sasrec.data.catalogue import ENTRIES, fetch
 from sasrec.data.formats.copies import Copies
 from sasrec.data.formats.part_files import PartFile, parts_below, parts_matching
-from sasrec.data.formats.readers import TABLES
+from sasrec.data.formats.readers import TABLES, check_suffix
 from sasrec.data.formats.remote import fetched
 from sasrec.data.movielens import Progress
-from sasrec.data.source_names import as_one, is_pattern, lasting, scheme_of, short_name, sources_in
+from sasrec.data.source_names import (
+    WEB,
+    as_one,
+    file_name,
+    is_pattern,
+    lasting,
+    scheme_of,
+    short_name,
+    sources_in,
+)
 from sasrec.errors import DataError, did_you_mean
 from sasrec.settings.data import DataSettings
 
@@ -77,7 +86,9 @@ def _check_distinct(parts: Sequence[PartFile]) -> None:
 
 def _found(source: str, settings: DataSettings, progress: Progress, copies: Copies) -> Place:
     """Return the files of one source."""
-    if scheme_of(source):
+    if scheme := scheme_of(source):
+        if scheme in WEB or not source.endswith("/"):
+            check_suffix(Path(file_name(source)), source)
         path = fetched(source, settings, copies, progress)
         return Place(short_name(source), source, source, (PartFile(path),))
     path = _path(source)

@@ -75,15 +75,19 @@ def read_files(
     for part in parts:
         if not part.path.is_file():
             raise DataError(f"{part.path}: no such file, or not a regular file")
-        _check_suffix(part.path)
+        check_suffix(part.path, str(part.path))
     with copies.named():
         if len(parts) == 1 and not parts[0].constants:
             return _read_one(parts[0].path, columns, where, copies)
         return _read_several(parts, columns, where, copies)
 
 
-def _check_suffix(path: Path) -> None:
+def check_suffix(path: Path, where: str) -> None:
     """Raise an error if there is no reader for a file.
+
+    Args:
+        path: The file, which need not exist.
+        where: What messages call it.
 
     Raises:
         DataError: There is none.
@@ -92,7 +96,7 @@ def _check_suffix(path: Path) -> None:
     if suffix not in READERS and suffix not in TABLES:
         known = ", ".join(f".{each}" for each in dict.fromkeys((*READERS, *TABLES)))
         raise DataError(
-            f"{path}: unknown file suffix {path.suffix!r}; use {known}, or load the plug-in that "
+            f"{where}: unknown file suffix {path.suffix!r}; use {known}, or load the plug-in that "
             "reads it with --plugin"
         )
 

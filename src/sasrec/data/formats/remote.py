@@ -47,7 +47,7 @@ def fetched(
         path = copies.new(name, url)
         write_blocks(path, _downloaded(url, progress), url)
         return path
-    if suffix_of(Path(name)) == "parquet" or name.endswith("/"):
+    if suffix_of(Path(name)) == "parquet" or url.endswith("/"):
         path = copies.new("table.parquet", url)
         _fetch_parquet(url, path, settings)
         return path
@@ -72,6 +72,7 @@ def _downloaded(url: str, progress: Callable[[int, int], None]) -> Iterator[byte
                 progress(done, total)
                 yield block
     except urllib.error.HTTPError as error:
+        error.close()
         raise DataError(f"{url} cannot be read ({error.code} {error.reason})") from error
     except (HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
@@ -86,14 +87,28 @@ def _length(response: HTTPResponse) -> int:
 
 
 def _fetch_parquet(url: str, path: Path, settings: DataSettings) -> None:
-    """Write the needed columns of a Parquet file, or of several, to a temporary file."""
+    """Write the needed columns of a Parquet file, or of several, to a temporary file.
+
+    Args:
+        url: The file, a pattern, or a folder with ``/`` at its end.
+        path: The temporary file.
+        settings: The needed columns.
+    """
+    is_folder = is_pattern(url) or url.endswith("/")
 
     def fetch() -> None:
-        table = pl.scan_parquet(url)
+        own = pl.scan_parquet(url, hive_partitioning=False).collect_schema().names()
+        table = pl.scan_parquet(url, hive_partitioning=is_folder, try_parse_hive_dates=False)
         names = table.collect_schema().names()
-        needed = [name for name in columns_to_read(settings) if name in names]
-        # Without them all, an error later lists the columns that there are.
-        table.select(needed if len(needed) > 1 else pl.all()).sink_parquet(path)
+        # As in a folder on this machine, columns in the names of folders are text.
+        table = table.with_columns(
+            pl.col([name for name in names if name not in own]).cast(pl.String)
+        )
+        if {settings.user_column, settings.item_column} <= set(names):
+            table = table.select(name for name in columns_to_read(settings) if name in names)
+        else:  # the error later lists all columns
+            table = table.head(0)
+        table.sink_parquet(path)
 
     _through_polars(url, fetch)
 
