@@ -82,6 +82,7 @@ def test_a_model_of_several_files_can_be_used_from_another_folder(
     assert command(["explain", str(model), "--user", "3"]) == 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_on_a_folder_is_resumed(place: Path) -> None:
     words = ("-m", "sasrec", "train", "-d", "log", "--columns=user,item,time", *SMALL)
     running = started(*words, "-o", "cut", "--epochs=99999", "--patience=99999", cwd=place)
