@@ -14,8 +14,8 @@ Rows = Sequence[Sequence[str]]
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[/.]\d\d?[/.]\d{2,4}([T ,].*)?")
 HIGHEST_RATING = 10
-EARLIEST_EPOCH = 3e8
-"""Seconds; numbers at least this large are more likely times than ratings or counts."""
+EPOCHS = ((3e8, 1e10), (1e12, 1e13))
+"""Numbers that are more likely times, in seconds or milliseconds, than ratings or counts."""
 RATING = "rating"
 NAMES = re.compile(
     r"^(user|item|product|movie|customer|session|visitor|time|date|rating|event|when|sku|asin)"
@@ -116,10 +116,10 @@ def _all_dates(values: Sequence[str]) -> bool:
 
 def _all_epochs(values: Sequence[str]) -> bool:
     """Return whether all values may be seconds or milliseconds since 1970, and not ids."""
-    if not all(NUMBER.fullmatch(value) and len(value) <= 20 for value in values):
+    if not all(NUMBER.fullmatch(value) for value in values):
         return False
-    digits = {len(str(int(float(value)))) for value in values}
-    return (digits <= {9, 10} and min(map(float, values)) >= EARLIEST_EPOCH) or digits == {13}
+    numbers = [float(value) for value in values]
+    return any(all(low <= each < high for each in numbers) for low, high in EPOCHS)
 
 
 def _are_ratings(values: Sequence[str]) -> bool:
