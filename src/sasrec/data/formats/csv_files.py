@@ -43,7 +43,7 @@ class _Table:
 SEPARATORS = {
     ".csv": (",", ";", "\t", "|"),
     ".tsv": ("\t",),
-    "": ("::", "\t", ",", ";", "|", SPACES),
+    "": ("\t", "::", ",", ";", "|", SPACES),
 }
 """Separators to look for in the first line, by suffix."""
 VALUE = rb'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
