@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sasrec.data.formats.first_lines import first_lines
 from sasrec.data.formats.guesses import is_data, is_header, proposal
 from sasrec.data.formats.limits import check_columns
 from sasrec.data.formats.pieces import BLANKS
@@ -17,15 +18,12 @@ from sasrec.errors import DataError, counted
 from sasrec.settings.data import DataSettings
 from sasrec.settings.text_tables import ITEM, ITEMS, SKIPPED, TIME, USER
 
-SAMPLE_BYTES, SAMPLE_LINES = 2**18, 1000
-"""The beginning of a file, from which separator and columns are told."""
 SPACES = " "
 """A separator: any number of spaces or tabs."""
 WORDS = re.compile(r"[^ \t]+")
 UNNAMED = "\0"
 """First character of the names of columns that nobody can ask for: without a name, or with one
 that an earlier column has."""
-NOT_UTF_8 = "{} is not UTF-8 text; set its encoding, such as encoding={}, or save the file as UTF-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +84,6 @@ def heading_of(path: Path, columns: DataSettings, candidates: Sequence[str]) -> 
     if has_names or not is_data(rows):
         return replace(heading, names=_distinct(path, columns, rows))
     return _without_header(path, data, rows, columns)
-
-
-def first_lines(path: Path) -> list[str]:
-    """Return the first lines of a file, without their line ends.
-
-    Args:
-        path: The file.
-
-    Returns:
-        At most ``SAMPLE_LINES`` whole lines.
-
-    Raises:
-        DataError: They are not UTF-8, or the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(SAMPLE_BYTES)
-            if len(content) == SAMPLE_BYTES:
-                content += file.readline()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(NOT_UTF_8.format(path, _likely_encoding(content))) from error
-    return [line.rstrip("\r") for line in text.split("\n")[:SAMPLE_LINES]]
-
-
-def _likely_encoding(content: bytes) -> str:
-    """Return the name of an encoding that a text may have, given that it is not UTF-8."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
-        return "utf-16"
-    return "cp1252"
 
 
 def _lines_to(lines: Sequence[str]) -> int:

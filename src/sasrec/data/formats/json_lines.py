@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.formats.headings import NOT_UTF_8, first_lines
+from sasrec.data.formats.first_lines import NOT_UTF_8, first_lines
 from sasrec.data.formats.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.formats.pieces import BLANKS, number_of_line, pieces
 from sasrec.data.formats.tables import Table

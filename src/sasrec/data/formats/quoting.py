@@ -15,7 +15,8 @@ from typing import BinaryIO
 import polars as pl
 
 from sasrec.data.formats.changes import end_of_lines
-from sasrec.data.formats.headings import NOT_UTF_8, UNNAMED
+from sasrec.data.formats.first_lines import NOT_UTF_8
+from sasrec.data.formats.headings import UNNAMED
 from sasrec.data.formats.limits import count_line_ends
 from sasrec.errors import DataError
 

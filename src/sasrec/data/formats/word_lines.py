@@ -12,7 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.formats.headings import NOT_UTF_8, SPACES, UNNAMED, Heading
+from sasrec.data.formats.first_lines import NOT_UTF_8
+from sasrec.data.formats.headings import SPACES, UNNAMED, Heading
 from sasrec.data.formats.limits import count_bytes, count_line_ends
 from sasrec.data.formats.pieces import BLANKS, number_of_line, pieces
 from sasrec.data.formats.tables import Table
