@@ -15,7 +15,7 @@ LOOPS = ["-fopenmp-simd", "-fno-math-errno"]
 SOURCES, HEADERS = sorted(glob(f"{HERE}/*.c")), sorted(glob(f"{HERE}/*.h"))
 
 
-def interface() -> str:
+def source_hash() -> str:
     """Return a hash of the sources; the library reports it and ``library.py`` checks it."""
     whole = hashlib.sha256()
     for path in (*SOURCES, *HEADERS):
@@ -38,7 +38,7 @@ setup(
             "sasrec.kernels.libkernels",
             sources=SOURCES,
             depends=HEADERS,
-            define_macros=[("SASREC_INTERFACE", f"{interface()}L")],
+            define_macros=[("SASREC_INTERFACE", f"{source_hash()}L")],
             extra_compile_args=["-O3", "-std=gnu11", "-fvisibility=hidden", *LOOPS],
             libraries=["m"],
             optional=True,  # if it cannot be built, PyTorch is used instead

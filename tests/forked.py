@@ -69,12 +69,12 @@ class Started:
         self.send_signal(signal.SIGKILL)
 
     def communicate(self) -> tuple[None, str | None]:
-        told = None
+        message = None
         if self.stderr is not None:
-            told = self.stderr.read()
+            message = self.stderr.read()
             self.stderr.close()
         self.wait()
-        return None, told
+        return None, message
 
 
 def ran(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.settings import parts, plugins, providers
 from sasrec.settings.plugins import TABLES, call_with_plugins, loaded_plugins
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
+from sasrec.settings.resolve import resolve_settings
 
 DATA = "synthetic:users=40,items=20,length=8,topics=4"
 FILE = '''
@@ -103,6 +104,16 @@ def test_a_registered_model_trains_and_loads_by_its_class(
     assert loaded.recommend([["i1", "i2"]]) == trained.recommend([["i1", "i2"]])
 
 
+def test_defaults_of_a_plug_in_are_not_said_to_be_of_a_paper(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Last, "defaults", {"epochs": 7})
+    sasrec.register_model(Last)
+    run = resolve_settings({}, "Last")
+    assert (run.training.epochs, str(run.origins["epochs"])) == (7, "default of Last")
+    assert run.given() == {}
+
+
 def test_loading_changes_no_random_numbers(tmp_path: Path) -> None:
     sasrec.register_model(Last)
     sasrec.train(DATA, {"epochs": 1}, model="Last", out=tmp_path / "m")
@@ -132,7 +143,7 @@ def test_a_built_in_model_lists_no_plug_ins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("import torch\n", "registers nothing; add a line such as"),
         ("x = 1\nimport no_such_thing\n", r"mine.py, line 2 cannot be run: ModuleNotFoundError"),
@@ -140,10 +151,10 @@ def test_a_built_in_model_lists_no_plug_ins(tmp_path: Path) -> None:
         ("import sasrec\nsasrec.register_model(int)\n", r"mine.py: int is not a model; derive"),
     ],
 )
-def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.py"
     path.write_text(text)
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         sasrec.load_plugin(path)
     with pytest.raises(SettingsError, match="is not an existing Python file; give a plug-in file"):
         sasrec.load_plugin(tmp_path / "other.py")
@@ -154,12 +165,12 @@ def test_a_rejected_model_is_told_everything_it_lacks() -> None:
         def __init__(self) -> None:
             super().__init__()
 
-    told = (
+    message = (
         r"Bare cannot be registered: it lacks encode.*; it lacks item_table .* or score.*; "
         r"define one; "
         r"its __init__ does not take \(settings, catalogue\); it lacks Settings"
     )
-    with pytest.raises(SettingsError, match=told):
+    with pytest.raises(SettingsError, match=message):
         sasrec.register_model(Bare)
 
 
@@ -171,8 +182,10 @@ def test_settings_of_a_model_must_be_its_own_and_have_defaults() -> None:
 
         defaults: ClassVar[dict[str, object]] = {"no_such_setting": 1}
 
-    told = "'width' has no default; add one; the setting name 'epochs' is already used .*defaults"
-    with pytest.raises(SettingsError, match=told):
+    message = (
+        "'width' has no default; add one; the setting name 'epochs' is already used .*defaults"
+    )
+    with pytest.raises(SettingsError, match=message):
         sasrec.register_model(Needy)
 
 
@@ -245,13 +258,13 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
     test = found.metrics["reports"][0]["test"]
     assert test["reciprocal@10"] == test["mrr@10"] > 0
     METRICS._external.clear()
-    with pytest.raises(ModelError, match="needs the metric 'reciprocal' from the module"):
+    with pytest.raises(ModelError, match="/m needs the metric 'reciprocal' from the module"):
         sasrec.evaluate(tmp_path / "m")
     assert sasrec.evaluate(tmp_path / "m", metrics="mrr", valid_metric="mrr@5").report.test
 
 
 @pytest.mark.parametrize(
-    ("metric", "told"),
+    ("metric", "message"),
     [
         (reciprocal, "wrap the function in sasrec.Metric"),
         (sasrec.Metric("Recip", reciprocal), "use lower-case letters"),
@@ -260,8 +273,8 @@ def test_a_plug_in_metric_is_computed_watched_and_saved(tmp_path: Path) -> None:
         (sasrec.Metric("none", lambda ranks: ranks), "cannot be computed .* TypeError"),
     ],
 )
-def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, told: str) -> None:
-    with pytest.raises(SettingsError, match=told):
+def test_a_metric_that_does_not_fit_is_refused(metric: sasrec.Metric, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
         sasrec.register_metric(metric)
 
 
@@ -277,8 +290,14 @@ def test_a_plug_in_reader_reads_files_with_its_suffix(tmp_path: Path) -> None:
 
     sasrec.register_reader(".lines", read)
     settings = {"epochs": 1, "hidden_size": 8, "preset": "recbole", "time_column": "none"}
-    assert len(sasrec.train(path, settings).items) == 3
+    saved = sasrec.train(path, settings, out=tmp_path / "m")
+    assert len(saved.items) == 3
+    [part] = json.loads((tmp_path / "m" / "settings.json").read_text())["plugins"]
+    assert part == {"part": "reader", "name": "lines", "from": "module", "place": __name__}
     READERS._external.clear()
+    for data in (None, path):
+        with pytest.raises(ModelError, match="the model needs the reader 'lines' from the module"):
+            sasrec.evaluate(tmp_path / "m", data)
     sasrec.register_reader("lines", lambda path, settings: path.no_such_thing)
     with pytest.raises(DataError, match=r"events.lines cannot be read by the plug-in for .lines"):
         sasrec.train(path, settings)
@@ -310,14 +329,14 @@ def test_a_plug_in_loss_is_chosen_by_name_and_saved(tmp_path: Path) -> None:
     assert found.settings["plugins"][0]["name"] == "Squares"
     LOSSES._external.clear()
     sasrec.load(tmp_path / "m")  # to recommend, the loss is not needed
-    with pytest.raises(SettingsError, match=r"loss is .squares.: Input should be"):
+    with pytest.raises(SettingsError, match=r"loss is .squares.: it must be one of"):
         sasrec.train(DATA, settings)
 
 
 def test_a_loss_that_does_not_fit_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"wrap the function in sasrec.SampledLoss"):
         sasrec.register_loss(len)  # type: ignore[arg-type]
-    for loss, told in (
+    for loss, message in (
         (sasrec.SampledLoss("bpr", lambda settings, n: None), "built-in loss 'BPR'"),  # type: ignore[arg-type, return-value]
         (sasrec.SampledLoss("no name", lambda settings, n: None), "cannot be the name of a loss"),  # type: ignore[arg-type, return-value]
         (
@@ -325,7 +344,7 @@ def test_a_loss_that_does_not_fit_is_refused() -> None:
             "uses 'margin', which is not a training setting; remove it from uses",
         ),
     ):
-        with pytest.raises(SettingsError, match=told):
+        with pytest.raises(SettingsError, match=message):
             sasrec.register_loss(loss)
 
 
@@ -362,4 +381,103 @@ def test_the_examples_of_the_page_are_plug_ins(tmp_path: Path) -> None:
         "LastItem",
         "Margin",
         "rootrank",
+        "jsonl",
     }
+
+
+def test_a_file_can_be_loaded_after_it_has_been_corrected(tmp_path: Path, file: Path) -> None:
+    file.write_text(FILE + "\nimport no_such_thing\n")
+    for _ in range(2):
+        with pytest.raises(SettingsError, match="cannot be run: ModuleNotFoundError"):
+            sasrec.load_plugin(file)
+        assert "Bag" not in MODELS
+    file.write_text("import torch\n")
+    with pytest.raises(SettingsError, match="registers nothing"):
+        sasrec.load_plugin(file)
+    file.write_text(FILE)
+    sasrec.load_plugin(file)
+    assert str(MODELS.provider("Bag")) == f"file {file}"
+
+
+def test_a_failed_file_forgets_the_files_it_loaded_and_imported(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper_of_outer.py").write_text(FILE.replace("Bag", "Helper"))
+    outer = tmp_path / "outer.py"
+    text = f"import helper_of_outer, sasrec\nsasrec.load_plugin({str(file)!r})\n"
+    outer.write_text(f"{text}1 / 0\n")
+    with pytest.raises(SettingsError, match="ZeroDivisionError"):
+        sasrec.load_plugin(outer)
+    assert not {"Bag", "Helper"} & set(MODELS)
+    outer.write_text(text)
+    sasrec.load_plugin(outer)
+    assert {"Bag", "Helper"} <= set(MODELS)
+
+
+def test_a_plug_in_cannot_end_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "exiting_plugin.py"
+    path.write_text("import sys\nsys.exit()\n")
+    with pytest.raises(SettingsError, match=r"line 2 cannot be run: SystemExit"):
+        sasrec.load_plugin(path)
+    monkeypatch.syspath_prepend(tmp_path)
+    offer(monkeypatch, Exiting=["exiting_plugin:Exiting"])
+    with pytest.raises(SettingsError, match=r"'Exiting' .*cannot be loaded: SystemExit"):
+        MODELS["Exiting"]
+    path.write_text("raise KeyboardInterrupt\n")
+    with pytest.raises(KeyboardInterrupt):
+        sasrec.load_plugin(path)
+
+
+LOSS = """
+import sasrec, torch
+
+def build(settings, n_items):
+    {build}
+
+def loss(hidden, targets, table, negatives):
+    {call}
+
+sasrec.register_loss(sasrec.SampledLoss("Faulty", build))
+"""
+
+
+@pytest.mark.parametrize(
+    ("build", "call", "message"),
+    [
+        ("raise KeyError('x')", "", "cannot be built: KeyError: 'x'"),
+        ("import sys; sys.exit()", "", "cannot be built: SystemExit"),
+        ("return None", "", "cannot be built: TypeError: build returns a NoneType; it must return"),
+        ("return loss", "1 / 0", "fails on a few states: ZeroDivisionError"),
+        ("return loss", "return 1.5", "returns a float; it must return a scalar tensor"),
+        ("return loss", "return hidden * hidden", r"float32 \[3, 4\]; it must return the mean"),
+        ("return loss", "return hidden.detach().sum()", "returns a result without a gradient"),
+    ],
+)
+def test_a_loss_that_fails_is_named(tmp_path: Path, build: str, call: str, message: str) -> None:
+    path = tmp_path / "faulty.py"
+    path.write_text(LOSS.format(build=build, call=call or "pass"))
+    sasrec.load_plugin(path)
+    with pytest.raises(SettingsError, match=rf"^loss 'Faulty' of file {path} .*{message}"):
+        sasrec.train(DATA, epochs=1, hidden_size=8, loss="faulty")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("super().__init__()", "1 / 0", "cannot be created: ZeroDivisionError"),
+        ("hidden = ", "hidden = 1 / 0 + ", "fails on a batch: ZeroDivisionError"),
+        (
+            "hidden if at is None else hidden[at]",
+            "hidden",
+            r"encode\(batch, at\) returns float32 \[3, 4\] for .*; it must be float \[2, 4\]",
+        ),
+        ("hidden if at", "None if at", r"encode\(batch\) returns a NoneType for .* float \[3, d\]"),
+        ("self.items.weight", "self.items.weight.T", "item_table returns float32"),
+    ],
+)
+def test_a_model_that_fails_is_named(file: Path, old: str, new: str, message: str) -> None:
+    file.write_text(FILE.replace(old, new))
+    sasrec.load_plugin(file)
+    with pytest.raises(SettingsError, match=rf"^model 'Bag' of file {file} .*{message}"):
+        sasrec.train(DATA, epochs=1, model="Bag")

@@ -30,12 +30,13 @@ if TYPE_CHECKING:
 
     from sasrec.comparison.start import compare as compare
     from sasrec.data.batches.batching import Batch as Batch
-    from sasrec.data.formats.from_outside import register_reader as register_reader
+    from sasrec.data.formats.plugin_readers import register_reader as register_reader
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
     from sasrec.evaluation.registration import register_metric as register_metric
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.recommend_all import recommend_all as recommend_all
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
     from sasrec.losses.contract import FullLoss as FullLoss
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
+    from sasrec.recommender.rules.rules import Boost as Boost
+    from sasrec.recommender.rules.rules import Rules as Rules
     from sasrec.settings.fields import Settings as Settings
     from sasrec.settings.plugins import load_plugin as load_plugin
     from sasrec.tuning.options import SearchOptions as SearchOptions
@@ -57,11 +60,14 @@ _MODULES = {
     "SasrecError": "sasrec.errors",
     "compare": "sasrec.comparison.start",
     "evaluate": "sasrec.experiment.evaluate",
+    "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
     "load": "sasrec.recommender.loading",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
+    "Boost": "sasrec.recommender.rules.rules",
+    "Rules": "sasrec.recommender.rules.rules",
     # For plug-ins:
     "Batch": "sasrec.data.batches.batching",
     "Catalogue": "sasrec.models.contract",
@@ -74,7 +80,7 @@ _MODULES = {
     "register_loss": "sasrec.losses.registration",
     "register_metric": "sasrec.evaluation.registration",
     "register_model": "sasrec.models.registration",
-    "register_reader": "sasrec.data.formats.from_outside",
+    "register_reader": "sasrec.data.formats.plugin_readers",
     "SearchOptions": "sasrec.tuning.options",
     "tune": "sasrec.tuning.tune",
 }
@@ -82,6 +88,7 @@ _MODULES = {
 __version__ = "0.1.0"
 __all__ = [  # loaded on first use
     "Batch",
+    "Boost",
     "Catalogue",
     "Evaluation",
     "FullLoss",
@@ -89,6 +96,7 @@ __all__ = [  # loaded on first use
     "NextItemModel",
     "Recommendation",
     "Recommender",
+    "Rules",
     "SampledLoss",
     "SasrecError",
     "SearchOptions",
@@ -97,6 +105,7 @@ __all__ = [  # loaded on first use
     "evaluate",
     "load",
     "load_plugin",
+    "recommend_all",
     "register_loss",
     "register_metric",
     "register_model",

@@ -19,7 +19,7 @@ class Remark:
     Attributes:
         kind: A name that programs can compare, such as ``exact_duplicates``.
         count: Number of rows, tokens or events it is about.
-        text: A sentence for people: what was found, how often, an example, and which setting
+        text: A sentence for the user: what was found, how often, an example, and which setting
             changes it.
     """
 

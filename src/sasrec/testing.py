@@ -48,7 +48,7 @@ class Subject:
     settings: Mapping[str, object] = field(default_factory=dict)
 
     def made(self, seed: int = 0) -> NextItemModel:
-        """Return the model with fresh weights, in evaluation mode.
+        """Return the model with random weights, in evaluation mode.
 
         Args:
             seed: Seed of torch's generator.
@@ -110,7 +110,7 @@ def there_is_a_score_for_every_event_and_item(subject: Subject) -> None:
         list(scores.shape) == [15, N_ITEMS + 1],
         f"scores are {list(scores.shape)}, not [15, {N_ITEMS + 1}] (padding is item 0)",
     )
-    _expect(bool(scores.isfinite().all()), "a score of a model with fresh weights is not finite")
+    _expect(bool(scores.isfinite().all()), "a score of a model with random weights is not finite")
 
 
 def states_do_not_see_the_future(subject: Subject) -> None:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sasrec.cli.compare import _slice_tables
 
-PARTS = {"history up to 10 events": 380, "target never met in training": 2}
+PARTS = {"history of up to 10 events": 380, "target without a training event": 2}
 NAMES = ["SASRec", "Popularity", *(f"saved/folder-{n}/model (GRU4Rec)" for n in range(8))]
 
 

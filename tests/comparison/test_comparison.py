@@ -10,12 +10,20 @@ import pytest
 from scipy import stats
 
 from sasrec.comparison.compare import compare_models, run_settings
-from sasrec.comparison.entries import Measured, Timing, entries_of, remarks_on, timing_of
+from sasrec.comparison.entries import (
+    Comparison,
+    Measured,
+    Timing,
+    entries_of,
+    timing_of,
+)
+from sasrec.comparison.remarks import remarks_on
 from sasrec.comparison.report import as_csv, draw_comparison
+from sasrec.comparison.start import compare
 from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.data.splits import leave_one_out
-from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.errors import DataError, Interrupted, SettingsError, SeveralMistakesError
 from sasrec.evaluation.significance import (
     bootstrap_interval,
     holm,
@@ -26,6 +34,7 @@ from sasrec.evaluation.slices import _thirds, slices_of
 from sasrec.models.popularity import item_counts
 from sasrec.settings.files import Layer
 from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import resolve_settings
 from sasrec.training.progress import LogObserver
 
@@ -109,6 +118,42 @@ def test_models_are_compared_on_the_same_cases(corpus: Corpus, tmp_path: Path) -
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
 
 
+def compared(**ranks: list[int]) -> Comparison:
+    """Return a comparison of models with these ranks on the same cases."""
+    measured = {name: Measured([np.array(own)]) for name, own in ranks.items()}
+    baselines = ["Popularity", "Markov"]
+    entries = entries_of(measured, ("ndcg@5", "hit@1"), {}, baselines=baselines)
+    dataset = {"name": "films", "users": 4, "items": 9, "interactions": 1}
+    return Comparison(dataset, "full ranking", (1,), ("ndcg@5", "hit@1"), entries, {}, ("low",))
+
+
+def test_named_models_are_compared_with_each_other_if_a_baseline_wins() -> None:
+    ranks = {"SASRec": [1, 2, 3, 4], "FPMC": [2, 3, 3, 9], "BPR": [9, 9, 3, 2]}
+    found = compared(**ranks, Markov=[1, 1, 1, 2])
+    without = compared(**ranks)
+    named = {entry.model: entry.p_value for entry in without.entries}
+    assert {e.model: e.p_value_named for e in found.entries if not e.is_baseline} == named
+    assert np.isnan(found.entries[0].p_value_named)
+    assert found.as_json()["entries"][0]["p_value_named"] is None
+    text = f"FPMC {named['FPMC']:.1g}, BPR {named['BPR']:.1g}"
+    assert "p: paired t-test of ndcg@5 against Markov over test cases" in str(found)
+    assert "without the baselines, SASRec is the best; p of the same test against it" in str(found)
+    assert text in str(found)
+    assert "without the baselines" not in str(without)
+    assert "without the baselines" not in str(compared(SASRec=[2], Markov=[1]))
+
+
+def test_a_comparison_is_printed_as_a_table() -> None:
+    found = compared(SASRec=[1, 1, 2], Markov=[1, 2, 9])
+    lines = str(found).splitlines()
+    assert lines[:2] == ["films: 4 users, 9 items, 1 interaction", "full ranking"]
+    assert lines[3].split() == ["model", "ndcg@5", "hit@1", "95", "%", "of", "ndcg@5", "p"]
+    assert lines[4].split()[:3] == ["SASRec", "0.8770", "0.6667"]
+    assert len(lines[3]) == len(lines[5])
+    assert lines[-1] == "note: low"
+    assert repr(found) == "<Comparison on films, ndcg@5: SASRec 0.8770, Markov 0.5436>"
+
+
 def test_a_setting_applies_to_the_models_that_have_it() -> None:
     models = ["SASRec", "GRU4Rec"]
     settings = [
@@ -167,14 +212,23 @@ def test_the_timing_of_a_saved_model_is_read_from_its_folder():
 
 
 def test_parts_by_counts_have_integer_bounds():
-    parts = _thirds("history", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
+    parts = _thirds("history of", np.array([1, 2, 4, 8, 20_000, 40_000, 80_000]), "events")
     assert list(parts) == [
-        "history up to 4 events",
-        "history to 20,000 events",
-        "history above 20,000 events",
+        "history of up to 4 events",
+        "history of 5 to 20,000 events",
+        "history of more than 20,000 events",
     ]
-    shares = _thirds("activity", np.array([0.5, 1.25, 3.0, 8.0]), "events a day")
-    assert next(iter(shares)) == "activity up to 1.25 events a day"
+    shares = _thirds("user with", np.array([0.5488, 1.3, 3.0, 80.0]), "events a day")
+    assert list(shares) == [
+        "user with up to 1.3 events a day",
+        "user with 1.3 to 3 events a day",
+        "user with more than 3 events a day",
+    ]
+    assert list(_thirds("target with", np.array([1, 2, 3]), "training events")) == [
+        "target with up to 1 training events",
+        "target with 2 training events",
+        "target with more than 2 training events",
+    ]
 
 
 def test_models_measured_on_different_cases_are_refused() -> None:
@@ -190,7 +244,9 @@ def test_models_worse_than_counts_and_unknown_p_values_are_remarked() -> None:
         "Markov": Measured([np.array([2])]),
     }
     found = remarks_on(entries_of(one, ("ndcg@5",), {}), "ndcg@5", ["Popularity", "Markov"])
-    assert found[0].startswith("SASRec ranks worse than plain counts: ndcg@5 is 0.0000, below")
+    assert found[0].startswith(
+        "SASRec ranks worse than the Markov baseline: ndcg@5 is 0.0000, below"
+    )
     assert found[1].startswith("p of Markov, SASRec is unknown")
     assert len(found) == 2
 
@@ -218,3 +274,24 @@ def test_ctrl_c_in_python_ends_without_a_comparison(
             seeds=[1],
             observer=lambda model, seed: LogObserver(),
         )
+
+
+def test_mistakes_in_models_protocol_settings_and_folder_are_reported_together(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "comparison.json").write_text("{}")
+    settings = {"epochs": 0, "num_layer": 2}
+    with pytest.raises(SeveralMistakesError) as caught:
+        compare("x", "BPR,GRU4Rec,nope", settings, protocol="ful", out=tmp_path)  # type: ignore[arg-type]
+    assert [text.partition(";")[0] for text in caught.value.mistakes] == [
+        "unknown model 'nope' (known: " + ", ".join(MODELS) + ")",
+        "unknown protocol 'ful'",
+        "unknown key 'num_layer' in the settings given",
+        "the settings given: epochs is 0: it must be at least 1",
+        f"{tmp_path} already holds a comparison",
+    ]
+
+
+def test_no_model_is_a_mistake_whose_text_names_no_option() -> None:
+    with pytest.raises(SettingsError, match=r"^no model to train or load is given; give names"):
+        compare("x", [])

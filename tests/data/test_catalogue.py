@@ -15,7 +15,7 @@ import pytest
 from sasrec.data import catalogue, movielens
 from sasrec.data.catalogue import ENTRIES, cache_folder, cached, fetch
 from sasrec.data.formats.readers import read_atomic
-from sasrec.data.formats.user_item_files import read_notes
+from sasrec.data.formats.user_item_files import read_user_features
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 from sasrec.system.writing import working_prefix
@@ -120,14 +120,14 @@ def test_a_known_data_set_is_fetched_as_atomic_files(network):
         "242\tKolya\t1996\tAction Drama",
         "302\tL'été\t\tunknown",
     ]
-    notes = read_notes(folder / "ml-100k.user", DataSettings(), ["196"])
+    notes = read_user_features(folder / "ml-100k.user", DataSettings(), ["196"])
     assert notes == {"196": "age 49, gender M, occupation writer, zip_code 55105"}
 
 
 def test_progress_ends_with_all_bytes(network):
-    told = []
-    fetch("ml-100k", lambda done, total: told.append((done, total)))
-    assert told[-1] == (len(GROUPLENS_ZIP), len(GROUPLENS_ZIP))
+    reported = []
+    fetch("ml-100k", lambda done, total: reported.append((done, total)))
+    assert reported[-1] == (len(GROUPLENS_ZIP), len(GROUPLENS_ZIP))
 
 
 def test_a_second_fetch_does_not_use_the_network(network):
@@ -351,7 +351,7 @@ def test_a_cached_file_that_was_changed_is_refused_until_it_is_fetched_again(net
         with pytest.raises(DataError, match=rf"{name} is damaged or was changed .*data fetch ml"):
             fetch("ml-100k")
     network.calls.clear()
-    assert catalogue.fetch_whole("ml-100k") == fetch("ml-100k")
+    assert catalogue.fetch_intact("ml-100k") == fetch("ml-100k")
     assert len(network.calls) == 1
     assert path.read_bytes() == before
 
@@ -375,7 +375,7 @@ def test_a_damaged_cache_stays_as_it_is_when_nothing_can_be_reached(network):
     path.write_bytes(b"own")
     network.grouplens = network.wheel = None
     with pytest.raises(DataError, match="could not be downloaded"):
-        catalogue.fetch_whole("ml-100k")
+        catalogue.fetch_intact("ml-100k")
     assert path.read_bytes() == b"own"
 
 

@@ -36,7 +36,7 @@ FORMS = ["frame", "csv", "inter", "parquet"]
 
 
 @pytest.fixture(params=FORMS)
-def told(request: pytest.FixtureRequest, tmp_path: Path):
+def remarks_on(request: pytest.FixtureRequest, tmp_path: Path):
     path = None if request.param == "frame" else tmp_path / f"some.{request.param}"
     return lambda times: remarks(times, path)
 
@@ -52,27 +52,29 @@ def told(request: pytest.FixtureRequest, tmp_path: Path):
         [-3, 10**12, 5],
     ],
 )
-def test_timestamps_in_one_unit_and_counters_cause_no_remark(told, times: list[float]) -> None:
-    assert told(times) == ()
+def test_timestamps_in_one_unit_and_counters_cause_no_remark(
+    remarks_on, times: list[float]
+) -> None:
+    assert remarks_on(times) == ()
 
 
-def test_counters_from_zero_are_not_taken_for_two_units(told) -> None:
-    assert [each.kind for each in told(list(range(0, 10**9, 10**7)))] == ["implausible_times"]
+def test_counters_from_zero_are_not_taken_for_two_units(remarks_on) -> None:
+    assert [each.kind for each in remarks_on(list(range(0, 10**9, 10**7)))] == ["implausible_times"]
 
 
 @pytest.mark.parametrize("scale", [10**3, 10**6, 10**9])
-def test_two_units_in_one_column_are_refused(told, scale: int) -> None:
+def test_two_units_in_one_column_are_refused(remarks_on, scale: int) -> None:
     times = [NOW + n for n in range(6)] + [(NOW + n) * scale for n in range(4)]
     with pytest.raises(DataError, match=r"6 times in 'timestamp' look like seconds since 1970, su"):
-        told(times)
+        remarks_on(times)
     with pytest.raises(
         DataError, match=r"and 4 look like [mn].*events cannot be sorted; convert all times to on"
     ):
-        told(times)
+        remarks_on(times)
 
 
-def test_a_few_times_in_another_unit_cause_a_remark(told) -> None:
-    [remark] = told([NOW + n for n in range(300)] + [NOW * 1000])
+def test_a_few_times_in_another_unit_cause_a_remark(remarks_on) -> None:
+    [remark] = remarks_on([NOW + n for n in range(300)] + [NOW * 1000])
     assert (remark.kind, remark.count) == ("mixed_time_units", 1)
     assert (
         "300 times in 'timestamp' look like seconds since 1970, such as 1700000000" in remark.text
@@ -84,8 +86,8 @@ def test_a_few_times_in_another_unit_cause_a_remark(told) -> None:
 
 
 @pytest.mark.parametrize("odd", [0, -1, -9_000_000, 32_503_680_000, 20_231_115])
-def test_times_far_from_all_others_are_reported(told, odd: int) -> None:
-    [remark] = told([NOW + n for n in range(8)] + [odd, odd])
+def test_times_far_from_all_others_are_reported(remarks_on, odd: int) -> None:
+    [remark] = remarks_on([NOW + n for n in range(8)] + [odd, odd])
     assert (remark.kind, remark.count) == ("implausible_times", 2)
     assert f"2 of 10 times in 'timestamp' are before 1973 or in the future, such as {odd} (" in (
         remark.text
@@ -108,16 +110,16 @@ def test_dates_far_from_all_others_are_reported() -> None:
         ([20231115103000, 20231116235959], "(YYYYMMDDhhmmss), such as 20231115103000"),
     ],
 )
-def test_dates_written_as_numbers_are_reported(told, times: list[int], said: str) -> None:
-    [remark] = told(times)
+def test_dates_written_as_numbers_are_reported(remarks_on, times: list[int], said: str) -> None:
+    [remark] = remarks_on(times)
     assert (remark.kind, remark.count) == ("compact_dates", len(times))
     assert said in remark.text
 
 
 @pytest.mark.parametrize("times", [[15112023, 1122022], [11152023, 12312022], [1011970, 31122023]])
-def test_dates_as_numbers_with_the_day_first_are_refused(told, times: list[int]) -> None:
+def test_dates_as_numbers_with_the_day_first_are_refused(remarks_on, times: list[int]) -> None:
     with pytest.raises(DataError, match="2 of 2 times in 'timestamp' look like dates written as"):
-        told(times)
+        remarks_on(times)
 
 
 @pytest.mark.parametrize("text", ["07-06-22", "7-6-22", "15.11.2023", "12023-01-01", "023-01-01"])

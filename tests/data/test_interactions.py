@@ -119,7 +119,7 @@ def test_a_duration_is_not_a_time(kind):
 
 def test_a_missing_column_suggests_the_nearest():
     expected = (
-        r"the data frame has no column 'item'; did you mean 'items'\? \(it has: user, items\)"
+        r"the data frame has no column 'item' \(did you mean 'items'\?\)\. It has: user, items$"
     )
     with pytest.raises(DataError, match=expected):
         read(pl.DataFrame({"user": ["a"], "items": ["b"]}), time=None)

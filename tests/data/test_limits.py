@@ -84,8 +84,8 @@ def check_memory(
     measured = []
     while len(measured) < 3 and min(measured, default=most) >= most:
         output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        taken, _, told = output.stdout.partition(" ")
-        assert said in told
+        taken, _, message = output.stdout.partition(" ")
+        assert said in message
         measured.append(int(taken))
     assert min(measured) < most
 
@@ -286,10 +286,10 @@ def test_parts_whose_tokens_all_differ_take_a_bounded_multiple_too(
         ("gaps.inter", HEAD + b"\n" * (SIZE // 2) + b"1\t2\t3\n" * (SIZE // 12), 10, "read"),
         ("tabs.inter", HEAD + b"\t" * SIZE, 1, "line 2 has more than"),
         ("zeros.inter", HEAD + bytes(SIZE), 1, "line 2 has more than"),
-        ("zeros.csv", bytes(SIZE), 1, "line 1: there are NUL bytes"),
+        ("zeros.csv", bytes(SIZE), 1, "line 1: it contains NUL bytes"),
         ("utf-16.csv", (CSV_HEAD + b"1,2,3\n" * 9).decode().encode("utf-16"), 1, "or UTF-16"),
         ("commas.csv", CSV_HEAD + b"," * SIZE, 1, "line 2 has more than"),
-        ("quotes.csv", CSV_HEAD + b'1,"2,3\n' * (SIZE // 7), 10, "cannot be read"),
+        ("quotes.csv", CSV_HEAD + b'1,"2,3\n' * (SIZE // 7), 10, "this row cannot be parsed"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value else "",
 )

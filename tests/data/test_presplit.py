@@ -189,9 +189,9 @@ def test_all_events_of_a_copied_part_are_counted(tmp_path, head):
 )
 def test_events_in_two_parts_are_counted(tmp_path, first, second, said):
     corpus, _ = read(tmp_path, HEADER + first, HEADER + second)
-    told = [remark for remark in corpus.remarks if remark.kind == "parts_overlap"]
-    assert [remark.text.startswith(said) for remark in told] == ([True] if said else [])
-    assert [remark.count for remark in told] == ([2] if said else [])
+    overlap_remarks = [remark for remark in corpus.remarks if remark.kind == "parts_overlap"]
+    assert [remark.text.startswith(said) for remark in overlap_remarks] == ([True] if said else [])
+    assert [remark.count for remark in overlap_remarks] == ([2] if said else [])
 
 
 def test_with_three_parts_each_overlap_names_its_two_parts(tmp_path):
@@ -201,8 +201,8 @@ def test_with_three_parts_each_overlap_names_its_two_parts(tmp_path):
         HEADER + "u\tc\t3\nw\ta\t1\n",
         HEADER + "u\tc\t3\nu\tb\t2\nw\tx\t4\n",
     )
-    told = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
-    assert [text.split(", so")[0] for text in told] == [
+    overlap_remarks = [remark.text for remark in corpus.remarks if remark.kind == "parts_overlap"]
+    assert [text.split(", so")[0] for text in overlap_remarks] == [
         "1 of 3 events in part 'test' are also in part 'train'",
         "1 of 3 events in part 'test' are also in part 'valid'",
     ]
@@ -213,8 +213,10 @@ def test_without_times_a_part_contained_in_another_is_reported(tmp_path):
     train = "".join(f"u{user}\ti{item}\n" for user in range(9) for item in range(user, user + 5))
     again = "".join(f"u{user}\ti{user + 1}\n" for user in range(9))
     corpus, _ = read(tmp_path, head + train, head + again)
-    told = [(each.kind, each.count) for each in corpus.remarks if each.kind != "no_times"]
-    assert told == [("parts_overlap", 9)]
+    overlap_remarks = [
+        (each.kind, each.count) for each in corpus.remarks if each.kind != "no_times"
+    ]
+    assert overlap_remarks == [("parts_overlap", 9)]
     (tmp_path / "more").mkdir()
     bought = "".join(f"u{user}\ti{user + 1 + user % 2 * 9}\n" for user in range(9))
     corpus, _ = read(tmp_path / "more", head + train, head + bought)
@@ -228,8 +230,8 @@ def test_history_rows_in_two_parts_are_counted(tmp_path):
         LISTED + "w\tb\ta\n",
         LISTED + "v\ta\tb\nw\ta b\tc\nu\ta b\tc\nw\tb\ta\n",
     )
-    told = {remark.text.split(", so")[0]: remark.count for remark in corpus.remarks}
-    assert told == {
+    overlap_remarks = {remark.text.split(", so")[0]: remark.count for remark in corpus.remarks}
+    assert overlap_remarks == {
         "2 of 4 events in part 'test' are also in part 'train'": 2,
         "1 of 4 events in part 'test' are also in part 'valid'": 1,
     }
@@ -256,8 +258,8 @@ def test_remarks_on_a_part_name_its_file(tmp_path, monkeypatch):
         HEADER + f"u\t{item}\t{time}\nu\t{item}{item}\t{time}\n" for time, item in enumerate("abc")
     ]
     corpus, _ = read(tmp_path, *texts)
-    told = [remark.text for remark in corpus.remarks if remark.kind == "odd"]
-    assert told == [f"shop.{part}.inter: 3 odd things" for part in PARTS]
+    overlap_remarks = [remark.text for remark in corpus.remarks if remark.kind == "odd"]
+    assert overlap_remarks == [f"shop.{part}.inter: 3 odd things" for part in PARTS]
 
 
 @pytest.mark.parametrize("setting", [{"incomplete": "drop"}, {"missing_values": ("NULL",)}])

@@ -166,8 +166,9 @@ def test_a_column_named_twice_is_an_error(complaint):
 
 def test_a_missing_column_suggests_the_nearest(complaint):
     assert complaint("user_id:token\titems_id:token\na\tb\n") == (
-        "ml.inter, line 1 has no column 'item_id'; did you mean 'items_id'? "
-        "(it has: user_id, items_id)"
+        "ml.inter, line 1 has no column 'item_id' (did you mean 'items_id'?); name the right "
+        "column with --item-column=items_id (in Python: item_column='items_id'). "
+        "It has: user_id, items_id"
     )
 
 
@@ -409,7 +410,7 @@ def test_an_invalid_table_is_named(tmp_path, name, content):
     [
         (
             "user,item_id\na,b\n",
-            r"no column 'user_id'; did you mean 'user'\? \(it has: user, item_id\)",
+            r"no column 'user_id' \(did you mean 'user'\?\); .*\. It has: user, item_id$",
         ),
         ("user_id,item_id\n", "has no interactions"),
         ("user_id,item_id\na,b\n,c\n", "row 2: 'user_id' is empty; fill it in or delete the row"),
@@ -464,7 +465,7 @@ def test_file_names_are_not_read_as_patterns(tmp_path):
 
 def test_a_time_column_given_by_name_must_exist(tmp_path):
     text = "user_id,item_id,timestamp\na,b,1\n"
-    with pytest.raises(DataError, match="no column 'tiemstamp'; did you mean 'timestamp'"):
+    with pytest.raises(DataError, match=r"no column 'tiemstamp' \(did you mean 'timestamp'"):
         read_text(tmp_path, text, time_column="tiemstamp")
 
 

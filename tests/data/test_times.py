@@ -1,5 +1,6 @@
 """The time column is the one named in the settings; similar columns are not ignored."""
 
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -53,8 +54,10 @@ def test_a_column_that_looks_like_times_is_not_ignored(
     with pytest.raises(DataError) as caught:
         load_corpus(events, DataSettings())
     assert str(caught.value).endswith(
-        f" has no column 'timestamp', but a column {column!r}; set time_column={column!r} if it "
-        "has the times of events, or set time_column=none if the rows are in the order of events"
+        f" has no column 'timestamp' (did you mean {column!r}?); name the right column with "
+        f"--time-column={shlex.quote(column)} (in Python: time_column={column!r}), or use "
+        "--time-column=none if the rows are in the order of events. "
+        f"It has: user_id, item_id, {column}"
     )
     in_order = load_corpus(events, DataSettings(time_column="none"))
     assert in_order.sequences.items.tolist() == [1, 2, 1]
@@ -72,6 +75,21 @@ def test_the_most_likely_name_comes_first() -> None:
     assert likely_times(INNOCENT) == []
 
 
+def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("customer,sku,bought at,item\na,b,1,c\n")
+    names = {"user_column": "custmer", "item_column": "thing"}
+    with pytest.raises(DataError) as caught:
+        load_corpus(tmp_path / "shop.csv", DataSettings(**names))  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        f"{tmp_path}/shop.csv has no column 'custmer' (did you mean 'customer'?), no column "
+        "'thing', no column 'timestamp' (did you mean 'bought at'?); name the right columns with "
+        "--user-column=customer --item-column=NAME --time-column='bought at' (in Python: "
+        "user_column='customer', item_column='NAME', time_column='bought at'), or use "
+        "--time-column=none if the rows are in the order of events. "
+        "It has: customer, sku, bought at, item"
+    )
+
+
 @pytest.mark.parametrize("value", [None, "none", "None", "null"])
 def test_no_times_may_be_spelled_in_several_ways(value: str | None) -> None:
     assert DataSettings(time_column=value).time_column == "none"  # type: ignore[arg-type]
@@ -80,7 +98,8 @@ def test_no_times_may_be_spelled_in_several_ways(value: str | None) -> None:
 def test_a_missing_time_column_names_both_solutions(tmp_path: Path) -> None:
     events = source("csv", "bought", tmp_path)
     with pytest.raises(
-        DataError, match=r"no column 'bougt'; did you mean 'bought'\? .* or set time"
+        DataError,
+        match=r"no column 'bougt' \(did you mean 'bought'\?\); .* or use --time-column=none",
     ):
         load_corpus(events, DataSettings(time_column="bougt"))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sasrec.data.interactions import from_frame
 from sasrec.data.sources import load_corpus
-from sasrec.data.values.tokens import spelled, token_of
+from sasrec.data.values.tokens import column_tokens, token_of
 from sasrec.errors import DataError
 from sasrec.recommender.histories import tokens_of
 from sasrec.settings.data import DataSettings
@@ -87,10 +87,10 @@ def test_floats_too_large_to_be_exact_are_refused_as_tokens(
     kind: type[pl.DataType], first: int, sign: int
 ) -> None:
     last = pl.Series("item_id", [1, sign * (first - 1)]).cast(kind)
-    assert spelled(last, "here").to_list() == ["1", str(sign * (first - 1))]
+    assert column_tokens(last, "here").to_list() == ["1", str(sign * (first - 1))]
     cure = r"row 3: 'item_id' is .*, and a float .* read the column as text from its source"
     with pytest.raises(DataError, match=cure):
-        spelled(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
+        column_tokens(pl.Series("item_id", [1, None, sign * first]).cast(kind), "here")
 
 
 def test_inexact_floats_are_refused_by_every_entry_point(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_series_and_its_values_have_the_same_tokens(numbers: list[int]) -> Non
     expected = [str(number) for number in numbers]
     for kind in (pl.Int64, pl.Float64, pl.String, pl.Object):
         values = numbers if kind != pl.String else expected
-        assert spelled(pl.Series("item", values, dtype=kind), "here").to_list() == expected
+        assert column_tokens(pl.Series("item", values, dtype=kind), "here").to_list() == expected
     assert [token_of(float(number)) for number in numbers] == expected
 
 
@@ -159,9 +159,9 @@ def test_a_frame_and_its_parquet_file_have_the_same_tokens(tmp_path: Path) -> No
         corpus = load_corpus(source, settings)
         assert corpus.users.entries.to_list() == ["1", "2"]
         assert corpus.items.entries.to_list() == ["9", "14"]
-    told = load_corpus(tmp_path / "some.csv", DataSettings()).remarks
-    assert [remark.kind for remark in told] == ["no_times"] + ["numbers_with_a_point"] * 2
-    assert told[2].text == (
+    remarks = load_corpus(tmp_path / "some.csv", DataSettings()).remarks
+    assert [remark.kind for remark in remarks] == ["no_times"] + ["numbers_with_a_point"] * 2
+    assert remarks[2].text == (
         "2 of 2 tokens in 'item_id' are whole numbers with a decimal point, such as '9.0', as CSV "
         "files have them that were written from a column of floats; clean_tokens=numbers reads "
         "'9', as data frames and Parquet files do"

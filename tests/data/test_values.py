@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from sasrec.data.sources import load_corpus
-from sasrec.data.values.comparable import ValueFilter
+from sasrec.data.values.value_filter import ValueFilter
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.files import layer_from_options, yaml_file

@@ -114,7 +114,9 @@ def test_a_model_with_its_explanation_may_be_replaced(shop: Path) -> None:
     [
         ("--n_layers=7", "--n_layers only changes training; a saved model accepts"),
         ("--max_history=1", "this model has max_history=50, which cannot be changed"),
-        ("--topk 0", "topk"),
+        ("--topk 0", "topk is 0: each value must be above 0"),
+        ("--topk x", "topk is 'x': each value must be a whole number"),
+        ("--jsn", "'--jsn' has no value; did you mean --json?"),
         ("--valid_metric=gauc@10", "'gauc@10' has a cut-off, but gauc uses the full ranking"),
         ("--valid_metric=ndcg@010", "'ndcg@010' has no cut-off from 1 to 99999"),
     ],

@@ -11,8 +11,10 @@ import pytest
 
 import sasrec
 from sasrec.cli.app import main
+from sasrec.settings import plugins
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.plugins import TABLES
 from sasrec.settings.training import TrainingSettings
 
 SMALL = "--hidden_size=16 --inner_size=16 --n_layers=1 --n_heads=1"
@@ -188,6 +190,45 @@ def test_describe_counts_what_is_in_the_file(
     assert f"{len(lines):,}" in out
 
 
+READER = """
+import polars as pl, sasrec
+
+def read(path, settings):
+    rows = [line.split() for line in path.read_text().splitlines()]
+    return pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+
+sasrec.register_reader(".words", read)
+"""
+
+
+def test_a_plug_in_reader_describes_data_and_is_asked_for(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for table in TABLES.values():
+        monkeypatch.setattr(table, "_external", dict(table._external))
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
+    (tmp_path / "reader.py").write_text(READER)
+    data = tmp_path / "events.words"
+    data.write_text("a 1\na 2\na 3\nb 2\nb 3\nb 1\n")
+    plugin = f"--plugin {tmp_path / 'reader.py'} --time_column=none"
+    code, out, _ = called(f"data describe {data} --json {plugin}", monkeypatch, capsys)
+    assert (code, json.loads(out)["interactions"]) == (0, 6)
+    code, _, _ = called(
+        f"train -d {data} -o {tmp_path}/m {plugin} --epochs=1 {SMALL}", monkeypatch, capsys
+    )
+    assert code == 0
+    plugins._loaded.clear()
+    TABLES["reader"].restore({})
+    for words in ("recommend {} --user a", "explain {} --user a", "evaluate {}"):
+        code, _, err = called(words.format(tmp_path / "m"), monkeypatch, capsys)
+        assert code == 2
+        assert "needs the reader 'words' from the plug-in file" in err
+        assert "load it with --plugin reader.py" in err
+
+
 def test_config_names_every_setting(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -213,7 +254,7 @@ def test_list_names_generated_data(
     ("words", "text"),
     [
         ("recommend model", "no history to recommend for; give --history, --user or --file"),
-        ("recommend model --user nobody", "no user 'nobody' in "),
+        ("recommend model --user nobody", "user 'nobody' is not in "),
         ("recommend model -f none.txt", "none.txt cannot be read: No such file"),
         ("recommend model -f broken.txt", "broken.txt, line 1: not a valid JSON list"),
         (
@@ -224,7 +265,7 @@ def test_list_names_generated_data(
         ("evaluate model --metrics ndgc", "did you mean 'ndcg'?"),
         (
             "evaluate model --topk ten",
-            "--topk has the part 'ten'; give whole numbers, such as 5,10",
+            "topk is 'ten': each value must be a whole number",
         ),
         ("evaluate model --topk 0", "topk is "),
         ("evaluate model -d ml-10k", "did you mean 'ml-100k'?"),
@@ -272,9 +313,9 @@ def test_several_mistakes_are_printed_one_per_line(
     assert head == "error: 4 mistakes in the settings:"
     assert [line[:45] for line in lines] == [
         "  unknown key 'learnign_rate' in a.yaml, line",
-        "  hidden_act is 'gelo': Input should be 'gelu",
+        "  hidden_act is 'gelo': it must be one of 'ge",
         "  a.yaml, line 2 and b.yaml, line 1: hidden_s",
-        "  b.yaml, line 2: epochs is '0 x': Input shou",
+        "  b.yaml, line 2: epochs is '0 x': it must be",
     ]
 
 
@@ -314,9 +355,22 @@ def test_version_is_printed(
     ("words", "text"),
     [
         ("train", "no data are given; add --data, such as --data ml-100k"),
-        ("train -d x --epochs=abc", "'--epochs': Input should be a valid integer"),
+        ("train -d x --epochs=abc", "'--epochs': it must be a whole number (see"),
         ("nothing", "No such command 'nothing'"),
-        ("recommend model -k 0", "Invalid value for '--topk' / '-k'"),
+        ("train --quite -d x", "'--quite' has no value; did you mean --quiet?"),
+        ("train --dta x", "unknown key 'dta' on the command line; did you mean --data?"),
+        ("train -d x --plugn f", "did you mean --plugin?"),
+        ("compare -d x --overwrit", "did you mean --overwrite?"),
+        ("compare -d x --model FPMC", "choose the model with --models, or run RecBole's files"),
+        (
+            "tune -d x --auto --trails=5",
+            "unknown key 'trails' on the command line; did you mean --tri",
+        ),
+        ("data describe x --jsn", "'--jsn' has no value; did you mean --json?"),
+        ("train -d x --epochs 1 --epochs 2", "--epochs is given twice; keep one"),
+        ("compare -d x -k 1 --topk=2", "--topk is given twice; keep one"),
+        ("train -d x -k x", "topk is 'x': each value must be a whole number"),
+        ("recommend model -k 0", "Invalid value for '--topk' / '-k': it must be at least 1"),
     ],
 )
 def test_a_wrong_command_line_ends_in_one_line(

@@ -59,7 +59,7 @@ def test_a_saved_model_is_compared_without_training_again(tmp_path: Path) -> Non
     for models in ("saved/m", "saved/m,FMC"):
         refused = command(*words[:3], "-m", models, "--hidden_size=8", "-o", "not", cwd=tmp_path)
         assert refused.returncode == 2
-        assert "'hidden_size' in command line has no effect" in refused.stderr
+        assert "'hidden_size' on the command line has no effect" in refused.stderr
     assert not (tmp_path / "not").exists()
     (tmp_path / "FMC").mkdir()  # FMC is the model; the folder would be ./FMC
     named = command(*words[:3], "-m", "fmc", *few, "-o", "named", cwd=tmp_path)
@@ -125,7 +125,7 @@ def test_another_model_is_trained_evaluated_and_used_like_sasrec(
     ("words", "message"),
     [
         (("compare", "-d", DATA, "-m", "SASRek"), "unknown model 'SASRek'; did you mean 'SASRec'"),
-        (("compare", "-d", DATA, "-m", ","), "--models has no model"),
+        (("compare", "-d", DATA, "-m", ","), "no model to train or load is given"),
         (("compare", "-d", DATA, "--protocol", "papper"), "did you mean 'paper'"),
         (("compare", "-d", DATA, "--metrics=giniindex"), "is not a mean over test cases"),
         (("compare", "-d", DATA, "--n_layer=3"), "unknown key 'n_layer'"),

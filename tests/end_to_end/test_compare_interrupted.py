@@ -75,13 +75,13 @@ def test_an_interrupted_comparison_is_resumed(
     assert ended.returncode != 0
     assert ended.stdout == ""
     if by is not signal.SIGKILL:
-        assert (
-            "2 of 4 trainings kept in out; run the same command again to continue" in ended.stderr
-        )
+        assert "2 of 4 trainings kept in out; run the same command again to resume" in ended.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["unfinished"]
     again = run(*COMPARE, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "reusing 2 of 4 trainings finished before: FPMC (seed 2020), FPMC" in (again.stderr)
+    assert "reusing 2 of 4 trainings that finished earlier: FPMC (seed 2020), FPMC" in (
+        again.stderr
+    )
     assert "FPMC, seed 2020\n" not in again.stderr
     assert "SASRec, seed 2020\n" in again.stderr
     assert figures(tmp_path / "out") == whole
@@ -98,7 +98,7 @@ def test_trainings_with_other_settings_or_data_are_not_reused(tmp_path: Path) ->
     ended = stopped(*COMPARE, *other, cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert ended.returncode != 0
     assert "reusing" not in ended.stderr
-    assert "not used: 2 trainings in out with other settings, data or versions" in ended.stderr
+    assert "ignoring 2 trainings in out, made with other settings, data or versions" in ended.stderr
     elsewhere = [DATA.replace("60", "61") if word == DATA else word for word in COMPARE]
     ended = stopped(*elsewhere, "-q", cwd=tmp_path, training=1, by=signal.SIGTERM)
     assert "reusing" not in ended.stderr
@@ -113,7 +113,7 @@ def test_other_metrics_are_computed_from_kept_ranks(tmp_path: Path) -> None:
     stopped(*COMPARE, cwd=tmp_path, training=4, by=signal.SIGINT)
     ended = run(*COMPARE, "--metrics=hit,mrr", "--topk=3", "-q", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "reusing 3 of 4 trainings finished before" in ended.stderr
+    assert "reusing 3 of 4 trainings that finished earlier" in ended.stderr
     direct = run(
         *COMPARE[: -len(SMALL) - 1],
         "two",
@@ -141,7 +141,7 @@ def test_an_existing_result_is_replaced_only_with_overwrite(tmp_path: Path) -> N
     before = (tmp_path / "out" / "comparison.json").read_bytes()
     refused = run(*one, "--seed=1", cwd=tmp_path)
     assert refused.returncode == 2
-    assert "out already holds a comparison; choose another folder with --out" in refused.stderr
+    assert "out already holds a comparison; choose another output folder" in refused.stderr
     assert (tmp_path / "out" / "comparison.json").read_bytes() == before
     assert run(*one, "--seed=1", "--overwrite", cwd=tmp_path).returncode == 0
     assert (tmp_path / "out" / "comparison.json").read_bytes() != before
@@ -166,7 +166,7 @@ def test_killed_while_the_result_is_written(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "comparison.csv").exists()
     ended = run(*one, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert "reusing 1 of 1 training finished before" in ended.stderr
+    assert "reusing 1 of 1 training that finished earlier" in ended.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"comparison.json", "comparison.csv", "comparison.png"}
 
@@ -202,7 +202,7 @@ def test_an_interrupted_significance_test_is_resumed(by: signal.Signals, tmp_pat
     assert ended.stdout == ""
     again = run(*SIGNIFICANCE, cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "reusing 3 of 4 trainings finished before" in again.stderr
+    assert "reusing 3 of 4 trainings that finished earlier" in again.stderr
     fresh = tmp_path / "fresh"
     os.mkdir(fresh)
     assert run(*SIGNIFICANCE, cwd=fresh).stdout == again.stdout

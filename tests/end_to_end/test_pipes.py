@@ -83,12 +83,12 @@ def test_a_closed_pipe_is_not_a_failure(words: str, unbuffered: str, place: Path
     assert running.stdout is not None
     assert running.stderr is not None
     running.stdout.close()
-    told = running.stderr.read()
+    stderr = running.stderr.read()
     running.stderr.close()
     assert running.wait() == 141
     # Warnings about the data are printed as usual, one line each; nothing about the pipe.
-    assert all(re.match(rb"\S+: ", line) for line in told.splitlines())
-    assert not re.search(rb"pipe|rror|Traceback|write", told)
+    assert all(re.match(rb"\S+: ", line) for line in stderr.splitlines())
+    assert not re.search(rb"pipe|rror|Traceback|write", stderr)
 
 
 @needs_full_disk

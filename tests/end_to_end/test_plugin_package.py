@@ -59,8 +59,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def model(python: Path, place: Path) -> Path:
     words = "train --data events.jsonl --model linearattention --loss=asymmetricmargin --epochs 3"
     watched = "--metrics=ndcg,rbp --valid_metric=rbp@5 --out model --json"
-    told = json.loads(run(python, "-m", "sasrec", *words.split(), *watched.split(), cwd=place))
-    assert told["reports"][0]["test"]["rbp@10"] > 0
+    output = json.loads(run(python, "-m", "sasrec", *words.split(), *watched.split(), cwd=place))
+    assert output["reports"][0]["test"]["rbp@10"] > 0
     return place / "model"
 
 
@@ -76,8 +76,8 @@ def test_a_model_folder_records_the_packages_of_its_parts(model: Path) -> None:
 
 
 def test_it_recommends_in_a_new_process_and_is_measured_again(python: Path, model: Path) -> None:
-    told = run(python, "-m", "sasrec", "recommend", model, "--history", "1,2", "--json")
-    assert json.loads(told.splitlines()[0])
+    output = run(python, "-m", "sasrec", "recommend", model, "--history", "1,2", "--json")
+    assert json.loads(output.splitlines()[0])
     words = ("evaluate", model, "--data", model.parent / "events.jsonl", "--json")
     measured = json.loads(run(python, "-m", "sasrec", *words))
     saved = json.loads((model / "metrics.json").read_text())
@@ -86,8 +86,8 @@ def test_it_recommends_in_a_new_process_and_is_measured_again(python: Path, mode
 
 def test_it_is_compared_over_three_seeds(python: Path, place: Path) -> None:
     words = "compare -d events.jsonl --models LinearAttention,GRU4Rec --seeds 3 --epochs=1"
-    told = "--metrics=ndcg,rbp --out compared --json"
-    found = json.loads(run(python, "-m", "sasrec", *words.split(), *told.split(), cwd=place))
+    output = "--metrics=ndcg,rbp --out compared --json"
+    found = json.loads(run(python, "-m", "sasrec", *words.split(), *output.split(), cwd=place))
     assert "LinearAttention" in json.dumps(found)
     assert "rbp@10" in json.dumps(found)
 
@@ -127,9 +127,9 @@ def test_a_package_is_imported_only_when_needed(python: Path) -> None:
 
 
 def test_a_model_folder_whose_package_is_missing_names_it(model: Path) -> None:
-    told = run(Path(sys.executable), "-m", "sasrec", "recommend", model, "--user", "u1", code=2)
-    assert "needs the model 'LinearAttention' from the package sasrec-example 0.1.0" in told
-    assert "pip install sasrec-example" in told
+    output = run(Path(sys.executable), "-m", "sasrec", "recommend", model, "--user", "u1", code=2)
+    assert "needs the model 'LinearAttention' from the package sasrec-example 0.1.0" in output
+    assert "pip install sasrec-example" in output
 
 
 def test_the_tests_of_the_package_pass(python: Path, tmp_path: Path) -> None:

@@ -104,9 +104,9 @@ def test_a_file_with_some_unknown_items_or_blank_lines_is_accepted(place: Path, 
     lines = asked("-f", "blank.txt", "-k", "2", "--json").stdout.splitlines()
     assert len(lines) == 5000
     assert json.loads(lines[-1])["by_popularity"]
-    told = asked("--history", "i1 i2 i3", "--json").stderr
-    assert "knows none of 1 item token; an unknown one is 'i1 i2 i3'" in told
-    assert "is a space the separator?" in told
+    result = asked("--history", "i1 i2 i3", "--json").stderr
+    assert "knows none of 1 item token; an unknown one is 'i1 i2 i3'" in result
+    assert "is a space the separator?" in result
 
 
 def test_the_file_extension_decides_the_format_of_lists(place: Path, asked) -> None:
@@ -126,8 +126,8 @@ def test_the_file_extension_decides_the_format_of_lists(place: Path, asked) -> N
         ("x.tsv", lambda path: pl.read_csv(path, separator="\t")),
         ("x.PARQUET", pl.read_parquet),
     ):
-        told = asked(*words, "--out", name)
-        assert f"4 lists written to {name}" in told.stderr
+        result = asked(*words, "--out", name)
+        assert f"4 lists written to {name}" in result.stderr
         table = read(place / name)
         assert table.columns == ["for", "rank", "item", "score", "by_popularity"]
         rows = table.cast({"rank": pl.Int64, "score": pl.Float64}).rows()
@@ -135,7 +135,7 @@ def test_the_file_extension_decides_the_format_of_lists(place: Path, asked) -> N
         assert [row[3] for row in rows] == pytest.approx([row[3] for row in expected])
         assert [row[4] for row in rows] == [row[4] for row in expected]
     refused = asked(*words, "--out", "x.xlsx", code=2)
-    assert "x.xlsx: unknown file extension '.xlsx'; use .jsonl" in refused.stderr
+    assert "x.xlsx: unknown file suffix '.xlsx'; use .jsonl" in refused.stderr
     leftovers = {path.name for path in place.iterdir() if path.name.startswith(".")}
     assert leftovers == set()
 
@@ -165,7 +165,8 @@ def test_a_parquet_file_is_written_part_by_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lists, "PART_ROWS", 7)
-    answers = [(f"n{n}", Recommendation(["a", "b"], [2.0, 1.0], [], False)) for n in range(50)]
+    found = Recommendation(["a", "b"], [2.0, 1.0], [], False)
+    answers = [lists.Answer(f"n{n}", found) for n in range(50)]
     path = lists.checked_target(tmp_path / "x.parquet")
     assert lists.write_lists(iter(answers), path) == 50
     table = pl.read_parquet(path)
@@ -214,11 +215,11 @@ def test_memory_does_not_grow_with_the_histories(tmp_path: Path) -> None:
 
 
 def test_histories_of_unknown_users_are_reported_for_bpr(asked) -> None:
-    told = asked("--history", "i1,i2", "--user", "u1", "--json", model="people")
-    first, second = (json.loads(line) for line in told.stdout.splitlines())
+    result = asked("--history", "i1,i2", "--user", "u1", "--json", model="people")
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
     assert (first["by_popularity"], second["by_popularity"]) == (True, False)
     assert (
-        "BPR recommends by user, not by history; for 1 history the user is unknown" in told.stderr
+        "BPR recommends by user, not by history; for 1 history the user is unknown" in result.stderr
     )
     shown = asked("--history", "i1,i2", model="people")
     assert "the model does not know this user: these are the most popular items" in shown.stdout

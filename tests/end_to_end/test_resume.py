@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from forked import Started, ran, started
-from sasrec.experiment.checkpoints import Keeper
+from sasrec.experiment.checkpoints import CheckpointWriter
 from sasrec.experiment.plan import unfinished_plan
 from sasrec.training.checkpoint import TrainState, load_state, save_state
 
@@ -136,10 +136,10 @@ def test_changes_since_the_interruption_are_reported(
     assert caplog.text == ""
     now |= {"threads": "77", "kernels": "none of these"}
     unfinished_plan(tmp_path / "model")
-    told = caplog.text
-    assert "-> 77" in told
-    assert "-> none of these" in told
-    assert "torch" not in told
+    output = caplog.text
+    assert "-> 77" in output
+    assert "-> none of these" in output
+    assert "torch" not in output
 
 
 def test_a_second_training_into_the_same_folder_is_refused(tmp_path: Path) -> None:
@@ -162,10 +162,10 @@ def test_a_resumed_training_may_have_fewer_epochs_but_not_more(tmp_path: Path) -
     running.wait()
     anew = begun(*ENDLESS, cwd=tmp_path, stderr=subprocess.PIPE)
     assert anew.stderr is not None
-    told = anew.stderr.readline()
+    output = anew.stderr.readline()
     anew.kill()
     anew.communicate()
-    assert "is the checkpoint of an unfinished training" in str(told)
+    assert "is the checkpoint of an unfinished training" in str(output)
     longer = command("train", "--resume", "model", "--epochs=1000000", cwd=tmp_path)
     assert longer.returncode == 2
     done = len(load_state(kept)[0].epochs)
@@ -184,8 +184,8 @@ def test_the_best_epoch_before_a_failure_can_be_saved(tmp_path: Path) -> None:
     wrong = command(*words, "--train_batch_size=1000000", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "the loss of step 1 of epoch 2 is nan" in wrong.stderr
-    told = "'sasrec train --resume model --epochs 1' saves them as a model"
-    assert told in wrong.stderr
+    output = "'sasrec train --resume model --epochs 1' saves them as a model"
+    assert output in wrong.stderr
     ended = command("train", "--resume", "model", "--epochs", "1", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "model" / "model.safetensors").is_file()
@@ -196,7 +196,7 @@ def test_the_best_epoch_before_a_failure_can_be_saved(tmp_path: Path) -> None:
 
 def test_a_failure_without_a_usable_epoch_offers_no_resume(tmp_path: Path) -> None:
     result = {"epoch": 1, "loss": 1.0, "seconds": 1.0, "targets": 9, "score": None}
-    kept = Keeper({}, tmp_path / "model.training.safetensors", None)
+    kept = CheckpointWriter({}, tmp_path / "model.training.safetensors", None)
     for is_best, good in ((False, 0), (True, 1)):
         epochs = [{**result, "is_best": is_best, "checks_left": 9}]
         kept(TrainState({}, {"epochs": epochs}))

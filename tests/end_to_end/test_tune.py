@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,7 +41,14 @@ def test_a_search_ends_in_settings_that_train(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "best of 4 trials" in ended.stdout
     assert "test, 2 seeds" in ended.stdout
-    assert "best validation score of 4 trials" in ended.stdout
+    assert "is the best of 4 trials, so it is too optimistic" in ended.stdout
+    assert ended.stdout.splitlines()[-2].endswith(
+        " --config out/best.yaml --out saved/synthetic-users-150-items-40-length-12-tuned"
+    )
+    assert ended.stdout.splitlines()[-1].startswith("best.yaml contains epochs: 3, which was given")
+    assert "epochs: 3  # as given for the search\n" in (tmp_path / "out" / "best.yaml").read_text()
+    [first] = [line for line in ended.stderr.splitlines() if line.startswith("trial 1 of 4")]
+    assert re.search(r"finished, ndcg@20 \d\.\d{4} \(best so far\); learning_rate=", first), first
     assert "4 of 4 trials are done" in ended.stderr
     assert "Score by trial" in (tmp_path / "out" / "search.html").read_text()
     assert (tmp_path / "out" / "score-by-trial.png").is_file()
@@ -151,12 +159,13 @@ def is_there(process: int) -> bool:
 def test_trials_are_done_two_at_a_time_and_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=100)
     os.kill(worker_of(search, tmp_path), signal.SIGKILL)
-    output, told = search.communicate()
-    assert search.returncode == 0, told
-    assert "a worker process was killed by signal 9 (out of memory?); its trial is repeated" in told
-    assert "4 of 4 trials are done" in told
-    finished = [line.rpartition(": ")[2] for line in told.splitlines() if ": finished" in line]
-    settings = [line.partition(", best")[0] for line in finished]
+    output, stderr = search.communicate()
+    assert search.returncode == 0, stderr
+    assert (
+        "a worker process was killed by signal 9 (out of memory?); its trial is repeated" in stderr
+    )
+    assert "4 of 4 trials are done" in stderr
+    settings = [line.split("; ")[1] for line in stderr.splitlines() if ": finished" in line]
     assert len(set(settings)) == len(settings) == 4
     assert "best of 4 trials" in output
 
@@ -180,10 +189,10 @@ def test_control_c_stops_workers_too(tmp_path: Path) -> None:
     search = searching_by_twos(tmp_path, epochs=3000)
     worker = worker_of(search, tmp_path)
     search.send_signal(signal.SIGINT)
-    _, told = search.communicate()
+    _, stderr = search.communicate()
     assert search.returncode == 130
-    assert "run the same command again to resume" in told
-    assert "Traceback" not in told
+    assert "run the same command again to resume" in stderr
+    assert "Traceback" not in stderr
     assert not is_there(worker)
 
 
@@ -236,9 +245,9 @@ def test_mistakes_end_in_one_line(
     (tmp_path / "hyper.test").write_text(space + "\n")
     (tmp_path / "l.yaml").write_text("n_heads: 1\nn_layerz: 3\n")
     monkeypatch.chdir(tmp_path)
-    told = mistaken(monkeypatch, capsys, "tune", "-d", DATA, "--params", "hyper.test", *words)
-    assert message in told
-    assert told.count("error:") == 1
+    stderr = mistaken(monkeypatch, capsys, "tune", "-d", DATA, "--params", "hyper.test", *words)
+    assert message in stderr
+    assert stderr.count("error:") == 1
 
 
 def test_recboles_command_searches_too(tmp_path: Path) -> None:

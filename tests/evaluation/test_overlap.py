@@ -107,7 +107,7 @@ def test_pieces_of_any_size_give_the_same_hashes(monkeypatch: pytest.MonkeyPatch
     corpus = corpus_of(frame(users=20))
     split = leave_one_out(corpus.sequences)
     whole = sketch_of(corpus, split).as_json()
-    monkeypatch.setattr(overlap_file, "PIECE", 7)
+    monkeypatch.setattr(overlap_file, "PIECE_EVENTS", 7)
     assert sketch_of(corpus, split).as_json() == whole
 
 

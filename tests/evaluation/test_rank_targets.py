@@ -9,9 +9,9 @@ from sasrec.data.splits import leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import scoring
 from sasrec.evaluation.candidates import rank_among_samples, sampled_candidates
-from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_of_
 from sasrec.evaluation.ranking import rank_targets
+from sasrec.evaluation.top_items import top_items
 from sasrec.models.markov import count_transitions
 from sasrec.models.popularity import item_counts
 

@@ -16,10 +16,10 @@ from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Split, leave_one_out
 from sasrec.data.synthetic import hidden_markov
 from sasrec.evaluation import products, scoring
-from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
 from sasrec.evaluation.ranking import Ranking, rank_targets
 from sasrec.evaluation.scoring import encode_batches
+from sasrec.evaluation.top_items import top_items
 from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec, SASRecSettings
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 import sasrec
-from sasrec.errors import DataError, Interrupted, SettingsError
+from sasrec.errors import DataError, Interrupted, SettingsError, SeveralMistakesError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.keywords import Keywords
@@ -72,6 +72,24 @@ def test_every_public_name_is_found_and_documented() -> None:
         assert inspect.getdoc(getattr(sasrec, name)), name
 
 
+def test_an_evaluation_is_printed_as_tables() -> None:
+    recommender = sasrec.train(DATA, FEW, epochs=1, topk=(3,), metrics=("ndcg", "hit"))
+    found = sasrec.evaluate(recommender)
+    tables = str(found).split("\n\n")
+    assert tables[0].startswith("synthetic:users=30,items=20,length=7: 30 users, ")
+    for part, table in zip(("validation", "test"), tables[1:], strict=True):
+        title, head, own, *_ = table.splitlines()
+        assert (title, head.split()) == (part, ["model", "NDCG@3", "Hit@3"])
+        values = getattr(found.report, part)
+        assert own.split() == ["SASRec", *(f"{values[key]:.4f}" for key in ("ndcg@3", "hit@3"))]
+    assert repr(found).startswith("<Evaluation of SASRec on synthetic:users=30,items=20,length=7, ")
+    assert f"test: ndcg@3 {found.report.test['ndcg@3']:.4f}, hit@3 " in repr(found)
+    assert "array" not in repr(found) + repr(found.report)
+    shown: list[str] = []
+    found._repr_pretty_(SimpleNamespace(text=shown.append), cycle=False)
+    assert shown == [str(found)]
+
+
 def test_an_interrupted_training_is_resumed_from_python(tmp_path: Path) -> None:
     whole = sasrec.train(DATA, FEW, out=tmp_path / "whole")
     with pytest.raises(RuntimeError):
@@ -121,6 +139,24 @@ def test_evaluation_accepts_data_frames_and_refuses_training_settings() -> None:
         sasrec.evaluate(recommender, frame(), learning_rate=0.1)
 
 
+def test_all_mistakes_of_an_evaluation_are_reported_together() -> None:
+    recommender = sasrec.train(DATA, FEW)
+    wrong = {"hidden_size": 3, "learning_rate": 0.1, "topk": 0, "clip_grad_norm": {"max_norm": 5}}
+    with pytest.raises(SeveralMistakesError) as caught:
+        sasrec.evaluate(recommender, settings=wrong)
+    assert [text.partition(";")[0] for text in caught.value.mistakes] == [
+        "hidden_size in the settings given only changes training",
+        "learning_rate in the settings given only changes training",
+        "clip_norm in the settings given as clip_grad_norm only changes training",
+        "clip_norm_type in the settings given as clip_grad_norm only changes training",
+        "the settings given: topk is 0: each value must be above 0",
+    ]
+    with pytest.raises(
+        SettingsError, match=r"^n_heads in the settings given only changes training"
+    ):
+        sasrec.evaluate(recommender, n_heads=3)  # not that it cannot share a width
+
+
 def test_a_comparison_from_python_is_saved_and_resumed(tmp_path: Path) -> None:
     found = sasrec.compare(DATA, "FPMC,BPR", epochs=1, out=tmp_path / "all")
     assert {entry.model for entry in found.entries} == {"FPMC", "BPR", "Popularity", "Markov"}
@@ -152,3 +188,48 @@ def test_ctrl_c_before_anything_was_saved_raises_interrupted(tmp_path: Path) -> 
     with pytest.raises(Interrupted, match="nothing was saved"):
         sasrec.train(DATA, FEW, out=tmp_path / "model", observer=Pressed())
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("wrong", [[1], "epochs", 3])
+def test_settings_must_be_a_mapping(wrong: Any) -> None:
+    message = "settings must be a dict of names to values, not"
+    for call in (sasrec.train, sasrec.compare, sasrec.tune):
+        with pytest.raises(SettingsError, match=message):
+            call(DATA, settings=wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds=0), "^seeds is 0; it must be a whole number"),
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds=-1), "^seeds is -1"),
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds="2"), "^seeds is '2'"),
+        (lambda: sasrec.compare(DATA, ["BPR"], seeds=1.5), "^seeds is 1.5"),
+        (lambda: sasrec.compare(DATA, ["BPR"], protocol=None), "^unknown protocol None"),
+        (lambda: sasrec.compare(DATA, 3), "^models is 3; it must be a list of model names"),
+        (lambda: sasrec.compare(DATA, ["BPR"], out=3), "^out is 3; it must be a path"),
+        (lambda: sasrec.tune(DATA, 3), "^space is 3; it must be a dict such as .*, or a file"),
+        (lambda: sasrec.tune(DATA, out=3), "^out is 3; it must be a path"),
+        (lambda: sasrec.tune(DATA, options=3), "^options is 3; it must be a sasrec.SearchOptions"),
+        (lambda: sasrec.resume(3), "^folder is 3; it must be a path, as text or Path"),
+        (lambda: sasrec.resume(None), "^folder is None; it must be a path"),
+        (lambda: sasrec.resume("m", epochs="4"), "^epochs is '4'; it must be a whole number"),
+        (lambda: sasrec.resume("m", epochs=2.5), "^epochs is 2.5; it must be a whole number"),
+        (lambda: sasrec.train(DATA, out=3), "^out is 3; it must be a path"),
+        (lambda: sasrec.load("m", models=3), "^models is 3; it must be a list of model classes"),
+        (lambda: sasrec.load_plugin(None), "^path is None; it must be a path"),
+        (lambda: sasrec.SearchOptions(minutes="x"), "^minutes is 'x'; it must be a number above 0"),
+        (lambda: sasrec.SearchOptions(storage=3), "^storage is 3; it must be text"),
+    ],
+)
+def test_an_argument_of_a_wrong_type_is_named(call: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        call()
+
+
+def test_keywords_override_settings_under_recboles_names() -> None:
+    found = sasrec.train(DATA, {"train_batch_size": 32}, batch_size=64, epochs=1, hidden_size=8)
+    assert found.settings["training"]["batch_size"] == 64
+    with pytest.raises(SettingsError, match=r"settings must be a dict of names to values"):
+        sasrec.evaluate(found, DATA, [1])
+    assert sasrec.evaluate(found, DATA, {"metric_decimal_place": 3}, decimals=2).decimals == 2

@@ -8,14 +8,14 @@ from torch import nn
 from sasrec.kernels import library
 from sasrec.kernels.attention import (
     Bias,
-    dropped_attention,
+    dropout_attention,
     gap_numbers,
     keep_bits,
     kept_mask,
     supports,
 )
 from sasrec.models.parts.attention import SelfAttention
-from sasrec.models.parts.dropped import dropped_attention_plain
+from sasrec.models.parts.dropout_attention import dropout_attention_plain
 from sasrec.models.parts.layers import Layout
 from sasrec.models.parts.positions import UNKNOWN, Distances, RelativeBias, gap_buckets
 
@@ -25,10 +25,10 @@ def both(projected, bits, kept):
     rows, columns, _, heads, depth = projected.shape
     grad = narrow(rows, columns, heads, depth, seed=1)
     ours = projected.clone().requires_grad_()
-    output = dropped_attention(ours, bits, kept)
+    output = dropout_attention(ours, bits, kept)
     output.backward(grad)
     true = projected.float().requires_grad_()
-    right = dropped_attention_plain(true, kept_mask(bits, columns, kept))
+    right = dropout_attention_plain(true, kept_mask(bits, columns, kept))
     right.backward(grad.float())
     return (output.detach(), ours.grad), (right.detach(), true.grad)
 
@@ -76,12 +76,12 @@ def test_a_bias_by_distance_matches_the_formulas(rows, columns, kind, timed):
     for table in bias.parameters():
         nn.init.normal_(table)
     ours = projected.clone().requires_grad_()
-    output = dropped_attention(ours, bits, 0.7, bias.kernel_bias(distances))
+    output = dropout_attention(ours, bits, 0.7, bias.kernel_bias(distances))
     output.backward(grad)
     found = {name: table.grad.clone() for name, table in bias.named_parameters()}
     bias.zero_grad()
     true = projected.float().requires_grad_()
-    right = dropped_attention_plain(true, kept_mask(bits, columns, 0.7), bias(distances))
+    right = dropout_attention_plain(true, kept_mask(bits, columns, 0.7), bias(distances))
     right.backward(grad.float())
     assert error(output.detach(), right.detach()) < 0.01
     assert error(ours.grad, true.grad) < 0.02
@@ -106,7 +106,7 @@ def test_gap_numbers_equal_the_buckets_of_the_plain_version(columns):
 @pytest.mark.usefixtures("level")
 def test_a_single_event_sees_itself():
     projected = narrow(3, 1, 3, 2, 32)
-    output = dropped_attention(projected, keep_bits(projected, 0.0), 1.0)
+    output = dropout_attention(projected, keep_bits(projected, 0.0), 1.0)
     assert error(output, projected[:, :, 2]) < 0.01
 
 
@@ -114,9 +114,9 @@ def test_a_single_event_sees_itself():
 def test_positions_do_not_depend_on_later_ones():
     projected = narrow(2, 40, 3, 1, 32)
     bits = keep_bits(projected, 0.0)
-    before = dropped_attention(projected, bits, 1.0)
+    before = dropout_attention(projected, bits, 1.0)
     projected[:, 20:] += 1
-    after = dropped_attention(projected, bits, 1.0)
+    after = dropout_attention(projected, bits, 1.0)
     assert torch.equal(before[:, :20], after[:, :20])
     assert not torch.equal(before[:, 20:], after[:, 20:])
 
@@ -145,7 +145,7 @@ def test_bits_repeat_with_torchs_seed_and_differ_between_calls():
 @pytest.mark.usefixtures("level")
 def test_the_kernel_reports_scores_that_are_too_large():
     projected = narrow(1, 5, 3, 1, 32) * 100
-    assert dropped_attention(projected, keep_bits(projected, 0.5), 0.5) is None
+    assert dropout_attention(projected, keep_bits(projected, 0.5), 0.5) is None
 
 
 @pytest.mark.usefixtures("level")
@@ -199,4 +199,4 @@ def test_a_bias_of_too_few_distances_is_refused():
     projected = narrow(2, 50, 3, 2, 32)
     bias = Bias(by_step=torch.zeros(20, 2))
     with pytest.raises(IndexError, match="50 distances"):
-        dropped_attention(projected, keep_bits(projected, 0.5), 0.5, bias)
+        dropout_attention(projected, keep_bits(projected, 0.5), 0.5, bias)

@@ -8,8 +8,8 @@ from torch import nn
 
 from sasrec.kernels.bits import random_bits, unpacked_bits
 from sasrec.kernels.layers import (
-    dropped_sum,
-    dropped_sum_norm,
+    dropout_sum,
+    dropout_sum_norm,
     linear,
     normalised,
     supports_linear,
@@ -74,7 +74,7 @@ def test_the_gelu_is_correct_for_all_values():
     probability=st.sampled_from([0.0, 0.2, 0.5]),
     seed=st.integers(0, 100),
 )
-def test_dropped_sum_norm_equals_its_three_steps(rows, width, probability, seed):
+def test_dropout_sum_norm_equals_its_three_steps(rows, width, probability, seed):
     residual, values = narrow(rows, width, seed=seed), narrow(rows, width, seed=seed + 1)
     scale, shift = narrow(width, seed=seed + 2).float(), narrow(width, seed=seed + 3).float()
     sum_grad, grad = narrow(rows, width, seed=seed + 4), narrow(rows, width, seed=seed + 5)
@@ -82,7 +82,7 @@ def test_dropped_sum_norm_equals_its_three_steps(rows, width, probability, seed)
     norm = nn.LayerNorm(width, eps=1e-6)
     norm.weight.data, norm.bias.data = scale, shift
     leaves = residual.requires_grad_(), values.requires_grad_()
-    both = dropped_sum_norm(*leaves, norm, probability=probability)
+    both = dropout_sum_norm(*leaves, norm, probability=probability)
     torch.autograd.backward(both, (sum_grad, grad))
     ours = *both, *(leaf.grad for leaf in (*leaves, norm.weight, norm.bias))
     mask = torch.ones(rows, width)
@@ -101,10 +101,10 @@ def test_dropped_sum_norm_equals_its_three_steps(rows, width, probability, seed)
 
 @pytest.mark.usefixtures("level")
 @pytest.mark.parametrize("probability", [0.0, 0.3])
-def test_dropped_sum_equals_dropout_plus_residual(probability):
+def test_dropout_sum_equals_dropout_plus_residual(probability):
     residual, values, grad = (narrow(50, 64, seed=seed) for seed in range(3))
     torch.manual_seed(0)
-    ours = run(lambda *x: dropped_sum(*x, probability=probability), residual, values, grad=grad)
+    ours = run(lambda *x: dropout_sum(*x, probability=probability), residual, values, grad=grad)
     mask = torch.ones(50, 64)
     if probability:
         torch.manual_seed(0)
@@ -132,7 +132,7 @@ def test_equal_values_are_normalised_to_the_shift():
     values = torch.ones(3, 64).bfloat16()
     norm = nn.LayerNorm(64, eps=1e-12)
     norm.bias.data.fill_(2)
-    _, output = dropped_sum_norm(values, values, norm, probability=0.0)
+    _, output = dropout_sum_norm(values, values, norm, probability=0.0)
     assert torch.equal(output.float(), torch.full((3, 64), 2.0))
 
 
@@ -172,7 +172,7 @@ def test_unsupported_inputs_are_left_to_pytorch():
 @pytest.mark.usefixtures("level")
 def test_a_probability_may_be_an_integer():
     values = narrow(5, 64)
-    assert torch.equal(dropped_sum(values, values, probability=0), values + values)
+    assert torch.equal(dropout_sum(values, values, probability=0), values + values)
 
 
 @pytest.mark.usefixtures("level")

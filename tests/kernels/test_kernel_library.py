@@ -17,7 +17,7 @@ from sasrec.kernels import library
 from sasrec.kernels.attention import kept_mask
 from sasrec.losses.full import softmax_cross_entropy
 from sasrec.models.contract import Catalogue
-from sasrec.models.parts.dropped import dropped_attention_plain
+from sasrec.models.parts.dropout_attention import dropout_attention_plain
 from sasrec.models.sasrec import SASRec, SASRecSettings
 
 
@@ -61,22 +61,22 @@ def test_the_interface_number_is_the_hash_of_the_sources():
     whole, folder = hashlib.sha256(), library.LIBRARY.parent
     for path in (*sorted(folder.glob("*.c")), *sorted(folder.glob("*.h"))):
         whole.update(path.read_bytes())
-    assert f"{library.INTERFACE:012x}" == whole.hexdigest()[:12]
+    assert f"{library.SOURCE_HASH:012x}" == whole.hexdigest()[:12]
 
 
 @pytest.mark.skipif(not library.LIBRARY.is_file(), reason="kernels were not built")
 def test_a_library_of_other_sources_is_not_used_and_logs_a_warning(monkeypatch, caplog):
     assert library._loaded.__wrapped__()[0] is not None
     assert not caplog.records
-    monkeypatch.setattr(library, "INTERFACE", library.INTERFACE + 1)
+    monkeypatch.setattr(library, "SOURCE_HASH", library.SOURCE_HASH + 1)
     assert library._loaded.__wrapped__() == (None, library.NONE)
     [record] = caplog.records
-    assert "was built from other sources than this version's and is not used" in record.getMessage()
+    assert "does not match this version's C sources and is not used" in record.getMessage()
     assert len(record.getMessage().splitlines()) == 1
 
 
 def test_a_library_without_a_source_hash_counts_as_one_of_other_sources():
-    assert library._source_hash_of(SimpleNamespace()) == 0 != library.INTERFACE
+    assert library._source_hash_of(SimpleNamespace()) == 0 != library.SOURCE_HASH
 
 
 def test_limits_can_be_nested():
@@ -143,7 +143,7 @@ def test_attention_inside_a_network_equals_the_plain_version(kind, monkeypatch):
     def plain(projected, bits, kept, bias):
         calls.append(bias)
         mask = kept_mask(bits, projected.shape[1], kept).to(projected.dtype)
-        return dropped_attention_plain(projected.float(), mask.float(), added(bias)).bfloat16()
+        return dropout_attention_plain(projected.float(), mask.float(), added(bias)).bfloat16()
 
     def added(bias):
         if bias.numbers is None:
@@ -154,7 +154,7 @@ def test_attention_inside_a_network_equals_the_plain_version(kind, monkeypatch):
 
     with torch.autocast("cpu", torch.bfloat16):
         ours = value_and_gradients(model, batch)
-        monkeypatch.setattr(kernel, "dropped_attention", plain)
+        monkeypatch.setattr(kernel, "dropout_attention", plain)
         theirs = value_and_gradients(model, batch)
     assert len(calls) == settings.n_layers
     for name, true in theirs.items():

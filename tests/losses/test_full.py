@@ -41,8 +41,8 @@ def _pieces(request, monkeypatch):
     """Run with 4 positions and 4 items at a time, about 20 and 50, and everything at once."""
     monkeypatch.setattr(full, "KEPT_BYTES", request.param[0])
     monkeypatch.setattr(full, "CHUNK_BYTES", request.param[1])
-    monkeypatch.setattr(full, "FEWEST", 4)
-    monkeypatch.setattr(full, "ROUND", 4)
+    monkeypatch.setattr(full, "MIN_PIECE_POSITIONS", 4)
+    monkeypatch.setattr(full, "SIZE_MULTIPLE", 4)
 
 
 @pytest.mark.usefixtures("_pieces")

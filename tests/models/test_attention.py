@@ -6,11 +6,11 @@ import torch
 from sasrec.kernels import library
 from sasrec.models.parts.attention import SelfAttention, choose_attention
 from sasrec.models.parts.attention_paths import (
-    View,
+    AttentionOptions,
     attend_compiled,
-    attend_dropped,
     attend_fused,
     attend_packed,
+    attend_with_dropout,
 )
 from sasrec.models.parts.layers import Layout
 from sasrec.models.parts.positions import Distances, RelativeBias
@@ -28,7 +28,7 @@ def way(device: str, layout: Layout, *, causal=True, dropout=0.2, bias=None, wid
         parts = torch.empty(80, 3, 2, width, dtype=torch.bfloat16)
     if device == "cuda":
         parts = _OnCuda(parts)
-    return choose_attention(parts, View(layout, causal, dropout, bias, None), None)
+    return choose_attention(parts, AttentionOptions(layout, causal, dropout, bias, None), None)
 
 
 class _OnCuda:
@@ -55,9 +55,9 @@ def test_on_a_gpu_windows_of_unequal_length_are_packed(layout, asked, expected):
 def test_on_a_cpu_causal_dropout_uses_its_own_implementations(layout):
     assert way("cpu", layout, dropout=0.0) is attend_fused
     assert way("cpu", layout, causal=False) is attend_fused
-    assert way("cpu", layout, width=8) is attend_dropped
+    assert way("cpu", layout, width=8) is attend_with_dropout
     with library.at_most(library.NONE):
-        assert way("cpu", layout) is attend_dropped
+        assert way("cpu", layout) is attend_with_dropout
     if library.level() == library.NONE:
         pytest.skip("this processor, or this build, has no such products")
     assert way("cpu", layout) is attend_compiled

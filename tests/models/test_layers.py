@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sasrec.data.batches.batching import Batch
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.dropout import Dropout, keep_mask
-from sasrec.models.parts.dropped import dropped_attention, dropped_attention_plain
+from sasrec.models.parts.dropout_attention import dropout_attention, dropout_attention_plain
 from sasrec.models.parts.feed_forward import ACTIVATIONS, FeedForward
 from sasrec.models.parts.layers import layout_of, pad, unpad
 
@@ -114,7 +114,7 @@ def ones(rows, columns, heads, depth):
 SHAPES = [(1, 1, 1, 2), (2, 7, 3, 4), (3, 20, 1, 5), (1, 2, 2, 1)]
 
 
-@pytest.mark.parametrize("attention", [dropped_attention, dropped_attention_plain])
+@pytest.mark.parametrize("attention", [dropout_attention, dropout_attention_plain])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_attention_without_dropout_equals_fused_attention(shape, attention):
     parts = projected(*shape)
@@ -132,7 +132,7 @@ def test_fast_attention_equals_the_plain_version(shape, scale):
     mask = keep_mask(ones(*shape).shape, 0.5, torch.float64)
     weights = torch.randn(shape[0], shape[1], shape[2], shape[3], dtype=torch.float64)
     found = []
-    for attention in (dropped_attention, dropped_attention_plain):
+    for attention in (dropout_attention, dropout_attention_plain):
         given = parts.clone().requires_grad_()
         mixed = attention(given, mask)
         (mixed * weights).sum().backward()
@@ -145,22 +145,22 @@ def test_fast_attention_equals_the_plain_version(shape, scale):
 def test_gradients_of_fast_attention_pass_gradcheck():
     mask = keep_mask(torch.Size([4, 5, 5]), 0.3, torch.float64)
     parts = projected(2, 5, 2, 3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: dropped_attention(given, mask), parts)
+    assert torch.autograd.gradcheck(lambda given: dropout_attention(given, mask), parts)
 
 
 def test_fast_attention_in_bfloat16_equals_the_plain_version_to_its_precision():
     parts = projected(4, 30, 2, 8).bfloat16()
     mask = keep_mask(torch.Size([8, 30, 30]), 0.5, torch.bfloat16)
-    exact = dropped_attention_plain(parts.double(), mask.double())
-    assert (dropped_attention(parts, mask) - exact).abs().max() < 2**-6 * exact.abs().max()
+    exact = dropout_attention_plain(parts.double(), mask.double())
+    assert (dropout_attention(parts, mask) - exact).abs().max() < 2**-6 * exact.abs().max()
 
 
 def test_dropout_does_not_change_the_expected_attention():
     parts = projected(1, 4, 1, 2).float()
-    exact = dropped_attention_plain(parts, torch.ones(1, 4, 4))
+    exact = dropout_attention_plain(parts, torch.ones(1, 4, 4))
     torch.manual_seed(0)
     mask = keep_mask(torch.Size([40_000, 4, 4]), 0.5, torch.float32)
-    dropped = dropped_attention(parts.expand(40_000, -1, -1, -1, -1), mask)
+    dropped = dropout_attention(parts.expand(40_000, -1, -1, -1, -1), mask)
     error = dropped.std(0, keepdim=True) / 200  # of the mean of 40,000
     assert ((dropped.mean(0, keepdim=True) - exact).abs() <= 5 * error + 1e-6).all()
 
@@ -171,7 +171,7 @@ def test_dropout_applies_to_probabilities_not_to_values():
     parts = projected(500, 3, 1, 4)
     parts[:, :, 2] = 1
     torch.manual_seed(0)
-    mixed = dropped_attention(parts, keep_mask(torch.Size([500, 3, 3]), 0.5, torch.float64))
+    mixed = dropout_attention(parts, keep_mask(torch.Size([500, 3, 3]), 0.5, torch.float64))
     assert set(mixed[:, 0].flatten().round(decimals=12).tolist()) == {0.0, 2.0}
     assert torch.allclose(mixed, mixed[..., :1].expand_as(mixed))
     assert mixed[:, 2].unique().numel() > 100

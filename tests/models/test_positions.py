@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.models.parts.dropout import drop_rows
-from sasrec.models.parts.dropped import dropped_attention, dropped_attention_plain
+from sasrec.models.parts.dropout_attention import dropout_attention, dropout_attention_plain
 from sasrec.models.parts.positions import GAP_BUCKETS, gap_buckets, rotated
 
 
@@ -54,7 +54,7 @@ def test_fast_attention_with_a_bias_equals_the_plain_version_with_gradients(rows
     bias = torch.randn(rows, 2, 5, 5, dtype=torch.float64)
     mask = (torch.rand(6, 5, 5) > 0.3).double() / 0.7
     found = []
-    for attention in (dropped_attention, dropped_attention_plain):
+    for attention in (dropout_attention, dropout_attention_plain):
         given = [each.clone().requires_grad_() for each in (parts, bias)]
         mixed = attention(given[0], mask, given[1])
         (mixed * torch.arange(mixed.numel()).view(mixed.shape)).sum().backward()

@@ -8,7 +8,7 @@ import pytest
 
 from sasrec.errors import SasrecError, SettingsError
 from sasrec.recbole.hyper import HyperTuning
-from sasrec.recbole.on_ray import ray_here, run_on_ray
+from sasrec.recbole.on_ray import import_ray, run_on_ray
 
 SPACE = {"choice": {"depth": [1, 2, 3], "rate": [0.1, 0.2]}}
 
@@ -28,7 +28,7 @@ def objective(params: dict[str, Any], files: Sequence[str] | None) -> Mapping[st
 def test_without_ray_a_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SettingsError, match=r"pip install 'ray\[tune\]'"):
-        ray_here()
+        import_ray()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from safetensors import SafetensorError
 
 import sasrec
 from sasrec.errors import DataError, DeviceError, ModelError
+from sasrec.recommender.contents import read_without_weights
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 
@@ -125,7 +127,7 @@ def test_overwriting_must_be_requested(recommender: Recommender, tmp_path: Path)
         (
             "vocabulary.json",
             '{"items": ["a"], "counts": [1], "titles": {}}',
-            "by settings.json it has shape",
+            r"require the shape \[2, 16\]",
         ),
         (
             "vocabulary.json",
@@ -210,6 +212,20 @@ def test_a_mistyped_folder_suggests_the_models_beside_it(
         load(tmp_path / "filmz")
     with pytest.raises(ModelError, match=r"folder \(models in .*: films\)"):
         load(tmp_path / "books")
+    with pytest.raises(ModelError, match="no such model folder"):
+        load(tmp_path / ("n" * 250))
+
+
+def test_an_unfinished_training_says_how_to_resume(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    (tmp_path / "films.training.safetensors").touch()
+    told = re.escape(
+        f"{folder} holds no model yet, because its training is unfinished; if it no longer runs, "
+        f"continue it with 'sasrec train --resume {folder}'"
+    )
+    for read in (load, read_without_weights):
+        with pytest.raises(ModelError, match=told):
+            read(folder)
 
 
 def test_a_folder_that_is_not_a_model_names_the_missing_files(
@@ -256,7 +272,8 @@ def test_weights_must_match_the_settings(recommender: Recommender, tmp_path: Pat
     wider = {**recommender.settings["model"], "hidden_size": 32}
     folder = edited(recommender.save(tmp_path / "model"), "settings.json", model=wider)
     with pytest.raises(
-        ModelError, match=r"has shape \[31, 16\], but by settings.json it has shape \[31, 32\]"
+        ModelError,
+        match=r"has shape \[31, 16\], but .* require the shape \[31, 32\]",
     ):
         load(folder)
 
@@ -455,7 +472,9 @@ def test_a_model_that_uses_times_also_works_without_them(
     ("times", "message"),
     [
         ([[0, 1]], "give one time for each event"),
-        ([[0, "x", 2]], "a list of lists of numbers"),
+        ([[0, "x", 2]], "of numbers or dates: 'x' is not; write all as numbers, or all as dates"),
+        ([["2024-05-01", 3, "2024-05-02"]], "numbers or dates: '3' is not; write all as"),
+        ([["2024-05-01", "", "2024-05-02"]], "times contain NaN"),
         ([[0, 1, float("nan")]], "times contain NaN"),
         (3, "a list of lists of numbers"),
     ],
@@ -478,7 +497,9 @@ def test_dates_and_times_become_seconds_as_in_the_data(by_time: Recommender) -> 
     days = np.array(seconds).astype("datetime64[s]").astype("datetime64[D]")
     timestamps = [datetime.fromtimestamp(each, UTC) for each in seconds]
     dates = [each.date() for each in timestamps]
-    for given in (days, days.astype("datetime64[ns]"), timestamps, dates):
+    texts = [each.isoformat() for each in timestamps], [f"{each} 00:00:00Z" for each in dates]
+    as_text = (*texts, [str(each) for each in dates], [str(each) for each in seconds])
+    for given in (days, days.astype("datetime64[ns]"), timestamps, dates, *as_text):
         np.testing.assert_array_equal(by_time.score([tokens], tokens, times=[given]), expected)
 
 

@@ -119,9 +119,9 @@ def test_exact_text(values: dict[str, object], text: str) -> None:
     [
         ({"hidden_act": "gelo"}, r"hidden_act is 'gelo': .*did you mean 'gelu'\?$"),
         ({"loss_type": "CEE"}, r"^loss_type is 'CEE': .*did you mean 'CE'\?$"),
-        ({"learning_rate": -0.1}, r"^learning_rate is -0\.1: .*greater than 0"),
+        ({"learning_rate": -0.1}, r"^learning_rate is -0\.1: .*must be above 0"),
         ({"learning_rate": "fast"}, r"^learning_rate is 'fast': .*number"),
-        ({"topk": 0}, r"^topk is 0: .*greater than 0"),
+        ({"topk": 0}, r"^topk is 0: .*must be above 0"),
         ({"topk": []}, r"^topk is "),
         ({"train_batch_size": 0}, r"^train_batch_size is 0: "),
         ({"MAX_ITEM_LIST_LENGTH": 0}, r"^MAX_ITEM_LIST_LENGTH is 0: "),

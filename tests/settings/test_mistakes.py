@@ -8,7 +8,13 @@ import pytest
 
 from sasrec.comparison.compare import settings_of_all
 from sasrec.errors import SettingsError, SeveralMistakesError
-from sasrec.settings.files import Layer, layer_from_options, read_layers, yaml_file
+from sasrec.settings.files import (
+    Layer,
+    layer_from_options,
+    layers_with_mistakes,
+    read_layers,
+    yaml_file,
+)
 from sasrec.settings.origin import PYTHON
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import adapted, resolve_layers, resolve_settings
@@ -43,7 +49,7 @@ def test_mistakes_in_two_files_and_on_the_command_line_are_reported_together(
     assert unknown == (
         "unknown key 'learnign_rate' in a.yaml, line 2; did you mean 'learning_rate'?"
     )
-    assert on_line == "unknown key 'n_layer' in command line; did you mean 'n_layers'?"
+    assert on_line == "unknown key 'n_layer' on the command line; did you mean 'n_layers'?"
     assert length.startswith("b.yaml, line 2: MAX_ITEM_LIST_LENGTH is 0: ")
     assert activation.startswith("a.yaml, line 3: hidden_act is 'gelo': ")
     assert seed.startswith("seed is 'x': ")
@@ -64,7 +70,7 @@ def test_several_mistakes_are_counted_and_can_be_pickled() -> None:
 
 
 def test_contradictions_are_reported_with_wrong_values_and_unknown_keys() -> None:
-    told = mistakes_in(
+    mistakes = mistakes_in(
         {
             "hidden_size": 50,
             "n_heads": 4,
@@ -73,15 +79,15 @@ def test_contradictions_are_reported_with_wrong_values_and_unknown_keys() -> Non
             "zzzzzz": 1,
         }
     )
-    assert len(told) == 4
-    assert told[0] == "unknown key 'zzzzzz'"
-    assert "user_column, item_column and time_column must be three different columns" in told[1]
-    assert "hidden_size 50 cannot be shared by n_heads 4" in told[2]
-    assert told[3].startswith("epochs is 0: ")
+    assert len(mistakes) == 4
+    assert mistakes[0] == "unknown key 'zzzzzz'"
+    assert "user_column, item_column and time_column must be three different columns" in mistakes[1]
+    assert "hidden_size 50 cannot be shared by n_heads 4" in mistakes[2]
+    assert mistakes[3].startswith("epochs is 0: ")
 
 
 def test_all_contradictions_in_a_group_are_reported() -> None:
-    told = mistakes_in(
+    mistakes = mistakes_in(
         {
             "loss": "CE",
             "negatives": "uniform",
@@ -92,7 +98,7 @@ def test_all_contradictions_in_a_group_are_reported() -> None:
             "item_column": "user_id",
         }
     )
-    assert [text[:40] for text in told] == [
+    assert [text[:40] for text in mistakes] == [
         "user_column, item_column and time_column",
         "load_col and unload_col both contain 'in",
         "loss_type CE compares with all items and",
@@ -142,7 +148,7 @@ def test_wrong_presets_and_metrics_name_their_file(tmp_path: Path) -> None:
 
 
 def test_mistakes_in_recbole_keys_are_reported_with_the_others() -> None:
-    told = mistakes_in(
+    mistakes = mistakes_in(
         {
             "eval_args": {"split": {"XS": 1}},
             "train_neg_sample_args": 3,
@@ -152,19 +158,19 @@ def test_mistakes_in_recbole_keys_are_reported_with_the_others() -> None:
             "batch_size": 32,
         }
     )
-    assert [text.partition(" is ")[0].partition(";")[0] for text in told[:3]] == [
+    assert [text.partition(" is ")[0].partition(";")[0] for text in mistakes[:3]] == [
         "eval_args: unknown split 'XS'",
         "train_neg_sample_args",
         "use_gpu",
     ]
-    assert told[3] == "'train_batch_size' and 'batch_size' are the same setting; keep one"
-    assert told[4].startswith("stopping_step is -1: ")
+    assert mistakes[3] == "'train_batch_size' and 'batch_size' are the same setting; keep one"
+    assert mistakes[4].startswith("stopping_step is -1: ")
 
 
 def test_model_and_evaluation_settings_are_checked_together() -> None:
-    told = mistakes_in({"loss": "CE", "metrics": "gauc", "candidates": "uni9"}, "TransRec")
-    assert "gauc needs full ranking" in told[0]
-    assert "TransRec does not score by dot product" in told[1]
+    mistakes = mistakes_in({"loss": "CE", "metrics": "gauc", "candidates": "uni9"}, "TransRec")
+    assert "gauc needs full ranking" in mistakes[0]
+    assert "TransRec does not score by dot product" in mistakes[1]
 
 
 def test_unreadable_options_and_files_are_reported_together(files: list[str]) -> None:
@@ -179,6 +185,18 @@ def test_unreadable_options_and_files_are_reported_together(files: list[str]) ->
         "--epochs is given twice, as 1 and 2; keep one",
         "'--topk' has no value; write --topk=value",
     )
+
+
+def test_unreadable_options_and_files_are_reported_with_wrong_values(files: list[str]) -> None:
+    given = layers_with_mistakes(["a.yaml", "none.yaml"], ["--seed", "--n_heads=3"])
+    with pytest.raises(SeveralMistakesError) as caught:
+        resolve_layers(given)
+    assert [text[:40] for text in caught.value.mistakes] == [
+        "unknown key 'learnign_rate' in a.yaml, l",
+        "none.yaml cannot be read: No such file o",
+        "'--seed' has no value; write --seed=valu",
+        "a.yaml, line 3: hidden_act is 'gelo': it",
+    ]  # not that 3 heads cannot share the width, which the unreadable file may set
 
 
 def test_mistakes_of_all_compared_models_are_reported_once() -> None:

@@ -3,10 +3,12 @@ import math
 import pytest
 from pydantic import Field, ValidationError
 
+from sasrec.errors import SettingsError
 from sasrec.models.sasrec import SASRecSettings
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
+from sasrec.settings.resolve import resolve_settings
 from sasrec.settings.training import TrainingSettings
 
 GROUPS = [DataSettings, TrainingSettings, EvaluationSettings, SASRecSettings]
@@ -105,6 +107,13 @@ def test_a_width_that_heads_cannot_share_suggests_the_nearest_multiples(width, h
     )
     with pytest.raises(ValidationError, match=expected):
         SASRecSettings(hidden_size=width, n_heads=heads)
+
+
+@pytest.mark.parametrize("key", ["candidates", "valid_candidates"])
+def test_paper_candidates_cannot_be_ranked_by_user(key):
+    with pytest.raises(SettingsError, match=rf"^{key} is 'paper100'.*sampled_by is 'user'"):
+        resolve_settings({key: "paper100", "sampled_by": "user"})
+    resolve_settings({key: "paper100", "metrics": ("ndcg",)})
 
 
 def test_defaults_are_checked_too():

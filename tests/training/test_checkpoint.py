@@ -67,7 +67,7 @@ def test_a_resumed_training_ends_with_the_same_weights_and_metrics(
     state, about = load_state(path)
     assert (len(state.epochs), about) == (after, {"note": case})
     torch.manual_seed(999)  # other random numbers in the meantime do not matter
-    again = trained(corpus, CASES[case], begin=state)
+    again = trained(corpus, CASES[case], resume_from=state)
     ours, theirs = (each.recommender.model.state_dict() for each in (again, whole))
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     assert again.reports == whole.reports
@@ -92,7 +92,7 @@ def test_early_stopping_continues_after_resuming(corpus: Corpus, tmp_path: Path)
 
     with pytest.raises(Killed):
         trained(corpus, values, keep=keep)
-    again = trained(corpus, values, begin=load_state(path)[0])
+    again = trained(corpus, values, resume_from=load_state(path)[0])
     assert states == list(range(1, stopped + 1))
     assert len(again.trained.epochs) == stopped
     assert again.trained.stopped_because == whole.trained.stopped_because
@@ -103,7 +103,7 @@ def test_a_state_of_another_model_is_refused(corpus: Corpus) -> None:
     states: list[TrainState] = []
     trained(corpus, {"epochs": 1}, keep=states.append)
     with pytest.raises(ModelError, match="does not fit this training"):
-        trained(corpus, {"epochs": 2, "n_layers": 2}, begin=states[0])
+        trained(corpus, {"epochs": 2, "n_layers": 2}, resume_from=states[0])
 
 
 def _set(state: TrainState, path: tuple[str, ...], value: object) -> None:
@@ -150,7 +150,7 @@ def test_an_edited_state_is_refused(
     state, _ = load_state(path)
     edit(state)
     with pytest.raises(ModelError, match="does not fit this training: ") as caught:
-        trained(corpus, {"epochs": 2}, begin=state)
+        trained(corpus, {"epochs": 2}, resume_from=state)
     assert reason in str(caught.value)
 
 

@@ -16,7 +16,7 @@ def network() -> nn.Sequential:
 def test_training_flat_weights_equals_training_the_weights(
     small: int, kind: type[torch.optim.Optimizer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flat, "SMALL", small)
+    monkeypatch.setattr(flat, "SMALL_ELEMENTS", small)
     plain, other = network(), network()
     stand_in = FlatWeights(list(other.parameters()))
     optimisers = [kind(plain.parameters(), lr=0.1), kind(stand_in.weights, lr=0.1)]
@@ -60,7 +60,7 @@ def test_a_weight_without_gradient_does_not_change() -> None:
 
 @pytest.mark.parametrize("small", [1, 8, 2**20])
 def test_each_weight_is_located_in_memory(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flat, "SMALL", small)
+    monkeypatch.setattr(flat, "SMALL_ELEMENTS", small)
     model = network()
     stand_in = FlatWeights(list(model.parameters()))
     for weight in model.parameters():

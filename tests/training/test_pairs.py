@@ -229,7 +229,7 @@ def test_large_tables_with_own_memory_are_trained_alike(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loops = [loop_of("TransRec")]
-    monkeypatch.setattr(flat, "SMALL", 1)
+    monkeypatch.setattr(flat, "SMALL_ELEMENTS", 1)
     loops.append(loop_of("TransRec"))
     assert [len(loop.flat.weights) for loop in loops] == [1, 4]
     assert loops[0].epoch(1)[0] == loops[1].epoch(1)[0]

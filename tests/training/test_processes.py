@@ -13,7 +13,7 @@ from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import run_experiment
 from sasrec.settings.resolve import resolve_settings
-from sasrec.system.processes import Group, process_info, run_in_processes
+from sasrec.system.processes import ProcessGroup, process_info, run_in_processes
 from sasrec.training.progress import LogObserver
 
 SETTINGS = {
@@ -54,7 +54,7 @@ def free_port():
 
 
 def two_processes():
-    return Group(here=2, world=2, offset=0, address="localhost", port=free_port())
+    return ProcessGroup(here=2, world=2, offset=0, address="localhost", port=free_port())
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_a_taken_port_is_reported():
         door.bind(("localhost", 0))
         door.listen()
         port = str(door.getsockname()[1])
-        group = Group(here=1, world=1, offset=0, address="localhost", port=port)
+        group = ProcessGroup(here=1, world=1, offset=0, address="localhost", port=port)
         with pytest.raises(SasrecError, match="choose another free port"):
             run_in_processes(trained, (), group)
 
@@ -99,13 +99,13 @@ def test_a_taken_port_is_reported():
 )
 def test_an_impossible_process_group_is_refused(here, world, offset, port, text):
     with pytest.raises(SettingsError, match=text):
-        Group(here=here, world=world, offset=offset, address="localhost", port=port)
+        ProcessGroup(here=here, world=world, offset=offset, address="localhost", port=port)
 
 
 def test_an_unknown_host_is_refused():
     for address in ("no.such.host.invalid", "", "a b/c?"):
         with pytest.raises(SettingsError, match="cannot be resolved"):
-            Group(here=2, world=2, offset=0, address=address, port="5678")
+            ProcessGroup(here=2, world=2, offset=0, address=address, port="5678")
 
 
 def test_shares_of_a_batch_add_up_to_the_batch():

@@ -57,17 +57,17 @@ def quiet(progress: SearchProgress) -> None:
 
 def test_an_exhaustive_search_tries_every_combination_once(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[SearchProgress] = []
-    assert search.run(train, told.append) == "6 of 6 trials are done"
-    tried = [(s.settings["a"], s.settings["b"][0]) for s in told]
+    reported: list[SearchProgress] = []
+    assert search.run(train, reported.append) == "6 of 6 trials are done"
+    tried = [(s.settings["a"], s.settings["b"][0]) for s in reported]
     assert sorted(tried) == [(a, b) for a in (1, 2, 3) for b in (10, 20)]
     assert tried != sorted(tried)  # in random order, as in RecBole
     best = search.best()
     assert best is not None
     assert search.settings_of(best) == {"a": 3, "b": [20]}
-    assert [s.done for s in told] == [1, 2, 3, 4, 5, 6]
-    assert told[-1].best == 60
-    assert told[-1].seconds_left == 0
+    assert [s.done for s in reported] == [1, 2, 3, 4, 5, 6]
+    assert reported[-1].best == 60
+    assert reported[-1].seconds_left == 0
 
 
 def test_a_search_resumes_where_it_stopped(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_a_combination_that_was_queued_twice_is_tried_once(tmp_path: Path) -> No
     first = Search(plan(), storage=where, name="s")
     for number, point in enumerate(points_of(plan())):
         first.study.enqueue_trial(point, user_attrs={"point": number})
-    told: list[SearchProgress] = []
-    assert first.run(train, told.append) == "6 of 6 trials are done"
-    assert len({(s.settings["a"], s.settings["b"][0]) for s in told}) == len(told) == 6
+    reported: list[SearchProgress] = []
+    assert first.run(train, reported.append) == "6 of 6 trials are done"
+    assert len({(s.settings["a"], s.settings["b"][0]) for s in reported}) == len(reported) == 6
     assert Search(plan(), storage=where, name="s").ask() is None
 
 
@@ -211,9 +211,9 @@ def test_a_failed_trial_is_reported_and_the_search_continues(tmp_path: Path) -> 
         return float("nan") if settings["a"] == 3 else score_of(settings)
 
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[SearchProgress] = []
-    search.run(failing, told.append)
-    outcomes = Counter(progress.outcome for progress in told)
+    reported: list[SearchProgress] = []
+    search.run(failing, reported.append)
+    outcomes = Counter(progress.outcome for progress in reported)
     unmeasured = "failed: the validation score is NaN or infinite"
     assert outcomes == {"finished": 2, "failed: no good": 2, unmeasured: 2}
     best = search.best()
@@ -401,13 +401,13 @@ def test_a_file_may_be_named_like_a_url(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_the_report_numbers_trials_as_the_command_does(tmp_path: Path) -> None:
     search = Search(plan(), storage=str(tmp_path / "s.journal"), name="s")
-    told: list[SearchProgress] = []
-    search.run(train, told.append)
-    assert [progress.number for progress in told] == [1, 2, 3, 4, 5, 6]
+    reported: list[SearchProgress] = []
+    search.run(train, reported.append)
+    assert [progress.number for progress in reported] == [1, 2, 3, 4, 5, 6]
     rows = re.findall(
         r"<tr class=.*?><td>(\d+)</td><td>([\d.]+)</td>", search_report(search, {}, title="")
     )
-    assert rows == [(str(each.number), f"{each.score:.5f}") for each in told]
+    assert rows == [(str(each.number), f"{each.score:.5f}") for each in reported]
 
 
 def test_minutes_are_not_negative_when_the_clock_jumps(

@@ -46,7 +46,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """A journal with trials of all states: finished, pruned, failed, waiting, and lost."""
     path = tmp_path_factory.mktemp("journal") / "s.journal"
     search = Search(PLAN, storage=str(path), name="s")
-    with pytest.raises(Exception, match="the search was stopped"):
+    with pytest.raises(Exception, match="the search was interrupted"):
         search.run(stopped, quiet)
     trial = search.study.ask()
     trial.set_user_attr("owner", "elsewhere:123")

@@ -105,9 +105,9 @@ def test_mistakes_are_reported_before_training(words: dict[str, Any], message: s
     [
         ({"algo": "tpee"}, "algo is 'tpee'; did you mean 'tpe'"),
         ({"prune": "hyperbend"}, "did you mean 'hyperband'"),
-        ({"minutes": 0}, "minutes is 0; it must be above 0"),
-        ({"trials": 0}, "trials is 0; it must be an integer from 1"),
-        ({"seeds": -1}, "seeds is -1; it must be an integer from 0"),
+        ({"minutes": 0}, "minutes is 0; it must be a number above 0"),
+        ({"trials": 0}, "trials is 0; it must be a whole number of at least 1"),
+        ({"seeds": -1}, "seeds is -1; it must be a whole number of at least 0"),
     ],
 )
 def test_options_out_of_range_are_refused(words: dict[str, Any], message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sasrec.cli.compare import compare
-from sasrec.cli.data import data_app
+from sasrec.cli.data import data_app, describe
 from sasrec.cli.explain import explain
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
@@ -15,10 +15,12 @@ from sasrec.cli.plugin import taking_plugins
 from sasrec.cli.plugin_commands import WithPluginCommands
 from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
+from sasrec.cli.rule_options import taking_rules
 from sasrec.cli.run import config, evaluate
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
+from sasrec.cli.vectors import similar, vectors
 from sasrec.system.exits import run_and_exit
 
 
@@ -63,12 +65,15 @@ FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
 """For exec: everything after the first word is passed to the script."""
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
-app.command(cls=Command)(taking_plugins(recommend))
+app.command(cls=Command)(taking_plugins(taking_rules(recommend)))
+app.command(cls=Command)(taking_plugins(similar))
+app.command(cls=Command)(taking_plugins(vectors))
 app.command(cls=Command)(taking_plugins(explain))
 app.command(cls=Command)(taking_plugins(info))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(config))
+data_app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(describe))
 app.add_typer(data_app, name="data", cls=Group)
 
 recbole_app = typer.Typer(

@@ -21,11 +21,11 @@ from sasrec.cli.options import (
     Quiet,
     Seeds,
     as_source,
+    own_options,
 )
 from sasrec.cli.output_paths import expanded, folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import counted
 
 if TYPE_CHECKING:
     from sasrec.comparison.entries import Comparison, Entry
@@ -62,22 +62,22 @@ def compare(
 
     Popularity and Markov counts are always compared too. Give any setting as
     --key=value; it applies to the models that have it. Saved models keep
-    their own settings. If interrupted, run the same command again to continue
-    with the trainings that are not finished.
+    their own settings. If interrupted, run the same command again;
+    finished trainings are not repeated.
     """
     from sasrec.comparison.start import (
-        Task,
-        alone_in,
         compare_in,
-        names_and_folders,
+        locked_result_folder,
         protocol_layer,
+        task_of,
     )
-    from sasrec.settings.files import read_layers
+    from sasrec.settings.files import layers_with_mistakes
 
     source = as_source(data) or ""
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
-    layers = [protocol_layer(protocol), *read_layers(config_file or [], words)]
-    task = Task(*names_and_folders(models.split(",")), layers, seeds)
+    given = layers_with_mistakes(config_file or [], words, own_options(context))
+    layers = [protocol_layer(protocol), *given]
+    task = task_of(models.split(","), layers, seeds)
     folder = expanded(out if out is not None else Path("compared") / folder_name(source))
 
     def observer(model: str, seed: int) -> Observer:
@@ -85,7 +85,7 @@ def compare(
             print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
-    with alone_in(folder, overwrite=overwrite):
+    with locked_result_folder(folder, task, overwrite=overwrite):
         found = compare_in(folder, source, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))
@@ -102,24 +102,20 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
         found: The comparison.
         sampled: Whether targets were ranked against sampled items; adds a note.
     """
+    from sasrec.comparison.text import about_p
+    from sasrec.evaluation.text import sizes_of
+
     console = plain_console()
     if not console.is_terminal:
         console.width = max(console.width, FILE_WIDTH)
-    sizes = found.dataset
     trained = [entry for entry in found.entries if entry.is_trained_here]
     seeds = ", seed" if len(found.seeds) == 1 else ", seeds"
     seeds = f"{seeds} {', '.join(map(str, found.seeds))}" if trained else ""
-    console.print(
-        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
-        f"{counted(sizes['interactions'], 'interaction')}\n{found.protocol}\n"
-        f"results on the test cases{seeds}"
-    )
+    console.print(f"{sizes_of(found.dataset)}\n{found.protocol}\nresults on the test cases{seeds}")
     console.print(_main_table(found))
     first = found.metrics[0]
-    console.print(
-        f"p: paired t-test of {first} against {found.entries[0].model} over test cases, corrected "
-        "for multiple comparisons (Holm); intervals: bootstrap over test cases"
-    )
+    for sentence in about_p(found):
+        console.print(sentence)
     if len(found.seeds) > 1 and trained:
         spread = ", ".join(f"{entry.model} {entry.spread[first]:.4f}" for entry in trained)
         console.print(f"standard error of {first} over seeds: {spread}")
@@ -143,16 +139,14 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
 def _main_table(found: Comparison) -> Any:
     from rich.table import Table
 
-    first = found.metrics[0]
+    from sasrec.comparison.text import main_rows
+
+    head, *rows = main_rows(found)
     table = Table()
-    table.add_column("model", no_wrap=True)
-    for name in (*found.metrics, f"95 % of {first}", "p"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for entry in found.entries:
-        low, high = entry.intervals[first]
-        p_value = "best" if entry is found.entries[0] else f"{entry.p_value:.1g}"
-        values = [f"{entry.means[key]:.4f}" for key in found.metrics]
-        table.add_row(entry.model, *values, f"{low:.4f} {high:.4f}", p_value)
+    for number, name in enumerate(head):
+        table.add_column(name, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

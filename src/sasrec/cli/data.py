@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sasrec.cli.help import Command
+from sasrec.cli.options import own_options
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 
@@ -22,14 +23,14 @@ AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print only JSO
 @data_app.command("list", cls=Command)
 def list_data(as_json: AsJson = False) -> None:
     """List the data sets that are available by name."""
-    from sasrec.data.catalogue import ENTRIES, cached, damaged
+    from sasrec.data.catalogue import ENTRIES, cached, damaged_file
 
     rows = [
         {
             "name": entry.name,
             "summary": entry.summary,
             "source": entry.source,
-            "fetched": cached(entry.name) is not None and damaged(entry.name) is None,
+            "fetched": cached(entry.name) is not None and damaged_file(entry.name) is None,
         }
         for entry in ENTRIES.values()
     ]
@@ -71,13 +72,10 @@ def fetch(
         write_atomic(generate(name), target)
         print(f"written to {target}; to train on it: sasrec train -d {target.parent}")
         return
-    folder = catalogue.fetch_whole(name, fetch_progress())
+    folder = catalogue.fetch_intact(name, fetch_progress())
     print(f"{name} is in {folder}")
 
 
-@data_app.command(
-    cls=Command, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
 def describe(
     context: typer.Context,
     data: Annotated[
@@ -97,11 +95,12 @@ def describe(
 
     from sasrec.data.source_names import as_one
     from sasrec.data.sources import load_corpus
-    from sasrec.settings.files import layer_from_options
+    from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.resolve import resolve_layers
 
     others = list(takewhile(lambda word: not word.startswith("-"), context.args))
-    settings = resolve_layers([layer_from_options(context.args[len(others) :])]).data
+    layers = layers_with_mistakes([], context.args[len(others) :], own_options(context))
+    settings = resolve_layers(layers).data
     facts = describe_facts(load_corpus(as_one([data, *others]), settings, fetch_progress()))
     if as_json:
         print(json.dumps(facts))

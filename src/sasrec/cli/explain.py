@@ -42,7 +42,7 @@ def explain(
     Without --user and --history, the first user of the data is explained.
     """
     from sasrec.data.sources import load_corpus
-    from sasrec.experiment.evaluate import trained_on
+    from sasrec.experiment.evaluate import source_for
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load
@@ -50,7 +50,7 @@ def explain(
 
     recommender = load(model)
     settings = DataSettings(**recommender.settings["data"])
-    source = as_source(data) or trained_on(recommender)
+    source = str(source_for(recommender, as_source(data)))
     corpus = load_corpus(source, settings, fetch_progress())
     averages = _averages(recommender, corpus, source, settings)
     default = [] if history else corpus.users.entries.to_list()[:1]

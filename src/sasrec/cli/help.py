@@ -7,9 +7,40 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from sasrec.errors import SettingsError
+
 
 class Command(TyperCommand):
-    """A command whose help shows no ``<bool>`` after flags and no type after arguments."""
+    """A command with shorter help and plain texts for wrong values of its options.
+
+    The help shows no ``<bool>`` after flags and no type after arguments.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Return the words that are not options of the command.
+
+        Args:
+            ctx: Context of the command; receives the values of the options.
+            args: Words of the command line.
+
+        Returns:
+            The words left over.
+
+        Raises:
+            SettingsError: An option is given twice.
+            BadParameter: The value of an option is wrong.
+        """
+        _refuse_options_given_twice(self.make_parser(ctx), args)
+        try:
+            return list(super().parse_args(ctx, args))
+        except typer.BadParameter as error:
+            from pydantic import ValidationError
+
+            from sasrec.settings.requirements import message_of
+
+            if isinstance(error.__cause__, ValidationError):
+                error.message = message_of(error.__cause__.errors())
+            raise
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return the --help option.
@@ -32,6 +63,23 @@ class Command(TyperCommand):
             All of them, shown without types where these say nothing.
         """
         return [_without_type(each) for each in super().get_params(ctx)]
+
+
+def _refuse_options_given_twice(parser: Any, words: list[str]) -> None:
+    """Refuse an option that is given twice, of which all values but the last would be ignored.
+
+    Args:
+        parser: Parser of the command.
+        words: Words of the command line.
+
+    Raises:
+        SettingsError: An option that takes one value is given twice.
+    """
+    order = parser.parse_args(args=list(words))[2]
+    single = [each for each in order if each.param_type_name == "option" and not each.multiple]
+    for option in single:
+        if single.count(option) > 1 and not option.is_flag:
+            raise SettingsError(f"{max(option.opts, key=len)} is given twice; keep one")
 
 
 class Group(TyperGroup):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LONGEST_LINE = 2**24
 """Maximum number of characters in a line of a file."""
 MOST_COMPARED = 10_000
-"""Number of users among whom a user id similar to an unknown one is searched."""
+"""Number of users among whom an id similar to an unknown one is searched for."""
 FIRST_CHECK = 1000
 """Number of tokens of a file after which the share of known tokens is first checked."""
 LEAST_KNOWN = 0.05
@@ -89,20 +89,21 @@ def tokens_in(text: str) -> list[str]:
 def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
-    from sasrec.data.sources import load_corpus, user_notes
-    from sasrec.experiment.evaluate import trained_on
+    from sasrec.data.sources import load_corpus, user_features
+    from sasrec.experiment.evaluate import source_for
     from sasrec.settings.data import DataSettings
 
     settings = DataSettings(**recommender.settings["data"])
-    source = data if data is not None else trained_on(recommender)
+    source = str(source_for(recommender, data))
     if corpus is None:
         corpus = load_corpus(source, settings, fetch_progress())
-    notes = user_notes(source, settings, users)
+    notes = user_features(source, settings, users)
     requests: list[Request] = []
     for user, number in zip(users, corpus.users.numbers(users), strict=True):
         if number == 0:
-            hint = did_you_mean(user, corpus.users.entries[:MOST_COMPARED].to_list())
-            raise DataError(f"no user {user!r} in {source}{hint}")
+            near = did_you_mean(user, corpus.users.entries[:MOST_COMPARED].to_list())
+            hint = near or "; choose a user of these data, or other data with --data"
+            raise DataError(f"user {user!r} is not in {source}{hint}")
         begin, end = corpus.sequences.offsets[number - 1 : number + 1]
         tokens = corpus.items.tokens(corpus.sequences.items[begin:end])
         times = corpus.sequences.times
@@ -234,7 +235,7 @@ class TokenCounts:
         )
 
     def check(self, path: Path) -> None:
-        """Refuse a file that is probably not a file of histories for this model.
+        """Raise an error if a file probably does not contain histories for this model.
 
         Args:
             path: The file.

@@ -19,10 +19,10 @@ VERSIONS = ("python", "torch", "numpy", "polars", "device", "precision")
 
 def info(model: SavedModel, as_json: AsJson = False) -> None:
     """Check a saved model; print its data, metrics and versions."""
-    from sasrec.recommender.contents import read_notes
+    from sasrec.recommender.contents import read_without_weights
 
     path = expanded(model)
-    found = described(path, read_notes(path))
+    found = described(path, read_without_weights(path))
     if as_json:
         print(json.dumps(found))
         return

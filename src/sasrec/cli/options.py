@@ -17,6 +17,12 @@ Data = Annotated[list[str], typer.Option("--data", "-d", metavar="DATA", help=DA
 OptionalData = Annotated[
     list[str] | None, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)
 ]
+ItemsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--items", metavar="FILE", help="File with a row per item: titles and columns for rules."
+    ),
+]
 AsJson = Annotated[
     bool,
     typer.Option("--json", metavar="", help="Print only JSON.", rich_help_panel=RESULT),
@@ -86,6 +92,14 @@ Epochs = Annotated[
     int | None,
     typer.Option("--epochs", metavar="N", help="Maximum number of epochs; default 300."),
 ]
+EpochsFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--epochs-from",
+        metavar="MODEL",
+        help="Train for as many epochs as the best epoch of this model, such as with --split=none.",
+    ),
+]
 Seed = Annotated[
     int | None,
     typer.Option("--seed", metavar="N", help="Seed of all random numbers; default 2020."),
@@ -99,7 +113,9 @@ Precision = Annotated[
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option("--resume", metavar="FOLDER", help="Continue the interrupted training there."),
+    typer.Option(
+        "--resume", metavar="FOLDER", help="Resume the interrupted training in this folder."
+    ),
 ]
 Models = Annotated[
     str,
@@ -144,3 +160,16 @@ def as_source(data: list[str] | None) -> str | None:
     from sasrec.data.source_names import as_one
 
     return as_one(data) if data else None
+
+
+def own_options(context: typer.Context) -> tuple[str, ...]:
+    """Return the long options of a command, for hints about mistyped ones.
+
+    Args:
+        context: Context of the command.
+
+    Returns:
+        Such as ``("--data", "--quiet")``.
+    """
+    names = [name for each in context.command.params for name in each.opts]
+    return tuple(name for name in names if name.startswith("--"))

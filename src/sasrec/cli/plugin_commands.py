@@ -76,13 +76,13 @@ def _command_of_package(name: str) -> Any:
         The command as Typer builds it.
 
     Raises:
-        SettingsError: Several packages offer the command, or it cannot be loaded.
+        SettingsError: Several packages provide the command, or it cannot be loaded.
     """
     entries = entry_points_in(COMMANDS)[name]
     packages = " and ".join(str(provider_of(each)) for each in entries)
     if len(entries) > 1:
         raise SettingsError(
-            f"several packages offer the command {name!r}: {packages}; uninstall all but one"
+            f"several packages provide the command {name!r}: {packages}; uninstall all but one"
         )
     try:
         found = entries[0].load()
@@ -90,7 +90,7 @@ def _command_of_package(name: str) -> Any:
         if plugin_app is not found:
             plugin_app.command(name)(found)
         command = typer.main.get_command(plugin_app)
-    except Exception as error:  # a third-party module may raise anything
+    except (Exception, SystemExit) as error:  # a third-party module may raise anything
         raise SettingsError(
             f"the command {name!r} of the {packages} cannot be loaded: {type(error).__name__}: "
             f"{error}"

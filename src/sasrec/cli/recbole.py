@@ -182,9 +182,9 @@ def _known_tool(name: str) -> str:
             f"unknown --tool {name!r}{did_you_mean(name, TOOLS)} (known: {', '.join(TOOLS)})"
         )
     if tool == "Ray":
-        from sasrec.recbole.on_ray import ray_here
+        from sasrec.recbole.on_ray import import_ray
 
-        ray_here()
+        import_ray()
     if tool == "Hyperopt":
         print("note: searches for Hyperopt are run with Optuna", file=sys.stderr)
     return tool

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from itertools import chain, tee
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
-from sasrec.cli.lists import checked_target, print_json, write_lists
+from sasrec.cli.list_counts import ListCounts
+from sasrec.cli.lists import Answer, checked_target, print_json, write_lists
 from sasrec.cli.options import SavedModel, as_source
+from sasrec.cli.output_paths import expanded
 from sasrec.cli.recommend_options import (
     AllowUnknown,
+    AllUsers,
     AsJsonLines,
     Candidates,
     ExcludeSeen,
@@ -23,13 +27,15 @@ from sasrec.cli.recommend_options import (
     Users,
 )
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import DataError, counted, printable
+from sasrec.errors import DataError, SettingsError, counted, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from sasrec.recommender.answers import Recommendation
     from sasrec.recommender.recommender import Recommender
+    from sasrec.recommender.rules.prepared import PreparedRules
+    from sasrec.recommender.rules.rules import Rules
 
 
 def recommend(
@@ -37,6 +43,7 @@ def recommend(
     history: Histories = None,
     user: Users = None,
     file: HistoryFile = None,
+    all_users: AllUsers = False,
     data: UserData = None,
     k: RecommendedItems = 10,
     exclude_seen: ExcludeSeen = True,
@@ -44,10 +51,24 @@ def recommend(
     out: ListsOut = None,
     as_json: AsJsonLines = False,
     allow_unknown: AllowUnknown = False,
+    rules: Rules | None = None,
+    items: str | None = None,
 ) -> None:
     """Recommend items for users of the data, or for any histories."""
     from sasrec.recommender.loading import load
 
+    words = None if candidates is None else tokens_in(candidates)
+    if all_users:
+        if rules is not None:
+            raise SettingsError("--all-users cannot be combined with rules yet; remove one of them")
+        if history or user or file is not None or as_json or out is None:
+            raise SettingsError(
+                "--all-users makes a list for every user of the data and writes them to a file; "
+                "add --out lists.parquet (or .csv, .tsv, .jsonl), and remove --history, --user, "
+                "--file and --json"
+            )
+        _write_all(model, as_source(data), out, k=k, exclude_seen=exclude_seen, candidates=words)
+        return
     path = None if out is None else checked_target(out)
     recommender = load(model)
     requests = requests_for(recommender, history or [], user or [], as_source(data))
@@ -61,16 +82,37 @@ def recommend(
         chain(requests, lines),
         k=k,
         exclude_seen=exclude_seen,
-        candidates=None if candidates is None else tokens_in(candidates),
+        candidates=words,
+        rules=None if rules is None else _ruled(recommender, rules, items),
     )
     if path is not None:
-        count = write_lists(((each.name, found) for each, found in answers), path)
+        listed = (Answer(each.name, found, each.user) for each, found in answers)
+        count = write_lists(listed, path, recommender.titles)
         print(f"{counted(count, 'list')} written to {path}", file=sys.stderr)
     elif as_json:
-        print_json((each.name, found) for each, found in answers)
+        listed = (Answer(each.name, found, each.user) for each, found in answers)
+        print_json(listed, recommender.titles)
     else:
         for each, found in answers:
             _print(each, found, recommender)
+
+
+def _write_all(
+    model: Path,
+    data: str | None,
+    out: Path,
+    *,
+    k: int,
+    exclude_seen: bool,
+    candidates: list[str] | None,
+) -> None:
+    from sasrec.experiment.recommend_all import recommend_all
+
+    written = recommend_all(
+        model, data, out=expanded(out), k=k, exclude_seen=exclude_seen, candidates=candidates
+    )
+    lists, rows = counted(written.n_users, "list"), counted(written.n_rows, "row")
+    print(f"{lists} ({rows}) written to {written.path}", file=sys.stderr)
 
 
 def _answers(
@@ -80,6 +122,7 @@ def _answers(
     k: int,
     exclude_seen: bool,
     candidates: list[str] | None,
+    rules: PreparedRules | None,
 ) -> Iterator[tuple[Request, Recommendation]]:
     """Yield each request with its list; at most a few thousand are in memory at once."""
     first = next(requests, None)
@@ -93,11 +136,15 @@ def _answers(
         candidates=candidates,
         times=(each.times for each in times),
         users=(each.user for each in users),
+        rules=rules,
     )
-    unknown_users = 0
+    unknown_users, told = 0, ListCounts(k)
     for each, answer in zip(requests, found, strict=True):
+        told.add(answer)
         unknown_users += answer.by_popularity and bool(each.tokens)
         yield each, answer
+    if rules is not None and (note := told.summary()):
+        print(f"note: {note}", file=sys.stderr)
     if unknown_users and recommender.model.needs_users:
         name = recommender.settings["model_name"]
         print(
@@ -106,6 +153,15 @@ def _answers(
             "popular items are listed; give --user",
             file=sys.stderr,
         )
+
+
+def _ruled(recommender: Recommender, rules: Rules, items: str | None) -> PreparedRules:
+    """Return the rules with everything looked up; print how many items each condition leaves."""
+    prepared = recommender.prepare_rules(rules, items)
+    for each in prepared.remarks:
+        if each.kind == "items_left":
+            print(printable(f"{each.text} of {len(recommender.items):,}"), file=sys.stderr)
+    return prepared
 
 
 def _note_unknown_items(recommender: Recommender, requests: list[Request]) -> None:
@@ -140,10 +196,12 @@ def _remarks(found: Recommendation, *, needs_users: bool) -> Iterator[str]:
     if found.by_popularity:
         reason = "the model does not know this user" if needs_users else "no known item in history"
         yield f"{reason}: these are the most popular items"
+    if found.filled_up:
+        yield f"filled up by popularity: {printable(', '.join(found.filled_up))}"
     if found.untrained:
         yield f"items that never occurred in training: {printable(', '.join(found.untrained))}"
     if not found.items:
-        yield "no items left to recommend; --no-exclude-seen allows items of the history"
+        yield "no items left to recommend; --seen always allows items of the history"
 
 
 def _table(found: Recommendation, titles: dict[str, str]) -> Table:

@@ -26,13 +26,21 @@ HistoryFile = Annotated[
         help="One history per line: a JSON list, or items separated by spaces.",
     ),
 ]
+AllUsers = Annotated[
+    bool,
+    typer.Option(
+        "--all-users",
+        metavar="",
+        help="Every user in the data; needs --out.",
+    ),
+]
 UserData = Annotated[
     list[str] | None,
     typer.Option(
         "--data",
         "-d",
         metavar="DATA",
-        help="Where to find --user; default: training data.",
+        help="Where to find users; default: training data.",
     ),
 ]
 RecommendedItems = Annotated[

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.options import PROTOCOL, AsJson, ConfigFiles, CutOffs, Preset, SavedModel, as_source
+from sasrec.cli.options import (
+    PROTOCOL,
+    AsJson,
+    ConfigFiles,
+    CutOffs,
+    Preset,
+    SavedModel,
+    as_source,
+    own_options,
+)
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.terminal import plain_console
-from sasrec.errors import SettingsError, counted
 
 if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
@@ -47,16 +55,14 @@ def evaluate(
     """
     from sasrec.experiment.evaluate import evaluate_with
     from sasrec.recommender.loading import load
-    from sasrec.settings.files import layer_from_options
+    from sasrec.settings.files import layers_with_mistakes
 
-    line = layer_from_options(context.args)
-    options: dict[str, Any] = dict(line.values)
-    if metrics is not None:
-        options["metrics"] = tuple(metrics.split(","))
-    if topk is not None:
-        options["topk"] = tuple(_number(part, "--topk") for part in topk.split(","))
+    [line] = layers_with_mistakes([], context.args, own_options(context))
+    given = {"metrics": metrics, "topk": cut_offs(topk)}
+    options = {key: value for key, value in given.items() if value is not None}
+    layer = replace(line, values={**line.values, **options})
     found = evaluate_with(
-        load(model), as_source(data), [replace(line, values=options)], fetching=fetch_progress()
+        load(model), as_source(data), [layer], folder=model, fetching=fetch_progress()
     )
     for remark in found.remarks:
         if remark.kind in PRINTED_REMARKS:
@@ -88,7 +94,7 @@ def config(
 
     Give any setting as --key=value to see the result.
     """
-    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
+    run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
     if (source := as_source(data)) is not None:
         run = _adapted_to(run, source)
     if as_json:
@@ -135,7 +141,7 @@ def cut_offs(text: str | None) -> Any:
 
 
 def settings_from(
-    words: list[str],
+    context: typer.Context,
     config_file: list[Path] | None,
     preset: str | None,
     given: dict[str, Any],
@@ -144,7 +150,7 @@ def settings_from(
     """Return settings from a preset, files and the command line; later ones override earlier ones.
 
     Args:
-        words: ``--key=value`` words.
+        context: Context of the command, with the ``--key=value`` words.
         config_file: YAML files; later ones override earlier ones.
         preset: Name of the preset; None takes the one named in the files, or the default.
         given: Options that are settings too; None for those not given.
@@ -153,12 +159,12 @@ def settings_from(
     Returns:
         The settings. Keys without effect are listed on standard error.
     """
-    from sasrec.settings.files import read_layers
+    from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.presets import DEFAULT
     from sasrec.settings.registry import canonical_model
     from sasrec.settings.resolve import resolve_layers
 
-    *files, line = read_layers(config_file or [], words)
+    *files, line = layers_with_mistakes(config_file or [], context.args, own_options(context))
     options = {k: v for k, v in {**given, "preset": preset}.items() if v is not None}
     layers = [*files, replace(line, values={**line.values, **options})]
     name = canonical_model(model)
@@ -178,32 +184,19 @@ def print_reports(reports: list[Report], decimals: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sasrec.evaluation.text import metric_rows, models_in_rows, sizes_of
+
     first = reports[0]
-    sizes = first.dataset
     console = plain_console()
-    console.print(
-        f"{sizes['name']}: {counted(sizes['users'], 'user')}, {counted(sizes['items'], 'item')}, "
-        f"{counted(sizes['interactions'], 'interaction')}\n{first.protocol}"
-    )
+    console.print(f"{sizes_of(first.dataset)}\n{first.protocol}")
     for part in ("validation", "test"):
-        keys = list(getattr(first, part))
-        if not keys:
+        lines = metric_rows(reports, part, decimals)
+        if not lines:
             console.print(f"{part}: no cases")
             continue
-        columns = [report.model for report in reports]
-        rows = [
-            [
-                _metric_name(key),
-                *(f"{getattr(report, part)[key]:.{decimals}f}" for report in reports),
-            ]
-            for key in keys
-        ]
-        head = ["metric", *columns]
-        lines = [head, *rows]
-        models_in_rows = [list(line) for line in zip(*lines, strict=True)]
-        models_in_rows[0][0] = "model"
         # Models in rows are easier to read, but wide; otherwise the metrics are the rows.
-        lines = models_in_rows if _width(models_in_rows) <= console.width else lines
+        if _width(models_in_rows(lines)) <= console.width:
+            lines = models_in_rows(lines)
         table = Table(title=part, title_justify="left")
         for number, text in enumerate(lines[0]):
             table.add_column(Text(text), justify="right" if number else "left", no_wrap=True)
@@ -215,19 +208,3 @@ def print_reports(reports: list[Report], decimals: int) -> None:
 def _width(lines: list[list[str]]) -> int:
     """Return the width in characters of a table of these lines."""
     return 1 + sum(3 + max(map(len, column)) for column in zip(*lines, strict=True))
-
-
-def _metric_name(key: str) -> str:
-    name, _, k = key.partition("@")
-    if not k:
-        return name.upper()
-    return f"{name.upper() if name in {'mrr', 'ndcg', 'map'} else name.capitalize()}@{k}"
-
-
-def _number(text: str, option: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise SettingsError(
-            f"{option} has the part {text!r}; give whole numbers, such as 5,10"
-        ) from None

@@ -43,7 +43,7 @@ Trials = Annotated[
         "--trials",
         min=1,
         metavar="N",
-        help="Maximum for random and tpe.",
+        help="Maximum number of trials for random and tpe.",
         rich_help_panel=SEARCH,
     ),
 ]
@@ -72,13 +72,13 @@ Storage = Annotated[
     typer.Option(
         "--storage",
         metavar="FILE|URL",
-        help="Saved trials; default OUT/study.journal.",
+        help="Default OUT/study.journal.",
         rich_help_panel=SEARCH,
     ),
 ]
 Study = Annotated[
     str,
-    typer.Option("--study", metavar="NAME", help="Name in the storage.", rich_help_panel=SEARCH),
+    typer.Option("--study", metavar="NAME", help="Name of the study.", rich_help_panel=SEARCH),
 ]
 Jobs = Annotated[
     int,
@@ -87,7 +87,7 @@ Jobs = Annotated[
         "-j",
         min=1,
         metavar="N",
-        help="Trials at the same time.",
+        help="Parallel trials.",
         rich_help_panel=SEARCH,
     ),
 ]

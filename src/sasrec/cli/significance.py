@@ -44,11 +44,11 @@ def significance(
     Both models are trained with RecBole's defaults. The test is a one-sided
     paired t-test over seeds: is the first model better?
 
-    Give any setting as --key=value. If interrupted, run the same command again
-    to continue with the trainings that are not finished.
+    Give any setting as --key=value. If interrupted, run the same command again;
+    finished trainings are not repeated.
     """
     from sasrec.comparison.kept import KeptTrainings
-    from sasrec.comparison.start import alone_in
+    from sasrec.comparison.start import locked_result_folder
     from sasrec.settings.files import Layer, read_layers
     from sasrec.settings.origin import Origin
     from sasrec.settings.registry import MODELS, canonical_model
@@ -63,7 +63,7 @@ def significance(
     pair = f"{folder_name(dataset)}-{names[0]}-{names[1]}"
     folder = expanded(Path("compared") / pair if out is None else out)
     kept = KeptTrainings(folder)
-    with alone_in(folder, overwrite=True):
+    with locked_result_folder(folder, overwrite=True):
         try:
             seeds = range(st_seed, st_seed + run_times)
             found = _measured(dataset, names, settings, seeds, kept)

@@ -15,6 +15,8 @@ from sasrec.cli.options import (
     CutOffs,
     Device,
     Epochs,
+    EpochsFrom,
+    ItemsFile,
     ModelName,
     ModelOut,
     OptionalData,
@@ -40,10 +42,12 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     data: OptionalData = None,
+    items: ItemsFile = None,
     model: ModelName = "SASRec",
     out: ModelOut = None,
     overwrite: Overwrite = False,
     epochs: Epochs = None,
+    epochs_from: EpochsFrom = None,
     seed: Seed = None,
     device: Device = None,
     precision: Precision = None,
@@ -60,13 +64,15 @@ def train(
     'sasrec config' lists all settings.
     """
     options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
-    options |= {"precision": precision, "topk": cut_offs(topk)}
+    options |= {"precision": precision, "topk": cut_offs(topk), "items_file": items}
     if resume is not None:
-        given = {**options, "epochs": None, "data": as_source(data), "out": out}
+        given = {**options, "epochs": epochs_from, "data": as_source(data), "out": out}
         _refuse_with_resume(context, given, config_file)
         job = _unfinished(expanded(resume), epochs)
     else:
-        run = settings_from(context.args, config_file, preset, options, model)
+        if epochs_from is not None:
+            options["epochs"] = _best_epoch(expanded(epochs_from), epochs)
+        run = settings_from(context, config_file, preset, options, model)
         job = _new_job(run, as_source(data), out, overwrite=overwrite)
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 
@@ -74,7 +80,7 @@ def train(
 def _refuse_with_resume(
     context: typer.Context, given: dict[str, Any], config_file: list[Path] | None
 ) -> None:
-    """Refuse options and settings that a resumed training takes from its checkpoint.
+    """Reject options and settings that a resumed training takes from its checkpoint.
 
     Args:
         context: Context of the command, with the ``--key=value`` words.
@@ -91,9 +97,29 @@ def _refuse_with_resume(
     ]
     if context.args or config_file or named or any(each is not None for each in given.values()):
         raise SettingsError(
-            "--resume takes data and settings from the interrupted training; remove the others, "
-            "except --epochs"
+            "--resume takes data and settings from the interrupted training; remove all other "
+            "options for data and settings except --epochs"
         )
+
+
+def _best_epoch(folder: Path, epochs: int | None) -> int:
+    """Return the best epoch of a saved model.
+
+    Args:
+        folder: The model folder.
+        epochs: The value of ``--epochs``, which must not be given too.
+
+    Raises:
+        SettingsError: ``--epochs`` is given too, or the model is of no use for this.
+    """
+    from sasrec.recommender.loading import load
+
+    if epochs is not None:
+        raise SettingsError("give either --epochs or --epochs-from, not both")
+    found = load(folder).metrics.get("best_epoch")
+    if not isinstance(found, int) or found < 1:
+        raise SettingsError(f"{folder} does not say which epoch was its best; give --epochs")
+    return found
 
 
 def _unfinished(folder: Path, epochs: int | None) -> TrainingPlan:
@@ -163,7 +189,7 @@ def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
         print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
     if outcome.trained.interrupted:
         resume = (
-            f"; to continue: sasrec train --resume {job.folder}" if job.checkpoint.exists() else ""
+            f"; to resume: sasrec train --resume {job.folder}" if job.checkpoint.exists() else ""
         )
         raise Interrupted(
             f"training was interrupted; the best weights so far are in {job.folder}{resume}"

@@ -69,7 +69,7 @@ def tune(
 ) -> None:
     """Find the settings with the best validation score, and test them.
 
-    Run the same command again to continue a search, or several times at once
+    Run the same command again to resume a search, or several times at once
     to share the work.
     Give settings that all trials share as --key=value.
     """
@@ -91,7 +91,7 @@ def tune(
         jobs=jobs,
         seeds=seeds,
     )
-    run = settings_from(context.args, config_file, preset, {"topk": cut_offs(topk)}, model)
+    run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
     folder = out if out is not None else Path("tuned") / model_folder_name(source, run.model_name)
     space = None if params is None else space_from(expanded(params))
     request = SearchRequest(run, space, options, expanded(folder))
@@ -116,13 +116,14 @@ def _print_trial(
 ) -> None:
     """Print a line about a trial that ended."""
     settings = ", ".join(f"{key}={short(value)}" for key, value in progress.settings.items())
-    score = "" if progress.score is None else f" {watched} {sign * progress.score:.4f}"
-    best = "" if progress.best is None else f", best {sign * progress.best:.4f}"
-    left = "" if math.isnan(progress.seconds_left) else f", {_duration(progress.seconds_left)} left"
-    if_best = " (best so far)" if progress.is_best else ""
+    score = "" if progress.score is None else f", {watched} {sign * progress.score:.4f}"
+    best = "" if progress.best is None else f" (best so far: {sign * progress.best:.4f})"
+    if progress.is_best:
+        best = " (best so far)"
+    left = "" if math.isnan(progress.seconds_left) else f"; {_duration(progress.seconds_left)} left"
     note(
-        f"trial {progress.number} of {progress.total}: {progress.outcome}{score}{if_best}: "
-        f"{settings}{best}{left}"
+        f"trial {progress.number} of {progress.total}: {progress.outcome}{score}{best}; "
+        f"{settings}{left}"
     )
 
 

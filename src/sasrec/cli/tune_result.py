@@ -6,6 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from sasrec.cli.output_paths import model_folder_name
 from sasrec.errors import counted
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ def print_found(found: Found, data: str, *, as_json: bool) -> None:
         "best settings:"
     )
     model = "" if found.model == "SASRec" else f" --model {found.model}"
-    print(f"  sasrec train -d {shlex.quote(data)}{model} --config {found.folder / 'best.yaml'}")
+    file = shlex.quote(str(found.folder / "best.yaml"))
+    # Another folder than the default, so that a model trained before the search is not replaced.
+    out = shlex.quote(f"saved/{model_folder_name(data, found.model)}-tuned")
+    print(f"  sasrec train -d {shlex.quote(data)}{model} --config {file} --out {out}")
+    if "epochs" in found.fixed:
+        print(
+            f"best.yaml contains epochs: {found.fixed['epochs']}, which was given for the search; "
+            "add --epochs=N to train longer"
+        )
 
 
 def _as_json(found: Found) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sasrec.comparison.entries import Comparison, Measured, entries_of, remarks_on, timing_of
+from sasrec.comparison.entries import Comparison, Measured, entries_of, timing_of
 from sasrec.comparison.kept import KeptTrainings
+from sasrec.comparison.remarks import remarks_on
 from sasrec.comparison.trainings import Trainings, n_weights
 from sasrec.data.corpus import Corpus
 from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
@@ -19,7 +20,7 @@ from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
-from sasrec.settings.evaluation import SPLIT_KEYS, EvaluationSettings
+from sasrec.settings.evaluation import EvaluationSettings, split_settings
 from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.output import OutputSettings
@@ -67,7 +68,7 @@ def compare_models(
     runs = settings_of_all(settings, models)
     first = protocol_of(settings, models)
     keys = compared_metrics(first)
-    prepared = with_test_cases(prepare(corpus, first))
+    prepared = require_test_cases(prepare(corpus, first))
     work = Trainings(prepared, observer, kept)
     results: dict[str, Measured] = {}
     try:
@@ -86,7 +87,7 @@ def compare_models(
         ) from None
     protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
     slices = slices_of(prepared.split, prepared.counts)
-    entries = entries_of(results, keys, slices)
+    entries = entries_of(results, keys, slices, baselines=list(BASELINES))
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
     remarks = remarks_on(entries, keys[0], list(BASELINES))
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)
@@ -130,8 +131,8 @@ def compared_metrics(run: RunSettings) -> tuple[str, ...]:
     return tuple(f"{name}@{k}" for name in run.evaluation.metrics for k in run.evaluation.topk)
 
 
-def with_test_cases(prepared: Prepared) -> Prepared:
-    """Refuse data without test cases.
+def require_test_cases(prepared: Prepared) -> Prepared:
+    """Raise an error if there are no test cases.
 
     Args:
         prepared: The data, split.
@@ -175,9 +176,13 @@ def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) ->
         The settings.
     """
     own = known_keys(name)
-    others = {key for model in models for key in known_keys(model)} - own
-    layers = [
-        replace(layer, values={k: v for k, v in layer.values.items() if k not in others})
+    others = frozenset(key for model in models for key in known_keys(model)) - own
+    layers = [  # with the keys of all models, so that each unknown key gets the same hint
+        replace(
+            layer,
+            values={k: v for k, v in layer.values.items() if k not in others},
+            other_keys=others,
+        )
         for layer in settings
     ]
     return resolve_layers(layers, name, DEFAULT if name == DEFAULT_MODEL else None)
@@ -206,7 +211,7 @@ def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[Ru
 
 
 def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
-    """Refuse a setting that only models have that are not trained here.
+    """Raise an error for a setting that no model to train has, only other models.
 
     Args:
         settings: For all models.
@@ -223,9 +228,9 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
         for key in layer.values:
             if key in all_keys - used_keys and our_name(key, DEFAULT_MODEL) not in shared:
                 trained = ", ".join(models) or "none"
-                where = layer.origin_of(key).where
+                where = layer.origin_of(key).within
                 mistakes.add(
-                    f"{key!r} in {where} has no effect: no model to train ({trained}) has this "
+                    f"{key!r} {where} has no effect: no model to train ({trained}) has this "
                     "setting, and saved models keep their own; remove it"
                 )
     mistakes.raise_all()
@@ -264,10 +269,10 @@ def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
             f"{path} was trained with split_files {parts[0]!r}, not {parts[1]!r}, so its test "
             "cases differ; use the same --split_files, or train it again"
         )
-    for key in SPLIT_KEYS:
-        if own.get(key) != given[key]:
+    for key, value in split_settings(own).items():
+        if value != given[key]:
             raise ModelError(
-                f"{path} was trained with {key} {own.get(key)!r}, not {given[key]!r}, so its test "
+                f"{path} was trained with {key} {value!r}, not {given[key]!r}, so its test "
                 f"cases differ; use the same --{key}, or train it again"
             )
     return recommender

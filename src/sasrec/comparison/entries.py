@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.errors import DataError
+from sasrec.comparison.text import comparison_as_text
+from sasrec.errors import DataError, printable
 from sasrec.evaluation.registration import values_of
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
 from sasrec.settings.metric_names import split_key
@@ -28,14 +29,18 @@ class Entry:
         spread: Metric key to the standard error over seeds; NaN for one seed.
         p_value: p-value of the paired test against the best model on the first metric, corrected
             for multiple comparisons; 1 for the best model itself.
+        p_value_named: The same against the best model that is no baseline, corrected for the
+            comparisons without baselines; 1 for that model itself, NaN for a baseline.
+        is_baseline: Whether it is a baseline, which only counts events and is always compared.
         seconds_per_epoch: Median over epochs and seeds; for a saved model, from its own training.
             NaN if the model was not trained or this is not known.
         seconds_to_best: Training time up to the best epoch, mean over seeds.
         epochs: Number of epochs trained, mean over seeds.
         parameters: Number of weights.
         peak_megabytes: Peak memory of this process while the model was trained and tested. Where
-            the system cannot reset the peak, it includes the models before.
-        slices: Slice, such as ``history 1-5``, to the mean of the first metric on its cases.
+            the system cannot reset the peak, it includes earlier models.
+        slices: Slice, such as ``history of up to 5 events``, to the mean of the first metric on its
+            cases.
         settings: Settings that were given, without those of presets and defaults.
         saved: Whether the model was loaded from a folder.
     """
@@ -54,6 +59,8 @@ class Entry:
     slices: dict[str, float] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     saved: bool = False
+    p_value_named: float = math.nan
+    is_baseline: bool = False
 
     @property
     def is_timed(self) -> bool:
@@ -62,11 +69,11 @@ class Entry:
 
     @property
     def is_trained_here(self) -> bool:
-        """Whether it was trained for this comparison, so neither loaded nor a baseline."""
+        """Whether it was trained for this comparison, so it is neither loaded nor a baseline."""
         return self.is_timed and not self.saved
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
     """Several models on the same test cases.
 
@@ -87,6 +94,20 @@ class Comparison:
     entries: list[Entry]
     slice_sizes: dict[str, int]
     remarks: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return a table of the metrics, as the command prints."""
+        return comparison_as_text(self)
+
+    def __repr__(self) -> str:
+        """Return one line: the data, and each model with the first metric."""
+        first = self.metrics[0]
+        models = ", ".join(f"{entry.model} {entry.means[first]:.4f}" for entry in self.entries)
+        return printable(f"<Comparison on {self.dataset['name']}, {first}: {models}>")
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the table in IPython and notebooks."""
+        printer.text("Comparison(...)" if cycle else str(self))
 
     def as_json(self) -> dict[str, Any]:
         """Return all attributes in types that JSON has; NaN and infinities become null."""
@@ -163,7 +184,7 @@ class Measured:
         """Add the result of one more training.
 
         Args:
-            training: A training with another seed than those before.
+            training: A training with another seed than the earlier ones.
         """
         self.ranks.append(training.ranks)
         self.timings.append(training.timing)
@@ -171,7 +192,11 @@ class Measured:
 
 
 def entries_of(
-    measured: dict[str, Measured], keys: tuple[str, ...], slices: dict[str, np.ndarray]
+    measured: dict[str, Measured],
+    keys: tuple[str, ...],
+    slices: dict[str, np.ndarray],
+    *,
+    baselines: Sequence[str] = (),
 ) -> list[Entry]:
     """Return the results of the models with their statistics, the best model first.
 
@@ -179,6 +204,7 @@ def entries_of(
         measured: Model name to its measurements, on the same test cases for all models.
         keys: Metrics; the first one decides the order and is used for p-values and slices.
         slices: Name to bool [M], the cases of each slice.
+        baselines: Names of the baselines.
 
     Returns:
         One entry per model.
@@ -202,8 +228,11 @@ def entries_of(
     }
     first = keys[0]
     order = sorted(over_seeds, key=lambda name: -over_seeds[name][first].mean())
-    best = over_seeds[order[0]][first]
-    p_values = holm({name: paired_p_value(over_seeds[name][first], best) for name in order[1:]})
+    cases = {name: over_seeds[name][first] for name in order}
+    p_values = _p_values_against_the_first(cases)
+    among_named = _p_values_against_the_first(
+        {name: own for name, own in cases.items() if name not in baselines}
+    )
     return [
         Entry(
             model=name,
@@ -211,7 +240,9 @@ def entries_of(
             intervals={key: bootstrap_interval(cases) for key, cases in over_seeds[name].items()},
             by_seed={key: [float(some.mean()) for some in values[name][key]] for key in keys},
             spread={key: _standard_error(values[name][key]) for key in keys},
-            p_value=p_values.get(name, 1.0),
+            p_value=p_values[name],
+            p_value_named=among_named.get(name, math.nan),
+            is_baseline=name in baselines,
             slices={
                 part: float(over_seeds[name][first][mask].mean())
                 for part, mask in slices.items()
@@ -227,34 +258,11 @@ def entries_of(
     ]
 
 
-def remarks_on(entries: list[Entry], key: str, baselines: Sequence[str]) -> tuple[str, ...]:
-    """Return warnings about the results.
-
-    Args:
-        entries: Results of the models.
-        key: The first metric.
-        baselines: Names of the baselines, which count events and are not trained.
-
-    Returns:
-        A sentence for each model that is worse than a baseline, and one if a p-value is unknown.
-    """
-    counts = {e.model: e.means[key] for e in entries if e.model in baselines}
-    remarks = []
-    for entry in entries:
-        better = [
-            f"{name} ({mean:.4f})" for name, mean in counts.items() if mean > entry.means[key]
-        ]
-        if better and entry.model not in counts:
-            remarks.append(
-                f"{entry.model} ranks worse than plain counts: {key} is {entry.means[key]:.4f}, "
-                f"below that of {' and '.join(better)}"
-            )
-    unknown = [entry.model for entry in entries if math.isnan(entry.p_value)]
-    if unknown:
-        remarks.append(
-            f"p of {', '.join(unknown)} is unknown: the t-test needs at least two test cases"
-        )
-    return tuple(remarks)
+def _p_values_against_the_first(values: dict[str, np.ndarray]) -> dict[str, float]:
+    """Return p-values against the first model, corrected for multiple comparisons; 1 for itself."""
+    names = list(values)
+    p_values = {name: paired_p_value(values[name], values[names[0]]) for name in names[1:]}
+    return dict.fromkeys(names[:1], 1.0) | holm(p_values)
 
 
 def _costs(timings: list[Timing]) -> dict[str, float]:

@@ -58,9 +58,7 @@ class KeptTrainings:
         except OSError as error:
             is_file = self.folder.is_file()
             reason = "is a file" if is_file else f"cannot be created ({error.strerror or error})"
-            raise SettingsError(
-                f"{self.folder} {reason}; choose another folder with --out"
-            ) from error
+            raise SettingsError(f"{self.folder} {reason}; choose another output folder") from error
 
     def find(self, model: str, seed: int, about: dict[str, Any]) -> Training | None:
         """Return a kept training; None if there is none with these dependencies.
@@ -105,12 +103,12 @@ class KeptTrainings:
             raise DataError(f"{path} cannot be written: {error}") from error
 
     def others(self) -> int:
-        """Return the number of kept trainings that are not used: of other settings or data."""
+        """Return the number of kept trainings with other settings or data, which are not reused."""
         used = set(self._used)
         return sum(path not in used for path in self._trainings_folder.glob("*.safetensors"))
 
     def forget(self) -> None:
-        """Delete the trainings that were used, and empty folders; the comparison is written."""
+        """Delete the trainings that were used, and empty folders, once the result is written."""
         for path in self._used:
             path.unlink(missing_ok=True)
         self.close()

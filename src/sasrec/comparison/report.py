@@ -29,12 +29,13 @@ def as_csv(comparison: Comparison) -> str:
     writer = csv.writer(text, lineterminator="\n")
     costs = ("p_value", "epochs", "seconds_per_epoch", "seconds_to_best", "parameters")
     head = [f"{key}{end}" for key in comparison.metrics for end in ("", " low", " high", " se")]
-    writer.writerow(["model", *head, *costs, "peak_megabytes"])
+    writer.writerow(["model", *head, *costs, "peak_megabytes", "p_value_named"])
     for entry in comparison.entries:
         row: list[Any] = [entry.model]
         for key in comparison.metrics:
             row += [entry.means[key], *entry.intervals[key], entry.spread[key]]
-        writer.writerow([*row, *(getattr(entry, cost) for cost in costs), entry.peak_megabytes])
+        row += [getattr(entry, cost) for cost in costs]
+        writer.writerow([*row, entry.peak_megabytes, entry.p_value_named])
     return text.getvalue()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from sasrec.comparison.compare import (
+    DEFAULT_MODEL,
     check_given,
     compare_models,
     compared_metrics,
@@ -26,8 +27,10 @@ from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.recommender.recommender import Recommender
+from sasrec.settings.arguments import path_argument, whole_number
 from sasrec.settings.files import Layer
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.keywords import Keywords, given_layers
+from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import Origin
 from sasrec.settings.registry import BASELINES, MODELS, canonical_model
 from sasrec.settings.resolve import RunSettings
@@ -64,17 +67,45 @@ class Task:
         saved: Folders of saved models.
         settings: Layers of settings for all models, from the weakest to the strongest.
         seeds: Number of trainings per model, each with another seed.
+        mistakes: Error texts of names of models that are unknown.
     """
 
     names: Sequence[str]
     saved: Sequence[Path]
     settings: Sequence[Layer]
     seeds: int
+    mistakes: tuple[str, ...] = ()
 
     @property
     def first(self) -> RunSettings:
         """Settings of data and evaluation, which all models share."""
         return protocol_of(self.settings, self.names)
+
+    def all_mistakes(self) -> Mistakes:
+        """Return the mistakes in the names and settings."""
+        mistakes = Mistakes()
+        mistakes.add_all(self.mistakes)
+        with mistakes.collected():
+            check_given(self.settings, self.names)
+        with mistakes.collected():
+            settings_of_all(self.settings, self.names or [DEFAULT_MODEL])
+        return mistakes
+
+
+def task_of(models: Sequence[str | Path], settings: Sequence[Layer], seeds: int) -> Task:
+    """Return a task with names and folders of models as the user gave them.
+
+    Args:
+        models: Names and folders, or ``all`` alone.
+        settings: Layers of settings for all models, from the weakest to the strongest.
+        seeds: Number of trainings per model.
+
+    Returns:
+        The task; its mistakes are raised when it starts.
+    """
+    mistakes = Mistakes()
+    names, folders = names_and_folders(models, mistakes)
+    return Task(names, folders, settings, seeds, mistakes.texts)
 
 
 def compare(
@@ -111,16 +142,19 @@ def compare(
 
     Raises:
         SasrecError: A setting, the data or a saved model cannot be used.
+        SettingsError: An argument has a wrong type.
         Interrupted: The user stopped it; half-trained models are not compared.
     """  # raised by the parts
     layers = [
         protocol_layer(protocol),
-        Layer(Origin("python", "the settings given"), merged(settings, keywords)),
+        *given_layers(settings, keywords, Origin("python", "the settings given")),
     ]
+    if not isinstance(models, Iterable):
+        raise SettingsError(f"models is {models!r}; it must be a list of model names or folders")
     parts = models.split(",") if isinstance(models, str) else models
-    task = Task(*names_and_folders(parts), layers, seeds)
-    folder = None if out is None else Path(out).expanduser()
-    with nullcontext() if folder is None else alone_in(folder, overwrite=False):
+    task = task_of(parts, layers, whole_number("seeds", seeds, least=1))
+    folder = None if out is None else path_argument("out", out)
+    with nullcontext() if folder is None else locked_result_folder(folder, task, overwrite=False):
         return compare_in(
             folder,
             data,
@@ -129,24 +163,23 @@ def compare(
         )
 
 
-def protocol_layer(protocol: str) -> Layer:
+def protocol_layer(protocol: object) -> Layer:
     """Return the evaluation settings of a protocol.
 
     Args:
         protocol: ``full`` or ``paper``.
 
     Returns:
-        The weakest layer of settings; the user's settings override it.
-
-    Raises:
-        SettingsError: The protocol is unknown.
+        The weakest layer of settings, which the user's settings override; an unknown protocol is
+        a mistake in it.
     """
-    if protocol not in PROTOCOLS:
-        raise SettingsError(
-            f"unknown protocol {protocol!r}{did_you_mean(protocol, PROTOCOLS)} (known: full, paper)"
-        )
-    values = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS[protocol]}
-    return Layer(Origin("python", "compare"), values)
+    mistakes = Mistakes()
+    name = protocol if isinstance(protocol, str) else ""
+    if name not in PROTOCOLS:
+        hint = did_you_mean(str(protocol), PROTOCOLS)
+        mistakes.add(f"unknown protocol {protocol!r}{hint} (known: full, paper)")
+    values = {"metrics": ("ndcg", "recall", "mrr"), **PROTOCOLS.get(name, {})}
+    return Layer(Origin("python", "compare"), values, mistakes=mistakes.texts)
 
 
 def compare_in(
@@ -168,8 +201,7 @@ def compare_in(
     Returns:
         The comparison.
     """
-    check_given(task.settings, task.names)
-    settings_of_all(task.settings, task.names)
+    task.all_mistakes().raise_all()
     first = task.first
     compared_metrics(first)
     corpus = load_corpus(data, first.data, fetching)
@@ -205,11 +237,14 @@ def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[s
 
 
 @contextmanager
-def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
-    """Lock the folder of a result, and refuse to replace an existing result.
+def locked_result_folder(
+    folder: Path, task: Task | None = None, *, overwrite: bool
+) -> Iterator[None]:
+    """Lock the folder of a result; raise an error if it would replace an existing result.
 
     Args:
         folder: Folder of the result.
+        task: The comparison; its mistakes are reported together with an existing result.
         overwrite: Replace an existing result.
 
     Yields:
@@ -221,17 +256,19 @@ def alone_in(folder: Path, *, overwrite: bool) -> Iterator[None]:
     try:
         with exclusive_lock(folder, wait=False):
             if not overwrite and _holds_result(folder):
-                raise SettingsError(
-                    f"{folder} already holds a comparison; choose another folder with --out, or "
-                    "replace it with --overwrite"
+                mistakes = Mistakes() if task is None else task.all_mistakes()
+                mistakes.add(
+                    f"{folder} already holds a comparison; choose another output folder, or, on "
+                    "the command line, replace it with --overwrite"
                 )
+                mistakes.raise_all()
             for name in RESULTS:
                 remove_leftovers(folder / name)
             yield
     except BlockingIOError as error:
         raise SettingsError(
             f"another comparison is writing to {folder}; wait until it ends, or choose another "
-            "folder with --out"
+            "output folder"
         ) from error
 
 
@@ -250,17 +287,17 @@ def _write(found: Comparison, folder: Path) -> None:
     write_atomically(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
 
 
-def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Path]]:
+def names_and_folders(
+    models: Sequence[str | Path], mistakes: Mistakes
+) -> tuple[list[str], list[Path]]:
     """Return the models to train and the folders of saved models, each once.
 
     Args:
         models: Names and folders, or ``all`` alone.
+        mistakes: Receives names that are unknown, or that no model is given.
 
     Returns:
         Names as spelled in the registry, and folders of saved models.
-
-    Raises:
-        SettingsError: A name is unknown, or no model is given.
     """
     parts = list(dict.fromkeys(str(each).strip() for each in models if str(each).strip()))
     if [part.lower() for part in parts] == ["all"]:
@@ -272,12 +309,11 @@ def names_and_folders(models: Sequence[str | Path]) -> tuple[list[str], list[Pat
     folders = list(dict.fromkeys(Path(part) for part in parts if is_folder[part]))
     names = [canonical_model(part) for part in parts if not is_folder[part]]
     names = [name for name in dict.fromkeys(names) if name not in BASELINES]
-    unknown = [name for name in names if name not in MODELS]
-    if unknown:
-        raise SettingsError(
-            f"unknown model {unknown[0]!r}{did_you_mean(unknown[0], MODELS)} "
-            f"(known: {', '.join(MODELS)})"
-        )
+    for name in names:
+        if name not in MODELS:
+            mistakes.add(
+                f"unknown model {name!r}{did_you_mean(name, MODELS)} (known: {', '.join(MODELS)})"
+            )
     if not names and not folders:
-        raise SettingsError("--models has no model; give names separated by commas, or 'all'")
-    return names, folders
+        mistakes.add("no model to train or load is given; give names separated by commas, or 'all'")
+    return [name for name in names if name in MODELS], folders

@@ -1,4 +1,4 @@
-"""Runs the trainings of a comparison, each model with each seed, unless kept from before."""
+"""Trains each model of a comparison with each seed, unless a result was kept earlier."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Trainings:
         return len(self.runs) * len(self.seeds)
 
     def begin(self, runs: list[RunSettings], seeds: Sequence[int]) -> None:
-        """Load trainings that were finished before, and log how many are reused.
+        """Load trainings that finished earlier, and log how many are reused.
 
         Args:
             runs: Settings of each model.
@@ -66,17 +66,17 @@ class Trainings:
         if self.done:
             which = ", ".join(f"{model} (seed {seed})" for model, seed in self.done)
             logger.warning(
-                "reusing %d of %s finished before: %s",
+                "reusing %d of %s that finished earlier: %s",
                 *(len(self.done), counted(self.n_all, "training"), which),
             )
         if others := self.kept.others():
             logger.warning(
-                "not used: %s in %s with other settings, data or versions",
+                "ignoring %s in %s, made with other settings, data or versions",
                 *(counted(others, "training"), self.kept.folder),
             )
 
     def outcome(self, run: RunSettings, seed: int) -> Training:
-        """Return the result of a training; train the model unless this was done before.
+        """Return the result of a training; train the model unless this was done earlier.
 
         Args:
             run: Settings of the model.
@@ -90,14 +90,14 @@ class Trainings:
         return self.done[key]
 
     def progress(self) -> str:
-        """Return a text on how many trainings are finished and how to continue."""
+        """Return a text on how many trainings are finished, and how to resume."""
         if not self.done:
             return "no training was finished"
         if self.kept is None:
             return "finished trainings were not kept"
         return (
             f"{len(self.done)} of {counted(self.n_all, 'training')} kept in {self.kept.folder}; "
-            "run the same command again to continue"
+            "run the same command again to resume"
         )
 
     def _about(self, run: RunSettings, seed: int) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def cached(name: str) -> Path | None:
     return folder if (folder / f"{name}.inter").is_file() else None
 
 
-def damaged(name: str) -> Path | None:
+def damaged_file(name: str) -> Path | None:
     """Return a file of a data set that is missing or was changed since the download, or None.
 
     Args:
@@ -148,7 +148,7 @@ def _checksums(folder: Path) -> dict[str, str]:
     return dict(stored)
 
 
-def fetch_whole(name: str, progress: Progress = lambda done, total: None) -> Path:
+def fetch_intact(name: str, progress: Progress = lambda done, total: None) -> Path:
     """Return the folder of a known data set like ``fetch``, but download a damaged one again.
 
     Args:
@@ -158,10 +158,10 @@ def fetch_whole(name: str, progress: Progress = lambda done, total: None) -> Pat
     Returns:
         The folder.
     """
-    if name in ENTRIES and cached(name) is not None and damaged(name) is not None:
+    if name in ENTRIES and cached(name) is not None and damaged_file(name) is not None:
         final = cache_folder() / name
         with exclusive_lock(final, wait=True):
-            if damaged(name) is not None:
+            if damaged_file(name) is not None:
                 _fetch_to(final, ENTRIES[name], progress)
     return fetch(name, progress)
 
@@ -195,7 +195,7 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
                     _fetch_to(final, entry, progress)
         except OSError as error:
             raise DataError(_no_cache(final.parent, error)) from error
-    if (changed := damaged(name)) is not None:
+    if (changed := damaged_file(name)) is not None:
         raise DataError(
             f"{changed} is damaged or was changed since it was downloaded; 'sasrec data fetch "
             f"{name}' downloads it again; to use a file of your own, give its path"
@@ -206,7 +206,7 @@ def fetch(name: str, progress: Progress = lambda done, total: None) -> Path:
 def _no_cache(folder: Path, error: OSError) -> str:
     return (
         f"the cache folder {folder} cannot be written ({error.strerror or error}); set "
-        "SASREC_CACHE to a folder that can"
+        "SASREC_CACHE to a writable folder"
     )
 
 
@@ -250,7 +250,7 @@ def _folder_moved_when_complete(final: Path) -> Iterator[Path]:
     try:
         yield working
         # Another process may have finished first.
-        if cached(final.name) is None or damaged(final.name) is not None:
+        if cached(final.name) is None or damaged_file(final.name) is not None:
             final.mkdir(exist_ok=True)
             for file in sorted(working.iterdir(), key=lambda file: file.suffix == ".inter"):
                 flush_to_disk(file)

@@ -11,7 +11,8 @@ import polars as pl
 
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.interactions import Interactions
-from sasrec.data.sequences import Sequences, line_up
+from sasrec.data.item_columns import ItemColumns
+from sasrec.data.sequences import Sequences, build_sequences
 from sasrec.data.titles import Titles
 from sasrec.data.values.numbering import by_appearance
 from sasrec.data.vocabulary import Vocabulary
@@ -27,13 +28,14 @@ class Corpus:
         sequences: All histories.
         users: Token of each user number; the history of user u is row u - 1 of the offsets.
         items: Token of each item number.
-        titles: Item token to a title for people; may be empty.
+        titles: Item token to its title; may be empty.
         source: Name or absolute path to load the data from again; empty for a data frame.
         target_counts: int8 or int32 [U, 3], how many of each user's last events are training,
             validation and test targets, if the source is split already; else None.
         remarks: Remarks on doubtful data.
         users_without_events: Users in the .user file that have no event, String; RecBole counts
             them. None if there are none.
+        item_columns: Facts about items, such as their category; None if there are none.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Corpus:
     target_counts: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
     users_without_events: pl.Series | None = None
+    item_columns: ItemColumns | None = None
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items in this data set; the source may have more."""
@@ -80,8 +83,9 @@ def build_corpus(
     if len(without_events := interactions.items_without_events):
         # As in RecBole, items that are only in a loaded .item file belong to the catalogue.
         items = pl.concat([items, without_events])
-    titles, remarks, users_without_events = (
+    titles, item_columns, remarks, users_without_events = (
         interactions.titles,
+        interactions.item_columns,
         interactions.remarks,
         interactions.users_without_events,
     )
@@ -90,7 +94,7 @@ def build_corpus(
     if compared is not None and times != "no":
         compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
-    sequences = line_up(columns, compared)
+    sequences = build_sequences(columns, compared)
     remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(
@@ -101,6 +105,7 @@ def build_corpus(
         source,
         remarks=remarks,
         users_without_events=users_without_events if len(users_without_events) else None,
+        item_columns=item_columns,
     )
 
 
@@ -150,6 +155,6 @@ def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = Non
         times=None if times is None else times[known],
         rounded=None if rounded is None else rounded[known],
         offsets=before[corpus.sequences.offsets],
-        known_as=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
+        model_users=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
     )
     return replace(corpus, sequences=sequences, items=items)

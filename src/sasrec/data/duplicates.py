@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from sasrec.data.values.numbering import taken
+from sasrec.data.values.numbering import take_in_blocks
 from sasrec.errors import DataError
 
 
@@ -31,9 +31,9 @@ def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
     if keep == "consecutive":
         return _without_consecutive(frame)
     order = _by_time(frame)
-    pairs = taken(frame["user"].to_numpy(), order).astype(np.int64)
+    pairs = take_in_blocks(frame["user"].to_numpy(), order).astype(np.int64)
     pairs <<= 32
-    pairs |= taken(frame["item"].to_numpy(), order)
+    pairs |= take_in_blocks(frame["item"].to_numpy(), order)
     by_pair = np.argsort(pairs, kind="stable").astype(np.int32)
     pairs.sort()
     differs = pairs[1:] != pairs[:-1]
@@ -42,7 +42,7 @@ def without_duplicates(frame: pl.DataFrame, keep: str) -> pl.DataFrame:
     kept = by_pair[is_kept]
     del by_pair
     kept.sort()
-    return frame[taken(order, kept)]
+    return frame[take_in_blocks(order, kept)]
 
 
 def _by_time(frame: pl.DataFrame) -> np.ndarray:
@@ -62,9 +62,11 @@ def _without_exact(frame: pl.DataFrame) -> pl.DataFrame:
     pairs <<= 32
     pairs |= frame["item"].to_numpy()
     order = _by_time(frame)
-    order = taken(order, np.argsort(taken(pairs, order), kind="stable").astype(np.int32))
-    times = taken(frame["time"].to_numpy(), order)
-    pairs = taken(pairs, order)
+    order = take_in_blocks(
+        order, np.argsort(take_in_blocks(pairs, order), kind="stable").astype(np.int32)
+    )
+    times = take_in_blocks(frame["time"].to_numpy(), order)
+    pairs = take_in_blocks(pairs, order)
     is_kept = np.ones(frame.height, dtype=bool)
     is_kept[order[1:]] = (pairs[1:] != pairs[:-1]) | (times[1:] != times[:-1])
     return frame.filter(pl.Series(is_kept))
@@ -72,9 +74,11 @@ def _without_exact(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _without_consecutive(frame: pl.DataFrame) -> pl.DataFrame:
     order = _by_time(frame)
-    by_user = np.argsort(taken(frame["user"].to_numpy(), order), kind="stable").astype(np.int32)
-    order = taken(order, by_user)
-    users, items = (taken(frame[name].to_numpy(), order) for name in ("user", "item"))
+    by_user = np.argsort(take_in_blocks(frame["user"].to_numpy(), order), kind="stable").astype(
+        np.int32
+    )
+    order = take_in_blocks(order, by_user)
+    users, items = (take_in_blocks(frame[name].to_numpy(), order) for name in ("user", "item"))
     is_kept = np.ones(frame.height, dtype=bool)
     is_kept[order[1:]] = (users[1:] != users[:-1]) | (items[1:] != items[:-1])
     return frame.filter(pl.Series(is_kept))

@@ -13,9 +13,9 @@ import polars as pl
 
 from sasrec.data.duplicates import without_duplicates
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.values.comparable import ValueFilter
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.data.values.numbering import Numbering, occurrences
+from sasrec.data.values.value_filter import ValueFilter
 from sasrec.errors import DataError, did_you_mean
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
@@ -70,7 +70,7 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         interactions,
         frame=frame.select(own),
         listed=listed,
-        elsewhere=(),
+        already_filtered=(),
         remarks=tuple(remarks),
     )
 
@@ -91,7 +91,7 @@ def _within_values(
         DataError: The column does not exist, or no event is left.
     """
     name = _column_of(field, settings, frame)
-    if name is None and field in interactions.elsewhere:
+    if name is None and field in interactions.already_filtered:
         return frame, ()
     if name is None:
         raise DataError(_no_column(field, settings, interactions.frame, where))
@@ -103,7 +103,7 @@ def _within_values(
         kept = rule.matches(frame[name])
         frame = (frame if name == "time" else frame.drop(name)).filter(kept)
     shown = repr(condition if isinstance(condition, str) else list(condition))
-    what = f"{where}: val_interval {{{field!r}: {shown}}}"
+    what = f"{where}: value_intervals {{{field!r}: {shown}}}"
     return _unless_empty(frame, what, rule.hint), rule.remarks()
 
 
@@ -172,16 +172,18 @@ def _is_count_allowed(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Seri
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
-    """Return the columns that filters need, other than user, item and time.
+    """Return the columns that filters need or that are about items, other than user, item and time.
 
     Args:
-        settings: The filters.
+        settings: The filters and the item columns.
 
     Returns:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
-    return [name for name in settings.value_intervals if name not in known]
+    names = [*settings.value_intervals, *(settings.item_columns or ())]
+    names += [] if settings.title_column is None else [settings.title_column]
+    return [name for name in dict.fromkeys(names) if name not in known]
 
 
 def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list[str]:
@@ -231,7 +233,7 @@ def _no_column(field: str, settings: DataSettings, frame: pl.DataFrame, where: s
     known = [settings.user_column, settings.item_column, settings.time_column]
     known += [name.removeprefix(VALUE) for name in frame.columns if name.startswith(VALUE)]
     return (
-        f"{where}: val_interval names a column {field!r} that does not exist"
+        f"{where}: value_intervals names a column {field!r} that does not exist"
         f"{did_you_mean(field, known)}; to filter by a column of the .user or .item file, add it "
         "to load_col"
     )

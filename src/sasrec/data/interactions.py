@@ -1,4 +1,4 @@
-"""Interactions: which user met which item, and when; the common result of all readers."""
+"""Interactions: which user used which item, and when; all readers return them."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import polars as pl
 from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.doubtful_tokens import token_remarks
 from sasrec.data.checks.incomplete import complete_rows
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import require_columns
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones
-from sasrec.data.values.tokens import first_location, spelled
-from sasrec.errors import DataError, did_you_mean
+from sasrec.data.values.tokens import column_tokens, first_location
+from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import NO_TIMES, DataSettings
 
@@ -35,10 +37,11 @@ class Interactions:
         users: Token of each user number, String; index n - 1 has the token of number n. Some may
             have no events left.
         items: Token of each item number, likewise.
-        titles: Item token to a title for people; empty if the source has none.
+        titles: Item token to its title; empty if the source has none.
+        item_columns: Facts about items, such as their category; None if there are none.
         listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
             entry for a file that was not read.
-        elsewhere: Columns of those files whose value filters have been applied to them.
+        already_filtered: Columns of those files whose value filters have been applied to them.
         remarks: Remarks on the source; they must be kept when the interactions are replaced.
     """
 
@@ -46,8 +49,9 @@ class Interactions:
     users: pl.Series
     items: pl.Series
     titles: Mapping[str, str] = field(default_factory=dict)
+    item_columns: ItemColumns | None = None
     listed: dict[str, pl.Series] = field(default_factory=dict)
-    elsewhere: tuple[str, ...] = ()
+    already_filtered: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     @property
@@ -121,10 +125,11 @@ def from_frame(
         DataError: A column is missing, there is no row, or a row repeats the header; or a user,
             item or time has an invalid value, or is missing where such rows are not dropped.
     """
-    require_columns(frame.columns, (user, item) if time is None else (user, item, time), where)
+    settings = settings or DataSettings()
+    required = (user, item) if time is None else (user, item, time)
+    require_columns(frame.columns, required, where, settings)
     if frame.height == 0:
         raise DataError(f"{where} has no interactions; it needs at least one row")
-    settings = settings or DataSettings()
     columns, entries = _token_columns(frame, (user, item), tokens or {}, where, settings)
     lacking = dict(zip((user, item), map(_without_token, columns, entries), strict=True))
     if time is None:
@@ -136,32 +141,18 @@ def from_frame(
         lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # single chunks become NumPy without a copy
     present = [name for name in values if name in frame.columns]
-    columns += [_comparable(frame[name], where).alias(VALUE + name) for name in present]
+    columns += [
+        _comparable(frame[name], where).alias(VALUE + name)
+        if name in settings.value_intervals
+        else frame[name].alias(VALUE + name)
+        for name in present
+    ]
     _check_for_header(columns[:2], entries, (user, item), where)
     events, dropped = complete_rows(pl.DataFrame(columns), lacking, settings, where)
     remarks += dropped + _token_remarks(events, entries, (user, item), settings)
     if time is not None:
         remarks += time_remarks(events["time"].to_numpy(), time, where)
     return Interactions(events, entries[0], entries[1], remarks=remarks)
-
-
-def require_columns(names: list[str], required: Sequence[str], where: str) -> None:
-    """Raise an error if a table lacks a column.
-
-    Args:
-        names: Columns of the table.
-        required: Columns that it must have.
-        where: Name of the data source, for error messages.
-
-    Raises:
-        DataError: A required column is missing.
-    """
-    for name in required:
-        if name not in names:
-            raise DataError(
-                f"{where} has no column {name!r}{did_you_mean(name, names)} "
-                f"(it has: {', '.join(names)})"
-            )
 
 
 def _token_columns(
@@ -206,7 +197,7 @@ def _numbered(
     if entries is not None:
         return values, entries
     numbering = numbering_for(settings)
-    numbers = numbering.add(spelled(values, where))
+    numbers = numbering.add(column_tokens(values, where))
     return numbers, numbering.entries
 
 

@@ -7,7 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from sasrec.data.corpus import Corpus
-from sasrec.data.splits import Split, leave_one_out, ratio_counts, split_by_counts
+from sasrec.data.date_splits import split_by_dates, unpredictable
+from sasrec.data.splits import (
+    Split,
+    leave_one_out,
+    ratio_counts,
+    split_by_counts,
+    train_on_all,
+)
 from sasrec.data.time_splits import global_ratio_counts, recbole_time_counts, split_by_time
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.evaluation import EvaluationSettings
@@ -39,16 +46,26 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
             times and the data have none.
     """
     split = _split(corpus, settings)
-    ignored: tuple[str, ...] = ("split", "leave_out", "ratios")
-    reason = "data that are split already"
-    if corpus.target_counts is None:
-        ignored = ("ratios",) if settings.split == "leave_one_out" else ("leave_out",)
-        reason = f"split={settings.split}"
+    ignored, reason = _ignored(corpus, settings)
     remarks = _unused_settings(settings, ignored, reason)
-    if "ratios" not in ignored:
+    if corpus.target_counts is None and settings.has_dates:
+        remarks += unpredictable(split)
+    elif "ratios" not in ignored:
         remarks += _share_remarks(split, settings)
     log_remarks(remarks, corpus.name)
     return replace(split, remarks=remarks)
+
+
+def _ignored(corpus: Corpus, settings: EvaluationSettings) -> tuple[tuple[str, ...], str]:
+    """Return the settings of a split that have no effect, and on what."""
+    if corpus.target_counts is not None:
+        every = ("split", "leave_out", "ratios", "test_from", "valid_from", "targets")
+        return every, "data that are split already"
+    if settings.has_dates:
+        return ("leave_out", "ratios"), "a split at dates"
+    ignored = {"leave_one_out": ("ratios",), "none": ("ratios", "leave_out")}
+    names = ignored.get(settings.split, ("leave_out",))
+    return (*names, "targets"), f"split={settings.split}"
 
 
 def _split(corpus: Corpus, settings: EvaluationSettings) -> Split:
@@ -56,8 +73,12 @@ def _split(corpus: Corpus, settings: EvaluationSettings) -> Split:
     sequences, shares = corpus.sequences, settings.ratios
     if corpus.target_counts is not None:
         return split_by_counts(sequences, corpus.target_counts)
+    if settings.split == "none":
+        return train_on_all(sequences)
     if settings.split == "leave_one_out":
         return leave_one_out(sequences, settings.leave_out)
+    if settings.has_dates:
+        return split_by_dates(sequences, settings)
     if settings.split == "time":
         return split_by_time(sequences, shares)
     if settings.split == "recbole_time":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sasrec.data.values.numbering import taken
+from sasrec.data.values.numbering import take_in_blocks
 
 BLOCK = 2**15
 """Events sorted by time at once: few enough to stay in the CPU cache, and few blocks in all."""
@@ -34,13 +34,13 @@ def by_user_then_time(
     while offsets[first] < len(users):
         last = max(first + 1, int(offsets.searchsorted(offsets[first] + BLOCK, side="right")) - 1)
         block = slice(int(offsets[first]), int(offsets[last]))
-        block_times = taken(times, indices[block])
+        block_times = take_in_blocks(times, indices[block])
         falls = block_times[1:] < block_times[:-1]
         falls[offsets[first + 1 : last] - offsets[first] - 1] = False  # the next user begins there
         if falls.any():
             unsorted = indices[block]
             if last == first + 1:
-                indices[block] = taken(unsorted, np.argsort(block_times, kind="stable"))
+                indices[block] = take_in_blocks(unsorted, np.argsort(block_times, kind="stable"))
             else:
                 indices[block] = unsorted[_by_both(users[unsorted], block_times)]
         first = last

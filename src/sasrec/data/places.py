@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sasrec.data.catalogue import ENTRIES, fetch
-from sasrec.data.formats.copies import Copies
+from sasrec.data.formats.copies import Copies, plain_name
 from sasrec.data.formats.part_files import PartFile, parts_below, parts_matching
-from sasrec.data.formats.readers import TABLES, check_suffix
+from sasrec.data.formats.readers import TABLES, check_suffix, has_types
 from sasrec.data.formats.remote import fetched
 from sasrec.data.movielens import Progress
 from sasrec.data.source_names import (
@@ -43,6 +43,11 @@ class Place:
     origin: str
     where: str
     parts: tuple[PartFile, ...]
+
+    @property
+    def texts_only(self) -> bool:
+        """Whether the files have no types, so that texts may mean numbers."""
+        return bool(self.parts) and not any(has_types(part.path) for part in self.parts)
 
 
 def find(source: str, settings: DataSettings, progress: Progress, copies: Copies) -> Place:
@@ -95,14 +100,11 @@ def _found(source: str, settings: DataSettings, progress: Progress, copies: Copi
     if not path.exists() and is_pattern(source):
         parts = parts_matching(str(path), tuple(TABLES))
         return Place(short_name(source), lasting(source), source, tuple(parts))
-    for folder in (path, Path(settings.data_path) / source):
-        if folder.is_dir() and _inter_file(folder, settings) is None:
-            parts = parts_below(folder, tuple(TABLES))
-            if parts:
-                return Place(
-                    short_name(str(folder)), lasting(str(folder)), str(folder), tuple(parts)
-                )
-            break
+    folder = _folder(source, settings)
+    if folder is not None and _inter_file(folder, settings) is None:
+        parts = parts_below(folder, tuple(TABLES))
+        if parts:
+            return Place(short_name(str(folder)), lasting(str(folder)), str(folder), tuple(parts))
     path = locate(source, settings, progress)
     origin = source if source in ENTRIES else str(path.resolve())
     name = short_name(str(path)) if source not in ENTRIES else path.stem
@@ -124,18 +126,17 @@ def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
         DataError: There is no such file.
     """
     path = _path(source)
-    exists = path.exists()
-    if path.is_file() or (exists and not path.is_dir()):
+    if path.exists() and not path.is_dir():
         return path
-    for folder in (path, Path(settings.data_path) / source):
-        if folder.is_dir():
-            file = _inter_file(folder, settings)
-            if file is None:
-                raise DataError(
-                    f"the folder {folder} does not contain {folder.resolve().name}.inter, nor "
-                    "files such as .csv or .parquet; an atomic data set is NAME/NAME.inter"
-                )
-            return file
+    folder = _folder(source, settings)
+    if folder is not None:
+        file = _inter_file(folder, settings)
+        if file is None:
+            raise DataError(
+                f"the folder {folder} does not contain {folder.resolve().name}.inter, nor "
+                "files such as .csv or .parquet; an atomic data set is NAME/NAME.inter"
+            )
+        return file
     if source in ENTRIES:
         return fetch(source, progress) / f"{source}.inter"
     if path.suffix or len(path.parts) > 1:
@@ -161,12 +162,13 @@ def companion(source: str, suffix: str, settings: DataSettings) -> Path | None:
     if source.partition(":")[0] == SYNTHETIC or len(sources_in(source)) > 1 or scheme_of(source):
         return None
     path = _path(source)
-    folders = (path, Path(settings.data_path) / source)
     if not path.exists() and is_pattern(source):
         return None
-    if any(each.is_dir() and _inter_file(each, settings) is None for each in folders[:1]):
+    folder = _folder(source, settings)
+    if folder is not None and _inter_file(folder, settings) is None:
         return None
-    return locate(source, settings, lambda done, total: None).with_suffix(suffix)
+    file = locate(source, settings, lambda done, total: None)
+    return file.with_name(plain_name(file)).with_suffix(suffix)
 
 
 def _path(source: str) -> Path:
@@ -176,6 +178,15 @@ def _path(source: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # name too long, no such user, NUL byte
         raise DataError(f"{source[:200]!r} is not a valid path ({error})") from error
     return path
+
+
+def _folder(source: str, settings: DataSettings) -> Path | None:
+    """Return the folder that a source means; None if it is a file or a name of the catalogue."""
+    path = _path(source)
+    if path.exists() and not path.is_dir():
+        return None
+    folders = (path, Path(settings.data_path) / source)
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _inter_file(folder: Path, settings: DataSettings) -> Path | None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sasrec.data.ordering import by_user_then_time
-from sasrec.data.values.numbering import occurrences, taken
+from sasrec.data.values.numbering import occurrences, take_in_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class Sequences:
         items: int32 [N], item numbers from 1.
         times: float64 [N], or None if the source has no times.
         offsets: int64 [U + 1]; user number u owns events ``offsets[u - 1]`` to ``offsets[u]``.
-        known_as: int64 [U], number of each user in the vocabulary of a model, 0 for users it does
-            not know; None if the model uses the numbers of these sequences.
+        model_users: int64 [U], number of each user in the vocabulary of a model, 0 for users it
+            does not know; None if the model uses the numbers of these sequences.
         rounded: float32 [N], rounded times to use in comparisons instead of ``times``; None if
             times are not rounded.
     """
@@ -33,7 +33,7 @@ class Sequences:
     items: np.ndarray
     times: np.ndarray | None
     offsets: np.ndarray
-    known_as: np.ndarray | None = None
+    model_users: np.ndarray | None = None
     rounded: np.ndarray | None = None
 
     @property
@@ -64,7 +64,9 @@ class Sequences:
         return digest.hexdigest()[:16]
 
 
-def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) -> Sequences:
+def build_sequences(
+    columns: dict[str, np.ndarray], compared: np.ndarray | None = None
+) -> Sequences:
     """Return the histories: events sorted by user and time.
 
     Args:
@@ -78,9 +80,9 @@ def line_up(columns: dict[str, np.ndarray], compared: np.ndarray | None = None) 
     np.cumsum(offsets, out=offsets)
     order = by_user_then_time(users, offsets, compared)
     del users
-    items = taken(columns.pop("item"), order)
+    items = take_in_blocks(columns.pop("item"), order)
     rounded = None
     if compared is not None and compared.dtype == np.float32:
-        rounded = taken(compared, order)
-    times = taken(columns.pop("time"), order) if "time" in columns else None
+        rounded = take_in_blocks(compared, order)
+    times = take_in_blocks(columns.pop("time"), order) if "time" in columns else None
     return Sequences(items, times, offsets, rounded=rounded)

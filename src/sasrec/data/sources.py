@@ -22,8 +22,9 @@ from sasrec.data.filters import apply_filters
 from sasrec.data.formats.copies import Copies
 from sasrec.data.formats.data_frames import read_data_frame
 from sasrec.data.formats.readers import read_files
-from sasrec.data.formats.user_item_files import read_groups, read_notes
+from sasrec.data.formats.user_item_files import read_groups, read_user_features
 from sasrec.data.interactions import Interactions
+from sasrec.data.item_sources import with_event_columns, with_item_table
 from sasrec.data.movielens import Progress
 from sasrec.data.places import SYNTHETIC, Place, companion, find, locate
 from sasrec.data.presplit.parts import read_parts
@@ -37,6 +38,8 @@ from sasrec.system.writing import write_atomically
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sasrec.data.formats.item_files import ItemSource
+
     Source: TypeAlias = str | Path | Sequence[str | Path] | pl.DataFrame | pd.DataFrame
 
 MAX_EVENTS = 300_000_000
@@ -44,7 +47,11 @@ MAX_EVENTS = 300_000_000
 
 
 def load_corpus(
-    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+    source: Source,
+    settings: DataSettings,
+    progress: Progress = lambda done, total: None,
+    *,
+    items: ItemSource | None = None,
 ) -> Corpus:
     """Find, read and number a data set.
 
@@ -52,14 +59,18 @@ def load_corpus(
         source: A name, a path, a pattern, a URL, a list of these, or a Polars or pandas data frame.
         settings: Columns, separator, and the folder in which names are looked up.
         progress: Called while a data set of the catalogue is downloaded.
+        items: A table with a row for each item: a path or data frame; None reads ``items_file``.
 
     Returns:
-        The histories with their vocabularies.
+        The histories with their vocabularies, item columns and titles.
 
     Raises:
         DataError: There is no such data set, or it is invalid.
     """
     corpus, where = _read(source, settings, progress)
+    text = text_of(source)
+    path = None if text is None else companion(text, ".item", settings)
+    corpus = with_item_table(corpus, settings, path, items)
     corpus = replace(
         corpus,
         items=corpus.items.cleaning(settings.clean_tokens),
@@ -107,15 +118,18 @@ def _built(read: Callable[[], Interactions], settings: DataSettings, place: Plac
         settings: The filters.
         place: Name and origin.
     """
+    where, texts_only = place.where, place.texts_only
     return build_corpus(
-        apply_filters(read(), settings, place.where),
+        apply_filters(
+            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
+        ),
         place.name,
         place.origin,
         times=settings.time_rounding(place.name),
     )
 
 
-def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
+def user_features(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
     """Return what the .user file of a data set says about some users.
 
     Args:
@@ -127,7 +141,7 @@ def user_notes(source: str, settings: DataSettings, users: Sequence[str]) -> dic
         User token to text such as ``age 49, gender M``; empty if there is no such file.
     """
     path = companion(source, ".user", settings)
-    return {} if path is None else read_notes(path, settings, users)
+    return {} if path is None else read_user_features(path, settings, users)
 
 
 def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[str, list[str]]:

@@ -121,6 +121,26 @@ def split_by_counts(sequences: Sequences, counts: np.ndarray) -> Split:
     )
 
 
+def train_on_all(sequences: Sequences) -> Split:
+    """Use all events for training, without validation and test.
+
+    Args:
+        sequences: All histories.
+
+    Returns:
+        The split.
+
+    Raises:
+        DataError: No user has two events, so there is nothing to train on.
+    """
+    stops = sequences.offsets[1:]
+    starts = np.minimum(sequences.offsets[:-1] + 1, stops)
+    if not (stops > starts).any():
+        raise DataError("no user has at least 2 events, so there is nothing to train on")
+    none = Cases(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    return Split(sequences, starts, stops, validation=none, test=none)
+
+
 def leave_one_out(sequences: Sequences, leave_out: str = "valid_and_test") -> Split:
     """Use each user's last event as test target, and the one before it as validation target.
 
@@ -169,10 +189,10 @@ def ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np
     Returns:
         int64 [U, 3].
     """
-    return shared_out(np.maximum(sequences.lengths() - 1, 0), ratios)
+    return split_by_shares(np.maximum(sequences.lengths() - 1, 0), ratios)
 
 
-def shared_out(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:
+def split_by_shares(totals: np.ndarray, ratios: tuple[float, float, float]) -> np.ndarray:
     """Return totals split by shares, [n, 3]; parts are rounded down, but not to 0 if avoidable.
 
     RecBole's rule (``Dataset._calcu_split_ids``): the second and third part are rounded down, and

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sasrec.data.sequences import Sequences
-from sasrec.data.splits import Split, shared_out, split_by_counts
+from sasrec.data.splits import Split, split_by_counts, split_by_shares
 from sasrec.errors import DataError
 
 
@@ -26,7 +26,7 @@ def global_ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]
     """
     owners, times = _targets(sequences)
     order = np.argsort(times, kind="stable")
-    total = shared_out(np.array([len(order)]), ratios)[0]
+    total = split_by_shares(np.array([len(order)]), ratios)[0]
     part = np.repeat(np.arange(3), total)
     counts = np.zeros((sequences.n_users, 3), dtype=np.int64)
     np.add.at(counts, (owners[order], part), 1)
@@ -52,7 +52,7 @@ def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> S
         DataError: The data have no times, or all times are equal; or nothing is left to train on,
             or to test or validate on.
     """
-    owners, times = _targets(sequences)
+    _, times = _targets(sequences)
     ascending = np.sort(times)
     if len(ascending) and ascending[0] == ascending[-1]:
         raise DataError(
@@ -63,10 +63,30 @@ def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> S
     first = _cut(ascending, train)
     second = max(first, _cut(ascending, train + validation))
     starts = [ascending[cut] if cut < len(ascending) else np.inf for cut in (first, second)]
+    return split_at(sequences, starts[0], starts[1])
+
+
+def split_at(sequences: Sequences, validation: float, test: float) -> Split:
+    """Split all histories at two times.
+
+    Args:
+        sequences: All histories, each sorted by time.
+        validation: Targets from this time on are for validation.
+        test: Targets from this time on are for the test; infinity for no test.
+
+    Returns:
+        The split; the first event of a user belongs to training only if it is before
+        ``validation``.
+
+    Raises:
+        DataError: The data have no times; or nothing is left to train on, or to test or validate
+            on.
+    """
+    owners, times = _targets(sequences)
     counts = np.zeros((sequences.n_users, 3), dtype=np.int64)
-    np.add.at(counts, (owners, np.searchsorted(starts, times, side="right")), 1)
+    np.add.at(counts, (owners, np.searchsorted([validation, test], times, side="right")), 1)
     split = split_by_counts(sequences, counts)
-    return replace(split, first_trains=_first_times(sequences) < starts[0])
+    return replace(split, first_trains=_first_times(sequences) < validation)
 
 
 def _cut(times: np.ndarray, share: float) -> int:
@@ -86,7 +106,7 @@ def _cut(times: np.ndarray, share: float) -> int:
 def recbole_time_counts(sequences: Sequences, ratios: tuple[float, float, float]) -> np.ndarray:
     """Return RecBole's split by time: later targets test, earlier ones are split user by user.
 
-    The cut is the quantile of all targets' times that gives the test its share. Of each user's
+    The boundary is the quantile of all targets' times that gives the test its share. Of each user's
     earlier targets the first ``train / (train + validation)``, rounded down, are for training.
 
     Args:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,13 @@ from sasrec.data.splits import Cases, Split
 
 SAMPLE = 10_000
 """Number of sampled events, within a few percent; they take 160 KB in ``metrics.json``."""
-PIECE = 2**20
+PIECE_EVENTS = 2**20
 """Events hashed at a time."""
-ALL = 2**64 - 1
+LARGEST_HASH = 2**64 - 1
 """Bound that includes every hash."""
 SAME_PAIRS = 0.9
 """If no event matches with its time, data count as the same if at least this share of (user, item)
-pairs matches; unrelated data of the same users rarely repeat so many pairs."""
+pairs matches; unrelated data of the same users rarely share that many pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def sketch_from_json(values: object) -> Sketch | None:
     except (KeyError, ValueError, TypeError, OverflowError):
         return None
     sizes = {len(sketch.pairs), len(sketch.times), len(sketch.trained)}
-    return sketch if len(sizes) == 1 and 0 <= sketch.below <= ALL else None
+    return sketch if len(sizes) == 1 and 0 <= sketch.below <= LARGEST_HASH else None
 
 
 def sketch_of(corpus: Corpus, split: Split) -> Sketch:
@@ -94,7 +94,7 @@ def sketch_of(corpus: Corpus, split: Split) -> Sketch:
         Hashes of all events or of a sample.
     """
     n_events = corpus.sequences.n_events
-    below = ALL if n_events <= SAMPLE else int(SAMPLE / n_events * 2**64)
+    below = LARGEST_HASH if n_events <= SAMPLE else int(SAMPLE / n_events * 2**64)
     found = []
     for events, pairs, times in _hashed(corpus, np.arange(n_events)):
         sampled = pairs <= np.uint64(below)
@@ -166,24 +166,26 @@ def overlap(sketch: Sketch, corpus: Corpus, tested: Corpus, split: Split) -> Ove
     if not share:
         return None
 
+    training = _only_trained(sketch)
+
     def trained_on(cases: Cases) -> float:
-        return _share(sketch, tested, cases.stops, with_times=with_times, only_trained=True)
+        return _share(training, tested, cases.stops, with_times=with_times)
 
     validation, test = trained_on(split.validation), trained_on(split.test)
-    return Overlap(share, validation, test, sketch.below < ALL, times_differ)
+    return Overlap(share, validation, test, sketch.below < LARGEST_HASH, times_differ)
 
 
-def _share(
-    sketch: Sketch,
-    corpus: Corpus,
-    events: np.ndarray,
-    *,
-    with_times: bool,
-    only_trained: bool = False,
-) -> float:
+def _only_trained(sketch: Sketch) -> Sketch:
+    """Return the hashes of the training events in a sketch."""
+    which = sketch.trained
+    return replace(
+        sketch, pairs=sketch.pairs[which], times=sketch.times[which], trained=which[which]
+    )
+
+
+def _share(sketch: Sketch, corpus: Corpus, events: np.ndarray, *, with_times: bool) -> float:
     """Return the share of some events that are in a sketch, 0 to 1."""
-    which = sketch.trained if only_trained else np.ones(len(sketch.pairs), dtype=bool)
-    keys = _keys(sketch.pairs[which], sketch.times[which], with_times=with_times)
+    keys = _keys(sketch.pairs, sketch.times, with_times=with_times)
     n_found = n_compared = 0
     for _, pairs, times in _hashed(corpus, events):
         sampled = pairs <= np.uint64(sketch.below)
@@ -217,8 +219,8 @@ def _hashed(
     sequences = corpus.sequences
     users = _token_hashes(corpus.users.entries)
     items = _token_hashes(corpus.items.entries)
-    for begin in range(0, max(len(events), 1), PIECE):
-        piece = events[begin : begin + PIECE]
+    for begin in range(0, max(len(events), 1), PIECE_EVENTS):
+        piece = events[begin : begin + PIECE_EVENTS]
         owners = np.searchsorted(sequences.offsets, piece, side="right") - 1
         pairs = _mixed(_mixed(users[owners]) + items[sequences.items[piece] - 1])
         times = np.zeros(len(piece), dtype=np.uint32)
@@ -235,10 +237,10 @@ def _keys(pairs: np.ndarray, times: np.ndarray, *, with_times: bool) -> np.ndarr
 def _token_hashes(entries: pl.Series) -> np.ndarray:
     """Return a hash of each token, uint64; the same for all versions and machines."""
     hashes = np.empty(len(entries), dtype="<u8")
-    for begin in range(0, len(entries), PIECE):
-        tokens = entries.slice(begin, PIECE).to_list()
+    for begin in range(0, len(entries), PIECE_EVENTS):
+        tokens = entries.slice(begin, PIECE_EVENTS).to_list()
         digests = (hashlib.blake2b(token.encode(), digest_size=8).digest() for token in tokens)
-        hashes[begin : begin + PIECE] = np.frombuffer(b"".join(digests), dtype="<u8")
+        hashes[begin : begin + PIECE_EVENTS] = np.frombuffer(b"".join(digests), dtype="<u8")
     return hashes.astype(np.uint64)
 
 

@@ -11,7 +11,7 @@ PIECE_ROWS, CHUNK_ITEMS = 512, 4096
 run at the processor's full speed, small enough for its result to stay in the cache."""
 GPU_ROWS, GPU_ITEMS = 4096, 2**15
 """The same on a GPU, where fewer and larger products are faster."""
-EVEN = 192
+WIDTH_MULTIPLE = 192
 """The item table is multiplied in pieces of one width, a multiple of this, padded with zeros. With
 other widths, BLAS sums the columns at the edge in a different order (a single column is computed by
 another routine), so equal item vectors would get scores that differ in the last bit. With MKL this
@@ -61,7 +61,7 @@ def ranks_by_product(
     """
     on_cpu = states.device.type == "cpu"
     piece_rows, chunk_items = (PIECE_ROWS, CHUNK_ITEMS) if on_cpu else (GPU_ROWS, GPU_ITEMS)
-    chunks = even_chunks(table, chunk_items)
+    chunks = equal_pieces(table, chunk_items)
     lower = torch.zeros(len(states), dtype=torch.int64, device=states.device)
     for begin in range(0, len(states), piece_rows):
         piece = slice(begin, begin + piece_rows)
@@ -107,18 +107,18 @@ def _within(
     return rows[first:last] - begin, items[first:last]
 
 
-def even_chunks(table: Tensor, largest: int) -> list[Tensor]:
+def equal_pieces(table: Tensor, largest: int) -> list[Tensor]:
     """Return a table in pieces of equal width, so that all products with them round alike.
 
     Args:
         table: float [V, d].
-        largest: Maximum rows of a piece, before rounding up to a multiple of ``EVEN``.
+        largest: Maximum rows of a piece, before rounding up to a multiple of ``WIDTH_MULTIPLE``.
 
     Returns:
         Tensors [W, d]; rows after row V are zero.
     """
     pieces = -(-len(table) // max(largest, 1))
-    width = -(-len(table) // (pieces * EVEN)) * EVEN
+    width = -(-len(table) // (pieces * WIDTH_MULTIPLE)) * WIDTH_MULTIPLE
     *whole, last = torch.split(table, width)
     missing = width - len(last)
     return [*whole, F.pad(last, (0, 0, 0, missing)) if missing else last]

@@ -85,6 +85,8 @@ def describe_protocol(
     Returns:
         For example ``leave-one-out, full ranking over 1,682 items, ...``.
     """
+    if settings.split == "none" and corpus.target_counts is None:
+        return "trained on all events, not evaluated"
     seen = "" if max_history is None else f"last {counted(max_history, 'event')}, "
     ranked, ties = _candidates_in_words(corpus, settings)
     removed = "" if settings.remove_seen else "not "
@@ -99,7 +101,10 @@ def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:
         "ratio": f"split {shares} " + ("by user" if settings.ratio_by == "user" else "of all"),
         "time": f"split {shares} by time",
         "recbole_time": f"split {shares} by RecBole's TS",
+        "none": "",
     }[settings.split]
+    if settings.has_dates:
+        split = _dates_in_words(settings)
     if corpus.target_counts is not None:
         split = "split given by the files"
     elif settings.split == "leave_one_out" and settings.leave_out != "valid_and_test":
@@ -107,6 +112,14 @@ def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:
     if corpus.sequences.times is None:
         split += " in the order of the source, without times"
     return split
+
+
+def _dates_in_words(settings: EvaluationSettings) -> str:
+    """Return at which points in time the data were split."""
+    begins = {"validation": settings.valid_from, "test": settings.test_from}
+    parts = [f"{part} from {begin}" for part, begin in begins.items() if begin is not None]
+    targets = "" if settings.targets == "all" else f" ({settings.targets} event of each user)"
+    return " and ".join(parts) + targets
 
 
 def _candidates_in_words(corpus: Corpus, settings: EvaluationSettings) -> tuple[str, str]:

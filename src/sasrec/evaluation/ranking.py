@@ -17,9 +17,9 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
 from sasrec.data.batches.cases import EvaluationCases
-from sasrec.evaluation.leaders import top_items
 from sasrec.evaluation.products import ranks_by_product, ranks_of_
 from sasrec.evaluation.scoring import last_states, target_scores
+from sasrec.evaluation.top_items import top_items
 from sasrec.models.contract import NextItemModel
 
 
@@ -56,7 +56,7 @@ def rank_targets(
     if table is None or top_k:
         scored = target_scores(model, cases)
         return _ranked_by_scores(scored, cases, top_k=top_k, remove_seen=remove_seen)
-    # Sorted by target, so that the targets of a piece lie in few chunks of the table.
+    # Sorted by target, so that the targets of a piece are in few chunks of the table.
     order = np.argsort(cases.targets, kind="stable")
     encoded = last_states(model, cases, order)
     return _ranked_by_products(encoded, cases, table, remove_seen=remove_seen)

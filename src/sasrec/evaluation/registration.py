@@ -15,7 +15,7 @@ from sasrec.settings.registry import METRICS
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric with one value per case, of which the mean is reported; higher is better.
+    """A metric with one value per case; the mean over cases is reported; higher is better.
 
     Attributes:
         name: The part before ``@K`` in settings: lower-case letters, digits and _.
@@ -45,7 +45,7 @@ def register_metric(metric: Metric) -> Metric:
 
 
 def check_metric(metric: object, name: str) -> None:
-    """Refuse a metric that this package cannot use.
+    """Raise an error if a metric cannot be used.
 
     The function is called with ranks of three cases, once with one relevant item per case and once
     with up to two.

@@ -32,7 +32,7 @@ class Report:
     test: dict[str, float]
     protocol: str
     dataset: dict[str, Any]
-    ranks: dict[str, np.ndarray] = field(default_factory=dict, compare=False)
+    ranks: dict[str, np.ndarray] = field(default_factory=dict, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return everything except ``ranks``, in types JSON has."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
 from sasrec.data.batches.cases import Batches, EvaluationCases
-from sasrec.evaluation.products import even_chunks
+from sasrec.evaluation.products import equal_pieces
 from sasrec.models.contract import NextItemModel
 from sasrec.system.memory import freed_memory_kept
 
@@ -40,7 +40,7 @@ def target_scores(
             if not n_entries:  # inside the loop, the model is in evaluation mode
                 table = model.item_table
                 n_entries = len(table)
-                [table] = even_chunks(table, n_entries)
+                [table] = equal_pieces(table, n_entries)
             targets, size = batch.targets[batch.last], rows_at_a_time(len(table))
             for begin in range(0, len(which), size):
                 piece = slice(begin, begin + size)

@@ -21,14 +21,14 @@ def slices_of(split: Split, counts: np.ndarray) -> dict[str, np.ndarray]:
     sequences, cases = split.sequences, split.test
     lengths = cases.stops - sequences.offsets[cases.users - 1]
     n_trained = counts[sequences.items[cases.stops]]
-    slices = _thirds("history", lengths, "events")
-    slices["target never met in training"] = n_trained == 0
-    slices |= _thirds("target met", n_trained, "times", among=n_trained > 0)
+    slices = _thirds("history of", lengths, "events")
+    slices["target without a training event"] = n_trained == 0
+    slices |= _thirds("target with", n_trained, "training events", among=n_trained > 0)
     if sequences.times is not None:
         begins = sequences.times[sequences.offsets[cases.users - 1]]
         days = np.maximum(sequences.times[cases.stops] - begins, 1) / 86_400
         if days.max() > 1:  # otherwise this would equal the slices by history
-            slices |= _thirds("activity", lengths / np.maximum(days, 1), "events a day")
+            slices |= _thirds("user with", lengths / np.maximum(days, 1), "events a day")
     return {name: mask for name, mask in slices.items() if mask.any()}
 
 
@@ -40,11 +40,20 @@ def _thirds(
     if not chosen.any():
         return {}
     low, high = np.quantile(values[chosen], [1 / 3, 2 / 3])
-    bounds = f"{low:.4g}", f"{high:.4g}"
     if np.issubdtype(values.dtype, np.integer):
-        bounds = f"{int(low):,}", f"{int(high):,}"  # for counts, "up to 54.3" means up to 54
+        low, high = int(low), int(high)  # for counts, "up to 54.3" means up to 54
+        bounds, middle = (f"{low:,}", f"{high:,}"), f"{low + 1:,} to {high:,}"
+        if low + 1 == high:
+            middle = bounds[1]
+    else:
+        bounds = _rounded(low), _rounded(high)
+        middle = f"{bounds[0]} to {bounds[1]}"
     return {
         f"{what} up to {bounds[0]} {unit}": chosen & (values <= low),
-        f"{what} to {bounds[1]} {unit}": chosen & (values > low) & (values <= high),
-        f"{what} above {bounds[1]} {unit}": chosen & (values > high),
+        f"{what} {middle} {unit}": chosen & (values > low) & (values <= high),
+        f"{what} more than {bounds[1]} {unit}": chosen & (values > high),
     }
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -8,16 +8,14 @@ from typing import Any
 
 from sasrec.errors import ModelError, printable
 from sasrec.evaluation.report import environment
+from sasrec.recommender.folder import CHECKPOINT
 from sasrec.training.checkpoint import TrainState, save_state
 
 logger = logging.getLogger(__name__)
 
-CHECKPOINT = ".training.safetensors"
-"""Appended to the name of the model folder."""
-
 
 def checkpoint_of(folder: Path) -> Path:
-    """Return the checkpoint file of a training, which lies beside its model folder.
+    """Return the checkpoint file of a training; it is beside the model folder.
 
     Args:
         folder: Where the model is saved.
@@ -34,23 +32,23 @@ def checkpoint_of(folder: Path) -> Path:
     return whole.with_name(f"{whole.name}{CHECKPOINT}")
 
 
-class Keeper:
+class CheckpointWriter:
     """Saves the state of training after each epoch.
 
     Attributes:
         good: Epochs in the checkpoint; 0 if none of them has usable weights.
     """
 
-    def __init__(self, about: dict[str, Any], path: Path, begin: TrainState | None) -> None:
+    def __init__(self, about: dict[str, Any], path: Path, resume_from: TrainState | None) -> None:
         """Save nothing yet.
 
         Args:
             about: Settings and data, which are needed beside the state to resume training.
             path: The checkpoint file.
-            begin: The state that training was resumed from, if any.
+            resume_from: The state that training was resumed from, if any.
         """
         self._about, self._path = about, path
-        self.good = 0 if begin is None else good_epochs(begin)
+        self.good = 0 if resume_from is None else good_epochs(resume_from)
 
     def __call__(self, state: TrainState) -> None:
         """Save a state, replacing the previous one.
@@ -72,7 +70,7 @@ def good_epochs(state: TrainState) -> int:
     return len(epochs) if any(epoch.is_best for epoch in epochs) else 0
 
 
-def tell_of_changes(before: object) -> None:
+def warn_of_changes(before: object) -> None:
     """Warn about changed versions or hardware, because they change the weights slightly.
 
     Args:

@@ -12,19 +12,24 @@ from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
-from sasrec.errors import DataError, SettingsError, counted
+from sasrec.errors import DataError, counted, printable
+from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
-from sasrec.evaluation.verdict import worse_than_counts
+from sasrec.evaluation.text import reports_as_text, short_metrics
 from sasrec.experiment.measuring import baseline_reports, measured
 from sasrec.experiment.overlap_check import check_overlap
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
+from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.files import Layer
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.keywords import Keywords, given_layers
+from sasrec.settings.layers import classes_of, merge_layers, names_of
+from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import KEY, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts, require_reader
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
 if TYPE_CHECKING:
@@ -38,7 +43,7 @@ OTHER_KEYS = ("device", "gpu_id", "deterministic", "decimals")
 """Settings that evaluation uses, besides those of the groups data and evaluation."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """Metrics of a saved model and of the baselines.
 
@@ -56,6 +61,21 @@ class Evaluation:
     remarks: list[Remark] = field(default_factory=list)
     overlap: dict[str, Any] | None = None
     decimals: int = 4
+
+    def __str__(self) -> str:
+        """Return tables of the validation and test metrics, and the remarks."""
+        notes = [f"note: {printable(remark.text)}" for remark in self.remarks]
+        return "\n".join([reports_as_text(self.reports, self.decimals), *notes])
+
+    def __repr__(self) -> str:
+        """Return one line: the model, the data and the test metrics."""
+        values = short_metrics(self.report.test, self.decimals)
+        name = self.report.dataset["name"]
+        return printable(f"<Evaluation of {self.report.model} on {name}, test: {values}>")
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the tables in IPython and notebooks."""
+        printer.text("Evaluation(...)" if cycle else str(self))
 
     @property
     def reports(self) -> list[Report]:
@@ -97,8 +117,8 @@ def evaluate(
         SasrecError: Settings, data or the model cannot be used.
     """  # raised by the parts
     recommender = model if isinstance(model, Recommender) else load(model)
-    layer = Layer(GIVEN, merged(settings, keywords))
-    return evaluate_with(recommender, data, [layer])
+    folder = None if isinstance(model, Recommender) else Path(model)
+    return evaluate_with(recommender, data, given_layers(settings, keywords, GIVEN), folder=folder)
 
 
 def evaluate_with(
@@ -106,26 +126,23 @@ def evaluate_with(
     data: Source | None,
     layers: Sequence[Layer],
     *,
+    folder: Path | None = None,
     fetching: Progress = lambda done, total: None,
 ) -> Evaluation:
-    """Measure a saved model with settings from several places.
+    """Measure a saved model with settings from several sources.
 
     Args:
         recommender: The model; it is on its own device again afterwards.
         data: A name, a path or a data frame; None uses the data the model was trained on.
         layers: Settings of data, evaluation and device; a later layer overrides an earlier one.
+        folder: Folder of the model, for error texts.
         fetching: Called with the progress of a download.
 
     Returns:
         Reports and remarks.
     """
-    saved = recommender.settings
-    if not any("metrics" in layer.values for layer in layers):
-        require_parts(saved.get(KEY, []), ["metric"], "the model")
-    before: dict[str, Any] = {**saved["data"], **saved["evaluation"]}
-    run = resolve_layers([Layer(SAVED, before), *layers], saved["model_name"])
-    _check_protocol(run, recommender.max_history)
-    source = trained_on(recommender) if data is None else data
+    run = _settings_for(recommender, layers, "the model" if folder is None else folder)
+    source = source_for(recommender, data)
     original = load_corpus(source, run.data, fetching)
     corpus, unknown = _with_model_numbers(original, recommender, source)
     prepared = prepare(corpus, run)
@@ -177,6 +194,21 @@ def trained_on(recommender: Recommender) -> str:
     return str(source)
 
 
+def source_for(recommender: Recommender, data: Source | None) -> Source:
+    """Return the data to use with a model, after checking that their reader is available.
+
+    Args:
+        recommender: A loaded model.
+        data: A name, a path or a data frame; None uses the data the model was trained on.
+
+    Returns:
+        The name, path or data frame.
+    """
+    source = trained_on(recommender) if data is None else data
+    require_reader(recommender.settings.get(PLUGINS_KEY, []), source, "the model")
+    return source
+
+
 def _name_of(source: Source) -> str:
     return text_of(source) or "the data frame"
 
@@ -202,24 +234,68 @@ def _with_model_numbers(
     return corpus, [Remark("unknown_items", lost, text)]
 
 
-def _check_protocol(run: RunSettings, max_history: int) -> None:
-    """Refuse settings that only affect training.
+def _settings_for(
+    recommender: Recommender, layers: Sequence[Layer], shown: str | Path
+) -> RunSettings:
+    """Return the settings of an evaluation; all mistakes in them are reported together.
+
+    Args:
+        recommender: The model.
+        layers: Settings of data, evaluation and device; a later layer overrides an earlier one.
+        shown: What the model is called in error texts.
+
+    Returns:
+        The settings of the model's training, overridden by the layers.
 
     Raises:
-        SettingsError: There is one.
-    """
-    accepted = {**dict(run.data), **dict(run.evaluation), **dict.fromkeys(OTHER_KEYS)}
-    for key, origin in run.origins.items():
-        if key not in accepted and origin.is_given:
-            what = f"--{key}" if origin.kind == "command line" else f"{key} in {origin}"
-            raise SettingsError(
-                f"{what} only changes training; a saved model accepts settings of data "
-                "and evaluation"
+        SettingsError: A setting is wrong, only affects training, or cannot be changed.
+    """  # raised in Mistakes.raise_all
+    saved = recommender.settings
+    if not any("metrics" in layer.values for layer in layers):
+        require_parts(saved.get(PLUGINS_KEY, []), ["metric"], shown)
+    mistakes = Mistakes()
+    accepted = [_without_training(layer, saved["model_name"], mistakes) for layer in layers]
+    before = Layer(SAVED, {**saved["data"], **saved["evaluation"]})
+    runs = []
+    with mistakes.collected():
+        run = resolve_layers([before, *accepted], saved["model_name"])
+        runs.append(run)
+        own = recommender.max_history
+        if run.data.max_history != own:
+            mistakes.add(
+                f"this model has max_history={own}, which cannot be changed; train another model "
+                f"with max_history={run.data.max_history}"
             )
-    if run.data.max_history != max_history:
-        raise SettingsError(
-            f"this model has max_history={max_history}, which cannot be changed; train another "
-            f"model with max_history={run.data.max_history}"
-        )
+    mistakes.raise_all()
+    [run] = runs
     if run.without_effect:
         logger.warning("settings without effect: %s", ", ".join(run.without_effect))
+    return run
+
+
+def _without_training(layer: Layer, model: str, mistakes: Mistakes) -> Layer:
+    """Return a layer without settings that only affect training; each of them is a mistake.
+
+    Their values are not checked against the model's, which are not among the settings here.
+
+    Args:
+        layer: The layer, with keys as written.
+        model: Name of the model.
+        mistakes: Receives the settings that only affect training.
+
+    Returns:
+        The layer with the other settings.
+    """
+    names = names_of(classes_of(model))
+    used = {*DataSettings.model_fields, *EvaluationSettings.model_fields, *OTHER_KEYS}
+    rejected = set()
+    for name, origin in merge_layers([layer], names, Mistakes()).origins.items():
+        if name not in used:
+            is_word = origin.kind == "command line"
+            what = f"--{origin.key or name}" if is_word else f"{name} in {origin}"
+            mistakes.add(
+                f"{what} only changes training; a saved model accepts settings of data and "
+                "evaluation"
+            )
+            rejected.add(origin.key or name)
+    return replace(layer, values={k: v for k, v in layer.values.items() if k not in rejected})

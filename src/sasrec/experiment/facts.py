@@ -23,11 +23,11 @@ def facts_of(split: Split, *, n_items: int) -> DataFacts:
         items=n_items,
         targets=split.n_targets,
         histories=split.train_stops - starts,
-        times_informative=_times_tell(split),
+        times_informative=_times_informative(split),
     )
 
 
-def _times_tell(split: Split) -> bool:
+def _times_informative(split: Split) -> bool:
     """Return whether the gaps between consecutive training events differ at all."""
     times = split.sequences.times
     if times is None:

@@ -15,7 +15,10 @@ from sasrec.evaluation.validation import validation_of
 from sasrec.experiment.prepared import Prepared, repeatable
 from sasrec.losses.drawing import negatives_generator
 from sasrec.losses.objective import training_loss
+from sasrec.losses.trial import try_loss
 from sasrec.models.contract import Catalogue, NextItemModel
+from sasrec.models.trial import try_model
+from sasrec.settings.attribution import attributed
 from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.memory import release_memory_after
@@ -34,7 +37,7 @@ def train_model(
     *,
     observer: Observer,
     keep: Keep | None = None,
-    begin: TrainState | None = None,
+    resume_from: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> tuple[NextItemModel, Trained]:
     """Train a model on the training targets, validating on the validation cases.
@@ -43,7 +46,7 @@ def train_model(
         prepared: The data and the settings; test cases are not used.
         observer: Receives the progress of training.
         keep: Called with the state of training after each epoch.
-        begin: A state to resume from.
+        resume_from: A state to resume from.
         weights: Initial weights of the model; None draws random ones.
 
     Returns:
@@ -64,9 +67,16 @@ def train_model(
         loss = training_loss(
             run.training, counts=prepared.counts, device=device, generator=generator
         )
+        try_loss(
+            run.training.loss,
+            loss,
+            n_items=prepared.n_items,
+            generator=generator,
+            by_vectors=model.has_item_table(),
+        )
         loop = TrainingLoop(model, batches, loss, settings=run.training, observer=tracked)
         validation = validation_of(model, prepared.protocol)
-        checkpoints = Checkpoints(keep, begin, (generator,))
+        checkpoints = Checkpoints(keep, resume_from, (generator,))
         trained = fit(loop, validation=validation, checkpoints=checkpoints)
     return model.eval(), trained
 
@@ -92,10 +102,16 @@ def new_model(prepared: Prepared) -> NextItemModel:
 
     Returns:
         The model, on the CPU; its weights are drawn from torch's default generator.
-    """
+
+    Raises:
+        PluginError: It is a plug-in that fails, or does not satisfy its contract.
+    """  # raised by attributed and try_model
     run = prepared.run
     size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
-    model: NextItemModel = MODELS[run.model_name](run.model, size)
+    kind: type[NextItemModel] = MODELS[run.model_name]
+    with attributed(MODELS, run.model_name, "cannot be created"):
+        model = kind(run.model, size)
+    try_model(run.model_name, model, size)
     return model
 
 

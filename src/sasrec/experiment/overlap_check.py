@@ -10,7 +10,7 @@ from sasrec.experiment.prepared import Prepared
 from sasrec.experiment.run import HASHES
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
-from sasrec.settings.evaluation import SPLIT_KEYS
+from sasrec.settings.evaluation import split_settings
 from sasrec.settings.resolve import RunSettings
 
 OTHER_SPLIT = (
@@ -46,7 +46,7 @@ def check_overlap(
     fingerprint = reports[0].get("dataset", {}).get("fingerprint")
     is_same = fingerprint == corpus.sequences.fingerprint()
     evaluation = run.as_json()["evaluation"]
-    has_other_split = any(evaluation[key] != saved["evaluation"].get(key) for key in SPLIT_KEYS)
+    has_other_split = split_settings(evaluation) != split_settings(saved["evaluation"])
     is_its_own = bool(corpus.source) and corpus.source == saved.get("source")
     if is_same and is_its_own and not has_other_split:
         return [], None

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sasrec.errors import DataError, ModelError, SettingsError, counted, printable
-from sasrec.experiment.checkpoints import CHECKPOINT, checkpoint_of, tell_of_changes
-from sasrec.recommender.folder import WEIGHTS
+from sasrec.experiment.checkpoints import checkpoint_of, warn_of_changes
+from sasrec.recommender.folder import CHECKPOINT, WEIGHTS
 from sasrec.settings.origin import Origin
-from sasrec.settings.plugins import KEY, TABLES, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, TABLES, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_settings
 from sasrec.training.checkpoint import TrainState, load_state
 
 if TYPE_CHECKING:
+    from sasrec.data.formats.item_files import ItemSource
     from sasrec.data.sources import Source
 
 logger = logging.getLogger(__name__)
@@ -32,30 +33,32 @@ class TrainingPlan:
         data: Name, path or data frame.
         folder: Where the model is saved.
         replaces: Which model may be replaced there.
-        begin: The state to resume from, or None for a new training.
+        resume_from: The state to resume from, or None for a new training.
         fingerprint: Hash of the data that the state belongs to; empty for a new training.
+        items: Data frame with a row for each item, or None.
     """
 
     run: RunSettings
     data: Source
     folder: Path
     replaces: Replaces = "nothing"
-    begin: TrainState | None = None
+    resume_from: TrainState | None = None
     fingerprint: str = ""
+    items: ItemSource | None = None
 
     @property
     def checkpoint(self) -> Path:
         """The checkpoint file, which exists while the training is unfinished."""
         return checkpoint_of(self.folder)
 
-    def what_is_kept(self, good: int) -> str:
+    def recovery_hint(self, good: int) -> str:
         """Return a hint on how to save the best weights of a training that failed later.
 
         Args:
             good: Epochs in the checkpoint; 0 if none of them has usable weights.
 
         Returns:
-            Text to append to the error; empty if there is nothing to save.
+            Text to append to the error message; empty if there is nothing to save.
         """
         if not good:
             return ""
@@ -72,7 +75,7 @@ def unfinished_plan(
 
     Args:
         folder: Where its model was going to be saved.
-        epochs: Total number of epochs to end after; None for the number that was planned.
+        epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
 
     Returns:
@@ -88,10 +91,10 @@ def unfinished_plan(
     path = checkpoint_of(folder)
     if not path.is_file() and (folder / WEIGHTS).is_file():
         raise ModelError(f"{folder} holds a finished model; there is nothing to resume")
-    begin, about = load_state(path)
-    tell_of_changes(about.get("environment"))
+    resume_from, about = load_state(path)
+    warn_of_changes(about.get("environment"))
     if isinstance(saved := about.get("settings"), dict):
-        require_parts(saved.get(KEY, []), TABLES, path)
+        require_parts(saved.get(PLUGINS_KEY, []), TABLES, path)
     try:
         run = _saved_settings(about, path)
         source, fingerprint = _text(about["data"]), _text(about["fingerprint"])
@@ -103,8 +106,8 @@ def unfinished_plan(
             "the interrupted training used a data frame; pass the same data frame as data="
         )
     found: Source = source if data is None else data
-    plan = TrainingPlan(run, found, folder, "anything", begin, fingerprint)
-    _tell_of_trackers(plan)
+    plan = TrainingPlan(run, found, folder, "anything", resume_from, fingerprint)
+    _log_trackers(plan)
     return plan if epochs is None else _shortened(plan, epochs)
 
 
@@ -123,7 +126,7 @@ def _saved_settings(about: dict[str, Any], path: Path) -> RunSettings:
     """Return the settings in a checkpoint; every value counts as given by the user."""
     saved: dict[str, Any] = dict(about["settings"])
     name, preset = saved.pop("model_name"), saved.pop("preset")
-    saved.pop(KEY, None)
+    saved.pop(PLUGINS_KEY, None)
     values = {key: value for group in saved.values() for key, value in group.items()}
     run = resolve_settings(values, name)
     return replace(
@@ -131,7 +134,7 @@ def _saved_settings(about: dict[str, Any], path: Path) -> RunSettings:
     )
 
 
-def _tell_of_trackers(plan: TrainingPlan) -> None:
+def _log_trackers(plan: TrainingPlan) -> None:
     """Warn which trackers will receive metrics, as the checkpoint chose them and not the user.
 
     Args:
@@ -162,7 +165,7 @@ def _shortened(plan: TrainingPlan, epochs: int) -> TrainingPlan:
     Raises:
         SettingsError: The number is below the epochs done, or above the epochs planned.
     """
-    done = 0 if plan.begin is None else len(plan.begin.epochs)
+    done = 0 if plan.resume_from is None else len(plan.resume_from.epochs)
     most = plan.run.training.epochs
     if not max(1, done) <= epochs <= most:
         raise SettingsError(

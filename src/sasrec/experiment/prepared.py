@@ -14,6 +14,7 @@ import torch
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
+from sasrec.errors import SettingsError
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
@@ -74,6 +75,7 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
     Returns:
         The data and settings to train and evaluate models with.
     """
+    _check_epochs(run)
     split = make_split(corpus, run.evaluation) if split is None else split
     facts = facts_of(split, n_items=len(corpus.items))
     return Prepared(
@@ -84,6 +86,21 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
         run=adapted(run, facts),
         device=prepared_device(run),
     )
+
+
+def _check_epochs(run: RunSettings) -> None:
+    """Refuse to guess how long to train if there is no validation to decide it.
+
+    Raises:
+        SettingsError: The split is ``none``, and the user has not set the number of epochs.
+    """
+    origin = run.origins.get("epochs")
+    if run.evaluation.split == "none" and (origin is None or not origin.is_given):
+        raise SettingsError(
+            "with split=none there is no validation, so early stopping cannot choose the number "
+            "of epochs; set epochs, such as to the best_epoch in metrics.json of a model trained "
+            "with a split"
+        )
 
 
 def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:

@@ -1,4 +1,4 @@
-"""Remarks on a trained model: items and users that no training event mentions."""
+"""Remarks on a trained model: items and users without training events."""
 
 from __future__ import annotations
 

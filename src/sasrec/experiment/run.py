@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from sasrec.data.corpus import Corpus
+from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment
-from sasrec.evaluation.verdict import worse_than_counts
 from sasrec.experiment.fitting import train_model
 from sasrec.experiment.measuring import baselines, measured
 from sasrec.experiment.prepared import Prepared, prepare
@@ -56,7 +56,7 @@ def run_experiment(
     *,
     observer: Observer,
     keep: Keep | None = None,
-    begin: TrainState | None = None,
+    resume_from: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> Outcome:
     """Train a model on a data set, and measure it and the baselines.
@@ -68,14 +68,14 @@ def run_experiment(
         run: All settings.
         observer: Receives the progress of training.
         keep: Called with the state of training after each epoch.
-        begin: A state of a training with the same data and settings, to resume from.
+        resume_from: A state of a training with the same data and settings, to resume from.
         weights: Initial weights of the model; None draws random ones.
 
     Returns:
         The trained model with its reports; nothing is saved.
     """
     return run_prepared(
-        prepare(corpus, run), observer=observer, keep=keep, begin=begin, weights=weights
+        prepare(corpus, run), observer=observer, keep=keep, resume_from=resume_from, weights=weights
     )
 
 
@@ -84,7 +84,7 @@ def run_prepared(
     *,
     observer: Observer,
     keep: Keep | None = None,
-    begin: TrainState | None = None,
+    resume_from: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
 ) -> Outcome:
     """Train a model on prepared data, and measure it and the baselines.
@@ -93,14 +93,14 @@ def run_prepared(
         prepared: The data and the settings.
         observer: Receives the progress of training.
         keep: Called with the state of training after each epoch.
-        begin: A state of a training with the same data and settings, to resume from.
+        resume_from: A state of a training with the same data and settings, to resume from.
         weights: Initial weights of the model; None draws random ones.
 
     Returns:
         The trained model with its reports; nothing is saved.
     """
     model, trained = train_model(
-        prepared, observer=observer, keep=keep, begin=begin, weights=weights
+        prepared, observer=observer, keep=keep, resume_from=resume_from, weights=weights
     )
     unknown = untrained_items(prepared) + (untrained_users(prepared) if model.uses_users else [])
     models = chain([(prepared.run.model_name, model)], baselines(prepared))
@@ -129,7 +129,7 @@ def _recommender(
         counts=prepared.counts,
         titles=corpus.item_titles(),
         users=corpus.users if model.uses_users else None,
-        settings={**run.as_json(), "source": corpus.source},
+        settings={**run.as_json(corpus.source), "source": corpus.source},
         metrics=metrics,
         environment={
             **environment(),
@@ -138,6 +138,7 @@ def _recommender(
         },
         recent=recent,
         people=np.append(False, split.train_users()) if model.uses_users else None,
+        item_columns=None if corpus.item_columns is None else corpus.item_columns.of(corpus.items),
     )
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.sources import load_corpus
-from sasrec.experiment.plan import TrainingPlan, unfinished_plan
+from sasrec.experiment.plan import Replaces, TrainingPlan, unfinished_plan
 from sasrec.experiment.prepared import prepare
 from sasrec.experiment.run import run_prepared
 from sasrec.experiment.train_into import train_by_plan
 from sasrec.recommender.recommender import Recommender
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.arguments import path_argument, whole_number
+from sasrec.settings.files import Layer
+from sasrec.settings.keywords import Keywords, given_layers
+from sasrec.settings.origin import Origin
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import canonical_model
-from sasrec.settings.resolve import resolve_settings
+from sasrec.settings.resolve import resolve_layers
 from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:
+    from sasrec.data.formats.item_files import ItemSource
     from sasrec.data.sources import Source
 
 
@@ -28,6 +33,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     *,
     model: str = "SASRec",
+    items: ItemSource | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     observer: Observer | None = None,
@@ -36,7 +42,7 @@ def train(
     """Train a model on a data set and return a recommender.
 
     With ``out``, the state of training is kept beside that folder after each epoch, so that
-    ``resume`` can continue a training that was interrupted. Ctrl-C ends training early and returns
+    ``resume`` can resume it if it was interrupted. Ctrl-C ends training early and returns
     the best weights so far.
 
     >>> recommender = train("ml-100k", epochs=20, out="saved/films")  # doctest: +SKIP
@@ -46,6 +52,8 @@ def train(
         settings: Values by the name of the setting, such as ``{"epochs": 20}``; all others have
             their default.
         model: Name of the model, such as ``GRU4Rec``, in upper or lower case.
+        items: A table with a row for each item, for titles and for columns that rules can use: a
+            path or a data frame. None reads ``items_file``, or the .item file beside the data.
         out: Folder to save the model in; None saves nothing.
         overwrite: Replace a model that is already in ``out``.
         observer: Receives the progress of training; None shows a progress bar in a notebook or an
@@ -58,15 +66,21 @@ def train(
 
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
-        Interrupted: Training was stopped before there was anything to return.
+        Interrupted: Training was interrupted before there was anything to return.
     """  # raised by the parts
     name = canonical_model(model)
-    run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
+    layers = given_layers(settings, keywords)
+    if isinstance(items, str | Path):
+        layers.append(Layer(Origin("python", "the argument items"), {"items_file": str(items)}))
+    run = resolve_layers(layers, name, DEFAULT if name == "SASRec" else None)
+    table = None if isinstance(items, str | Path) else items
+    folder = None if out is None else path_argument("out", out)
     watching = default_observer(run.output.loss_decimals) if observer is None else observer
-    if out is None:
-        prepared = prepare(load_corpus(data, run.data), run)
+    if folder is None:
+        prepared = prepare(load_corpus(data, run.data, items=table), run)
         return run_prepared(prepared, observer=watching).recommender
-    plan = TrainingPlan(run, data, Path(out).expanduser(), "anything" if overwrite else "nothing")
+    replaces: Replaces = "anything" if overwrite else "nothing"
+    plan = TrainingPlan(run, data, folder, replaces, items=table)
     return train_by_plan(plan, watching).recommender
 
 
@@ -75,14 +89,16 @@ def resume(
     *,
     epochs: int | None = None,
     data: Source | None = None,
+    items: ItemSource | None = None,
     observer: Observer | None = None,
 ) -> Recommender:
-    """Continue an interrupted training; the result is the same as without the interruption.
+    """Resume an interrupted training; the result is the same as without the interruption.
 
     Args:
         folder: Where its model was going to be saved.
-        epochs: Total number of epochs to end after; None for the number that was planned.
+        epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
+        items: The table of items it was trained with; None if that was a path, or there was none.
         observer: As in ``train``.
 
     Returns:
@@ -94,6 +110,8 @@ def resume(
         SettingsError: ``epochs`` is fewer than are done, or more than were planned.
         Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
-    plan = unfinished_plan(Path(folder).expanduser(), epochs=epochs, data=data)
+    total = None if epochs is None else whole_number("epochs", epochs, least=0)
+    plan = unfinished_plan(path_argument("folder", folder), epochs=total, data=data)
+    plan = replace(plan, items=items)
     watching = default_observer(plan.run.output.loss_decimals) if observer is None else observer
     return train_by_plan(plan, watching).recommender

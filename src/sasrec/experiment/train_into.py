@@ -14,7 +14,7 @@ from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus, save_events
 from sasrec.errors import DataError, Interrupted, ModelError
 from sasrec.evaluation.report import environment
-from sasrec.experiment.checkpoints import Keeper
+from sasrec.experiment.checkpoints import CheckpointWriter
 from sasrec.experiment.plan import TrainingPlan
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.experiment.run import Outcome, run_prepared
@@ -26,7 +26,7 @@ from sasrec.training.curve import draw_curve
 from sasrec.training.progress import Observer
 
 logger = logging.getLogger(__name__)
-SEVERAL = (
+LOCKED_MESSAGE = (
     "another training is writing to {}; wait until it has finished, or choose another folder with "
     "--out"
 )
@@ -48,25 +48,25 @@ def train_by_plan(
 
     Raises:
         SasrecError: Data, settings or the folder cannot be used, or training failed.
-        Interrupted: It was stopped before there was anything to save, or outside training.
+        Interrupted: The user stopped it before there was anything to save, or outside training.
     """  # raised by the parts
     with _exclusive(plan), _interrupt_explained(plan):
         replaced = _prepared_folder(plan)
-        corpus = load_corpus(plan.data, plan.run.data, fetching)
+        corpus = load_corpus(plan.data, plan.run.data, fetching, items=plan.items)
         _check_source(plan, replaced, corpus)
         _save_events(plan, corpus)
         return _trained_and_saved(plan, prepare(corpus, plan.run), observer)
 
 
 def _prepared_folder(plan: TrainingPlan) -> str | None:
-    """Remove what a killed training left, and refuse a folder that cannot be written.
+    """Remove what a killed training left, and reject a folder that cannot be written.
 
     Returns:
         The data that the model to be replaced was trained on, or None if it does not matter.
     """
     for path in (plan.folder, plan.checkpoint):
         remove_leftovers(path)
-    if plan.begin is None and plan.checkpoint.is_file():
+    if plan.resume_from is None and plan.checkpoint.is_file():
         logger.warning(
             "%s is the checkpoint of an unfinished training; it is replaced after the first "
             "epoch. To resume that training instead, stop now and run 'sasrec train --resume %s'",
@@ -79,7 +79,7 @@ def _prepared_folder(plan: TrainingPlan) -> str | None:
 
 
 def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> None:
-    """Refuse data that are not those of the model to replace, or of the training to resume.
+    """Reject data that are not those of the model to replace, or of the training to resume.
 
     Raises:
         ModelError: The folder holds a model of other data, and overwriting was not requested.
@@ -101,7 +101,8 @@ def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> N
 def _save_events(plan: TrainingPlan, corpus: Corpus) -> None:
     """Write the events that are left after filtering, if the settings ask for them."""
     output = plan.run.output
-    if output.save_dataset and plan.begin is None:  # a checkpoint must not choose where to write
+    # A checkpoint must not choose where to write.
+    if output.save_dataset and plan.resume_from is None:
         path = save_events(corpus, Path(output.dataset_save_path or output.checkpoint_dir))
         logger.warning("events after filtering: %s", path)
 
@@ -112,12 +113,14 @@ def _trained_and_saved(plan: TrainingPlan, prepared: Prepared, observer: Observe
     Raises:
         ModelError: The loss became NaN or infinite, or something cannot be written.
     """
-    keeper = _keeper(plan, prepared)
+    keeper = _checkpoint_writer(plan, prepared)
     try:
-        outcome = run_prepared(prepared, observer=observer, keep=keeper, begin=plan.begin)
+        outcome = run_prepared(
+            prepared, observer=observer, keep=keeper, resume_from=plan.resume_from
+        )
     except ModelError as error:
         good = 0 if keeper is None else keeper.good
-        raise ModelError(f"{error}{plan.what_is_kept(good)}") from error
+        raise ModelError(f"{error}{plan.recovery_hint(good)}") from error
     outcome.recommender.save(plan.folder, overwrite=plan.replaces != "nothing")
     if not outcome.trained.interrupted:
         plan.checkpoint.unlink(missing_ok=True)
@@ -131,19 +134,19 @@ def _save_curve(outcome: Outcome, watched: str, folder: Path) -> None:
     draw_or_warn("the training", partial(draw_curve, outcome.recommender.metrics, watched, path))
 
 
-def _keeper(plan: TrainingPlan, prepared: Prepared) -> Keeper | None:
+def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWriter | None:
     """Return what saves the state after each epoch, with everything needed to resume."""
     if not prepared.run.output.keep_training:
         return None
     named = text_of(plan.data) or ""
     about = {
-        "settings": prepared.run.as_json(),
+        "settings": prepared.run.as_json(prepared.corpus.source),
         "data": prepared.corpus.source or named,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
         "replaces": plan.replaces != "nothing",
         "environment": environment(),
     }
-    return Keeper(about, plan.checkpoint, plan.begin)
+    return CheckpointWriter(about, plan.checkpoint, plan.resume_from)
 
 
 @contextmanager
@@ -165,7 +168,7 @@ def _interrupt_explained(plan: TrainingPlan) -> Iterator[None]:
     except KeyboardInterrupt:
         if _identity(plan.folder) != model:
             text = f"interrupted after training; the model is saved in {plan.folder}"
-        elif plan.begin is not None or _identity(plan.checkpoint) not in {checkpoint, None}:
+        elif plan.resume_from is not None or _identity(plan.checkpoint) not in {checkpoint, None}:
             text = (
                 "interrupted before the model was saved; 'sasrec train --resume "
                 f"{plan.folder}' resumes training from the last epoch"
@@ -202,10 +205,10 @@ def _exclusive(plan: TrainingPlan) -> Iterator[None]:
         try:
             stack.enter_context(exclusive_lock(plan.folder, wait=False))
         except BlockingIOError as error:
-            raise ModelError(SEVERAL.format(plan.folder)) from error
+            raise ModelError(LOCKED_MESSAGE.format(plan.folder)) from error
         except OSError as error:  # the folder is writable, but the lock file is not
             raise ModelError(
                 f"{error.filename or plan.folder}: {error.strerror or error}; remove this lock if "
-                "no training is running there, or choose another folder with --out"
+                "no training is running there, or choose another output folder"
             ) from error
         yield

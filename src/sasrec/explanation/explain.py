@@ -26,7 +26,7 @@ POSITIONS = 15
 """Number of newest positions in the average attention map, as in the paper's figure 4."""
 BATCH_POSITIONS = 2**12
 """Number of positions in a batch."""
-MOST_GROUPS = 40
+MAX_GROUPS = 40
 """Maximum number of item groups, the largest ones; a plot of more would be unreadable."""
 
 
@@ -174,7 +174,7 @@ def _membership(
 ) -> tuple[list[str], np.ndarray]:
     """Return group names, and float [V, G]: share of each item in each group, summing to 1."""
     sizes = Counter(group for some in groups.values() for group in some)
-    names = sorted(name for name, _ in sizes.most_common(MOST_GROUPS))
+    names = sorted(name for name, _ in sizes.most_common(MAX_GROUPS))
     number = {name: index for index, name in enumerate(names)}
     members = np.zeros((len(recommender.items) + 1, len(names)))
     tokens = list(groups)

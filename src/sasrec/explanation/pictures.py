@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LONGEST_TITLE = 28
 """Maximum number of characters of a title in a picture."""
-SHOWN = 40
+MAX_SHOWN_EVENTS = 40
 """Maximum number of events in the picture of a history; the newest ones are shown."""
 BY_DISTANCE, BY_POSITION, BETWEEN_GROUPS = "by-distance", "by-position", "between-groups"
 """Names of the pictures of averages."""
@@ -123,14 +123,16 @@ def _between_groups(averages: AverageAttention) -> Figure:
 def _one_history(history: ExplainedHistory) -> Figure:
     from matplotlib.colors import PowerNorm
 
-    layers = history.maps.mean(1)[:, -SHOWN:, -SHOWN:]
+    layers = history.maps.mean(1)[:, -MAX_SHOWN_EVENTS:, -MAX_SHOWN_EVENTS:]
     size = max(4.0, 0.22 * layers.shape[1])
     # One below the other, so that titles are large enough to read on a page.
     figure, axes = _figure(
         len(layers), width=size + 3.5, height=(size + 2) * len(layers), stacked=True
     )
     n_masks = history.maps.shape[2] - len(history.titles)  # 1 for BERT4Rec, otherwise 0
-    titles = [*(_short(title) for title in history.titles), *["(next)"] * n_masks][-SHOWN:]
+    titles = [*(_short(title) for title in history.titles), *["(next)"] * n_masks][
+        -MAX_SHOWN_EVENTS:
+    ]
     for number, (plot, layer) in enumerate(zip(axes, layers, strict=True), start=1):
         # A square-root colour scale, because attention of late events is spread over many events.
         image = plot.imshow(layer, cmap="viridis", norm=PowerNorm(0.5, vmin=0))

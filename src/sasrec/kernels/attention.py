@@ -106,7 +106,7 @@ def gap_numbers(times: Tensor | None, untimed: Tensor | None, *, rows: int, colu
     return numbers
 
 
-def dropped_attention(
+def dropout_attention(
     projected: Tensor, bits: Tensor, kept: float, bias: Bias = Bias()
 ) -> Tensor | None:
     """Return causal attention with dropout.

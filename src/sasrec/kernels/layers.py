@@ -78,7 +78,7 @@ def linear(hidden: Tensor, weight: Tensor, bias: Tensor, *, gelu: bool = False) 
     return result
 
 
-def dropped_sum(residual: Tensor, values: Tensor, *, probability: float) -> Tensor:
+def dropout_sum(residual: Tensor, values: Tensor, *, probability: float) -> Tensor:
     """Return residual + Dropout(values).
 
     Args:
@@ -96,7 +96,7 @@ def dropped_sum(residual: Tensor, values: Tensor, *, probability: float) -> Tens
     return total
 
 
-def dropped_sum_norm(
+def dropout_sum_norm(
     residual: Tensor, values: Tensor, norm: nn.LayerNorm, *, probability: float
 ) -> tuple[Tensor, Tensor]:
     """Return residual + Dropout(values), and the same with each row normalised.

@@ -24,16 +24,16 @@ from sasrec.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).with_name("libkernels.so.1")
-INTERFACE = 0x5EED659426D3
-"""Hash of the C sources that this file works with (``interface`` in ``setup.py``)."""
-SWITCH = "SASREC_KERNELS"
+SOURCE_HASH = 0x5EED659426D3
+"""Hash of the C sources that this file works with (``source_hash`` in ``setup.py``)."""
+ENVIRONMENT_VARIABLE = "SASREC_KERNELS"
 """Environment variable: ``off`` uses PyTorch for everything, ``avx512`` does not use AMX."""
 NONE, AVX512, AMX = 0, 1, 2
 """Levels of support for bfloat16 products: none; AVX-512; AMX, which multiplies whole tiles."""
 
 STALE = (
-    "%s was built from other sources than this version's and is not used, so training on a CPU is "
-    "slower; rebuild it with: pip install --editable . (in a checkout), or "
+    "%s does not match this version's C sources and is not used, so training on a CPU is slower; "
+    "rebuild it with: pip install --editable . (in a checkout), or "
     "pip install --force-reinstall --no-deps sasrec"
 )
 
@@ -68,17 +68,17 @@ def _loaded() -> tuple[ctypes.CDLL | None, int]:
     Raises:
         SettingsError: The environment variable has an invalid value.
     """
-    chosen = os.environ.get(SWITCH, "")
+    chosen = os.environ.get(ENVIRONMENT_VARIABLE, "")
     if chosen not in ("", "off", "avx512"):
         raise SettingsError(
-            f"the environment variable {SWITCH} is {chosen!r}; set it to 'off' or 'avx512', or "
-            "unset it"
+            f"the environment variable {ENVIRONMENT_VARIABLE} is {chosen!r}; set it to 'off' or "
+            "'avx512', or unset it"
         )
     if chosen == "off" or not LIBRARY.is_file():
         return None, NONE
     try:
         library = ctypes.CDLL(str(LIBRARY))
-        if _source_hash_of(library) != INTERFACE:
+        if _source_hash_of(library) != SOURCE_HASH:
             logger.warning(STALE, LIBRARY)
             return None, NONE
         # Use PyTorch's own threads, because a second thread pool would compete with them.

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -46,6 +46,8 @@ FullFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
 SampledFunction = Callable[[Tensor, Tensor, Table, Negatives], Tensor]
 """The same, with negatives as the fourth argument; each batch has new ones."""
 
+Built = TypeVar("Built", FullFunction, SampledFunction)
+
 
 class Loss(LossTraits, Protocol):
     """The interface that training uses; ``FullLoss`` and ``SampledLoss`` implement it."""
@@ -58,7 +60,7 @@ class Loss(LossTraits, Protocol):
         device: torch.device,
         generator: torch.Generator,
     ) -> Objective:
-        """Return the function that a run minimises; it may keep memory for its own lifetime.
+        """Return the function that a run minimises; it may keep working memory between calls.
 
         Args:
             settings: Training settings of the run.
@@ -83,7 +85,7 @@ class FullLoss:
         name: Value of the setting ``loss`` that selects it; upper and lower case do not matter.
         build: Maps the settings of a run and the number of items (padding not counted) to a
             function of states [P, d], targets [P] and item vectors [V, d].
-        uses: Training settings that this loss reads and others may not.
+        uses: Training settings that this loss reads and other losses may ignore.
     """
 
     name: str
@@ -119,7 +121,8 @@ class FullLoss:
         Returns:
             A function from states, targets and item table to a scalar.
         """
-        return _with_item_vectors(self.build(settings, len(counts) - 1), self.name)
+        function = _built(self.build(settings, len(counts) - 1))
+        return _with_item_vectors(function, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,7 @@ class SampledLoss:
         build: Maps the settings of a run and the number of items (padding not counted) to a
             function of states [P, d], targets [P], item table (or scorer) and negatives.
         sampler: How negatives are drawn if the setting ``negatives`` is ``auto``.
-        uses: Training settings that this loss reads and other losses with negatives may not.
+        uses: Training settings that this loss reads and other losses with negatives may ignore.
         needs_item_vectors: Whether it needs item vectors; otherwise a scorer is enough.
         is_pairwise: Whether it is -log sigmoid(score of the target - score of the negative). Some
             models have compiled training epochs for this loss.
@@ -170,7 +173,7 @@ class SampledLoss:
             raise SettingsError(
                 f"loss {self.name} needs at least two items to draw a negative from"
             )
-        function = self.build(settings, len(counts) - 1)
+        function = _built(self.build(settings, len(counts) - 1))
         draw = negative_sampler(settings, counts=counts, device=device, generator=generator)
         whole: Objective = _against_negatives(function, draw, settings)
         if self.needs_item_vectors:
@@ -195,6 +198,19 @@ class PairObjective:
     def __call__(self, hidden: Tensor, targets: Tensor, table: Table) -> Tensor:
         """Return the result of ``plain``."""
         return self.plain(hidden, targets, table)
+
+
+def _built(function: Built) -> Built:
+    """Return what a loss built.
+
+    Raises:
+        TypeError: It is not a function.
+    """
+    if not callable(function):
+        raise TypeError(
+            f"build returns a {type(function).__name__}; it must return the loss function"
+        )
+    return function
 
 
 def _has_single_negative(settings: TrainingSettings) -> bool:

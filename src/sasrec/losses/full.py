@@ -35,7 +35,7 @@ row maximum is subtracted first."""
 KEPT_BYTES = 2**24
 """Size of the exponentials of one piece (some positions, all items); about the size of the caches.
 """
-FEWEST = 512
+MIN_PIECE_POSITIONS = 512
 """Fewest positions in a piece, even if their exponentials take more than ``KEPT_BYTES``. Each piece
 adds to the whole gradient of the table; with smaller pieces this would take longer than reading the
 exponentials from memory."""
@@ -46,7 +46,7 @@ GPU_PLAIN_BYTES = 2**24
 of the calls outweighs the saving."""
 CHUNK_BYTES = 2**23
 """Size of the exponentials of one chunk (the positions of a piece, some items)."""
-ROUND = 64
+SIZE_MULTIPLE = 64
 """The number of positions in a piece is a multiple of this. On a CPU, the library for bfloat16
 products prepares a kernel for each new shape, which takes longer than the product itself."""
 
@@ -192,7 +192,7 @@ def _one_piece(
     wide, dtype = hidden.dtype, items.dtype
     # Add zero rows, so that products have few different shapes; zero rows have Z = V and add
     # nothing to the gradients.
-    rows = F.pad(hidden, (0, 0, 0, -len(hidden) % ROUND))
+    rows = F.pad(hidden, (0, 0, 0, -len(hidden) % SIZE_MULTIPLE))
     narrow = rows.to(dtype)
     chunks = _item_chunks(len(rows), items)
     exponentials = _space_for(len(rows), chunks, workspace)
@@ -225,11 +225,11 @@ def _one_piece(
 def _space_for(n_rows: int, chunks: tuple[Tensor, ...], workspace: Workspace) -> list[Tensor]:
     """Return memory for the exponentials of each chunk, [p, v] each.
 
-    Each row starts at a multiple of ``ROUND`` values; products are written up to three times as
-    fast there. The values between rows are set to zero: bfloat16 products read rows up to a round
-    number of values and multiply the surplus by zero, which for infinity and NaN gives NaN.
+    Each row starts at a multiple of ``SIZE_MULTIPLE`` values; products are written up to three
+    times as fast there. The values between rows are set to zero: bfloat16 products read rows up to
+    a round number of values and multiply the surplus by zero, which for infinity and NaN gives NaN.
     """
-    widths = [-(-len(chunk) // ROUND) * ROUND for chunk in chunks]
+    widths = [-(-len(chunk) // SIZE_MULTIPLE) * SIZE_MULTIPLE for chunk in chunks]
     kept = workspace.take(n_rows * sum(widths), chunks[0].dtype, chunks[0].device)
     spaces = []
     for part, chunk in zip(torch.split(kept, [n_rows * w for w in widths]), chunks, strict=True):
@@ -256,18 +256,22 @@ def _largest_scores(rows: Tensor, chunks: tuple[Tensor, ...], scores: list[Tenso
 
 
 def _piece_size(n_positions: int, n_items: int, dtype: torch.dtype, device: torch.device) -> int:
-    """Return the number of positions in a piece, a multiple of ``ROUND``."""
+    """Return the number of positions in a piece, a multiple of ``SIZE_MULTIPLE``."""
     at_once = KEPT_BYTES if device.type == "cpu" else GPU_BYTES
-    fitting = max(FEWEST, at_once // (dtype.itemsize * n_items)) // ROUND * ROUND
-    return max(ROUND, min(fitting, -(-n_positions // ROUND) * ROUND))
+    fitting = (
+        max(MIN_PIECE_POSITIONS, at_once // (dtype.itemsize * n_items))
+        // SIZE_MULTIPLE
+        * SIZE_MULTIPLE
+    )
+    return max(SIZE_MULTIPLE, min(fitting, -(-n_positions // SIZE_MULTIPLE) * SIZE_MULTIPLE))
 
 
 def _item_chunks(n_rows: int, items: Tensor) -> tuple[Tensor, ...]:
     """Return the item vectors in chunks; exponentials are computed one chunk at a time."""
     if items.device.type != "cpu":
         return (items,)
-    fitting = CHUNK_BYTES // (items.dtype.itemsize * n_rows) // ROUND * ROUND
-    return torch.split(items, max(ROUND, fitting))
+    fitting = CHUNK_BYTES // (items.dtype.itemsize * n_rows) // SIZE_MULTIPLE * SIZE_MULTIPLE
+    return torch.split(items, max(SIZE_MULTIPLE, fitting))
 
 
 def _cross_entropy(settings: TrainingSettings, n_items: int) -> FullFunction:

@@ -7,6 +7,7 @@ import torch
 
 from sasrec.losses.contract import Loss, Objective
 from sasrec.losses.drawing import negatives_generator
+from sasrec.settings.attribution import attributed
 from sasrec.settings.registry import LOSSES
 from sasrec.settings.training import TrainingSettings
 
@@ -30,8 +31,10 @@ def training_loss(
         A function from states, targets and item table (or scorer) to a scalar.
 
     Raises:
-        SettingsError: The loss cannot be used with these data.
-    """  # raised by loss.objective
+        SettingsError: The loss cannot be used with these data, or is a plug-in whose ``build``
+            fails.
+    """  # raised by loss.objective and attributed
     loss: Loss = LOSSES[settings.loss]
     source = negatives_generator(settings, device) if generator is None else generator
-    return loss.objective(settings, counts=counts, device=device, generator=source)
+    with attributed(LOSSES, settings.loss, "cannot be built"):
+        return loss.objective(settings, counts=counts, device=device, generator=source)

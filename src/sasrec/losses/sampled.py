@@ -64,7 +64,7 @@ def gbce(
     """Return generalised binary cross-entropy (gSASRec, Petrov & Macdonald 2023, arXiv:2308.07192).
 
     loss = mean over positions of
-           sum over negatives of -log(1 - sigmoid(s-)), and -beta log sigmoid(s+)
+           -beta log sigmoid(s+) - sum over negatives of log(1 - sigmoid(s-))
 
     The paper has a factor 1 / (K + 1), left out here because it does not change a step of Adam.
 

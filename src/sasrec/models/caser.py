@@ -28,7 +28,7 @@ from sasrec.models.parts.layers import latest_events, layout_of, pad, unpad, use
 from sasrec.models.parts.sliding import largest_outputs
 from sasrec.settings.fields import Settings
 
-FEW = 2
+MAX_SEPARATE_POSITIONS = 2
 """Up to this many positions per window, it is faster to compute each position separately."""
 
 
@@ -97,7 +97,9 @@ class Caser(NextItemModel):
             float [P, d], or [S, d].
         """
         count = len(batch.items) if at is None else len(at)
-        is_shared = batch.longest <= self.order and count > FEW * (len(batch.offsets) - 1)
+        is_shared = batch.longest <= self.order and count > MAX_SEPARATE_POSITIONS * (
+            len(batch.offsets) - 1
+        )
         found = (
             self._shared_filter_outputs(batch, at) if is_shared else self._filter_outputs(batch, at)
         )

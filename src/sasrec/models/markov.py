@@ -74,7 +74,7 @@ def count_transitions(split: Split, counts: np.ndarray) -> MarkovCounts:
     """Count the transitions between consecutive training events of a user.
 
     Args:
-        split: The split, of which the training part is counted.
+        split: The split; its training part is counted.
         counts: int64 [V], training events of each item.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Popularity baseline: recommend the items with the most training events to everybody."""
+"""Popularity baseline: recommend the items with the most training events to all users."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def item_counts(split: Split, n_items: int) -> np.ndarray:
     """Return the number of training events of each item.
 
     Args:
-        split: The split, of which the training part is counted.
+        split: The split; its training part is counted.
         n_items: Number of items in the catalogue, padding not counted.
 
     Returns:
@@ -60,7 +60,7 @@ def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
     """Return the number of events of each item among the latest training events.
 
     Args:
-        split: The split, of which the training part is counted.
+        split: The split; its training part is counted.
         n_items: Number of items in the catalogue, padding not counted.
         share: Share of the training events to count, latest first, above 0 and up to 1. Events
             with the same timestamp as the earliest counted one are counted too.

@@ -22,7 +22,7 @@ from sasrec.models.parts.layers import users_of, vectors
 from sasrec.models.parts.pairs import pair_epochs
 from sasrec.settings.fields import Settings
 
-TINY = 1e-12
+UNDER_ROOT = 1e-12
 """Number added under the square root, whose gradient is infinite at 0."""
 
 
@@ -84,7 +84,7 @@ class TransRec(NextItemModel):
         if items is None:
             return self.bias.weight[:, 0] - distances(hidden, self.item_embedding.weight)
         apart = hidden[:, None, :] - self.item_embedding(items)
-        result: Tensor = self.bias(items)[..., 0] - (apart.square().sum(-1) + TINY).sqrt()
+        result: Tensor = self.bias(items)[..., 0] - (apart.square().sum(-1) + UNDER_ROOT).sqrt()
         return result
 
     def penalty(self) -> Tensor:
@@ -106,7 +106,7 @@ class TransRec(NextItemModel):
         """Return the tables and constants of the distance, for the compiled kernel."""
         tables = self.user_embedding, self.item_embedding, self.bias
         weights = (*(each.weight.detach() for each in tables), self.translation.detach()[None])
-        return Form(weights, (), TINY, self.weight_of_length)
+        return Form(weights, (), UNDER_ROOT, self.weight_of_length)
 
 
 def distances(left: Tensor, right: Tensor) -> Tensor:

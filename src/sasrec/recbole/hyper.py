@@ -84,7 +84,9 @@ class HyperTuning:
             raise SettingsError(f"unknown algo {algo!r}{meant} (known: {', '.join(ALGORITHMS)})")
         for name, number in (("max_evals", max_evals), ("early_stop", early_stop)):
             if type(number) is not int or number < 1:
-                raise SettingsError(f"{name} is {number!r}; it must be a whole number from 1")
+                raise SettingsError(
+                    f"{name} is {number!r}; it must be a whole number of at least 1"
+                )
         self.objective_function = objective_function
         self.space = space_of(given[0]) if params_file is None else read_space(params_file)
         self.fixed_config_file_list = fixed_config_file_list

@@ -105,7 +105,7 @@ def import_model(
 
 
 def _check_tokens(checkpoint: Checkpoint, corpus: Corpus) -> None:
-    """Refuse data with other items than the checkpoint, or with users it does not have.
+    """Reject data with other items than the checkpoint, or with users it does not have.
 
     RecBole's user table may have more users: those that only its .user file lists.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sasrec.tuning.study import Search
 
 
-def ray_here() -> tuple[Any, Any]:
+def import_ray() -> tuple[Any, Any]:
     """Import Ray and Ray Tune.
 
     Returns:
@@ -59,7 +59,7 @@ def run_on_ray(tuning: HyperTuning) -> None:
         Interrupted: The user pressed Ctrl-C; ``tuning`` holds the finished trials.
         SasrecError: Every trial failed, or a Ray process did; this is the error of the last one.
     """
-    ray, tune = ray_here()
+    ray, tune = import_ray()
     search = tuning.begin()
     with tempfile.TemporaryDirectory(prefix="sasrec-ray-") as folder:
         tuner = _tuner(tune, tuning, search, folder=folder)

@@ -16,7 +16,7 @@ from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.settings.metric_names import smaller_is_better
 from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.processes import Group, process_info, run_in_processes
+from sasrec.system.processes import ProcessGroup, process_info, run_in_processes
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
@@ -95,7 +95,7 @@ def run(
     if nproc == 1 and world_size in {-1, 1}:
         return run_recbole(*arguments)
     world = nproc if world_size == -1 else world_size
-    group = Group(here=nproc, world=world, offset=group_offset, address=ip, port=str(port))
+    group = ProcessGroup(here=nproc, world=world, offset=group_offset, address=ip, port=str(port))
     result: dict[str, Any] = run_in_processes(
         call_with_plugins, (loaded_plugins(), run_recbole, *arguments), group
     )

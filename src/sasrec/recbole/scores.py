@@ -11,8 +11,8 @@ from torch import Tensor
 from sasrec.data.batches.cases import EvaluationCases
 from sasrec.data.splits import Cases
 from sasrec.errors import DataError
-from sasrec.evaluation.leaders import highest
 from sasrec.evaluation.scoring import last_scores
+from sasrec.evaluation.top_items import highest
 from sasrec.models.contract import NextItemModel
 from sasrec.recbole.data import Dataset
 from sasrec.system.device import pick_device

@@ -56,6 +56,7 @@ def as_recbole(run: RunSettings, model: str, dataset: str) -> dict[str, Any]:
         "ratio": {"RS": list(run.evaluation.ratios)},
         "time": {"TS": list(run.evaluation.ratios)},
         "recbole_time": {"TS": list(run.evaluation.ratios)},
+        "none": {"RS": [1.0, 0.0, 0.0]},
     }[run.evaluation.split]
     folder = Path(dataset)
     is_name = len(folder.parts) == 1

@@ -11,6 +11,8 @@ import torch
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.recommender.histories import Chunk, tokens_of
+from sasrec.recommender.rules.answering import Answers, ruled_answers
+from sasrec.recommender.rules.prepared import PreparedRules
 from sasrec.recommender.serving import Queries, Scorer
 
 
@@ -27,6 +29,8 @@ class Recommendation:
             because the model could not use the history.
         untrained: Recommended items that occur in no training event, so that their scores are
             meaningless; only candidates can be untrained.
+        filled_up: The last items of the list, if the rules left too few and it was filled up by
+            popularity.
     """
 
     items: list[str]
@@ -34,6 +38,7 @@ class Recommendation:
     unknown: list[str]
     by_popularity: bool
     untrained: list[str] = field(default_factory=list)
+    filled_up: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +49,13 @@ class ListOptions:
         k: Number of items in a list, from 1.
         excluded: bool [V], items that no list contains; always includes padding.
         exclude_seen: Whether a list leaves out the items of its history.
+        rules: Further rules; None for none.
     """
 
     k: int
     excluded: np.ndarray
     exclude_seen: bool
+    rules: PreparedRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,12 @@ class Answerer:
     popularity: np.ndarray
 
     def options(
-        self, k: int, candidates: Sequence[str] | None, *, exclude_seen: bool
+        self,
+        k: int,
+        candidates: Sequence[str] | None,
+        *,
+        exclude_seen: bool,
+        rules: PreparedRules | None = None,
     ) -> ListOptions:
         """Return the options of a request, checked.
 
@@ -80,12 +92,13 @@ class Answerer:
             k: Number of items in a list, from 1.
             candidates: The only item tokens allowed; None allows all trained items.
             exclude_seen: Whether a list leaves out the items of its history.
+            rules: Further rules; None for none.
 
         Returns:
             The options.
 
         Raises:
-            DataError: ``k`` is not a whole number from 1, or no candidate is a known item.
+            DataError: ``k`` is not a whole number of at least 1, or no candidate is a known item.
         """
         if not isinstance(k, int | np.integer) or isinstance(k, bool) or k < 1:
             raise DataError(f"k is {k!r}; it must be a whole number of at least 1")
@@ -96,7 +109,10 @@ class Answerer:
             excluded[0] = True
             if excluded.all():
                 raise DataError("none of the candidates is an item the model knows")
-        return ListOptions(int(k), excluded, exclude_seen)
+        if rules is not None:
+            excluded = rules.excluded(excluded, all_trained=candidates is None)
+            rules.check_seen(exclude_seen=exclude_seen)
+        return ListOptions(int(k), excluded, exclude_seen, rules)
 
     def item_numbers(self, chunk: Chunk) -> list[np.ndarray]:
         """Return the item numbers of each history, int64; 0 for unknown items.
@@ -171,6 +187,9 @@ class Answerer:
         """
         numbers = self.item_numbers(chunk)
         usable, queries = self.queries(chunk, numbers)
+        if options.rules is not None:
+            yield from self._ruled_lists(chunk, options, options.rules)
+            return
         seen = [np.unique(each) for each in numbers] if options.exclude_seen else None
         found = self._ranked(usable, queries, options, seen)
         popular = _Popular(self.popularity, options)
@@ -188,6 +207,29 @@ class Answerer:
                 unknown=[token for token, ok in zip(tokens, is_known, strict=True) if not ok],
                 by_popularity=by_popularity,
                 untrained=self._untrained(items),
+            )
+
+    def _ruled_lists(
+        self, chunk: Chunk, options: ListOptions, rules: PreparedRules
+    ) -> Iterator[Recommendation]:
+        """Yield a recommendation under rules for each history."""
+        numbers = self.item_numbers(chunk)
+        usable, queries = self.queries(chunk, numbers)
+        asked = Answers(self.scorer, self.popularity, chunk, numbers, usable, queries)
+        found = ruled_answers(
+            asked, rules, options.k, excluded=options.excluded, exclude_seen=options.exclude_seen
+        )
+        is_usable = set(usable.tolist())
+        for index, (items, scores, filled) in enumerate(found):
+            is_known = self.trained[numbers[index]].tolist()
+            tokens = self.items.tokens(items)
+            yield Recommendation(
+                items=tokens,
+                scores=scores.tolist(),
+                unknown=[t for t, ok in zip(chunk.tokens[index], is_known, strict=True) if not ok],
+                by_popularity=index not in is_usable,
+                untrained=self._untrained(items),
+                filled_up=tokens[len(tokens) - filled :],
             )
 
     def _untrained(self, items: np.ndarray) -> list[str]:

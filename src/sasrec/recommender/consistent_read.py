@@ -1,4 +1,4 @@
-"""Reading a folder consistently: all files come from one write, or the folder is refused.
+"""Reading a folder consistently: all files come from one write, or the folder is rejected.
 
 If another folder replaces the folder during the read, the new one is read instead.
 """
@@ -147,7 +147,7 @@ def _facts_of_bytes(content: bytes) -> FileFacts:
 
 
 def _check_names(folder: Path, manifest: Manifest, files: Mapping[str, object]) -> None:
-    """Refuse a folder whose files are not exactly those in the manifest.
+    """Reject a folder whose files are not exactly those in the manifest.
 
     Raises:
         ModelError: A file is missing, or is not in the manifest.

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sasrec.errors import ModelError, did_you_mean
 from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_consistently
 from sasrec.recommender.folder import (
+    CHECKPOINT,
     ENVIRONMENT,
     FORMAT,
+    ITEM_COLUMNS,
     METRICS,
     NOTES,
     PARTS,
@@ -27,6 +29,9 @@ from sasrec.recommender.manifest import Manifest
 if TYPE_CHECKING:
     from torch import Tensor
 
+MAX_COLUMNS = 64
+"""Number of values of ``item_columns.json`` for each value that ``vocabulary.json`` may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -39,6 +44,7 @@ class Contents:
         metrics: Validation and test metrics; may be empty.
         environment: Versions and hardware; may be empty.
         version: Version of sasrec that wrote the folder.
+        item_columns: Facts about items; may be empty.
         manifest: The manifest that the files match; None for a folder of 0.1.0, which has none.
     """
 
@@ -48,6 +54,7 @@ class Contents:
     metrics: dict[str, Any]
     environment: dict[str, Any]
     version: str
+    item_columns: dict[str, Any]
     manifest: Manifest | None
 
 
@@ -74,7 +81,7 @@ def read_folder(path: Path) -> Contents:
     return _parsed(path, files, settings, version, weights=weights, max_values=max_values)
 
 
-def read_notes(path: Path) -> Contents:
+def read_without_weights(path: Path) -> Contents:
     """Read a model folder without PyTorch; of the weights, only the hash is checked.
 
     Args:
@@ -94,6 +101,12 @@ def read_notes(path: Path) -> Contents:
 
 def _files(path: Path, returned: Collection[str]) -> FolderFiles:
     if not folder_exists(path):
+        if _has_checkpoint(path):
+            raise ModelError(
+                f"{path} holds no model yet, because its training is unfinished; if it no longer "
+                f"runs, continue it with 'sasrec train --resume {path}' (in Python: "
+                f"sasrec.resume({str(path)!r}))"
+            )
         raise ModelError(f"{path}: no such model folder{_suggestion(path)}")
     return read_consistently(path, PARTS, NOTES, returned=returned)
 
@@ -125,6 +138,7 @@ def _parsed(
     texts = files.contents
     metrics = parsed_json(texts[METRICS], path / METRICS) if METRICS in texts else {}
     _check_metrics(path, metrics)
+    columns = texts.get(ITEM_COLUMNS, b"{}")
     return Contents(
         weights=weights,
         settings=settings,
@@ -134,6 +148,7 @@ def _parsed(
         if ENVIRONMENT in texts
         else {},
         version=version,
+        item_columns=parsed_json(columns, path / ITEM_COLUMNS, MAX_COLUMNS * max_values),
         manifest=files.manifest,
     )
 
@@ -157,7 +172,7 @@ class _Metrics(BaseModel):
 
 
 def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
-    """Refuse metrics whose values have the wrong type.
+    """Reject metrics whose values have the wrong type.
 
     Args:
         path: The model folder.
@@ -174,6 +189,13 @@ def _check_metrics(path: Path, metrics: dict[str, Any]) -> None:
         raise ModelError(
             f"{path / METRICS} is damaged or was edited: {where}: {first['msg']}"
         ) from error
+
+
+def _has_checkpoint(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + CHECKPOINT).is_file()
+    except (OSError, ValueError):  # no name, or one that becomes too long
+        return False
 
 
 def _suggestion(path: Path) -> str:

@@ -29,17 +29,22 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FORMAT = 1
-"""Version of the folder format; a folder with a higher one is refused."""
+"""Version of the folder format; a folder with a higher one is rejected."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
+ITEM_COLUMNS = "item_columns.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
 EXPLANATION = re.compile(
     rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED_MARKER}[^/]*"
 )
 """Files that ``sasrec explain`` writes there, or leaves when killed; replaced with the model."""
+CHECKPOINT = ".training.safetensors"
+"""Appended to the name of a model folder: the checkpoint of its training, beside the folder."""
 PARTS = (SETTINGS, VOCABULARY, WEIGHTS)
 """Files that every model folder has."""
-NOTES = (METRICS, ENVIRONMENT)
+NOTES = (METRICS, ENVIRONMENT, ITEM_COLUMNS)
 """Files that a model can be loaded without."""
+COMPACT = (VOCABULARY, ITEM_COLUMNS)
+"""Files with lists as long as the catalogue, which are written on one line."""
 NAMES = frozenset({*PARTS, *NOTES, CURVE, MANIFEST})
 
 
@@ -63,7 +68,9 @@ def is_model(folder: Path) -> bool:
 
 
 def check_target(folder: Path, *, overwrite: bool) -> Path:
-    """Refuse a folder to which a model cannot or must not be written; called before training.
+    """Raise an error if a model cannot or must not be written to a folder.
+
+    This is called before training.
 
     Args:
         folder: Folder to write a model to.
@@ -155,7 +162,7 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
     save_file({name: value.contiguous().cpu() for name, value in weights.items()}, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(permissions)  # safetensors replaces the file
     for name, content in texts.items():
-        text = json.dumps(content, indent=None if name == VOCABULARY else 2, ensure_ascii=False)
+        text = json.dumps(content, indent=None if name in COMPACT else 2, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
     for path in (*folder.iterdir(), folder):

@@ -8,12 +8,14 @@ from datetime import UTC, date
 from itertools import islice
 
 import numpy as np
+import polars as pl
 
+from sasrec.data.values.timestamps import not_times, numbers_or_datetimes
 from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
-"""A chunk ends at so many histories or events: enough for batches of similar lengths."""
+"""A chunk ends at this many histories or events: enough for batches of similar lengths."""
 TEXTS = str | bytes | bytearray | memoryview
 """Types that Python can iterate over although they are not lists of tokens."""
 
@@ -54,7 +56,9 @@ def in_chunks(
     """
     _check_ordered(histories, "histories must be a list of lists of item tokens")
     if times is not None:
-        _check_ordered(times, "times must be a list of lists of numbers, one for each history")
+        _check_ordered(
+            times, "times must be a list of lists of numbers or dates, one for each history"
+        )
     if users is not None:
         _check_ordered(users, "users must be a list of user tokens, one for each history")
     for given, name in ((times, "lists of times"), (users, "users")):
@@ -63,8 +67,17 @@ def in_chunks(
     return _chunks(iter(histories), times, users)
 
 
+def users_in(chunks: Iterable[Chunk]) -> list[str | None]:
+    """Return the user of each history.
+
+    Args:
+        chunks: All chunks of a request.
+    """
+    return [user for chunk in chunks for user in chunk.users]
+
+
 def _check_ordered(values: object, requirement: str) -> None:
-    """Refuse values that are not a list, have no order, or yield something other than elements.
+    """Reject values that are not a list, have no order, or yield something other than elements.
 
     Args:
         values: The given argument.
@@ -147,14 +160,15 @@ def time_arrays(
     """Return the times of each history as a float64 array.
 
     Args:
-        times: Numbers, or dates and times of any type; None if unknown.
+        times: Numbers; dates or datetimes of any type; or numbers or ISO dates as text, as in data
+            files. None if unknown.
         lengths: Events in each history.
 
     Returns:
-        The arrays; dates and times become seconds since 1970.
+        The arrays; dates and datetimes become seconds since 1970.
 
     Raises:
-        DataError: A time is not a finite number, or there is not one for each event.
+        DataError: A time is neither a finite number nor a date, or there is not one for each event.
     """
     found: list[np.ndarray | None] = []
     for each, length in zip(times, lengths, strict=True):
@@ -164,7 +178,9 @@ def time_arrays(
         try:
             seconds = _seconds(np.asarray(each)).astype(np.float64)
         except (TypeError, ValueError, OverflowError) as error:
-            raise DataError(f"times must be a list of lists of numbers ({error})") from error
+            raise DataError(
+                f"times must be a list of lists of numbers or dates: {error}"
+            ) from error
         if seconds.shape != (length,):
             raise DataError("times do not match the histories; give one time for each event")
         if not np.isfinite(seconds).all():
@@ -179,8 +195,11 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     As in data sets, a time without a time zone is UTC.
 
     Raises:
-        TypeError: The values are text, booleans, complex numbers or durations.
+        TypeError: The values are booleans, bytes, complex numbers or durations, or text that is
+            neither all numbers nor all dates.
     """
+    if times.dtype.kind == "U":
+        return _seconds_of_texts(times)
     if times.dtype.kind == "O" and len(times) and all(hasattr(each, "timestamp") for each in times):
         zoned = [each if each.tzinfo else each.replace(tzinfo=UTC) for each in times]
         return np.array([each.timestamp() for each in zoned])
@@ -189,9 +208,27 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     if times.dtype.kind == "M":
         seconds = times.astype("datetime64[us]").astype(np.int64) / 1e6
         return np.where(np.isnat(times), np.nan, seconds)
-    if times.dtype.kind in "USbcm":
-        raise TypeError(f"{times.flat[0].item()!r} is not a number or a time")
+    if times.dtype.kind in "Sbcm":
+        raise TypeError(f"{times.flat[0].item()!r} is not a number or a date")
     return times
+
+
+def _seconds_of_texts(texts: np.ndarray) -> np.ndarray:
+    """Return times given as text, read as the times of a data file; NaN where a text is empty.
+
+    Raises:
+        TypeError: The texts are neither all numbers nor all dates.
+    """
+    values = numbers_or_datetimes(pl.Series("times", texts.ravel().tolist(), dtype=pl.String))
+    if values.dtype == pl.String:
+        first = values.filter(not_times(values))[0]
+        raise TypeError(
+            f"{first!r} is not; write all as numbers, or all as dates such as 2024-05-31 or "
+            "2024-05-31 18:30:00"
+        )
+    if values.dtype.is_temporal():
+        values = values.cast(pl.Datetime("us")).to_physical() / 1e6
+    return values.cast(pl.Float64).fill_null(float("nan")).to_numpy().reshape(texts.shape)
 
 
 def tokens_of(items: Iterable[str], what: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,23 @@ from pydantic import ValidationError
 from torch.overrides import TorchFunctionMode
 
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import ModelError, SasrecError
+from sasrec.errors import ModelError, SasrecError, SettingsError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
+from sasrec.recommender.columns_file import item_columns_from_json
 from sasrec.recommender.contents import Contents, read_folder
-from sasrec.recommender.folder import SETTINGS, WEIGHTS
+from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.vocabulary_file import vocabulary_from_json
+from sasrec.settings.attribution import attributed
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
-from sasrec.settings.plugins import KEY, require_parts
+from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.registry import MODELS
 from sasrec.system.device import pick_device
 
-DAMAGE = (
+DAMAGE_ERRORS = (
     SasrecError,
     KeyError,
     TypeError,
@@ -59,21 +61,25 @@ def load(
     Raises:
         ModelError: The folder is not a model, is damaged, comes from a newer version, or needs a
             plug-in that is not available.
-        SettingsError: A class in ``models`` is not a valid model, or its name is taken.
+        SettingsError: ``models`` is not a list, or a class in it is not a valid model or has a
+            name that is taken.
         DeviceError: A GPU was requested and there is none.
     """  # DeviceError from pick_device, SettingsError from register_model
     if not isinstance(folder, str | os.PathLike):
         raise ModelError(f"{folder!r} is not a path; give the model folder as text or Path")
+    if not isinstance(models, Iterable):
+        raise SettingsError(f"models is {models!r}; it must be a list of model classes")
     path = Path(folder).expanduser()
     for each in models:
         register_model(each)
     contents = read_folder(path)
-    require_parts(contents.settings.get(KEY, []), ["model"], path)
+    require_parts(contents.settings.get(PLUGINS_KEY, []), ["model"], path)
     try:
         vocabulary = vocabulary_from_json(contents.vocabulary)
         items, users = vocabulary.items, vocabulary.users or Vocabulary([])
+        columns = item_columns_from_json(contents.item_columns, items)
         model = _build(contents, n_items=len(items), n_users=len(users))
-    except DAMAGE as error:
+    except DAMAGE_ERRORS as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
     model.to(pick_device(device)).eval()
     cleanings = DataSettings(**contents.settings["data"]).clean_tokens
@@ -90,6 +96,7 @@ def load(
         recent=vocabulary.recent,
         learned=vocabulary.learned,
         people=vocabulary.learned_users if model.uses_users else None,
+        item_columns=columns,
     )
 
 
@@ -171,7 +178,8 @@ def _checked_network(
         if found is None or found.shape != expected.shape:
             shape = "is missing" if found is None else f"has shape {list(found.shape)}"
             raise ModelError(
-                f"the weight {key!r} {shape}, but by {SETTINGS} it has shape {list(expected.shape)}"
+                f"the weight {key!r} {shape}, but {SETTINGS} and {VOCABULARY} require the shape "
+                f"{list(expected.shape)}"
             )
         if found.dtype != expected.dtype:
             raise ModelError(f"the weight {key!r} is of type {found.dtype}, not {expected.dtype}")
@@ -189,7 +197,8 @@ def _plugin_network(
     Raises:
         ModelError: As for ``_checked_network``.
     """
-    with suppress(NotImplementedError, RuntimeError):  # its constructor may not work on "meta"
-        _checked_network(model_class, group, catalogue, contents)
-    with torch.random.fork_rng(devices=[]):
-        return model_class(group, catalogue)
+    with attributed(MODELS, contents.settings["model_name"], "cannot be created"):
+        with suppress(NotImplementedError, RuntimeError):  # it may not work on "meta"
+            _checked_network(model_class, group, catalogue, contents)
+        with torch.random.fork_rng(devices=[]):
+            return model_class(group, catalogue)

@@ -25,7 +25,7 @@ from sasrec.system.json_limits import json_within_limits
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-"""Version of the manifest format; a manifest with a higher one is refused."""
+"""Version of the manifest format; a manifest with a higher one is rejected."""
 HASH = re.compile(r"[0-9a-f]{64}")
 
 

@@ -11,35 +11,51 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingsError
 from sasrec.models.contract import NextItemModel
 from sasrec.recommender.answers import Answerer
 from sasrec.recommender.answers import Recommendation as Recommendation
 from sasrec.recommender.attention import attention_maps
+from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.recommender.folder import (
     ENVIRONMENT,
     FORMAT,
+    ITEM_COLUMNS,
     METRICS,
     SETTINGS,
     VOCABULARY,
     write_folder,
 )
-from sasrec.recommender.histories import in_chunks, tokens_of
+from sasrec.recommender.histories import in_chunks, tokens_of, users_in
+from sasrec.recommender.recommendations import Recommendations
+from sasrec.recommender.rules.prepared import PreparedRules, prepare_rules
+from sasrec.recommender.rules.shop import Shop, shop_columns
+from sasrec.recommender.rules.written import rules_from
 from sasrec.recommender.serving import PreparedTable, Scorer
 from sasrec.recommender.vocabulary_file import VocabularyFile
+from sasrec.recommender.with_vectors import WithVectors
+from sasrec.settings.data import DataSettings
 from sasrec.system.forking import use_one_thread_if_forked
 from sasrec.system.pictures import plain_texts
 from sasrec.training.curve import training_curve
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from matplotlib.figure import Figure
+
+    from sasrec.data.formats.item_files import ItemSource
+    from sasrec.recommender.rules.written import RulesSource
+
+    AnyRules: TypeAlias = RulesSource | PreparedRules
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Recommender:
+class Recommender(WithVectors):
     """A trained model with its vocabulary.
 
     Its methods are thread-safe, and work in processes forked after the model was loaded.
@@ -59,6 +75,7 @@ class Recommender:
         learned: bool [V], items the model has learned, for imported models; None means the items
             with a training event.
         people: bool [U + 1], users the model has learned a vector for; None means all users.
+        item_columns: Facts about items, such as their category, for rules; None if there are none.
     """
 
     model: NextItemModel
@@ -72,6 +89,7 @@ class Recommender:
     recent: np.ndarray | None = None
     learned: np.ndarray | None = None
     people: np.ndarray | None = None
+    item_columns: ItemColumns | None = None
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -100,7 +118,9 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
-    ) -> list[Recommendation]:
+        rules: AnyRules | None = None,
+        items: ItemSource | None = None,
+    ) -> Recommendations:
         """Return the k items most likely to come next, for each history.
 
         The list for a history does not depend on the other histories; its scores may differ in
@@ -113,24 +133,34 @@ class Recommender:
             exclude_seen: Leave out the items of the history.
             candidates: Recommend only these item tokens, including those without a training
                 event; None allows all items with a training event.
-            times: Time of each event of each history, in the unit of the training data. Only
-                models that use times (``relative_bias`` by time) read them, and they also work
-                without; None for a history means that its times are unknown.
+            times: Time of each event of each history: numbers in the unit of the training data;
+                or dates, as date, datetime, NumPy datetime64 or ISO text, if the training data
+                have dates or seconds since 1970. Only models that use times (``relative_bias`` by
+                time) read them, and they also work without; None for a history means that its
+                times are unknown.
             users: User token of each history, for models with user vectors (FPMC, Caser,
                 TransRec, BPR). None, an unknown user, or a user without a training target gets no
                 personal vector; BPR then recommends the most popular items.
+            rules: Rules for the lists: ``Rules``, a mapping, the path of a YAML file, or what
+                ``prepare_rules`` returned.
+            items: A table with a row for each item, for the rules: a path or a data frame; its
+                columns replace those that were saved with the model.
 
         Returns:
-            One recommendation per history, in the same order.
+            One recommendation per history, in the same order: a list, which ``.to_polars()`` and
+            ``.to_pandas()`` turn into a table with titles.
 
         Raises:
-            DataError: ``k`` is not a whole number from 1, a history is not a list of tokens, no
-                candidate is a known item, or times or users do not match the histories.
+            DataError: ``k`` is not a whole number of at least 1, a history is not a list of tokens,
+                no candidate is a known item, or times or users do not match the histories.
+            SettingsError: A rule is invalid.
         """  # raised by the parts
         answerer = self._answerer()
-        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        prepared = self._prepared(rules, items)
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
         chunks = list(in_chunks(histories, times, users))  # check everything before computing
-        return [each for chunk in chunks for each in answerer.lists(chunk, options)]
+        found = (each for chunk in chunks for each in answerer.lists(chunk, options))
+        return Recommendations(found, self.titles, None if users is None else users_in(chunks))
 
     def recommend_iter(
         self,
@@ -141,6 +171,8 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         times: Iterable[Sequence[float] | None] | None = None,
         users: Iterable[str | None] | None = None,
+        rules: AnyRules | None = None,
+        items: ItemSource | None = None,
     ) -> Iterator[Recommendation]:
         """Return the same as ``recommend``, one by one, with bounded memory.
 
@@ -151,8 +183,10 @@ class Recommender:
             k: Number of items in a list.
             exclude_seen: Leave out the items of the history.
             candidates: Recommend only these item tokens.
-            times: Time of each event of each history.
+            times: Time of each event of each history, as for ``recommend``.
             users: User token of each history.
+            rules: Rules for the lists.
+            items: A table with a row for each item, for the rules.
 
         Returns:
             An iterator over the recommendations.
@@ -160,11 +194,40 @@ class Recommender:
         Raises:
             DataError: As for ``recommend``. The contents of histories, times and users are checked
                 while they are read, so this may also be raised during iteration.
+            SettingsError: A rule is invalid.
         """  # raised by the parts
         answerer = self._answerer()
-        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        prepared = self._prepared(rules, items)
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
         chunks = in_chunks(histories, times, users)
         return (each for chunk in chunks for each in answerer.lists(chunk, options))
+
+    def prepare_rules(self, rules: RulesSource, items: ItemSource | None = None) -> PreparedRules:
+        """Look up once what rules need, for many calls of ``recommend``.
+
+        Args:
+            rules: ``Rules``, a mapping of their names to values, or the path of a YAML file.
+            items: A table with a row for each item, as for ``recommend``.
+
+        Returns:
+            The rules, to be given to ``recommend``.
+
+        Raises:
+            DataError: A table cannot be read, or the rules leave no item.
+            SettingsError: A rule is invalid.
+        """  # raised by the parts
+        settings = DataSettings(**self.settings["data"])
+        columns = shop_columns(self.items, self.item_columns, items, self.titles, settings)
+        popularity = self.counts if self.recent is None else self.recent
+        shop = Shop(self.items, columns, settings, self._trained, popularity)
+        return prepare_rules(rules_from(rules), shop)
+
+    def _prepared(self, rules: AnyRules | None, items: ItemSource | None) -> PreparedRules | None:
+        if isinstance(rules, PreparedRules) or rules is None:
+            if items is not None:
+                raise SettingsError("items are only used with rules; give both, or neither")
+            return rules
+        return self.prepare_rules(rules, items)
 
     def score(
         self,
@@ -288,9 +351,12 @@ class Recommender:
             learned=self.learned,
             learned_users=self.people,
         )
-        return {
+        texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},
             VOCABULARY: vocabulary.as_json(),
             METRICS: self.metrics,
             ENVIRONMENT: self.environment,
         }
+        if self.item_columns is not None:
+            texts[ITEM_COLUMNS] = item_columns_as_json(self.item_columns)
+        return texts

@@ -14,7 +14,8 @@ from sasrec.data.batches.batching import Batch, Collator
 from sasrec.data.batches.cases import grouped_batches
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
-from sasrec.evaluation.leaders import (
+from sasrec.evaluation.scoring import encode_batches
+from sasrec.evaluation.top_items import (
     ROUNDING,
     TopCandidates,
     positions_in_row,
@@ -22,7 +23,6 @@ from sasrec.evaluation.leaders import (
     ranking_order,
     uncertain_rows,
 )
-from sasrec.evaluation.scoring import encode_batches
 from sasrec.models.contract import NextItemModel
 
 SCORE_BYTES, MIN_ROWS = 2**24, 16
@@ -161,13 +161,13 @@ class Scorer:
         Yields:
             The lists for some of the histories.
         """
-        size = self._rows_at_a_time
-        for all_indices, all_states in self._states(queries):
+        size = self.rows_at_a_time
+        for all_indices, all_states in self.iter_states(queries):
             for begin in range(0, len(all_indices), size):
                 indices = all_indices[begin : begin + size]
                 states = all_states[begin : begin + size]
                 with torch.inference_mode():
-                    scores = self._scores(states).float().masked_fill_(excluded, -torch.inf)
+                    scores = self.all_scores(states).float().masked_fill_(excluded, -torch.inf)
                     if seen is not None:
                         lengths = [len(seen[index]) for index in indices]
                         rows = np.repeat(np.arange(len(indices)), lengths)
@@ -190,7 +190,7 @@ class Scorer:
             if len(uncertain):
                 states = states.clone()
                 for row in uncertain:
-                    [(_, [alone])] = self._states(queries.only(indices[row]))
+                    [(_, [alone])] = self.iter_states(queries.only(indices[row]))
                     states[row] = alone
                 exact = self._exact(states, candidates)
                 order = ranking_order(rows, items, exact)
@@ -219,13 +219,24 @@ class Scorer:
         found = np.zeros((len(queries), len(items)), dtype=np.float32)
         columns = torch.from_numpy(items).to(self.device)
         vectors = None if self.table is None else self.table.vectors[columns]
-        size = self._rows_at_a_time
-        for indices, states in self._states(queries):
+        size = self.rows_at_a_time
+        for indices, states in self.iter_states(queries):
             for begin in range(0, len(indices), size):
                 some = states[begin : begin + size]
-                scores = self._scores(some)[:, columns] if vectors is None else some @ vectors.T
+                scores = self.all_scores(some)[:, columns] if vectors is None else some @ vectors.T
                 found[indices[begin : begin + size]] = scores.float().cpu().numpy()
         return found
+
+    def states(self, queries: Queries) -> np.ndarray:
+        """Return the state after the last event of each history, float32 [n, d].
+
+        Args:
+            queries: The histories; at least one.
+        """
+        parts = list(self.iter_states(queries))
+        order = np.argsort(np.concatenate([indices for indices, _ in parts]))
+        found: np.ndarray = torch.cat([each.float() for _, each in parts]).cpu().numpy()
+        return found[order]
 
     def batch(self, queries: Queries) -> Batch:
         """Return histories as one batch.
@@ -246,14 +257,30 @@ class Scorer:
         return weights[0].device
 
     @property
-    def _rows_at_a_time(self) -> int:
+    def rows_at_a_time(self) -> int:
+        """Number of histories whose scores for all items are in memory at once."""
         return max(MIN_ROWS, SCORE_BYTES // (4 * (self.n_items + 1)))
 
-    def _scores(self, states: Tensor) -> Tensor:
+    def all_scores(self, states: Tensor) -> Tensor:
+        """Return the scores of all items.
+
+        Args:
+            states: float [b, d].
+
+        Returns:
+            float [b, V].
+        """
         return self.model.score(states) if self.table is None else states @ self.table.vectors.T
 
-    def _states(self, queries: Queries) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Yield indices of some histories, int64 [b], and their final states, float [b, d]."""
+    def iter_states(self, queries: Queries) -> Iterator[tuple[np.ndarray, Tensor]]:
+        """Encode histories, with bounded memory.
+
+        Args:
+            queries: The histories.
+
+        Yields:
+            Indices of some histories, int64 [b], and their final states, float [b, d].
+        """
         has_times = np.array([times is not None for times in queries.times], dtype=bool)
         # Separate batches, because a batch either has times for all of its events or has none.
         for is_chosen in (has_times, ~has_times):

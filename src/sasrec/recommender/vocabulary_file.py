@@ -95,7 +95,7 @@ def _counts(counts: Any, name: str, n_items: int) -> np.ndarray:
         ModelError: They are not counts, or there is not one for each item.
     """
     if not isinstance(counts, list) or not all(type(n) is int and n >= 0 for n in counts):
-        raise ModelError(f"{name!r} is not a list of whole numbers from 0")
+        raise ModelError(f"{name!r} is not a list of whole numbers of at least 0")
     if len(counts) != n_items:
         raise ModelError(f"{VOCABULARY} holds {n_items} items and {len(counts)} {name}")
     return np.array([0, *counts], dtype=np.int64)

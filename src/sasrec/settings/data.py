@@ -12,13 +12,12 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    StringConstraints,
     field_validator,
     model_validator,
 )
 
 from sasrec.errors import did_you_mean
-from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole
+from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole, written_as
 from sasrec.settings.text_tables import TextSettings, check_roles
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
 
@@ -29,12 +28,16 @@ def _separator(value: Any) -> Any:
 
 
 PartName = Annotated[
-    str, BeforeValidator(number_as_text), StringConstraints(pattern=r"^[^/\\\x00]+$")
+    str,
+    BeforeValidator(number_as_text),
+    written_as(r"[^/\\\x00]+", "be part of a file name, without slashes, such as 'train'"),
 ]
 Separator = Annotated[
     str,
     BeforeValidator(_separator),
-    StringConstraints(pattern=r"^[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}$"),
+    written_as(
+        r"[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}", "have one to four ASCII characters, no line ends"
+    ),
 ]
 
 

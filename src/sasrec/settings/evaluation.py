@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sasrec.settings.fields import Settings, recbole
+from sasrec.settings.fields import Settings, recbole, written_as
+from sasrec.settings.time_point import time_text
 
-CANDIDATES = r"^(full|(uni|pop|paper)[1-9][0-9]{0,4})$"
+CANDIDATES = r"full|(uni|pop|paper)[1-9][0-9]{0,4}"
+CandidatesText = Annotated[
+    str,
+    written_as(CANDIDATES, "be full, uniN, popN or paperN, with N from 1 to 99999, such as uni100"),
+]
 CutOff = Annotated[int, Field(gt=0, le=100_000)]
+PointInTime = Annotated[str | None, BeforeValidator(time_text)]
 MetricName = Annotated[str, StringConstraints(to_lower=True, strip_whitespace=True, min_length=1)]
 
 
@@ -20,7 +27,7 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
-SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by")
+SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by", "test_from", "valid_from", "targets")
 """Evaluation settings that decide which events are used for training."""
 
 
@@ -36,10 +43,12 @@ class EvaluationSettings(Settings):
     valid_metric: MetricName = "ndcg@20"
     """The metric for early stopping, as NAME@K. It need not be one of the reported metrics; a
     larger K uses more cases and is less noisy."""
-    split: Literal["leave_one_out", "ratio", "time", "recbole_time"] = "leave_one_out"
+    split: Literal["leave_one_out", "ratio", "time", "recbole_time", "none"] = "leave_one_out"
     """How targets are held out. leave_one_out: the last events of each user. ratio: by shares of
-    the events. time: by shares, at two timestamps that are the same for all users. recbole_time:
-    RecBole's TS, in which validation events are not later than training events."""
+    the events. time: at two points in time that are the same for all users, given by shares, or by
+    test_from and valid_from. recbole_time: RecBole's TS, in which validation events are not
+    necessarily later than all training events. none: train on all events, without validation and
+    test; epochs must be set."""
     leave_out: Literal["valid_and_test", "valid_only", "test_only"] = "valid_and_test"
     """With leave_one_out: which targets to hold out."""
     ratios: tuple[float, float, float] = (0.8, 0.1, 0.1)
@@ -48,13 +57,22 @@ class EvaluationSettings(Settings):
     ratio_by: Literal["user", "all"] = "user"
     """With ratio: whether the shares are of each user's targets, or of all targets in order of
     time."""
-    candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] = "full"
+    test_from: PointInTime = None
+    """Test on the events from this point in time on (implies split=time): a date such as
+    2024-05-31, a number in the unit of the times, or a period before the last event, such as 7d."""
+    valid_from: PointInTime = None
+    """Validate on the events from this point in time until test_from (implies split=time). By
+    default, validation has the same length as the test. Without test_from, there is no test."""
+    targets: Literal["all", "first", "last"] = "all"
+    """With test_from or valid_from: which events of a user in each period are targets; each is
+    predicted from all events before it."""
+    candidates: CandidatesText = "full"
     """Items a target is ranked against: full (all), uni100 (100 drawn uniformly), pop100 (100 drawn
     by popularity) or paper100 (as in the SASRec code of 2018: 100 drawn from items outside the
     user's training events; an item drawn twice counts twice, ties are not counted against the
     target). Results with different candidates are not comparable, least of all with full
     ranking."""
-    valid_candidates: Annotated[str, StringConstraints(pattern=CANDIDATES)] | None = None
+    valid_candidates: CandidatesText | None = None
     """Candidates for validation; None uses those of the test."""
     sampled_by: Literal["case", "user"] = "case"
     """With sampled candidates: rank each case separately (case), or rank all targets of a user in
@@ -69,6 +87,24 @@ class EvaluationSettings(Settings):
     value above 1 is the largest number of training events that an item of the tail may have."""
     decimals: int = Field(4, ge=0, le=15, json_schema_extra=recbole("metric_decimal_place"))
     """Decimal places of printed metrics; saved values are not rounded."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _points_in_time_imply_a_split_by_time(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or "split" in values:
+            return values
+        by_time = any(values.get(key) is not None for key in ("test_from", "valid_from"))
+        return {**values, "split": "time"} if by_time else values
+
+    @model_validator(mode="after")
+    def _points_in_time_need_a_split_by_time(self) -> EvaluationSettings:
+        given = [key for key in ("test_from", "valid_from") if getattr(self, key) is not None]
+        if given and self.split != "time":
+            raise ValueError(
+                f"{given[0]} needs split=time, but split is {self.split}; set split=time, or "
+                f"remove {given[0]}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_are_shares(self) -> EvaluationSettings:
@@ -88,7 +124,36 @@ class EvaluationSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _paper_candidates_are_of_a_case(self) -> EvaluationSettings:
+        for key in ("candidates", "valid_candidates"):
+            value = getattr(self, key)
+            if self.sampled_by == "user" and value is not None and value.startswith("paper"):
+                raise ValueError(
+                    f"{key} is {value!r}, which is drawn for each case, but sampled_by is 'user'; "
+                    f"set sampled_by to 'case', or {key} to 'uni100'"
+                )
+        return self
+
+    @property
+    def has_dates(self) -> bool:
+        """Whether the split is at points in time that the user named."""
+        return self.test_from is not None or self.valid_from is not None
+
     @property
     def validation_candidates(self) -> str:
         """Candidates that validation targets are ranked against."""
         return self.candidates if self.valid_candidates is None else self.valid_candidates
+
+
+def split_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that decide which events train, with defaults for those that lack.
+
+    Args:
+        values: Evaluation settings as saved with a model; older versions have fewer.
+
+    Returns:
+        Setting to value.
+    """
+    default = EvaluationSettings().model_dump(mode="json")
+    return {key: values.get(key, default[key]) for key in SPLIT_KEYS}

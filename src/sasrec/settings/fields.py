@@ -6,10 +6,11 @@ RecBole, if it has one. A model's own settings are defined next to the model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from sasrec.settings.written import spelling
 
@@ -68,6 +69,25 @@ def number_as_text(value: Any) -> Any:
 def ignore_case(change: Callable[[str], str]) -> BeforeValidator:
     """Return a validator that converts texts to one letter case, so that case is ignored."""
     return BeforeValidator(lambda value: change(value) if isinstance(value, str) else value)
+
+
+def written_as(pattern: str, form: str) -> AfterValidator:
+    """Return a validator for text of a certain form, which error texts describe in words.
+
+    Args:
+        pattern: Regular expression that the whole text must match.
+        form: The form in words, to complete the sentence "it must …".
+
+    Returns:
+        The validator, for ``Annotated[str, ...]``.
+    """
+
+    def checked(value: str) -> str:
+        if re.fullmatch(pattern, value) is None:
+            raise ValueError(f"it must {form}")
+        return value
+
+    return AfterValidator(checked)
 
 
 Word = Annotated[str, BeforeValidator(number_as_text), StringConstraints(min_length=1)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sasrec.errors import SettingsError
+from sasrec.errors import SettingsError, nearest
 from sasrec.settings.literals import literal
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import COMMAND_LINE, Origin
@@ -32,11 +32,17 @@ class Layer:
         origin: The source.
         values: Key, as written, to value.
         lines: Key to its line number; empty if the source has no lines.
+        mistakes: Error texts of what could not be read; reported with the wrong values.
+        options: Options of the command that takes these settings, such as ``--quiet``, for hints.
+        other_keys: Keys of other models that take these settings too, for hints.
     """
 
     origin: Origin
     values: Mapping[str, Any]
     lines: Mapping[str, int] = field(default_factory=dict)
+    mistakes: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    other_keys: frozenset[str] = frozenset()
 
     def origin_of(self, key: str) -> Origin:
         """Return where a key was set.
@@ -61,27 +67,33 @@ def layer_from_options(words: Sequence[str]) -> Layer:
 
     Raises:
         SettingsError: A word is not a key, a key has no value, or a key has two different values.
-    """  # raised in Mistakes.raise_all
+    """  # raised in raise_mistakes
+    layer = _layer_of_words(words, ())
+    raise_mistakes([layer])
+    return layer
+
+
+def _layer_of_words(words: Sequence[str], options: Sequence[str]) -> Layer:
+    """Return settings from words, and the mistakes in them."""
     values: dict[str, Any] = {}
     mistakes = Mistakes()
     rest = list(words)
     while rest:
         with mistakes.collected():
-            key, value = _key_and_value(rest)
+            key, value = _key_and_value(rest, options)
             if key in values and values[key] != value:
-                raise SettingsError(
-                    f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one"
-                )
-            values[key] = value
-    mistakes.raise_all()
-    return Layer(COMMAND_LINE, values)
+                first = values[key]
+                mistakes.add(f"--{key} is given twice, as {first!r} and {value!r}; keep one")
+            values.setdefault(key, value)
+    return Layer(COMMAND_LINE, values, mistakes=mistakes.texts, options=tuple(options))
 
 
-def _key_and_value(rest: list[str]) -> tuple[str, Any]:
+def _key_and_value(rest: list[str], options: Sequence[str]) -> tuple[str, Any]:
     """Remove the first key and its value from a list of words and return them.
 
     Args:
         rest: At least one word; the words used are removed.
+        options: Options of the command, for hints.
 
     Returns:
         The key, with ``_`` instead of ``-``, and the value.
@@ -101,7 +113,9 @@ def _key_and_value(rest: list[str]) -> tuple[str, Any]:
     key, equals, text = word[2:].partition("=")
     if not equals:
         if not rest or rest[0].startswith("--"):
-            raise SettingsError(f"{word!r} has no value; write {word}=value")
+            option = nearest(word, options)
+            hint = "write" if option is None else f"did you mean {option}? Otherwise write"
+            raise SettingsError(f"{word!r} has no value; {hint} {word}=value")
         text = rest.pop(0)
     key = key.replace("-", "_")
     return key, literal(text, f"--{key}")
@@ -119,16 +133,47 @@ def read_layers(files: Iterable[str | Path], words: Sequence[str]) -> list[Layer
 
     Raises:
         SettingsError: A file or word cannot be read; the error lists all of them.
-    """  # raised in Mistakes.raise_all
-    layers: list[Layer] = []
-    mistakes = Mistakes()
-    for path in files:
-        with mistakes.collected():
-            layers.append(yaml_file(path))
-    with mistakes.collected():
-        layers.append(layer_from_options(words))
-    mistakes.raise_all()
+    """  # raised in raise_mistakes
+    layers = layers_with_mistakes(files, words)
+    raise_mistakes(layers)
     return layers
+
+
+def layers_with_mistakes(
+    files: Iterable[str | Path], words: Sequence[str], options: Sequence[str] = ()
+) -> list[Layer]:
+    """Return the same as ``read_layers``, but keep the mistakes in the layers.
+
+    ``resolve_layers`` reports them together with the mistakes in the values.
+
+    Args:
+        files: YAML files; a later one overrides an earlier one.
+        words: ``--key=value`` words.
+        options: Options of the command, such as ``--quiet``, for hints.
+
+    Returns:
+        One layer for each file, then one for the command line.
+    """
+    layers: list[Layer] = []
+    for path in files:
+        mistakes = Mistakes()
+        layer = Layer(Origin("file", str(path)), {})
+        with mistakes.collected():
+            layer = yaml_file(path)
+        layers.append(replace(layer, mistakes=mistakes.texts, options=tuple(options)))
+    return [*layers, _layer_of_words(words, options)]
+
+
+def raise_mistakes(layers: Iterable[Layer]) -> None:
+    """Raise one error with the mistakes found while layers were read, if there are any.
+
+    Args:
+        layers: The layers.
+    """
+    mistakes = Mistakes()
+    for layer in layers:
+        mistakes.add_all(layer.mistakes)
+    mistakes.raise_all()
 
 
 def settings_text(path: str | Path) -> str:

@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from sasrec.errors import SettingsError
+from sasrec.settings.files import Layer
+from sasrec.settings.origin import PYTHON, Origin
+
 
 class Keywords(TypedDict, total=False):
     """Settings by name; ``sasrec config`` prints a description of each."""
 
     preset: str
+    items_file: str | None
+    item_columns: Sequence[str] | None
+    title_column: str | None
     columns: Sequence[str] | None
     encoding: str
     max_history: int
@@ -70,10 +77,13 @@ class Keywords(TypedDict, total=False):
     metrics: Sequence[str]
     topk: Sequence[int]
     valid_metric: str
-    split: Literal["leave_one_out", "ratio", "time", "recbole_time"]
+    split: Literal["leave_one_out", "ratio", "time", "recbole_time", "none"]
     leave_out: Literal["valid_and_test", "valid_only", "test_only"]
     ratios: Sequence[float]
     ratio_by: Literal["user", "all"]
+    test_from: str | None
+    valid_from: str | None
+    targets: Literal["all", "first", "last"]
     candidates: str
     valid_candidates: str | None
     sampled_by: Literal["case", "user"]
@@ -129,11 +139,25 @@ class Keywords(TypedDict, total=False):
     weight_of_length: float
 
 
-def merged(settings: Mapping[str, Any] | None, keywords: Keywords) -> dict[str, Any]:
+def given_layers(
+    settings: Mapping[str, Any] | None, keywords: Keywords, origin: Origin = PYTHON
+) -> list[Layer]:
     """Return settings from a mapping and from keyword arguments, which override the mapping.
+
+    They are two layers, so that a keyword also overrides a setting that the mapping gives under
+    RecBole's name.
 
     Args:
         settings: Setting to value, or None.
         keywords: Settings given as keyword arguments.
+        origin: Origin of both layers.
+
+    Returns:
+        The layers, in order of increasing priority.
+
+    Raises:
+        SettingsError: ``settings`` is not a mapping.
     """
-    return {**(settings or {}), **keywords}
+    if not isinstance(settings, Mapping | None):
+        raise SettingsError(f"settings must be a dict of names to values, not {settings!r}")
+    return [Layer(origin, settings or {}), Layer(origin, dict(keywords))]

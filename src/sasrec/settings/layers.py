@@ -12,18 +12,15 @@ from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
-from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.origin import PYTHON, Origin, OriginKind
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import PRESETS, model_defaults
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT, common_value
 from sasrec.settings.registry import MODELS
 from sasrec.settings.training import TrainingSettings
 
-HINTS = {
-    "model": "; choose the model with --model, or run RecBole's files with 'sasrec recbole run'",
-    "dataset": "; choose the data with --data, or run RecBole's files with 'sasrec recbole run'",
-}
-"""Keys of RecBole's files that are not settings here, to the hint for the error text."""
+ARGUMENTS = {"model": "model", "dataset": "data"}
+"""Keys of RecBole's files that are not settings here, to the option that replaces them."""
 
 
 @dataclass(slots=True)
@@ -79,7 +76,7 @@ def names_of(classes: Mapping[str, type[Settings]]) -> dict[str, str]:
     return names
 
 
-def on_preset(
+def with_preset(
     layers: Sequence[Layer], preset: str | None, model: str, mistakes: Mistakes
 ) -> tuple[str | None, list[Layer]]:
     """Return the preset's name, and the layers preceded by those of the model and the preset.
@@ -106,7 +103,8 @@ def on_preset(
         with mistakes.collected():
             _check_preset(preset, model, origin)
             lower = [Layer(Origin("preset", preset), PRESETS[preset].values)]
-    own = Layer(Origin("paper", model), model_defaults(model, preset))
+    kind: OriginKind = "paper" if model in MODELS.built_in else "plug-in"
+    own = Layer(Origin(kind, model), model_defaults(model, preset))
     return preset, [own, *lower, *upper]
 
 
@@ -148,6 +146,9 @@ def merge_layers(
     """
     merged = MergedSettings()
     for layer in _without_overridden(layers):
+        mistakes.add_all(layer.mistakes)
+        if layer.mistakes and layer.origin.kind == "file":
+            merged.unreliable |= set(names.values())  # the file may set any of them
         part = _translated(layer, names, mistakes)
         merged.values |= part.values
         merged.origins |= part.origins
@@ -197,16 +198,41 @@ def _translated(layer: Layer, names: Mapping[str, str], mistakes: Mistakes) -> M
         elif key in WITHOUT_EFFECT:
             found.ignored.add(key)
         else:
-            mistakes.add(_unknown(key, origin, [*names, *TRANSLATED, *WITHOUT_EFFECT]))
+            known = {*names, *TRANSLATED, *WITHOUT_EFFECT, *layer.other_keys}
+            hint = _hint(str(key), sorted(known), layer.options)
+            is_shown = origin.place or origin.kind == "command line"
+            where = f" {origin.within}" if is_shown else ""
+            mistakes.add(f"unknown key {key!r}{where}{hint}")
             if (meant := nearest(str(key), names)) is not None:
                 found.unreliable.add(names[meant])
     return found
 
 
-def _unknown(key: object, origin: Origin, known: Sequence[str]) -> str:
-    is_shown = origin.place or origin.kind == "command line"
-    hint = HINTS.get(str(key)) or did_you_mean(str(key), known)
-    return f"unknown key {key!r}{f' in {origin.where}' if is_shown else ''}{hint}"
+def _hint(key: str, known: Sequence[str], options: Sequence[str]) -> str:
+    """Return what the user may have meant by an unknown key.
+
+    Args:
+        key: The key.
+        known: All keys of settings.
+        options: Options of the command, such as ``--quiet``; empty if there is no command.
+
+    Returns:
+        The hint, to be appended to an error text; empty if no known key is similar.
+    """
+    if key in ARGUMENTS:
+        option = next((each for each in options if each.startswith(f"--{ARGUMENTS[key]}")), None)
+        if options and option is None:
+            return ""
+        option = option or f"--{ARGUMENTS[key]}"
+        return (
+            f"; choose the {ARGUMENTS[key]} with {option}, or run RecBole's files with 'sasrec "
+            "recbole run'"
+        )
+    by_name = {each.removeprefix("--"): each for each in options}
+    meant = nearest(key, [*by_name, *known])
+    if meant is None or meant in known or meant not in by_name:
+        return did_you_mean(key, known)
+    return f"; did you mean {by_name[meant]}?"
 
 
 def _set(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from sasrec.errors import SettingsError, SeveralMistakesError
@@ -21,8 +21,20 @@ class Mistakes:
         Args:
             error: The error, or its text.
         """
-        texts = error.mistakes if isinstance(error, SeveralMistakesError) else (str(error),)
+        self.add_all(error.mistakes if isinstance(error, SeveralMistakesError) else (str(error),))
+
+    def add_all(self, texts: Iterable[str]) -> None:
+        """Add several mistakes.
+
+        Args:
+            texts: The error texts.
+        """
         self._texts |= dict.fromkeys(texts)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The error texts so far."""
+        return tuple(self._texts)
 
     @contextmanager
     def collected(self) -> Iterator[None]:

@@ -6,16 +6,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 OriginKind = Literal[
-    "paper", "preset", "adapted preset", "file", "command line", "python", "model", "checkpoint"
+    "paper",
+    "plug-in",
+    "preset",
+    "adapted preset",
+    "file",
+    "command line",
+    "python",
+    "model",
+    "checkpoint",
 ]
-"""``paper``: defaults of a model, taken from its paper. ``preset``: fixed values of a preset.
+"""``paper``: defaults of a built-in model, taken from its paper. ``plug-in``: defaults of a model
+that a plug-in adds. ``preset``: fixed values of a preset.
 ``adapted preset``: values that a preset chooses for the data. ``python``: a mapping or keyword
 arguments. ``model``: settings of a saved model. ``checkpoint``: settings of an interrupted
 training."""
-NOT_BY_USER = frozenset({"paper", "preset", "adapted preset", "model"})
+NOT_BY_USER = frozenset({"paper", "plug-in", "preset", "adapted preset", "model"})
 """Origins of values that the user did not give for this run."""
 FORMATS = {
     "paper": "{} as in its paper",
+    "plug-in": "default of {}",
     "preset": "preset {}",
     "adapted preset": "preset {}, for these data",
 }
@@ -50,6 +60,11 @@ class Origin:
             return "settings" if self.kind == "python" else self.kind
         text = FORMATS.get(self.kind, "{}").format(self.place)
         return text if self.line is None else f"{text}, line {self.line}"
+
+    @property
+    def within(self) -> str:
+        """The source after a preposition, such as ``in my.yaml, line 4``."""
+        return f"on the {self.where}" if self.kind == "command line" else f"in {self.where}"
 
     @property
     def prefix(self) -> str:

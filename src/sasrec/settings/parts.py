@@ -148,6 +148,20 @@ class Parts(Mapping[str, Any]):
                 )
         self._external[name] = ExternalPart(part, provider, module)
 
+    def restore(self, before: Mapping[str, ExternalPart]) -> list[ExternalPart]:
+        """Remove all parts that were registered since an earlier call of ``external``.
+
+        Args:
+            before: What ``external`` returned.
+
+        Returns:
+            The removed parts.
+        """
+        removed = [each for name, each in self._external.items() if before.get(name) != each]
+        self._external.clear()
+        self._external.update(before)
+        return removed
+
     def _same_name(self, name: str) -> list[str]:
         """Return the names in the table that equal this one if case is ignored."""
         return [each for each in self if each.lower() == name.lower()]
@@ -203,7 +217,7 @@ class Parts(Mapping[str, Any]):
             _imported(self._check)(part, entry.name)
         except SettingsError as error:
             raise SettingsError(f"{self.kind} {entry.name!r} of {provider}: {error}") from error
-        except Exception as error:  # third-party code may raise anything
+        except (Exception, SystemExit) as error:  # third-party code may raise anything
             raise SettingsError(
                 f"{self.kind} {entry.name!r} of {provider} cannot be loaded: "
                 f"{type(error).__name__}: {error}"

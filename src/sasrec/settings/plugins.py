@@ -6,20 +6,23 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from sasrec.errors import ModelError, SasrecError, SettingsError, printable
-from sasrec.settings.parts import Parts
+from sasrec.settings.arguments import path_argument
+from sasrec.settings.parts import ExternalPart, Parts
 from sasrec.settings.providers import Provider
 from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 TABLES: dict[str, Parts] = {each.kind: each for each in (MODELS, LOSSES, METRICS, READERS)}
 """Kind of part to the table of these parts."""
-KEY = "plugins"
+PLUGINS_KEY = "plugins"
 """Key in ``settings.json`` for the parts of a model that are not built in."""
 
 _loaded: dict[Path, str] = {}
@@ -29,7 +32,8 @@ _loaded: dict[Path, str] = {}
 def load_plugin(path: str | Path) -> None:
     """Run a Python file that registers models, losses, metrics or readers.
 
-    A file that is already loaded is not run again.
+    A file that is already loaded is not run again. A file that cannot be loaded leaves nothing
+    registered, so it can be loaded after it has been corrected.
 
     Args:
         path: The file.
@@ -38,41 +42,65 @@ def load_plugin(path: str | Path) -> None:
         SettingsError: The file is missing, cannot be run, registers nothing, or registers
             something that does not satisfy the contract of its kind.
     """
-    file = Path(path).expanduser().resolve()
+    file = path_argument("path", path).resolve()
     if file in _loaded:
         return
     if not file.is_file() or file.suffix != ".py":
         raise SettingsError(f"{path} is not an existing Python file; give a plug-in file (.py)")
-    before = _external_parts()
-    _run(file, path)
-    if _external_parts() == before:
-        raise SettingsError(
-            f"{path} registers nothing; add a line such as sasrec.register_model(MyModel)"
-        )
+    with _nothing_kept_on_failure():
+        before = _external_parts()
+        name = _run(file, path)
+        if _external_parts() == before:
+            raise SettingsError(
+                f"{path} registers nothing; add a line such as sasrec.register_model(MyModel)"
+            )
+        _loaded[file] = name
 
 
-def _external_parts() -> list[tuple[str, str, int]]:
-    """Return kind, name and identity of all registered parts, to compare before and after."""
-    return [
-        (kind, name, id(each.part))
-        for kind, table in TABLES.items()
-        for name, each in table.external().items()
-    ]
+def _external_parts() -> dict[str, dict[str, ExternalPart]]:
+    """Return all registered parts by kind and name, to compare before and after."""
+    return {kind: table.external() for kind, table in TABLES.items()}
 
 
-def _run(file: Path, named: str | Path) -> None:
+@contextmanager
+def _nothing_kept_on_failure() -> Iterator[None]:
+    """Remove all parts that were registered in the ``with`` block if it raises an error.
+
+    Modules that were imported in the block and define such a part are forgotten, so that the next
+    import runs them, and registers the part, again.
+
+    Yields:
+        Nothing.
+    """
+    parts, files, modules = _external_parts(), dict(_loaded), set(sys.modules)
+    try:
+        yield
+    except BaseException:
+        for kind, table in TABLES.items():
+            for part in table.restore(parts[kind]):
+                if part.module not in modules:
+                    sys.modules.pop(part.module, None)
+        for file in _loaded.keys() - files.keys():
+            sys.modules.pop(_loaded.pop(file), None)
+        raise
+
+
+def _run(file: Path, named: str | Path) -> str:
     """Import a plug-in file under a unique module name.
 
     Args:
         file: The resolved path.
         named: The path as the user gave it, for error texts.
 
+    Returns:
+        The name of the module.
+
     Raises:
         SettingsError: The file cannot be run.
     """
-    name = "sasrec_plugin_" + re.sub(r"\W", "_", file.stem)
-    if name in sys.modules:  # a file with the same name in another folder
-        name += f"_{len(_loaded)}"
+    stem = "sasrec_plugin_" + re.sub(r"\W", "_", file.stem)
+    # Files in different folders may have the same name.
+    name = next(each for each in _numbered(stem) if each not in sys.modules)
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise SettingsError(f"{named} cannot be imported; give a Python file")
@@ -85,16 +113,22 @@ def _run(file: Path, named: str | Path) -> None:
         del sys.modules[name]
         if isinstance(error, SasrecError):
             raise SettingsError(f"{named}: {error}") from error
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):  # sys.exit() must not end this program
             line = _line_of(error, file)
             raise SettingsError(
                 f"{named}{line} cannot be run: {type(error).__name__}: {error}"
             ) from error
         raise
-    _loaded[file] = name
+    return name
 
 
-def _line_of(error: Exception, file: Path) -> str:
+def _numbered(stem: str) -> Iterator[str]:
+    """Yield a name, and then the name with ``_1``, ``_2`` and so on."""
+    yield stem
+    yield from (f"{stem}_{number}" for number in count(1))
+
+
+def _line_of(error: BaseException, file: Path) -> str:
     """Return the line of a file that raised an error, as ``, line 3``; empty if unknown."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
@@ -189,7 +223,30 @@ def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
     return found
 
 
-def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> None:
+def suffix_of(source: str | Path) -> str:
+    """Return the suffix of a file in lower case and without its dot, which selects its reader.
+
+    Args:
+        source: Name or path of the data.
+    """
+    return Path(source).suffix.lower().removeprefix(".")
+
+
+def require_reader(needed: object, source: object, needed_by: str | Path) -> None:
+    """Reject data whose reader is a plug-in that a saved model names but is not available here.
+
+    Args:
+        needed: The value of ``plugins`` in the settings of the saved model.
+        source: Name or path of the data, or a data frame, which needs no reader.
+        needed_by: The model, for the error text.
+    """
+    if isinstance(source, str | Path) and isinstance(needed, list):
+        suffix = suffix_of(source)
+        own = [part for part in needed if isinstance(part, dict) and part.get("name") == suffix]
+        require_parts(own, ["reader"], needed_by)
+
+
+def require_parts(needed: object, kinds: Iterable[str], needed_by: str | Path) -> None:
     """Reject a saved model that needs a part that is not available here.
 
     A model folder never causes an import: the parts it needs must be installed, registered, or
@@ -198,7 +255,7 @@ def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> No
     Args:
         needed: The value of ``plugins`` in the settings of the saved model.
         kinds: The kinds of parts that the caller needs.
-        needs: The model folder or checkpoint, for the error text.
+        needed_by: The model folder or checkpoint, for the error text.
 
     Raises:
         ModelError: A part is missing, or the list is invalid.
@@ -206,11 +263,13 @@ def require_parts(needed: object, kinds: Iterable[str], needs: str | Path) -> No
     needed_kinds = set(kinds)
     for each in needed if isinstance(needed, list) else [needed]:
         if not isinstance(each, dict) or not all(isinstance(text, str) for text in each.values()):
-            raise ModelError(f"{needs} is damaged or was edited: {KEY!r} is not a list of parts")
+            raise ModelError(
+                f"{needed_by} is damaged or was edited: {PLUGINS_KEY!r} is not a list of parts"
+            )
         part, name = each.get("part", ""), each.get("name", "")
         if part in needed_kinds and name not in TABLES[part]:
             raise ModelError(
-                printable(f"{needs} needs the {part} {name!r} from {_how_to_get(each)}")
+                printable(f"{needed_by} needs the {part} {name!r} from {_how_to_get(each)}")
             )
 
 

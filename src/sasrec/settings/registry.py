@@ -75,7 +75,7 @@ READERS = Parts(
         "parquet": "sasrec.data.formats.parquet:read_parquet",
     },
     group="sasrec.readers",
-    check="sasrec.data.formats.from_outside:check_reader",
+    check="sasrec.data.formats.plugin_readers:check_reader",
 )
 
 

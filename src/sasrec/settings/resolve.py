@@ -17,12 +17,12 @@ from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
-from sasrec.settings.layers import classes_of, merge_layers, names_of, on_preset
+from sasrec.settings.layers import classes_of, merge_layers, names_of, with_preset
 from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, check_names, split_key
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
-from sasrec.settings.plugins import KEY, external_parts
+from sasrec.settings.plugins import PLUGINS_KEY, external_parts, suffix_of
 from sasrec.settings.presets import PRESETS, DataFacts
 from sasrec.settings.recbole_keys import TRANSLATED, WITHOUT_EFFECT
 from sasrec.settings.registry import MODELS
@@ -67,12 +67,16 @@ class RunSettings:
             "output": self.output,
         }
 
-    def as_json(self) -> dict[str, Any]:
-        """Return all settings as JSON-compatible values."""
+    def as_json(self, source: str = "") -> dict[str, Any]:
+        """Return all settings as JSON-compatible values.
+
+        Args:
+            source: Name or path of the data; if a plug-in reads them, it is listed too.
+        """
         groups = {name: _plain(group) for name, group in self.groups().items()}
-        parts = external_parts(self.parts())
+        parts = external_parts({**self.parts(), "reader": [suffix_of(source)]})
         named = {"model_name": self.model_name, "preset": self.preset}
-        return {**named, **({KEY: parts} if parts else {}), **groups}
+        return {**named, **({PLUGINS_KEY: parts} if parts else {}), **groups}
 
     def parts(self) -> dict[str, list[str]]:
         """Return the names of the parts that a plug-in may provide, by kind."""
@@ -167,7 +171,7 @@ def resolve_layers(
     classes = classes_of(model)
     names = names_of(classes)
     mistakes = Mistakes()
-    preset, layers = on_preset(layers, preset, model, mistakes)
+    preset, layers = with_preset(layers, preset, model, mistakes)
     found = merge_layers(layers, names, mistakes)
     unreliable = found.unreliable if preset in (None, *PRESETS) else set(names.values())
     checks = Checks(found.origins, names, mistakes, unreliable)

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sasrec.errors import did_you_mean
-from sasrec.settings.fields import Settings, Word, number_as_text, recbole
+from sasrec.settings.fields import Word, number_as_text, recbole
+from sasrec.settings.item_columns import ItemSettings
 
 USER, ITEM, TIME, ITEMS, SKIPPED = "user", "item", "time", "items", "_"
 """Words of ``columns`` with a meaning; another word is the name of a further column."""
@@ -75,7 +76,7 @@ def _encoding(value: Any) -> Any:
     return UTF_8 if name == "utf-8-sig" else name
 
 
-class TextSettings(Settings):
+class TextSettings(ItemSettings):
     """How to read text files that are not UTF-8, or that do not name their columns."""
 
     columns: Annotated[

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Protocol, cast
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sasrec.settings.fields import Settings, ignore_case, number_as_text, recbole
+from sasrec.settings.fields import Settings, ignore_case, number_as_text, recbole, written_as
 from sasrec.settings.registry import LOSSES
 
-GPU_NUMBERS = r"^(\d{1,4}( *, *\d{1,4})*)?$"
+GPU_NUMBERS = r"([0-9]{1,4}( *, *[0-9]{1,4})*)?"
 
 
 def _gpu_numbers(value: Any) -> Any:
@@ -84,7 +84,7 @@ def _loss_name(value: Any) -> str:
         *others, last = map(repr, LOSSES)
         expected = f"{', '.join(others)} or {last}"
         raise PydanticCustomError(
-            "literal_error", "Input should be {expected}", {"expected": expected}
+            "literal_error", "it must be one of {expected}", {"expected": expected}
         )
     return name
 
@@ -183,7 +183,7 @@ class TrainingSettings(Settings):
     gpu_id: Annotated[
         str,
         BeforeValidator(_gpu_numbers),
-        StringConstraints(pattern=GPU_NUMBERS),
+        written_as(GPU_NUMBERS, "be the number of a GPU, or numbers separated by commas: 0 or 0,1"),
     ] = Field("0", json_schema_extra=recbole("gpu_id"))
     """Number of the GPU to use, if a GPU is used; with several processes, numbers separated by
     commas. Empty means no GPU."""

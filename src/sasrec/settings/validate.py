@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from sasrec.errors import did_you_mean
 from sasrec.settings.fields import Settings
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
+from sasrec.settings.requirements import message_of
 
-MESSAGES = {
-    "missing": "a value is missing",
-    "string_type": "it must be text",
-    "too_long": "it must have at most {max_length} values, not {actual_length}",
-    "too_short": "it must have at least {min_length} values, not {actual_length}",
-    "tuple_type": "it must be a list, in square brackets",
-}
-"""Type of a pydantic error to our message, where pydantic's own message is too technical."""
 MAX_SHOWN_CHARACTERS = 200
 """Maximum characters of a wrong value that are shown in an error text."""
 
@@ -96,22 +90,36 @@ def _add_mistakes(error: ValidationError, checks: Checks) -> set[str]:
         The settings that are wrong, or contradict each other.
     """
     wrong: set[str] = set()
+    by_setting: dict[str, list[ErrorDetails]] = {}
     for each in error.errors():
-        message = each["msg"].removeprefix("Value error, ")
-        if each["type"] in MESSAGES:
-            message = MESSAGES[each["type"]].format_map(each.get("ctx", {}))
-        if not each["loc"]:
-            wrong |= checks.add_contradiction(message)
-        elif (name := str(each["loc"][0])) not in wrong:  # in a list, only the first wrong value
-            wrong.add(name)
-            choices = each.get("ctx", {}).get("expected", "").replace("'", "")
-            meant = filter(None, choices.replace(" or ", ", ").split(", "))
-            hint = did_you_mean(str(each["input"]), meant)
-            origin = checks.origins.get(name, PYTHON)
-            text = f"{origin.key or name} is {_shortened(each['input'])}: {message}{hint}"
-            checks.mistakes.add(origin.prefix + text)
-    checks.unreliable |= wrong
-    return wrong
+        if each["loc"]:
+            by_setting.setdefault(str(each["loc"][0]), []).append(each)
+        else:
+            wrong |= checks.add_contradiction(message_of([each]))
+    for name, errors in by_setting.items():
+        checks.mistakes.add(_mistake(name, errors, checks.origins.get(name, PYTHON)))
+    checks.unreliable |= wrong | by_setting.keys()
+    return wrong | by_setting.keys()
+
+
+def _mistake(name: str, errors: Sequence[ErrorDetails], origin: Origin) -> str:
+    """Return the error text for a setting with a wrong value.
+
+    Args:
+        name: Our name of the setting.
+        errors: Its errors; of a list, only the first wrong value is reported.
+        origin: Where the value comes from.
+
+    Returns:
+        Where, which setting, the wrong value, and what it must be.
+    """
+    first = errors[0]
+    same_value = [each for each in errors if each["input"] is first["input"]]
+    choices = first.get("ctx", {}).get("expected", "").replace("'", "")
+    meant = filter(None, choices.replace(" or ", ", ").split(", "))
+    hint = did_you_mean(str(first["input"]), meant)
+    text = f"{_shortened(first['input'])}: {message_of(same_value)}{hint}"
+    return f"{origin.prefix}{origin.key or name} is {text}"
 
 
 def _shortened(value: object) -> str:

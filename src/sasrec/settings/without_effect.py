@@ -32,7 +32,8 @@ TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
 """Setting to a function that returns whether it has an effect with the other settings."""
 EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
-    "ratios": lambda its: its.split != "leave_one_out",
+    "ratios": lambda its: its.split not in {"leave_one_out", "none"} and not its.has_dates,
+    "targets": lambda its: its.has_dates,
     "sampled_by": lambda its: {its.candidates, its.validation_candidates} != {"full"},
     "ratio_by": lambda its: its.split == "ratio",
     "tail_ratio": lambda its: "tailpercentage" in its.metrics,

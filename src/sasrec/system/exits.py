@@ -16,6 +16,9 @@ from typing import Any, NoReturn
 from sasrec.errors import Interrupted, SasrecError, SeveralMistakesError, counted, without_passwords
 from sasrec.system.streams import ReaderGone, discard, guarded_streams
 
+OUT_OF_MEMORY = (
+    "not enough memory; use smaller values, such as of batch_size, or a machine with more memory"
+)
 OUT_OF_MEMORY_PHRASES = ("not enough memory", "out of memory", "allocate memory", "bad allocation")
 """Phrases that occur in the messages of libraries when memory runs out."""
 LONGEST_MESSAGE = 1000
@@ -65,14 +68,14 @@ def _run(work: Callable[[], object]) -> NoReturn:
         discard(sys.stdout)
         sys.exit(READER_GONE)
     except MemoryError:
-        _fail("not enough memory; use smaller sizes, or a machine with more")
+        _fail(OUT_OF_MEMORY)
     except OSError as error:
         _fail(f"{error.filename or 'output'}: {error.strerror or error}")
     except Exception as error:
         if hasattr(error, "format_message"):  # an error of Click: the command line is wrong
             _refuse_usage(error)
         if any(words in str(error) for words in OUT_OF_MEMORY_PHRASES):
-            _fail("not enough memory; use smaller sizes, or a machine with more")
+            _fail(OUT_OF_MEMORY)
         _report_bug()
     sys.exit(0)
 

@@ -110,7 +110,7 @@ def from_first_process(value: float | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ProcessGroup:
     """The processes to start on this machine, and how they connect to those on other machines.
 
     Attributes:
@@ -151,7 +151,9 @@ class Group:
             raise SettingsError(f"port is {self.port!r}; choose a number from 1 to 65535")
 
 
-def run_in_processes(work: Callable[..., Any], arguments: tuple[Any, ...], group: Group) -> Any:
+def run_in_processes(
+    work: Callable[..., Any], arguments: tuple[Any, ...], group: ProcessGroup
+) -> Any:
     """Call a function in several new processes that train together.
 
     Args:
@@ -259,7 +261,7 @@ def without_main_script() -> Iterator[None]:
         sys.modules["__main__"] = script
 
 
-def _join_group(group: Group, local: int, backend: str) -> None:
+def _join_group(group: ProcessGroup, local: int, backend: str) -> None:
     where = f"{group.address}:{group.port}"
     try:
         dist.init_process_group(
@@ -277,7 +279,11 @@ def _join_group(group: Group, local: int, backend: str) -> None:
 
 
 def _run_process(
-    local: int, work: Callable[..., Any], arguments: tuple[Any, ...], group: Group, answers: Any
+    local: int,
+    work: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    group: ProcessGroup,
+    answers: Any,
 ) -> None:
     guard_streams()
     os.environ["LOCAL_RANK"] = str(local)

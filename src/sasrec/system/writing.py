@@ -157,7 +157,7 @@ def create_output_folder(folder: Path) -> Path:
     except OSError as error:
         why = error.strerror or error
         reason = "is a file" if folder.is_file() else f"cannot be created ({why})"
-        raise SettingsError(f"{folder} {reason}; choose another folder with --out") from error
+        raise SettingsError(f"{folder} {reason}; choose another output folder") from error
     return folder
 
 
@@ -198,7 +198,7 @@ def exchange_names(first: Path, second: Path) -> bool:
         second: Another one on the same file system.
 
     Returns:
-        True if the names were exchange_names, False if nothing was changed.
+        True if the names were exchanged, False if nothing was changed.
     """
     if sys.platform != "linux":
         return False

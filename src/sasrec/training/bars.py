@@ -143,7 +143,7 @@ class BarObserver:
             best = (
                 "best so far"
                 if result.is_best
-                else f"stops after {result.checks_left} more without a best"
+                else f"stops after {result.checks_left} more without a new best"
             )
             self._note = f"{result.watched} {result.score:.4f} ({best})"
 

@@ -172,7 +172,7 @@ def restore(
 
 
 def _check(state: TrainState, loop: ResumableLoop) -> None:
-    """Refuse an edited or foreign state that would otherwise be restored without an error.
+    """Reject an edited or foreign state that would otherwise be restored without an error.
 
     Args:
         state: State to restore.

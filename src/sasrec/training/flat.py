@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-SMALL = 2**20
+SMALL_ELEMENTS = 2**20
 """Tensors with fewer elements are combined; for larger ones, copying gradients costs too much."""
 
 
@@ -33,8 +33,8 @@ class FlatWeights:
         self._flat: list[tuple[nn.Parameter, list[nn.Parameter]]] = []
         self.groups: list[list[nn.Parameter]] = []
         for group in groups:
-            small = [weight for weight in group if weight.numel() < SMALL]
-            self.groups.append([weight for weight in group if weight.numel() >= SMALL])
+            small = [weight for weight in group if weight.numel() < SMALL_ELEMENTS]
+            self.groups.append([weight for weight in group if weight.numel() >= SMALL_ELEMENTS])
             if small:
                 flat = _combined(small)
                 self._flat.append((flat, small))

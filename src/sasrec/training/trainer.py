@@ -54,12 +54,12 @@ class Checkpoints:
 
     Attributes:
         keep: Called with the state after each epoch; None saves nothing.
-        begin: The state to resume from; None starts a new training.
+        resume_from: The state to resume from; None starts a new training.
         generators: Random number generators of the loss, which are part of the state.
     """
 
     keep: Keep | None = None
-    begin: TrainState | None = None
+    resume_from: TrainState | None = None
     generators: Sequence[torch.Generator] = ()
 
 
@@ -89,23 +89,26 @@ def fit(
     settings, observer, best = loop.settings, loop.observer, Best(loop.model)
     observer.started(settings.epochs, loop.batches.n_targets)
     reason, interrupted = f"reached {counted(settings.epochs, 'epoch')}", False
-    begin, generators = checkpoints.begin, checkpoints.generators
-    epochs = [] if begin is None else restore(begin, loop, best, generators)
+    resume_from, generators = checkpoints.resume_from, checkpoints.generators
+    epochs = [] if resume_from is None else restore(resume_from, loop, best, generators)
     try:
         for epoch in range(len(epochs) + 1, settings.epochs + 1):
             if best.stale > settings.patience:
                 break
             epochs.append(_trained_and_validated(loop, epoch, best, validation))
-            observer.finished_epoch(epochs[-1])
+            # Saved before it is shown, so that an interrupt in between does not lose the epoch.
             if checkpoints.keep is not None:
                 checkpoints.keep(captured(loop, best, epochs, generators))
+            observer.finished_epoch(epochs[-1])
         if best.stale > settings.patience:
             reason = f"no new best in {best.stale} validations"
     except KeyboardInterrupt:
         reason, interrupted = f"interrupted; the weights of epoch {best.epoch} are kept", True
         if not best.epoch:
             observer.stopped("interrupted")
-            raise Interrupted("stopped before the first validation; nothing was saved") from None
+            raise Interrupted(
+                "training was interrupted before the first validation; nothing was saved"
+            ) from None
     except BaseException:
         observer.stopped("an error")
         raise

@@ -64,8 +64,9 @@ class Found:
             figures.append(f"{key} {statistics.mean(values):.4f}{spread}")
         return [
             f"test, {counted(seeds, 'seed')}: {', '.join(figures)}",
-            "note: these settings had the best validation score of "
-            f"{counted(self.judged, 'trial')}, so it is too optimistic; the test score is not",
+            f"note: the validation score {self.score:.4f} is the best of "
+            f"{counted(self.judged, 'trial')}, so it is too optimistic; the test metrics are not, "
+            "because no trial was chosen by them",
         ]
 
 
@@ -118,7 +119,11 @@ def write_settings(found: Found, folder: Path) -> None:
         folder: Folder to write to.
     """
     # JSON values are valid YAML and have unambiguous types.
-    lines = (f"{key}: {json.dumps(value)}\n" for key, value in found.all_settings.items())
+    notes = {"epochs": "  # as given for the search"} if "epochs" in found.fixed else {}
+    lines = (
+        f"{key}: {json.dumps(value)}{notes.get(key, '')}\n"
+        for key, value in found.all_settings.items()
+    )
     write_atomically(folder / "best.yaml", f"# settings of {found.model}\n{''.join(lines)}")
 
 

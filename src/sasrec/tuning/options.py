@@ -57,12 +57,20 @@ class SearchOptions:
         _check_word("prune", self.prune, get_args(Pruner))
         if self.algo is not None:
             _check_word("algo", self.algo, get_args(Algorithm))
-        if self.minutes is not None and not self.minutes > 0:
-            raise SettingsError(f"minutes is {self.minutes:g}; it must be above 0")
+        if self.minutes is not None and not (
+            isinstance(self.minutes, int | float) and self.minutes > 0
+        ):
+            raise SettingsError(f"minutes is {self.minutes!r}; it must be a number above 0")
+        for name in ("storage", "study"):
+            text = getattr(self, name)
+            if not isinstance(text, str) and (text is not None or name == "study"):
+                raise SettingsError(f"{name} is {text!r}; it must be text")
         for name, least in (("trials", 1), ("early_stop", 1), ("jobs", 1), ("seeds", 0)):
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < least):
-                raise SettingsError(f"{name} is {number!r}; it must be an integer from {least}")
+                raise SettingsError(
+                    f"{name} is {number!r}; it must be a whole number of at least {least}"
+                )
         if self.jobs > (cores := os.cpu_count() or 1):
             raise SettingsError(
                 f"jobs is {self.jobs}, but this machine has only {counted(cores, 'core')}; choose "
@@ -115,6 +123,11 @@ def space_from(given: SpaceGiven) -> list[Parameter]:
     """
     if isinstance(given, Mapping):
         return space_of(given, "the space")
+    if not isinstance(given, str | os.PathLike):
+        raise SettingsError(
+            f"space is {given!r}; it must be a dict such as "
+            "{'choice': {'n_layers': [1, 2]}}, or a file"
+        )
     path = Path(given)
     if path.suffix in {".yaml", ".yml"}:
         return space_of(yaml_file(path).values, str(path))

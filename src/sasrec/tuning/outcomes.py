@@ -40,7 +40,7 @@ class SearchProgress:
     seconds_left: float
 
 
-def ended_of(trials: Iterable[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
+def ended_trials(trials: Iterable[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
     """Return the trials that finished, were pruned or failed, but not lost or interrupted ones.
 
     Args:

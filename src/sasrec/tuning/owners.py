@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SILENCE_SECONDS = 900.0
 """Seconds without a heartbeat after which a trial on another machine counts as lost."""
-BEAT_SECONDS = 60.0
+HEARTBEAT_SECONDS = 60.0
 """Seconds between two heartbeats."""
 
 
@@ -34,10 +34,10 @@ def claim_for(trial: optuna.Trial, owner: str) -> None:
         owner: The result of ``this_process``.
     """
     trial.set_user_attr("owner", owner)
-    beat(trial)
+    record_heartbeat(trial)
 
 
-def beat(trial: optuna.Trial) -> None:
+def record_heartbeat(trial: optuna.Trial) -> None:
     """Record the current time in the study as the last heartbeat of a trial.
 
     Args:

@@ -4,7 +4,7 @@ The code that trains asks for a trial and reports how it ended: ``Search.run`` i
 worker processes, or RecBole's ``HyperTuning``, alone or on Ray. A study may be kept in a storage.
 Each trial is then claimed in the storage before it is trained, so that several processes or
 machines can work on one study without repeating a trial. A process that is killed leaves its trial
-with the state "running"; the next process sees that its owner is gone and queues the trial again.
+with the state "running"; the next process sees that its owner has ended and queues the trial again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sasrec.training.progress import Observer
 from sasrec.tuning.outcomes import (
     SearchProgress,
     best_of,
-    ended_of,
+    ended_trials,
     outcome_of,
     trials_without_progress,
 )
@@ -96,7 +96,7 @@ class Search:
                 on_progress(self.progress(trial))
         except (KeyboardInterrupt, Interrupted):
             self._queue_own_again()
-            raise Interrupted("the search was stopped; finished trials are kept") from None
+            raise Interrupted("the search was interrupted; finished trials are kept") from None
         except OSError as error:  # such as a full disk
             raise SettingsError(
                 f"the storage {self._storage} cannot be written: {error.strerror or error}; "
@@ -219,7 +219,7 @@ class Search:
 
     def done(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials that finished, were pruned or failed, in the order they ended."""
-        return ended_of(self.study.get_trials(deepcopy=False))
+        return ended_trials(self.study.get_trials(deepcopy=False))
 
     def failed(self) -> list[optuna.trial.FrozenTrial]:
         """Return the trials that failed, in the order in which they ended."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sasrec.training.progress import EpochResult
-from sasrec.tuning.owners import BEAT_SECONDS, beat
+from sasrec.tuning.owners import HEARTBEAT_SECONDS, record_heartbeat
 from sasrec.tuning.storage import import_optuna
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class TrialObserver:
             epoch: The epoch, from 1.
             targets: Number of targets done.
         """
-        if time.monotonic() - self._last_beat >= BEAT_SECONDS:
-            self._beat()
+        if time.monotonic() - self._last_beat >= HEARTBEAT_SECONDS:
+            self._heartbeat()
 
     def finished_epoch(self, result: EpochResult) -> None:
         """Report the validation score, if there is one.
@@ -50,7 +50,7 @@ class TrialObserver:
         Raises:
             TrialPruned: The pruner stops the trial (an exception of Optuna).
         """
-        self._beat()
+        self._heartbeat()
         if result.merit is None or not np.isfinite(result.merit):
             return
         self._validations += 1
@@ -61,6 +61,6 @@ class TrialObserver:
     def stopped(self, reason: str) -> None:
         """Do nothing."""
 
-    def _beat(self) -> None:
-        beat(self._trial)
+    def _heartbeat(self) -> None:
+        record_heartbeat(self._trial)
         self._last_beat = time.monotonic()

@@ -16,10 +16,11 @@ from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SettingsError
 from sasrec.experiment.prepared import Prepared, prepare
-from sasrec.settings.keywords import Keywords, merged
+from sasrec.settings.arguments import path_argument
+from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import canonical_model
-from sasrec.settings.resolve import RunSettings, resolve_settings
+from sasrec.settings.resolve import RunSettings, resolve_layers
 from sasrec.system.writing import create_output_folder
 from sasrec.tuning.found import Found, found_by, write_report, write_settings
 from sasrec.tuning.options import SearchOptions, SpaceGiven, space_from
@@ -132,11 +133,16 @@ def tune(
 
     Raises:
         SasrecError: The space, a setting, the data or the storage cannot be used.
-        Interrupted: The search was stopped; finished trials are kept if there is a storage.
+        SettingsError: An argument has a wrong type.
+        Interrupted: The search was interrupted; finished trials are kept if there is a storage.
     """  # raised in the functions it calls
     name = canonical_model(model)
-    run = resolve_settings(merged(settings, keywords), name, DEFAULT if name == "SASRec" else None)
-    folder = None if out is None else Path(out).expanduser()
+    run = resolve_layers(
+        given_layers(settings, keywords), name, DEFAULT if name == "SASRec" else None
+    )
+    if not isinstance(options, SearchOptions):
+        raise SettingsError(f"options is {options!r}; it must be a sasrec.SearchOptions")
+    folder = None if out is None else path_argument("out", out)
     request = SearchRequest(run, None if space is None else space_from(space), options, folder)
     return run_search(data, request, SearchCallbacks())
 
@@ -216,7 +222,7 @@ def _run(
     """Run the trials of a search.
 
     Raises:
-        Interrupted: The search was stopped.
+        Interrupted: The search was interrupted.
     """
     where = "memory" if task.storage is None else shown_storage(task.storage)
     if done := len(search.done()):
@@ -227,7 +233,7 @@ def _run(
         )
     except Interrupted as error:
         if task.storage is None:
-            raise Interrupted("the search was stopped") from None
+            raise Interrupted("the search was interrupted") from None
         raise Interrupted(f"{error} in {where}; run the same command again to resume") from None
     callbacks.note(f"search ended: {reason}")
 

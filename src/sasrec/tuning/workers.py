@@ -117,7 +117,7 @@ def search_together(
                         -worker.exitcode,
                     )
         except KeyboardInterrupt:
-            raise Interrupted("the search was stopped; finished trials are kept") from None
+            raise Interrupted("the search was interrupted; finished trials are kept") from None
         return search.run(train, on_progress)  # repeats trials of workers that died
 
 

@@ -23,13 +23,13 @@ Batches = Iterable[tuple[np.ndarray, Batch]]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationCases:
-    """M cases: a history each, and the item that followed it.
+    """M cases, each with a history and the item that followed it.
 
     Attributes:
         sequences: All histories.
-        ends: Whose history each case is, and where it ends.
+        ends: The user of each case, and where the history ends.
         max_history: Longest history the model sees, in events.
-        device: Where to compute.
+        device: Device to compute on.
     """
 
     sequences: Sequences
@@ -72,9 +72,9 @@ def grouped_batches(
     """Put windows into batches, windows of similar length together.
 
     Args:
-        collator: Over the histories that the windows point into.
+        collator: The collator for the histories that the windows refer to.
         windows: Any number of windows.
-        device: Where the batches go.
+        device: Device of the batches.
 
     Yields:
         Indices of the windows of a batch, int64 [b], and the batch; the longest windows first.

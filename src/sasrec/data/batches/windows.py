@@ -125,5 +125,5 @@ def case_windows(sequences: Sequences, cases: Cases, max_history: int) -> Window
     """
     starts = np.maximum(sequences.offsets[cases.users - 1], cases.stops - max_history)
     ones = np.ones(len(cases), dtype=np.int64)
-    known = cases.users if sequences.known_as is None else sequences.known_as[cases.users - 1]
+    known = cases.users if sequences.model_users is None else sequences.model_users[cases.users - 1]
     return Windows(starts, cases.stops - starts, ones, known)

@@ -19,7 +19,7 @@ EARLIEST = 1e8
 """Seconds since 1970; this is in 1973. Smaller numbers are not taken for timestamps: they are
 counters, or zeros that stand for a missing time."""
 A_DAY = 86_400
-NEAR = 20 * 365 * A_DAY
+NEAR_SECONDS = 20 * 365 * A_DAY
 """A time counts as one in another unit if, converted, it is this many seconds at most before the
 first or after the last of the other times."""
 MIN_TIMESTAMPS = 0.5
@@ -86,8 +86,8 @@ def _outlier_remarks(
         factor = scale / UNITS[unit]
         near = partial(
             _within,  # the lower bound keeps counters that start at 0 from matching two units
-            low=max((earliest - NEAR * UNITS[unit]) * factor, EARLIEST * scale),
-            high=(latest + NEAR * UNITS[unit]) * factor,
+            low=max((earliest - NEAR_SECONDS * UNITS[unit]) * factor, EARLIEST * scale),
+            high=(latest + NEAR_SECONDS * UNITS[unit]) * factor,
         )
         if other == unit or not (count := _count(times, near)):
             continue
@@ -113,7 +113,7 @@ def _outlier_remarks(
                 outliers,
                 f"{outliers:,} of {len(times):,} times in {column!r} {verb} before 1973 or in the "
                 f"future, such as {value:.15g} ({_date(value / UNITS[unit])}), and the others are "
-                "not; correct these rows, or exclude them with a filter (val_interval)",
+                "not; correct these rows, or exclude them with a filter (value_intervals)",
             )
         )
     return tuple(remarks)

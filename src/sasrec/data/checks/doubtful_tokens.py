@@ -48,9 +48,9 @@ def token_remarks(
         entries: The distinct tokens, String.
         numbers: int32 [n], the number of each row's token, from 1; 0 for none.
         column: Name of the column.
-        what: What ``numbers`` has one of each: ``rows``; or ``events`` of histories that are one
-            row each, where no setting can drop a single event.
-        missing: Texts that ``missing_values`` lists already.
+        what: What each of ``numbers`` stands for: ``rows``; or ``events``, if each row is a whole
+            history, where no setting can drop a single event.
+        missing: Texts that ``missing_values`` already lists.
     """
     null_like = _where(entries, _is_null_like)
     counts = _row_counts(numbers, null_like, len(entries))

@@ -13,7 +13,7 @@ import polars as pl
 
 from sasrec.data.checks.repetition import BLOCK, blocks
 from sasrec.data.sequences import Sequences
-from sasrec.data.values.numbering import taken
+from sasrec.data.values.numbering import take_in_blocks
 from sasrec.remarks import Remark
 
 MIN_SHARED = 0.9
@@ -46,8 +46,8 @@ def overlaps_of_events(
         users_before += users
         times = None
         if sequences.times is not None:
-            times = taken(sequences.times[begin : begin + len(order)], order)
-        _add_shared(shared, pair, times, taken(kinds, order))
+            times = take_in_blocks(sequences.times[begin : begin + len(order)], order)
+        _add_shared(shared, pair, times, take_in_blocks(kinds, order))
     min_share = 1 / max(1, sequences.n_events) if sequences.times is not None else MIN_SHARED
     return _remarks(shared, sizes.sum(axis=0, dtype=np.int64), names, min_share)
 
@@ -82,7 +82,7 @@ def out_of_order(
             f"{count:,} of {several:,} users in several parts have events in a later part that are "
             "earlier than their events in an earlier part, so the model would predict the past "
             "from the future; split_files must name the parts in the order training, validation, "
-            f"test, and is {list(names)!r}",
+            f"test, but is {list(names)!r}",
         ),
     )
 

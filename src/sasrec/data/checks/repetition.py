@@ -1,4 +1,4 @@
-"""Repetition: duplicate events, items that a user meets again, and events at the same time.
+"""Repetition: duplicate events, repeated items, and events at the same time.
 
 Repeated rows make the next item easy to predict. Events with the same time keep the order of the
 file, which may give away the item to predict. Both are only counted here, never changed.

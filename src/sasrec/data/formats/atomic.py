@@ -229,13 +229,13 @@ def _has_gaps(frame: pl.DataFrame) -> bool:
 
 def _never_empty(layout: Layout) -> tuple[str, ...]:
     """Return the columns in which no value may be empty."""
-    return () if layout.may_lack else layout.required
+    return () if layout.allow_empty else layout.required
 
 
 def _are_finite(frame: pl.DataFrame, layout: Layout) -> bool:
     for name in layout.numbers:
         numbers = frame[name].drop_nulls()
-        if layout.may_lack and name in layout.required:  # NaN is a missing value there
+        if layout.allow_empty and name in layout.required:  # NaN is a missing value there
             numbers = numbers.drop_nans()
         if not numbers.is_finite().all():
             return False

@@ -215,7 +215,7 @@ def _read_fitting(
 
 
 def _regular_lines(most: int, separator: str) -> re.Pattern[bytes]:
-    """Return a pattern for lines of at most so many values, with quotation marks as in RFC 4180.
+    """Return a pattern for lines of at most this many values, with quotation marks as in RFC 4180.
 
     Args:
         most: Upper limit on the values of a line.

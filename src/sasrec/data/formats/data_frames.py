@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.filters import needed_columns
-from sasrec.data.interactions import Interactions, from_frame, require_columns
-from sasrec.data.values.times import time_column
-from sasrec.data.values.tokens import spelled
+from sasrec.data.interactions import Interactions, from_frame
+from sasrec.data.values.columns import time_column
+from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
@@ -34,8 +34,7 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     values = needed_columns(settings)
     frame = source
     if not isinstance(source, pl.DataFrame):
-        own = (settings.user_column, settings.item_column, settings.time_column)
-        frame = _from_pandas(source, own, values)
+        frame = _from_pandas(source, settings, values)
     return from_frame(
         frame,
         user=settings.user_column,
@@ -46,16 +45,45 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     )
 
 
-def _from_pandas(
-    source: pd.DataFrame, own: tuple[str, str, str], values: list[str]
+def as_polars(
+    source: pl.DataFrame | pd.DataFrame, tokens: tuple[str, ...], what: str
 ) -> pl.DataFrame:
+    """Return a Polars or pandas data frame as Polars, with all its columns.
+
+    Args:
+        source: The data frame.
+        tokens: Names of its columns of tokens, whose objects may be of several types.
+        what: What it was given as, for error messages.
+
+    Returns:
+        The same rows.
+
+    Raises:
+        DataError: It is not a data frame, or has a column that Polars has no type for.
+    """
+    if isinstance(source, pl.DataFrame):
+        return source
+    if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
+        raise DataError(
+            f"{what} is a {type(source).__name__}; give a path, or a Polars or pandas data frame"
+        )
+    names = [str(name) for name in source.columns]
+    columns = [
+        _pandas_column(source[own], holds_tokens=name in tokens).alias(name)
+        for own, name in zip(source.columns, names, strict=True)
+    ]
+    return pl.DataFrame(columns)
+
+
+def _from_pandas(source: pd.DataFrame, settings: DataSettings, values: list[str]) -> pl.DataFrame:
     if not hasattr(source, "columns") or not hasattr(source, "to_dict") or isinstance(source, type):
         raise DataError(
             f"data is a {type(source).__name__}; give the name of a data set, a path, or a Polars "
             "or pandas data frame"
         )
     names = {str(name): name for name in source.columns}
-    require_columns(list(names), own[:2], "the data frame")
+    time_column(list(names), settings, "the data frame")
+    own = (settings.user_column, settings.item_column, settings.time_column)
     return pl.DataFrame(
         {
             text: _pandas_column(source[name], holds_tokens=text in own[:2])
@@ -109,6 +137,6 @@ def _pandas_categories(column: pd.Series, *, holds_tokens: bool) -> pl.Series:
     """Return the category of each row, looked up by its code; pandas may convert them to floats."""
     categories = _pandas_column(column.cat.categories.to_series(), holds_tokens=holds_tokens)
     if categories.dtype == pl.Object:
-        categories = spelled(categories.alias(str(column.name)), "the data frame")
+        categories = column_tokens(categories.alias(str(column.name)), "the data frame")
     codes = pl.Series(column.cat.codes.to_numpy().astype(np.int64))
     return categories.gather(codes.set(codes < 0, None))

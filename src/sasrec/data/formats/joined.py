@@ -10,9 +10,10 @@ from functools import partial
 import polars as pl
 
 from sasrec.data.filters import loaded_columns
-from sasrec.data.formats.tables import Table, columns_to_read, from_table, gathered
-from sasrec.data.interactions import Interactions, require_columns
+from sasrec.data.formats.tables import Table, columns_to_read, from_table, read_columns
+from sasrec.data.interactions import Interactions
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
 from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
@@ -45,8 +46,8 @@ def read_tables(
     """
     tokens = (columns.user_column, columns.item_column)
     names = loaded_columns(tables[0].names, "inter", columns)
-    require_columns(names, tokens, tables[0].where)
     _check_same_names(tables, columns_to_read(columns))
+    time_column(names, columns, tables[0].where)
     values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     _check_same_kinds(tables, [*tokens, *values])
     # Times stored as text may be numbers in some pieces and dates in others.
@@ -55,7 +56,7 @@ def read_tables(
     zones = Zones()
     as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
     joined = _Joined(tables, times, texts)
-    frame, entries = gathered(
+    frame, entries = read_columns(
         joined.pieces,
         values,
         {name: numbering_for(columns) for name in tokens},

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sasrec.data.filters import needed_columns
 from sasrec.data.formats.first_lines import NOT_UTF_8, first_lines
 from sasrec.data.formats.limits import check_columns, check_lines, count_line_ends
 from sasrec.data.formats.pieces import BLANKS, number_of_line, pieces
@@ -46,7 +47,7 @@ def open_json_lines(path: Path, columns: DataSettings, end: int) -> Table:
     names = _keys(path)
     check_columns(path, len(names))
     needed = [columns.time_column] if columns.time_column != NO_TIMES else []
-    watched = [name for name in [*needed, *columns.value_intervals] if name not in names]
+    watched = [name for name in [*needed, *needed_columns(columns)] if name not in names]
     read = partial(_texts, path, end, watched)
     return Table(str(path), names, count_line_ends(path, end) + 1, read)
 

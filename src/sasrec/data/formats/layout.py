@@ -21,13 +21,13 @@ class Layout:
         path: The file.
         separator: Separator between the columns.
         names: All columns of the file, in order.
-        required: Columns to read; their values must not be empty, unless ``may_lack``.
+        required: Columns to read; their values must not be empty, unless ``allow_empty``.
         optional: Further columns to read; an empty value is null.
         numbers: Columns among these to read as numbers; the others are read as text, whatever
             their type in the header.
         tokens: Text columns among these to read as token numbers; each distinct text is stored
             once.
-        may_lack: Whether required values may be empty too; such a value is null.
+        allow_empty: Whether required values may be empty too; such a value is null.
         missing: Texts that count as an empty number.
     """
 
@@ -38,7 +38,7 @@ class Layout:
     optional: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
-    may_lack: bool = False
+    allow_empty: bool = False
     missing: tuple[str, ...] = ()
 
 
@@ -106,9 +106,9 @@ def _line_problem(layout: Layout, raw: bytes) -> str | None:
         value = values[names.index(name)]
         if name in layout.numbers and value.strip() in layout.missing:
             value = ""
-        if layout.may_lack and name in layout.required and value.strip().lower() == "nan":
+        if layout.allow_empty and name in layout.required and value.strip().lower() == "nan":
             continue
-        if not value and name in layout.required and not layout.may_lack:
+        if not value and name in layout.required and not layout.allow_empty:
             return f"{name!r} {EMPTY}"
         if value and name in layout.numbers and not _is_number(value):
             return f"{name!r} is {value!r}; it must be a number"

@@ -34,7 +34,7 @@ def check_lines(path: Path) -> None:
             while block := file.read(LONGEST_LINE):
                 if not begin and b"\0" in block.partition(b"\n")[0]:
                     raise DataError(
-                        f"{path}, line 1: there are NUL bytes, so the file is binary or UTF-16; "
+                        f"{path}, line 1: it contains NUL bytes, so the file is binary or UTF-16; "
                         "for UTF-16, set encoding=utf-16, or save it as UTF-8 text"
                     )
                 if len(block) == LONGEST_LINE and b"\n" not in block:

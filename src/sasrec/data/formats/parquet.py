@@ -18,7 +18,7 @@ from sasrec.data.formats.parquet_footer import DAMAGED, check_sizes
 from sasrec.data.formats.tables import Table, columns_to_read
 from sasrec.data.interactions import Interactions
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.tokens import spelled
+from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 from sasrec.system.children import python_command
@@ -150,6 +150,7 @@ def _slices(
                 "file; use shorter ids"
             )
         tokens = [
-            each.add(spelled(piece[name], str(path), first)) for name, each in numberings.items()
+            each.add(column_tokens(piece[name], str(path), first))
+            for name, each in numberings.items()
         ]
         yield piece.with_columns(tokens)

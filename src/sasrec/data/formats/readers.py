@@ -12,18 +12,18 @@ from sasrec.data.formats.atomic import read_header, read_numbered
 from sasrec.data.formats.changes import check_unchanged, file_status, read_once
 from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.csv_files import open_csv
-from sasrec.data.formats.from_outside import read_from_outside
 from sasrec.data.formats.joined import read_tables, unused_columns, with_constants
 from sasrec.data.formats.json_lines import open_json_lines
 from sasrec.data.formats.layout import Layout
 from sasrec.data.formats.parquet import open_parquet
 from sasrec.data.formats.part_files import PartFile, suffix_of
+from sasrec.data.formats.plugin_readers import read_with_plugin
 from sasrec.data.formats.tables import Table
 from sasrec.data.formats.user_item_files import read_listed, read_titles
-from sasrec.data.interactions import Interactions, from_frame, require_columns
+from sasrec.data.interactions import Interactions, from_frame
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.times import time_column
 from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
@@ -101,10 +101,21 @@ def check_suffix(path: Path, where: str) -> None:
         )
 
 
+def has_types(path: Path) -> bool:
+    """Return whether the columns of a file have types, so that text is never meant as a number.
+
+    Args:
+        path: The file.
+    """
+    suffix = suffix_of(path)
+    is_built_in = suffix in READERS.built_in or suffix not in READERS
+    return suffix == "parquet" or not is_built_in
+
+
 def _read_one(path: Path, columns: DataSettings, where: str, copies: Copies) -> Interactions:
     suffix = suffix_of(path)
     if suffix in READERS and suffix not in READERS.built_in:
-        return read_from_outside(READERS[suffix], path, columns)
+        return read_with_plugin(READERS[suffix], path, columns)
     plain = readable(path, columns.encoding, copies)
     if suffix == "inter":
         events = read_atomic(plain, columns, beside=path)
@@ -200,7 +211,7 @@ def read_atomic(
         events,
         titles=titles,
         listed=listed,
-        elsewhere=tuple(rule.field for rule in rules),
+        already_filtered=tuple(rule.field for rule in rules),
         remarks=(*events.remarks, *(remark for rule in rules for remark in rule.remarks())),
     )
 
@@ -224,7 +235,6 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
             raise DataError(
                 f"{path}: load_col or unload_col excludes {name!r}, which is needed; include it"
             )
-    require_columns(loaded, required, f"{path}, line 1")
     time = time_column(loaded, columns, f"{path}, line 1")
     if time is not None:
         if header[time] != "float":
@@ -242,7 +252,7 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
         optional=values,
         numbers=(*numbers, *([] if time is None else [time])),
         tokens=tuple(required[:2]),
-        may_lack=columns.incomplete == "drop" or bool(columns.missing_values),
+        allow_empty=columns.incomplete == "drop" or bool(columns.missing_values),
         missing=columns.missing_values,
     )
 

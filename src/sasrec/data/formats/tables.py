@@ -11,8 +11,8 @@ import polars as pl
 from sasrec.data.filters import needed_columns
 from sasrec.data.formats.rows import Rows
 from sasrec.data.interactions import Interactions, from_frame
+from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.times import time_column
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -45,7 +45,7 @@ class Table:
     has_header: bool = True
 
 
-def gathered(
+def read_columns(
     read: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]],
     values: list[str],
     numberings: Mapping[str, Numbering],

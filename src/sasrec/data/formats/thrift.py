@@ -1,6 +1,6 @@
 """A parser for the part of Thrift's compact protocol that Parquet uses, safe for hostile input.
 
-It creates only numbers, bytes, lists and dictionaries, and keep those of only one struct at a
+It creates only numbers, bytes, lists and dictionaries, and keeps those of only one struct at a
 time, however many structs there are.
 """
 

@@ -14,8 +14,8 @@ from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.layout import Layout
 from sasrec.data.titles import Titles
 from sasrec.data.values.cleaning import clean_by_settings, numbering_for
-from sasrec.data.values.comparable import ValueFilter
 from sasrec.data.values.numbering import Numbering
+from sasrec.data.values.value_filter import ValueFilter
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
@@ -217,8 +217,8 @@ def _rows_of(layout: Layout, key: str, tokens: pl.Series, columns: DataSettings)
     return pl.concat(frame.filter(is_one) for frame in _cleaned_pieces(layout, key, columns))
 
 
-def read_notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
-    """Return what an atomic .user file says about some users, as text for people.
+def read_user_features(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
+    """Return what an atomic .user file says about some users, as readable text.
 
     Args:
         path: The .user file, which need not exist.

@@ -15,9 +15,9 @@ from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.corpus import Corpus
 from sasrec.data.formats.readers import read_atomic
 from sasrec.data.formats.user_item_files import read_titles
-from sasrec.data.sequences import line_up
+from sasrec.data.sequences import build_sequences
 from sasrec.data.values.cleaning import numbering_for
-from sasrec.data.values.numbering import Numbering, by_appearance, occurrences, taken
+from sasrec.data.values.numbering import Numbering, by_appearance, occurrences, take_in_blocks
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
@@ -53,7 +53,7 @@ def corpus_from_events(
     columns["user"], users = by_appearance(columns["user"], users)
     sizes = _part_sizes(columns["user"], heights, len(users))
     columns["item"], items = by_appearance(columns["item"], items)
-    sequences = line_up(columns)
+    sequences = build_sequences(columns)
     remarks += overlaps_of_events(sequences, sizes, settings.split_files or ())
     remarks += out_of_order(sequences, sizes, settings.split_files or ())
     found = repetition_remarks(repetition(sequences), sequences, items, by_item=False)
@@ -125,7 +125,7 @@ def _part(
     if "time" in columns and (columns["time"][1:] < columns["time"][:-1]).any():
         order = np.argsort(columns["time"], kind="stable").astype(np.int32)
         for name in columns:
-            columns[name] = taken(columns[name], order)
+            columns[name] = take_in_blocks(columns[name], order)
     return columns
 
 

@@ -16,10 +16,10 @@ from sasrec.data.formats.atomic import read_header, read_pieces
 from sasrec.data.formats.layout import Layout
 from sasrec.data.formats.rows import Rows
 from sasrec.data.formats.user_item_files import read_titles
-from sasrec.data.interactions import require_columns
 from sasrec.data.presplit.events import PART_KINDS
 from sasrec.data.sequences import Sequences
 from sasrec.data.values.cleaning import numbering_for
+from sasrec.data.values.columns import require_columns
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
@@ -128,7 +128,7 @@ def _histories(
             f"column {lists!r} is used for both users and histories; set user_column to another one"
         )
     header = read_header(file, settings.separator)
-    require_columns(list(header), columns, f"{file}, line 1")
+    require_columns(list(header), columns, f"{file}, line 1", settings)
     users, owners = numbering_for(settings), []
     row = 1
     for piece in _slices(

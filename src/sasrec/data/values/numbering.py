@@ -257,10 +257,10 @@ def by_appearance(numbers: np.ndarray, entries: pl.Series) -> tuple[np.ndarray, 
     for begin in range(0, len(present), BLOCK):
         block = present[begin : begin + BLOCK]
         new[block] = np.arange(begin + 1, begin + len(block) + 1, dtype=np.int32)
-    return taken(new, numbers), present_entries
+    return take_in_blocks(new, numbers), present_entries
 
 
-def taken(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
+def take_in_blocks(values: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Return ``values[indices]``, block by block, since NumPy converts all indices to int64.
 
     Args:

@@ -1,4 +1,4 @@
-"""Times: finds the time column, and converts numbers, dates or text to numbers."""
+"""Times: recognises names of time columns, and converts numbers, dates or text to numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import polars as pl
 from sasrec.data.values.cleaning import is_null_like
 from sasrec.data.values.timestamps import Zones, not_times, numbers_or_datetimes
 from sasrec.data.values.tokens import first_location
-from sasrec.errors import DataError, did_you_mean
-from sasrec.settings.data import NO_TIMES, DataSettings
+from sasrec.errors import DataError
+from sasrec.settings.data import DataSettings
 
 MIN_SIMILARITY = 0.8
 """Names at least this similar are taken for misspellings, such as ``timestmap``."""
@@ -86,43 +86,6 @@ def as_times(
             + hint
         )
     return times.fill_null(float("nan"))
-
-
-def time_column(names: list[str], columns: DataSettings, where: str) -> str | None:
-    """Return the name of the time column, or None if events are in the order of the rows.
-
-    Args:
-        names: Columns of the source.
-        columns: The name of the time column.
-        where: Name of the data source, for error messages.
-
-    Returns:
-        The name; None if no times are to be read, or if the time column has its default name and
-        there is no such column nor a similar one.
-
-    Raises:
-        DataError: The time column has another name than the default and is missing; or the default
-            one is missing and another column looks like times.
-    """
-    name = columns.time_column
-    if name == NO_TIMES:
-        return None
-    if name in names:
-        return name
-    others = [each for each in names if each not in (columns.user_column, columns.item_column)]
-    advice = f"or set time_column={NO_TIMES} if the rows are in the order of events"
-    if name != DataSettings().time_column:
-        raise DataError(
-            f"{where} has no column {name!r}{did_you_mean(name, names)} "
-            f"(it has: {', '.join(names)}), {advice}"
-        )
-    likely = likely_times(others)
-    if likely:
-        raise DataError(
-            f"{where} has no column {name!r}, but a column {likely[0]!r}; set "
-            f"time_column={likely[0]!r} if it has the times of events, {advice}"
-        )
-    return None
 
 
 def likely_times(names: Collection[str]) -> list[str]:

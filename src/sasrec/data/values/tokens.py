@@ -55,7 +55,7 @@ def token_of(value: object) -> str:
     raise ValueError("that is neither a text nor a whole number")
 
 
-def spelled(values: pl.Series, where: str, before: int = 0) -> pl.Series:
+def column_tokens(values: pl.Series, where: str, before: int = 0) -> pl.Series:
     """Return the tokens of a column, by the rule of ``token_of``.
 
     Args:

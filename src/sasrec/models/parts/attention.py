@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from sasrec.kernels import attention as kernel
 from sasrec.models.parts.attention_paths import (
     Attend,
-    View,
+    AttentionOptions,
     attend_compiled,
-    attend_dropped,
     attend_fused,
     attend_packed,
     attend_recording,
+    attend_with_dropout,
 )
 from sasrec.models.parts.dropout import Dropout
 from sasrec.models.parts.feed_forward import Linear
@@ -87,9 +87,9 @@ class SelfAttention(nn.Module):
             turned = rotated(parts[:, :2], layout.steps)
             parts = torch.cat([turned, parts[:, 2:]], dim=1)
         dropout = self.dropout.probability if self.training else 0.0
-        view = View(layout, self.causal, dropout, self.bias, distances)
-        attend = choose_attention(parts, view, record_of(self))
-        mixed = attend(parts, view)
+        options = AttentionOptions(layout, self.causal, dropout, self.bias, distances)
+        attend = choose_attention(parts, options, record_of(self))
+        mixed = attend(parts, options)
         result: Tensor = self.output(mixed if at is None else mixed.index_select(0, at))
         return result
 
@@ -103,12 +103,14 @@ class SelfAttention(nn.Module):
         return torch.cat([query, F.linear(hidden, weight[width:], bias[width:])], dim=-1)
 
 
-def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> Attend:
+def choose_attention(
+    parts: Tensor, options: AttentionOptions, record: list[Tensor] | None
+) -> Attend:
     """Return the fastest implementation of attention that supports these inputs.
 
     Args:
         parts: [P, 3, H, d / H], queries, keys and values.
-        view: Options of the attention.
+        options: Options of the attention.
         record: List to append attention probabilities to, or None.
 
     Returns:
@@ -116,9 +118,11 @@ def choose_attention(parts: Tensor, view: View, record: list[Tensor] | None) -> 
     """
     if record is not None:
         return attend_recording(record)
-    is_ragged = view.layout.padded_indices is not None
-    if is_ragged and parts.device.type == "cuda" and view.bias is None:
+    is_ragged = options.layout.padded_indices is not None
+    if is_ragged and parts.device.type == "cuda" and options.bias is None:
         return attend_packed
-    if parts.device.type != "cpu" or not view.causal or not view.dropout:
+    if parts.device.type != "cpu" or not options.causal or not options.dropout:
         return attend_fused
-    return attend_compiled if kernel.supports(parts, view.layout.columns) else attend_dropped
+    return (
+        attend_compiled if kernel.supports(parts, options.layout.columns) else attend_with_dropout
+    )

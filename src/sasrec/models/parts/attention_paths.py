@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sasrec.kernels import attention as kernel
 from sasrec.models.parts.dropout import keep_mask
-from sasrec.models.parts.dropped import dropped_attention
+from sasrec.models.parts.dropout_attention import dropout_attention
 from sasrec.models.parts.layers import Layout, pad, unpad
 from sasrec.models.parts.packed import packed_attention
 from sasrec.models.parts.positions import Distances, RelativeBias
@@ -23,7 +23,7 @@ from sasrec.models.parts.recording import attention_probabilities
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class AttentionOptions:
     """Options of the attention for one batch.
 
     Attributes:
@@ -64,91 +64,91 @@ class View:
         return self.bias.kernel_bias(self.distances)
 
 
-Attend = Callable[[Tensor, View], Tensor]
+Attend = Callable[[Tensor, AttentionOptions], Tensor]
 """Maps queries, keys and values [P, 3, H, d / H] to the attention output of each position, with the
 heads concatenated, [P, d]."""
 
 
-def attend_packed(parts: Tensor, view: View) -> Tensor:
+def attend_packed(parts: Tensor, options: AttentionOptions) -> Tensor:
     """Compute attention on a GPU without padding; a bias is not supported.
 
     Args:
         parts: [P, 3, H, d / H].
-        view: Options without bias.
+        options: Options without bias.
 
     Returns:
         [P, d].
     """
     mixed = packed_attention(
         parts,
-        view.layout.offsets,
-        longest=view.layout.columns,
-        dropout=view.dropout,
-        causal=view.causal,
+        options.layout.offsets,
+        longest=options.layout.columns,
+        dropout=options.dropout,
+        causal=options.causal,
     )
     return mixed.flatten(1)
 
 
-def attend_fused(parts: Tensor, view: View) -> Tensor:
+def attend_fused(parts: Tensor, options: AttentionOptions) -> Tensor:
     """Compute attention with PyTorch's fused operator, whose dropout is slow on a CPU.
 
     Args:
         parts: [P, 3, H, d / H].
-        view: Any options.
+        options: Any options.
 
     Returns:
         [P, d].
     """
-    padded = _padded(parts, view.layout)
+    padded = _padded(parts, options.layout)
     query, key, value = padded.permute(2, 0, 3, 1, 4)  # [B, H, L, d / H] each
-    added, columns = view.score_bias(padded), view.layout.columns
-    is_masked = added is None and view.causal
-    if added is not None and view.causal:
+    added, columns = options.score_bias(padded), options.layout.columns
+    is_masked = added is None and options.causal
+    if added is not None and options.causal:
         added = added + added.new_full((columns, columns), -torch.inf).triu(1)
     mixed = F.scaled_dot_product_attention(
-        query, key, value, attn_mask=added, is_causal=is_masked, dropout_p=view.dropout
+        query, key, value, attn_mask=added, is_causal=is_masked, dropout_p=options.dropout
     )
-    return _unpadded(mixed.transpose(1, 2), view.layout)
+    return _unpadded(mixed.transpose(1, 2), options.layout)
 
 
-def attend_dropped(parts: Tensor, view: View) -> Tensor:
+def attend_with_dropout(parts: Tensor, options: AttentionOptions) -> Tensor:
     """Compute causal attention with dropout on a CPU.
 
     Args:
         parts: [P, 3, H, d / H].
-        view: Options with ``causal`` set.
+        options: Options with ``causal`` set.
 
     Returns:
         [P, d].
     """
-    padded = _padded(parts, view.layout)
+    padded = _padded(parts, options.layout)
     rows, columns, _, heads, _ = padded.shape
     shape = torch.Size((rows * heads, columns, columns))
-    mask = keep_mask(shape, view.dropout, padded.dtype)
-    mixed = dropped_attention(padded, mask, view.score_bias(padded))
-    return _unpadded(mixed, view.layout)
+    mask = keep_mask(shape, options.dropout, padded.dtype)
+    mixed = dropout_attention(padded, mask, options.score_bias(padded))
+    return _unpadded(mixed, options.layout)
 
 
-def attend_compiled(parts: Tensor, view: View) -> Tensor:
+def attend_compiled(parts: Tensor, options: AttentionOptions) -> Tensor:
     """Compute causal attention with dropout on a CPU, in compiled code.
 
     If scores are too large or too small for the kernel, PyTorch computes it with the same dropout.
 
     Args:
         parts: [P, 3, H, d / H], supported by the kernel (``kernels.attention.supports``).
-        view: Options with ``causal`` set.
+        options: Options with ``causal`` set.
 
     Returns:
         [P, d].
     """
-    padded = _padded(parts, view.layout)
-    kept = 1 - view.dropout
-    bits = kernel.keep_bits(padded, view.dropout)
-    mixed = kernel.dropped_attention(padded, bits, kept, view.kernel_bias())
+    padded = _padded(parts, options.layout)
+    kept = 1 - options.dropout
+    bits = kernel.keep_bits(padded, options.dropout)
+    mixed = kernel.dropout_attention(padded, bits, kept, options.kernel_bias())
     if mixed is None:
-        mask = kernel.kept_mask(bits, view.layout.columns, kept).to(padded.dtype)
-        mixed = dropped_attention(padded, mask, view.score_bias(padded))
-    return _unpadded(mixed, view.layout)
+        mask = kernel.kept_mask(bits, options.layout.columns, kept).to(padded.dtype)
+        mixed = dropout_attention(padded, mask, options.score_bias(padded))
+    return _unpadded(mixed, options.layout)
 
 
 def attend_recording(record: list[Tensor]) -> Attend:
@@ -161,12 +161,12 @@ def attend_recording(record: list[Tensor]) -> Attend:
         The implementation.
     """
 
-    def attend(parts: Tensor, view: View) -> Tensor:
-        padded = _padded(parts, view.layout)
+    def attend(parts: Tensor, options: AttentionOptions) -> Tensor:
+        padded = _padded(parts, options.layout)
         query, key, value = padded.permute(2, 0, 3, 1, 4)
-        added = view.score_bias(padded)
-        record.append(attention_probabilities(query, key, added, causal=view.causal))
-        return _unpadded((record[-1] @ value).transpose(1, 2), view.layout)
+        added = options.score_bias(padded)
+        record.append(attention_probabilities(query, key, added, causal=options.causal))
+        return _unpadded((record[-1] @ value).transpose(1, 2), options.layout)
 
     return attend
 

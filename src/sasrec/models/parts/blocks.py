@@ -20,7 +20,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from sasrec.kernels.layers import dropped_sum, dropped_sum_norm, supports_sum
+from sasrec.kernels.layers import dropout_sum, dropout_sum_norm, supports_sum
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.dropout import Dropout
 from sasrec.models.parts.layers import Layout
@@ -106,7 +106,7 @@ class Block(nn.Module):
     def _added(self, hidden: Tensor, added: Tensor) -> Tensor:
         """Return hidden + Drop(added)."""
         if self.residual and supports_sum(added, hidden):
-            return dropped_sum(hidden, added, probability=self._probability())
+            return dropout_sum(hidden, added, probability=self._probability())
         return self._sum(hidden, self.dropout(added))
 
     def _added_and_normed(
@@ -114,7 +114,7 @@ class Block(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return hidden + Drop(added), and the same normalised."""
         if isinstance(norm, nn.LayerNorm) and self.residual and supports_sum(added, hidden, norm):
-            return dropped_sum_norm(hidden, added, norm, probability=self._probability())
+            return dropout_sum_norm(hidden, added, norm, probability=self._probability())
         total = self._sum(hidden, self.dropout(added))
         return total, norm(total)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sasrec.evaluation.leaders import (
+from sasrec.evaluation.top_items import (
     TopCandidates,
     highest,
     ranking_order,

@@ -13,7 +13,7 @@ SAFE_SUM = 1e30
 maximum is subtracted from the scores first."""
 
 
-def dropped_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
+def dropout_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return causal attention with a given dropout mask; the plain version.
 
     Args:
@@ -34,8 +34,8 @@ def dropped_attention_plain(projected: Tensor, mask: Tensor, bias: Tensor | None
     return mixed.transpose(1, 2)
 
 
-def dropped_attention(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return the same as ``dropped_attention_plain``, faster and with an explicit gradient.
+def dropout_attention(projected: Tensor, mask: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return the same as ``dropout_attention_plain``, faster and with an explicit gradient.
 
     PyTorch's fused attention has no dropout on a CPU, and its softmax is slow for short rows.
 
@@ -50,11 +50,11 @@ def dropped_attention(projected: Tensor, mask: Tensor, bias: Tensor | None = Non
     if bias is not None:
         rows, columns, _, heads, _ = projected.shape
         bias = bias.expand(rows, heads, columns, columns).reshape(mask.shape)
-    mixed: Tensor = _DroppedAttention.apply(projected, mask, bias)  # type: ignore[no-untyped-call]
+    mixed: Tensor = _DropoutAttention.apply(projected, mask, bias)  # type: ignore[no-untyped-call]
     return mixed
 
 
-class _DroppedAttention(torch.autograd.Function):
+class _DropoutAttention(torch.autograd.Function):
     """Attention and its gradient.
 
     With e = exp(query . key + bias), Z its sum over a row, m the mask and g the gradient of the

@@ -11,7 +11,7 @@ import polars as pl
 
 from sasrec.data.filters import needed_columns
 from sasrec.data.interactions import Interactions, from_frame
-from sasrec.data.values.times import time_column
+from sasrec.data.values.columns import time_column
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.registry import READERS
@@ -66,7 +66,7 @@ def check_reader(read: object, name: str) -> None:
         raise SettingsError(message) from error
 
 
-def read_from_outside(read: Reader, path: Path, settings: DataSettings) -> Interactions:
+def read_with_plugin(read: Reader, path: Path, settings: DataSettings) -> Interactions:
     """Read a file with the reader of a plug-in.
 
     Args:
@@ -83,9 +83,9 @@ def read_from_outside(read: Reader, path: Path, settings: DataSettings) -> Inter
     """
     try:
         frame = read(path, settings)
-    except Exception as error:  # a plug-in may raise anything
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except (Exception, SystemExit) as error:  # a plug-in may raise anything
         raise DataError(
             f"{path} cannot be read by the plug-in for {path.suffix}: "
             f"{type(error).__name__}: {error}"

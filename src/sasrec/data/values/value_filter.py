@@ -44,7 +44,7 @@ class ValueFilter:
         """
         self.field = field
         self.condition = condition
-        self.key = f"val_interval of {field!r}"
+        self.key = f"value_intervals of {field!r}"
         self._read_as: str | None = None  # how two numbers were read: "interval" or "values"
         self._not_numbers = 0
         self._not_number: str | None = None  # an example

@@ -1,0 +1,1 @@
+"""Rules for recommendation lists: what they may contain, and in what order."""
