@@ -194,7 +194,7 @@ def test_what_is_wrong_with_an_object_names_its_address():
     assert complaint(gone).startswith(f"{gone} cannot be read (")
     assert complaint(gone).endswith("); check the address and the credentials")
     assert complaint(f"s3://{BUCKET}/e.parquet", user_column="who").startswith(
-        f"s3://{BUCKET}/e.parquet has no column 'who' (it has: user_id, item_id, timestamp)"
+        f"s3://{BUCKET}/e.parquet has no column 'who'; name the right column with --user-column="
     )
     assert "download the file first" in complaint(f"s3://{BUCKET}/latin.csv", encoding="latin-1")
 

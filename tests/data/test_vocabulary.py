@@ -39,7 +39,16 @@ def test_a_duplicate_token_is_refused():
         Vocabulary(["a", "b", "a"])
 
 
-@given(st.lists(st.text(max_size=9) | st.from_regex(r"\A ?-?[0-9]{1,4}(\.0+)? ?\n?\Z"), max_size=9))
+# Characters that this Python does not know yet may have a lower case in a newer Unicode of Polars.
+ASSIGNED = st.characters(exclude_categories=["Cn", "Cs"])
+
+
+@given(
+    st.lists(
+        st.text(ASSIGNED, max_size=9) | st.from_regex(r"\A ?-?[0-9]{1,4}(\.0+)? ?\n?\Z"),
+        max_size=9,
+    )
+)
 def test_a_single_token_is_cleaned_like_a_column(tokens):
     for count in range(len(CLEANINGS) + 1):
         for asked in combinations(CLEANINGS, count):

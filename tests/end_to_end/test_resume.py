@@ -115,7 +115,7 @@ main()
 def test_a_signal_outside_of_the_epochs_reports_what_is_saved(
     tmp_path: Path, where: str, text: str, left: list[str]
 ) -> None:
-    words = [*WORDS, "--epochs=2"]
+    words = [*WORDS[:-3], "--epochs=2", *WORDS[-2:]]
     ended = ran("-c", INTERRUPTED_AT, where, *words, cwd=tmp_path)
     assert ended.stderr.splitlines()[-1] == f"error: {text}"
     assert ended.returncode == 130
@@ -169,7 +169,7 @@ def test_a_resumed_training_may_have_fewer_epochs_but_not_more(tmp_path: Path) -
     longer = command("train", "--resume", "model", "--epochs=1000000", cwd=tmp_path)
     assert longer.returncode == 2
     done = len(load_state(kept)[0].epochs)
-    assert f"--epochs is 1000000; with --resume it must be from {done} (epochs done) to 100000" in (
+    assert f"epochs is 1000000; to resume, it must be from {done} (epochs done) to 100000" in (
         longer.stderr
     )
     assert command("train", "--resume", "model", "--epochs=0", cwd=tmp_path).returncode == 2
@@ -251,7 +251,7 @@ def test_a_checkpoint_does_not_say_where_files_are_written(tmp_path: Path) -> No
 
 
 def test_a_checkpoint_makes_no_folder_for_logs(tmp_path: Path) -> None:
-    words = [*WORDS, "--epochs=2", "--keep_training=True"]
+    words = [*WORDS[:-3], "--epochs=2", *WORDS[-2:], "--keep_training=True"]
     killed = ("-c", INTERRUPTED_AT, "sasrec.experiment.run:measured", *words)
     assert ran(*killed, cwd=tmp_path).returncode == 130
     path = tmp_path / "model.training.safetensors"

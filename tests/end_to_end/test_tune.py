@@ -231,7 +231,8 @@ def test_control_c_stops_workers_too(tmp_path: Path) -> None:
         ("n_layers choice [1]", ("--prune", "hyperbend"), "did you mean 'hyperband'"),
         ("n_layers choice [1]", ("--auto",), "give either --params FILE or --auto"),
         ("n_layers choice [1]", ("--storage", "nodb://x"), "cannot be used"),
-        ("n_layers choice [-1]", (), "no trial finished; the last one failed: n_layers is -1"),
+        ("n_layers choice [-1]", (), "hyper.test, line 1: n_layers is -1: it must be at least 1"),
+        ("n_heads choice [3]", (), "no trial finished; the last one failed: hidden_size "),
     ],
 )
 def test_mistakes_end_in_one_line(
@@ -287,3 +288,17 @@ def test_mistakes_of_recboles_command_are_clear(
     (tmp_path / "hyper.test").write_text(SPACE)
     monkeypatch.chdir(tmp_path)
     assert message in mistaken(monkeypatch, capsys, "run_hyper", f"--dataset={DATA}", *words)
+
+
+def test_mistakes_in_space_options_and_settings_are_reported_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ("tune", "-d", "x", "--params", "none.test", "--algo=tpo", "--epochs=0")
+    error = mistaken(monkeypatch, capsys, *words)
+    assert [line[:24] for line in error.splitlines()] == [
+        "error: 3 mistakes in the",
+        "  algo is 'tpo'; did you",
+        "  none.test cannot be re",
+        "  epochs is 0: it must b",
+    ]

@@ -113,6 +113,17 @@ def test_training_on_a_data_frame_is_resumed_if_the_frame_is_given(tmp_path: Pat
     assert weights(resumed) == weights(sasrec.train(frame(), FEW))
 
 
+def test_a_training_with_a_table_of_items_is_resumed_if_the_table_is_given(tmp_path: Path) -> None:
+    items = pl.DataFrame({"item_id": [f"i{n}" for n in range(1, 21)], "price": range(20)})
+    with pytest.raises(RuntimeError):
+        sasrec.train(DATA, FEW, items=items, out=tmp_path / "cut", observer=Impatient())
+    with pytest.raises(DataError, match="used a data frame of items; pass the same data frame as"):
+        sasrec.resume(tmp_path / "cut")
+    resumed = sasrec.resume(tmp_path / "cut", items=items)
+    assert resumed.item_columns is not None
+    assert resumed.item_columns.values.columns == ["price"]
+
+
 def test_an_existing_model_is_reported_before_training(tmp_path: Path) -> None:
     sasrec.train(DATA, FEW, epochs=1, out=tmp_path / "model")
     with pytest.raises(sasrec.SasrecError, match="model"):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from sasrec.errors import SettingsError, SeveralMistakesError
 from sasrec.settings.layers import classes_of
-from sasrec.settings.registry import MODELS
+from sasrec.settings.registry import METRICS, MODELS
 from sasrec.settings.requirements import message_of
 from sasrec.settings.resolve import resolve_settings
 
@@ -118,3 +118,10 @@ def test_texts_of_types_that_only_plug_ins_use_lose_their_technical_beginning() 
     at, kind = caught.value.errors()
     assert message_of([at]).startswith("it must be a valid python complex")
     assert message_of([kind]) == "it must be 'a'"
+
+
+def test_metrics_in_a_set_are_ordered_like_the_known_metrics() -> None:
+    run = resolve_settings({"metrics": {"ndcg", "recall", "mrr", "hit"}, "topk": {20, 5, 10}})
+    known = [name for name in METRICS if name in {"ndcg", "recall", "mrr", "hit"}]
+    assert list(run.evaluation.metrics) == known
+    assert run.evaluation.topk == (5, 10, 20)

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import sasrec
-from sasrec.errors import SettingsError
+from sasrec.errors import SettingsError, SeveralMistakesError
 from sasrec.experiment import prepared
 from sasrec.settings.files import yaml_file
 from sasrec.tuning.options import SearchOptions
@@ -125,3 +125,16 @@ def test_several_jobs_need_data_and_storage_that_all_can_open(
         sasrec.tune(DATA, SPACE, SMALL, options=SearchOptions(jobs=2))
     with pytest.raises(SettingsError, match="jobs is 3, but this machine has only 2 cores"):
         SearchOptions(jobs=3)
+
+
+def test_each_choice_and_each_option_is_checked_before_the_first_trial() -> None:
+    space = {"choice": {"n_layers": [1, 0], "n_heads": [3], "hidden_act": ["gelu", "gelo"]}}
+    with pytest.raises(SeveralMistakesError) as caught:
+        sasrec.tune("x", space)
+    assert [text.partition(":")[2][:25] for text in caught.value.mistakes] == [
+        " n_layers is 0: it must b",
+        " hidden_act is 'gelo': it",
+    ]
+    with pytest.raises(SeveralMistakesError) as caught:
+        sasrec.SearchOptions(trials=0, minutes=-1, prune="nome")  # type: ignore[arg-type]
+    assert len(caught.value.mistakes) == 3

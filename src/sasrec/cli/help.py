@@ -30,8 +30,8 @@ class Command(TyperCommand):
             SettingsError: An option is given twice.
             BadParameter: The value of an option is wrong.
         """
-        _refuse_options_given_twice(self.make_parser(ctx), args)
         try:
+            _refuse_options_given_twice(self.make_parser(ctx), args)
             return list(super().parse_args(ctx, args))
         except typer.BadParameter as error:
             from pydantic import ValidationError
@@ -40,6 +40,10 @@ class Command(TyperCommand):
 
             if isinstance(error.__cause__, ValidationError):
                 error.message = message_of(error.__cause__.errors())
+            raise
+        except Exception as error:
+            if getattr(error, "ctx", ctx) is None:  # so that the error names the command's help
+                error.ctx = ctx  # type: ignore[attr-defined]
             raise
 
     def get_help_option(self, ctx: Any) -> Any:

@@ -70,30 +70,35 @@ def tune(
     """Find the settings with the best validation score, and test them.
 
     Run the same command again to resume a search, or several times at once
-    to share the work.
-    Give settings that all trials share as --key=value.
+    to share the work. Give settings that all trials share as --key=value.
     """
     from sasrec.settings.metric_names import smaller_is_better
+    from sasrec.settings.mistakes import Mistakes
     from sasrec.tuning.options import SearchOptions, space_from
     from sasrec.tuning.tune import SearchCallbacks, SearchRequest, run_search
 
     source = as_source(data) or ""
     if (params is None) == (not auto):
         raise SettingsError("give either --params FILE or --auto")
-    options = SearchOptions(
-        algo=algo,  # type: ignore[arg-type]  # checked there
-        prune=prune,  # type: ignore[arg-type]
-        trials=trials,
-        minutes=minutes,
-        early_stop=early_stop,
-        storage=storage,
-        study=study,
-        jobs=jobs,
-        seeds=seeds,
-    )
-    run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
+    mistakes = Mistakes()
+    with mistakes.collected():
+        options = SearchOptions(
+            algo=algo,  # type: ignore[arg-type]  # checked there
+            prune=prune,  # type: ignore[arg-type]
+            trials=trials,
+            minutes=minutes,
+            early_stop=early_stop,
+            storage=storage,
+            study=study,
+            jobs=jobs,
+            seeds=seeds,
+        )
+    with mistakes.collected():
+        space = None if params is None else space_from(expanded(params))
+    with mistakes.collected():
+        run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
+    mistakes.raise_all()
     folder = out if out is not None else Path("tuned") / model_folder_name(source, run.model_name)
-    space = None if params is None else space_from(expanded(params))
     request = SearchRequest(run, space, options, expanded(folder))
     note = _nothing if quiet or as_json else _note
     watched = run.evaluation.valid_metric

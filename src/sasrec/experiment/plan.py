@@ -69,7 +69,11 @@ class TrainingPlan:
 
 
 def unfinished_plan(
-    folder: Path, *, epochs: int | None = None, data: Source | None = None
+    folder: Path,
+    *,
+    epochs: int | None = None,
+    data: Source | None = None,
+    items: ItemSource | None = None,
 ) -> TrainingPlan:
     """Return the plan of an interrupted training.
 
@@ -77,6 +81,7 @@ def unfinished_plan(
         folder: Where its model was going to be saved.
         epochs: Total number of epochs; None for the number that was planned.
         data: The data frame it was trained on; None if the data were a name or a path.
+        items: The table of items it was trained with; None if that was no data frame.
 
     Returns:
         The plan, with the state to resume from.
@@ -84,7 +89,7 @@ def unfinished_plan(
     Raises:
         ModelError: There is no checkpoint, or it is damaged.
         SettingsError: ``epochs`` is fewer than are done, or more than were planned.
-        DataError: The data were a data frame, and none is given.
+        DataError: The data or the items were a data frame, and none is given.
     """
     if folder.name.endswith(CHECKPOINT):  # the user named the checkpoint itself
         folder = folder.with_name(folder.name.removesuffix(CHECKPOINT))
@@ -105,8 +110,13 @@ def unfinished_plan(
         raise DataError(
             "the interrupted training used a data frame; pass the same data frame as data="
         )
+    if items is None and about.get("items"):
+        raise DataError(
+            "the interrupted training used a data frame of items; pass the same data frame as "
+            "items="
+        )
     found: Source = source if data is None else data
-    plan = TrainingPlan(run, found, folder, "anything", resume_from, fingerprint)
+    plan = TrainingPlan(run, found, folder, "anything", resume_from, fingerprint, items)
     _log_trackers(plan)
     return plan if epochs is None else _shortened(plan, epochs)
 
@@ -169,7 +179,7 @@ def _shortened(plan: TrainingPlan, epochs: int) -> TrainingPlan:
     most = plan.run.training.epochs
     if not max(1, done) <= epochs <= most:
         raise SettingsError(
-            f"--epochs is {epochs}; with --resume it must be from {max(1, done)} (epochs done) to "
+            f"epochs is {epochs}; to resume, it must be from {max(1, done)} (epochs done) to "
             f"{most} (epochs planned); for more epochs, start a new training"
         )
     training = plan.run.training.model_copy(update={"epochs": epochs})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -111,7 +110,6 @@ def resume(
         Interrupted: Training was interrupted again, before the end of the first new epoch.
     """  # raised by the parts
     total = None if epochs is None else whole_number("epochs", epochs, least=0)
-    plan = unfinished_plan(path_argument("folder", folder), epochs=total, data=data)
-    plan = replace(plan, items=items)
+    plan = unfinished_plan(path_argument("folder", folder), epochs=total, data=data, items=items)
     watching = default_observer(plan.run.output.loss_decimals) if observer is None else observer
     return train_by_plan(plan, watching).recommender

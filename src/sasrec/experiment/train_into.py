@@ -87,8 +87,8 @@ def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> N
     """
     if replaced is not None and replaced != (corpus.source or "a data frame"):
         raise ModelError(
-            f"{plan.folder} holds a model trained on {replaced}; choose another folder with "
-            "--out, or replace the model with --overwrite"
+            f"{plan.folder} holds a model trained on {replaced}; choose another output "
+            "folder, or replace the model with --overwrite (in Python: overwrite=True)"
         )
     if plan.fingerprint and corpus.sequences.fingerprint() != plan.fingerprint:
         what = text_of(plan.data) or "the data"
@@ -143,6 +143,7 @@ def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWrit
         "settings": prepared.run.as_json(prepared.corpus.source),
         "data": prepared.corpus.source or named,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
+        "items": "a data frame" if plan.items is not None else "",
         "replaces": plan.replaces != "nothing",
         "environment": environment(),
     }

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from sasrec.settings.fields import Settings, recbole, written_as
+from sasrec.settings.registry import METRICS
 from sasrec.settings.time_point import time_text
 
 CANDIDATES = r"full|(uni|pop|paper)[1-9][0-9]{0,4}"
@@ -24,7 +25,17 @@ def _listed(value: Any) -> Any:
     """Return ``topk: 10`` and ``metrics: ndcg,map`` as tuples; RecBole allows single values too."""
     if isinstance(value, str):
         return tuple(value.split(","))
+    if isinstance(value, set | frozenset):  # a set has no order that is the same in every process
+        return sorted(value, key=_place_in_list)
     return (value,) if isinstance(value, int) else value
+
+
+def _place_in_list(value: Any) -> tuple[int, float, str]:
+    """Return the sort key of a metric or cut-off: its place in the list of metrics, or its size."""
+    number = float(value) if isinstance(value, int | float) else 0.0
+    names = list(METRICS)
+    place = names.index(value) if value in names else len(names)
+    return place, number, str(value)
 
 
 SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by", "test_from", "valid_from", "targets")

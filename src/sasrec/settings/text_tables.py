@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from sasrec.errors import did_you_mean
+from sasrec.errors import did_you_mean, printable
 from sasrec.settings.fields import Word, number_as_text, recbole
 from sasrec.settings.item_columns import ItemSettings
 
@@ -108,6 +108,6 @@ def check_roles(words: Sequence[str] | None, user_column: str, item_column: str)
     for word, names in ((USER, {USER, user_column}), (ITEM, {ITEM, ITEMS, item_column})):
         if not names & set(words):
             raise ValueError(
-                f"columns={','.join(words)} has no {word}; write the word {word} for that column, "
-                "as in columns=user,item,time"
+                f"columns={printable(','.join(words))} has no {word}; write the word {word} for "
+                "that column, as in columns=user,item,time"
             )

@@ -79,6 +79,26 @@ def validated(kind: type[Settings], values: Mapping[str, Any], checks: Checks) -
     return validated(kind, right, checks) if len(right) < len(values) else None
 
 
+def mistake_in_value(kind: type[Settings], name: str, value: object, origin: Origin) -> str | None:
+    """Return what is wrong with the value of one setting, whatever the other settings are.
+
+    Args:
+        kind: Class of the group.
+        name: Our name of the setting.
+        value: The value.
+        origin: Where the value comes from.
+
+    Returns:
+        The error text, or None if the value is right.
+    """
+    try:
+        kind(**{name: value})
+    except ValidationError as error:
+        errors = [each for each in error.errors() if each["loc"]]
+        return _mistake(name, errors, origin) if errors else None
+    return None
+
+
 def _add_mistakes(error: ValidationError, checks: Checks) -> set[str]:
     """Add the mistakes of a pydantic error to ``checks``.
 

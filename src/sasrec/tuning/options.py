@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from sasrec.errors import SettingsError, counted, did_you_mean
 from sasrec.settings.files import yaml_file
+from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.resolve import RunSettings
 from sasrec.tuning.plan import SearchPlan
 from sasrec.tuning.space import Parameter, check_grid, read_space, space_of
@@ -53,29 +54,31 @@ class SearchOptions:
 
         Raises:
             SettingsError: A value is unknown or out of range.
-        """
-        _check_word("prune", self.prune, get_args(Pruner))
-        if self.algo is not None:
-            _check_word("algo", self.algo, get_args(Algorithm))
+        """  # raised in Mistakes.raise_all
+        mistakes = Mistakes()
+        with mistakes.collected():
+            _check_word("prune", self.prune, get_args(Pruner))
+        with mistakes.collected():
+            if self.algo is not None:
+                _check_word("algo", self.algo, get_args(Algorithm))
         if self.minutes is not None and not (
             isinstance(self.minutes, int | float) and self.minutes > 0
         ):
-            raise SettingsError(f"minutes is {self.minutes!r}; it must be a number above 0")
+            mistakes.add(f"minutes is {self.minutes!r}; it must be a number above 0")
         for name in ("storage", "study"):
             text = getattr(self, name)
             if not isinstance(text, str) and (text is not None or name == "study"):
-                raise SettingsError(f"{name} is {text!r}; it must be text")
+                mistakes.add(f"{name} is {text!r}; it must be text")
         for name, least in (("trials", 1), ("early_stop", 1), ("jobs", 1), ("seeds", 0)):
             number = getattr(self, name)
             if number is not None and (type(number) is not int or number < least):
-                raise SettingsError(
-                    f"{name} is {number!r}; it must be a whole number of at least {least}"
-                )
-        if self.jobs > (cores := os.cpu_count() or 1):
-            raise SettingsError(
+                mistakes.add(f"{name} is {number!r}; it must be a whole number of at least {least}")
+        if type(self.jobs) is int and self.jobs > (cores := os.cpu_count() or 1):
+            mistakes.add(
                 f"jobs is {self.jobs}, but this machine has only {counted(cores, 'core')}; choose "
                 f"at most {cores}"
             )
+        mistakes.raise_all()
 
     def plan(self, space: Sequence[Parameter], run: RunSettings) -> SearchPlan:
         """Return the plan for searching a space.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sasrec.errors import SettingsError, did_you_mean
+from sasrec.errors import did_you_mean
 from sasrec.experiment.prepared import Prepared
+from sasrec.settings.fields import Settings
+from sasrec.settings.mistakes import Mistakes
+from sasrec.settings.origin import Origin
 from sasrec.settings.recbole_keys import WITHOUT_EFFECT
 from sasrec.settings.resolve import known_keys, our_name, resolve_settings
+from sasrec.settings.validate import mistake_in_value
 from sasrec.tuning.space import Parameter, parameter
 
 PREPARED_GROUPS = ("data", "evaluation", "output")
@@ -29,27 +33,40 @@ def check_names(
         fixed: Settings that all trials have in common, by our names.
 
     Raises:
-        SettingsError: A parameter is unknown, cannot be varied, or is also in ``fixed``.
-    """
+        SettingsError: A parameter is unknown, cannot be varied, is also in ``fixed``, or has a
+            choice that its setting does not accept.
+    """  # raised in Mistakes.raise_all
     known, given = known_keys(model), dict(fixed or {})
     groups = resolve_settings(model=model).groups()
+    mistakes = Mistakes()
     prepared = {name for group in PREPARED_GROUPS for name in type(groups[group]).model_fields}
     for each in space:
         meant = our_name(each.name, model)
         if meant in given:
-            raise SettingsError(
+            mistakes.add(
                 f"{each.where}: {each.name!r} is in the search space, but is also set to "
                 f"{given[meant]!r}; remove one"
             )
         if (each.name in NOT_SEARCHABLE and meant is None) or meant in prepared - {"max_history"}:
-            raise SettingsError(
+            mistakes.add(
                 f"{each.where}: {each.name!r} cannot be searched: it has no effect, or is applied "
                 "once before all trials; remove it from the space, or give it as a setting"
             )
         if each.name not in known:
-            raise SettingsError(
+            mistakes.add(
                 f"{each.where}: {each.name!r} is not a setting{did_you_mean(each.name, known)}"
             )
+        elif each.kind == "choice" and meant is not None:
+            mistakes.add_all(_wrong_choices(each, meant, groups.values()))
+    mistakes.raise_all()
+
+
+def _wrong_choices(choice: Parameter, name: str, groups: Iterable[Settings]) -> list[str]:
+    """Return the error texts of the values of a choice that its setting does not accept."""
+    kinds = [type(group) for group in groups if name in type(group).model_fields]
+    origin = Origin("file", choice.where, key=None if choice.name == name else choice.name)
+    found = [mistake_in_value(kinds[0], name, value, origin) for value in choice.values]
+    return [text for text in found if text is not None]
 
 
 def built_in_space(prepared: Prepared, fixed: Mapping[str, Any]) -> list[Parameter]:

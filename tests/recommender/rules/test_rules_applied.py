@@ -211,7 +211,10 @@ def test_moments_and_ages_are_parsed() -> None:
         ({"candidates": "missing.txt"}, r"candidates: missing\.txt cannot be read"),
         ({"candidates_by_user": 3}, "candidates_by_user is 3; give a file or data frame"),
         ({"candidates_by_user": "missing.csv"}, r"missing\.csv: no such file"),
-        ({"exclude_by_user": pl.DataFrame({"user": [1]})}, "has no column 'user_id'; did you mean"),
+        (
+            {"exclude_by_user": pl.DataFrame({"user": [1]})},
+            r"has no column 'user_id' \(did you mean",
+        ),
         ({"only_where": "stock > 100"}, "leave no item to recommend .* leaves 0 items"),
         ({"candidates": ["i1"], "exclude": ["i1"]}, "the rules leave no item to recommend"),
     ],
