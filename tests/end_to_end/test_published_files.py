@@ -112,7 +112,5 @@ def test_files_that_a_shell_lists_are_told_apart_from_settings(
 ) -> None:
     files = sorted(str(path) for path in place.glob("log/*/*.dat"))
     assert command(["train", "-d", *files]) == 2
-    assert "put the pattern in quotation marks, as in --data='months/*.csv'" in (
-        capsys.readouterr().err
-    )
+    assert "quote the pattern, --data='parts/*.csv'" in (capsys.readouterr().err)
     assert not (place / "saved").exists()

@@ -9,13 +9,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from sasrec.errors import DataError
+from sasrec.settings.plugins import COMPRESSED
 from sasrec.system.json_limits import json_within_limits
 
 WEB, CLOUD = ("http", "https"), ("s3", "gs", "gcs", "az", "abfs", "abfss")
 """Schemes of URLs: of files that any program can download, and of object stores."""
 PATTERN_SIGNS = "*?["
-COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
-"""Suffixes of compressed files."""
 
 
 def as_one(sources: Sequence[str | Path]) -> str:

@@ -21,23 +21,10 @@ from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole, w
 from sasrec.settings.text_tables import TextSettings, check_roles
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
 
-
-def _separator(value: Any) -> Any:
-    r"""Return a separator with ``\t`` (two characters on a command line) turned into a tab."""
-    return value.replace("\\t", "\t") if isinstance(value, str) else value
-
-
 PartName = Annotated[
     str,
     BeforeValidator(number_as_text),
     written_as(r"[^/\\\x00]+", "be part of a file name, without slashes, such as 'train'"),
-]
-Separator = Annotated[
-    str,
-    BeforeValidator(_separator),
-    written_as(
-        r"[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}", "have one to four ASCII characters, no line ends"
-    ),
 ]
 
 
@@ -206,11 +193,6 @@ class DataSettings(TextSettings):
     incomplete: Annotated[Literal["refuse", "drop"], ignore_case(str.lower)] = "refuse"
     """What to do if rows have no user, item or timestamp: refuse (stop with an error) or drop (drop
     these rows)."""
-    separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
-    r"""Separator between the columns, up to four characters such as ::. With \t, text files other
-    than atomic files may also use another common separator, which is found in the first line."""
-    sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
-    """Separator between the values of a column that holds a list."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
     """Folder in which data sets are looked up by name, as NAME/NAME.inter."""
     load_columns: dict[str, Literal["*"] | tuple[Word, ...]] | None = Field(

@@ -105,10 +105,7 @@ def _key_and_value(rest: list[str], options: Sequence[str]) -> tuple[str, Any]:
     if not word.startswith("--"):
         meant = f"; did you mean --{word}?" if "=" in word else "; write --key=value"
         if Path(word).suffix and Path(word).is_file():  # the shell has replaced a pattern by files
-            meant = (
-                "; for several files, put the pattern in quotation marks, as in "
-                "--data='months/*.csv', or repeat --data"
-            )
+            meant = "; for several files, quote the pattern, --data='parts/*.csv', or repeat --data"
         raise SettingsError(f"{word!r} is not an option{meant}")
     key, equals, text = word[2:].partition("=")
     if not equals:

@@ -22,6 +22,8 @@ class Keywords(TypedDict, total=False):
     title_column: str | None
     columns: Sequence[str] | None
     encoding: str
+    separator: str
+    sequence_separator: str
     max_history: int
     user_column: str
     item_column: str
@@ -29,8 +31,6 @@ class Keywords(TypedDict, total=False):
     clean_tokens: Sequence[Literal["spaces", "unicode", "numbers", "case"]]
     missing_values: Sequence[str]
     incomplete: Literal["refuse", "drop"]
-    separator: str
-    sequence_separator: str
     data_path: str
     load_columns: Mapping[str, Literal["*"] | Sequence[str]] | None
     unload_columns: Mapping[str, Sequence[str]] | None

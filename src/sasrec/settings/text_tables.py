@@ -1,4 +1,4 @@
-"""Settings of text files: the encoding, and the columns of files whose first line is no header."""
+"""Settings of text files: separators, encoding, and columns of files without a header."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sasrec.errors import did_you_mean, printable
-from sasrec.settings.fields import Word, number_as_text, recbole
+from sasrec.settings.fields import Word, number_as_text, recbole, written_as
 from sasrec.settings.item_columns import ItemSettings
 
 USER, ITEM, TIME, ITEMS, SKIPPED = "user", "item", "time", "items", "_"
@@ -76,20 +76,39 @@ def _encoding(value: Any) -> Any:
     return UTF_8 if name == "utf-8-sig" else name
 
 
+def _separator(value: Any) -> Any:
+    r"""Return a separator with ``\t`` (two characters on a command line) turned into a tab."""
+    return value.replace("\\t", "\t") if isinstance(value, str) else value
+
+
+Separator = Annotated[
+    str,
+    BeforeValidator(_separator),
+    written_as(
+        r"[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}", "have one to four ASCII characters, no line ends"
+    ),
+]
+
+
 class TextSettings(ItemSettings):
-    """How to read text files that are not UTF-8, or that do not name their columns."""
+    """How to read text files: separators, encoding, and columns that the file does not name."""
 
     columns: Annotated[
         tuple[Word, ...] | None, BeforeValidator(_words), AfterValidator(_check_words)
     ] = None
     """Columns of a text file without a header, in order, such as user,item,rating,time. The words
     user, item and time stand for the columns of these; _ skips a column; another word names a
-    column for filters. user,items reads lines of a user and the whole history. None: the first line
-    names the columns."""
+    column for filters or item_columns. user,items reads lines of a user and the whole history.
+    None: the first line names the columns."""
     encoding: Annotated[str, BeforeValidator(_encoding)] = Field(
         UTF_8, json_schema_extra=recbole("encoding")
     )
     """Encoding of text files, such as utf-16, latin-1 or cp1252; any that Python knows."""
+    separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
+    r"""Separator between the columns, up to four characters such as ::. With \t, text files other
+    than atomic files may also use another common separator, which is found in the first line."""
+    sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
+    """Separator between the values of a column that holds a list."""
 
 
 def check_roles(words: Sequence[str] | None, user_column: str, item_column: str) -> None:

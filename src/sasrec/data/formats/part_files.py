@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from sasrec.data.formats.copies import plain_name
 from sasrec.data.source_names import fixed_folder
 from sasrec.errors import DataError
+from sasrec.settings.plugins import suffix_of
 
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 """What Spark and Hive write for null."""
@@ -106,15 +106,3 @@ def partitions(path: Path) -> dict[str, str | None]:
         for each in found
         if each
     }
-
-
-def suffix_of(path: Path) -> str:
-    """Return the suffix of a file without that of a compression, in lower case.
-
-    >>> suffix_of(Path("events.CSV.gz"))
-    'csv'
-
-    Args:
-        path: The file.
-    """
-    return Path(plain_name(path)).suffix.lower().removeprefix(".")

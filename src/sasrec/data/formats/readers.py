@@ -16,7 +16,7 @@ from sasrec.data.formats.joined import read_tables, unused_columns, with_constan
 from sasrec.data.formats.json_lines import open_json_lines
 from sasrec.data.formats.layout import Layout
 from sasrec.data.formats.parquet import open_parquet
-from sasrec.data.formats.part_files import PartFile, suffix_of
+from sasrec.data.formats.part_files import PartFile
 from sasrec.data.formats.plugin_readers import read_with_plugin
 from sasrec.data.formats.tables import Table
 from sasrec.data.formats.user_item_files import read_listed, read_titles
@@ -27,6 +27,7 @@ from sasrec.data.values.numbering import Numbering
 from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
+from sasrec.settings.plugins import suffix_of
 from sasrec.settings.registry import READERS
 
 TABLES: dict[str, Callable[[Path, DataSettings, int], Table]] = {

@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 
 from sasrec.data.formats.copies import Copies, plain_name, write_blocks
-from sasrec.data.formats.part_files import suffix_of
 from sasrec.data.formats.tables import columns_to_read
 from sasrec.data.source_names import WEB, file_name, is_pattern, scheme_of
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
+from sasrec.settings.plugins import suffix_of
 from sasrec.settings.text_tables import UTF_8
 
 TIMEOUT_SECONDS = 60
