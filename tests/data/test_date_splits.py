@@ -79,7 +79,9 @@ def test_a_number_is_in_the_unit_of_the_times() -> None:
 def test_the_first_or_last_event_of_each_user_may_be_the_target(
     chosen: str, expected: list[tuple[str, str]]
 ) -> None:
-    settings = EvaluationSettings(test_from="2024-01-09", valid_from="2024-01-07", targets=chosen)
+    settings = EvaluationSettings(
+        test_from="2024-01-09", valid_from="2024-01-07", period_targets=chosen
+    )
     found = targets(corpus(ROWS), settings)
     assert found["test"] == expected
     assert found["validation"] == [("a", "i6" if chosen == "first" else "i7")]
@@ -144,7 +146,7 @@ def test_the_split_equals_a_loop_over_users(
 ) -> None:
     found = corpus([(f"u{user}", f"i{item}", float(day)) for user, item, day in rows])
     dates = [(BEGIN + timedelta(days=cut)).strftime("%Y-%m-%d %H:%M") for cut in cuts]
-    settings = EvaluationSettings(valid_from=dates[0], test_from=dates[1], targets=chosen)
+    settings = EvaluationSettings(valid_from=dates[0], test_from=dates[1], period_targets=chosen)
     sequences = found.sequences
     expected: dict[str, list[tuple[int, int]]] = {"validation": [], "test": []}
     trained = 0

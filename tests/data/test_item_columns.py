@@ -111,7 +111,7 @@ def test_an_item_file_beside_the_events_is_kept(tmp_path: Path) -> None:
     ("text", "settings", "message"),
     [
         ("item_id,p\ni0,1\ni0,2\n", {}, "item 'i0' has different values in rows 1 and 2"),
-        ("item,p\ni0,1\n", {}, r"has no column 'item_id' \(did you mean 'item'\?\)"),
+        ("item,p\ni0,1\n", {}, r"has no column 'item_id' \(did you mean 'item'"),
         ("item_id,p\n,1\n", {}, "row 1: there is no item"),
         ("item_id,p\nzz,1\n", {}, "has none of the items of shop: it has 'zz', the events have"),
         ("item_id,p\ni0,1\n", {"item_columns": ["price2"]}, "'price2' that neither the events nor"),

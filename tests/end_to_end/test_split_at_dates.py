@@ -35,7 +35,7 @@ def log() -> pl.DataFrame:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("dates")
     log().write_csv(folder / "log.csv", datetime_format="%Y-%m-%d %H:%M:%S")
-    words = ("--test-from=2024-05-09", "--valid-from=2024-05-08", "--targets=first")
+    words = ("--test-from=2024-05-09", "--valid-from=2024-05-08", "--period-targets=first")
     ended = command("train", "-d", "log.csv", "-o", "model", *words, *FEW, cwd=folder)
     assert ended.returncode == 0, ended.stderr
     return folder
@@ -93,7 +93,7 @@ def test_mistakes_end_in_one_line(words: tuple[str, ...], message: str, place: P
 
 def test_python_does_the_same() -> None:
     few = {"hidden_size": 8, "device": "cpu", "epochs": 1}
-    dated = sasrec.train(log(), few, test_from="2d", targets="last")
+    dated = sasrec.train(log(), few, test_from="2d", period_targets="last")
     assert dated.metrics["reports"][0]["test"]
     whole = sasrec.train(log(), {**few, "epochs": dated.metrics["best_epoch"]}, split="none")
     assert whole.metrics["reports"][0]["test"] == {}

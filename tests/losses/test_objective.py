@@ -119,7 +119,7 @@ def test_upper_and_lower_case_of_a_loss_name_do_not_matter(written, name):
 
 
 def test_an_unknown_loss_is_refused_with_all_names():
-    with pytest.raises(ValidationError, match=r"should be 'CE', 'BPR', .*or 'TOP1max'"):
+    with pytest.raises(ValidationError, match=r"must be one of 'CE', 'BPR', .*or 'TOP1max'"):
         TrainingSettings(loss="BPRmin")
     with pytest.raises(SettingsError, match=r"loss is 'BPRmix': .*; did you mean 'BPRmax'"):
         resolve_settings({"loss": "BPRmix"})

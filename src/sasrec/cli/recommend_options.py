@@ -23,7 +23,7 @@ HistoryFile = Annotated[
         "--file",
         "-f",
         metavar="FILE",
-        help="One history per line: a JSON list, or items separated by spaces.",
+        help="A history per line: JSON list, or items and spaces.",
     ),
 ]
 AllUsers = Annotated[
@@ -44,14 +44,12 @@ UserData = Annotated[
     ),
 ]
 RecommendedItems = Annotated[
-    int, typer.Option("--topk", "-k", min=1, metavar="K", help="Number of items to recommend.")
+    int, typer.Option("--topk", "-k", min=1, metavar="K", help="Length of the lists.")
 ]
 ExcludeSeen = Annotated[
     bool, typer.Option(metavar="", help="Do not recommend items of the history.")
 ]
-Candidates = Annotated[
-    str | None, typer.Option(metavar="ITEM,…", help="Recommend only from these items.")
-]
+Candidates = Annotated[str | None, typer.Option(metavar="ITEM,…", help="Only these items.")]
 ListsOut = Annotated[
     Path | None,
     typer.Option(

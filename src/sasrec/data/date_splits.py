@@ -26,7 +26,7 @@ def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
 
     Args:
         sequences: All histories, each sorted by time.
-        settings: ``test_from``, ``valid_from`` and ``targets``.
+        settings: ``test_from``, ``valid_from`` and ``period_targets``.
 
     Returns:
         The split.
@@ -61,8 +61,8 @@ def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
     split = split_at(sequences, validation, test)
     return replace(
         split,
-        validation=_chosen(split.validation, settings.targets),
-        test=_chosen(split.test, settings.targets),
+        validation=_chosen(split.validation, settings.period_targets),
+        test=_chosen(split.test, settings.period_targets),
     )
 
 

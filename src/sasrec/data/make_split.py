@@ -59,13 +59,13 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
 def _ignored(corpus: Corpus, settings: EvaluationSettings) -> tuple[tuple[str, ...], str]:
     """Return the settings of a split that have no effect, and on what."""
     if corpus.target_counts is not None:
-        every = ("split", "leave_out", "ratios", "test_from", "valid_from", "targets")
+        every = ("split", "leave_out", "ratios", "test_from", "valid_from", "period_targets")
         return every, "data that are split already"
     if settings.has_dates:
         return ("leave_out", "ratios"), "a split at dates"
     ignored = {"leave_one_out": ("ratios",), "none": ("ratios", "leave_out")}
     names = ignored.get(settings.split, ("leave_out",))
-    return (*names, "targets"), f"split={settings.split}"
+    return (*names, "period_targets"), f"split={settings.split}"
 
 
 def _split(corpus: Corpus, settings: EvaluationSettings) -> Split:

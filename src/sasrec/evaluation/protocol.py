@@ -118,7 +118,8 @@ def _dates_in_words(settings: EvaluationSettings) -> str:
     """Return at which points in time the data were split."""
     begins = {"validation": settings.valid_from, "test": settings.test_from}
     parts = [f"{part} from {begin}" for part, begin in begins.items() if begin is not None]
-    targets = "" if settings.targets == "all" else f" ({settings.targets} event of each user)"
+    chosen = settings.period_targets
+    targets = "" if chosen == "all" else f" ({chosen} event of each user)"
     return " and ".join(parts) + targets
 
 

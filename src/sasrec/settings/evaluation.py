@@ -38,7 +38,15 @@ def _place_in_list(value: Any) -> tuple[int, float, str]:
     return place, number, str(value)
 
 
-SPLIT_KEYS = ("split", "leave_out", "ratios", "ratio_by", "test_from", "valid_from", "targets")
+SPLIT_KEYS = (
+    "split",
+    "leave_out",
+    "ratios",
+    "ratio_by",
+    "test_from",
+    "valid_from",
+    "period_targets",
+)
 """Evaluation settings that decide which events are used for training."""
 
 
@@ -74,7 +82,7 @@ class EvaluationSettings(Settings):
     valid_from: PointInTime = None
     """Validate on the events from this point in time until test_from (implies split=time). By
     default, validation has the same length as the test. Without test_from, there is no test."""
-    targets: Literal["all", "first", "last"] = "all"
+    period_targets: Literal["all", "first", "last"] = "all"
     """With test_from or valid_from: which events of a user in each period are targets; each is
     predicted from all events before it."""
     candidates: CandidatesText = "full"

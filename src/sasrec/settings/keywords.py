@@ -83,7 +83,7 @@ class Keywords(TypedDict, total=False):
     ratio_by: Literal["user", "all"]
     test_from: str | None
     valid_from: str | None
-    targets: Literal["all", "first", "last"]
+    period_targets: Literal["all", "first", "last"]
     candidates: str
     valid_candidates: str | None
     sampled_by: Literal["case", "user"]

@@ -33,7 +33,7 @@ TRAINING: dict[str, Callable[[TrainingSettings], bool]] = {
 EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "leave_out": lambda its: its.split == "leave_one_out",
     "ratios": lambda its: its.split not in {"leave_one_out", "none"} and not its.has_dates,
-    "targets": lambda its: its.has_dates,
+    "period_targets": lambda its: its.has_dates,
     "sampled_by": lambda its: {its.candidates, its.validation_candidates} != {"full"},
     "ratio_by": lambda its: its.split == "ratio",
     "tail_ratio": lambda its: "tailpercentage" in its.metrics,
