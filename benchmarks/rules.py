@@ -4,6 +4,9 @@ Recommends for random histories with an untrained model, without rules, with eac
 with all of them, in turns in one process:
 
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/rules.py
+
+It measures processor time, since wall time on a shared machine varies by more than rules cost.
+Looking rules up (``prepare_rules``) is not included.
 """
 
 import argparse
