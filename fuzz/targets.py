@@ -6,6 +6,7 @@ can fix. Everything else (another exception, a hang, unlimited memory) is a find
 
 from __future__ import annotations
 
+import gzip
 import io
 import shutil
 import tempfile
@@ -79,6 +80,12 @@ def targets(folder: Path) -> dict[str, Target]:
             _parquet_seeds(),
             (b"PAR1", b"\xff\xff\xff\x7f", b"\x00", b"\x19\xfc", b"user_id", b"\x15\xfe"),
         ),
+        "bare": Target(_file(folder / "x.txt", _bare), BARE_SEEDS, (b" ", b"::", b"\t", *numbers)),
+        "jsonl": Target(
+            _file(folder / "x.jsonl", _default), JSONL_SEEDS, (b'"user_id":', b"{", b"\n", *numbers)
+        ),
+        "gzip": Target(_file(folder / "x.csv.gz", _default), (gzip.compress(CSV_SEEDS[0]),)),
+        "zstd": Target(_file(folder / "x.csv.zst", _default), (ZSTD_SEED,)),
         "item": Target(_listed(folder / "listed"), ITEM_SEEDS, (b"\t", b":token", *numbers)),
         "parts": Target(_parts(folder / "parts"), (*INTER_SEEDS, *LIST_SEEDS), (b"\t", b" ")),
         **parts,
@@ -122,6 +129,39 @@ def scratch() -> Path:
     """Return a new temporary folder, in memory if possible."""
     memory = Path("/dev/shm")
     return Path(tempfile.mkdtemp(prefix="sasrec-fuzz-", dir=memory if memory.is_dir() else None))
+
+
+BARE_SEEDS = (
+    b"1 10\n1 11\n2 10\n",
+    b"1 10 11 12\n2 11\n3 12 13\n",
+    b"1::10::5::978300760\n1::11::3::978302109\n",
+    b"1\t10\t5\t978300760\n1\t11\t3\t978302109\n",
+    b"sep=;\n1;10\n1;11\n",
+)
+JSONL_SEEDS = (
+    b'{"user_id": 1, "item_id": "a", "timestamp": 5}\n{"user_id": 1.0, "item_id": 2, "x": [{}]}\n',
+    b'{"user_id":"u\\u00e9","item_id":null}\n\n{"item_id":true}\n',
+)
+ZSTD_SEED = bytes.fromhex("28b52ffd2014a10000757365725f69642c6974656d5f69640a752c610a")
+"""The lines ``user_id,item_id`` and ``u,a``."""
+
+
+def _default(path: Path) -> None:
+    load_corpus(str(path), DataSettings())
+
+
+def _bare(path: Path) -> None:
+    """Read a text file without a header in each of the ways that the user may choose."""
+    for settings in (
+        {},
+        {"columns": "user,item"},
+        {"columns": "user,items"},
+        {"columns": "user,item,_,time"},
+        {"user_column": "1", "item_column": "2"},
+        {"encoding": "utf-16"},
+    ):
+        with suppress(SasrecError):
+            load_corpus(str(path), DataSettings(**settings))
 
 
 def _file(path: Path, read: Callable[[Path], object]) -> Callable[[bytes], None]:

@@ -13,6 +13,7 @@ FUZZ = Path(__file__).parents[1] / "fuzz"
 NAMES = (
     *("words", "yaml", "hyper", "inter", "csv", "checkpoint", "recbole"),
     *("model-settings", "model-vocabulary", "model-model", "item", "parts", "parquet"),
+    *("bare", "jsonl", "gzip", "zstd"),
 )
 
 

@@ -465,3 +465,75 @@ def test_the_metrics_of_ten_thousand_epochs_are_accepted() -> None:
     epochs = [{"epoch": n, "loss": n / 7, "ndcg@10": n / 9, "seconds": 1.5} for n in range(30_000)]
     text = json.dumps({"epochs": epochs})
     assert json_within_limits(text)["epochs"] == epochs
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize(
+    ("name", "head", "row", "settings"),
+    [
+        ("pairs.txt", b"", lambda place, word: b"1 %b\n" % word, {}),
+        ("short.txt", b"", lambda place, _: b"%d %d\n" % (place % 7, place % 9), {}),
+        (
+            "long.txt",
+            b"",
+            lambda place, word: b"%b %b\n" % (word, b" ".join(b"%d" % (n % 9) for n in range(50))),
+            {"columns": "user,items"},
+        ),
+        (
+            "items.txt",
+            b"",
+            lambda place, word: b"%d a%b b%b\n" % (place % 7, word, word),
+            {"columns": "user,items"},
+        ),
+        (
+            "both.dat",
+            b"",
+            lambda place, word: b"%b::%b::%d\n" % (word, word, place % 9),
+            {"columns": "user,item,time"},
+        ),
+        (
+            "u.jsonl",
+            b"",
+            lambda place, word: b'{"user_id":"%b","item_id":%d}\n' % (word, place),
+            {},
+        ),
+        ("floats.jsonl", b"", lambda place, _: b'{"user_id":1e1,"item_id":%d.0}\n' % place, {}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_published_formats_take_a_bounded_multiple_too(
+    name: str,
+    head: bytes,
+    row: Callable[[int, bytes], bytes],
+    settings: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    content = filled(head, row)
+    (tmp_path / name).write_bytes(content)
+    small = tmp_path / "ordinary.inter"
+    small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
+    check_memory("table", tmp_path / name, small, MOST * len(content) + BESIDE, **settings)
+
+
+@pytest.mark.slow
+@needs_proc
+@pytest.mark.parametrize("end", ["csv", "parquet"])
+def test_memory_does_not_grow_with_the_number_of_parts(end: str, tmp_path: Path) -> None:
+    content = filled(CSV_HEAD, lambda place, word: b"%b,%d,%d\n" % (word, place % 7, place))
+    lines = content.split(b"\n")
+    for count in (1, 200):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        size = -(-len(lines) // count)
+        for index in range(count):
+            rows = b"\n".join(lines[1:][index * size : (index + 1) * size])
+            path = folder / f"{index:03}.csv"
+            path.write_bytes(CSV_HEAD + rows)
+            if end == "parquet":
+                pl.read_csv(path).write_parquet(path.with_suffix(".parquet"))
+                path.unlink()
+    small = tmp_path / "ordinary.inter"
+    small.write_bytes(HEAD + b"1\t5\t10\n1\t6\t11\n1\t7\t12\n")
+    for count in (1, 200):
+        check_memory("table", tmp_path / str(count), small, MOST * len(content) + BESIDE)

@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from sasrec.data import sources
+from sasrec.data import places
 from sasrec.data.sources import generate, load_corpus
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
@@ -62,7 +62,8 @@ def test_a_folder_without_the_file_says_what_is_missing(tmp_path, files):
     for name in files:
         place(tmp_path / "shop" / name)
     expected = (
-        r"the folder shop does not contain shop\.inter; an atomic data set is NAME/NAME\.inter"
+        r"the folder shop does not contain shop\.inter, nor files such as \.csv or \.parquet; an "
+        r"atomic data set is NAME/NAME\.inter"
     )
     with pytest.raises(DataError, match=expected):
         load_corpus("shop", DataSettings())
@@ -76,7 +77,7 @@ def test_a_name_is_looked_up_under_data_path(tmp_path):
 
 def test_a_name_of_the_catalogue_is_fetched(tmp_path, monkeypatch):
     place(tmp_path / "cache" / "ml-100k" / "ml-100k.inter")
-    monkeypatch.setattr(sources, "fetch", lambda name, progress: tmp_path / "cache" / name)
+    monkeypatch.setattr(places, "fetch", lambda name, progress: tmp_path / "cache" / name)
     assert histories(load_corpus("ml-100k", DataSettings())) == EXPECTED
 
 

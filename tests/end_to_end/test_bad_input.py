@@ -16,6 +16,14 @@ FILES = {
     "time.inter": HEADER + "1\t2\tsoon\n",
     "empty.inter": "",
     "two.inter": HEADER + "1\t2\t3\n1\t3\t4\n",
+    "bare.csv": "1,10,5.0,978300760\n1,11,3.0,978302109\n",
+    "Beauty.txt": "1 10 11 12\n2 11 12 13\n",
+    "parts/a.csv": "user_id,item_id,timestamp\n1,2,3\n",
+    "parts/b.csv": "user_id,item_id\n1,2\n",
+    "kinds/a.csv": "user_id,item_id,timestamp\n1,2,3\n",
+    "kinds/b.csv": "user_id,item_id,timestamp\n1,2,2024-05-31\n",
+    "cut.csv.gz": "not gzip",
+    "list.json": "[1]\n",
     "good.inter": HEADER + "".join(f"{u}\t{i}\t{i}\n" for u in range(5) for i in range(6)),
 }
 MISTAKES = [
@@ -54,12 +62,25 @@ MISTAKES = [
     ("recommend newer --history 1", "upgrade"),
     ("evaluate newer", "upgrade"),
     ("data describe none.csv", "no such file"),
+    ("data describe bare.csv", "add --columns=user,item,rating,time (the words user, item"),
+    ("train -d Beauty.txt", "add --columns=user,items if a line is a user and all items"),
+    ("train -d bare.csv --columns=user,time", "columns=user,time has no item"),
+    ("train -d bare.csv --columns=user,item", "4 values where columns=user,item names 2"),
+    ("train -d bare.csv --encoding=utf9", "'utf9' is not an encoding"),
+    ("train -d parts", "b.csv has no column 'timestamp', which parts/a.csv has"),
+    ("train -d kinds/*.csv", "holds numbers in kinds/a.csv but dates in kinds/b.csv"),
+    ("train -d parts/a.csv -d parts/a.csv", "parts/a.csv is given twice"),
+    ("train -d none/*.csv", "none/*.csv: no data file matches this pattern"),
+    ("train -d cut.csv.gz", "cut.csv.gz cannot be decompressed as gzip"),
+    ("train -d list.json", "list.json is a JSON list; write one object per line"),
+    ("train -d http://127.0.0.1:9/e.csv", "http://127.0.0.1:9/e.csv cannot be reached"),
 ]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     newer = tmp_path / "newer"
     newer.mkdir()

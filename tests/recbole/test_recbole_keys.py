@@ -106,7 +106,6 @@ def test_the_tail_has_the_given_length() -> None:
 
 def test_keys_without_effect_are_listed() -> None:
     given = {
-        "encoding": "utf-8",
         "preload_weight": {"item_id": "emb"},
         "alias_of_item_id": ["item_id_list"],
         "alias_of_user_id": ["friend_id"],

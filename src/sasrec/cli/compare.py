@@ -20,6 +20,7 @@ from sasrec.cli.options import (
     Protocol,
     Quiet,
     Seeds,
+    as_source,
     own_options,
 )
 from sasrec.cli.output_paths import expanded, folder_name
@@ -72,11 +73,12 @@ def compare(
     )
     from sasrec.settings.files import layers_with_mistakes
 
+    source = as_source(data) or ""
     words = context.args if topk is None else [*context.args, f"--topk={topk}"]
     given = layers_with_mistakes(config_file or [], words, own_options(context))
     layers = [protocol_layer(protocol), *given]
     task = task_of(models.split(","), layers, seeds)
-    folder = expanded(out if out is not None else Path("compared") / folder_name(data))
+    folder = expanded(out if out is not None else Path("compared") / folder_name(source))
 
     def observer(model: str, seed: int) -> Observer:
         if not (quiet or as_json):
@@ -84,7 +86,7 @@ def compare(
         return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
     with locked_result_folder(folder, task, overwrite=overwrite):
-        found = compare_in(folder, data, task, observer, fetch_progress())
+        found = compare_in(folder, source, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))
         return

@@ -79,7 +79,11 @@ def fetch(
 def describe(
     context: typer.Context,
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="Name (see 'sasrec data list'), file or folder.")
+        str,
+        typer.Argument(
+            metavar="DATA …",
+            help="Name (see 'sasrec data list'), file, folder, pattern or URL; or several files.",
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -87,13 +91,17 @@ def describe(
 
     Give settings of the data as --key=value, such as --user_column=customer.
     """
+    from itertools import takewhile
+
+    from sasrec.data.source_names import as_one
     from sasrec.data.sources import load_corpus
     from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.resolve import resolve_layers
 
-    layers = layers_with_mistakes([], context.args, own_options(context))
+    others = list(takewhile(lambda word: not word.startswith("-"), context.args))
+    layers = layers_with_mistakes([], context.args[len(others) :], own_options(context))
     settings = resolve_layers(layers).data
-    facts = describe_facts(load_corpus(data, settings, fetch_progress()))
+    facts = describe_facts(load_corpus(as_one([data, *others]), settings, fetch_progress()))
     if as_json:
         print(json.dumps(facts))
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sasrec.cli.histories import Request, requests_for
-from sasrec.cli.options import SavedModel
+from sasrec.cli.options import SavedModel, as_source
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.recommend_options import AveragedData, ExplainedItems, Histories, PageOut, Users
@@ -50,7 +50,7 @@ def explain(
 
     recommender = load(model)
     settings = DataSettings(**recommender.settings["data"])
-    source = str(source_for(recommender, data))
+    source = str(source_for(recommender, as_source(data)))
     corpus = load_corpus(source, settings, fetch_progress())
     averages = _averages(recommender, corpus, source, settings)
     default = [] if history else corpus.users.entries.to_list()[:1]

@@ -9,12 +9,14 @@ import typer
 
 PROTOCOL, RESULT = "Settings", "Result"
 """Headings in a help text; the most important options are listed under "Options"."""
-DATA_HELP = "Name (see 'sasrec data list'), file or folder."
+DATA_HELP = "Name (see 'sasrec data list'), file, folder, pattern or URL. Repeatable."
 SavedModel = Annotated[
     Path, typer.Argument(metavar="MODEL", help="Folder of a saved model.", show_default=False)
 ]
-Data = Annotated[str, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
-OptionalData = Annotated[str | None, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
+Data = Annotated[list[str], typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)]
+OptionalData = Annotated[
+    list[str] | None, typer.Option("--data", "-d", metavar="DATA", help=DATA_HELP)
+]
 ItemsFile = Annotated[
     str | None,
     typer.Option(
@@ -147,6 +149,17 @@ ComparisonOut = Annotated[
         rich_help_panel=RESULT,
     ),
 ]
+
+
+def as_source(data: list[str] | None) -> str | None:
+    """Return the values of --data as one source.
+
+    Args:
+        data: The values; None or empty if the option is not given.
+    """
+    from sasrec.data.source_names import as_one
+
+    return as_one(data) if data else None
 
 
 def own_options(context: typer.Context) -> tuple[str, ...]:

@@ -34,8 +34,9 @@ def folder_name(data: str) -> str:
     Returns:
         A name of letters, digits, ``-``, ``_`` and ``.``.
     """
-    path = expanded(Path(data))
-    name = path.resolve().stem if path.exists() else data
+    from sasrec.data.source_names import short_name
+
+    name = data if data.startswith("synthetic:") else short_name(data)
     return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in name)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sasrec.cli.options import ConfigFiles
+from sasrec.cli.options import ConfigFiles, as_source
 from sasrec.cli.recbole_options import (
     Algorithm,
     Checkpoint,
@@ -248,7 +248,8 @@ def import_recbole(
     if script:
         print(SCRIPT, end="")
         return
-    if checkpoint is None or data is None:
+    source = as_source(data)
+    if checkpoint is None or source is None:
         raise SettingsError(
             "give the converted checkpoint FILE and, with --data, the data it was trained on"
         )
@@ -256,7 +257,7 @@ def import_recbole(
     check_target(folder, overwrite=overwrite)
     found = read_checkpoint(checkpoint)
     run = resolve_import(found.values, read_layers(config_file or [], context.args))
-    corpus = load_corpus(data, run.data, fetch_progress())
+    corpus = load_corpus(source, run.data, fetch_progress())
     recommender, report = import_model(found, corpus, run)
     recommender.save(folder, overwrite=overwrite)
     print_reports([report], run.evaluation.decimals)

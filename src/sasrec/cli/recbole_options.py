@@ -82,7 +82,7 @@ Checkpoint = Annotated[
     typer.Argument(metavar="FILE", help="Checkpoint converted by the --script (.safetensors)."),
 ]
 TrainedOn = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option("--data", "-d", metavar="DATA", help="Data that the model was trained on."),
 ]
 ModelOut = Annotated[

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
 from sasrec.cli.list_counts import ListCounts
 from sasrec.cli.lists import Answer, checked_target, print_json, write_lists
-from sasrec.cli.options import SavedModel
+from sasrec.cli.options import SavedModel, as_source
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.recommend_options import (
     AllowUnknown,
@@ -67,11 +67,11 @@ def recommend(
                 "add --out lists.parquet (or .csv, .tsv, .jsonl), and remove --history, --user, "
                 "--file and --json"
             )
-        _write_all(model, data, out, k=k, exclude_seen=exclude_seen, candidates=words)
+        _write_all(model, as_source(data), out, k=k, exclude_seen=exclude_seen, candidates=words)
         return
     path = None if out is None else checked_target(out)
     recommender = load(model)
-    requests = requests_for(recommender, history or [], user or [], data)
+    requests = requests_for(recommender, history or [], user or [], as_source(data))
     if history:
         _note_unknown_items(recommender, requests[: len(history)])
     lines: Iterator[Request] = iter(())

@@ -35,7 +35,7 @@ AllUsers = Annotated[
     ),
 ]
 UserData = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--data",
         "-d",
@@ -76,7 +76,7 @@ AllowUnknown = Annotated[
     ),
 ]
 AveragedData = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
         "--data",
         "-d",

@@ -17,6 +17,7 @@ from sasrec.cli.options import (
     CutOffs,
     Preset,
     SavedModel,
+    as_source,
     own_options,
 )
 from sasrec.cli.progress import fetch_progress
@@ -34,7 +35,7 @@ def evaluate(
     context: typer.Context,
     model: SavedModel,
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--data", "-d", metavar="DATA", help="Data to evaluate on; default: the training data."
         ),
@@ -60,7 +61,9 @@ def evaluate(
     given = {"metrics": metrics, "topk": cut_offs(topk)}
     options = {key: value for key, value in given.items() if value is not None}
     layer = replace(line, values={**line.values, **options})
-    found = evaluate_with(load(model), data, [layer], folder=model, fetching=fetch_progress())
+    found = evaluate_with(
+        load(model), as_source(data), [layer], folder=model, fetching=fetch_progress()
+    )
     for remark in found.remarks:
         if remark.kind in PRINTED_REMARKS:
             print(f"note: {remark.text}", file=sys.stderr)
@@ -80,7 +83,7 @@ def config(
         typer.Option("--model", "-m", metavar="NAME", help="Model whose settings are printed."),
     ] = "SASRec",
     data: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--data", "-d", metavar="DATA", help="Data for which the preset chooses its values."
         ),
@@ -92,8 +95,8 @@ def config(
     Give any setting as --key=value to see the result.
     """
     run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
-    if data is not None:
-        run = _adapted_to(run, data)
+    if (source := as_source(data)) is not None:
+        run = _adapted_to(run, source)
     if as_json:
         print(
             json.dumps(

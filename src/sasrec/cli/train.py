@@ -26,6 +26,7 @@ from sasrec.cli.options import (
     Quiet,
     Resume,
     Seed,
+    as_source,
 )
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
@@ -65,14 +66,14 @@ def train(
     options: dict[str, Any] = {"epochs": epochs, "seed": seed, "device": device}
     options |= {"precision": precision, "topk": cut_offs(topk), "items_file": items}
     if resume is not None:
-        given = {**options, "epochs": epochs_from, "data": data, "out": out}
+        given = {**options, "epochs": epochs_from, "data": as_source(data), "out": out}
         _refuse_with_resume(context, given, config_file)
         job = _unfinished(expanded(resume), epochs)
     else:
         if epochs_from is not None:
             options["epochs"] = _best_epoch(expanded(epochs_from), epochs)
         run = settings_from(context, config_file, preset, options, model)
-        job = _new_job(run, data, out, overwrite=overwrite)
+        job = _new_job(run, as_source(data), out, overwrite=overwrite)
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 
 

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from sasrec.cli.options import AsJson, ConfigFiles, CutOffs, Data, ModelName, Preset, Quiet
+from sasrec.cli.options import (
+    AsJson,
+    ConfigFiles,
+    CutOffs,
+    Data,
+    ModelName,
+    Preset,
+    Quiet,
+    as_source,
+)
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.run import cut_offs, settings_from
@@ -61,14 +70,14 @@ def tune(
     """Find the settings with the best validation score, and test them.
 
     Run the same command again to resume a search, or several times at once
-    to share the work.
-    Give settings that all trials share as --key=value.
+    to share the work. Give settings that all trials share as --key=value.
     """
     from sasrec.settings.metric_names import smaller_is_better
     from sasrec.settings.mistakes import Mistakes
     from sasrec.tuning.options import SearchOptions, space_from
     from sasrec.tuning.tune import SearchCallbacks, SearchRequest, run_search
 
+    source = as_source(data) or ""
     if (params is None) == (not auto):
         raise SettingsError("give either --params FILE or --auto")
     mistakes = Mistakes()
@@ -89,14 +98,14 @@ def tune(
     with mistakes.collected():
         run = settings_from(context, config_file, preset, {"topk": cut_offs(topk)}, model)
     mistakes.raise_all()
-    folder = out if out is not None else Path("tuned") / model_folder_name(data, run.model_name)
+    folder = out if out is not None else Path("tuned") / model_folder_name(source, run.model_name)
     request = SearchRequest(run, space, options, expanded(folder))
     note = _nothing if quiet or as_json else _note
     watched = run.evaluation.valid_metric
     sign = -1 if smaller_is_better(watched) else 1  # a search looks for the highest
     ended = partial(_print_trial, note=note, watched=watched, sign=sign)
-    found = run_search(data, request, SearchCallbacks(note, ended, fetch_progress()))
-    print_found(found, data, as_json=as_json)
+    found = run_search(source, request, SearchCallbacks(note, ended, fetch_progress()))
+    print_found(found, source, as_json=as_json)
 
 
 def _note(text: str) -> None:

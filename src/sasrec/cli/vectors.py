@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sasrec.cli.options import RESULT, SavedModel
+from sasrec.cli.options import RESULT, SavedModel, as_source
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import SettingsError, counted, printable
@@ -22,7 +22,7 @@ OfUsers = Annotated[
     bool, typer.Option("--users", metavar="", help="Vectors of all users of the data.")
 ]
 Data = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option("--data", "-d", metavar="DATA", help="Data of --users; default: training data."),
 ]
 VectorsOut = Annotated[
@@ -80,7 +80,11 @@ def vectors(
     if items and data is not None:
         raise SettingsError("--data only affects --users; remove it, or replace --items by --users")
     path = expanded(out)
-    written = write_item_vectors(model, path) if items else write_user_vectors(model, path, data)
+    written = (
+        write_item_vectors(model, path)
+        if items
+        else write_user_vectors(model, path, as_source(data))
+    )
     print(
         f"{counted(written.n_rows, 'vector')} of {written.width} numbers written to {written.path}",
         file=sys.stderr,

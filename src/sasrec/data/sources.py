@@ -1,14 +1,14 @@
 """Sources: finds and reads whatever a user gives as data.
 
-A source is a data frame; a path of a file or folder; the name of a folder in ``data_path``; a name
-in the catalogue; or ``synthetic`` for generated data, optionally with parameters as in
-``synthetic:users=5000,items=800``.
+A source is a data frame; a path of a file or folder; a pattern such as ``months/*.csv``; a URL;
+several of these; the name of a folder in ``data_path``; a name in the catalogue; or ``synthetic``
+for generated data, optionally with parameters as in ``synthetic:users=5000,items=800``.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
-from sasrec.data.catalogue import ENTRIES, fetch
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
+from sasrec.data.formats.copies import Copies
 from sasrec.data.formats.data_frames import read_data_frame
-from sasrec.data.formats.readers import read_file
+from sasrec.data.formats.readers import read_files
 from sasrec.data.formats.user_item_files import read_groups, read_user_features
 from sasrec.data.interactions import Interactions
 from sasrec.data.item_sources import with_event_columns, with_item_table
 from sasrec.data.movielens import Progress
+from sasrec.data.places import SYNTHETIC, Place, companion, find, locate
 from sasrec.data.presplit.parts import read_parts
+from sasrec.data.source_names import text_of
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
 from sasrec.remarks import log_remarks
@@ -38,9 +40,8 @@ if TYPE_CHECKING:
 
     from sasrec.data.formats.item_files import ItemSource
 
-    Source: TypeAlias = str | Path | pl.DataFrame | pd.DataFrame
+    Source: TypeAlias = str | Path | Sequence[str | Path] | pl.DataFrame | pd.DataFrame
 
-SYNTHETIC = "synthetic"
 MAX_EVENTS = 300_000_000
 """Upper limit on generated events and items; an event takes about 40 bytes of memory."""
 
@@ -55,7 +56,7 @@ def load_corpus(
     """Find, read and number a data set.
 
     Args:
-        source: A name, a path, or a Polars or pandas data frame.
+        source: A name, a path, a pattern, a URL, a list of these, or a Polars or pandas data frame.
         settings: Columns, separator, and the folder in which names are looked up.
         progress: Called while a data set of the catalogue is downloaded.
         items: A table with a row for each item: a path or data frame; None reads ``items_file``.
@@ -67,8 +68,8 @@ def load_corpus(
         DataError: There is no such data set, or it is invalid.
     """
     corpus, where = _read(source, settings, progress)
-    is_file = corpus.source and not corpus.source.startswith(SYNTHETIC)
-    path = locate(str(source), settings, progress) if is_file else None
+    text = text_of(source)
+    path = None if text is None else companion(text, ".item", settings)
     corpus = with_item_table(corpus, settings, path, items)
     corpus = replace(
         corpus,
@@ -81,66 +82,50 @@ def load_corpus(
 
 def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
     """Return a data set, and what to call its source in messages."""
-    if not isinstance(source, str | Path):
+    text = text_of(source)
+    if text is None:
         name, origin, where = "data frame", "", "the data frame"
         read = partial(read_data_frame, source, settings)
-    elif str(source) == SYNTHETIC or str(source).startswith(SYNTHETIC + ":"):
-        name = origin = where = str(source)
+    elif text == SYNTHETIC or text.startswith(SYNTHETIC + ":"):
+        name = origin = where = text
         read = partial(generate, name)
+    elif settings.split_files is not None:
+        path = locate(text, settings, progress)
+        existing = path if path.exists() else path.parent  # NAME.inter itself need not exist
+        return read_parts(path, settings, str(existing.resolve())), str(path)
     else:
-        path = locate(str(source), settings, progress)
-        name, origin = path.stem, str(source) if source in ENTRIES else str(path.resolve())
-        if settings.split_files is not None:
-            existing = path if path.exists() else path.parent  # NAME.inter itself need not exist
-            return read_parts(path, settings, str(existing.resolve())), str(path)
-        where, read = str(path), partial(read_file, path, settings)
-    # The events have no variable of their own here, so that they can be freed while sorting.
-    texts_only = where.lower().endswith((".csv", ".tsv", ".inter"))
-    corpus = build_corpus(
-        apply_filters(
-            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
-        ),
-        name,
-        origin,
-        times=settings.time_rounding(name),
-    )
+        return _read_files(text, settings, progress)
+    corpus = _built(read, settings, Place(name, origin, where, ()))
     if origin.startswith(SYNTHETIC):  # generated events repeat items on purpose
         corpus = replace(corpus, remarks=())
     return corpus, where
 
 
-def locate(source: str, settings: DataSettings, progress: Progress) -> Path:
-    """Return the file of a name or path; a data set of the catalogue is downloaded if needed.
+def _read_files(source: str, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
+    """Return the data set in one or more files, and what to call it in messages."""
+    with Copies() as copies, copies.named():
+        place = find(source, settings, progress, copies)
+        read = partial(read_files, place.parts, settings, place.where, copies)
+        return _built(read, settings, place), place.where
+
+
+def _built(read: Callable[[], Interactions], settings: DataSettings, place: Place) -> Corpus:
+    """Return a data set after filtering.
 
     Args:
-        source: A file, a folder with ``NAME.inter``, or a name.
-        settings: The folder in which names are looked up.
-        progress: Called while a data set is downloaded.
-
-    Returns:
-        The file.
-
-    Raises:
-        DataError: There is no such file.
+        read: Returns the events. They have no variable of their own here, so that they can be freed
+            while they are sorted.
+        settings: The filters.
+        place: Name and origin.
     """
-    try:
-        path = Path(source).expanduser()
-        exists = path.exists()
-    except (OSError, RuntimeError, ValueError) as error:  # name too long, no such user, NUL byte
-        raise DataError(f"{source[:200]!r} is not a valid path ({error})") from error
-    if path.is_file() or (exists and not path.is_dir()):
-        return path
-    for folder in (path, Path(settings.data_path) / source):
-        if folder.is_dir():
-            return _inter_file(folder, settings)
-    if source in ENTRIES:
-        return fetch(source, progress) / f"{source}.inter"
-    if path.suffix or len(path.parts) > 1:
-        raise DataError(f"{source}: no such file or folder")
-    raise DataError(
-        f"there is no data set {source!r} in {settings.data_path}/ or in the catalogue"
-        f"{did_you_mean(source, [*ENTRIES, SYNTHETIC])} (catalogue: "
-        f"{', '.join([*ENTRIES, SYNTHETIC])}; or give the path of a file or folder)"
+    where, texts_only = place.where, place.texts_only
+    return build_corpus(
+        apply_filters(
+            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
+        ),
+        place.name,
+        place.origin,
+        times=settings.time_rounding(place.name),
     )
 
 
@@ -155,10 +140,8 @@ def user_features(source: str, settings: DataSettings, users: Sequence[str]) -> 
     Returns:
         User token to text such as ``age 49, gender M``; empty if there is no such file.
     """
-    if source.partition(":")[0] == SYNTHETIC:
-        return {}
-    path = locate(source, settings, lambda done, total: None)
-    return read_user_features(path.with_suffix(".user"), settings, users)
+    path = companion(source, ".user", settings)
+    return {} if path is None else read_user_features(path, settings, users)
 
 
 def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[str, list[str]]:
@@ -172,10 +155,8 @@ def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[s
     Returns:
         Item token to groups; empty if there is no such file or column.
     """
-    if source.partition(":")[0] == SYNTHETIC:
-        return {}
-    path = locate(source, settings, lambda done, total: None)
-    return read_groups(path.with_suffix(".item"), settings, items)
+    path = companion(source, ".item", settings)
+    return {} if path is None else read_groups(path, settings, items)
 
 
 def generate(text: str) -> Interactions:
@@ -265,15 +246,3 @@ def save_events(corpus: Corpus, folder: Path) -> Path:
     events = Interactions(pl.DataFrame(columns), corpus.users.entries, corpus.items.entries)
     write_atomic(events, path)
     return path
-
-
-def _inter_file(folder: Path, settings: DataSettings) -> Path:
-    named = folder / f"{folder.resolve().name}.inter"
-    if named.is_file() or settings.split_files is not None:
-        return named
-    others = sorted(folder.glob("*.inter"))
-    if len(others) == 1:
-        return others[0]
-    raise DataError(
-        f"the folder {folder} does not contain {named.name}; an atomic data set is NAME/NAME.inter"
-    )

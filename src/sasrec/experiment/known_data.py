@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.data.corpus import Corpus, renumbered
+from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
@@ -119,4 +119,4 @@ def name_of(source: Source) -> str:
     Args:
         source: A name, a path or a data frame.
     """
-    return str(source) if isinstance(source, str | Path) else "the data frame"
+    return text_of(source) or "the data frame"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.movielens import Progress
+from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus, save_events
 from sasrec.errors import DataError, Interrupted, ModelError
 from sasrec.evaluation.report import environment
@@ -90,7 +91,7 @@ def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> N
             "folder, or replace the model with --overwrite (in Python: overwrite=True)"
         )
     if plan.fingerprint and corpus.sequences.fingerprint() != plan.fingerprint:
-        what = plan.data if isinstance(plan.data, str | Path) else "the data"
+        what = text_of(plan.data) or "the data"
         raise DataError(
             f"{what} has changed since the training was interrupted, so the training cannot be "
             "resumed; start a new one"
@@ -137,7 +138,7 @@ def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWrit
     """Return what saves the state after each epoch, with everything needed to resume."""
     if not prepared.run.output.keep_training:
         return None
-    named = str(plan.data) if isinstance(plan.data, str | Path) else ""
+    named = text_of(plan.data) or ""
     about = {
         "settings": prepared.run.as_json(prepared.corpus.source),
         "data": prepared.corpus.source or named,

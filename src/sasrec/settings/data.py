@@ -18,26 +18,13 @@ from pydantic import (
 
 from sasrec.errors import did_you_mean
 from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole, written_as
-from sasrec.settings.item_columns import ItemSettings
+from sasrec.settings.text_tables import TextSettings, check_roles
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
-
-
-def _separator(value: Any) -> Any:
-    r"""Return a separator with ``\t`` (two characters on a command line) turned into a tab."""
-    return value.replace("\\t", "\t") if isinstance(value, str) else value
-
 
 PartName = Annotated[
     str,
     BeforeValidator(number_as_text),
     written_as(r"[^/\\\x00]+", "be part of a file name, without slashes, such as 'train'"),
-]
-Separator = Annotated[
-    str,
-    BeforeValidator(_separator),
-    written_as(
-        r"[\x00-\x09\x0b\x0c\x0e-\x7f]{1,4}", "have one to four ASCII characters, no line ends"
-    ),
 ]
 
 
@@ -179,7 +166,7 @@ SCALED_IN_RECBOLE = "ml-100k"
 (``properties/dataset/ml-100k.yaml``)."""
 
 
-class DataSettings(ItemSettings):
+class DataSettings(TextSettings):
     """Which columns to read, which events to drop, and how long a history may be."""
 
     max_history: int = Field(
@@ -206,10 +193,6 @@ class DataSettings(ItemSettings):
     incomplete: Annotated[Literal["refuse", "drop"], ignore_case(str.lower)] = "refuse"
     """What to do if rows have no user, item or timestamp: refuse (stop with an error) or drop (drop
     these rows)."""
-    separator: Separator = Field("\t", json_schema_extra=recbole("field_separator"))
-    r"""Separator between the columns of an atomic file: \t, or up to four characters such as ::."""
-    sequence_separator: Separator = Field(" ", json_schema_extra=recbole("seq_separator"))
-    """Separator between the values of a column that holds a list."""
     data_path: Word = Field("dataset", json_schema_extra=recbole("data_path"))
     """Folder in which data sets are looked up by name, as NAME/NAME.inter."""
     load_columns: dict[str, Literal["*"] | tuple[Word, ...]] | None = Field(
@@ -274,6 +257,7 @@ class DataSettings(ItemSettings):
 
     @model_validator(mode="after")
     def _columns_do_not_collide(self) -> DataSettings:
+        check_roles(self.columns, self.user_column, self.item_column)
         own = [self.user_column, self.item_column, self.time_column]
         twice = [name for name in own if own.count(name) > 1]
         if twice:

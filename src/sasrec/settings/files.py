@@ -104,6 +104,8 @@ def _key_and_value(rest: list[str], options: Sequence[str]) -> tuple[str, Any]:
     word = rest.pop(0)
     if not word.startswith("--"):
         meant = f"; did you mean --{word}?" if "=" in word else "; write --key=value"
+        if Path(word).suffix and Path(word).is_file():  # the shell has replaced a pattern by files
+            meant = "; for several files, quote the pattern, --data='parts/*.csv', or repeat --data"
         raise SettingsError(f"{word!r} is not an option{meant}")
     key, equals, text = word[2:].partition("=")
     if not equals:

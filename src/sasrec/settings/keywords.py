@@ -20,6 +20,10 @@ class Keywords(TypedDict, total=False):
     items_file: str | None
     item_columns: Sequence[str] | None
     title_column: str | None
+    columns: Sequence[str] | None
+    encoding: str
+    separator: str
+    sequence_separator: str
     max_history: int
     user_column: str
     item_column: str
@@ -27,8 +31,6 @@ class Keywords(TypedDict, total=False):
     clean_tokens: Sequence[Literal["spaces", "unicode", "numbers", "case"]]
     missing_values: Sequence[str]
     incomplete: Literal["refuse", "drop"]
-    separator: str
-    sequence_separator: str
     data_path: str
     load_columns: Mapping[str, Literal["*"] | Sequence[str]] | None
     unload_columns: Mapping[str, Sequence[str]] | None

@@ -22,6 +22,8 @@ from sasrec.settings.registry import LOSSES, METRICS, MODELS, READERS
 
 TABLES: dict[str, Parts] = {each.kind: each for each in (MODELS, LOSSES, METRICS, READERS)}
 """Kind of part to the table of these parts."""
+COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
+"""Suffixes of compressed files."""
 PLUGINS_KEY = "plugins"
 """Key in ``settings.json`` for the parts of a model that are not built in."""
 
@@ -226,10 +228,15 @@ def external_parts(used: Mapping[str, Iterable[str]]) -> list[dict[str, str]]:
 def suffix_of(source: str | Path) -> str:
     """Return the suffix of a file in lower case and without its dot, which selects its reader.
 
+    >>> suffix_of("events.CSV.gz")
+    'csv'
+
     Args:
-        source: Name or path of the data.
+        source: Name or path of the data; the suffix of a compression is left out.
     """
-    return Path(source).suffix.lower().removeprefix(".")
+    path = Path(source)
+    path = Path(path.stem) if path.suffix.lower() in COMPRESSED else path
+    return path.suffix.lower().removeprefix(".")
 
 
 def require_reader(needed: object, source: object, needed_by: str | Path) -> None:

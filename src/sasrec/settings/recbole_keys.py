@@ -206,7 +206,7 @@ WITHOUT_EFFECT = frozenset(
         discretization additional_feat_suffix numerical_features
         MODEL_TYPE MODEL_INPUT_TYPE eval_type single_spec local_rank nproc world_size ip port
         embedding_size neg_sampling training_neg_sample_num
-        group_offset device log_root train_batch_num metric_list encoding
+        group_offset device log_root train_batch_num metric_list
         """,
     )
 )

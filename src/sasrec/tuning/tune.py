@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.movielens import Progress
+from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
 from sasrec.errors import Interrupted, SettingsError
 from sasrec.experiment.prepared import Prepared, prepare
@@ -198,7 +199,7 @@ def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
     storage = options.storage
     if storage is None and request.folder is not None:
         storage = str(create_output_folder(request.folder) / "study.journal")
-    if options.jobs > 1 and (storage is None or not isinstance(data, str | Path)):
+    if options.jobs > 1 and (storage is None or text_of(data) is None):
         raise SettingsError(
             "with several jobs, each process must open the data and the storage; give the data as "
             "a name or path, and set 'out' or 'storage'"
@@ -207,7 +208,7 @@ def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
         options.plan(space, request.run),
         storage=storage,
         study=options.study,
-        data=str(data) if isinstance(data, str | Path) else "",
+        data=text_of(data) or "",
         model=request.run.model_name,
         preset=request.run.preset,
         fixed=fixed,

@@ -1,8 +1,7 @@
-"""CSV and TSV files, read piece by piece as text."""
+"""CSV, TSV and other text files with columns, read piece by piece as text."""
 
 from __future__ import annotations
 
-import csv
 import re
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
@@ -12,47 +11,48 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.changes import read_once
-from sasrec.data.formats.limits import check_columns, check_lines, count_line_ends
+from sasrec.data.formats.headings import SPACES, UNNAMED, Heading, heading_of
+from sasrec.data.formats.joined import read_tables
+from sasrec.data.formats.limits import check_lines, count_line_ends
 from sasrec.data.formats.pieces import pieces
-from sasrec.data.formats.quoting import rows_one_by_one
-from sasrec.data.formats.tables import columns_to_read, from_table, read_columns
+from sasrec.data.formats.quoting import one_character, rows_one_by_one
+from sasrec.data.formats.tables import Table
+from sasrec.data.formats.word_lines import words_table
 from sasrec.data.interactions import Interactions
-from sasrec.data.values.cleaning import numbering_for
-from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """A CSV file and how to read it.
+    """A text file and how to read it.
 
     Attributes:
         path: The file.
-        separator: One character between the columns.
-        names: All columns of the file.
-        header_lines: Lines that name them.
+        heading: Its columns and their separator.
         end: Size of the file in bytes when it was first looked at; later bytes are ignored.
     """
 
     path: Path
-    separator: str
-    names: list[str]
-    header_lines: int
+    heading: Heading
     end: int
 
 
+SEPARATORS = {
+    ".csv": (",", ";", "\t", "|"),
+    ".tsv": ("\t",),
+    "": ("\t", "::", ",", ";", "|", SPACES),
+}
+"""Separators to look for in the first line, by suffix."""
 VALUE = rb'(?:"(?:[^"]++|"")*+"|[^",\n]*+)'
 """A value in quotation marks, or one without any."""
 _BLANK_LINE = re.compile(rb"^\r?\n|^\r\Z", re.MULTILINE)
 
 
 def read_csv(path: Path, columns: DataSettings) -> Interactions:
-    """Read a comma (.csv) or tab (.tsv) separated file whose first line names the columns.
+    """Read a comma (.csv) or tab (.tsv) separated file.
 
     Only the needed columns are read, and as text, so that no type is guessed from the first rows.
     Times may be numbers or ISO dates. Without a time column, events are in the order of the file.
@@ -67,26 +67,37 @@ def read_csv(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file cannot be parsed or lacks a column.
     """
-    return read_once(path, partial(_read_csv, path, columns))
+
+    def read(end: int) -> Interactions:
+        return read_tables([open_csv(path, columns, end)], columns, str(path))
+
+    return read_once(path, read)
 
 
-def _read_csv(path: Path, columns: DataSettings, end: int) -> Interactions:
-    separator = _separator_of(path)
-    header, lines = _csv_header(path, separator)
-    names = loaded_columns(header, "inter", columns)
-    time_column(names, columns, str(path))
-    tokens = (columns.user_column, columns.item_column)
-    values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
-    read = partial(_texts, _Table(path, separator, header, lines, end))
-    max_rows = count_line_ends(path, end) + 1
-    zones = Zones()
-    # Other columns stay text, so that the meaning of a filter does not depend on their values.
-    as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
-    read_as = {name: as_times_if_all for name in values if name == columns.time_column}
-    numberings = {name: numbering_for(columns) for name in tokens}
-    frame, entries = read_columns(read, values, numberings, read_as=read_as, max_rows=max_rows)
-    remarks = zones.remarks(columns.time_column)
-    return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
+def open_csv(path: Path, columns: DataSettings, end: int) -> Table:
+    """Return the table of a text file with one event a line, or one history a line.
+
+    Args:
+        path: The file: .csv, .tsv, or a text file with another suffix.
+        columns: Which columns hold what.
+        end: Number of bytes of the file to read.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: The file is empty, not UTF-8 or cannot be parsed, or it is unknown what its
+            columns are.
+    """
+    check_lines(path)
+    candidates = SEPARATORS.get(path.suffix.lower(), SEPARATORS[""])
+    heading = heading_of(path, columns, candidates)
+    if heading.separator == SPACES or heading.has_histories:
+        return words_table(path, heading, columns, end)
+    names = [name for name in heading.names if not name.startswith(UNNAMED)]
+    read = partial(_texts, _Table(path, heading, end))
+    rows = count_line_ends(path, end) + 1
+    return Table(str(path), names, rows, read, has_header=heading.has_header)
 
 
 def _texts(
@@ -136,23 +147,24 @@ def _pieces_read(table: _Table, needed: list[str]) -> Iterator[pl.DataFrame]:
     Raises:
         DataError: A line has too many values, or a quotation mark is not closed.
     """
-    fits = _regular_lines(len(table.names), table.separator).fullmatch
+    names, separator = table.heading.names, one_character(table.heading.separator)
+    fits = _regular_lines(len(names), separator).fullmatch
     one_by_one = partial(
         rows_one_by_one,
         table.path,
-        separator=table.separator,
-        names=table.names,
+        separator=table.heading.separator,
+        names=names,
         needed=needed,
         end=table.end,
     )
     with table.path.open("rb") as file:
-        header = b"".join(file.readline() for _ in range(table.header_lines))
+        header = b"".join(file.readline() for _ in range(table.heading.lines))
         if b'"' in header and not fits(header.removeprefix(BOM_UTF8)):
             yield from one_by_one(file.tell())
             return
         begin = file.tell()
         for piece in pieces(file, quoted=True, end=table.end):
-            frame = _read_fitting(table, header, piece, needed, fits)
+            frame = _read_fitting(table, piece, needed, fits)
             if frame is None:  # reads the rest, or raises an error with the line number
                 yield from one_by_one(begin)
                 return
@@ -161,30 +173,34 @@ def _pieces_read(table: _Table, needed: list[str]) -> Iterator[pl.DataFrame]:
 
 
 def _read_fitting(
-    table: _Table,
-    header: bytes,
-    piece: bytes,
-    needed: list[str],
-    fits: Callable[[bytes], object],
+    table: _Table, piece: bytes, needed: list[str], fits: Callable[[bytes], object]
 ) -> pl.DataFrame | None:
     """Return the rows of a piece, without blank lines; or None if a line is irregular.
 
     Args:
         table: The file.
-        header: The header lines.
         piece: Whole lines.
         needed: Columns to return; the last column is returned too.
         fits: Checks that every line of a piece is regular; slow.
     """
-    names, separator = table.names, table.separator
+    names, separator = table.heading.names, one_character(table.heading.separator)
+    if separator != table.heading.separator:
+        piece = piece.replace(table.heading.separator.encode(), separator.encode())
     has_quotes = b'"' in piece
     if has_quotes and not fits(piece):
         return None
+    if not table.heading.lines:
+        piece = piece.removeprefix(BOM_UTF8)
     # With too few values the last column is null; Polars does not report too many.
-    columns = list(dict.fromkeys([*needed, names[-1]]))
-    text = header + piece
+    columns = [index for index, name in enumerate(names) if name in needed or name == names[-1]]
     try:
-        frame = pl.read_csv(text, separator=separator, columns=columns, infer_schema=False)
+        frame = pl.read_csv(
+            piece,
+            has_header=False,
+            separator=separator,
+            schema=dict.fromkeys(names, pl.String),
+            columns=columns,
+        )
     except pl.exceptions.PolarsError:
         return None
     filled = frame.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -209,44 +225,3 @@ def _regular_lines(most: int, separator: str) -> re.Pattern[bytes]:
     value = VALUE.replace(b",", between)
     line = value + b"(?:" + between + value + b"){0,%d}+" % (most - 1)
     return re.compile(b"(?:" + line + rb"(?:\r?\n|\Z))*+")
-
-
-def _separator_of(path: Path) -> str:
-    """Return a tab for .tsv; for .csv the first of ``,;``, tab and ``|`` in the first line."""
-    if path.suffix.lower() == ".tsv":
-        return "\t"
-    with path.open("rb") as file:
-        first = file.readline()
-    return next((each for each in (",", ";", "\t", "|") if each.encode() in first), ",")
-
-
-def _csv_header(path: Path, separator: str) -> tuple[list[str], int]:
-    """Return the column names in the first row; they must be distinct.
-
-    Args:
-        path: The file.
-        separator: Separator between the columns.
-
-    Returns:
-        The names, and the number of lines they take.
-
-    Raises:
-        DataError: The file is empty, not UTF-8 or cannot be parsed, or two columns have the same
-            name.
-    """
-    check_lines(path)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=separator)
-            names, lines = next(reader, []), reader.line_num
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
-    except (OSError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from error
-    if not names:
-        raise DataError(f"{path} is empty; its first line must name the columns")
-    check_columns(path, len(names))
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{path}, line 1: two columns are named {name!r}; rename one")
-    return names, lines

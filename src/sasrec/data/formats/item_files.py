@@ -11,6 +11,7 @@ import polars as pl
 
 from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.atomic import read_header, read_pieces
+from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.data_frames import as_polars
 from sasrec.data.formats.layout import Layout
 from sasrec.data.item_columns import ItemColumns, item_columns_from, parsed_texts
@@ -53,7 +54,10 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
             each other.
     """
     key = settings.item_column
-    frame, where = read_table(source, settings, tokens=(key,), what="items")
+    with Copies() as copies, copies.named():
+        plain = _plain(source, settings, copies)
+        frame, where = read_table(plain, settings, tokens=(key,), what="items")
+        where = copies.originals.get(Path(where), where)
     require_columns(frame.columns, (key,), where, settings)
     items = clean_by_settings(column_tokens(frame[key], where), settings).alias("item")
     others = frame.drop(key)
@@ -65,6 +69,13 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
         return columns, {}
     titles = pl.DataFrame({"item": items, "title": others[title].cast(pl.String)})
     return columns, Titles(titles.drop_nulls())
+
+
+def _plain(source: ItemSource, settings: DataSettings, copies: Copies) -> ItemSource:
+    """Return a file in UTF-8 that is not compressed, perhaps as a copy; a frame as it is."""
+    if not isinstance(source, str | Path) or not Path(source).expanduser().is_file():
+        return source
+    return readable(Path(source).expanduser(), settings.encoding, copies)
 
 
 def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
@@ -85,17 +96,21 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
     """
     key = settings.item_column
     is_left_out = settings.load_columns is not None and "item" not in settings.load_columns
-    if not path.is_file() or is_left_out or key not in read_header(path, settings.separator):
+    if is_left_out or not path.is_file():
         return None
-    if settings.item_columns is None and path.stat().st_size > MAX_UNREQUESTED_BYTES:
-        logger.warning(
-            "%s is larger than %d MiB, so its columns are not kept for rules; name those that are "
-            "needed in item_columns",
-            printable(str(path)),
-            MAX_UNREQUESTED_BYTES >> 20,
-        )
-        return None
-    frame = _atomic_frame(path, settings)
+    with Copies() as copies, copies.named():
+        plain = readable(path, settings.encoding, copies)
+        if key not in read_header(plain, settings.separator):
+            return None
+        if settings.item_columns is None and plain.stat().st_size > MAX_UNREQUESTED_BYTES:
+            logger.warning(
+                "%s is larger than %d MiB, so its columns are not kept for rules; name those that "
+                "are needed in item_columns",
+                printable(str(path)),
+                MAX_UNREQUESTED_BYTES >> 20,
+            )
+            return None
+        frame = _atomic_frame(plain, settings)
     frame = frame.with_columns(clean_by_settings(frame[key], settings))
     frame = frame.drop_nulls(key).filter(pl.col(key) != "")
     last = frame.unique(key, keep="last", maintain_order=True)

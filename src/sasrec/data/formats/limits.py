@@ -35,7 +35,7 @@ def check_lines(path: Path) -> None:
                 if not begin and b"\0" in block.partition(b"\n")[0]:
                     raise DataError(
                         f"{path}, line 1: it contains NUL bytes, so the file is binary or UTF-16; "
-                        "save it as UTF-8 text"
+                        "for UTF-16, set encoding=utf-16, or save it as UTF-8 text"
                     )
                 if len(block) == LONGEST_LINE and b"\n" not in block:
                     raise DataError(
@@ -55,13 +55,23 @@ def count_line_ends(path: Path, size: int | None = None) -> int:
         path: The file.
         size: Number of bytes to look at; None for all.
     """
-    left = path.stat().st_size if size is None else size
-    ends = 0
+    return count_bytes(path, b"\n", path.stat().st_size if size is None else size)
+
+
+def count_bytes(path: Path, sought: bytes, size: int) -> int:
+    """Return how often a byte occurs in the first bytes of a file.
+
+    Args:
+        path: The file.
+        sought: One byte.
+        size: Number of bytes to look at.
+    """
+    found = 0
     with path.open("rb") as file:
-        while block := file.read(min(left, LONGEST_LINE)):
-            ends += block.count(b"\n")
-            left -= len(block)
-    return ends
+        while block := file.read(min(size, LONGEST_LINE)):
+            found += block.count(sought)
+            size -= len(block)
+    return found
 
 
 def check_columns(path: Path, count: int) -> None:

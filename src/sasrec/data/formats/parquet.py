@@ -11,17 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.changes import check_unchanged, file_status
+from sasrec.data.formats.joined import read_tables
 from sasrec.data.formats.limits import check_rows
 from sasrec.data.formats.parquet_footer import DAMAGED, check_sizes
-from sasrec.data.formats.tables import columns_to_read, from_table, read_columns
+from sasrec.data.formats.tables import Table, columns_to_read
 from sasrec.data.interactions import Interactions
-from sasrec.data.values.cleaning import numbering_for
-from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.times import as_times
-from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
 from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
@@ -52,36 +48,42 @@ def read_parquet(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is damaged, lacks a column, or has far too many rows for its size.
     """
+    return read_tables([open_parquet(path, columns)], columns, str(path))
+
+
+def open_parquet(path: Path, columns: DataSettings, end: int | None = None) -> Table:
+    """Return the table of a Parquet file, after the checks of its sizes.
+
+    Args:
+        path: The file.
+        columns: Which columns hold what.
+        end: Size of the file; not used.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: The file is damaged, lacks a column, or has far too many rows for its size.
+    """
     before = file_status(path)
-    tokens = (columns.user_column, columns.item_column)
+    own = (columns.user_column, columns.item_column)
     needs_trial = check_sizes(path, tuple(columns_to_read(columns)))
     with _errors_translated(path):
-        table = pl.scan_parquet(path, glob=False)
+        table = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         schema = table.collect_schema()
         height = table.select(pl.len()).collect().item()
-    names = loaded_columns(list(schema), "inter", columns)
-    time_column(names, columns, str(path))
-    values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     check_rows(path, height)
     if needs_trial:
-        _try_in_child(path, [*tokens, *values])
-    # Times stored as text may be numbers in some slices and dates in others.
-    times = [n for n in values if n == columns.time_column and schema[n] != pl.String]
-    texts = [n for n in values if n == columns.time_column and n not in times]
-    zones = Zones()
-    as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
-    numberings = {name: numbering_for(columns) for name in tokens}
-    frame, entries = read_columns(
-        partial(_slices, path, height, times),
-        values,
-        numberings,
-        numbers=times,
-        read_as=dict.fromkeys(texts, as_times_if_all),
-        max_rows=height,
+        needed = [*own, *columns_to_read(columns)]
+        _try_in_child(path, [name for name in dict.fromkeys(needed) if name in schema])
+    return Table(
+        str(path),
+        list(schema),
+        height,
+        partial(_slices, path, height),
+        {name: dtype for name, dtype in schema.items() if dtype != pl.String},
+        partial(check_unchanged, path, before),
     )
-    check_unchanged(path, before)
-    remarks = zones.remarks(columns.time_column)
-    return from_table(frame, names, path, columns, tokens=entries, remarks=remarks)
 
 
 @contextmanager
@@ -116,7 +118,6 @@ def _try_in_child(path: Path, names: list[str]) -> None:
 def _slices(
     path: Path,
     height: int,
-    times: list[str],
     names: list[str],
     numberings: Mapping[str, Numbering],
 ) -> Iterator[pl.DataFrame]:
@@ -125,17 +126,16 @@ def _slices(
     Args:
         path: The file.
         height: Number of its rows.
-        times: Columns among ``names`` to convert to times.
-        names: Further columns to yield, in their own type unless they are in ``times``.
+        names: Further columns to yield, in their own type.
         numberings: Columns of tokens, yielded as numbers; new tokens are added.
 
     Yields:
         Rows.
 
     Raises:
-        DataError: A token or time is invalid, or the tokens expand to too much text.
+        DataError: A token is invalid, or the tokens expand to too much text.
     """
-    table = pl.scan_parquet(path, glob=False).select([*numberings, *names])
+    table = pl.scan_parquet(path, glob=False, hive_partitioning=False).select([*numberings, *names])
     size = min(max(height // SHARE, SMALLEST), LARGEST)
     token_bytes = 0
     for first in range(0, height, size):
@@ -153,5 +153,4 @@ def _slices(
             each.add(column_tokens(piece[name], str(path), first))
             for name, each in numberings.items()
         ]
-        converted = [as_times(piece[name], str(path), first) for name in times if name in names]
-        yield piece.with_columns(*tokens, *converted)
+        yield piece.with_columns(tokens)

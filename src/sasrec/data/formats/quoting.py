@@ -15,6 +15,8 @@ from typing import BinaryIO
 import polars as pl
 
 from sasrec.data.formats.changes import end_of_lines
+from sasrec.data.formats.first_lines import NOT_UTF_8
+from sasrec.data.formats.headings import UNNAMED
 from sasrec.data.formats.limits import count_line_ends
 from sasrec.errors import DataError
 
@@ -24,6 +26,19 @@ _INNER_RETURN = re.compile(r"\r(?!\n|\Z)")
 RETURN_REPLACEMENT = "\0"
 """Replaces a carriage return inside a line while parsing: it ends a row for Python's csv reader,
 but not for Polars."""
+
+
+ONE_CHARACTER = "\x1f"
+"""Replaces a separator of several characters: ASCII's unit separator."""
+
+
+def one_character(separator: str) -> str:
+    """Return a separator of one character, which parsers need.
+
+    Args:
+        separator: One or more characters.
+    """
+    return separator if len(separator) == 1 else ONE_CHARACTER
 
 
 def rows_one_by_one(
@@ -50,28 +65,33 @@ def rows_one_by_one(
         before = count_line_ends(path, begin)
         last = end_of_lines(file, end)
         file.seek(begin)
-        lines = _Lines(file, last - begin)
+        lines = _Lines(file, last - begin, separator)
         kept: list[list[str]] = []
         try:
-            for number, row in _rows(lines, separator, len(names)):
+            for number, row in _rows(lines, one_character(separator), len(names)):
                 line = before + number
-                if len(row) > len(names):
+                if any(row[len(names) :]):
                     raise DataError(
                         f"{path}, line {line}: {len(row)} values where the header names "
-                        f"{len(names)} ({', '.join(names)})"
+                        f"{len(names)} ({', '.join(map(_shown, names))})"
                     )
                 kept += [row] if row else []
                 if len(kept) == ROWS_AT_ONCE:
                     yield _columns(kept, names, needed)
                     kept = []
         except UnicodeDecodeError as error:
-            raise DataError(f"{path} is not UTF-8 text; save the file as UTF-8") from error
+            raise DataError(NOT_UTF_8.format(path, "cp1252")) from error
         except _BrokenRowError as error:
             raise DataError(
                 f"{path}, line {before + error.line}: this row cannot be parsed "
                 f"({error.__cause__}); check for a missing or extra quotation mark"
             ) from error
         yield _columns(kept, names, needed)
+
+
+def _shown(name: str) -> str:
+    """Return the name of a column as messages print it; ``_`` if it has none."""
+    return "_" if name.startswith(UNNAMED) else name
 
 
 class _BrokenRowError(Exception):
@@ -111,11 +131,12 @@ def _rows(lines: _Lines, separator: str, most: int) -> Iterator[tuple[int, list[
 class _Lines:
     """An iterator over lines that also keeps the last one; inner carriage returns are replaced.
 
-    It reads the next ``size`` bytes of the file.
+    It reads the next ``size`` bytes of the file. A separator of several characters is replaced by
+    one character.
     """
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._left = file, size
+    def __init__(self, file: BinaryIO, size: int, separator: str) -> None:
+        self._file, self._left, self._separator = file, size, separator
         self.last = ""
 
     def __iter__(self) -> _Lines:
@@ -126,7 +147,8 @@ class _Lines:
         self._left -= len(line)
         if not line or self._left < 0:
             raise StopIteration
-        self.last = _INNER_RETURN.sub(RETURN_REPLACEMENT, line.decode())
+        text = line.decode().replace(self._separator, one_character(self._separator))
+        self.last = _INNER_RETURN.sub(RETURN_REPLACEMENT, text)
         return self.last
 
 

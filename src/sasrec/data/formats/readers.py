@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from sasrec.data.filters import loaded_columns, needed_columns
 from sasrec.data.formats.atomic import read_header, read_numbered
-from sasrec.data.formats.changes import read_once
+from sasrec.data.formats.changes import check_unchanged, file_status, read_once
+from sasrec.data.formats.copies import Copies, readable
+from sasrec.data.formats.csv_files import open_csv
+from sasrec.data.formats.joined import read_tables, unused_columns, with_constants
+from sasrec.data.formats.json_lines import open_json_lines
 from sasrec.data.formats.layout import Layout
+from sasrec.data.formats.parquet import open_parquet
+from sasrec.data.formats.part_files import PartFile
 from sasrec.data.formats.plugin_readers import read_with_plugin
+from sasrec.data.formats.tables import Table
 from sasrec.data.formats.user_item_files import read_listed, read_titles
 from sasrec.data.interactions import Interactions, from_frame
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
 from sasrec.errors import DataError
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 from sasrec.settings.plugins import suffix_of
 from sasrec.settings.registry import READERS
 
+TABLES: dict[str, Callable[[Path, DataSettings, int], Table]] = {
+    **dict.fromkeys(("csv", "tsv", "txt", "dat", "data"), open_csv),
+    **dict.fromkeys(("jsonl", "ndjson", "json"), open_json_lines),
+    "parquet": open_parquet,
+}
+"""Suffix to the function that opens a table; several such files can be read as one."""
+
 
 def read_file(path: Path, columns: DataSettings) -> Interactions:
-    """Read a file in the format of its suffix: .inter, .csv, .tsv, .parquet, or that of a plug-in.
+    """Read a file in the format of its suffix, which may be followed by .gz or .zst.
 
     Args:
         path: The file.
@@ -36,23 +51,134 @@ def read_file(path: Path, columns: DataSettings) -> Interactions:
     Raises:
         DataError: The file is missing, its suffix is unknown, or its content is invalid.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file, or not a regular file")
-    name = suffix_of(path)
-    if name not in READERS:
-        known = ", ".join(f".{each}" for each in READERS)
+    with Copies() as copies:
+        return read_files([PartFile(path)], columns, str(path), copies)
+
+
+def read_files(
+    parts: Sequence[PartFile], columns: DataSettings, where: str, copies: Copies
+) -> Interactions:
+    """Read one or more files as one table.
+
+    Args:
+        parts: The files, in order.
+        columns: Which columns hold what.
+        where: Name of the whole source, for error messages.
+        copies: Where temporary copies are kept.
+
+    Returns:
+        The events, in the order of the files.
+
+    Raises:
+        DataError: A file is missing or invalid, its suffix is unknown, or it cannot be joined with
+            the others.
+    """
+    for part in parts:
+        if not part.path.is_file():
+            raise DataError(f"{part.path}: no such file, or not a regular file")
+        check_suffix(part.path, str(part.path))
+    with copies.named():
+        if len(parts) == 1 and not parts[0].constants:
+            return _read_one(parts[0].path, columns, where, copies)
+        return _read_several(parts, columns, where, copies)
+
+
+def check_suffix(path: Path, where: str) -> None:
+    """Raise an error if there is no reader for a file.
+
+    Args:
+        path: The file, which need not exist.
+        where: What messages call it.
+
+    Raises:
+        DataError: There is none.
+    """
+    suffix = suffix_of(path)
+    if suffix not in READERS and suffix not in TABLES:
+        known = ", ".join(f".{each}" for each in dict.fromkeys((*READERS, *TABLES)))
         raise DataError(
-            f"{path}: unknown file suffix {path.suffix!r}; use {known}, or load the plug-in that "
+            f"{where}: unknown file suffix {path.suffix!r}; use {known}, or load the plug-in that "
             "reads it with --plugin"
         )
-    if name in READERS.built_in:
-        events: Interactions = READERS[name](path, columns)
+
+
+def has_types(path: Path) -> bool:
+    """Return whether the columns of a file have types, so that text is never meant as a number.
+
+    Args:
+        path: The file.
+    """
+    suffix = suffix_of(path)
+    is_built_in = suffix in READERS.built_in or suffix not in READERS
+    return suffix == "parquet" or not is_built_in
+
+
+def _read_one(path: Path, columns: DataSettings, where: str, copies: Copies) -> Interactions:
+    suffix = suffix_of(path)
+    if suffix in READERS and suffix not in READERS.built_in:
+        return read_with_plugin(READERS[suffix], path, columns)
+    plain = readable(path, columns.encoding, copies)
+    if suffix == "inter":
+        events = read_atomic(plain, columns, beside=path)
+        if columns.columns is not None:
+            events = replace(events, remarks=(*events.remarks, unused_columns(columns, 1)))
         return events
-    return read_with_plugin(READERS[name], path, columns)
+    if suffix == "parquet":
+        return read_tables([open_parquet(plain, columns)], columns, where)
+
+    def read(end: int) -> Interactions:
+        return read_tables([TABLES[suffix](plain, columns, end)], columns, where)
+
+    return read_once(plain, read)
+
+
+def _read_several(
+    parts: Sequence[PartFile], columns: DataSettings, where: str, copies: Copies
+) -> Interactions:
+    """Read several files as one table.
+
+    Args:
+        parts: The files.
+        columns: Which columns hold what.
+        where: Name of the whole source.
+        copies: Where temporary copies are kept.
+
+    Returns:
+        The events, in the order of the files.
+
+    Raises:
+        DataError: They cannot be joined, or a file changed while it was read.
+    """
+    openers = [TABLES.get(suffix_of(part.path)) for part in parts]
+    for part, opener in zip(parts, openers, strict=True):
+        if opener is None or opener is not openers[0]:
+            first = parts[0].path if part is not parts[0] else parts[1].path
+            raise DataError(
+                f"{where}: {first} and {part.path} have different formats, or one of which files "
+                "cannot be joined; name the files to read with a pattern such as 'folder/*.csv'"
+            )
+    filled = [part for part in parts if file_status(part.path).st_size] or parts[:1]
+    tables = []
+    for part in filled:
+        path = readable(part.path, columns.encoding, copies)
+        before = file_status(path)
+        table = TABLES[suffix_of(part.path)](path, columns, before.st_size)
+        original = copies.originals.get(path, str(path))
+        table = replace(table, where=original, finish=partial(check_unchanged, path, before))
+        tables.append(with_constants(table, part.constants))
+    empty = len(parts) - len(filled)
+    verbs = ("is", "was") if empty == 1 else ("are", "were")
+    text = f"{empty:,} of {len(parts):,} files {verbs[0]} empty and {verbs[1]} left out"
+    remarks = (Remark("empty_files", empty, text),) if empty else ()
+    return read_tables(tables, columns, where, remarks)
 
 
 def read_atomic(
-    path: Path, columns: DataSettings, numberings: Mapping[str, Numbering] | None = None
+    path: Path,
+    columns: DataSettings,
+    numberings: Mapping[str, Numbering] | None = None,
+    *,
+    beside: Path | None = None,
 ) -> Interactions:
     """Read an atomic file of RecBole, ``NAME.inter``, with ``NAME.item`` and ``NAME.user``.
 
@@ -65,6 +191,7 @@ def read_atomic(
         columns: Which columns hold what, and the separator.
         numberings: For the user and the item column, by name, a numbering that several files
             share; None for new ones.
+        beside: The file beside which the other two are; None for ``path``.
 
     Returns:
         Its events, in the order of the file.
@@ -78,8 +205,9 @@ def read_atomic(
     if numberings is None:
         numberings = {name: numbering_for(columns) for name in layout.tokens}
     events = read_once(path, partial(_events, layout, numberings, columns))
-    listed, rules = read_listed(path, columns)
-    titles = read_titles(path.with_suffix(".item"), columns)
+    stem = (beside or path).parent / path.name
+    listed, rules = read_listed(stem, columns)
+    titles = read_titles(stem.with_suffix(".item"), columns)
     return replace(
         events,
         titles=titles,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,34 @@ from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
+
+
+def _nothing() -> None:
+    """Do nothing after reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of a file, whose rows are read later.
+
+    Attributes:
+        where: Name of the file, for error messages.
+        names: All its columns.
+        max_rows: Upper limit on its rows.
+        read: Yields, piece by piece, the columns in its first argument, and those in its second as
+            token numbers. It may be called twice.
+        types: The type of each column that is not text.
+        finish: Raises an error if the file was changed while it was read.
+        has_header: Whether the file itself names its columns.
+    """
+
+    where: str
+    names: list[str]
+    max_rows: int
+    read: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]]
+    types: Mapping[str, pl.DataType] = field(default_factory=dict)
+    finish: Callable[[], None] = _nothing
+    has_header: bool = True
 
 
 def read_columns(
@@ -87,7 +115,7 @@ def columns_to_read(columns: DataSettings) -> list[str]:
 def from_table(
     frame: pl.DataFrame,
     names: list[str],
-    path: Path,
+    where: str,
     columns: DataSettings,
     *,
     tokens: Mapping[str, pl.Series],
@@ -98,7 +126,7 @@ def from_table(
     Args:
         frame: One row per event, tokens as numbers.
         names: All columns of the file that are loaded.
-        path: The file.
+        where: Name of the source, for error messages.
         columns: Which columns hold what.
         tokens: For each column of tokens, its tokens from number 1 on.
         remarks: Remarks found while reading the file.
@@ -109,7 +137,7 @@ def from_table(
     Raises:
         DataError: As ``from_frame`` and ``time_column``.
     """
-    time = time_column(names, columns, str(path))
+    time = time_column(names, columns, where)
     return from_frame(
         frame,
         user=columns.user_column,
@@ -117,7 +145,7 @@ def from_table(
         time=time,
         values=needed_columns(columns),
         tokens=tokens,
-        where=str(path),
+        where=where,
         settings=columns,
         remarks=remarks,
     )

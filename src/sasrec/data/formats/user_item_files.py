@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.atomic import read_header, read_pieces
+from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.layout import Layout
 from sasrec.data.titles import Titles, title_column
 from sasrec.data.values.cleaning import clean_by_settings, numbering_for
@@ -40,22 +42,59 @@ def read_listed(
     filters: list[ValueFilter] = []
     for name, key in (("user", columns.user_column), ("item", columns.item_column)):
         file = path.with_suffix(f".{name}")
-        if columns.load_columns is None or name not in columns.load_columns or not file.is_file():
+        if columns.load_columns is None or name not in columns.load_columns:
             continue
-        header = read_header(file, columns.separator)
-        if key not in header:
-            raise DataError(f"{file}, line 1: no column {key!r} (it has: {', '.join(header)})")
-        values = tuple(
-            field
-            for field in loaded_columns(list(header), name, columns)
-            if field in columns.value_intervals and field != key
-        )
-        numbers = tuple(field for field in values if header[field] == "float")
-        layout = Layout(file, columns.separator, list(header), (key,), values, numbers)
-        file_filters = [ValueFilter(field, columns.value_intervals[field]) for field in values]
-        listed[name] = _filtered_tokens(layout, key, file_filters, numbering_for(columns))
-        filters += file_filters
+        with _readable(file, columns) as plain:
+            if plain is not None:
+                listed[name], rules = _listed(plain, name, key, columns)
+                filters += rules
     return listed, filters
+
+
+def _listed(
+    file: Path, name: str, key: str, columns: DataSettings
+) -> tuple[pl.Series, list[ValueFilter]]:
+    """Return the tokens that a file lists, String, and the filters applied.
+
+    Args:
+        file: The .user or .item file.
+        name: ``user`` or ``item``.
+        key: Its column of tokens.
+        columns: The settings.
+
+    Raises:
+        DataError: The file is invalid.
+    """
+    header = read_header(file, columns.separator)
+    if key not in header:
+        raise DataError(f"{file}, line 1: no column {key!r} (it has: {', '.join(header)})")
+    values = tuple(
+        field
+        for field in loaded_columns(list(header), name, columns)
+        if field in columns.value_intervals and field != key
+    )
+    numbers = tuple(field for field in values if header[field] == "float")
+    layout = Layout(file, columns.separator, list(header), (key,), values, numbers)
+    file_filters = [ValueFilter(field, columns.value_intervals[field]) for field in values]
+    return _filtered_tokens(layout, key, file_filters, numbering_for(columns)), file_filters
+
+
+@contextmanager
+def _readable(path: Path, columns: DataSettings) -> Iterator[Path | None]:
+    """Provide a file in UTF-8, perhaps as a temporary copy; None if there is no file.
+
+    Args:
+        path: The file.
+        columns: Its encoding.
+
+    Yields:
+        The file or its copy, which exists only in the context.
+    """
+    if not path.is_file():
+        yield None
+        return
+    with Copies() as copies, copies.named():
+        yield readable(path, columns.encoding, copies)
 
 
 def _filtered_tokens(
@@ -94,8 +133,11 @@ def read_titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     Raises:
         DataError: The file exists, and its header or a line is invalid.
     """
-    if not path.is_file():
-        return {}
+    with _readable(path, columns) as file:
+        return {} if file is None else _titles(file, columns)
+
+
+def _titles(path: Path, columns: DataSettings) -> Mapping[str, str]:
     header = read_header(path, columns.separator)
     title = title_column(list(header), columns)
     if title is None or columns.item_column not in header:
@@ -124,8 +166,11 @@ def read_groups(path: Path, columns: DataSettings, items: pl.Series) -> dict[str
     Raises:
         DataError: The file exists, and its header or a line is invalid.
     """
-    if not path.is_file():
-        return {}
+    with _readable(path, columns) as file:
+        return {} if file is None else _groups(file, columns, items)
+
+
+def _groups(path: Path, columns: DataSettings, items: pl.Series) -> dict[str, list[str]]:
     header = read_header(path, columns.separator)
     words = ("class", "genre", "categor")
     others = (name for name in header if name != columns.item_column)
@@ -184,8 +229,11 @@ def read_user_features(path: Path, columns: DataSettings, users: Sequence[str]) 
     Raises:
         DataError: The file exists, and its header or a line is invalid.
     """
-    if not path.is_file():
-        return {}
+    with _readable(path, columns) as file:
+        return {} if file is None else _notes(file, columns, users)
+
+
+def _notes(path: Path, columns: DataSettings, users: Sequence[str]) -> dict[str, str]:
     header = list(read_header(path, columns.separator))
     if columns.user_column not in header:
         return {}
