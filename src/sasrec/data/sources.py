@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
+from sasrec.data.chosen_rows import choose_rows
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.copies import Copies
@@ -121,7 +122,14 @@ def _built(read: Callable[[], Interactions], settings: DataSettings, place: Plac
     where, texts_only = place.where, place.texts_only
     return build_corpus(
         apply_filters(
-            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
+            with_event_columns(
+                choose_rows(read(), settings, where, texts_only=texts_only),
+                settings,
+                where,
+                texts_only=texts_only,
+            ),
+            settings,
+            where,
         ),
         place.name,
         place.origin,

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from sasrec.data.sources import Source
 
 
+TRAINING_RULES = (
+    *("since", "until", "max_user_events"),
+    *("user_interactions", "item_interactions"),
+)
+"""Settings of data that choose what to train on; they do not apply to other data."""
+
+
 def trained_on(recommender: Recommender) -> str:
     """Return the name or path of the data a model was trained on.
 
@@ -66,8 +73,8 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
             recommend by user.
     """
     saved: dict[str, Any] = recommender.settings["data"]
-    if data is not None:  # a minimum number of events is a rule for training only
-        saved = {**saved, "user_interactions": None, "item_interactions": None}
+    if data is not None:  # limits on dates and numbers of events are rules for training only
+        saved = {**saved, **dict.fromkeys(TRAINING_RULES)}
     source = source_for(recommender, data)
     corpus, remarks = with_model_numbers(load_corpus(source, DataSettings(**saved)), recommender)
     if not recommender.model.needs_users:
