@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.cli.data import describe_facts
 from sasrec.data.checks import repetition as counting
 from sasrec.data.checks.repetition import repetition
 from sasrec.data.corpus import build_corpus
+from sasrec.data.description.facts import describe_facts
 from sasrec.data.interactions import from_frame
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
