@@ -30,32 +30,37 @@ class Cleaning:
     Attributes:
         what: What is removed, in words.
         setting: The setting, as ``key=value``.
-        removed: Events it would remove, and users and items without an event then; of incomplete
-            rows, only events are known.
         of: Number of events, users and items before; of incomplete rows, ``events`` counts rows.
+        events: Events or rows that it would remove.
+        users: Users without an event then; None if it is not known.
+        items: Items likewise.
     """
 
     what: str
     setting: str
-    removed: Sizes
     of: Sizes
+    events: int
+    users: int | None = 0
+    items: int | None = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the numbers as a JSON object."""
         return {
             "what": self.what,
             "setting": self.setting,
-            "events": self.removed.events,
+            "events": self.events,
             "of_events": self.of.events,
-            "users": self.removed.users,
-            "items": self.removed.items,
+            "users": self.users,
+            "items": self.items,
         }
 
     def in_words(self) -> tuple[str, str, str]:
         """Return removed events, users and items, such as ``135,080 (24.9%)``."""
-        pairs = zip(_numbers(self.removed), _numbers(self.of), strict=True)
-        shown = [f"{part:,} ({share(part, of)})" if part else "0" for part, of in pairs]
-        return shown[0], shown[1], shown[2]
+        return (
+            _with_share(self.events, self.of.events),
+            _with_share(self.users, self.of.users),
+            _with_share(self.items, self.of.items),
+        )
 
 
 def possible_cleanings(corpus: Corpus) -> tuple[Cleaning, ...]:
@@ -89,7 +94,7 @@ def possible_cleanings(corpus: Corpus) -> tuple[Cleaning, ...]:
             within_counts(frame, users=(), items=least),
         ),
     ):
-        found.append(Cleaning(what, setting, whole.without(sizes(rest)), whole))
+        found.append(_between(whole, sizes(rest), what, setting))
     return (*found, *_old(corpus, frame, whole))
 
 
@@ -97,7 +102,7 @@ def _incomplete(corpus: Corpus, whole: Sizes) -> list[Cleaning]:
     """Return the incomplete rows, which were dropped already."""
     count = sum(each.count for each in corpus.remarks if each.kind == "incomplete_rows")
     rows = Sizes(count + whole.events, whole.users, whole.items)
-    return [Cleaning("incomplete rows", "incomplete=drop", Sizes(count, 0, 0), rows)]
+    return [Cleaning("incomplete rows", "incomplete=drop", rows, count, None, None)]
 
 
 def _repetitions(sequences: Sequences, whole: Sizes) -> list[Cleaning]:
@@ -111,10 +116,7 @@ def _repetitions(sequences: Sequences, whole: Sizes) -> list[Cleaning]:
     }
     if found.exact is not None:
         counts = {("exact duplicates", "duplicates=exact"): found.exact, **counts}
-    return [
-        Cleaning(what, setting, Sizes(count, 0, 0), whole)
-        for (what, setting), count in counts.items()
-    ]
+    return [Cleaning(what, setting, whole, count) for (what, setting), count in counts.items()]
 
 
 def _old(corpus: Corpus, frame: pl.DataFrame, whole: Sizes) -> list[Cleaning]:
@@ -127,8 +129,13 @@ def _old(corpus: Corpus, frame: pl.DataFrame, whole: Sizes) -> list[Cleaning]:
     if unit is None or (latest - times.min()) * unit <= YEAR:
         return []
     rest = frame.filter(pl.Series(times > latest - YEAR / unit))
-    removed = whole.without(sizes(rest))
-    return [Cleaning("events older than a year", "since=365d", removed, whole)]
+    return [_between(whole, sizes(rest), "events older than a year", "since=365d")]
+
+
+def _between(whole: Sizes, rest: Sizes, what: str, setting: str) -> Cleaning:
+    """Return a cleaning that leaves some of the events."""
+    lost = whole.without(rest)
+    return Cleaning(what, setting, whole, lost.events, lost.users, lost.items)
 
 
 def _bot_limit(lengths: np.ndarray) -> int:
@@ -143,5 +150,7 @@ def _owners(sequences: Sequences) -> np.ndarray:
     return np.repeat(np.arange(1, sequences.n_users + 1, dtype=np.int32), sequences.lengths())
 
 
-def _numbers(found: Sizes) -> tuple[int, int, int]:
-    return found.events, found.users, found.items
+def _with_share(part: int | None, whole: int) -> str:
+    if part is None:
+        return "-"
+    return f"{part:,} ({share(part, whole)})" if part else "0"

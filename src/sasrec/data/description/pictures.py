@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOUR, ACCENT, QUIET = "#3b6ea5", "#c4572e", "#6b7280"
-MOST_BARS = 60
+MOST_BARS, BARS_PER_DECADE = 60, 5
 BAR_UNITS = (3600, 6 * 3600, 86_400, 7 * 86_400, 30.4375 * 86_400, 365.25 * 86_400)
 BAR_NAMES = ("hour", "6 hours", "day", "week", "month", "year")
 """Widths of a bar in seconds, and their names."""
@@ -86,9 +86,11 @@ def _day(seconds: float) -> float:
 def _draw_lengths(axes: Any, lengths: np.ndarray) -> None:
     """Draw how many users have how many events, on a logarithmic scale of events."""
     most = int(lengths.max())
-    edges = np.unique(np.round(np.geomspace(1, most + 1, 33)).astype(np.int64)) - 0.5
+    steps = np.arange(np.ceil(BARS_PER_DECADE * np.log10(most + 1)) + 1) / BARS_PER_DECADE
+    edges = np.unique(np.round(10**steps)) - 0.5
     counts, _ = np.histogram(lengths, bins=edges)
     axes.stairs(counts, edges, fill=True, color=COLOUR)
+    axes.vlines(edges[1:-1], 0, np.minimum(counts[1:], counts[:-1]), color="white", linewidth=0.8)
     median = float(np.median(lengths))
     axes.axvline(median, color=ACCENT, linewidth=1.2)
     axes.annotate(
