@@ -35,7 +35,7 @@ def test_each_cleaning_removes_what_the_description_says(rows: list[tuple[int, i
     frame = events(rows, unit=86_400 * 100)
     found = describe(frame)
     before = (found.facts["interactions"], found.facts["users"], found.facts["items"])
-    for each in found.cleanings[1:]:
+    for each in found.cleanings[1:]:  # the first counts incomplete rows
         key, _, value = each.setting.partition("=")
         try:
             rest = load_corpus(frame, DataSettings(**{key: literal(value)}))
@@ -63,6 +63,26 @@ def test_users_with_far_more_events_than_others_may_be_bots() -> None:
     bot = [(99, 7 + step % 3, step) for step in range(200)]
     found = {each.setting: each for each in describe(events(people + bot)).cleanings}
     assert found["max_user_events=50"].in_words() == ("200 (55.6%)", "1 (2.4%)", "3 (42.9%)")
+
+
+def test_other_columns_are_described_and_may_need_cleaning(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    rows = [f"u{n % 4},i{n % 9},{n},{-1 if n == 3 else n + 1},view,c{n},,7" for n in range(40)]
+    rows += ["u9,i1,99,,purchase,c99,,8"]
+    head = "user_id,item_id,timestamp,Quantity,event,code,nothing,level\n"
+    path.write_text(head + "\n".join(rows) + "\n")
+    found = describe(path)
+    assert {each.name: each.text for each in found.columns} == {
+        "Quantity": "whole numbers from -1 to 40; 1 (2.5%) not above 0; missing in 1 (2.4%)",
+        "event": "view (97.6%), purchase (2.4%)",
+        "code": "41 different values, such as 'c0'",
+        "nothing": "no values",
+        "level": "7 (97.6%), 8 (2.4%)",
+    }
+    last = found.cleanings[-1]
+    assert (last.setting, last.events, last.users, last.items) == ("where=Quantity>0", 2, 1, 0)
+    rest = load_corpus(path, DataSettings(where="Quantity>0"))
+    assert rest.sequences.n_events == 39
 
 
 def test_filters_apply_before_the_description() -> None:

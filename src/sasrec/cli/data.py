@@ -119,15 +119,22 @@ def describe(
 
 def _print_description(found: Description) -> None:
     """Print sizes and possible cleanings; remarks were printed when the data were loaded."""
+    from shlex import quote
+
     from sasrec.data.description.page import shown_facts
+    from sasrec.errors import printable
 
     for name, text in shown_facts(found.facts):
         print(f"{name:<22} {text}")
     head = ("cleaning would remove", "with the setting", "events", "users", "items")
-    rows = [(each.what, f"--{each.setting}", *each.in_words()) for each in found.cleanings]
+    rows = [(each.what, quote(f"--{each.setting}"), *each.in_words()) for each in found.cleanings]
     widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
     print()
     for row in [head, *rows]:
         left = (f"{cell:<{width}}" for cell, width in zip(row[:2], widths[:2], strict=True))
         right = (f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
         print("  ".join([*left, *right]))
+    if found.columns:
+        print("\nother columns, for --where")
+    for column in found.columns:
+        print(f"{printable(column.name):<22} {printable(column.text)}")

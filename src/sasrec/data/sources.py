@@ -137,6 +137,33 @@ def _built(read: Callable[[], Interactions], settings: DataSettings, place: Plac
     )
 
 
+def read_rows(
+    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+) -> tuple[Interactions, bool] | None:
+    """Read the rows of a data set that ``since``, ``until`` and ``where`` choose.
+
+    Args:
+        source: As for ``load_corpus``.
+        settings: Columns; those in ``item_columns`` stay in the frame as ``value:NAME``.
+        progress: Called while a data set of the catalogue is downloaded.
+
+    Returns:
+        The events before all other filters, and whether the source has no types; None if the
+        data are generated or split already.
+    """
+    text = text_of(source)
+    if text is None:
+        events = read_data_frame(source, settings)
+        return choose_rows(events, settings, "the data frame", texts_only=False), False
+    if text.partition(":")[0] == SYNTHETIC or settings.split_files is not None:
+        return None
+    with Copies() as copies, copies.named():
+        place = find(text, settings, progress, copies)
+        events = read_files(place.parts, settings, place.where, copies)
+        chosen = choose_rows(events, settings, place.where, texts_only=place.texts_only)
+        return chosen, place.texts_only
+
+
 def user_features(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:
     """Return what the .user file of a data set says about some users.
 

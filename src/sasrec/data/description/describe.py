@@ -13,7 +13,14 @@ from sasrec.data.description.cleanings import Cleaning, possible_cleanings
 from sasrec.data.description.facts import describe_facts
 from sasrec.data.description.page import description_page
 from sasrec.data.description.pictures import data_figure
-from sasrec.data.sources import load_corpus
+from sasrec.data.description.values import (
+    ColumnValues,
+    column_values,
+    in_words,
+    other_columns,
+    value_cleanings,
+)
+from sasrec.data.sources import load_corpus, read_rows
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.keywords import Keywords, given_layers
@@ -25,6 +32,8 @@ if TYPE_CHECKING:
     from sasrec.data.movielens import Progress
     from sasrec.data.sources import Source
 
+MOST_EVENTS = 50_000_000
+"""Of more events, the other columns are not read, as they need memory."""
 PAGES, PICTURES = (".html", ".htm"), (".png",)
 
 
@@ -35,16 +44,22 @@ class Description:
     Attributes:
         facts: Sizes and statistics, by name; ``remarks`` lists what is doubtful or was removed.
         cleanings: What each kind of cleaning would remove.
+        columns: What the columns other than user, item and time hold.
         corpus: The data set itself.
     """
 
     facts: Mapping[str, Any]
     cleanings: tuple[Cleaning, ...]
+    columns: tuple[ColumnValues, ...]
     corpus: Corpus
 
     def as_json(self) -> dict[str, Any]:
-        """Return facts and cleanings as a JSON object."""
-        return {**self.facts, "cleanings": [each.as_json() for each in self.cleanings]}
+        """Return facts, cleanings and columns as a JSON object."""
+        return {
+            **self.facts,
+            "cleanings": [each.as_json() for each in self.cleanings],
+            "columns": {each.name: each.text for each in self.columns},
+        }
 
     def save(self, path: str | Path) -> None:
         """Write a report.
@@ -59,7 +74,8 @@ class Description:
         target = checked_report(path)
         if target.suffix.lower() in PAGES:
             element = draw_or_warn("the data", partial(_svg, self.corpus))
-            write_atomically(target, description_page(self.facts, self.cleanings, element))
+            tables = (self.cleanings, self.columns)
+            write_atomically(target, description_page(self.facts, *tables, picture=element))
             return
         with plain_texts():
             write_atomically(target, rendered(data_figure(self.corpus), "png", dpi=110))
@@ -96,8 +112,27 @@ def described(
         settings: Columns and filters.
         progress: Called while a data set of the catalogue is downloaded.
     """
-    corpus = load_corpus(data, settings.model_copy(update={"incomplete": "drop"}), progress)
-    return Description(describe_facts(corpus), possible_cleanings(corpus), corpus)
+    lenient = settings.model_copy(update={"incomplete": "drop"})
+    corpus = load_corpus(data, lenient, progress)
+    by_value, columns = _by_value(data, lenient, corpus)
+    cleanings = (*possible_cleanings(corpus), *by_value)
+    return Description(describe_facts(corpus), cleanings, columns, corpus)
+
+
+def _by_value(
+    data: Source, settings: DataSettings, corpus: Corpus
+) -> tuple[list[Cleaning], tuple[ColumnValues, ...]]:
+    """Return what choosing rows by other columns would remove, and what these columns hold."""
+    names = other_columns(corpus.columns, settings)
+    if not names or corpus.sequences.n_events > MOST_EVENTS:
+        return [], ()
+    read = read_rows(data, settings.model_copy(update={"item_columns": tuple(names)}))
+    if read is None:
+        return [], ()
+    rows, texts_only = read
+    columns = column_values(rows, settings, texts_only=texts_only)
+    words = tuple(in_words(name, values) for name, values in columns.items())
+    return value_cleanings(rows, columns), words
 
 
 def checked_report(path: str | Path) -> Path:

@@ -7,24 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sasrec.data.description.cleanings import Cleaning
+from sasrec.data.description.values import ColumnValues
 from sasrec.errors import printable
 
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
 svg { max-width: 100%; height: auto; } table { border-collapse: collapse; }
 td, th { padding: .2rem .8rem .2rem 0; text-align: right; border-bottom: 1px solid #ddd; }
-td:first-child, th:first-child, code { text-align: left; } .note { color: #555; }
+td:first-child, th:first-child, tr > :nth-child(2) { text-align: left; } .note { color: #555; }
 """
 
 
 def description_page(
-    facts: Mapping[str, Any], cleanings: Sequence[Cleaning], picture: str | None
+    facts: Mapping[str, Any],
+    cleanings: Sequence[Cleaning],
+    columns: Sequence[ColumnValues],
+    *,
+    picture: str | None,
 ) -> str:
     """Return the page.
 
     Args:
         facts: Sizes and statistics, by name.
         cleanings: What each cleaning would remove.
+        columns: What the other columns hold.
         picture: An SVG element; None if it could not be drawn.
 
     Returns:
@@ -45,6 +51,8 @@ def description_page(
         "so far.</p>",
         *_table(("what", "setting", "events", "users", "items"), table),
     ]
+    if columns:
+        parts += ["<h2>Other columns</h2>", *_table((), [(e.name, e.text) for e in columns])]
     if remarks:
         parts += ["<h2>Remarks</h2><ul>"]
         parts += [f"<li>{_escaped(text)}</li>" for text in remarks]
