@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -47,6 +48,7 @@ def test_command_line_yaml_and_python_choose_the_same_rows(place: Path) -> None:
     by_words = described(place, *CHOICE, "--max-user-events=50")["fingerprint"]
     python = sasrec.describe(place / "log.csv", settings, max_user_events=50)
     assert by_words == python.facts["fingerprint"]
+    assert described(place, "-c", "my.yaml", "--max-user-events=50")["fingerprint"] == by_words
     words = ("train", "-d", "log.csv", "-o", "from-yaml", "-c", "my.yaml", *FEW)
     ended = command(*words, cwd=place)
     assert ended.returncode == 2
@@ -114,3 +116,52 @@ def test_lists_for_other_data_do_not_apply_the_dates_of_training(place: Path) ->
     ended = command(*words, cwd=place)
     assert ended.returncode == 0, ended.stderr
     assert pl.read_csv(place / "lists.csv").height == 2
+
+
+def shop_log() -> pl.DataFrame:
+    """Return a log like that of a shop: codes and titles, returns, and rows without a customer."""
+    rows = [
+        (
+            f"{10000 + (7 * user + step) % 12}",
+            f"ARTICLE {(7 * user + step) % 12} ",
+            -1 if step == 5 else 6,
+            datetime(2011, 1, 1 + step, 8, 26),
+            0.5 + (7 * user + step) % 12,
+            None if step == 6 else 17000.0 + user,
+        )
+        for user in range(24)
+        for step in range(10)
+    ]
+    names = ["StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID"]
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def test_the_log_of_a_shop_goes_from_file_to_lists_with_rules(tmp_path: Path) -> None:
+    shop_log().write_parquet(tmp_path / "shop.parquet")
+    columns = ("--user-column=CustomerID", "--item-column=StockCode", "--time-column=InvoiceDate")
+    ended = command("data", "describe", "shop.parquet", *columns, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "'--where=Quantity>0'" in ended.stdout
+    assert "24 (11.1%)" in ended.stdout
+    more = ("--title-column=Description", "--item-columns=UnitPrice", "--incomplete=drop")
+    words = ("--where=Quantity>0", "--since=2011-01-02", *columns, *more, *FEW)
+    ended = command("train", "--data", "shop.parquet", *words, "--out", "shop", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "where='Quantity>0' removed 24 of 192 events" in ended.stderr
+    pl.DataFrame(
+        {"StockCode": [str(10000 + number) for number in range(12)], "stock": [0, 1] * 6}
+    ).write_csv(tmp_path / "stock.csv")
+    rules = ("--only-where", "stock > 0 and UnitPrice < 8", "--seen", "older than 3d")
+    ended = command(
+        *("recommend", "shop", "--user", "17003", "-k", "3", "--items", "stock.csv", "--json"),
+        *(*rules, "--now", "2011-01-11"),
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["items"]
+    for item in found["items"]:
+        number = int(item) - 10000
+        assert number % 2 == 1
+        assert 0.5 + number < 8
+    assert "ARTICLE" in ended.stdout

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sasrec.cli.help import Command
-from sasrec.cli.options import own_options
+from sasrec.cli.options import ConfigFiles, own_options
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 
@@ -89,6 +89,7 @@ def describe(
         list[Path] | None,
         typer.Option("--out", "-o", metavar="FILE", help="Write a .html or .png. Repeatable."),
     ] = None,
+    config_file: ConfigFiles = None,
     as_json: AsJson = False,
 ) -> None:
     """Print sizes of a data set, and what each kind of cleaning would remove.
@@ -103,7 +104,9 @@ def describe(
     from sasrec.settings.resolve import resolve_layers
 
     others = list(takewhile(lambda word: not word.startswith("-"), context.args))
-    layers = layers_with_mistakes([], context.args[len(others) :], own_options(context))
+    layers = layers_with_mistakes(
+        config_file or [], context.args[len(others) :], own_options(context)
+    )
     settings = resolve_layers(layers).data
     targets = [checked_report(expanded(each)) for each in out or ()]
     found = described(as_one([data, *others]), settings, fetch_progress())

@@ -20,7 +20,7 @@ LONGEST = 30
 """Maximum number of characters of a value that is shown."""
 FREQUENT = 0.05
 """If no value has this share of the rows, shares are not shown."""
-MOSTLY = 0.9
+MOSTLY = 0.5
 """If at least this share of the numbers is above 0, the others may be returns or errors."""
 
 
