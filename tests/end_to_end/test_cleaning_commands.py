@@ -116,6 +116,8 @@ def test_lists_for_other_data_do_not_apply_the_dates_of_training(place: Path) ->
     ended = command(*words, cwd=place)
     assert ended.returncode == 0, ended.stderr
     assert pl.read_csv(place / "lists.csv").height == 2
+    ended = command(*words[:3], "--user", "new", "--json", cwd=place)
+    assert ended.returncode == 0, ended.stderr
 
 
 def shop_log() -> pl.DataFrame:
