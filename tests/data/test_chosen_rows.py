@@ -168,6 +168,21 @@ def test_texts_that_are_not_all_numbers_are_not_compared_by_size(tmp_path: Path)
     assert kept(path, where="Quantity>0", missing_values=["n/a"]) == ["ann tea"] * 2 + ["bob pot"]
 
 
+def test_words_of_a_file_without_a_header_name_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.dat"
+    path.write_text("1::10::5::978300760\n1::11::3::978302109\n2::10::4::978301968\n")
+    settings = {"columns": "user,item,rating,time"}
+    assert kept(path, where="rating>=4", **settings) == ["1 10", "2 10"]
+    assert kept(path, where=["user=1", "item != 11"], **settings) == ["1 10"]
+
+
+def test_numbers_in_a_typed_text_column_are_texts() -> None:
+    frame = pl.DataFrame({"user_id": ["a", "b"], "item_id": ["x", "y"], "code": ["7", "10"]})
+    assert kept(frame, where="code=10", time_column="none") == ["b y"]
+    with pytest.raises(SettingsError, match="holds text; convert the column to numbers"):
+        kept(frame, where="code>8", time_column="none")
+
+
 def test_facts_about_items_come_from_the_chosen_rows(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text(LOG.replace("cle,tea,2024-01-06,-2,view,1.5", "cle,tea,2024-01-06,-2,view,0"))

@@ -16,6 +16,7 @@ from sasrec.data.row_conditions import compared_columns, possible_columns, rows_
 from sasrec.data.values.cleaning import without_missing
 from sasrec.errors import DataError, SettingsError, counted, did_you_mean
 from sasrec.settings.data import DataSettings
+from sasrec.settings.text_tables import ITEM, USER
 
 
 def choose_rows(
@@ -101,9 +102,12 @@ def _columns(
                 values = without_missing(values, ["", *settings.missing_values])
                 values = parsed_texts(values) if texts_only else values
             found[name] = values
-    for name, own in ((settings.user_column, "user"), (settings.item_column, "item")):
-        if name in names:
-            tokens = events.users if own == "user" else events.items
+    roles = [(settings.user_column, USER), (settings.item_column, ITEM)]
+    if settings.columns is not None:  # these words name the columns of a file without a header
+        roles += [(USER, USER), (ITEM, ITEM)]
+    for name, own in roles:
+        if name in names and name not in found:
+            tokens = events.users if own == USER else events.items
             found[name] = tokens.gather(events.frame[own] - 1)
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.expressions import Subject, column_names, condition
-from sasrec.data.item_columns import NUMBER, kind_of
+from sasrec.data.item_columns import NUMBER
 from sasrec.errors import SettingsError
 
 EVENTS = Subject("row", "column", "the data have no such columns")
@@ -104,8 +104,7 @@ def _as_sql(text: str, frame: pl.DataFrame) -> str:
     column = frame[name]
     if column.dtype == pl.String and sign[0] in "<>" and sign != "<>" and _is_number(value):
         raise SettingsError(
-            f"where: {text!r} compares numbers, but column {name!r} holds {kind_of(column.dtype)}"
-            f"{_not_a_number(column)}; correct the column, or name such values in missing_values"
+            f"where: {text!r} compares numbers, but column {name!r} holds text{_mended(column)}"
         )
     literal = _literal(value, column)
     if literal is None:
@@ -136,8 +135,10 @@ def _is_number(value: str) -> bool:
     return re.match(NUMBER, value.lstrip("+")) is not None
 
 
-def _not_a_number(column: pl.Series) -> str:
-    """Return an example of a text that is no number; empty if there is none."""
+def _mended(column: pl.Series) -> str:
+    """Return an example of a text that is no number, if there is one, and what to do."""
     texts = column.drop_nulls()
     others = texts.filter(~texts.str.strip_chars().str.contains(NUMBER))
-    return f", such as {others[0]!r}" if len(others) else ""
+    if len(others):
+        return f", such as {others[0]!r}; correct the column, or name such values in missing_values"
+    return "; convert the column to numbers"

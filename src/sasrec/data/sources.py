@@ -29,7 +29,7 @@ from sasrec.data.item_sources import with_event_columns, with_item_table
 from sasrec.data.movielens import Progress
 from sasrec.data.places import SYNTHETIC, Place, companion, find, locate
 from sasrec.data.presplit.parts import read_parts
-from sasrec.data.source_names import text_of
+from sasrec.data.source_names import scheme_of, sources_in, text_of
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
 from sasrec.remarks import log_remarks
@@ -149,13 +149,15 @@ def read_rows(
 
     Returns:
         The events before all other filters, and whether the source has no types; None if the
-        data are generated or split already.
+        data are generated, split already, or on the web, from where they are not fetched twice.
     """
     text = text_of(source)
     if text is None:
         events = read_data_frame(source, settings)
         return choose_rows(events, settings, "the data frame", texts_only=False), False
     if text.partition(":")[0] == SYNTHETIC or settings.split_files is not None:
+        return None
+    if any(scheme_of(each) for each in sources_in(text)):
         return None
     with Copies() as copies, copies.named():
         place = find(text, settings, progress, copies)
