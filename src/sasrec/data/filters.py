@@ -55,6 +55,33 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         before, what = frame, "the filter by the .user and .item files"
         frame = _unless_empty(_listed_only(frame, interactions), f"{where}: {what}")
         remarks += removed("only_listed", what, before, frame)
+    frame, listed, found = _by_activity(frame, interactions, settings, where)
+    remarks += found
+    own = [name for name in frame.columns if not name.startswith(VALUE)]
+    return replace(
+        interactions,
+        frame=frame.select(own),
+        listed=listed,
+        already_filtered=(),
+        remarks=tuple(remarks),
+    )
+
+
+def _by_activity(
+    frame: pl.DataFrame, interactions: Interactions, settings: DataSettings, where: str
+) -> tuple[pl.DataFrame, dict[str, pl.Series], list[Remark]]:
+    """Return the events that pass the filters by numbers of events, as ``apply_filters`` does.
+
+    Args:
+        frame: Events that are left so far.
+        interactions: All events, with the tokens of users and items.
+        settings: The filters.
+        where: Name of the data source, for error messages.
+
+    Returns:
+        The events; the listed users and items that remain; and remarks.
+    """
+    remarks: list[Remark] = []
     if (most := settings.max_user_events) is not None:
         before, frame = frame, without_active_users(frame, most)
         frame = _unless_empty(frame, f"{where}: max_user_events={most}")
@@ -75,14 +102,7 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     given = " and ".join(f"{key} {value!r}" for key, value in texts.items() if value is not None)
     frame = _unless_empty(frame, f"{where}: {given}")
     remarks += removed("interactions", given, before, frame)
-    own = [name for name in frame.columns if not name.startswith(VALUE)]
-    return replace(
-        interactions,
-        frame=frame.select(own),
-        listed=listed,
-        already_filtered=(),
-        remarks=tuple(remarks),
-    )
+    return frame, listed, remarks
 
 
 def _within_values(
