@@ -55,8 +55,8 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         before, what = frame, "the filter by the .user and .item files"
         frame = _unless_empty(_listed_only(frame, interactions), f"{where}: {what}")
         remarks += removed("only_listed", what, before, frame)
-    frame, listed, found = _by_activity(frame, interactions, settings, where)
-    remarks += found
+    frame, listed, told = _by_activity(frame, interactions, settings, where)
+    remarks += told
     own = [name for name in frame.columns if not name.startswith(VALUE)]
     return replace(
         interactions,
