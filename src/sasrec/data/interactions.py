@@ -42,6 +42,7 @@ class Interactions:
         listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
             entry for a file that was not read.
         already_filtered: Columns of those files whose value filters have been applied to them.
+        columns: Names of all columns of the source, for error messages; empty if they are unknown.
         remarks: Remarks on the source; they must be kept when the interactions are replaced.
     """
 
@@ -52,6 +53,7 @@ class Interactions:
     item_columns: ItemColumns | None = None
     listed: dict[str, pl.Series] = field(default_factory=dict)
     already_filtered: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     @property

@@ -24,6 +24,10 @@ class Keywords(TypedDict, total=False):
     encoding: str
     separator: str
     sequence_separator: str
+    since: str | None
+    until: str | None
+    where: str | Sequence[str]
+    max_user_events: int | None
     max_history: int
     user_column: str
     item_column: str

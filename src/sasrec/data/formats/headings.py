@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sasrec.data.filters import filter_columns
 from sasrec.data.formats.first_lines import first_lines
 from sasrec.data.formats.guesses import is_data, is_header, proposal
 from sasrec.data.formats.limits import check_columns
@@ -149,7 +150,7 @@ def _distinct(path: Path, columns: DataSettings, rows: list[list[str]]) -> list[
     """
     header = rows[0]
     needed = {columns.user_column, columns.item_column, columns.time_column}
-    needed |= set(columns.value_intervals)
+    needed |= set(filter_columns(columns))
     for name in header:
         if name in needed and header.count(name) > 1:
             raise DataError(f"{path}, line 1: two columns are named {name!r}; rename one")

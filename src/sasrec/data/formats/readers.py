@@ -276,7 +276,7 @@ def _events(
     frame, tokens = read_numbered(layout, numberings, end)
     if frame.height == 0:
         raise DataError(f"{path} has a header but no interactions; add one line per interaction")
-    return from_frame(
+    events = from_frame(
         frame,
         user=required[0],
         item=required[1],
@@ -286,3 +286,4 @@ def _events(
         where=str(path),
         settings=columns,
     )
+    return replace(events, columns=tuple(layout.names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -138,7 +138,7 @@ def from_table(
         DataError: As ``from_frame`` and ``time_column``.
     """
     time = time_column(names, columns, where)
-    return from_frame(
+    events = from_frame(
         frame,
         user=columns.user_column,
         item=columns.item_column,
@@ -149,3 +149,4 @@ def from_table(
         settings=columns,
         remarks=remarks,
     )
+    return replace(events, columns=tuple(names))
