@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
-from sasrec.data.values.timestamps import not_times, numbers_or_datetimes
+from sasrec.data.values.timestamps import FORMS, TimeReader, fitting_form
 from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError
 
@@ -219,13 +219,18 @@ def _seconds_of_texts(texts: np.ndarray) -> np.ndarray:
     Raises:
         TypeError: The texts are neither all numbers nor all dates.
     """
-    values = numbers_or_datetimes(pl.Series("times", texts.ravel().tolist(), dtype=pl.String))
-    if values.dtype == pl.String:
-        first = values.filter(not_times(values))[0]
+    values = pl.Series("times", texts.ravel().tolist(), dtype=pl.String)
+    reader = TimeReader()
+    reader.add(values)
+    if reader.has_failed:
+        first = values.filter(fitting_form(values, FORMS)[1])[0]
         raise TypeError(
             f"{first!r} is not; write all as numbers, or all as dates such as 2024-05-31 or "
             "2024-05-31 18:30:00"
         )
+    if len(reader.forms) > 1:
+        raise TypeError(f"{reader.example!r} may begin with the day or the month; write 2024-05-31")
+    values = reader.series("times", "times")
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     return values.cast(pl.Float64).fill_null(float("nan")).to_numpy().reshape(texts.shape)

@@ -1,0 +1,205 @@
+"""Forms of dates as text: each is rewritten with the year first, and then parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from sasrec.settings.time_format import DAY_FIRST, MONTH_FIRST, YEAR_FIRST, polars_form
+
+SHORT_YEAR_FIRST, MONTH_NAMES = "short_year_first", "month_names"
+DATE_FORMS = (YEAR_FIRST, DAY_FIRST, MONTH_FIRST, SHORT_YEAR_FIRST, MONTH_NAMES)
+IN_WORDS = {
+    YEAR_FIRST: "with the year first",
+    DAY_FIRST: "with the day first",
+    MONTH_FIRST: "with the month first",
+    SHORT_YEAR_FIRST: "with the year first",
+    MONTH_NAMES: "with the name of the month",
+}
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
+    *("october", "november", "december"),
+)
+EARLIEST_YEAR = 1000
+"""Years before it come from two digits read as a whole year."""
+
+REST = r"(\D.*)?$"
+"""A clock, or nothing."""
+OLD, NEW = r"(69|[7-9]\d)", r"([0-5]\d|6[0-8])"
+"""Two digits of years from 1969 on, and of those from 2000 on, as in POSIX."""
+A_B_YEAR = r"^(\d{1,2})[./ -](\d{1,2})(?:[./-]|,? )"
+A_B_SHORT = r"^(\d{1,2})[./-](\d{1,2})[./-]"
+SHORT_A_B = r"[./-](\d{1,2})[./-](\d{1,2})" + REST
+NAME = r"([A-Za-z]{3,9})\.?"
+WEEKDAY = r"^(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
+NAMED_ZONE = r"(?i:UTC|GMT|Z)"
+
+Rules = Sequence[tuple[str, str]]
+REWRITTEN: dict[str, Rules] = {
+    DAY_FIRST: (
+        (A_B_YEAR + r"(\d{4})" + REST, "${3}-${2}-${1}${4}"),
+        (A_B_SHORT + OLD + REST, "19${3}-${2}-${1}${4}"),
+        (A_B_SHORT + NEW + REST, "20${3}-${2}-${1}${4}"),
+    ),
+    MONTH_FIRST: (
+        (A_B_YEAR + r"(\d{4})" + REST, "${3}-${1}-${2}${4}"),
+        (A_B_SHORT + OLD + REST, "19${3}-${1}-${2}${4}"),
+        (A_B_SHORT + NEW + REST, "20${3}-${1}-${2}${4}"),
+    ),
+    SHORT_YEAR_FIRST: (
+        ("^" + OLD + SHORT_A_B, "19${1}-${2}-${3}${4}"),
+        ("^" + NEW + SHORT_A_B, "20${1}-${2}-${3}${4}"),
+    ),
+    MONTH_NAMES: (
+        (  # Nov 15 11:29:22 -0800 2011
+            WEEKDAY
+            + NAME
+            + r" +(\d{1,2}) (\d{1,2}:\d\d:\d\d)( (?:[+-]\d{4}|[A-Z]{1,3}))? (\d{4})$",
+            "${5}-${1}-${2} ${3}${4}",
+        ),
+        (  # Nov 15, 2011
+            WEEKDAY + NAME + r" +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})" + REST,
+            "${3}-${1}-${2}${4}",
+        ),
+        (  # 15-Nov-2011
+            WEEKDAY + r"(\d{1,2})(?:st|nd|rd|th)?[ .-]+" + NAME + r"[ ,-]+(\d{4})" + REST,
+            "${3}-${2}-${1}${4}",
+        ),
+        (r"^(\d{4})[ -]" + NAME + r"[ -](\d{1,2})" + REST, "${1}-${2}-${3}${4}"),
+    ),
+}
+"""Form to patterns and replacements that write its dates with the year first."""
+COMPACT = r"^(\d{4})(\d\d)(\d\d)[T ](\d\d):?(\d\d)"
+CANONICAL: Rules = (
+    (COMPACT + r":?(\d\d)" + REST, "${1}-${2}-${3} ${4}:${5}:${6}${7}"),
+    (COMPACT + REST, "${1}-${2}-${3} ${4}:${5}:00${6}"),
+    (r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", "${1}-${2}-${3}"),
+    (r"^(\d{4}-\d{1,2}-\d{1,2})[T, ]+", "${1} "),
+    (r"^(\S+ \d{1,2}:\d\d)([^:\d]|$)", "${1}:00${2}"),
+    (r"^(\S+ [\d:]+),(\d+)", "${1}.${2}"),
+    (r"^(\S+ [\d:.]+) ?([AaPp])\.?[Mm]\.?", "${1} ${2}m"),
+    (r" ?\([^)]*\)$", ""),
+    (r"([+-]\d{4}) " + NAMED_ZONE + "$", "${1}"),
+    (r"^(\S+ .*) ?" + NAMED_ZONE + r"$", "${1}+0000"),
+    (r"^(\S+ .*\d|\S+ .* [AaPp]m) ?(?:GMT|UTC)?([+-]\d\d):?(\d\d)$", "${1}${2}${3}"),
+    (r"^(\S+ .*\d|\S+ .* [AaPp]m) ?([+-]\d\d)$", "${1}${2}00"),
+    (r" +([+-]\d{4})$", "${1}"),
+)
+"""Patterns and replacements that write a date with the year first as the forms below."""
+PLAIN = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M:%S%.f %p")
+ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %I:%M:%S%.f %p%z")
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """Texts read as dates.
+
+    Attributes:
+        datetimes: Datetime in microseconds, UTC; null where a text is none. [n]
+        zoned: Whether a text has a time zone, Boolean [n].
+    """
+
+    datetimes: pl.Series
+    zoned: pl.Series
+
+
+def read_dates(texts: pl.Series, form: str) -> Dates:
+    """Return texts as dates of one form.
+
+    Args:
+        texts: String [n].
+        form: One of ``DATE_FORMS``.
+
+    Returns:
+        The dates; those without a time zone are taken as UTC.
+    """
+    stripped = texts.str.strip_chars()
+    if form == YEAR_FIRST:
+        return _with_year_first(stripped)
+    rewritten = stripped
+    for pattern, replacement in REWRITTEN[form]:
+        rewritten = rewritten.str.replace(pattern, replacement)
+    changed = rewritten.set((rewritten == stripped).fill_null(value=True), None)
+    if form == MONTH_NAMES:
+        changed = _with_month_numbers(changed)
+    return _with_year_first(changed)
+
+
+def read_form(texts: pl.Series, form: str) -> Dates:
+    """Return texts as dates of a form that the user names.
+
+    Args:
+        texts: String [n].
+        form: A strptime form.
+
+    Returns:
+        The dates; those without a time zone are taken as UTC.
+    """
+    pattern = polars_form(form)
+    read = texts.str.strip_chars().str.to_datetime(
+        pattern, time_unit="us", strict=False, exact=True
+    )
+    datetimes = _without_zone(read)
+    datetimes = datetimes.set((datetimes.dt.year() < EARLIEST_YEAR).fill_null(value=False), None)
+    has_zone = getattr(read.dtype, "time_zone", None) is not None
+    return Dates(datetimes, datetimes.is_not_null() & has_zone)
+
+
+def _with_month_numbers(texts: pl.Series) -> pl.Series:
+    """Return texts with numbers in place of the English names of months."""
+    names = [*MONTHS, "sept", *(month[:3] for month in MONTHS)]
+    numbers = [*range(1, 13), 9, *range(1, 13)]
+    expression = pl.col("text").str.replace_many(
+        names, list(map(str, numbers)), ascii_case_insensitive=True, leftmost=True
+    )
+    return pl.DataFrame({"text": texts}).select(expression).to_series()
+
+
+def _with_year_first(texts: pl.Series) -> Dates:
+    """Return texts as dates, if they begin with a year of four digits."""
+    is_year_first = texts.str.contains(r"^(\d{4}[-/.]|\d{8}[T ])")
+    if not is_year_first.all():
+        texts = texts.set(~is_year_first.fill_null(value=True), None)
+    plain = texts.str.replace("T", " ", literal=True)
+    found = _parsed(
+        plain.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
+    )
+    if found.datetimes.null_count() == texts.null_count():
+        return found
+    for pattern, replacement in CANONICAL:
+        texts = texts.str.replace(pattern, replacement)
+    others = _parsed(texts)
+    is_new = found.datetimes.is_null()
+    return Dates(
+        found.datetimes.zip_with(~is_new, others.datetimes),
+        found.zoned.zip_with(~is_new, others.zoned),
+    )
+
+
+def _parsed(texts: pl.Series) -> Dates:
+    """Return texts as dates if they have exactly one of the forms ``PLAIN`` and ``ZONED``."""
+    plain = _first_fitting(texts, PLAIN)
+    if plain.null_count() == texts.null_count():
+        return Dates(plain, pl.repeat(False, texts.len(), dtype=pl.Boolean, eager=True))
+    zoned = _first_fitting(texts.set(plain.is_not_null(), None), ZONED)
+    return Dates(plain.zip_with(plain.is_not_null(), zoned), zoned.is_not_null())
+
+
+def _first_fitting(texts: pl.Series, forms: Sequence[str]) -> pl.Series:
+    """Return texts as datetimes in the first of some forms that each has; null if it has none."""
+    found = pl.repeat(None, texts.len(), dtype=pl.Datetime("us"), eager=True)
+    for form in forms:
+        if found.null_count() == texts.null_count():
+            break
+        left = texts.set(found.is_not_null(), None)
+        read = left.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+        found = found.zip_with(found.is_not_null(), _without_zone(read))
+    return found
+
+
+def _without_zone(datetimes: pl.Series) -> pl.Series:
+    if getattr(datetimes.dtype, "time_zone", None) is None:
+        return datetimes
+    return datetimes.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
