@@ -12,6 +12,8 @@ from sasrec.cli.help import Command
 from sasrec.cli.options import own_options
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
+from sasrec.cli.proposed_command import train_command, with_command
+from sasrec.errors import SettingNeeded
 
 if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
@@ -89,7 +91,8 @@ def describe(
 ) -> None:
     """Print the size of a data set, the lengths of its histories, and its time span.
 
-    Give settings of the data as --key=value, such as --user_column=customer.
+    Give settings of the data as --key=value, such as --user_column=customer. It proposes the
+    command that trains on the data, with the settings that are missing.
     """
     from itertools import takewhile
 
@@ -101,14 +104,21 @@ def describe(
     others = list(takewhile(lambda word: not word.startswith("-"), context.args))
     layers = layers_with_mistakes([], context.args[len(others) :], own_options(context))
     settings = resolve_layers(layers).data
-    facts = describe_facts(load_corpus(as_one([data, *others]), settings, fetch_progress()))
+    try:
+        corpus = load_corpus(as_one([data, *others]), settings, fetch_progress())
+    except SettingNeeded as error:
+        raise with_command(error, context, [data, *others], settings) from error
+    facts = describe_facts(corpus)
+    facts["train"] = train_command(context, [data, *others])
     if as_json:
         print(json.dumps(facts))
         return
     facts.pop("remarks")  # already printed to standard error when the data were loaded
+    command = facts.pop("train")
     for name, value in facts.items():
         text = f"{value:,}" if isinstance(value, int | float) else str(value)
         print(f"{name.replace('_', ' '):<22} {text}")
+    print(f"to train on it: {command}")
 
 
 def describe_facts(corpus: Corpus) -> dict[str, Any]:
@@ -118,8 +128,8 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         corpus: The data set.
 
     Returns:
-        Name to number or text. Timestamps are dates if they look like seconds since 1970, and
-        otherwise numbers in the unit of the source.
+        Name to number or text. Timestamps are dates if they look like seconds, milliseconds,
+        microseconds or nanoseconds since 1970, and otherwise numbers in the unit of the source.
     """
     import numpy as np
 
@@ -142,16 +152,23 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         "longest_history": int(lengths.max()),
         **repetition(corpus.sequences).as_json(),
         "share_of_top_tenth": round(float(top / events), 4),
-        "first_event": None if times is None else _date_or_number(float(times.min())),
-        "last_event": None if times is None else _date_or_number(float(times.max())),
+        "first_event": None
+        if times is None
+        else _date_or_number(float(times.min()), float(times.max())),
+        "last_event": None
+        if times is None
+        else _date_or_number(float(times.max()), float(times.max())),
         "titles": len(corpus.item_titles()),
         "fingerprint": corpus.sequences.fingerprint(),
         "remarks": [remark.as_json() for remark in corpus.remarks],
     }
 
 
-def _date_or_number(value: float) -> str | float:
+def _date_or_number(value: float, latest: float) -> str | float:
     from datetime import UTC, datetime
 
-    is_unix_time = 3e8 < value < 5e9  # 1979 to 2128 as seconds since 1970
-    return datetime.fromtimestamp(value, UTC).isoformat(" ")[:16] if is_unix_time else value
+    from sasrec.data.date_splits import unit_seconds
+
+    seconds = value * (unit_seconds(latest) or 1)
+    is_unix_time = 3e8 < seconds < 5e9  # 1979 to 2128
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ")[:16] if is_unix_time else value

@@ -210,7 +210,7 @@ class TimeReader:
             f"times in {column!r} are read as dates {IN_WORDS[form]}, such as {self.example!r} as "
             f"{_shown(read)}; time_format names another form"
         )
-        return (*remarks, Remark("time_form", self._count, text))
+        return (*remarks, Remark(f"dates_{form}", self._count, text))
 
 
 SETTING = {SHORT_YEAR_FIRST: YEAR_FIRST}
