@@ -86,6 +86,8 @@ def _check_parts(form: str, parts: list[str]) -> None:
             raise ValueError("a fraction of a second follows a point: write .%f")
     if not _has(parts, YEARS + WHOLE):
         raise ValueError("it has no year; add %Y, or %y for two digits")
+    if _has(parts, "Il") and not _has(parts, "pP"):
+        raise ValueError("%I is an hour of twelve; add %p for AM and PM, or write %H")
     if _has(parts, HOURS) != _has(parts, "M"):
         raise ValueError("give hour and minute both, as in '%H:%M', or neither")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
@@ -22,6 +23,8 @@ MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
     *("october", "november", "december"),
 )
+FEW = 20
+"""The first texts, which show the forms to try first."""
 EARLIEST_YEAR = 1000
 """Years before it come from two digits read as a whole year."""
 
@@ -89,6 +92,7 @@ CANONICAL: Rules = (
 )
 """Patterns and replacements that write a date with the year first as the forms below."""
 PLAIN = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M:%S%.f %p")
+UTC = "+0000"
 ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %I:%M:%S%.f %p%z")
 
 
@@ -121,10 +125,10 @@ def read_dates(texts: pl.Series, form: str) -> Dates:
     rewritten = stripped
     for pattern, replacement in REWRITTEN[form]:
         rewritten = rewritten.str.replace(pattern, replacement)
-    changed = rewritten.set((rewritten == stripped).fill_null(value=True), None)
     if form == MONTH_NAMES:
-        changed = _with_month_numbers(changed)
-    return _with_year_first(changed)
+        rewritten = _with_month_numbers(rewritten)
+    is_other = (rewritten == stripped).fill_null(value=True)
+    return _with_year_first(rewritten.set(is_other, None))
 
 
 def read_form(texts: pl.Series, form: str) -> Dates:
@@ -162,41 +166,62 @@ def _with_year_first(texts: pl.Series) -> Dates:
     is_year_first = texts.str.contains(r"^(\d{4}[-/.]|\d{8}[T ])")
     if not is_year_first.all():
         texts = texts.set(~is_year_first.fill_null(value=True), None)
-    plain = texts.str.replace("T", " ", literal=True)
-    found = _parsed(
-        plain.str.replace(r"Z$", "+0000").str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
-    )
-    if found.datetimes.null_count() == texts.null_count():
+    sample = _iso(texts.drop_nulls().head(FEW))
+    if _parsed(sample).datetimes.null_count():
+        return _parsed(_canonical(texts))
+    found = _parsed(_iso(texts))
+    left = found.datetimes.is_null()
+    if left.sum() == texts.null_count():
         return found
+    others = _parsed(_canonical(texts.set(~left, None)))
+    return Dates(found.datetimes.zip_with(~left, others.datetimes), found.zoned | others.zoned)
+
+
+def _iso(texts: pl.Series) -> pl.Series:
+    """Return ISO dates in the forms ``PLAIN`` and ``ZONED``, quickly."""
+    return (
+        texts.str.replace(r" ?(?:Z|UTC)$", UTC)
+        .str.replace("T", " ", literal=True)
+        .str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
+    )
+
+
+def _canonical(texts: pl.Series) -> pl.Series:
+    """Return all dates with the year first in the forms ``PLAIN`` and ``ZONED``."""
     for pattern, replacement in CANONICAL:
         texts = texts.str.replace(pattern, replacement)
-    others = _parsed(texts)
-    is_new = found.datetimes.is_null()
-    return Dates(
-        found.datetimes.zip_with(~is_new, others.datetimes),
-        found.zoned.zip_with(~is_new, others.zoned),
-    )
+    return texts
 
 
 def _parsed(texts: pl.Series) -> Dates:
     """Return texts as dates if they have exactly one of the forms ``PLAIN`` and ``ZONED``."""
-    plain = _first_fitting(texts, PLAIN)
-    if plain.null_count() == texts.null_count():
-        return Dates(plain, pl.repeat(False, texts.len(), dtype=pl.Boolean, eager=True))
-    zoned = _first_fitting(texts.set(plain.is_not_null(), None), ZONED)
-    return Dates(plain.zip_with(plain.is_not_null(), zoned), zoned.is_not_null())
-
-
-def _first_fitting(texts: pl.Series, forms: Sequence[str]) -> pl.Series:
-    """Return texts as datetimes in the first of some forms that each has; null if it has none."""
+    is_utc = texts.str.ends_with(UTC).fill_null(value=False)
+    if is_utc.any():  # three times as fast as to parse the offset
+        texts = texts.str.strip_suffix(UTC)
+    forms = sorted(PLAIN + ZONED, key=partial(_misses, texts.drop_nulls().head(FEW)))
     found = pl.repeat(None, texts.len(), dtype=pl.Datetime("us"), eager=True)
+    zoned = is_utc
     for form in forms:
         if found.null_count() == texts.null_count():
             break
-        left = texts.set(found.is_not_null(), None)
-        read = left.str.to_datetime(form, time_unit="us", strict=False, exact=True)
-        found = found.zip_with(found.is_not_null(), _without_zone(read))
-    return found
+        left = found.is_null()
+        read = _read_exactly(
+            texts.set(~left, None) if found.null_count() < len(found) else texts, form
+        )
+        found = found.zip_with(~left, read)
+        if form in ZONED:
+            zoned |= left & read.is_not_null()
+    return Dates(found, zoned & found.is_not_null())
+
+
+def _misses(sample: pl.Series, form: str) -> int:
+    """Return how many texts do not have a form."""
+    return _read_exactly(sample, form).null_count()
+
+
+def _read_exactly(texts: pl.Series, form: str) -> pl.Series:
+    read = texts.str.to_datetime(form, time_unit="us", strict=False, exact=True)
+    return _without_zone(read)
 
 
 def _without_zone(datetimes: pl.Series) -> pl.Series:
