@@ -146,7 +146,7 @@ def _rank(words: list[str], ranks: tuple[set[str], ...]) -> tuple[int, int, int]
     ids = [rank for word in words for rank, known in enumerate(IDS) if word in known]
     if not own or len(own) + len(ids) < len(words):
         return None
-    return max(ids, default=0), max(own), len(words)
+    return max(ids, default=0), max(own), len(own)
 
 
 def _words(name: str) -> list[str]:
