@@ -15,6 +15,9 @@ PUBLISHED = {
     "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country": (
         *("Customer ID", "StockCode", "InvoiceDate"),
     ),
+    "Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country": (
+        *("CustomerID", "Description", "InvoiceDate"),
+    ),
     "userId,movieId,rating,time": ("userId", "movieId", "time"),
     "Member_number,Date,itemDescription": ("Member_number", "itemDescription", "Date"),
     "reviewerID,asin,reviewerName,helpful,reviewText,overall,summary,reviewTime,unixReviewTime": (
@@ -70,10 +73,10 @@ def test_other_columns_are_not_taken_for_users_or_items() -> None:
 
 def test_ids_come_before_names_and_sessions() -> None:
     assert likely_users(["user_session", "session_id", "user_name", "client"]) == [
-        *("client", "session_id", "user_session", "user_name"),
+        *("client", "user_name", "session_id", "user_session"),
     ]
     assert likely_items(["item_name", "title", "parent_asin", "asin"]) == [
-        *("asin", "title", "item_name", "parent_asin"),
+        *("asin", "item_name", "parent_asin", "title"),
     ]
 
 

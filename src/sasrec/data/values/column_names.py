@@ -42,59 +42,31 @@ DURATIONS = {"play time", "view time", "session time", "read time", "watch time"
 """Combinations of these words that more likely name a duration."""
 
 USERS = (
-    {"user", "customer", "client", "member", "visitor", "reviewer", "person", "buyer", "shopper"}
-    | {"uid", "userid", "username", "account", "subscriber", "listener", "viewer", "reader"}
-    | {
-        "player",
-        "msno",
-        "profile",
-        "email",
-        "student",
-        "patient",
-        "guest",
-        "household",
-        "traveler",
-        "traveller",
-        "cust",
+    {
+        *("user", "customer", "client", "member", "visitor", "reviewer", "person", "buyer"),
+        *("shopper", "uid", "userid", "username", "account", "subscriber", "listener", "viewer"),
+        *("reader", "player", "student", "patient", "guest", "household", "traveler", "traveller"),
+        *("cust", "profile", "email", "msno"),
     },
     {"cookie", "device", "fingerprint", "browser", "visit"},
     {"session", "sess", "sid"},
 )
 """Words for users; those of an earlier set are likelier."""
 ITEMS = (
-    {"item", "product", "movie", "film", "article", "sku", "asin", "stock", "book", "isbn", "song"}
-    | {"track", "video", "game", "business", "venue", "poi", "restaurant", "hotel", "anime", "news"}
-    | {"document", "doc", "course", "job", "app", "recipe", "merchandise", "gtin", "ean", "upc"}
-    | {
-        "show",
-        "podcast",
-        "listing",
-        "iid",
-        "itemid",
-        "pid",
-        "beer",
-        "goods",
-        "prod",
-        "gmap",
-        "aid",
-    },
     {
-        "artist",
-        "album",
-        "title",
-        "place",
-        "location",
-        "content",
-        "offer",
-        "page",
-        "url",
-        "material",
+        *("item", "product", "movie", "film", "article", "sku", "asin", "stock", "book", "isbn"),
+        *("song", "track", "video", "game", "business", "venue", "poi", "restaurant", "hotel"),
+        *("anime", "news", "document", "doc", "course", "job", "app", "recipe", "merchandise"),
+        *("gtin", "ean", "upc", "show", "podcast", "listing", "beer", "goods", "prod", "gmap"),
+        *("iid", "itemid", "pid", "aid"),
     },
+    {"artist", "album", "title", "place", "location", "content", "offer", "page", "url"},
+    {"description"},
 )
 IDS = (
     {"id", "ids", "code", "number", "no", "nr", "num", "key", "index", "idx", "hash", "uuid"}
     | {"guid", "ref", "unique"},
-    {"name", "description", "parent"},
+    {"name", "parent"},
 )
 """Words beside those, for ids; and words for descriptions, which come after ids."""
 JOINED = re.compile(
@@ -120,8 +92,8 @@ def likely_users(names: Collection[str]) -> list[str]:
 def likely_items(names: Collection[str]) -> list[str]:
     """Return the column names that look like those of items, the most likely first.
 
-    >>> likely_items(["StockCode", "Description", "product_category_id", "parent_asin", "asin"])
-    ['StockCode', 'asin', 'parent_asin']
+    >>> likely_items(["Description", "StockCode", "product_category_id", "parent_asin"])
+    ['StockCode', 'parent_asin', 'Description']
 
     Args:
         names: Names of columns.
@@ -146,7 +118,7 @@ def _rank(words: list[str], ranks: tuple[set[str], ...]) -> tuple[int, int, int]
     ids = [rank for word in words for rank, known in enumerate(IDS) if word in known]
     if not own or len(own) + len(ids) < len(words):
         return None
-    return max(ids, default=0), max(own), len(own)
+    return max(own), max(ids, default=0), len(own)
 
 
 def _words(name: str) -> list[str]:
