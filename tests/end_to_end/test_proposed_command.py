@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sasrec.cli.app import main
+from sasrec.cli.proposed_command import train_command
 
 SMALL = ["--hidden_size=8", "--inner_size=8", "--n_layers=1", "--epochs=1", "-q"]
 RETAIL = (
@@ -130,3 +131,12 @@ def test_every_form_of_settings_takes_the_form_of_times(
     )
     assert recommender.settings["data"]["time_format"] == "month_first"
     assert called(["evaluate", "model"], capsys)[0] == 0
+
+
+def test_the_command_has_no_passwords() -> None:
+    class Given:
+        args = ("--user-column=u",)
+        params = {"plugin": [Path("mine.py")]}
+
+    command = train_command(Given(), ["https://me:secret@host/e.csv"])  # type: ignore[arg-type]
+    assert command == ("sasrec train -d https://me:***@host/e.csv --plugin=mine.py --user-column=u")

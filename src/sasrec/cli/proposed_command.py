@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from sasrec.cli.progress import fetch_progress
-from sasrec.errors import DataError, SettingNeeded
+from sasrec.errors import DataError, SettingNeeded, without_passwords
 
 if TYPE_CHECKING:
     from sasrec.settings.data import DataSettings
@@ -26,7 +26,7 @@ def train_command(
         settings: Further settings by name; they replace those among the words.
 
     Returns:
-        Such as ``sasrec train -d shop.csv --user-column=CustomerID``.
+        Such as ``sasrec train -d shop.csv --user-column=CustomerID``; passwords of URLs are left out.
     """
     settings = settings or {}
     words = [f"-d {shlex.quote(each)}" for each in data]
@@ -35,7 +35,7 @@ def train_command(
     words += [
         f"--{name.replace('_', '-')}={shlex.quote(value)}" for name, value in settings.items()
     ]
-    return " ".join(["sasrec train", *words])
+    return without_passwords(" ".join(["sasrec train", *words]))
 
 
 def with_command(
