@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -134,9 +135,6 @@ def test_every_form_of_settings_takes_the_form_of_times(
 
 
 def test_the_command_has_no_passwords() -> None:
-    class Given:
-        args = ("--user-column=u",)
-        params = {"plugin": [Path("mine.py")]}
-
-    command = train_command(Given(), ["https://me:secret@host/e.csv"])  # type: ignore[arg-type]
+    given = SimpleNamespace(args=["--user-column=u"], params={"plugin": [Path("mine.py")]})
+    command = train_command(given, ["https://me:secret@host/e.csv"])  # type: ignore[arg-type]
     assert command == ("sasrec train -d https://me:***@host/e.csv --plugin=mine.py --user-column=u")

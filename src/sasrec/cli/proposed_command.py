@@ -26,7 +26,7 @@ def train_command(
         settings: Further settings by name; they replace those among the words.
 
     Returns:
-        Such as ``sasrec train -d shop.csv --user-column=CustomerID``; passwords of URLs are left out.
+        Such as ``sasrec train -d shop.csv --user-column=CustomerID``, without passwords of URLs.
     """
     settings = settings or {}
     words = [f"-d {shlex.quote(each)}" for each in data]
