@@ -30,6 +30,7 @@ def train_command(
     """
     settings = settings or {}
     words = [f"-d {shlex.quote(each)}" for each in data]
+    words += [f"-c {shlex.quote(str(f))}" for f in context.params.get("config_file") or ()]
     words += [f"--plugin={shlex.quote(str(file))}" for file in context.params.get("plugin") or ()]
     words += map(shlex.quote, _other_words(context.args, data, settings))
     words += [
