@@ -28,13 +28,13 @@ FEW = 20
 EARLIEST_YEAR = 1000
 """Years before it come from two digits read as a whole year."""
 
-REST = r"(\D.*)?$"
+REST = r"([^0-9].*)?$"
 """A clock, or nothing."""
-OLD, NEW = r"(69|[7-9]\d)", r"([0-5]\d|6[0-8])"
+OLD, NEW = r"(69|[7-9][0-9])", r"([0-5][0-9]|6[0-8])"
 """Two digits of years from 1969 on, and of those from 2000 on, as in POSIX."""
-A_B_YEAR = r"^(\d{1,2})[./ -](\d{1,2})(?:[./-]|,? )"
-A_B_SHORT = r"^(\d{1,2})[./-](\d{1,2})[./-]"
-SHORT_A_B = r"[./-](\d{1,2})[./-](\d{1,2})" + REST
+A_B_YEAR = r"^([0-9]{1,2})[./ -]([0-9]{1,2})(?:[./-]|,? )"
+A_B_SHORT = r"^([0-9]{1,2})[./-]([0-9]{1,2})[./-]"
+SHORT_A_B = r"[./-]([0-9]{1,2})[./-]([0-9]{1,2})" + REST
 NAME = r"([A-Za-z]{3,9})\.?"
 WEEKDAY = r"^(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? +)?"
 NAMED_ZONE = r"(?i:UTC|GMT|Z)"
@@ -42,12 +42,12 @@ NAMED_ZONE = r"(?i:UTC|GMT|Z)"
 Rules = Sequence[tuple[str, str]]
 REWRITTEN: dict[str, Rules] = {
     DAY_FIRST: (
-        (A_B_YEAR + r"(\d{4})" + REST, "${3}-${2}-${1}${4}"),
+        (A_B_YEAR + r"([0-9]{4})" + REST, "${3}-${2}-${1}${4}"),
         (A_B_SHORT + OLD + REST, "19${3}-${2}-${1}${4}"),
         (A_B_SHORT + NEW + REST, "20${3}-${2}-${1}${4}"),
     ),
     MONTH_FIRST: (
-        (A_B_YEAR + r"(\d{4})" + REST, "${3}-${1}-${2}${4}"),
+        (A_B_YEAR + r"([0-9]{4})" + REST, "${3}-${1}-${2}${4}"),
         (A_B_SHORT + OLD + REST, "19${3}-${1}-${2}${4}"),
         (A_B_SHORT + NEW + REST, "20${3}-${1}-${2}${4}"),
     ),
@@ -59,36 +59,37 @@ REWRITTEN: dict[str, Rules] = {
         (  # Nov 15 11:29:22 -0800 2011
             WEEKDAY
             + NAME
-            + r" +(\d{1,2}) (\d{1,2}:\d\d:\d\d)( (?:[+-]\d{4}|[A-Z]{1,3}))? (\d{4})$",
+            + r" +([0-9]{1,2}) ([0-9]{1,2}:[0-9]{2}:[0-9]{2})"
+            + r"( (?:[+-][0-9]{4}|[A-Z]{1,3}))? ([0-9]{4})$",
             "${5}-${1}-${2} ${3}${4}",
         ),
         (  # Nov 15, 2011
-            WEEKDAY + NAME + r" +(\d{1,2})(?:st|nd|rd|th)?,? +(\d{4})" + REST,
+            WEEKDAY + NAME + r" +([0-9]{1,2})(?:st|nd|rd|th)?,? +([0-9]{4})" + REST,
             "${3}-${1}-${2}${4}",
         ),
         (  # 15-Nov-2011
-            WEEKDAY + r"(\d{1,2})(?:st|nd|rd|th)?[ .-]+" + NAME + r"[ ,-]+(\d{4})" + REST,
+            WEEKDAY + r"([0-9]{1,2})(?:st|nd|rd|th)?[ .-]+" + NAME + r"[ ,-]+([0-9]{4})" + REST,
             "${3}-${2}-${1}${4}",
         ),
-        (r"^(\d{4})[ -]" + NAME + r"[ -](\d{1,2})" + REST, "${1}-${2}-${3}${4}"),
+        (r"^([0-9]{4})[ -]" + NAME + r"[ -]([0-9]{1,2})" + REST, "${1}-${2}-${3}${4}"),
     ),
 }
 """Form to patterns and replacements that write its dates with the year first."""
-COMPACT = r"^(\d{4})(\d\d)(\d\d)[T ](\d\d):?(\d\d)"
+COMPACT = r"^([0-9]{4})([0-9]{2})([0-9]{2})[T ]([0-9]{2}):?([0-9]{2})"
 CANONICAL: Rules = (
-    (COMPACT + r":?(\d\d)" + REST, "${1}-${2}-${3} ${4}:${5}:${6}${7}"),
+    (COMPACT + r":?([0-9]{2})" + REST, "${1}-${2}-${3} ${4}:${5}:${6}${7}"),
     (COMPACT + REST, "${1}-${2}-${3} ${4}:${5}:00${6}"),
-    (r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})", "${1}-${2}-${3}"),
-    (r"^(\d{4}-\d{1,2}-\d{1,2})[T, ]+", "${1} "),
-    (r"^(\S+ \d{1,2}:\d\d)([^:\d]|$)", "${1}:00${2}"),
-    (r"^(\S+ [\d:]+),(\d+)", "${1}.${2}"),
-    (r"^(\S+ [\d:.]+) ?([AaPp])\.?[Mm]\.?", "${1} ${2}m"),
+    (r"^([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})", "${1}-${2}-${3}"),
+    (r"^([0-9]{4}-[0-9]{1,2}-[0-9]{1,2})[T, ]+", "${1} "),
+    (r"^([^ ]+ [0-9]{1,2}:[0-9]{2})([^:0-9]|$)", "${1}:00${2}"),
+    (r"^([^ ]+ [0-9:]+),([0-9]+)", "${1}.${2}"),
+    (r"^([^ ]+ [0-9:.]+) ?([AaPp])\.?[Mm]\.?", "${1} ${2}m"),
     (r" ?\([^)]*\)$", ""),
-    (r"([+-]\d{4}) " + NAMED_ZONE + "$", "${1}"),
-    (r"^(\S+ .*) ?" + NAMED_ZONE + r"$", "${1}+0000"),
-    (r"^(\S+ .*\d|\S+ .* [AaPp]m) ?(?:GMT|UTC)?([+-]\d\d):?(\d\d)$", "${1}${2}${3}"),
-    (r"^(\S+ .*\d|\S+ .* [AaPp]m) ?([+-]\d\d)$", "${1}${2}00"),
-    (r" +([+-]\d{4})$", "${1}"),
+    (r"([+-][0-9]{4}) " + NAMED_ZONE + "$", "${1}"),
+    (r"^([^ ]+ .*) ?" + NAMED_ZONE + r"$", "${1}+0000"),
+    (r"^([^ ]+ .*[0-9]|[^ ]+ .* [AaPp]m) ?(?:GMT|UTC)?([+-][0-9]{2}):?([0-9]{2})$", "${1}${2}${3}"),
+    (r"^([^ ]+ .*[0-9]|[^ ]+ .* [AaPp]m) ?([+-][0-9]{2})$", "${1}${2}00"),
+    (r" +([+-][0-9]{4})$", "${1}"),
 )
 """Patterns and replacements that write a date with the year first as the forms below."""
 PLAIN = ("%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %I:%M:%S%.f %p")
@@ -163,7 +164,7 @@ def _with_month_numbers(texts: pl.Series) -> pl.Series:
 
 def _with_year_first(texts: pl.Series) -> Dates:
     """Return texts as dates, if they begin with a year of four digits."""
-    is_year_first = texts.str.contains(r"^(\d{4}[-/.]|\d{8}[T ])")
+    is_year_first = texts.str.contains(r"^([0-9]{4}[-/.]|[0-9]{8}[T ])")
     if not is_year_first.all():
         texts = texts.set(~is_year_first.fill_null(value=True), None)
     sample = _iso(texts.drop_nulls().head(FEW))
@@ -182,7 +183,7 @@ def _iso(texts: pl.Series) -> pl.Series:
     return (
         texts.str.replace(r" ?(?:Z|UTC)$", UTC)
         .str.replace("T", " ", literal=True)
-        .str.replace(r"([+-]\d\d):(\d\d)$", "${1}${2}")
+        .str.replace(r"([+-][0-9]{2}):([0-9]{2})$", "${1}${2}")
     )
 
 

@@ -115,7 +115,7 @@ class TimeReader:
         """
         texts = without_missing(as_texts(values), self._missing)
         if not self._count:
-            self._keep_fitting(texts.drop_nulls().head(FEW))
+            self._begin(texts.drop_nulls().head(FEW))
         for begin in range(0, max(texts.len(), 1), BLOCK):
             if self.forms:
                 self._add_block(texts[begin : begin + BLOCK])
@@ -133,6 +133,13 @@ class TimeReader:
         if NUMBERS in self.forms:
             return "numbers"
         return "dates" if NUMBERS in other.forms else f"dates such as {self.example!r}"
+
+    def _begin(self, texts: pl.Series) -> None:
+        """Rule out forms that do not fit the first texts; no number is a date."""
+        if NUMBERS in self.forms and len(texts):
+            are_numbers = not _read(texts, NUMBERS).datetimes.null_count()
+            self.forms = tuple(each for each in FORMS if (each == NUMBERS) is are_numbers)
+        self._keep_fitting(texts)
 
     def _keep_fitting(self, texts: pl.Series) -> dict[str, Dates]:
         """Return what each form makes of some texts, after ruling out forms that do not fit."""
