@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import combinations
 
@@ -18,7 +17,8 @@ from sasrec.data.values.date_forms import (
     read_dates,
     read_form,
 )
-from sasrec.errors import SettingNeeded, counted
+from sasrec.data.values.zones import Zones
+from sasrec.errors import SettingNeeded
 from sasrec.remarks import Remark
 from sasrec.settings.time_format import YEAR_FIRST
 
@@ -29,49 +29,6 @@ FEW = 100
 NUMBERS = "numbers"
 FORMS = (*DATE_FORMS, NUMBERS)
 """Forms in which a column of texts can be read, unless the user names one."""
-
-
-@dataclass(slots=True)
-class Zones:
-    """How many dates of a column have a time zone, and how many do not.
-
-    Attributes:
-        counts: Number of dates with a zone (True) and without one (False).
-        examples: The first date with a zone, and the first without one.
-    """
-
-    counts: dict[bool, int] = field(default_factory=lambda: {True: 0, False: 0})
-    examples: dict[bool, str] = field(default_factory=dict)
-
-    def count(self, texts: pl.Series, zoned: pl.Series) -> None:
-        """Count dates.
-
-        Args:
-            texts: The dates, String [n], null where there is none.
-            zoned: Boolean [n], whether each has a zone.
-        """
-        for has_zone in (True, False):
-            found = texts.filter((zoned if has_zone else ~zoned) & texts.is_not_null())
-            self.counts[has_zone] += found.len()
-            if found.len():
-                self.examples.setdefault(has_zone, found[0])
-
-    def remarks(self, column: str) -> tuple[Remark, ...]:
-        """Return a remark if some dates have a zone and others do not, or nothing.
-
-        Args:
-            column: Name of the column.
-        """
-        with_zone, without = self.counts[True], self.counts[False]
-        if not with_zone or not without:
-            return ()
-        text = (
-            f"{counted(with_zone, 'time')} in {column!r} {'has' if with_zone == 1 else 'have'} a "
-            f"time zone, such as {self.examples[True]!r}, and {without:,} "
-            f"{'has' if without == 1 else 'have'} none, such as {self.examples[False]!r}; times "
-            "without a zone are read as UTC, so add the zone if they are not in UTC"
-        )
-        return (Remark("mixed_zones", min(with_zone, without), text),)
 
 
 class TimeReader:
