@@ -98,19 +98,19 @@ ZONED = ("%Y-%m-%d %H:%M:%S%.f%z", "%Y-%m-%d %I:%M:%S%.f %p%z")
 
 
 @dataclass(frozen=True, slots=True)
-class Dates:
-    """Texts read as dates.
+class Parsed:
+    """Texts read as times.
 
     Attributes:
-        datetimes: Datetime in microseconds, UTC; null where a text is none. [n]
+        times: Datetime in microseconds, UTC, or Float64 for numbers; null where a text is none. [n]
         zoned: Whether a text has a time zone, Boolean [n].
     """
 
-    datetimes: pl.Series
+    times: pl.Series
     zoned: pl.Series
 
 
-def read_dates(texts: pl.Series, form: str) -> Dates:
+def read_dates(texts: pl.Series, form: str) -> Parsed:
     """Return texts as dates of one form.
 
     Args:
@@ -132,7 +132,7 @@ def read_dates(texts: pl.Series, form: str) -> Dates:
     return _with_year_first(rewritten.set(is_other, None))
 
 
-def read_form(texts: pl.Series, form: str) -> Dates:
+def read_form(texts: pl.Series, form: str) -> Parsed:
     """Return texts as dates of a form that the user names.
 
     Args:
@@ -149,7 +149,7 @@ def read_form(texts: pl.Series, form: str) -> Dates:
     datetimes = _without_zone(read)
     datetimes = datetimes.set((datetimes.dt.year() < EARLIEST_YEAR).fill_null(value=False), None)
     has_zone = getattr(read.dtype, "time_zone", None) is not None
-    return Dates(datetimes, datetimes.is_not_null() & has_zone)
+    return Parsed(datetimes, datetimes.is_not_null() & has_zone)
 
 
 def _with_month_numbers(texts: pl.Series) -> pl.Series:
@@ -162,20 +162,20 @@ def _with_month_numbers(texts: pl.Series) -> pl.Series:
     return pl.DataFrame({"text": texts}).select(expression).to_series()
 
 
-def _with_year_first(texts: pl.Series) -> Dates:
+def _with_year_first(texts: pl.Series) -> Parsed:
     """Return texts as dates, if they begin with a year of four digits."""
     is_year_first = texts.str.contains(r"^([0-9]{4}[-/.]|[0-9]{8}[T ])")
     if not is_year_first.all():
         texts = texts.set(~is_year_first.fill_null(value=True), None)
     sample = _iso(texts.drop_nulls().head(FEW))
-    if _parsed(sample).datetimes.null_count():
+    if _parsed(sample).times.null_count():
         return _parsed(_canonical(texts))
     found = _parsed(_iso(texts))
-    left = found.datetimes.is_null()
+    left = found.times.is_null()
     if left.sum() == texts.null_count():
         return found
     others = _parsed(_canonical(texts.set(~left, None)))
-    return Dates(found.datetimes.zip_with(~left, others.datetimes), found.zoned | others.zoned)
+    return Parsed(found.times.zip_with(~left, others.times), found.zoned | others.zoned)
 
 
 def _iso(texts: pl.Series) -> pl.Series:
@@ -194,7 +194,7 @@ def _canonical(texts: pl.Series) -> pl.Series:
     return texts
 
 
-def _parsed(texts: pl.Series) -> Dates:
+def _parsed(texts: pl.Series) -> Parsed:
     """Return texts as dates if they have exactly one of the forms ``PLAIN`` and ``ZONED``."""
     is_utc = texts.str.ends_with(UTC).fill_null(value=False)
     if is_utc.any():  # three times as fast as to parse the offset
@@ -212,7 +212,7 @@ def _parsed(texts: pl.Series) -> Dates:
         found = found.zip_with(~left, read)
         if form in ZONED:
             zoned |= left & read.is_not_null()
-    return Dates(found, zoned & found.is_not_null())
+    return Parsed(found, zoned & found.is_not_null())
 
 
 def _misses(sample: pl.Series, form: str) -> int:

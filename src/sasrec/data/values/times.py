@@ -130,7 +130,7 @@ def _others_have(texts: pl.Series, form: str) -> str:
         texts: All texts.
         form: The form that fits most of them.
     """
-    fits = read_dates(texts, form).datetimes.is_not_null()
+    fits = read_dates(texts, form).times.is_not_null()
     others = counted(int(fits.sum() or 0), "other is a date", "others are dates")
     return (
         f"{others} {IN_WORDS[form]}, such as {texts.filter(fits)[0]!r}, but this is none; correct "

@@ -13,7 +13,7 @@ from sasrec.data.values.date_forms import (
     DATE_FORMS,
     IN_WORDS,
     SHORT_YEAR_FIRST,
-    Dates,
+    Parsed,
     read_dates,
     read_form,
 )
@@ -94,17 +94,15 @@ class TimeReader:
     def _begin(self, texts: pl.Series) -> None:
         """Rule out forms that do not fit the first texts; no number is a date."""
         if NUMBERS in self.forms and len(texts):
-            are_numbers = not _read(texts, NUMBERS).datetimes.null_count()
+            are_numbers = not _read(texts, NUMBERS).times.null_count()
             self.forms = tuple(each for each in FORMS if (each == NUMBERS) is are_numbers)
         self._keep_fitting(texts)
 
-    def _keep_fitting(self, texts: pl.Series) -> dict[str, Dates]:
+    def _keep_fitting(self, texts: pl.Series) -> dict[str, Parsed]:
         """Return what each form makes of some texts, after ruling out forms that do not fit."""
         found = {form: _read(texts, form) for form in self.forms}
         self.forms = tuple(
-            form
-            for form, each in found.items()
-            if each.datetimes.null_count() == texts.null_count()
+            form for form, each in found.items() if each.times.null_count() == texts.null_count()
         )
         self._read = {form: self._read[form] for form in self.forms}
         return {form: found[form] for form in self.forms}
@@ -112,7 +110,7 @@ class TimeReader:
     def _add_block(self, texts: pl.Series) -> None:
         found = self._keep_fitting(texts)
         for form, each in found.items():
-            self._read[form].append(each.datetimes)
+            self._read[form].append(each.times)
         filled = texts.drop_nulls()
         if not self._count and filled.len():
             self.example = filled[0]
@@ -121,7 +119,7 @@ class TimeReader:
         if dates:
             self._zones.count(texts, dates[0].zoned)
         for pair in combinations(found, 2):
-            text = _first_difference(texts, *(found[form].datetimes for form in pair))
+            text = _first_difference(texts, *(found[form].times for form in pair))
             if text is not None:
                 self._doubts.setdefault(pair, text)
 
@@ -169,7 +167,7 @@ class TimeReader:
         form = next(iter(self.forms), NUMBERS)
         if self.time_format is not None or form in (NUMBERS, YEAR_FIRST):
             return remarks
-        read = read_dates(pl.Series([self.example]), form).datetimes[0]
+        read = read_dates(pl.Series([self.example]), form).times[0]
         text = (
             f"times in {column!r} are read as dates {IN_WORDS[form]}, such as {self.example!r} as "
             f"{_shown(read)}; time_format names another form"
@@ -230,16 +228,16 @@ def as_texts(values: pl.Series) -> pl.Series:
 
 def _fits(texts: pl.Series, form: str) -> pl.Series:
     blocks = [
-        _read(texts[begin : begin + BLOCK], form).datetimes.is_not_null()
+        _read(texts[begin : begin + BLOCK], form).times.is_not_null()
         for begin in range(0, max(texts.len(), 1), BLOCK)
     ]
     return pl.concat(blocks).alias(form)
 
 
-def _read(texts: pl.Series, form: str) -> Dates:
+def _read(texts: pl.Series, form: str) -> Parsed:
     if form == NUMBERS:
         numbers = texts.str.strip_chars().cast(pl.Float64, strict=False)
-        return Dates(numbers, pl.repeat(False, texts.len(), dtype=pl.Boolean, eager=True))
+        return Parsed(numbers, pl.repeat(False, texts.len(), dtype=pl.Boolean, eager=True))
     return read_dates(texts, form) if form in DATE_FORMS else read_form(texts, form)
 
 
@@ -261,7 +259,7 @@ def _undecided(
         forms: The forms.
     """
     readings = {
-        SETTING.get(form, form): read_dates(pl.Series([text]), form).datetimes[0] for form in forms
+        SETTING.get(form, form): read_dates(pl.Series([text]), form).times[0] for form in forms
     }
     ways = " or ".join(f"{IN_WORDS[form]} ({_shown(time)})" for form, time in readings.items())
     options = " or ".join(f"--time-format={form}" for form in readings)
