@@ -12,6 +12,8 @@ from sasrec.cli.help import Command
 from sasrec.cli.options import ConfigFiles, own_options
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
+from sasrec.cli.proposed_command import train_command, with_command
+from sasrec.errors import SettingNeeded
 
 if TYPE_CHECKING:
     from sasrec.data.description.describe import Description
@@ -94,7 +96,8 @@ def describe(
 ) -> None:
     """Print sizes of a data set, and what each kind of cleaning would remove.
 
-    Give settings of the data as --key=value, such as --user-column=customer.
+    Give settings of the data as --key=value, such as --user-column=customer. It proposes the
+    command that trains on the data, with the settings that are missing.
     """
     from itertools import takewhile
 
@@ -109,13 +112,18 @@ def describe(
     )
     settings = resolve_layers(layers).data
     targets = [checked_report(expanded(each)) for each in out or ()]
-    found = described(as_one([data, *others]), settings, fetch_progress())
+    try:
+        found = described(as_one([data, *others]), settings, fetch_progress())
+    except SettingNeeded as error:
+        raise with_command(error, context, [data, *others], settings) from error
+    command = train_command(context, [data, *others])
     for target in targets:
         found.save(target)
     if as_json:
-        print(json.dumps(found.as_json()))
+        print(json.dumps({**found.as_json(), "train": command}))
         return
     _print_description(found)
+    print(f"\nto train on it: {command}")
     for target in targets:
         print(f"written to {target}")
 

@@ -81,6 +81,20 @@ def load_corpus(
     return corpus
 
 
+def check_readable(source: Source, settings: DataSettings, progress: Progress) -> None:
+    """Raise an error if a source cannot be read; remarks are not logged.
+
+    Args:
+        source: As for ``load_corpus``.
+        settings: Likewise.
+        progress: Likewise.
+
+    Raises:
+        DataError: As ``load_corpus``.
+    """  # raised by _read
+    _read(source, settings, progress)
+
+
 def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
     """Return a data set, and what to call its source in messages."""
     text = text_of(source)

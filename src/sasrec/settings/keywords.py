@@ -20,6 +20,7 @@ class Keywords(TypedDict, total=False):
     items_file: str | None
     item_columns: Sequence[str] | None
     title_column: str | None
+    time_format: str | None
     columns: Sequence[str] | None
     encoding: str
     separator: str
