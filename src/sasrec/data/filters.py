@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from sasrec.data.duplicates import without_duplicates
+from sasrec.data.event_types import distinct_events
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.data.values.numbering import Numbering, occurrences
@@ -41,7 +41,7 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     """  # raised by parse_intervals
     frame, remarks = interactions.frame, list(interactions.remarks)
     if settings.duplicates is not None:
-        frame = without_duplicates(frame, settings.duplicates)
+        frame = distinct_events(frame, settings.duplicates)
         frame = _unless_empty(frame, f"{where}: rm_dup_inter")
     for field in settings.value_intervals:
         frame, found = _within_values(frame, field, interactions, settings, where)
@@ -172,17 +172,17 @@ def _is_count_allowed(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Seri
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
-    """Return the columns that filters need or that are about items, other than user, item and time.
+    """Return the columns that filters need or that are about items, and that of event types.
 
     Args:
-        settings: The filters and the item columns.
+        settings: The filters, the item columns and the column of event types.
 
     Returns:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
     names = [*settings.value_intervals, *(settings.item_columns or ())]
-    names += [] if settings.title_column is None else [settings.title_column]
+    names += [each for each in (settings.title_column, settings.type_column) if each is not None]
     return [name for name in dict.fromkeys(names) if name not in known]
 
 

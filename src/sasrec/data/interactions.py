@@ -32,8 +32,9 @@ class Interactions:
 
     Attributes:
         frame: Columns ``user`` and ``item`` (Int32, numbers from 1) and, if the source has times,
-            ``time`` (Float64, finite, any unit); one row per event, in the order of the source.
-            Until the filters have run, also the columns they need, as ``value:NAME``.
+            ``time`` (Float64, finite, any unit), and ``type`` (UInt8) if types are read; one row
+            per event, in the order of the source. Until the filters have run, also the columns they
+            need, as ``value:NAME``.
         users: Token of each user number, String; index n - 1 has the token of number n. Some may
             have no events left.
         items: Token of each item number, likewise.
@@ -43,6 +44,7 @@ class Interactions:
             entry for a file that was not read.
         already_filtered: Columns of those files whose value filters have been applied to them.
         remarks: Remarks on the source; they must be kept when the interactions are replaced.
+        event_types: Names of the types of events, number 1 first; number 0 is an unknown type.
     """
 
     frame: pl.DataFrame
@@ -53,6 +55,7 @@ class Interactions:
     listed: dict[str, pl.Series] = field(default_factory=dict)
     already_filtered: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    event_types: tuple[str, ...] = ()
 
     @property
     def items_without_events(self) -> pl.Series:

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.corpus import Corpus, build_corpus
+from sasrec.data.event_types import with_event_types
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.copies import Copies
 from sasrec.data.formats.data_frames import read_data_frame
@@ -121,7 +122,11 @@ def _built(read: Callable[[], Interactions], settings: DataSettings, place: Plac
     where, texts_only = place.where, place.texts_only
     return build_corpus(
         apply_filters(
-            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
+            with_event_columns(
+                with_event_types(read(), settings, where), settings, where, texts_only=texts_only
+            ),
+            settings,
+            where,
         ),
         place.name,
         place.origin,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
@@ -85,15 +87,40 @@ def with_model_numbers(
         recommender: The model.
 
     Returns:
-        The data without the events of items that the model does not know; and a remark on these
-        events, if there are any.
+        The data without the events of items that the model does not know; and remarks on these
+        events, and on types that it does not know.
     """
-    corpus = renumbered(original, recommender.items, recommender.users)
+    corpus = renumbered(original, recommender.items, recommender.users, recommender.event_types)
+    types = unknown_types(original, corpus)
     lost = original.sequences.n_events - corpus.sequences.n_events
     if not lost:
-        return corpus, ()
+        return corpus, types
     text = f"left out: {counted(lost, 'event')} of items the model does not know"
-    return corpus, (Remark("unknown_items", lost, text),)
+    return corpus, (Remark("unknown_items", lost, text), *types)
+
+
+def unknown_types(original: Corpus, corpus: Corpus) -> tuple[Remark, ...]:
+    """Return a remark on events whose types a model does not know, or nothing.
+
+    Args:
+        original: The data, in their own numbers.
+        corpus: The same data in the numbers of a model.
+    """
+    types = original.sequences.types
+    if types is None:
+        return ()
+    names = [name for name in original.event_types if name not in corpus.event_types]
+    counts = np.bincount(types, minlength=len(original.event_types) + 1)[1:]
+    pairs = zip(original.event_types, counts, strict=True)
+    lost = sum(int(count) for name, count in pairs if name in names)
+    if not lost:
+        return ()
+    shown = ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
+    text = (
+        f"{counted(lost, 'event')} of types the model does not know ({shown}) count as events of "
+        "an unknown type"
+    )
+    return (Remark("unknown_types", lost, text),)
 
 
 def check_known_items(corpus: Corpus, source: Source) -> None:

@@ -14,6 +14,7 @@ import torch
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
+from sasrec.data.target_types import asked_type
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
@@ -60,6 +61,7 @@ class Prepared:
             counts=self.counts,
             max_history=self.run.data.max_history,
             device=self.device,
+            asked_type=asked_type(self.corpus.event_types, self.run.evaluation),
         )
 
 

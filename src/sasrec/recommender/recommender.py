@@ -76,6 +76,7 @@ class Recommender(WithVectors):
             with a training event.
         people: bool [U + 1], users the model has learned a vector for; None means all users.
         item_columns: Facts about items, such as their category, for rules; None if there are none.
+        event_types: Names of the types of events that the model knows; empty if it uses none.
     """
 
     model: NextItemModel
@@ -90,6 +91,7 @@ class Recommender(WithVectors):
     learned: np.ndarray | None = None
     people: np.ndarray | None = None
     item_columns: ItemColumns | None = None
+    event_types: tuple[str, ...] = ()
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -350,6 +352,7 @@ class Recommender(WithVectors):
             recent=self.recent,
             learned=self.learned,
             learned_users=self.people,
+            event_types=self.event_types,
         )
         texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},

@@ -20,6 +20,7 @@ class Keywords(TypedDict, total=False):
     items_file: str | None
     item_columns: Sequence[str] | None
     title_column: str | None
+    type_column: str | None
     columns: Sequence[str] | None
     encoding: str
     separator: str
@@ -74,6 +75,8 @@ class Keywords(TypedDict, total=False):
     device: Literal["auto", "cpu", "cuda"]
     gpu_id: str
     precision: Literal["auto", "float32", "bfloat16"]
+    target_types: Sequence[str] | None
+    train_target_types: Sequence[str] | None
     metrics: Sequence[str]
     topk: Sequence[int]
     valid_metric: str
@@ -123,6 +126,8 @@ class Keywords(TypedDict, total=False):
     event_dropout_prob: float
     tied_output: bool
     similarity: Literal["dot", "cosine"]
+    event_types: Literal["both", "history", "next", "none"]
+    type_dropout_prob: float
     temperature: float
     embedding_size: int
     num_layers: int

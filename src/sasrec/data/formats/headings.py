@@ -149,7 +149,7 @@ def _distinct(path: Path, columns: DataSettings, rows: list[list[str]]) -> list[
     """
     header = rows[0]
     needed = {columns.user_column, columns.item_column, columns.time_column}
-    needed |= set(columns.value_intervals)
+    needed |= {*columns.value_intervals, *filter(None, [columns.type_column])}
     for name in header:
         if name in needed and header.count(name) > 1:
             raise DataError(f"{path}, line 1: two columns are named {name!r}; rename one")

@@ -11,6 +11,10 @@ from sasrec.errors import DataError, nearest
 from sasrec.settings.data import NO_TIMES, DataSettings
 
 
+class MissingTypesError(DataError):
+    """A source has all columns but that of event types."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Missing:
     """A column that a source lacks.
@@ -54,12 +58,16 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
         DataError: The user or item column is missing; the time column has another name than the
             default and is missing; or the default one is missing and another column looks like
             times. The message names all missing columns.
+        MissingTypesError: Only the column of event types is missing.
     """
     missing = _missing(names, (columns.user_column, columns.item_column), columns)
     name = columns.time_column
     times = None if name == NO_TIMES or name in names else _missing_times(names, columns)
     if missing or times is not None:
         raise DataError(_text([*missing, *([] if times is None else [times])], names, where))
+    types = [] if columns.type_column is None else [columns.type_column]
+    if missing := _missing(names, types, columns):
+        raise MissingTypesError(_text(missing, names, where))
     return name if name in names else None
 
 
@@ -85,7 +93,7 @@ def require_columns(
 def _missing(names: list[str], required: Sequence[str], columns: DataSettings) -> list[_Missing]:
     settings = {
         getattr(columns, setting): setting
-        for setting in ("user_column", "item_column", "time_column")
+        for setting in ("user_column", "item_column", "time_column", "type_column")
     }
     free = [name for name in names if name not in settings]
     return [
