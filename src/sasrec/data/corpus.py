@@ -191,3 +191,18 @@ def type_numbers(corpus: Corpus, event_types: tuple[str, ...]) -> np.ndarray | N
     numbers = np.array([0, *(own.get(name, 0) for name in corpus.event_types)], dtype=np.uint8)
     found: np.ndarray = numbers[types]
     return found
+
+
+def type_names(corpus: Corpus, begin: int, end: int) -> list[str | None] | None:
+    """Return the types of some events, None where a type is unknown; None without types.
+
+    Args:
+        corpus: The data set.
+        begin: Index of the first event.
+        end: Index after the last one.
+    """
+    types = corpus.sequences.types
+    if types is None:
+        return None
+    names = (None, *corpus.event_types)
+    return [names[number] for number in types[begin:end]]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sasrec.data.corpus import Corpus, renumbered
+from sasrec.data.movielens import Progress
 from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
+from sasrec.data.values.columns import MissingTypesError
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
@@ -17,6 +20,8 @@ from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
+
+logger = logging.getLogger(__name__)
 
 
 def trained_on(recommender: Recommender) -> str:
@@ -71,10 +76,35 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
     if data is not None:  # a minimum number of events is a rule for training only
         saved = {**saved, "user_interactions": None, "item_interactions": None}
     source = source_for(recommender, data)
-    corpus, remarks = with_model_numbers(load_corpus(source, DataSettings(**saved)), recommender)
+    original = load_with_any_types(source, DataSettings(**saved))
+    corpus, remarks = with_model_numbers(original, recommender)
     if not recommender.model.needs_users:
         check_known_items(corpus, source)
     return corpus, remarks
+
+
+def load_with_any_types(
+    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+) -> Corpus:
+    """Return a data set to recommend for; if it has no column of event types, types are unknown.
+
+    Args:
+        source: A name, a path or a data frame.
+        settings: The data settings that the model was trained with.
+        progress: Called while a data set of the catalogue is downloaded.
+
+    Returns:
+        The data set; a remark about missing types is logged.
+    """
+    try:
+        return load_corpus(source, settings, progress)
+    except MissingTypesError:
+        logger.warning(
+            "%s has no column %r (type_column), so the types of all events are unknown",
+            name_of(source),
+            settings.type_column,
+        )
+    return load_corpus(source, settings.model_copy(update={"type_column": None}), progress)
 
 
 def with_model_numbers(
