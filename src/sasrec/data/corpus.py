@@ -98,7 +98,8 @@ def build_corpus(
         compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
     sequences = build_sequences(columns, compared)
-    remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
+    repeated = repetition(_by_item_and_type(sequences))
+    remarks += repetition_remarks(repeated, sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(
         name,
@@ -111,6 +112,15 @@ def build_corpus(
         item_columns=item_columns,
         event_types=event_types,
     )
+
+
+def _by_item_and_type(sequences: Sequences) -> Sequences:
+    """Return histories in which an item with another type of event is another item."""
+    if sequences.types is None:
+        return sequences
+    pairs = sequences.items.astype(np.int64) * 256 + sequences.types
+    _, numbers = np.unique(pairs, return_inverse=True)
+    return replace(sequences, items=(numbers + 1).astype(np.int32))
 
 
 def _is_grouped(items: np.ndarray) -> bool:
