@@ -51,7 +51,7 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
         split = split_events(corpus, settings)
     else:
         split = split_wanted(corpus, settings, wanted, split_events)
-    split = with_training_types(split, corpus, settings, wanted)
+    split = replace(with_training_types(split, corpus, settings, wanted), wanted=wanted)
     ignored, reason = _ignored(corpus, settings)
     remarks = split.remarks + _unused_settings(settings, ignored, reason)
     if corpus.target_counts is None and settings.has_dates:

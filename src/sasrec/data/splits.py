@@ -59,6 +59,8 @@ class Split:
         remarks: Settings that have no effect, and shares that differ from the requested ones.
         trains: bool [N], whether an event of the training part is a target and not only history;
             None if all are.
+        wanted: bool [N], whether an event may be a validation or test target, which baselines
+            count; None if all may.
     """
 
     sequences: Sequences
@@ -69,6 +71,7 @@ class Split:
     first_trains: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
     trains: np.ndarray | None = None
+    wanted: np.ndarray | None = None
 
     @property
     def n_targets(self) -> int:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from sasrec.settings.event_types import TargetTypeSettings
 from sasrec.settings.fields import recbole, written_as
+from sasrec.settings.recent_window import RecentWindowSettings
 from sasrec.settings.registry import METRICS
 from sasrec.settings.time_point import time_text
 
@@ -53,7 +54,7 @@ SPLIT_KEYS = (
 """Evaluation settings that decide which events are used for training."""
 
 
-class EvaluationSettings(TargetTypeSettings):
+class EvaluationSettings(TargetTypeSettings, RecentWindowSettings):
     """How targets are held out and ranked, and which metrics are reported."""
 
     metrics: Annotated[tuple[MetricName, ...], BeforeValidator(_listed)] = Field(

@@ -75,6 +75,7 @@ class Keywords(TypedDict, total=False):
     device: Literal["auto", "cpu", "cuda"]
     gpu_id: str
     precision: Literal["auto", "float32", "bfloat16"]
+    recent_window: str | None
     target_types: Sequence[str] | None
     train_target_types: Sequence[str] | None
     metrics: Sequence[str]
