@@ -98,7 +98,7 @@ def build_corpus(
         compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
     sequences = build_sequences(columns, compared)
-    repeated = repetition(_by_item_and_type(sequences))
+    repeated = repetition(by_item_and_type(sequences))
     remarks += repetition_remarks(repeated, sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(
@@ -114,8 +114,12 @@ def build_corpus(
     )
 
 
-def _by_item_and_type(sequences: Sequences) -> Sequences:
-    """Return histories in which an item with another type of event is another item."""
+def by_item_and_type(sequences: Sequences) -> Sequences:
+    """Return histories in which an item with another type of event is another item.
+
+    Args:
+        sequences: All histories.
+    """
     if sequences.types is None:
         return sequences
     pairs = sequences.items.astype(np.int64) * 256 + sequences.types
