@@ -126,7 +126,7 @@ def test_a_split_by_time_has_no_training_event_after_the_time() -> None:
     ("settings", "text"),
     [
         ({"target_types": "purchse"}, "did you mean 'purchase'?"),
-        ({"target_types": "purchse"}, "cart (1), purchase (2), view (2)"),
+        ({"target_types": "purchse"}, "(numbers of events: cart 1, purchase 2, view 2)"),
         ({"train_target_types": "refund"}, "no event has the type 'refund' (train_target_types)"),
         ({"target_types": "cart"}, "no user has at least 2 events of type 'cart'"),
         (

@@ -10,8 +10,10 @@ import pytest
 
 import sasrec
 from sasrec.cli.app import main
+from sasrec.data import sources
 from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.recommender.recommender import Recommender
+from sasrec.settings.data import DataSettings
 
 SMALL = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "max_history": 12}
 FAST = {"learning_rate": 5e-3, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
@@ -142,7 +144,7 @@ def test_wrong_types_are_refused(recommender: Recommender, arguments, text: str)
 
 def test_unknown_types_are_told_with_their_number(recommender: Recommender, caplog) -> None:
     recommender.recommend([["i1", "i2"]], types=[["vue", "view"]])
-    assert "1 events have a type that the model does not know, such as 'vue'" in caplog.text
+    assert "1 event of types that the model does not know, such as 'vue'" in caplog.text
 
 
 def test_everybody_gets_the_lists_of_recommend(place: Path, recommender: Recommender) -> None:
@@ -226,6 +228,17 @@ def test_a_model_without_types_refuses_to_be_asked_for_one(place: Path) -> None:
     assert plain.recommend([["i1"]], types=[["view"]]) == plain.recommend([["i1"]])
     evaluated = sasrec.evaluate(plain, place / "log.csv", TYPED)
     assert "targets of type purchase" in evaluated.report.protocol
+
+
+def test_saved_events_have_their_types(place: Path, tmp_path: Path) -> None:
+    log = pl.read_csv(place / "log.csv").with_columns(
+        pl.when(pl.col("timestamp") == 3).then(None).otherwise(pl.col("event")).alias("event")
+    )
+    found = sources.load_corpus(log, DataSettings(type_column="event"))
+    path = sources.save_events(found, tmp_path)
+    again = sources.load_corpus(path, DataSettings(type_column="type"))
+    assert again.event_types == found.event_types
+    assert again.sequences.fingerprint() == found.sequences.fingerprint()
 
 
 @pytest.mark.slow

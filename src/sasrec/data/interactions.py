@@ -81,11 +81,15 @@ class Interactions:
         return "time" in self.frame.columns
 
     def with_tokens(self) -> pl.DataFrame:
-        """Return the frame with tokens, String, instead of their numbers."""
-        return self.frame.with_columns(
+        """Return the frame with tokens and types, String, instead of their numbers."""
+        frame = self.frame.with_columns(
             self.users.gather(self.frame["user"] - 1).alias("user"),
             self.items.gather(self.frame["item"] - 1).alias("item"),
         )
+        if "type" not in frame.columns:
+            return frame
+        names = pl.Series([None, *self.event_types], dtype=pl.String)
+        return frame.with_columns(names.gather(frame["type"]).alias("type"))
 
     def __len__(self) -> int:
         """Return the number of events."""

@@ -240,7 +240,12 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
                 f"{path} cannot be written: {column} {bad[0]!r} is empty or contains a tab or "
                 "line end; rename it"
             )
-    names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
+    names = {
+        "user": "user_id:token",
+        "item": "item_id:token",
+        "time": "timestamp:float",
+        "type": "type:token",
+    }
     text = (
         interactions.with_tokens()
         .rename(names, strict=False)
@@ -264,7 +269,11 @@ def save_events(corpus: Corpus, folder: Path) -> Path:
     columns = {"user": owners.astype(np.int32), "item": sequences.items}
     if sequences.times is not None:
         columns["time"] = sequences.times
+    if sequences.types is not None:
+        columns["type"] = sequences.types
     path = folder / corpus.name / f"{corpus.name}.inter"
-    events = Interactions(pl.DataFrame(columns), corpus.users.entries, corpus.items.entries)
+    users, items = corpus.users.entries, corpus.items.entries
+    frame = pl.DataFrame(columns)
+    events = Interactions(frame, users, items, event_types=corpus.event_types)
     write_atomic(events, path)
     return path

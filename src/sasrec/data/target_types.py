@@ -143,10 +143,10 @@ def _of_types(corpus: Corpus, names: Sequence[str], key: str) -> np.ndarray:
     have = {name: int(count) for name, count in zip(known, counts[1:], strict=True)}
     for name in names:
         if not have.get(name):
-            shown = ", ".join(f"{each} ({count:,})" for each, count in have.items() if count)
+            shown = ", ".join(f"{each} {count:,}" for each, count in have.items() if count)
             raise DataError(
-                f"no event has the type {name!r} ({key}){did_you_mean(name, list(known))}; "
-                f"types in the data, with the number of their events: {shown}"
+                f"no event has the type {name!r} ({key}){did_you_mean(name, list(known))} "
+                f"(numbers of events: {shown})"
             )
     chosen = np.zeros(len(known) + 1, dtype=bool)
     chosen[[list(known).index(name) + 1 for name in names]] = True

@@ -40,7 +40,7 @@ def recent_popularity(prepared: Prepared) -> tuple[str, RecentPopularity] | None
 
 
 def _best(prepared: Prepared, windows: dict[str, float]) -> str:
-    """Return the window with the best validation metric; of equal ones, the shortest."""
+    """Return the window with the best validation metric; of equal ones, the longest."""
     protocol, cases = prepared.protocol, prepared.split.validation
     if len(cases) > MOST_CASES:
         which = np.random.default_rng(0).choice(len(cases), MOST_CASES, replace=False)
@@ -52,7 +52,7 @@ def _best(prepared: Prepared, windows: dict[str, float]) -> str:
     for name, window in windows.items():
         value = sign * validation_score(_fitted(prepared, window), sampled)
         scores[name] = -math.inf if math.isnan(value) else value
-    return max(scores, key=scores.__getitem__)
+    return max(reversed(scores), key=scores.__getitem__)
 
 
 def _fitted(prepared: Prepared, window: float) -> RecentPopularity:

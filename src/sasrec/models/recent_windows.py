@@ -14,7 +14,7 @@ from sasrec.settings.time_point import time_point
 DAY = 86_400
 DAYS = (1, 3, 7, 14, 30, 90, 365)
 """Windows to choose from, in days, if times are Unix timestamps."""
-SHARES = (1000, 300, 100, 30, 10, 3)
+SHARES = (300, 100, 30, 10, 3)
 """Otherwise, the windows are the time from the first to the last event divided by these."""
 
 

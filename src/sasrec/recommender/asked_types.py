@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sasrec.data.target_types import asked_type
-from sasrec.errors import DataError, did_you_mean
+from sasrec.errors import DataError, counted, did_you_mean
 from sasrec.settings.evaluation import EvaluationSettings
 
 logger = logging.getLogger(__name__)
@@ -76,8 +76,8 @@ def numbered_types(
         found.append(np.array([number.get(name or "", 0) for name in given], dtype=np.uint8))
     if strange:
         logger.warning(
-            "%d events have a type that the model does not know, such as %r; it knows %s",
-            len(strange),
+            "%s of types that the model does not know, such as %r; it knows %s",
+            counted(len(strange), "event"),
             strange[0],
             ", ".join(event_types),
         )
