@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from sasrec.data.target_types import asked_type
+from sasrec.data.values.tokens import token_of
 from sasrec.errors import DataError, counted, did_you_mean
 from sasrec.settings.evaluation import EvaluationSettings
 
@@ -50,6 +51,48 @@ def asked_number(
         f"next_type is {next_type!r}, which the model does not know"
         f"{did_you_mean(str(next_type), names)} (types: {', '.join(names)}, or {ANY_TYPE})"
     )
+
+
+def type_lists(
+    types: Sequence[Sequence[str | None] | None], lengths: list[int]
+) -> list[list[str | None] | None]:
+    """Return the types of the events of each history.
+
+    Args:
+        types: Names of types; None for an unknown type, or for a history without types.
+        lengths: Events in each history.
+
+    Returns:
+        The types as text.
+
+    Raises:
+        DataError: Types are not a list of texts, or there is not one for each event.
+    """
+    found: list[list[str | None] | None] = []
+    for each, length in zip(types, lengths, strict=True):
+        if isinstance(each, str) or not isinstance(each, Iterable | None):
+            raise DataError(
+                f"the types of a history must be a list, such as ['view', 'purchase'], not {each!r}"
+            )
+        names = None if each is None else [_type_name(name) for name in each]
+        if names is not None and len(names) != length:
+            raise DataError("types do not match the histories; give one type for each event")
+        found.append(names)
+    return found
+
+
+def _type_name(name: object) -> str | None:
+    """Return the name of a type as text.
+
+    Raises:
+        DataError: It is neither text nor a whole number.
+    """
+    try:
+        return None if name is None else token_of(name)
+    except ValueError as error:
+        raise DataError(
+            f"types must be a list of texts or whole numbers, and {name!r} is neither"
+        ) from error
 
 
 def numbered_types(

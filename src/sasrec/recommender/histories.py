@@ -13,6 +13,7 @@ import polars as pl
 from sasrec.data.values.timestamps import not_times, numbers_or_datetimes
 from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError
+from sasrec.recommender.asked_types import type_lists
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
 """A chunk ends at this many histories or events: enough for batches of similar lengths."""
@@ -172,34 +173,6 @@ def user_tokens(users: Iterable[str | None]) -> list[str | None]:
         DataError: A user is neither text nor a whole number.
     """  # raised by tokens_of
     return [None if user is None else tokens_of([user], "users")[0] for user in users]
-
-
-def type_lists(
-    types: Sequence[Sequence[str | None] | None], lengths: list[int]
-) -> list[list[str | None] | None]:
-    """Return the types of the events of each history.
-
-    Args:
-        types: Names of types; None for an unknown type, or for a history without types.
-        lengths: Events in each history.
-
-    Returns:
-        The types as text.
-
-    Raises:
-        DataError: Types are not a list of texts, or there is not one for each event.
-    """
-    found: list[list[str | None] | None] = []
-    for each, length in zip(types, lengths, strict=True):
-        if each is None:
-            found.append(None)
-            continue
-        _check_ordered(each, "the types of a history must be a list, such as ['view', 'purchase']")
-        names = [None if name is None else tokens_of([name], "types")[0] for name in each]
-        if len(names) != length:
-            raise DataError("types do not match the histories; give one type for each event")
-        found.append(names)
-    return found
 
 
 def time_arrays(
