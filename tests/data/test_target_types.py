@@ -122,6 +122,19 @@ def test_a_split_by_time_has_no_training_event_after_the_time() -> None:
     assert times[split.test.stops].tolist() == [8]
 
 
+def test_shares_are_those_of_the_wanted_targets() -> None:
+    rows = [row for user in "abcd" for row in of_user("vpvpvpvpvpvpvpvpvpvp", user)]
+    settings = EvaluationSettings(
+        target_types="purchase", train_target_types="all", split="time", ratios=(0.6, 0.2, 0.2)
+    )
+    split = make_split(corpus(rows), settings)
+    assert (len(split.validation), len(split.test)) == (8, 8)
+    assert [each.kind for each in split.remarks] == ["target_types"]
+    times = split.sequences.times
+    assert times is not None
+    assert times[split.is_training()].max() < times[split.validation.stops].min()
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [

@@ -56,8 +56,8 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
     remarks = split.remarks + _unused_settings(settings, ignored, reason)
     if corpus.target_counts is None and settings.has_dates:
         remarks += unpredictable(split)
-    elif "ratios" not in ignored and split.trains is None:
-        remarks += _share_remarks(split, settings)
+    elif "ratios" not in ignored:
+        remarks += _share_remarks(replace(split, trains=wanted), settings)
     log_remarks(remarks, corpus.name)
     return replace(split, remarks=remarks)
 
