@@ -116,3 +116,14 @@ def test_training_and_evaluation_take_parts(tmp_path: Path) -> None:
         sasrec.evaluate(tmp_path / "model", test=PARTS["test"])
     with pytest.raises(DataError, match="needs valid or test besides train"):
         sasrec.Parts(PARTS["train"])
+
+
+def test_ready_histories_have_no_types(tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    for name in ("train", "test"):
+        head = "user_id:token\titem_id_list:token_seq\titem_id:token\n"
+        (tmp_path / "shop" / f"shop.{name}.inter").write_text(head + "a\ti1 i2\ti3\n")
+    with pytest.raises(DataError, match="type_column cannot be applied; remove type_column"):
+        load_corpus(
+            tmp_path / "shop", DataSettings(split_files=("train", "test"), type_column="event")
+        )
