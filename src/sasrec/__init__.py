@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from sasrec.data.description.describe import Description as Description
     from sasrec.data.description.describe import describe as describe
     from sasrec.data.formats.plugin_readers import register_reader as register_reader
+    from sasrec.data.presplit.sources import Parts as Parts
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
     from sasrec.evaluation.registration import register_metric as register_metric
@@ -78,6 +79,7 @@ _MODULES = {
     "FullLoss": "sasrec.losses.contract",
     "Metric": "sasrec.evaluation.registration",
     "NextItemModel": "sasrec.models.contract",
+    "Parts": "sasrec.data.presplit.sources",
     "SampledLoss": "sasrec.losses.contract",
     "Settings": "sasrec.settings.fields",
     "load_plugin": "sasrec.settings.plugins",
@@ -99,6 +101,7 @@ __all__ = [  # loaded on first use
     "FullLoss",
     "Metric",
     "NextItemModel",
+    "Parts",
     "Recommendation",
     "Recommender",
     "Rules",

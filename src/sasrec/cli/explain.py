@@ -41,8 +41,7 @@ def explain(
 
     Without --user and --history, the first user of the data is explained.
     """
-    from sasrec.data.sources import load_corpus
-    from sasrec.experiment.known_data import source_for
+    from sasrec.experiment.known_data import load_with_any_types, source_for
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load
@@ -51,7 +50,7 @@ def explain(
     recommender = load(model)
     settings = DataSettings(**recommender.settings["data"])
     source = str(source_for(recommender, as_source(data)))
-    corpus = load_corpus(source, settings, fetch_progress())
+    corpus = load_with_any_types(source, settings, fetch_progress())
     averages = _averages(recommender, corpus, source, settings)
     default = [] if history else corpus.users.entries.to_list()[:1]
     users = list(dict.fromkeys(user or default))  # each user once
@@ -95,7 +94,7 @@ def _averages(
     from sasrec.data.sources import item_groups
     from sasrec.explanation.explain import average_attention
 
-    known = renumbered(corpus, recommender.items)
+    known = renumbered(corpus, recommender.items, event_types=recommender.event_types)
     groups = item_groups(source, settings, recommender.items.entries)
     return average_attention(recommender, known.sequences, groups=groups)
 
@@ -104,17 +103,18 @@ def _explained(recommender: Recommender, request: Request, k: int) -> ExplainedH
     from sasrec.explanation.explain import effects
     from sasrec.explanation.pictures import ExplainedHistory
 
-    times = request.times
-    events, maps = recommender.attention(request.tokens, times=times)
+    times, types = request.times, request.types
+    events, maps = recommender.attention(request.tokens, times=times, types=types)
     [found] = recommender.recommend(
-        [request.tokens], k, times=None if times is None else [times], users=[request.user]
+        [request.tokens],
+        k,
+        times=None if times is None else [times],
+        users=[request.user],
+        types=[types],
     )
-    event_times = None
-    if times is not None:
-        pairs = zip(request.tokens, times, strict=True)
-        skipped = set(found.unknown)
-        event_times = [time for token, time in pairs if token not in skipped]
-        event_times = event_times[-len(events) :]
+    skipped = set(found.unknown)
+    known = [place for place, token in enumerate(request.tokens) if token not in skipped]
+    used = known[-len(events) :]
     titles = recommender.titles
     return ExplainedHistory(
         name=request.name,
@@ -122,6 +122,13 @@ def _explained(recommender: Recommender, request: Request, k: int) -> ExplainedH
         maps=maps,
         recommended=[titles.get(token, token) for token in found.items],
         scores=found.scores,
-        effects=effects(recommender, events, found.items, times=event_times, user=request.user),
+        effects=effects(
+            recommender,
+            events,
+            found.items,
+            times=None if times is None else [times[place] for place in used],
+            user=request.user,
+            types=None if types is None else [types[place] for place in used],
+        ),
         skipped=found.unknown,
     )

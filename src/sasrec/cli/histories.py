@@ -40,6 +40,7 @@ class Request:
         note: User features from the data, such as ``age 49``; may be empty.
         times: Timestamp of each event, or None if unknown.
         user: User id in the data, or None.
+        types: Type of each event, None where it is unknown; None if the data have no types.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Request:
     note: str = ""
     times: list[float] | None = None
     user: str | None = None
+    types: list[str | None] | None = None
 
 
 def requests_for(
@@ -89,13 +91,14 @@ def tokens_in(text: str) -> list[str]:
 def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
-    from sasrec.data.sources import load_corpus, user_features
-    from sasrec.experiment.known_data import settings_for, source_for
+    from sasrec.data.corpus import type_names
+    from sasrec.data.sources import user_features
+    from sasrec.experiment.known_data import load_with_any_types, settings_for, source_for
 
     settings = settings_for(recommender, data)
     source = str(source_for(recommender, data))
     if corpus is None:
-        corpus = load_corpus(source, settings, fetch_progress())
+        corpus = load_with_any_types(source, settings, fetch_progress())
     notes = user_features(source, settings, users)
     requests: list[Request] = []
     for user, number in zip(users, corpus.users.numbers(users), strict=True):
@@ -107,7 +110,8 @@ def _user_requests(
         tokens = corpus.items.tokens(corpus.sequences.items[begin:end])
         times = corpus.sequences.times
         own_times = None if times is None else times[begin:end].tolist()
-        requests.append(Request(f"user {user}", tokens, notes.get(user, ""), own_times, user))
+        note, types = notes.get(user, ""), type_names(corpus, begin, end)
+        requests.append(Request(f"user {user}", tokens, note, own_times, user, types))
     return requests
 
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from itertools import chain, tee
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
 from sasrec.cli.list_counts import ListCounts
@@ -38,6 +38,16 @@ if TYPE_CHECKING:
     from sasrec.recommender.rules.rules import Rules
 
 
+class AllOptions(TypedDict):
+    """What lists for all users may contain."""
+
+    k: int
+    exclude_seen: bool
+    candidates: list[str] | None
+    rules: PreparedRules | None
+    next_type: str | None
+
+
 def recommend(
     model: SavedModel,
     history: Histories = None,
@@ -53,21 +63,31 @@ def recommend(
     allow_unknown: AllowUnknown = False,
     rules: Rules | None = None,
     items: str | None = None,
+    next_type: str | None = None,
 ) -> None:
     """Recommend items for users of the data, or for any histories."""
     from sasrec.recommender.loading import load
 
     words = None if candidates is None else tokens_in(candidates)
     if all_users:
-        if rules is not None:
-            raise SettingsError("--all-users cannot be combined with rules yet; remove one of them")
         if history or user or file is not None or as_json or out is None:
             raise SettingsError(
                 "--all-users makes a list for every user of the data and writes them to a file; "
                 "add --out lists.parquet (or .csv, .tsv, .jsonl), and remove --history, --user, "
                 "--file and --json"
             )
-        _write_all(model, as_source(data), out, k=k, exclude_seen=exclude_seen, candidates=words)
+        recommender = load(model)
+        prepared = None if rules is None else _ruled(recommender, rules, items)
+        _write_all(
+            recommender,
+            as_source(data),
+            expanded(out),
+            k=k,
+            exclude_seen=exclude_seen,
+            candidates=words,
+            rules=prepared,
+            next_type=next_type,
+        )
         return
     path = None if out is None else checked_target(out)
     recommender = load(model)
@@ -84,6 +104,7 @@ def recommend(
         exclude_seen=exclude_seen,
         candidates=words,
         rules=None if rules is None else _ruled(recommender, rules, items),
+        next_type=next_type,
     )
     if path is not None:
         listed = (Answer(each.name, found, each.user) for each, found in answers)
@@ -98,19 +119,11 @@ def recommend(
 
 
 def _write_all(
-    model: Path,
-    data: str | None,
-    out: Path,
-    *,
-    k: int,
-    exclude_seen: bool,
-    candidates: list[str] | None,
+    recommender: Recommender, data: str | None, out: Path, **options: Unpack[AllOptions]
 ) -> None:
     from sasrec.experiment.recommend_all import recommend_all
 
-    written = recommend_all(
-        model, data, out=expanded(out), k=k, exclude_seen=exclude_seen, candidates=candidates
-    )
+    written = recommend_all(recommender, data, out=out, **options)
     lists, rows = counted(written.n_users, "list"), counted(written.n_rows, "row")
     print(f"{lists} ({rows}) written to {written.path}", file=sys.stderr)
 
@@ -123,12 +136,13 @@ def _answers(
     exclude_seen: bool,
     candidates: list[str] | None,
     rules: PreparedRules | None,
+    next_type: str | None,
 ) -> Iterator[tuple[Request, Recommendation]]:
     """Yield each request with its list; at most a few thousand are in memory at once."""
     first = next(requests, None)
     if first is None:
         raise DataError("no history to recommend for; give --history, --user or --file")
-    requests, histories, times, users = tee(chain([first], requests), 4)
+    requests, histories, times, users, types = tee(chain([first], requests), 5)
     found = recommender.recommend_iter(
         (each.tokens for each in histories),
         k,
@@ -137,6 +151,8 @@ def _answers(
         times=(each.times for each in times),
         users=(each.user for each in users),
         rules=rules,
+        types=(each.types for each in types),
+        next_type=next_type,
     )
     unknown_users, told = 0, ListCounts(k)
     for each, answer in zip(requests, found, strict=True):

@@ -71,6 +71,10 @@ OPTIONS: dict[str, Any] = {
         str | None,
         _option("--seen", "WHEN", "Seen items: never, always, or such as 'older than 30d'."),
     ],
+    "seen_types": Annotated[
+        str | None,
+        _option("--seen-types", "TYPE,…", "Types of events that count as seen, such as purchase."),
+    ],
     "rebuy_where": Annotated[
         str | None, _option("--rebuy-where", "CONDITION", "Items recommended although seen.")
     ],
@@ -92,6 +96,10 @@ OPTIONS: dict[str, Any] = {
         str | None,
         _option("--fill-up", "HOW", "popularity: fill up short lists; default none."),
     ],
+    "next_type": Annotated[
+        str | None,
+        _option("--next-type", "TYPE", "Not a rule: type of event to predict, such as purchase."),
+    ],
 }
 """Name of each rule to its option."""
 HELP = "help_rules"
@@ -104,11 +112,11 @@ LISTS = ("only_where", "exclude_where", "boost")
 
 
 def taking_rules(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command with options for rules; it receives them as ``rules`` and ``items``.
+    """Return a command with options for rules, which it receives as ``rules`` and ``items``.
 
     Args:
-        command: A function with the parameters ``rules`` (Rules or None) and ``items`` (a path or
-            None), whose other parameters Typer reads.
+        command: A function with the parameters ``rules`` (Rules or None), ``items`` (a path or
+            None) and ``next_type`` (text or None), whose other parameters Typer reads.
 
     Returns:
         A function with the options as parameters instead.
@@ -118,7 +126,7 @@ def taking_rules(command: Callable[..., None]) -> Callable[..., None]:
     def ruled(*arguments: Any, **options: Any) -> None:
         given = {name: options.pop(name, None) for name in OPTIONS}
         options.pop(HELP, None)
-        items = given.pop("items")
+        items, options["next_type"] = given.pop("items"), given.pop("next_type")
         command(*arguments, **options, rules=rules_from_options(given, items), items=items)
 
     signature, hints = inspect.signature(command), _hints(command)
@@ -145,7 +153,7 @@ def _hints(command: Callable[..., None]) -> dict[str, Any]:
     def typed() -> None:
         """Hold the annotations."""
 
-    left_out = ("rules", "items", "return")
+    left_out = ("rules", "items", "next_type", "return")
     typed.__annotations__ = {k: v for k, v in command.__annotations__.items() if k not in left_out}
     return get_type_hints(typed, command.__globals__, include_extras=True)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sasrec.evaluation.report import Report
     from sasrec.settings.resolve import RunSettings
 
-PRINTED_REMARKS = {"overlap", "other_split", "unknown_items"}
+PRINTED_REMARKS = {"overlap", "other_split", "unknown_items", "unknown_types"}
 """Kinds of remarks that evaluate prints; others are printed when the data are loaded."""
 
 

@@ -25,7 +25,7 @@ from sasrec.settings.files import Layer
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import DEFAULT
-from sasrec.settings.registry import BASELINES, MODELS
+from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings, known_keys, our_name, resolve_layers
 from sasrec.system.memory import peak_bytes, reset_peak
 from sasrec.training.progress import Observer
@@ -71,6 +71,7 @@ def compare_models(
     prepared = require_test_cases(prepare(corpus, first))
     work = Trainings(prepared, observer, kept)
     results: dict[str, Measured] = {}
+    counting: list[str] = []
     try:
         work.begin(runs, seeds)
         for run in work.runs:
@@ -81,15 +82,16 @@ def compare_models(
             results[name] = _saved_model_measured(name, known, prepared)
         for report in baseline_reports(prepared):
             results[report.model] = Measured([report.ranks["test"]])
+            counting.append(report.model)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(
             f"the comparison was interrupted before it had a result; {work.progress()}"
         ) from None
     protocol, dataset = describe_protocol(corpus, first.evaluation), report.dataset
     slices = slices_of(prepared.split, prepared.counts)
-    entries = entries_of(results, keys, slices, baselines=list(BASELINES))
+    entries = entries_of(results, keys, slices, baselines=counting)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
-    remarks = remarks_on(entries, keys[0], list(BASELINES))
+    remarks = remarks_on(entries, keys[0], counting)
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)
 
 

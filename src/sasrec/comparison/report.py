@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.comparison.entries import Comparison
-from sasrec.settings.registry import BASELINES
+from sasrec.experiment.measuring import is_baseline
 from sasrec.system.pictures import new_figure, plain_logarithmic, plain_texts, rendered
 from sasrec.system.writing import write_atomically
 
@@ -59,7 +59,7 @@ def _comparison(comparison: Comparison) -> Figure:
         low, high = entry.intervals[key]
         mean, colour = entry.means[key], f"C{number % 10}"
         if not entry.is_timed:
-            how = "not trained" if entry.model in BASELINES else "time not known"
+            how = "not trained" if is_baseline(entry.model) else "time not known"
             axes.axhline(mean, color=colour, linestyle=":", label=f"{entry.model} ({how})")
             continue
         errors = [[mean - low], [high - mean]]

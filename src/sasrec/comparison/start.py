@@ -113,7 +113,7 @@ def compare(
 ) -> Comparison:
     """Train or load several models, and compare their metrics on the same test cases.
 
-    Popularity and Markov counts are always compared too.
+    Popularity, Markov counts and recent popularity are always compared too.
 
     >>> compare("ml-100k", ["SASRec", "FPMC"], seeds=3).entries  # doctest: +SKIP
 

@@ -37,6 +37,7 @@ class Corpus:
             them. None if there are none.
         item_columns: Facts about items, such as their category; None if there are none.
         columns: Names of all columns of the source; empty if they are unknown.
+        event_types: Names of the types of events, number 1 first; empty if types are not used.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Corpus:
     users_without_events: pl.Series | None = None
     item_columns: ItemColumns | None = None
     columns: tuple[str, ...] = ()
+    event_types: tuple[str, ...] = ()
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items in this data set; the source may have more."""
@@ -85,8 +87,9 @@ def build_corpus(
     if len(without_events := interactions.items_without_events):
         # As in RecBole, items that are only in a loaded .item file belong to the catalogue.
         items = pl.concat([items, without_events])
-    titles, item_columns, remarks, source_columns, users_without_events = (
+    titles, event_types, item_columns, remarks, source_columns, users_without_events = (
         interactions.titles,
+        interactions.event_types,
         interactions.item_columns,
         interactions.remarks,
         interactions.columns,
@@ -98,7 +101,8 @@ def build_corpus(
         compared = _rounded(compared, times)
     by_item = _is_grouped(columns["item"])
     sequences = build_sequences(columns, compared)
-    remarks += repetition_remarks(repetition(sequences), sequences, items, by_item=by_item)
+    repeated = repetition(by_item_and_type(sequences))
+    remarks += repetition_remarks(repeated, sequences, items, by_item=by_item)
     vocabularies = Vocabulary.of_distinct(users), Vocabulary.of_distinct(items)
     return Corpus(
         name,
@@ -110,7 +114,21 @@ def build_corpus(
         users_without_events=users_without_events if len(users_without_events) else None,
         item_columns=item_columns,
         columns=source_columns,
+        event_types=event_types,
     )
+
+
+def by_item_and_type(sequences: Sequences) -> Sequences:
+    """Return histories in which an item with another type of event is another item.
+
+    Args:
+        sequences: All histories.
+    """
+    if sequences.types is None:
+        return sequences
+    pairs = sequences.items.astype(np.int64) * 256 + sequences.types
+    _, numbers = np.unique(pairs, return_inverse=True)
+    return replace(sequences, items=(numbers + 1).astype(np.int32))
 
 
 def _is_grouped(items: np.ndarray) -> bool:
@@ -136,15 +154,22 @@ def _rounded(times: np.ndarray, how: Literal["float32", "scaled"]) -> np.ndarray
     return times.astype(np.float32)
 
 
-def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = None) -> Corpus:
+def renumbered(
+    corpus: Corpus,
+    items: Vocabulary,
+    users: Vocabulary | None = None,
+    event_types: tuple[str, ...] = (),
+) -> Corpus:
     """Return a data set with the numbers of another vocabulary, such as that of a trained model.
 
-    Events of items that the vocabulary does not contain are dropped.
+    Events of items that the vocabulary does not contain are dropped; types that the model does not
+    know become the unknown type.
 
     Args:
         corpus: The data set.
         items: The item vocabulary to use.
         users: The users that the model knows; None if it does not use user numbers.
+        event_types: The types that the model knows; without any, the types of the data are kept.
 
     Returns:
         The same users, with all or some of their events.
@@ -154,11 +179,48 @@ def renumbered(corpus: Corpus, items: Vocabulary, users: Vocabulary | None = Non
     known = numbers > 0
     before = np.concatenate(([0], np.cumsum(known, dtype=np.int64)))
     times, rounded = corpus.sequences.times, corpus.sequences.rounded
+    types = type_numbers(corpus, event_types)
     sequences = Sequences(
         items=numbers[known],
         times=None if times is None else times[known],
         rounded=None if rounded is None else rounded[known],
         offsets=before[corpus.sequences.offsets],
         model_users=None if users is None else users.numbers(corpus.users.entries).astype(np.int64),
+        types=None if types is None else types[known],
     )
-    return replace(corpus, sequences=sequences, items=items)
+    known_types = event_types or corpus.event_types
+    return replace(corpus, sequences=sequences, items=items, event_types=known_types)
+
+
+def type_numbers(corpus: Corpus, event_types: tuple[str, ...]) -> np.ndarray | None:
+    """Return the type of each event by the numbers of a model.
+
+    Args:
+        corpus: The data set.
+        event_types: The types that the model knows; without any, the numbers are kept.
+
+    Returns:
+        uint8 [N], 0 for types that the model does not know; None if the data have no types.
+    """
+    types = corpus.sequences.types
+    if types is None or not event_types:
+        return types
+    own = {name: number for number, name in enumerate(event_types, start=1)}
+    numbers = np.array([0, *(own.get(name, 0) for name in corpus.event_types)], dtype=np.uint8)
+    found: np.ndarray = numbers[types]
+    return found
+
+
+def type_names(corpus: Corpus, begin: int, end: int) -> list[str | None] | None:
+    """Return the types of some events, None where a type is unknown; None without types.
+
+    Args:
+        corpus: The data set.
+        begin: Index of the first event.
+        end: Index after the last one.
+    """
+    types = corpus.sequences.types
+    if types is None:
+        return None
+    names = (None, *corpus.event_types)
+    return [names[number] for number in types[begin:end]]

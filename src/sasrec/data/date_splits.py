@@ -21,12 +21,15 @@ UNITS = ((1e8, 1.0), (1e11, 1e-3), (1e14, 1e-6), (1e17, 1e-9))
 LARGEST = 1e20
 
 
-def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
+def split_by_dates(
+    sequences: Sequences, settings: EvaluationSettings, wanted: np.ndarray | None = None
+) -> Split:
     """Split all histories at the points in time that the settings name.
 
     Args:
         sequences: All histories, each sorted by time.
         settings: ``test_from``, ``valid_from`` and ``period_targets``.
+        wanted: bool [N], the events that may be targets; None for all.
 
     Returns:
         The split.
@@ -61,8 +64,8 @@ def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
     split = split_at(sequences, validation, test)
     return replace(
         split,
-        validation=_chosen(split.validation, settings.period_targets),
-        test=_chosen(split.test, settings.period_targets),
+        validation=_chosen(split.validation.where(wanted), settings.period_targets),
+        test=_chosen(split.test.where(wanted), settings.period_targets),
     )
 
 

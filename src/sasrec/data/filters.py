@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.count_filters import in_any, within_counts, without_active_users
-from sasrec.data.duplicates import without_duplicates
+from sasrec.data.event_types import distinct_events
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.removals import removed
 from sasrec.data.row_conditions import possible_columns
@@ -43,7 +43,7 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     """  # raised by parse_intervals
     frame, remarks = interactions.frame, list(interactions.remarks)
     if settings.duplicates is not None:
-        before, frame = frame, without_duplicates(frame, settings.duplicates)
+        before, frame = frame, distinct_events(frame, settings.duplicates)
         frame = _unless_empty(frame, f"{where}: rm_dup_inter")
         remarks += removed("duplicates", f"duplicates={settings.duplicates}", before, frame)
     for field in settings.value_intervals:
@@ -188,17 +188,17 @@ def filter_columns(settings: DataSettings) -> list[str]:
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
-    """Return the columns that filters need or that are about items, other than user, item and time.
+    """Return the columns that filters need or that are about items, and that of event types.
 
     Args:
-        settings: The filters and the item columns.
+        settings: The filters, the item columns and the column of event types.
 
     Returns:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
     names = [*filter_columns(settings), *(settings.item_columns or ())]
-    names += [] if settings.title_column is None else [settings.title_column]
+    names += [each for each in (settings.title_column, settings.type_column) if each is not None]
     return [name for name in dict.fromkeys(names) if name not in known]
 
 

@@ -31,8 +31,9 @@ class Interactions:
 
     Attributes:
         frame: Columns ``user`` and ``item`` (Int32, numbers from 1) and, if the source has times,
-            ``time`` (Float64, finite, any unit); one row per event, in the order of the source.
-            Until the filters have run, also the columns they need, as ``value:NAME``.
+            ``time`` (Float64, finite, any unit), and ``type`` (UInt8) if types are read; one row
+            per event, in the order of the source. Until the filters have run, also the columns they
+            need, as ``value:NAME``.
         users: Token of each user number, String; index n - 1 has the token of number n. Some may
             have no events left.
         items: Token of each item number, likewise.
@@ -43,6 +44,7 @@ class Interactions:
         already_filtered: Columns of those files whose value filters have been applied to them.
         columns: Names of all columns of the source, for error messages; empty if they are unknown.
         remarks: Remarks on the source; they must be kept when the interactions are replaced.
+        event_types: Names of the types of events, number 1 first; number 0 is an unknown type.
     """
 
     frame: pl.DataFrame
@@ -54,6 +56,7 @@ class Interactions:
     already_filtered: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
+    event_types: tuple[str, ...] = ()
 
     @property
     def items_without_events(self) -> pl.Series:
@@ -79,11 +82,15 @@ class Interactions:
         return "time" in self.frame.columns
 
     def with_tokens(self) -> pl.DataFrame:
-        """Return the frame with tokens, String, instead of their numbers."""
-        return self.frame.with_columns(
+        """Return the frame with tokens and types, String, instead of their numbers."""
+        frame = self.frame.with_columns(
             self.users.gather(self.frame["user"] - 1).alias("user"),
             self.items.gather(self.frame["item"] - 1).alias("item"),
         )
+        if "type" not in frame.columns:
+            return frame
+        names = pl.Series([None, *self.event_types], dtype=pl.String)
+        return frame.with_columns(names.gather(frame["type"]).alias("type"))
 
     def __len__(self) -> int:
         """Return the number of events."""

@@ -15,6 +15,7 @@ from sasrec.data.splits import (
     split_by_counts,
     train_on_all,
 )
+from sasrec.data.target_types import split_wanted, wanted_targets, with_training_types
 from sasrec.data.time_splits import global_ratio_counts, recbole_time_counts, split_by_time
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.evaluation import EvaluationSettings
@@ -43,15 +44,20 @@ def make_split(corpus: Corpus, settings: EvaluationSettings) -> Split:
 
     Raises:
         DataError: Nothing is left to train on, or to test or validate on; or the protocol needs
-            times and the data have none.
+            times and the data have none; or no event has a type that is to be predicted.
     """
-    split = _split(corpus, settings)
+    wanted = wanted_targets(corpus, settings)
+    if wanted is None:
+        split = split_events(corpus, settings)
+    else:
+        split = split_wanted(corpus, settings, wanted, split_events)
+    split = replace(with_training_types(split, corpus, settings, wanted), wanted=wanted)
     ignored, reason = _ignored(corpus, settings)
-    remarks = _unused_settings(settings, ignored, reason)
+    remarks = split.remarks + _unused_settings(settings, ignored, reason)
     if corpus.target_counts is None and settings.has_dates:
         remarks += unpredictable(split)
     elif "ratios" not in ignored:
-        remarks += _share_remarks(split, settings)
+        remarks += _share_remarks(replace(split, trains=wanted), settings)
     log_remarks(remarks, corpus.name)
     return replace(split, remarks=remarks)
 
@@ -68,8 +74,16 @@ def _ignored(corpus: Corpus, settings: EvaluationSettings) -> tuple[tuple[str, .
     return (*names, "period_targets"), f"split={settings.split}"
 
 
-def _split(corpus: Corpus, settings: EvaluationSettings) -> Split:
-    """Return the split of the protocol, or that of the files."""
+def split_events(corpus: Corpus, settings: EvaluationSettings) -> Split:
+    """Return the split of the protocol, or that of the files, whatever the types of events.
+
+    Args:
+        corpus: All histories.
+        settings: The protocol.
+
+    Returns:
+        The split.
+    """
     sequences, shares = corpus.sequences, settings.ratios
     if corpus.target_counts is not None:
         return split_by_counts(sequences, corpus.target_counts)

@@ -28,6 +28,8 @@ class Sequences:
             does not know; None if the model uses the numbers of these sequences.
         rounded: float32 [N], rounded times to use in comparisons instead of ``times``; None if
             times are not rounded.
+        types: uint8 [N], number of the type of each event, 0 for an unknown type; None if types
+            are not used.
     """
 
     items: np.ndarray
@@ -35,6 +37,7 @@ class Sequences:
     offsets: np.ndarray
     model_users: np.ndarray | None = None
     rounded: np.ndarray | None = None
+    types: np.ndarray | None = None
 
     @property
     def compared(self) -> np.ndarray | None:
@@ -56,11 +59,13 @@ class Sequences:
         return np.diff(self.offsets)
 
     def fingerprint(self) -> str:
-        """Return 16 hex digits that change with any event, its order, its time or its user."""
+        """Return 16 hex digits that change with any event, its order, time, type or user."""
         digest = hashlib.sha256(self.offsets.tobytes())
         digest.update(self.items.tobytes())
         if self.times is not None:
             digest.update(self.times.tobytes())
+        if self.types is not None:
+            digest.update(self.types.tobytes())
         return digest.hexdigest()[:16]
 
 
@@ -71,8 +76,9 @@ def build_sequences(
 
     Args:
         columns: ``user`` and ``item`` of each event, int32 [N], users numbered from 1 without
-            gaps, and optionally ``time``, float64 [N]; N from 1 to 2^31 - 1. Columns are removed
-            from the dictionary, so that their memory can be freed on the way.
+            gaps, and optionally ``time``, float64 [N], and ``type``, uint8 [N]; N from 1 to
+            2^31 - 1. Columns are removed from the dictionary, so that their memory can be freed on
+            the way.
         compared: float [N], times to sort each user's events by; None keeps their order.
     """
     users = columns.pop("user")
@@ -85,4 +91,5 @@ def build_sequences(
     if compared is not None and compared.dtype == np.float32:
         rounded = take_in_blocks(compared, order)
     times = take_in_blocks(columns.pop("time"), order) if "time" in columns else None
-    return Sequences(items, times, offsets, rounded=rounded)
+    types = take_in_blocks(columns.pop("type"), order) if "type" in columns else None
+    return Sequences(items, times, offsets, rounded=rounded, types=types)

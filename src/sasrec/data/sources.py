@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
 
 from sasrec.data.chosen_rows import choose_rows
 from sasrec.data.corpus import Corpus, build_corpus
+from sasrec.data.event_types import with_event_types
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.copies import Copies
 from sasrec.data.formats.data_frames import read_data_frame
@@ -28,7 +29,8 @@ from sasrec.data.interactions import Interactions
 from sasrec.data.item_sources import with_event_columns, with_item_table
 from sasrec.data.movielens import Progress
 from sasrec.data.places import SYNTHETIC, Place, companion, find, locate
-from sasrec.data.presplit.parts import read_parts
+from sasrec.data.presplit.parts import filter_remarks, read_parts
+from sasrec.data.presplit.sources import Parts, corpus_from_parts
 from sasrec.data.source_names import scheme_of, sources_in, text_of
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 
     from sasrec.data.formats.item_files import ItemSource
 
-    Source: TypeAlias = str | Path | Sequence[str | Path] | pl.DataFrame | pd.DataFrame
+    Source: TypeAlias = str | Path | Sequence[str | Path] | pl.DataFrame | pd.DataFrame | Parts
 
 MAX_EVENTS = 300_000_000
 """Upper limit on generated events and items; an event takes about 40 bytes of memory."""
@@ -57,7 +59,8 @@ def load_corpus(
     """Find, read and number a data set.
 
     Args:
-        source: A name, a path, a pattern, a URL, a list of these, or a Polars or pandas data frame.
+        source: A name, a path, a pattern, a URL, a list of these, a Polars or pandas data frame, or
+            ``Parts``.
         settings: Columns, separator, and the folder in which names are looked up.
         progress: Called while a data set of the catalogue is downloaded.
         items: A table with a row for each item: a path or data frame; None reads ``items_file``.
@@ -98,6 +101,11 @@ def check_readable(source: Source, settings: DataSettings, progress: Progress) -
 def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
     """Return a data set, and what to call its source in messages."""
     text = text_of(source)
+    if isinstance(source, Parts):
+        read_part = partial(_read_part, settings=settings, progress=progress)
+        corpus = corpus_from_parts(source, settings, read_part)
+        corpus = replace(corpus, remarks=(*corpus.remarks, *filter_remarks(settings)))
+        return corpus, "the parts"
     if text is None:
         name, origin, where = "data frame", "", "the data frame"
         read = partial(read_data_frame, source, settings)
@@ -114,6 +122,16 @@ def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[C
     if origin.startswith(SYNTHETIC):  # generated events repeat items on purpose
         corpus = replace(corpus, remarks=())
     return corpus, where
+
+
+def _read_part(source: Any, settings: DataSettings, progress: Progress) -> Interactions:
+    """Return the events of a part of a data set, not filtered."""
+    text = text_of(source)
+    if text is None:
+        return read_data_frame(source, settings)
+    with Copies() as copies, copies.named():
+        place = find(text, settings, progress, copies)
+        return read_files(place.parts, settings, place.where, copies)
 
 
 def _read_files(source: str, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
@@ -137,7 +155,9 @@ def _built(read: Callable[[], Interactions], settings: DataSettings, place: Plac
     return build_corpus(
         apply_filters(
             with_event_columns(
-                choose_rows(read(), settings, where, texts_only=texts_only),
+                with_event_types(
+                    choose_rows(read(), settings, where, texts_only=texts_only), settings, where
+                ),
                 settings,
                 where,
                 texts_only=texts_only,
@@ -269,7 +289,12 @@ def write_atomic(interactions: Interactions, path: Path) -> None:
                 f"{path} cannot be written: {column} {bad[0]!r} is empty or contains a tab or "
                 "line end; rename it"
             )
-    names = {"user": "user_id:token", "item": "item_id:token", "time": "timestamp:float"}
+    names = {
+        "user": "user_id:token",
+        "item": "item_id:token",
+        "time": "timestamp:float",
+        "type": "type:token",
+    }
     text = (
         interactions.with_tokens()
         .rename(names, strict=False)
@@ -293,7 +318,11 @@ def save_events(corpus: Corpus, folder: Path) -> Path:
     columns = {"user": owners.astype(np.int32), "item": sequences.items}
     if sequences.times is not None:
         columns["time"] = sequences.times
+    if sequences.types is not None:
+        columns["type"] = sequences.types
     path = folder / corpus.name / f"{corpus.name}.inter"
-    events = Interactions(pl.DataFrame(columns), corpus.users.entries, corpus.items.entries)
+    users, items = corpus.users.entries, corpus.items.entries
+    frame = pl.DataFrame(columns)
+    events = Interactions(frame, users, items, event_types=corpus.event_types)
     write_atomic(events, path)
     return path

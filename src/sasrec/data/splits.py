@@ -31,6 +31,17 @@ class Cases:
         """Return the number of cases."""
         return len(self.stops)
 
+    def where(self, wanted: np.ndarray | None) -> Cases:
+        """Return the cases with wanted targets.
+
+        Args:
+            wanted: bool [N], whether each event is a wanted target; None for all.
+        """
+        if wanted is None:
+            return self
+        kept = wanted[self.stops]
+        return Cases(self.users[kept], self.stops[kept])
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -46,6 +57,10 @@ class Split:
         first_trains: bool [U], whether a user's first event belongs to the training part; None if
             it does for all users.
         remarks: Settings that have no effect, and shares that differ from the requested ones.
+        trains: bool [N], whether an event of the training part is a target and not only history;
+            None if all are.
+        wanted: bool [N], whether an event may be a validation or test target, which baselines
+            count; None if all may.
     """
 
     sequences: Sequences
@@ -55,11 +70,23 @@ class Split:
     test: Cases
     first_trains: np.ndarray | None = None
     remarks: tuple[Remark, ...] = ()
+    trains: np.ndarray | None = None
+    wanted: np.ndarray | None = None
 
     @property
     def n_targets(self) -> int:
         """Number of training targets per epoch."""
-        return int((self.train_stops - self.train_starts).sum())
+        return int(self._target_counts().sum())
+
+    def _target_counts(self) -> np.ndarray:
+        """Return the number of training targets of each user, int64 [U]."""
+        if self.trains is None:
+            every: np.ndarray = self.train_stops - self.train_starts
+            return every
+        before = np.concatenate(([0], np.cumsum(self.trains, dtype=np.int64)))
+        starts = np.minimum(self.train_starts, self.train_stops)
+        counts: np.ndarray = before[self.train_stops] - before[starts]
+        return counts
 
     def train_items(self) -> np.ndarray:
         """Return the item of each training event, int32 [number of training events]."""
@@ -68,7 +95,7 @@ class Split:
 
     def train_users(self) -> np.ndarray:
         """Return which users have a training target, bool [U]; others do not train the model."""
-        found: np.ndarray = self.train_stops > self.train_starts
+        found: np.ndarray = self._target_counts() > 0
         return found
 
     def is_training(self) -> np.ndarray:

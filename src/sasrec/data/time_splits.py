@@ -36,10 +36,6 @@ def global_ratio_counts(sequences: Sequences, ratios: tuple[float, float, float]
 def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> Split:
     """Split all histories at two times: targets before both train, targets after both test.
 
-    The times are those that give shares closest to the requested ones; targets with the same time
-    stay in the same part. So every validation target is later than every training target, and
-    every test target is later than both.
-
     Args:
         sequences: All histories, each sorted by time.
         ratios: Shares of training, validation and test; they need not sum to one.
@@ -51,6 +47,26 @@ def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> S
     Raises:
         DataError: The data have no times, or all times are equal; or nothing is left to train on,
             or to test or validate on.
+    """  # raised by boundaries and split_at
+    return split_at(sequences, *boundaries(sequences, ratios))
+
+
+def boundaries(sequences: Sequences, ratios: tuple[float, float, float]) -> tuple[float, float]:
+    """Return the times at which validation and test begin.
+
+    The times are those that give shares closest to the requested ones; targets with the same time
+    stay in the same part. So every validation target is later than every training target, and
+    every test target is later than both.
+
+    Args:
+        sequences: All histories, each sorted by time.
+        ratios: Shares of training, validation and test; they need not sum to one.
+
+    Returns:
+        The two times; infinity for a part without targets.
+
+    Raises:
+        DataError: The data have no times, or all times are equal.
     """
     _, times = _targets(sequences)
     ascending = np.sort(times)
@@ -62,8 +78,8 @@ def split_by_time(sequences: Sequences, ratios: tuple[float, float, float]) -> S
     train, validation, _ = (ratio / sum(ratios) for ratio in ratios)
     first = _cut(ascending, train)
     second = max(first, _cut(ascending, train + validation))
-    starts = [ascending[cut] if cut < len(ascending) else np.inf for cut in (first, second)]
-    return split_at(sequences, starts[0], starts[1])
+    starts = [float(ascending[cut]) if cut < len(ascending) else np.inf for cut in (first, second)]
+    return starts[0], starts[1]
 
 
 def split_at(sequences: Sequences, validation: float, test: float) -> Split:

@@ -26,6 +26,7 @@ class EvaluationProtocol:
         counts: int64 [V], training events of each item; 0 for padding.
         max_history: Number of latest events of a history that the model uses.
         device: Device to compute on; models must be on it.
+        asked_type: Number of the type of the event to be predicted, 0 for an event of any type.
     """
 
     split: Split
@@ -33,6 +34,7 @@ class EvaluationProtocol:
     counts: np.ndarray
     max_history: int
     device: torch.device
+    asked_type: int = 0
 
     @property
     def n_items(self) -> int:
@@ -48,7 +50,9 @@ class EvaluationProtocol:
         Returns:
             The same cases, with their histories.
         """
-        return EvaluationCases(self.split.sequences, ends, self.max_history, self.device)
+        return EvaluationCases(
+            self.split.sequences, ends, self.max_history, self.device, self.asked_type
+        )
 
     def limited_to(self, key: str) -> EvaluationProtocol:
         """Return a protocol that measures only one metric, at one cut-off.
@@ -109,6 +113,8 @@ def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:
         split = "split given by the files"
     elif settings.split == "leave_one_out" and settings.leave_out != "valid_and_test":
         split += f" ({settings.leave_out.replace('_', ' ')})"
+    if settings.target_types is not None:
+        split += f", targets of type {' or '.join(settings.target_types)}"
     if corpus.sequences.times is None:
         split += " in the order of the source, without times"
     return split

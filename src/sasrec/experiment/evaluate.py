@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from sasrec.data.movielens import Progress
+from sasrec.data.presplit.sources import as_parts
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, printable
 from sasrec.evaluation.baseline_check import worse_than_counts
@@ -100,6 +101,9 @@ def evaluate(
     model: Recommender | str | Path,
     data: Source | None = None,
     settings: Mapping[str, Any] | None = None,
+    *,
+    valid: Source | None = None,
+    test: Source | None = None,
     **keywords: Unpack[Keywords],
 ) -> Evaluation:
     """Measure a saved model on the validation and test events of a data set.
@@ -112,16 +116,22 @@ def evaluate(
         data: A name, a path or a data frame; None uses the data the model was trained on.
         settings: Settings of data and evaluation, and ``device``, ``gpu_id``, ``deterministic``
             and ``decimals``; the default is the value the model was trained with.
+        valid: Events to validate on, if the data are split already, as for ``train``.
+        test: Events to test on, likewise.
         **keywords: Settings by name; they override ``settings``.
 
     Returns:
         Reports of the model and of the baselines, and remarks.
 
     Raises:
+        DataError: A part is given without the training part.
         SasrecError: Settings, data or the model cannot be used.
     """  # raised by the parts
     recommender = model if isinstance(model, Recommender) else load(model)
     folder = None if isinstance(model, Recommender) else Path(model)
+    if data is None and (valid is not None or test is not None):
+        raise DataError("valid and test are parts of data; give the training part as data=")
+    data = as_parts(data, valid, test)
     return evaluate_with(recommender, data, given_layers(settings, keywords, GIVEN), folder=folder)
 
 

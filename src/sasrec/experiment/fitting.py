@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import CPU, Collator
+from sasrec.data.batches.event_types import EventTargets
 from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.splits import Split
 from sasrec.errors import SettingsError
@@ -130,7 +131,9 @@ def new_model(prepared: Prepared) -> NextItemModel:
         PluginError: It is a plug-in that fails, or does not satisfy its contract.
     """  # raised by attributed and try_model
     run = prepared.run
-    size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
+    corpus, max_history = prepared.corpus, run.data.max_history
+    n_types = len(corpus.event_types)
+    size = Catalogue(prepared.n_items, len(corpus.users), max_history, n_types)
     kind: type[NextItemModel] = MODELS[run.model_name]
     with attributed(MODELS, run.model_name, "cannot be created"):
         model = kind(run.model, size)
@@ -157,7 +160,12 @@ def training_batches(
         max_history=run.data.max_history,
         context=min(int(run.training.context * run.data.max_history), run.data.max_history - 1),
         batch_size=run.training.batch_size,
-        collator=Collator(split.sequences, with_times=with_times, device=device),
+        collator=Collator(
+            split.sequences,
+            with_times=with_times,
+            device=device,
+            targets=EventTargets("true", split.trains),
+        ),
         shuffle=run.training.shuffle,
         rank=process_info().rank,
         processes=process_info().processes,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sasrec.data.corpus import Corpus, renumbered
+from sasrec.data.movielens import Progress
 from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
+from sasrec.data.values.columns import MissingTypesError
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
@@ -15,6 +20,8 @@ from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
+
+logger = logging.getLogger(__name__)
 
 
 TRAINING_RULES = (
@@ -88,12 +95,35 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
             recommend by user.
     """
     source = source_for(recommender, data)
-    corpus, remarks = with_model_numbers(
-        load_corpus(source, settings_for(recommender, data)), recommender
-    )
+    original = load_with_any_types(source, settings_for(recommender, data))
+    corpus, remarks = with_model_numbers(original, recommender)
     if not recommender.model.needs_users:
         check_known_items(corpus, source)
     return corpus, remarks
+
+
+def load_with_any_types(
+    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+) -> Corpus:
+    """Return a data set to recommend for; if it has no column of event types, types are unknown.
+
+    Args:
+        source: A name, a path or a data frame.
+        settings: The data settings that the model was trained with.
+        progress: Called while a data set of the catalogue is downloaded.
+
+    Returns:
+        The data set; a remark about missing types is logged.
+    """
+    try:
+        return load_corpus(source, settings, progress)
+    except MissingTypesError:
+        logger.warning(
+            "%s has no column %r (type_column), so the types of all events are unknown",
+            name_of(source),
+            settings.type_column,
+        )
+    return load_corpus(source, settings.model_copy(update={"type_column": None}), progress)
 
 
 def with_model_numbers(
@@ -106,15 +136,40 @@ def with_model_numbers(
         recommender: The model.
 
     Returns:
-        The data without the events of items that the model does not know; and a remark on these
-        events, if there are any.
+        The data without the events of items that the model does not know; and remarks on these
+        events, and on types that it does not know.
     """
-    corpus = renumbered(original, recommender.items, recommender.users)
+    corpus = renumbered(original, recommender.items, recommender.users, recommender.event_types)
+    types = unknown_types(original, corpus)
     lost = original.sequences.n_events - corpus.sequences.n_events
     if not lost:
-        return corpus, ()
+        return corpus, types
     text = f"left out: {counted(lost, 'event')} of items the model does not know"
-    return corpus, (Remark("unknown_items", lost, text),)
+    return corpus, (Remark("unknown_items", lost, text), *types)
+
+
+def unknown_types(original: Corpus, corpus: Corpus) -> tuple[Remark, ...]:
+    """Return a remark on events whose types a model does not know, or nothing.
+
+    Args:
+        original: The data, in their own numbers.
+        corpus: The same data in the numbers of a model.
+    """
+    types = original.sequences.types
+    if types is None:
+        return ()
+    names = [name for name in original.event_types if name not in corpus.event_types]
+    counts = np.bincount(types, minlength=len(original.event_types) + 1)[1:]
+    pairs = zip(original.event_types, counts, strict=True)
+    lost = sum(int(count) for name, count in pairs if name in names)
+    if not lost:
+        return ()
+    shown = ", ".join(map(repr, names[:5])) + (", …" if len(names) > 5 else "")
+    text = (
+        f"{counted(lost, 'event')} of types the model does not know ({shown}) count as events of "
+        "an unknown type"
+    )
+    return (Remark("unknown_types", lost, text),)
 
 
 def check_known_items(corpus: Corpus, source: Source) -> None:

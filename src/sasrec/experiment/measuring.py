@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from sasrec.evaluation.measure import evaluate_model
 from sasrec.evaluation.report import Report
 from sasrec.experiment.prepared import Prepared, repeatable
+from sasrec.experiment.recent_baseline import recent_popularity
 from sasrec.models.contract import NextItemModel
 from sasrec.settings.registry import BASELINES
 
@@ -30,7 +31,7 @@ def baselines(prepared: Prepared) -> Iterator[tuple[str, NextItemModel]]:
     """Create the baselines, which only count training events.
 
     Args:
-        prepared: The training events to count.
+        prepared: The training events to count, and validation cases to choose a window by.
 
     Yields:
         Name and model, on the device of ``prepared``.
@@ -38,6 +39,9 @@ def baselines(prepared: Prepared) -> Iterator[tuple[str, NextItemModel]]:
     for name in BASELINES:
         model: NextItemModel = BASELINES[name](prepared.split, prepared.counts)
         yield name, model.to(prepared.device)
+    recent = recent_popularity(prepared)
+    if recent is not None:
+        yield recent
 
 
 def baseline_reports(prepared: Prepared) -> list[Report]:
@@ -50,3 +54,12 @@ def baseline_reports(prepared: Prepared) -> list[Report]:
         One report for each baseline.
     """
     return [measured(prepared, name, model) for name, model in baselines(prepared)]
+
+
+def is_baseline(name: str) -> bool:
+    """Return whether a name in a report is that of a baseline, such as ``Popularity 7d``.
+
+    Args:
+        name: The name.
+    """
+    return name.partition(" ")[0] in BASELINES

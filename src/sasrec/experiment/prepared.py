@@ -14,9 +14,11 @@ import torch
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
+from sasrec.data.target_types import asked_type
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
+from sasrec.models.recent_windows import windows_for
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
 from sasrec.system.device import deterministic_operations, pick_device
@@ -60,6 +62,7 @@ class Prepared:
             counts=self.counts,
             max_history=self.run.data.max_history,
             device=self.device,
+            asked_type=asked_type(self.corpus.event_types, self.run.evaluation),
         )
 
 
@@ -75,6 +78,8 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
         The data and settings to train and evaluate models with.
     """
     split = make_split(corpus, run.evaluation) if split is None else split
+    if run.evaluation.recent_window is not None:
+        windows_for(split, run.evaluation)  # mistakes are told before training, not after it
     facts = facts_of(split, n_items=len(corpus.items))
     return Prepared(
         corpus=corpus,

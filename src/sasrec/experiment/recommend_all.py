@@ -19,7 +19,9 @@ from sasrec.recommender.table_files import check_table_path, write_table
 from sasrec.remarks import Remark, log_remarks
 
 if TYPE_CHECKING:
+    from sasrec.data.formats.item_files import ItemSource
     from sasrec.data.sources import Source
+    from sasrec.recommender.recommender import AnyRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,9 @@ def recommend_all(
     k: int = 10,
     exclude_seen: bool = True,
     candidates: Sequence[str] | None = None,
+    rules: AnyRules | None = None,
+    items: ItemSource | None = None,
+    next_type: str | None = None,
 ) -> WrittenLists:
     """Recommend items to every user of a data set, and write the lists to a file.
 
@@ -66,6 +71,9 @@ def recommend_all(
         k: Number of items in a list.
         exclude_seen: Leave out the items of the history.
         candidates: Recommend only these item tokens; None allows all items with a training event.
+        rules: Rules for the lists, as for ``recommend``.
+        items: A table with a row for each item, for the rules, as for ``recommend``.
+        next_type: The type of event to predict, as for ``recommend``.
 
     Returns:
         The file, and counts of what is in it.
@@ -76,9 +84,10 @@ def recommend_all(
     path = Path(out).expanduser()
     check_table_path(path)
     recommender = model if isinstance(model, Recommender) else load(model)
+    answerer = recommender.answerer(next_type)
+    prepared = recommender.prepared_rules(rules, items)
+    options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
     corpus, unknown = corpus_for(recommender, data)
-    answerer = recommender.answerer()
-    options = answerer.options(k, candidates, exclude_seen=exclude_seen)
     names = TableNames.of(recommender.items, recommender.titles)
     tables = tables_in_pieces(answerer, corpus, options, names)
     counts = _Counts(corpus.sequences.n_users, recommender.model.needs_users)

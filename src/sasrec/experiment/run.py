@@ -139,6 +139,7 @@ def _recommender(
         recent=recent,
         people=np.append(False, split.train_users()) if model.uses_users else None,
         item_columns=None if corpus.item_columns is None else corpus.item_columns.of(corpus.items),
+        event_types=corpus.event_types,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from sasrec.data.presplit.sources import as_parts
 from sasrec.data.sources import load_corpus
 from sasrec.experiment.plan import Replaces, TrainingPlan, unfinished_plan
 from sasrec.experiment.prepared import prepare
@@ -32,6 +33,8 @@ def train(
     settings: Mapping[str, Any] | None = None,
     *,
     model: str = "SASRec",
+    valid: Source | None = None,
+    test: Source | None = None,
     items: ItemSource | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -51,6 +54,9 @@ def train(
         settings: Values by the name of the setting, such as ``{"epochs": 20}``; all others have
             their default.
         model: Name of the model, such as ``GRU4Rec``, in upper or lower case.
+        valid: Events to validate on, if the data are split already: a later part of the histories
+            in ``data``, as a path or a data frame. None takes them from ``data``.
+        test: Events to test on, likewise.
         items: A table with a row for each item, for titles and for columns that rules can use: a
             path or a data frame. None reads ``items_file``, or the .item file beside the data.
         out: Folder to save the model in; None saves nothing.
@@ -60,13 +66,14 @@ def train(
         **keywords: Settings by name, such as ``epochs=20``; they override ``settings``.
 
     Returns:
-        The recommender; its ``metrics`` contain validation and test metrics, and those of two
+        The recommender; its ``metrics`` contain validation and test metrics, and those of the
         baselines.
 
     Raises:
         SasrecError: Settings or data cannot be used, or the model cannot be saved.
         Interrupted: Training was interrupted before there was anything to return.
     """  # raised by the parts
+    data = as_parts(data, valid, test)
     name = canonical_model(model)
     layers = given_layers(settings, keywords)
     if isinstance(items, str | Path):
@@ -96,7 +103,8 @@ def resume(
     Args:
         folder: Where its model was going to be saved.
         epochs: Total number of epochs; None for the number that was planned.
-        data: The data frame it was trained on; None if the data were a name or a path.
+        data: The data frame it was trained on, or ``sasrec.Parts(train, valid, test)`` of several;
+            None if the data were a name or a path.
         items: The table of items it was trained with; None if that was a path, or there was none.
         observer: As in ``train``.
 

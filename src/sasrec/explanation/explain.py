@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.event_types import EventTargets
 from sasrec.data.batches.grouping import sorted_groups
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
@@ -22,6 +24,7 @@ from sasrec.models.parts.recording import recorded_attention
 from sasrec.recommender.recommender import Recommender
 from sasrec.system.forking import use_one_thread_if_forked
 
+Value = TypeVar("Value")
 POSITIONS = 15
 """Number of newest positions in the average attention map, as in the paper's figure 4."""
 BATCH_POSITIONS = 2**12
@@ -92,7 +95,11 @@ def average_attention(
     sums = _Sums(len(names))
     model = recommender.model
     device = next(model.parameters()).device
-    collator = Collator(sequences, with_times=model.needs_times and sequences.times is not None)
+    collator = Collator(
+        sequences,
+        with_times=model.needs_times and sequences.times is not None,
+        targets=EventTargets(recommender.answerer().scorer.asked_type),
+    )
     for group in sorted_groups(windows, BATCH_POSITIONS):
         batch = collator.batch(windows.take(group)).to(device)
         use_one_thread_if_forked()
@@ -191,6 +198,7 @@ def effects(
     *,
     times: Sequence[float] | None = None,
     user: str | None = None,
+    types: Sequence[str | None] | None = None,
 ) -> np.ndarray:
     """Return how much each event of a history changes the scores of some items.
 
@@ -203,22 +211,29 @@ def effects(
         items: Item tokens to score.
         times: Timestamp of each event, for models that use timestamps.
         user: User id, for models with user vectors.
+        types: Type of each event, for models that use types.
 
     Returns:
         float32 [events, items]; NaN for a history of one event, which would be empty without it.
     """
-    positions = range(len(history))
-    shorter = [
-        [token for i, token in enumerate(history) if i != left_out] for left_out in positions
-    ]
-    all_times = None
-    if times is not None:
-        all_times = [list(times)] + [
-            [time for i, time in enumerate(times) if i != left_out] for left_out in positions
-        ]
-    histories = [list(history), *shorter]
-    scores = recommender.score(histories, items, times=all_times, users=[user] * len(histories))
+    histories = _whole_and_shorter(history)
+    scores = recommender.score(
+        histories,
+        items,
+        times=None if times is None else _whole_and_shorter(times),
+        users=[user] * len(histories),
+        types=None if types is None else _whole_and_shorter(types),
+    )
     change: np.ndarray = scores[0] - scores[1:]
     if len(history) == 1:
         change = np.full_like(change, np.nan)
     return change
+
+
+def _whole_and_shorter(values: Sequence[Value]) -> list[list[Value]]:
+    """Return a list, then the list without its first value, without its second one, and so on."""
+    shorter = [
+        [value for i, value in enumerate(values) if i != left_out]
+        for left_out in range(len(values))
+    ]
+    return [list(values), *shorter]

@@ -28,11 +28,13 @@ class Catalogue:
         n_users: Number of users in the training data, or 0 if the model does not use users; user
             number 0 stands for all unknown users.
         max_history: Length of the longest window that the model will receive.
+        n_types: Number of event types, the unknown type 0 not counted; 0 if types are not used.
     """
 
     n_items: int
     n_users: int
     max_history: int
+    n_types: int = 0
 
 
 class NextItemModel(nn.Module):
@@ -50,6 +52,8 @@ class NextItemModel(nn.Module):
         uses_users: Whether the model learns something about each user; unknown users have number 0.
         needs_users: Whether scores depend on the user only, so that the model cannot recommend to
             unknown users.
+        uses_types: Whether ``encode`` can use ``types`` and ``next_types`` of a batch; other models
+            refuse the setting ``type_column``.
     """
 
     Settings: ClassVar[type[fields.Settings]]
@@ -57,6 +61,7 @@ class NextItemModel(nn.Module):
     needs_times: bool = False
     uses_users: bool = False
     needs_users: bool = False
+    uses_types: bool = False
 
     @classmethod
     def has_item_table(cls) -> bool:

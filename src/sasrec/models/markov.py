@@ -9,6 +9,7 @@ from torch import Tensor
 from sasrec.data.batches.batching import Batch
 from sasrec.data.splits import Split
 from sasrec.models.contract import NextItemModel
+from sasrec.models.popularity import wanted_counts
 
 
 class MarkovCounts(NextItemModel):
@@ -85,6 +86,8 @@ def count_transitions(split: Split, counts: np.ndarray) -> MarkovCounts:
     owner_start = np.repeat(sequences.offsets[:-1], sequences.lengths())[1:]
     owner_stop = np.repeat(split.train_stops, sequences.lengths())[1:]
     inside = (indices > owner_start) & (indices < owner_stop)
+    if split.wanted is not None:  # only transitions to events that are to be predicted
+        inside &= split.wanted[1:]
     items = sequences.items.astype(np.int64)
     pairs = items[indices[inside] - 1] * (n_items + 1) + items[indices[inside]]
     seen, times = np.unique(pairs, return_counts=True)
@@ -93,5 +96,5 @@ def count_transitions(split: Split, counts: np.ndarray) -> MarkovCounts:
         torch.from_numpy(starts),
         torch.from_numpy(seen % (n_items + 1)),
         torch.from_numpy(times),
-        popularity=torch.from_numpy(counts),
+        popularity=torch.from_numpy(wanted_counts(split, counts)),
     )

@@ -56,6 +56,34 @@ def item_counts(split: Split, n_items: int) -> np.ndarray:
     return np.bincount(split.train_items(), minlength=n_items + 1)
 
 
+def counted_events(split: Split) -> np.ndarray:
+    """Return which training events baselines count: those that could be a test target.
+
+    Args:
+        split: The split.
+
+    Returns:
+        bool [N].
+    """
+    kept = split.is_training()
+    return kept if split.wanted is None else kept & split.wanted
+
+
+def wanted_counts(split: Split, counts: np.ndarray) -> np.ndarray:
+    """Return the number of training events of each item that baselines count.
+
+    Args:
+        split: The split.
+        counts: int64 [V], all training events of each item.
+
+    Returns:
+        int64 [V].
+    """
+    if split.wanted is None:
+        return counts
+    return np.bincount(split.sequences.items[counted_events(split)], minlength=len(counts))
+
+
 def recent_counts(split: Split, n_items: int, share: float) -> np.ndarray:
     """Return the number of events of each item among the latest training events.
 
@@ -81,10 +109,10 @@ def fit_popularity(split: Split, counts: np.ndarray) -> Popularity:
     """Return the popularity baseline.
 
     Args:
-        split: Not used; all baselines take it.
+        split: Tells which events are counted, if not all are.
         counts: int64 [V], training events of each item.
 
     Returns:
         The fitted model.
     """
-    return Popularity(torch.from_numpy(counts))
+    return Popularity(torch.from_numpy(wanted_counts(split, counts)))

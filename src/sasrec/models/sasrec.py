@@ -1,6 +1,6 @@
 """SASRec: self-attentive sequential recommendation (Kang & McAuley 2018, arXiv:1808.09781).
 
-    h      = Dropout(Norm(E[item] + P[position]))
+    h      = Dropout(Norm(E[item] + P[position]))       (with event types: + T[type] + Q[next type])
     h      = Block(h), repeated n_layers times
     score  = h_last . E[item]
 
@@ -24,6 +24,7 @@ from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block, Form
 from sasrec.models.parts.dropout import Dropout, drop_rows
+from sasrec.models.parts.event_types import TypeUse, make_event_types
 from sasrec.models.parts.feed_forward import FeedForward, SwiGLU, make_norm
 from sasrec.models.parts.layers import Layout, layout_of, positions_from_end, to_autocast_type
 from sasrec.models.parts.positions import RelativeBias, RelativeKind, distances_of
@@ -82,6 +83,13 @@ class SASRecSettings(Settings):
     """Score with the item vectors of the input; otherwise with a separate table."""
     similarity: Literal["dot", "cosine"] = "dot"
     """Score by dot product or by cosine; with cosine, set temperature to about 0.05."""
+    event_types: TypeUse = "both"
+    """With type_column, how event types are used: history (a vector for the type of each event),
+    next (a vector for the type of the event to be predicted, which the model can then be asked
+    for), both, or none."""
+    type_dropout_prob: float = Field(0.1, ge=0, lt=1)
+    """With type_column: probability of hiding the types of a window, and the type of an event to be
+    predicted, during training, so that the model also works without them."""
     temperature: float = Field(1.0, ge=1e-6, le=1e6)
     """Number that scores are divided by."""
 
@@ -101,13 +109,14 @@ class SASRec(NextItemModel):
     """The SASRec network."""
 
     Settings = SASRecSettings
+    uses_types = True
 
     def __init__(self, settings: SASRecSettings, catalogue: Catalogue) -> None:
         """Create the network with random weights from PyTorch's default generator.
 
         Args:
             settings: Size and shape of the network.
-            catalogue: Number of items, and the longest window; users have no effect.
+            catalogue: Number of items and types, and the longest window; users have no effect.
         """
         super().__init__()
         self.settings = settings
@@ -126,6 +135,9 @@ class SASRec(NextItemModel):
             self.output_embedding = VectorTable(catalogue.n_items + 1, width, padding_idx=0)
         for module in self.modules():
             _initialise(module, settings.initializer_range)
+        self.event_types = make_event_types(
+            catalogue.n_types, width, settings.event_types, settings.type_dropout_prob
+        )
         self.needs_times = settings.relative_bias in {"time", "both"}
 
     @property
@@ -176,8 +188,15 @@ class SASRec(NextItemModel):
         items: Tensor = self.item_embedding(batch.items)
         if self.settings.scale_embedding:
             items = items * self.settings.hidden_size**0.5
+        of_history, of_next = None, None
+        if self.event_types is not None:
+            of_history, of_next = self.event_types(batch)
+        if of_history is not None:
+            items = items + of_history
         if self.training and self.settings.event_dropout_prob:
             items = drop_rows(items, self.settings.event_dropout_prob)
+        if of_next is not None:
+            items = items + of_next
         if self.settings.positions == "learned":
             return layout.add_by_position(items, self.position_embedding.weight)
         if self.settings.positions == "reversed":

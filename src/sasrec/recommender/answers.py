@@ -10,6 +10,7 @@ import torch
 
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
+from sasrec.recommender.asked_types import numbered_types
 from sasrec.recommender.histories import Chunk, tokens_of
 from sasrec.recommender.rules.answering import Answers, ruled_answers
 from sasrec.recommender.rules.prepared import PreparedRules
@@ -69,6 +70,7 @@ class Answerer:
         trained_users: bool [U + 1], users with a training target; None counts all as trained.
         trained: bool [V], items that occur in training events.
         popularity: int64 [V], event counts that define the most popular items.
+        event_types: Names of the event types the model knows, number 1 first.
     """
 
     scorer: Scorer
@@ -77,6 +79,7 @@ class Answerer:
     trained_users: np.ndarray | None
     trained: np.ndarray
     popularity: np.ndarray
+    event_types: tuple[str, ...] = ()
 
     def options(
         self,
@@ -140,12 +143,26 @@ class Answerer:
             for given, which in zip(chunk.times, known, strict=True)
         ]
         usable = np.flatnonzero([len(each) for each in histories])
+        types = self._types(chunk, known, usable)
         if self.scorer.model.needs_users:  # the model ignores the history, so padding can fill it
             histories = [each if len(each) else np.zeros(1, np.int64) for each in histories]
             times = [None] * len(histories)
             usable = np.flatnonzero(users)
         some = [histories[index] for index in usable]
-        return usable, Queries(some, [times[index] for index in usable], users[usable])
+        return usable, Queries(some, [times[index] for index in usable], users[usable], types)
+
+    def _types(
+        self, chunk: Chunk, known: list[np.ndarray], usable: np.ndarray
+    ) -> list[np.ndarray] | None:
+        """Return the types of the known events of usable histories; None if there are no types."""
+        if not self.event_types:
+            return None
+        types = numbered_types(
+            [chunk.types[index] for index in usable],
+            [len(known[index]) for index in usable],
+            self.event_types,
+        )
+        return [each[known[index]] for each, index in zip(types, usable, strict=True)]
 
     def _user_numbers(self, users: list[str | None]) -> np.ndarray:
         """Return user numbers, int64; 0 for None and for unknown or untrained users."""

@@ -13,6 +13,7 @@ from sasrec.recommender.flat_lists import FlatLists, FlatRanker
 from sasrec.recommender.flat_queries import FlatHistories
 from sasrec.recommender.in_order import in_order
 from sasrec.recommender.list_tables import TableNames
+from sasrec.recommender.ruled_everybody import RuledRanker
 
 PIECE_USERS, PIECE_EVENTS, PIECE_ROWS = 2**13, 2**18, 2**17
 """A piece ends at so many users, events or recommended items: enough for batches of similar
@@ -33,7 +34,9 @@ def lists_in_pieces(
         An iterator over the lists, piece by piece, in the order of the users.
     """
     sequences = corpus.sequences
-    ranker = FlatRanker(answerer, options)
+    ranker: FlatRanker | RuledRanker = FlatRanker(answerer, options)
+    if options.rules is not None:
+        ranker = RuledRanker(answerer, options, options.rules, users=corpus.users.entries)
 
     def ranked(piece: tuple[int, int]) -> FlatLists:
         return ranker.lists(FlatHistories.of(sequences, *piece))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sasrec.data.batches.batching import Collator
+from sasrec.data.batches.event_types import EventTargets
 from sasrec.data.batches.grouping import sorted_groups
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
@@ -27,6 +28,7 @@ class FlatHistories:
         offsets: int64 [n + 1], where each history begins, and N.
         times: float64 [N], times of the events; None if unknown.
         users: int64 [n], number of each user in the model's vocabulary; 0 for an unknown user.
+        types: uint8 [N], types of the events by the numbers of the model; None if unknown.
     """
 
     first: int
@@ -34,6 +36,7 @@ class FlatHistories:
     offsets: np.ndarray
     times: np.ndarray | None
     users: np.ndarray
+    types: np.ndarray | None = None
 
     @classmethod
     def of(cls, sequences: Sequences, begin: int, end: int) -> FlatHistories:
@@ -53,6 +56,7 @@ class FlatHistories:
             offsets=offsets - offsets[0],
             times=None if sequences.times is None else sequences.times[events],
             users=np.zeros(end - begin, dtype=np.int64) if known is None else known[begin:end],
+            types=None if sequences.types is None else sequences.types[events],
         )
 
     def __len__(self) -> int:
@@ -107,15 +111,21 @@ class FlatQueries:
         items = histories.items[kept]
         times = histories.times
         times = times[kept] if times is not None and scorer.model.needs_times else None
+        types = None if histories.types is None else histories.types[kept]
         owners = np.flatnonzero(np.diff(offsets))
         if scorer.model.needs_users:  # the model ignores the history, so padding can fill it
-            owners, times = np.flatnonzero(users), None
+            owners, times, types = np.flatnonzero(users), None, None
             items, offsets = np.zeros(len(users), np.int64), np.arange(len(users) + 1)
         lengths = np.minimum(np.diff(offsets)[owners], scorer.max_history)
         starts = offsets[owners + 1] - lengths
         windows = Windows(starts, lengths, np.zeros_like(starts), users[owners])
-        sequences = Sequences(items.astype(np.int32), times, offsets)
-        collator = Collator(sequences, with_times=times is not None, device=scorer.device)
+        sequences = Sequences(items.astype(np.int32), times, offsets, types=types)
+        collator = Collator(
+            sequences,
+            with_times=times is not None,
+            device=scorer.device,
+            targets=EventTargets(scorer.asked_type),
+        )
         return cls(scorer.model, owners, collator, windows, scorer.device)
 
     def __len__(self) -> int:

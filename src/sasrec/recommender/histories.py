@@ -13,6 +13,7 @@ import polars as pl
 from sasrec.data.values.timestamps import FORMS, TimeReader, fitting_form
 from sasrec.data.values.tokens import INEXACT, token_of
 from sasrec.errors import DataError, SettingNeeded
+from sasrec.recommender.asked_types import type_lists
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
 """A chunk ends at this many histories or events: enough for batches of similar lengths."""
@@ -28,24 +29,30 @@ class Chunk:
         tokens: Item tokens of each history, oldest first.
         times: float64 arrays, times of the events of each history; None if unknown.
         users: User token of each history, or None.
+        types: Type of each event of each history, None for an unknown type; None if all are
+            unknown.
     """
 
     tokens: list[list[str]]
     times: list[np.ndarray | None]
     users: list[str | None]
+    types: list[list[str | None] | None]
 
 
 def in_chunks(
     histories: Iterable[Sequence[str]],
     times: Iterable[Sequence[float] | None] | None = None,
     users: Iterable[str | None] | None = None,
+    *,
+    types: Iterable[Sequence[str | None] | None] | None = None,
 ) -> Iterator[Chunk]:
-    """Read histories with their times and users in chunks, and check them.
+    """Read histories with their times, users and types in chunks, and check them.
 
     Args:
         histories: Item tokens of each history, oldest first.
         times: Time of each event of each history; None for a history whose times are unknown.
         users: User token of each history, or None.
+        types: Type of each event of each history; None for a history whose types are unknown.
 
     Returns:
         The chunks, in order; none is empty.
@@ -61,10 +68,12 @@ def in_chunks(
         )
     if users is not None:
         _check_ordered(users, "users must be a list of user tokens, one for each history")
-    for given, name in ((times, "lists of times"), (users, "users")):
+    if types is not None:
+        _check_ordered(types, "types must be a list of lists of event types, one for each history")
+    for given, name in ((times, "lists of times"), (users, "users"), (types, "lists of types")):
         if isinstance(given, Sized) and isinstance(histories, Sized):
             _check_count(name, len(given), len(histories))
-    return _chunks(iter(histories), times, users)
+    return _chunks(iter(histories), times, users, types)
 
 
 def users_in(chunks: Iterable[Chunk]) -> list[str | None]:
@@ -104,8 +113,10 @@ def _chunks(
     histories: Iterator[Sequence[str]],
     times: Iterable[Sequence[float] | None] | None,
     users: Iterable[str | None] | None,
+    types: Iterable[Sequence[str | None] | None] | None,
 ) -> Iterator[Chunk]:
     remaining_times = None if times is None else iter(times)
+    remaining_types = None if types is None else iter(types)
     remaining_users = None if users is None else iter(users)
     read = 0
     while tokens := _next_histories(histories):
@@ -119,9 +130,19 @@ def _chunks(
             some = list(islice(remaining_users, count))
             _check_count("users", len(some) + read, count + read)
             chunk_users = user_tokens(some)
-        yield Chunk(tokens, time_arrays(chunk_times, [len(each) for each in tokens]), chunk_users)
+        lengths = [len(each) for each in tokens]
+        chunk_types: list[list[str | None] | None] = [None] * count
+        if remaining_types is not None:
+            given = list(islice(remaining_types, count))
+            _check_count("lists of types", len(given) + read, count + read)
+            chunk_types = type_lists(given, lengths)
+        yield Chunk(tokens, time_arrays(chunk_times, lengths), chunk_users, chunk_types)
         read += count
-    for left, name in ((remaining_times, "lists of times"), (remaining_users, "users")):
+    for left, name in (
+        (remaining_times, "lists of times"),
+        (remaining_users, "users"),
+        (remaining_types, "lists of types"),
+    ):
         if left is not None and next(left, left) is not left:
             raise DataError(f"there are more {name} than the {read} histories; give one for each")
 

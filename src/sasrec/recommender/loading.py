@@ -78,7 +78,7 @@ def load(
         vocabulary = vocabulary_from_json(contents.vocabulary)
         items, users = vocabulary.items, vocabulary.users or Vocabulary([])
         columns = item_columns_from_json(contents.item_columns, items)
-        model = _build(contents, n_items=len(items), n_users=len(users))
+        model = _build(contents, (len(items), len(users), len(vocabulary.event_types)))
     except DAMAGE_ERRORS as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
     model.to(pick_device(device)).eval()
@@ -97,6 +97,7 @@ def load(
         learned=vocabulary.learned,
         people=vocabulary.learned_users if model.uses_users else None,
         item_columns=columns,
+        event_types=vocabulary.event_types,
     )
 
 
@@ -143,7 +144,9 @@ class _Uninitialised(TorchFunctionMode):
         return func(*args, **given)
 
 
-def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
+def _build(contents: Contents, sizes: tuple[int, int, int]) -> NextItemModel:
+    """Return the network for some numbers of items, users and event types, with its weights."""
+    n_items, n_users, n_types = sizes
     settings = contents.settings
     name = settings["model_name"]
     model_class: type[NextItemModel] = MODELS[name]
@@ -152,7 +155,7 @@ def _build(contents: Contents, *, n_items: int, n_users: int) -> NextItemModel:
     # These two are used later; a missing or invalid value must be reported now.
     settings["data"]["max_history"]
     EvaluationSettings(**settings["evaluation"])
-    catalogue = Catalogue(n_items, n_users, data.max_history)
+    catalogue = Catalogue(n_items, n_users, data.max_history, n_types)
     if MODELS.provider(name) is None:
         model = _checked_network(model_class, group, catalogue, contents)
     else:

@@ -17,6 +17,7 @@ from sasrec.errors import DataError, SettingsError
 from sasrec.models.contract import NextItemModel
 from sasrec.recommender.answers import Answerer
 from sasrec.recommender.answers import Recommendation as Recommendation
+from sasrec.recommender.asked_types import asked_number
 from sasrec.recommender.attention import attention_maps
 from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.recommender.folder import (
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from sasrec.recommender.rules.written import RulesSource
 
     AnyRules: TypeAlias = RulesSource | PreparedRules
+    Types: TypeAlias = Sequence[Sequence[str | None] | None]
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Recommender(WithVectors):
             with a training event.
         people: bool [U + 1], users the model has learned a vector for; None means all users.
         item_columns: Facts about items, such as their category, for rules; None if there are none.
+        event_types: Names of the types of events that the model knows; empty if it uses none.
     """
 
     model: NextItemModel
@@ -90,6 +93,7 @@ class Recommender(WithVectors):
     learned: np.ndarray | None = None
     people: np.ndarray | None = None
     item_columns: ItemColumns | None = None
+    event_types: tuple[str, ...] = ()
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -120,6 +124,8 @@ class Recommender(WithVectors):
         users: Sequence[str | None] | None = None,
         rules: AnyRules | None = None,
         items: ItemSource | None = None,
+        types: Types | None = None,
+        next_type: str | None = None,
     ) -> Recommendations:
         """Return the k items most likely to come next, for each history.
 
@@ -145,6 +151,11 @@ class Recommender(WithVectors):
                 ``prepare_rules`` returned.
             items: A table with a row for each item, for the rules: a path or a data frame; its
                 columns replace those that were saved with the model.
+            types: Type of each event of each history, such as ``[["view", "purchase"]]``, for
+                models trained with ``type_column`` and for the rule ``seen_types``. None for an
+                event or a history means that the type is unknown, with which the models also work.
+            next_type: The type of event to predict, such as ``purchase``, or ``any``. None takes
+                ``target_types`` if the model was trained with one, and otherwise any type.
 
         Returns:
             One recommendation per history, in the same order: a list, which ``.to_polars()`` and
@@ -152,13 +163,16 @@ class Recommender(WithVectors):
 
         Raises:
             DataError: ``k`` is not a whole number of at least 1, a history is not a list of tokens,
-                no candidate is a known item, or times or users do not match the histories.
+                no candidate is a known item, times, users or types do not match the histories, or
+                the model does not know ``next_type``.
             SettingsError: A rule is invalid.
         """  # raised by the parts
-        answerer = self._answerer()
-        prepared = self._prepared(rules, items)
+        answerer = self._answerer(next_type)
+        prepared = self.prepared_rules(rules, items)
         options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
-        chunks = list(in_chunks(histories, times, users))  # check everything before computing
+        chunks = list(
+            in_chunks(histories, times, users, types=types)
+        )  # check everything before computing
         found = (each for chunk in chunks for each in answerer.lists(chunk, options))
         return Recommendations(found, self.titles, None if users is None else users_in(chunks))
 
@@ -173,6 +187,8 @@ class Recommender(WithVectors):
         users: Iterable[str | None] | None = None,
         rules: AnyRules | None = None,
         items: ItemSource | None = None,
+        types: Iterable[Sequence[str | None] | None] | None = None,
+        next_type: str | None = None,
     ) -> Iterator[Recommendation]:
         """Return the same as ``recommend``, one by one, with bounded memory.
 
@@ -187,19 +203,21 @@ class Recommender(WithVectors):
             users: User token of each history.
             rules: Rules for the lists.
             items: A table with a row for each item, for the rules.
+            types: Type of each event of each history.
+            next_type: The type of event to predict.
 
         Returns:
             An iterator over the recommendations.
 
         Raises:
-            DataError: As for ``recommend``. The contents of histories, times and users are checked
-                while they are read, so this may also be raised during iteration.
+            DataError: As for ``recommend``. The contents of histories, times, users and types are
+                checked while they are read, so this may also be raised during iteration.
             SettingsError: A rule is invalid.
         """  # raised by the parts
-        answerer = self._answerer()
-        prepared = self._prepared(rules, items)
+        answerer = self._answerer(next_type)
+        prepared = self.prepared_rules(rules, items)
         options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
-        chunks = in_chunks(histories, times, users)
+        chunks = in_chunks(histories, times, users, types=types)
         return (each for chunk in chunks for each in answerer.lists(chunk, options))
 
     def prepare_rules(self, rules: RulesSource, items: ItemSource | None = None) -> PreparedRules:
@@ -219,10 +237,24 @@ class Recommender(WithVectors):
         settings = DataSettings(**self.settings["data"])
         columns = shop_columns(self.items, self.item_columns, items, self.titles, settings)
         popularity = self.counts if self.recent is None else self.recent
-        shop = Shop(self.items, columns, settings, self._trained, popularity)
+        shop = Shop(self.items, columns, settings, self._trained, popularity, self.event_types)
         return prepare_rules(rules_from(rules), shop)
 
-    def _prepared(self, rules: AnyRules | None, items: ItemSource | None) -> PreparedRules | None:
+    def prepared_rules(
+        self, rules: AnyRules | None, items: ItemSource | None
+    ) -> PreparedRules | None:
+        """Return rules with everything looked up, as for ``recommend``; None for None.
+
+        Args:
+            rules: The rules.
+            items: A table with a row for each item, or None.
+
+        Returns:
+            The prepared rules.
+
+        Raises:
+            SettingsError: Items are given without rules.
+        """
         if isinstance(rules, PreparedRules) or rules is None:
             if items is not None:
                 raise SettingsError("items are only used with rules; give both, or neither")
@@ -236,6 +268,8 @@ class Recommender(WithVectors):
         *,
         times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
+        types: Types | None = None,
+        next_type: str | None = None,
     ) -> np.ndarray:
         """Return the scores of given items as the next item of each history.
 
@@ -244,6 +278,8 @@ class Recommender(WithVectors):
             items: Item tokens to score.
             times: Time of each event of each history, as for ``recommend``.
             users: User token of each history, as for ``recommend``.
+            types: Type of each event of each history, as for ``recommend``.
+            next_type: The type of event to predict, as for ``recommend``.
 
         Returns:
             float32 [histories, items]; higher is better. NaN for an item that the model does not
@@ -251,12 +287,12 @@ class Recommender(WithVectors):
             popularity, the event counts of the items.
 
         Raises:
-            DataError: ``items`` or a history is not a list of tokens, or times or users do not
-                match the histories.
+            DataError: ``items`` or a history is not a list of tokens, times, users or types do not
+                match the histories, or the model does not know ``next_type``.
         """  # raised by the parts
         numbers = self.items.numbers(tokens_of(items, "items")).astype(np.int64)
-        chunks = list(in_chunks(histories, times, users))
-        answerer = self._answerer()
+        chunks = list(in_chunks(histories, times, users, types=types))
+        answerer = self._answerer(next_type)
         if len(untrained := numbers[(numbers > 0) & ~answerer.trained[numbers]]):
             logger.warning(
                 "score: %d of the %d items occur in no training event, such as %r; their scores "
@@ -269,7 +305,11 @@ class Recommender(WithVectors):
         return np.concatenate(parts) if parts else np.zeros((0, len(numbers)), dtype=np.float32)
 
     def attention(
-        self, history: Sequence[str], *, times: Sequence[float] | None = None
+        self,
+        history: Sequence[str],
+        *,
+        times: Sequence[float] | None = None,
+        types: Sequence[str | None] | None = None,
     ) -> tuple[list[str], np.ndarray]:
         """Return the attention weights between the events of a history.
 
@@ -277,6 +317,7 @@ class Recommender(WithVectors):
             history: Item tokens, oldest first; unknown items are skipped, and only the last
                 ``max_history`` of the others are used.
             times: Time of each event, as for ``recommend``.
+            types: Type of each event, as for ``recommend``.
 
         Returns:
             The L tokens that are used, and float32 [layers, heads, L, L]: rows are queries,
@@ -286,7 +327,9 @@ class Recommender(WithVectors):
         Raises:
             DataError: The model has no attention, or knows no item of the history.
         """
-        [chunk] = in_chunks([history], None if times is None else [times])
+        [chunk] = in_chunks(
+            [history], None if times is None else [times], types=None if types is None else [types]
+        )
         found = attention_maps(self._answerer(), chunk)
         if found is None:
             raise DataError(f"{self.settings['model_name']} has no attention weights to show")
@@ -312,16 +355,18 @@ class Recommender(WithVectors):
             trained[1:] = True
         return trained
 
-    def _answerer(self) -> Answerer:
+    def _answerer(self, next_type: str | None = None) -> Answerer:
         use_one_thread_if_forked()
         table = self._table.of(self.model)
+        asked = asked_number(next_type, self.event_types, self.settings["evaluation"])
         return Answerer(
-            scorer=Scorer(self.model, table, len(self.items), self.max_history),
+            scorer=Scorer(self.model, table, len(self.items), self.max_history, asked),
             items=self.items,
             users=self.users,
             trained_users=self.people,
             trained=self._trained,
             popularity=self.counts if self.recent is None else self.recent,
+            event_types=self.event_types,
         )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -350,6 +395,7 @@ class Recommender(WithVectors):
             recent=self.recent,
             learned=self.learned,
             learned_users=self.people,
+            event_types=self.event_types,
         )
         texts = {
             SETTINGS: {"format": FORMAT, "sasrec": version("sasrec"), **self.settings},

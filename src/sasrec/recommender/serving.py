@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import Batch, Collator
 from sasrec.data.batches.cases import grouped_batches
+from sasrec.data.batches.event_types import EventTargets
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
 from sasrec.evaluation.scoring import encode_batches
@@ -38,11 +39,14 @@ class Queries:
         items: int64 arrays, item numbers of each history, oldest first; at least one each.
         times: float64 arrays, times of the events of each history; None if unknown.
         users: int64 [n], user number of each history; 0 for an unknown user.
+        types: uint8 arrays, types of the events of each history, 0 for an unknown type; None if the
+            model uses no types.
     """
 
     items: list[np.ndarray]
     times: list[np.ndarray | None]
     users: np.ndarray
+    types: list[np.ndarray] | None = None
 
     def __len__(self) -> int:
         """Return the number of histories."""
@@ -57,7 +61,8 @@ class Queries:
         Returns:
             Queries of length one.
         """
-        return Queries([self.items[index]], [self.times[index]], self.users[index, None])
+        types = None if self.types is None else [self.types[index]]
+        return Queries([self.items[index]], [self.times[index]], self.users[index, None], types)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +142,14 @@ class Scorer:
         table: Its item vectors; None if it does not score by dot product.
         n_items: Items in the catalogue, padding not counted.
         max_history: Number of latest events of a history that the model uses.
+        asked_type: Number of the type of the event to be predicted, 0 for an event of any type.
     """
 
     model: NextItemModel
     table: Table | None
     n_items: int
     max_history: int
+    asked_type: int = 0
 
     def lists(
         self, queries: Queries, k: int, *, excluded: Tensor, seen: list[np.ndarray] | None
@@ -294,13 +301,18 @@ class Scorer:
         items = [queries.items[index][-self.max_history :] for index in indices]
         given = [queries.times[index] for index in indices]
         times = [each[-self.max_history :] for each in given if each is not None]
+        types = None
+        if queries.types is not None:
+            types = np.concatenate([queries.types[index][-self.max_history :] for index in indices])
         lengths = np.array([len(each) for each in items])
         ends = np.cumsum(lengths)
         sequences = Sequences(
             np.concatenate(items).astype(np.int32),
             np.concatenate(times) if times else None,
             np.concatenate(([0], ends)),
+            types=types,
         )
         none = np.zeros(len(indices), dtype=np.int64)
         windows = Windows(ends - lengths, lengths, none, queries.users[indices])
-        return Collator(sequences, with_times=bool(times)), windows
+        targets = EventTargets(self.asked_type)
+        return Collator(sequences, with_times=bool(times), targets=targets), windows

@@ -24,6 +24,7 @@ class VocabularyFile:
         recent: int64 [V], the latest training events of each item, if saved.
         learned: bool [V], items the model has learned, if saved.
         learned_users: bool [U + 1], users the model has learned, if saved.
+        event_types: Names of the types of events, number 1 first; empty if the model uses none.
     """
 
     items: Vocabulary
@@ -33,6 +34,7 @@ class VocabularyFile:
     recent: np.ndarray | None
     learned: np.ndarray | None
     learned_users: np.ndarray | None
+    event_types: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the contents in types JSON has, without what is None."""
@@ -50,6 +52,8 @@ class VocabularyFile:
             content["users"] = self.users.entries.to_list()
         if self.learned_users is not None:
             content["learned_users"] = self.learned_users[1:].tolist()
+        if self.event_types:
+            content["event_types"] = list(self.event_types)
         return content
 
 
@@ -85,6 +89,7 @@ def vocabulary_from_json(content: dict[str, Any]) -> VocabularyFile:
         recent=recent,
         learned=learned,
         learned_users=_flags(content, "learned_users", len(users), "users"),
+        event_types=_event_types(content),
     )
 
 
@@ -115,6 +120,21 @@ def _flags(content: dict[str, Any], name: str, count: int, entries: str) -> np.n
     if len(flags) != count:
         raise ModelError(f"{VOCABULARY} holds {count} {entries} and {len(flags)} of {name!r}")
     return np.array([False, *flags])
+
+
+def _event_types(content: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of the event types.
+
+    Raises:
+        ModelError: They are not a list of distinct texts.
+    """
+    names = content.get("event_types", [])
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not is_list or len(set(names)) < len(names):
+        raise ModelError("'event_types' is not a list of distinct names")
+    for name in names:
+        name.encode()  # raises for lone surrogates, which could not be printed
+    return tuple(names)
 
 
 def _users(content: dict[str, Any]) -> Vocabulary:

@@ -23,12 +23,16 @@ class WithVectors:
 
     __slots__ = ()
 
-    def _answerer(self) -> Answerer:
+    def _answerer(self, next_type: str | None = None) -> Answerer:
         raise NotImplementedError
 
-    def answerer(self) -> Answerer:
-        """Return the model with its vocabularies, for the functions of this package."""
-        return self._answerer()
+    def answerer(self, next_type: str | None = None) -> Answerer:
+        """Return the model with its vocabularies, for the functions of this package.
+
+        Args:
+            next_type: The type of event to predict, as for ``recommend``.
+        """
+        return self._answerer(next_type)
 
     def item_vectors(self) -> ItemVectors:
         """Return the vectors of all items with a training event, and their tokens.
@@ -49,6 +53,8 @@ class WithVectors:
         *,
         times: Sequence[Sequence[float] | None] | None = None,
         users: Sequence[str | None] | None = None,
+        types: Sequence[Sequence[str | None] | None] | None = None,
+        next_type: str | None = None,
     ) -> np.ndarray:
         """Return the vectors of histories, with which item vectors are multiplied.
 
@@ -56,16 +62,19 @@ class WithVectors:
             histories: Item tokens of each history, oldest first, as for ``recommend``.
             times: Time of each event of each history, as for ``recommend``.
             users: User token of each history, as for ``recommend``.
+            types: Type of each event of each history, as for ``recommend``.
+            next_type: The type of event to predict, as for ``recommend``.
 
         Returns:
             float32 [histories, d]; NaN for a history that ``recommend`` answers by popularity.
 
         Raises:
-            DataError: A history is not a list of tokens, or times or users do not match.
+            DataError: A history is not a list of tokens, times, users or types do not match, or
+                the model does not know ``next_type``.
             ModelError: The model has no item vectors (TransRec).
         """  # raised by the parts
-        answerer = self._answerer()
-        chunks = list(in_chunks(histories, times, users))
+        answerer = self._answerer(next_type)
+        chunks = list(in_chunks(histories, times, users, types=types))
         parts = [history_vectors(answerer, chunk) for chunk in chunks]
         width = item_vectors(answerer).values.shape[1]
         return np.concatenate(parts) if parts else np.zeros((0, width), dtype=np.float32)

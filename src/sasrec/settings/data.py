@@ -18,6 +18,7 @@ from pydantic import (
 
 from sasrec.errors import did_you_mean
 from sasrec.settings.cleaning import CleaningSettings
+from sasrec.settings.event_types import EventTypeSettings, check_type_column
 from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole, written_as
 from sasrec.settings.text_tables import check_roles
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
@@ -167,7 +168,7 @@ SCALED_IN_RECBOLE = "ml-100k"
 (``properties/dataset/ml-100k.yaml``)."""
 
 
-class DataSettings(CleaningSettings):
+class DataSettings(CleaningSettings, EventTypeSettings):
     """Which columns to read, which events to drop, and how long a history may be."""
 
     max_history: int = Field(
@@ -260,6 +261,7 @@ class DataSettings(CleaningSettings):
     def _columns_do_not_collide(self) -> DataSettings:
         check_roles(self.columns, self.user_column, self.item_column)
         own = [self.user_column, self.item_column, self.time_column]
+        check_type_column(self.type_column, own)
         twice = [name for name in own if own.count(name) > 1]
         if twice:
             raise ValueError(

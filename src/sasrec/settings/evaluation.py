@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from sasrec.settings.fields import Settings, recbole, written_as
+from sasrec.settings.event_types import TargetTypeSettings
+from sasrec.settings.fields import recbole, written_as
+from sasrec.settings.recent_window import RecentWindowSettings
 from sasrec.settings.registry import METRICS
 from sasrec.settings.time_point import time_text
 
@@ -46,11 +48,13 @@ SPLIT_KEYS = (
     "test_from",
     "valid_from",
     "period_targets",
+    "target_types",
+    "train_target_types",
 )
 """Evaluation settings that decide which events are used for training."""
 
 
-class EvaluationSettings(Settings):
+class EvaluationSettings(TargetTypeSettings, RecentWindowSettings):
     """How targets are held out and ranked, and which metrics are reported."""
 
     metrics: Annotated[tuple[MetricName, ...], BeforeValidator(_listed)] = Field(

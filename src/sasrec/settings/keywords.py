@@ -21,6 +21,7 @@ class Keywords(TypedDict, total=False):
     item_columns: Sequence[str] | None
     title_column: str | None
     time_format: str | None
+    type_column: str | None
     columns: Sequence[str] | None
     encoding: str
     separator: str
@@ -79,6 +80,9 @@ class Keywords(TypedDict, total=False):
     device: Literal["auto", "cpu", "cuda"]
     gpu_id: str
     precision: Literal["auto", "float32", "bfloat16"]
+    recent_window: str | None
+    target_types: Sequence[str] | None
+    train_target_types: Sequence[str] | None
     metrics: Sequence[str]
     topk: Sequence[int]
     valid_metric: str
@@ -128,6 +132,8 @@ class Keywords(TypedDict, total=False):
     event_dropout_prob: float
     tied_output: bool
     similarity: Literal["dot", "cosine"]
+    event_types: Literal["both", "history", "next", "none"]
+    type_dropout_prob: float
     temperature: float
     embedding_size: int
     num_layers: int

@@ -15,6 +15,7 @@ from typing import Any
 from sasrec.errors import SettingsError
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
+from sasrec.settings.event_types import type_mistakes
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
 from sasrec.settings.layers import classes_of, merge_layers, names_of, with_preset
@@ -259,6 +260,9 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks: Receives the mistakes.
     """
     _check_metrics(run, checks)
+    uses_types = MODELS[run.model_name].uses_types
+    for text in type_mistakes(run.data, run.evaluation, run.model_name, uses_types=uses_types):
+        checks.add_contradiction(text)
     by_product = MODELS[run.model_name].has_item_table()
     if run.training.loss_traits.needs_item_vectors and not by_product:
         checks.add_contradiction(no_item_vectors(run.model_name, run.training.loss))

@@ -1,5 +1,6 @@
 """Rules as written, looked up, and applied to a trained model."""
 
+import itertools
 import logging
 from collections import Counter
 from pathlib import Path
@@ -10,11 +11,13 @@ import polars as pl
 import pytest
 
 import sasrec
+from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.rules.rules import Boost, Rules
 from sasrec.recommender.rules.seen import SeenRule, moment, seen_rule, still_blocked
 from sasrec.recommender.rules.written import rules_from
+from sasrec.settings.data import DataSettings
 
 SMALL = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "epochs": 2}
 ITEMS = pl.DataFrame(
@@ -44,6 +47,50 @@ def test_no_rules_change_nothing(recommender: Recommender) -> None:
     assert recommender.recommend([*HISTORIES, []], 7, rules={}) == plain
     every = recommender.recommend(HISTORIES, 7, exclude_seen=False)
     assert recommender.recommend(HISTORIES, 7, rules={"seen": "always"}) == every
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"only_where": "stock > 0", "max_per": {"category": 2}, "diversity": 0.3},
+        {"seen": "always", "boost": "multiply 1.5 where category = 'a'"},
+        {"exclude": ["i1", "i2"], "rebuy_where": "category = 'b'"},
+        {"candidates": ["i3", "i4", "i5"], "fill_up": "popularity"},
+        {
+            "exclude_by_user": pl.DataFrame({"user_id": ["1", "2"], "item_id": ["i7", "i8"]}),
+            "candidates_by_user": pl.DataFrame(
+                {"user_id": [str(n) for n in range(80)] * 2, "item_id": ["i8"] * 80 + ["i9"] * 80}
+            ),
+        },
+    ],
+    ids=str,
+)
+def test_everybody_gets_the_lists_of_recommend_under_rules(
+    recommender: Recommender, rules: dict[str, Any], tmp_path: Path
+) -> None:
+    data = load_corpus("synthetic:users=80,items=30,length=10", DataSettings())
+    tokens = data.items.tokens(data.sequences.items)
+    histories = [
+        tokens[begin:end] for begin, end in itertools.pairwise(data.sequences.offsets.tolist())
+    ]
+    users = data.users.entries.to_list()
+    expected = recommender.recommend(histories, 7, users=users, rules=rules, items=ITEMS)
+    path = tmp_path / "lists.parquet"
+    written = sasrec.recommend_all(recommender, out=path, k=7, rules=rules, items=ITEMS)
+    table = pl.read_parquet(path)
+    found = {
+        user: (items, scores)
+        for user, items, scores in table.group_by("user", maintain_order=True)
+        .agg("item", "score")
+        .iter_rows()
+    }
+    for user, own in zip(users, expected, strict=True):
+        items, scores = found.get(user, ([], []))
+        assert items == own.items
+        # Batches of other sizes round differently.
+        assert scores == pytest.approx(own.scores, rel=1e-3, abs=1e-3)
+    assert written.n_rows == sum(len(own.items) for own in expected)
 
 
 def test_lists_are_the_full_lists_with_the_rules_applied(recommender: Recommender) -> None:

@@ -7,85 +7,18 @@ in ``windows.py`` and grouped in ``grouping.py``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sasrec.data.batches.batch import CPU as CPU
+from sasrec.data.batches.batch import Batch as Batch
+from sasrec.data.batches.event_types import ANY, EventTargets, types_for
 from sasrec.data.batches.windows import Windows
 from sasrec.data.sequences import Sequences
 from sasrec.errors import DataError
-
-CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Some windows as flat arrays.
-
-    Attributes:
-        items: int64 [P], item numbers, windows one after the other, oldest event first.
-        offsets: int64 [B + 1]; window b is ``items[offsets[b]:offsets[b + 1]]``.
-        targets: int64 [P], the item that follows; 0 where the position is not supervised.
-        users: int64 [B], user numbers; 0 for a user unknown to the model.
-        negatives: int64 [P, K], items other than the target, or None.
-        longest: Length of the longest window, as a Python int: on a GPU, reading it from a tensor
-            would force a synchronisation.
-        times: float64 [P], the time of each event, or None; only given to models that use times.
-        n_supervised: Number of positions with a target, as a Python int for the same reason; None
-            if it must be counted.
-    """
-
-    items: Tensor
-    offsets: Tensor
-    targets: Tensor
-    users: Tensor
-    negatives: Tensor | None
-    longest: int
-    times: Tensor | None = None
-    n_supervised: int | None = None
-
-    @property
-    def supervised(self) -> Tensor:
-        """Indices of the positions that have a target, ascending, int64 [S]."""
-        if self.n_supervised is None:
-            return (self.targets > 0).nonzero()[:, 0]
-        # With the size known in advance, there is no synchronisation with the GPU.
-        return torch.nonzero_static(self.targets, size=self.n_supervised)[:, 0]
-
-    @property
-    def last(self) -> Tensor:
-        """Index of each window's last position, int64 [B]."""
-        return self.offsets[1:] - 1
-
-    @property
-    def lengths(self) -> Tensor:
-        """Number of events in each window, without padding, int64 [B]."""
-        sums = F.pad((self.items > 0).long().cumsum(0), (1, 0))
-        return sums[self.offsets].diff()
-
-    def to(self, device: torch.device) -> Batch:
-        """Return the batch on a device.
-
-        Args:
-            device: The device.
-
-        Returns:
-            The same values on that device.
-        """
-        negatives = None if self.negatives is None else self.negatives.to(device)
-        times = None if self.times is None else self.times.to(device, non_blocking=True)
-        return replace(
-            self,
-            items=self.items.to(device, non_blocking=True),
-            offsets=self.offsets.to(device, non_blocking=True),
-            targets=self.targets.to(device, non_blocking=True),
-            users=self.users.to(device, non_blocking=True),
-            negatives=negatives,
-            times=times,
-        )
 
 
 class Collator:
@@ -97,6 +30,7 @@ class Collator:
         *,
         with_times: bool = False,
         device: torch.device = CPU,
+        targets: EventTargets = ANY,
     ) -> None:
         """Copy the items of all histories to the device.
 
@@ -104,6 +38,7 @@ class Collator:
             sequences: The histories that windows refer to.
             with_times: Whether batches include the times of events.
             device: Device on which batches are assembled.
+            targets: Which events are targets, and what is known about their types.
 
         Raises:
             DataError: ``with_times`` is set and the data have no times.
@@ -116,6 +51,7 @@ class Collator:
                 "the column with times, or choose a model that does not use relative_bias=time"
             )
         self._times = torch.tensor(sequences.times).to(device) if with_times else None
+        self._types = types_for(sequences, targets, device)
 
     def batch(self, windows: Windows) -> Batch:
         """Gather the events of some windows.
@@ -142,6 +78,7 @@ class Collator:
             A batch for each group, without negatives.
         """
         rows = np.stack([windows.starts, windows.lengths, windows.supervised, windows.users])
+        n_targets = windows.targets
         pointers = torch.from_numpy(rows).to(self._device)
         begin = 0
         for size in sizes:
@@ -150,7 +87,7 @@ class Collator:
             yield self._gathered(
                 pointers[:, here],
                 n_positions=int(windows.lengths[here].sum()),
-                n_supervised=int(windows.supervised[here].sum()),
+                n_supervised=int(n_targets[here].sum()),
                 longest=int(windows.lengths[here].max()),
             )
 
@@ -168,7 +105,7 @@ class Collator:
         left -= steps  # number of positions to the end of the window, 1 for the last
         span = torch.repeat_interleave(supervised, lengths, output_size=n_positions)
         following = self._items[(indices + 1).clamp_(max=len(self._items) - 1)].long()
-        return Batch(
+        batch = Batch(
             items=self._items[indices].long(),
             offsets=offsets,
             targets=following * (left <= span),
@@ -178,6 +115,9 @@ class Collator:
             times=None if self._times is None else self._times[indices],
             n_supervised=n_supervised,
         )
+        if self._types is None:
+            return batch
+        return self._types.added_to(batch, indices, is_last=left == 1)
 
     def rectangle(self, windows: Windows, max_length: int) -> Batch:
         """Gather windows padded to one length, and add empty windows up to a round number.
@@ -214,7 +154,7 @@ class Collator:
         times = None
         if self._times is not None:  # times of padding are never used, so they may be anything
             times = torch.from_numpy(self._times.numpy().take(indices.ravel(), mode="clip"))
-        return Batch(
+        batch = Batch(
             items=torch.from_numpy(items.ravel().astype(np.int64)),
             offsets=torch.arange(rows + 1) * columns,
             targets=torch.from_numpy(targets.ravel().astype(np.int64)),
@@ -222,8 +162,12 @@ class Collator:
             negatives=None,
             longest=columns,
             times=times,
-            n_supervised=int(windows.supervised.sum()),
+            n_supervised=int(windows.targets.sum()),
         )
+        if self._types is None:
+            return batch
+        is_last = torch.from_numpy((steps == lengths - 1).ravel())
+        return self._types.added_to(batch, torch.from_numpy(indices.ravel()), is_last=is_last)
 
 
 def rounded_up(size: int, *, steps: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from sasrec.data.batches.batching import Batch, Collator
+from sasrec.data.batches.event_types import EventTargets
 from sasrec.data.batches.grouping import sorted_groups
 from sasrec.data.batches.windows import Windows, case_windows
 from sasrec.data.sequences import Sequences
@@ -30,12 +31,14 @@ class EvaluationCases:
         ends: The user of each case, and where the history ends.
         max_history: Longest history the model sees, in events.
         device: Device to compute on.
+        asked_type: Number of the type of the event to be predicted, 0 for an event of any type.
     """
 
     sequences: Sequences
     ends: Cases
     max_history: int
     device: torch.device
+    asked_type: int = 0
 
     def __len__(self) -> int:
         """Return the number of cases, M."""
@@ -59,7 +62,12 @@ class EvaluationCases:
             Indices of the cases, and their batch on the device; one at a time.
         """
         windows = case_windows(self.sequences, self.ends, self.max_history)
-        collator = Collator(self.sequences, with_times=with_times, device=self.device)
+        collator = Collator(
+            self.sequences,
+            with_times=with_times,
+            device=self.device,
+            targets=EventTargets(self.asked_type),
+        )
         if order is None:
             return grouped_batches(collator, windows, self.device)
         grouped = grouped_batches(collator, windows.take(order), self.device)

@@ -25,15 +25,15 @@ def shuffled_groups(
     Returns:
         Indices of the windows in each group, int64 [w] each, none empty.
     """
-    total = int(windows.supervised.sum())
+    total = int(windows.targets.sum())
     n_groups = max(1, -(-total // batch_size))
     order = generator.permutation(len(windows))
     pool_of = np.arange(len(order)) * -(-n_groups // pool) // max(len(order), 1)
     # Ascending and descending alternately, so that a group across two pools has similar lengths.
     keys = windows.lengths[order] * (1 - 2 * (pool_of % 2))
     order = order[np.lexsort((keys, pool_of))]
-    filled = np.cumsum(windows.supervised[order])
-    group_of = (filled - windows.supervised[order]) * n_groups // max(total, 1)
+    filled = np.cumsum(windows.targets[order])
+    group_of = (filled - windows.targets[order]) * n_groups // max(total, 1)
     groups = np.split(order, np.flatnonzero(np.diff(group_of)) + 1)
     return [groups[index] for index in generator.permutation(len(groups)) if len(groups[index])]
 

@@ -80,7 +80,8 @@ class TrainingBatches:
             return own
         # Fewer windows than processes: this process joins the step with an unsupervised window.
         first = windows.take(group[:1])
-        return replace(first, supervised=np.zeros_like(first.supervised))
+        none = np.zeros_like(first.supervised)
+        return replace(first, supervised=none, chosen=None if first.chosen is None else none)
 
     @property
     def n_steps(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,12 +21,20 @@ class Windows:
         supervised: int64 [W], number of supervised positions, which are the last of the window;
             their target is the next event.
         users: int64 [W], user numbers.
+        chosen: int64 [W], how many of the supervised positions have a target, if only some events
+            are targets; None if all have.
     """
 
     starts: np.ndarray
     lengths: np.ndarray
     supervised: np.ndarray
     users: np.ndarray
+    chosen: np.ndarray | None = None
+
+    @property
+    def targets(self) -> np.ndarray:
+        """Number of targets in each window, int64 [W]."""
+        return self.supervised if self.chosen is None else self.chosen
 
     def __len__(self) -> int:
         """Return the number of windows."""
@@ -42,7 +50,11 @@ class Windows:
             Those windows, in that order.
         """
         return Windows(
-            self.starts[which], self.lengths[which], self.supervised[which], self.users[which]
+            self.starts[which],
+            self.lengths[which],
+            self.supervised[which],
+            self.users[which],
+            None if self.chosen is None else self.chosen[which],
         )
 
 
@@ -60,6 +72,7 @@ def joined(parts: Sequence[Windows]) -> Windows:
         np.concatenate([part.lengths for part in parts]),
         np.concatenate([part.supervised for part in parts]),
         np.concatenate([part.users for part in parts]),
+        None if parts[0].chosen is None else np.concatenate([part.targets for part in parts]),
     )
 
 
@@ -104,12 +117,26 @@ def training_windows(
     supervised_from = np.where(rank == 0, skipped[owner], first_end[owner] + (rank - 1) * stride)
     begin = np.maximum(supervised_from - context, 0)
     begin = np.where(skipped[owner] > 0, np.maximum(end - max_history, 0), begin)
-    return Windows(
+    windows = Windows(
         starts=first[owner] + begin,
         lengths=end - begin,
         supervised=end - supervised_from,
         users=users[owner] + 1,
     )
+    return windows if split.trains is None else _with_targets(windows, split.trains)
+
+
+def _with_targets(windows: Windows, trains: np.ndarray) -> Windows:
+    """Return the windows that have a target, with the number of their targets.
+
+    Args:
+        windows: Windows in which every supervised position has a target.
+        trains: bool [N], the events that are targets.
+    """
+    before = np.concatenate(([0], np.cumsum(trains, dtype=np.int64)))
+    ends = windows.starts + windows.lengths + 1  # the last target is the event after the window
+    counts = before[ends] - before[ends - windows.supervised]
+    return replace(windows, chosen=counts).take(np.flatnonzero(counts))
 
 
 def case_windows(sequences: Sequences, cases: Cases, max_history: int) -> Windows:

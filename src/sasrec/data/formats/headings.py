@@ -150,7 +150,7 @@ def _distinct(path: Path, columns: DataSettings, rows: list[list[str]]) -> list[
     """
     header = rows[0]
     needed = {columns.user_column, columns.item_column, columns.time_column}
-    needed |= set(filter_columns(columns))
+    needed |= {*filter_columns(columns), *filter(None, [columns.type_column])}
     for name in header:
         if name in needed and header.count(name) > 1:
             raise DataError(f"{path}, line 1: two columns are named {name!r}; rename one")

@@ -50,11 +50,16 @@ def corpus_from_histories(
         DataError: A part is invalid, all parts are empty, or a setting cannot be applied to
             histories.
     """
-    for key, value in (("incomplete", "drop"), ("missing_values", settings.missing_values)):
+    for key, value in (
+        ("incomplete", "drop"),
+        ("missing_values", settings.missing_values),
+        ("type_column", settings.type_column),
+    ):
         if value and getattr(settings, key) == value:
             raise DataError(
                 f"{files[0]} has whole histories in its rows, to which {key} cannot be applied; "
-                f"clean the file and remove {key} from the settings"
+                f"{'clean the file and ' if key != 'type_column' else ''}remove {key} from the "
+                "settings"
             )
     items = numbering_for(settings)
     size = sum(file.stat().st_size for file in files)

@@ -55,7 +55,7 @@ def read_parts(path: Path, settings: DataSettings, source: str) -> Corpus:
     _check_distinct(files)
     read = corpus_from_histories if all(has_lists) else corpus_from_events
     corpus = read(files, path, settings, source)
-    return replace(corpus, remarks=(*corpus.remarks, *_filter_remarks(settings)))
+    return replace(corpus, remarks=(*corpus.remarks, *filter_remarks(settings)))
 
 
 def _check_distinct(files: list[Path]) -> None:
@@ -76,8 +76,12 @@ def _check_distinct(files: list[Path]) -> None:
             )
 
 
-def _filter_remarks(settings: DataSettings) -> list[Remark]:
-    """Return a remark if filters are set, since parts are not filtered."""
+def filter_remarks(settings: DataSettings) -> list[Remark]:
+    """Return a remark if filters are set, since parts are not filtered.
+
+    Args:
+        settings: The filters.
+    """
     names = [name for name in FILTERS if getattr(settings, name)]
     verb = "has" if len(names) == 1 else "have"
     text = f"data that are split already are not filtered, so {', '.join(names)} {verb} no effect"

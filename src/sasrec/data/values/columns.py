@@ -17,6 +17,10 @@ MISSPELLED = 0.8
 for."""
 
 
+class MissingTypesError(SettingNeeded):
+    """A source has all columns but that of event types."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Missing:
     """A column that a source lacks.
@@ -60,6 +64,7 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
         SettingNeeded: The user or item column is missing; the time column has another name than the
             default and is missing; or the default one is missing and another column looks like
             times. The message names all missing columns.
+        MissingTypesError: Only the column of event types is missing.
     """
     missing = _missing(names, (columns.user_column, columns.item_column), columns)
     name = columns.time_column
@@ -67,6 +72,9 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
     if missing or times is not None:
         missing += [] if times is None else [times]
         raise SettingNeeded(_text(missing, names, where), _choices(missing))
+    types = [] if columns.type_column is None else [columns.type_column]
+    if missing := _missing(names, types, columns):
+        raise MissingTypesError(_text(missing, names, where), _choices(missing))
     return name if name in names else None
 
 
@@ -92,7 +100,7 @@ def require_columns(
 def _missing(names: list[str], required: Sequence[str], columns: DataSettings) -> list[_Missing]:
     settings = {
         getattr(columns, setting): setting
-        for setting in ("user_column", "item_column", "time_column")
+        for setting in ("user_column", "item_column", "time_column", "type_column")
     }
     free = [name for name in names if name not in settings]
     return [

@@ -14,7 +14,7 @@ from sasrec.recommender.histories import Chunk
 from sasrec.recommender.rules.prepared import PreparedRules
 from sasrec.recommender.rules.ranking import ListRequest, ruled_lists
 from sasrec.recommender.rules.rows import ModelRows, PopularityRows, RowLimits, ScoredRows
-from sasrec.recommender.rules.seen import SeenRule, still_blocked
+from sasrec.recommender.rules.seen import SeenRule, of_types, still_blocked
 from sasrec.recommender.serving import Queries, Scorer
 
 List = tuple[np.ndarray, np.ndarray, int]
@@ -103,7 +103,10 @@ def row_limits(asked: Answers, rules: PreparedRules, *, exclude_seen: bool) -> R
     seen = rules.rules.seen_as or SeenRule(math.inf if exclude_seen else 0.0)
     now = time.time() if rules.rules.now is None else float(rules.rules.now)
     blocked = []
-    for items, times in zip(asked.numbers, asked.chunk.times, strict=True):
+    for index, (items, times) in enumerate(zip(asked.numbers, asked.chunk.times, strict=True)):
+        if rules.rules.seen_types and seen.after_seconds:
+            counts = of_types(asked.chunk.types[index], len(items), rules.rules.seen_types)
+            items, times = items[counts], None if times is None else times[counts]
         found = still_blocked(items, times, seen, now=now)
         blocked.append(found if rules.rebuy is None else found[~rules.rebuy[found]])
     users = asked.chunk.users

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sasrec.errors import DataError, SettingsError, counted, printable
+from sasrec.errors import DataError, SettingsError, counted, did_you_mean, printable
 from sasrec.recommender.rules.boosts import Boosts, boosts_for
 from sasrec.recommender.rules.choosing import Groups
 from sasrec.recommender.rules.expressions import condition
@@ -17,9 +17,6 @@ from sasrec.recommender.rules.rules import Rules
 from sasrec.recommender.rules.shop import Shop
 from sasrec.recommender.rules.user_items import UserItems, known_items, listed_tokens, user_items
 from sasrec.remarks import Remark, log_remarks
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +114,7 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
         raise DataError(
             f"the rules leave no item to recommend ({_left(remarks, known)}); loosen one"
         )
+    _check_types(rules.seen_types, shop.event_types)
     rebuy = None
     if rules.rebuy_where is not None:
         met, missing = condition(rules.rebuy_where, shop.columns, "rebuy_where")
@@ -141,6 +139,24 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
         fill_order=fill_order,
         remarks=tuple(remarks),
     )
+
+
+def _check_types(names: Sequence[str], known: tuple[str, ...]) -> None:
+    """Refuse types of seen events that the model does not know.
+
+    Args:
+        names: The types.
+        known: The types that the model knows; without any, those of histories are not known yet.
+
+    Raises:
+        SettingsError: A type is unknown.
+    """
+    for name in names if known else ():
+        if name not in known:
+            raise SettingsError(
+                f"seen_types has {name!r}, a type that the model does not know"
+                f"{did_you_mean(name, list(known))} (types: {', '.join(known)})"
+            )
 
 
 def _listed(source: object, rule: str, shop: Shop, remarks: list[Remark]) -> np.ndarray:

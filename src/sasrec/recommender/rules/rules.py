@@ -53,6 +53,8 @@ class Rules:
         exclude_by_user: Table with a user and an item column: what a user must not get.
         seen: When items of the history are recommended: ``never``, ``always``, or such as
             ``older than 30d``; None leaves it to ``exclude_seen``.
+        seen_types: Types of the events that count for ``seen`` and ``exclude_seen``, such as
+            ``purchase``; events of other types do not block an item. Empty for all types.
         rebuy_where: Condition on items that are recommended although they were seen.
         now: The moment to which the age of events refers, in seconds since 1970, or as a date; None
             is the current time.
@@ -71,6 +73,7 @@ class Rules:
     candidates_by_user: ItemSource | None = None
     exclude_by_user: ItemSource | None = None
     seen: str | None = None
+    seen_types: Sequence[str] | str = ()
     rebuy_where: str | None = None
     now: float | str | None = None
     boost: Sequence[Boost | str | Mapping[str, Any]] | str | Mapping[str, Any] = ()
@@ -87,6 +90,7 @@ class Rules:
         """  # raised by the parts
         for name in ("only_where", "exclude_where"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
+        object.__setattr__(self, "seen_types", _type_names(self.seen_types))
         if self.rebuy_where is not None:
             _texts("rebuy_where", self.rebuy_where)
         for name in ("candidates", "exclude"):
@@ -141,6 +145,19 @@ def _texts(name: str, value: object) -> tuple[str, ...]:
     if not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
         raise SettingsError(f"{name} is {value!r}; write an expression such as 'stock > 0'")
     return tuple(texts)
+
+
+def _type_names(value: object) -> tuple[str, ...]:
+    """Return the names of event types as a tuple; a text may name several, with commas.
+
+    Raises:
+        SettingsError: The value is neither a text nor a list of texts.
+    """
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise SettingsError(f"seen_types is {value!r}; write types of events, such as purchase")
+    return tuple(value)
 
 
 def _check_tokens(name: str, value: object) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -117,6 +118,30 @@ def still_blocked(
         )
     recent = now - _seconds(times) <= rule.after_seconds
     return np.unique(items[recent])
+
+
+def of_types(types: Sequence[str | None] | None, length: int, wanted: Sequence[str]) -> np.ndarray:
+    """Return which events of a history have one of some types.
+
+    Args:
+        types: Type of each event, None where it is unknown; None if all are.
+        length: Number of events.
+        wanted: Names of types.
+
+    Returns:
+        bool [length].
+
+    Raises:
+        DataError: The history has events and no types.
+    """
+    if not length:
+        return np.zeros(0, dtype=bool)
+    if types is None:
+        raise DataError(
+            "seen_types needs the type of each event of a history, and one has no types; give "
+            "types (histories from data with type_column have them), or remove seen_types"
+        )
+    return np.array([name in wanted for name in types], dtype=bool)
 
 
 def _seconds(times: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ class Shop:
         settings: Names of columns, and how to clean tokens.
         trained: bool [V], items that the model has learned.
         popularity: int64 [V], recent events of each item.
+        event_types: Names of the event types that the model knows.
     """
 
     items: Vocabulary
@@ -36,6 +37,7 @@ class Shop:
     settings: DataSettings
     trained: np.ndarray
     popularity: np.ndarray
+    event_types: tuple[str, ...] = ()
 
 
 def shop_columns(

@@ -1,0 +1,89 @@
+"""Settings about event types, such as view and purchase: input of a model, and its targets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from sasrec.settings.fields import Settings, Word, number_as_text
+
+ALL_TYPES = ("all",)
+"""Value of ``train_target_types`` for training on events of every type."""
+
+
+def _names(value: Any) -> Any:
+    """Return ``cart,purchase`` as a tuple; values of other types are checked by pydantic."""
+    if isinstance(value, str):
+        return tuple(name.strip() for name in value.split(",") if name.strip())
+    if isinstance(value, set | frozenset):
+        return tuple(sorted(value))
+    return (number_as_text(value),) if isinstance(value, int | float) else value
+
+
+TypeNames = Annotated[tuple[Word, ...] | None, BeforeValidator(_names)]
+
+
+class EventTypeSettings(Settings):
+    """Which column says what kind of event a row is."""
+
+    type_column: Word | None = None
+    """Column with the type of each event, such as view, cart or purchase. The model then knows the
+    type of each event of a history, and predicts the next item for a given type. Only for SASRec
+    and plug-in models that use types. None ignores types."""
+
+
+class TargetTypeSettings(Settings):
+    """Which types of events are to be predicted."""
+
+    target_types: TypeNames = Field(None, min_length=1)
+    """With type_column: types of the events to be predicted, such as purchase; the others are only
+    history. None predicts all events."""
+    train_target_types: TypeNames = Field(None, min_length=1)
+    """With type_column: types that training predicts, if they differ from those of validation and
+    test; all predicts every event. None takes target_types."""
+
+
+def check_type_column(column: str | None, others: list[str]) -> None:
+    """Reject a column of types that has another meaning too.
+
+    Args:
+        column: The column of types, or None.
+        others: The columns of users, items and times.
+
+    Raises:
+        ValueError: The column is one of the others.
+    """
+    if column is not None and column in others:
+        raise ValueError(
+            f"type_column is {column!r}, which is also the column of users, items or times; choose "
+            "another column"
+        )
+
+
+def type_mistakes(
+    data: EventTypeSettings, evaluation: TargetTypeSettings, model: str, *, uses_types: bool
+) -> list[str]:
+    """Return what is wrong with the settings of event types together.
+
+    Args:
+        data: Has the column of types.
+        evaluation: Has the types to be predicted.
+        model: Name of the model.
+        uses_types: Whether the model can use event types.
+
+    Returns:
+        Error texts.
+    """
+    mistakes, column = [], data.type_column
+    chosen = [k for k in ("target_types", "train_target_types") if getattr(evaluation, k)]
+    if column is None and chosen:
+        mistakes.append(
+            f"{chosen[0]} needs the types of events; set type_column to the column with types"
+        )
+    if column is not None and not uses_types:
+        mistakes.append(
+            f"{model} cannot use event types (type_column is {column!r}); choose SASRec, or remove "
+            "type_column"
+        )
+    return mistakes
