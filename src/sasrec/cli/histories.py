@@ -90,10 +90,10 @@ def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
     from sasrec.data.sources import load_corpus, user_features
-    from sasrec.experiment.known_data import source_for
+    from sasrec.experiment.known_data import data_settings_of, source_for
     from sasrec.settings.data import DataSettings
 
-    settings = DataSettings(**recommender.settings["data"])
+    settings = DataSettings(**data_settings_of(recommender))
     source = str(source_for(recommender, data))
     if corpus is None:
         corpus = load_corpus(source, settings, fetch_progress())

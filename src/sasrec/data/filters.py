@@ -181,7 +181,7 @@ def needed_columns(settings: DataSettings) -> list[str]:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
-    names = [*settings.value_intervals, *(settings.item_columns or ())]
+    names = [*settings.value_intervals, *(settings.item_columns or ()), *settings.content_types]
     names += [] if settings.title_column is None else [settings.title_column]
     return [name for name in dict.fromkeys(names) if name not in known]
 

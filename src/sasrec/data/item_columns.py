@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -91,6 +91,29 @@ def kind_of(dtype: pl.DataType) -> str:
         dtype: The type.
     """
     return KINDS.get(type(dtype), str(dtype))
+
+
+def is_vector_type(dtype: pl.DataType) -> bool:
+    """Return whether a column holds lists or arrays of floats.
+
+    Args:
+        dtype: Type of the column.
+    """
+    return isinstance(dtype, pl.List | pl.Array) and bool(dtype.inner.is_float())
+
+
+def vector_names(frame: pl.DataFrame, types: Mapping[str, str | None]) -> list[str]:
+    """Return the content columns of a table of items that hold vectors.
+
+    Args:
+        frame: The table.
+        types: The content columns, with the type that the user gave, or None.
+    """
+    return [
+        name
+        for name, dtype in frame.schema.items()
+        if name in types and (is_vector_type(dtype) or types[name] == "float_seq")
+    ]
 
 
 def item_columns_from(

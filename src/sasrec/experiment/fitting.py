@@ -130,7 +130,8 @@ def new_model(prepared: Prepared) -> NextItemModel:
         PluginError: It is a plug-in that fails, or does not satisfy its contract.
     """  # raised by attributed and try_model
     run = prepared.run
-    size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history)
+    content = None if prepared.content is None else prepared.content.encoded
+    size = Catalogue(prepared.n_items, len(prepared.corpus.users), run.data.max_history, content)
     kind: type[NextItemModel] = MODELS[run.model_name]
     with attributed(MODELS, run.model_name, "cannot be created"):
         model = kind(run.model, size)

@@ -10,6 +10,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
+from sasrec.settings.content import WITHOUT_CONTENT
 from sasrec.settings.data import DataSettings
 from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
@@ -65,7 +66,7 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
         DataError: The data cannot be read, or the model knows none of the items and does not
             recommend by user.
     """
-    saved: dict[str, Any] = recommender.settings["data"]
+    saved: dict[str, Any] = data_settings_of(recommender)
     if data is not None:  # a minimum number of events is a rule for training only
         saved = {**saved, "user_interactions": None, "item_interactions": None}
     source = source_for(recommender, data)
@@ -73,6 +74,15 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
     if not recommender.model.needs_users:
         check_known_items(corpus, source)
     return corpus, remarks
+
+
+def data_settings_of(recommender: Recommender) -> dict[str, Any]:
+    """Return the data settings of a model without those about content, which it has learned.
+
+    Args:
+        recommender: The model.
+    """
+    return {**recommender.settings["data"], **WITHOUT_CONTENT}
 
 
 def with_model_numbers(

@@ -11,12 +11,14 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 import torch
 
+from sasrec.data.content.encoding import ItemContent, encode_content
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
+from sasrec.remarks import log_remarks
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
 from sasrec.system.device import deterministic_operations, pick_device
@@ -37,6 +39,7 @@ class Prepared:
         facts: Facts about the data on which a preset may depend.
         run: All settings, with the values that the preset chose for these data.
         device: Device to compute on.
+        content: Content of the items; None if the settings name none.
     """
 
     corpus: Corpus
@@ -45,6 +48,7 @@ class Prepared:
     facts: DataFacts
     run: RunSettings
     device: torch.device
+    content: ItemContent | None = None
 
     @property
     def n_items(self) -> int:
@@ -76,13 +80,18 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
     """
     split = make_split(corpus, run.evaluation) if split is None else split
     facts = facts_of(split, n_items=len(corpus.items))
+    counts = item_counts(split, len(corpus.items))
+    content = encode_content(corpus, counts, run.data.sequence_separator)
+    if content is not None:
+        log_remarks(content.remarks, corpus.name)
     return Prepared(
         corpus=corpus,
         split=split,
-        counts=item_counts(split, len(corpus.items)),
+        counts=counts,
         facts=facts,
         run=adapted(run, facts),
         device=prepared_device(run),
+        content=content,
     )
 
 

@@ -14,6 +14,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.content.encoded import EncodedContent
 from sasrec.kernels.lookup import rows_of
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings import fields
@@ -28,11 +29,13 @@ class Catalogue:
         n_users: Number of users in the training data, or 0 if the model does not use users; user
             number 0 stands for all unknown users.
         max_history: Length of the longest window that the model will receive.
+        content: What is known about each item; None if the model learns from events only.
     """
 
     n_items: int
     n_users: int
     max_history: int
+    content: EncodedContent | None = None
 
 
 class NextItemModel(nn.Module):
@@ -50,6 +53,7 @@ class NextItemModel(nn.Module):
         uses_users: Whether the model learns something about each user; unknown users have number 0.
         needs_users: Whether scores depend on the user only, so that the model cannot recommend to
             unknown users.
+        uses_content: Whether the model uses the content of items in ``Catalogue``.
     """
 
     Settings: ClassVar[type[fields.Settings]]
@@ -57,6 +61,7 @@ class NextItemModel(nn.Module):
     needs_times: bool = False
     uses_users: bool = False
     needs_users: bool = False
+    uses_content: bool = False
 
     @classmethod
     def has_item_table(cls) -> bool:

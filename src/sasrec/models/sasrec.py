@@ -23,14 +23,15 @@ from sasrec.kernels.lookup import VectorTable
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block, Form
+from sasrec.models.parts.content import ContentForm, MixedTables
 from sasrec.models.parts.dropout import Dropout, drop_rows
 from sasrec.models.parts.feed_forward import FeedForward, SwiGLU, make_norm
 from sasrec.models.parts.layers import Layout, layout_of, positions_from_end, to_autocast_type
 from sasrec.models.parts.positions import RelativeBias, RelativeKind, distances_of
-from sasrec.settings.fields import Activation, Norm, Settings, check_heads
+from sasrec.settings.fields import Activation, Norm, check_heads
 
 
-class SASRecSettings(Settings):
+class SASRecSettings(ContentForm):
     """Size and shape of the network; the names and defaults of the first ten are RecBole's."""
 
     hidden_size: int = Field(64, ge=1, le=65_536)
@@ -101,6 +102,7 @@ class SASRec(NextItemModel):
     """The SASRec network."""
 
     Settings = SASRecSettings
+    uses_content = True
 
     def __init__(self, settings: SASRecSettings, catalogue: Catalogue) -> None:
         """Create the network with random weights from PyTorch's default generator.
@@ -124,6 +126,11 @@ class SASRec(NextItemModel):
             self.output_norm = make_norm(settings.norm, width, eps)
         if not settings.tied_output:
             self.output_embedding = VectorTable(catalogue.n_items + 1, width, padding_idx=0)
+        self.content = (
+            None
+            if catalogue.content is None
+            else MixedTables(catalogue.content, width, settings, tied=settings.tied_output)
+        )
         for module in self.modules():
             _initialise(module, settings.initializer_range)
         self.needs_times = settings.relative_bias in {"time", "both"}
@@ -133,6 +140,8 @@ class SASRec(NextItemModel):
         """Item vectors [V, d] to multiply with states, normalised and scaled as configured."""
         tied = self.settings.tied_output
         table = (self.item_embedding if tied else self.output_embedding).weight
+        if self.content is not None:
+            table = self.content.output(table)
         if self.settings.similarity == "cosine":
             table = F.normalize(table, dim=1)
         return table if self.settings.temperature == 1 else table / self.settings.temperature
@@ -173,7 +182,11 @@ class SASRec(NextItemModel):
         return torch.rand(layout.rows, device=device) < probability
 
     def _embed(self, batch: Batch, layout: Layout) -> Tensor:
-        items: Tensor = self.item_embedding(batch.items)
+        items: Tensor = (
+            self.item_embedding(batch.items)
+            if self.content is None
+            else self.content.input(self.item_embedding.weight, batch.items)
+        )
         if self.settings.scale_embedding:
             items = items * self.settings.hidden_size**0.5
         if self.training and self.settings.event_dropout_prob:

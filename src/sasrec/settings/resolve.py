@@ -259,9 +259,16 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks: Receives the mistakes.
     """
     _check_metrics(run, checks)
-    by_product = MODELS[run.model_name].has_item_table()
+    model = MODELS[run.model_name]
+    by_product = model.has_item_table()
     if run.training.loss_traits.needs_item_vectors and not by_product:
         checks.add_contradiction(no_item_vectors(run.model_name, run.training.loss))
+    if run.data.has_content and not model.uses_content:
+        key = "content_columns" if run.data.content_columns else "item_vectors"
+        checks.add_contradiction(
+            f"{run.model_name} learns from events only and cannot use {key}; choose SASRec, or "
+            f"remove {key}"
+        )
 
 
 def _check_metrics(run: RunSettings, checks: Checks) -> None:

@@ -1,0 +1,106 @@
+"""``content.json`` of a model folder: how the content of items was turned into numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sasrec.data.content.columns import ContentColumn
+from sasrec.data.content.encoded import EncodedContent
+from sasrec.errors import ModelError
+from sasrec.models.contract import NextItemModel
+
+DATA = "content.data."
+"""Begin of the names of the tensors with attributes and numbers of the items."""
+KINDS = ("categories", "number", "vector")
+
+
+def content_as_json(columns: tuple[ContentColumn, ...]) -> dict[str, Any]:
+    """Return how content was turned into numbers, in types JSON has.
+
+    Args:
+        columns: The content columns.
+    """
+    return {"columns": [column.as_json() for column in columns]}
+
+
+def content_from_json(content: dict[str, Any]) -> tuple[ContentColumn, ...]:
+    """Return how content was turned into numbers, from its JSON.
+
+    Args:
+        content: What ``content_as_json`` returned; empty for a model without content.
+
+    Raises:
+        ModelError: A value has the wrong type.
+    """  # raised by _column
+    return tuple(_column(each) for each in content.get("columns", []))
+
+
+def _column(content: Any) -> ContentColumn:
+    """Return a column from its JSON.
+
+    Raises:
+        ModelError: A value has the wrong type.
+    """
+    name, kind = content["name"], content["kind"]
+    values, centre, scale = content["values"], content["centre"], content["scale"]
+    if not isinstance(name, str) or kind not in KINDS:
+        raise ModelError("a content column has no valid name or kind")
+    if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
+        raise ModelError(f"the content column {name!r} has a value that is not text")
+    for text in (name, *values):
+        text.encode()  # raises for lone surrogates, which could not be printed
+    numbers = [*centre, scale]
+    if not all(type(each) in (int, float) and math.isfinite(each) for each in numbers) or not scale:
+        raise ModelError(f"the content column {name!r} has a mean or scale that is no number")
+    return ContentColumn(name, kind, tuple(values), tuple(map(float, centre)), float(scale))
+
+
+def content_sizes(
+    columns: tuple[ContentColumn, ...], weights: dict[str, Tensor], n_items: int
+) -> EncodedContent | None:
+    """Return content of the right sizes but without values, to build a model that has them.
+
+    Args:
+        columns: The content columns; empty for a model without content.
+        weights: Tensors of the folder.
+        n_items: Items of the vocabulary.
+    """
+    if not columns:
+        return None
+    n_attributes = sum(len(column.values) for column in columns)
+    n_numbers = sum(column.width for column in columns)
+    n_entries = weights[DATA + "attributes"].numel()
+    with torch.device("meta"):
+        return EncodedContent(
+            attributes=torch.empty(n_entries, dtype=torch.int64),
+            offsets=torch.empty(n_items + 2, dtype=torch.int64),
+            weights=torch.empty(n_entries),
+            numbers=torch.empty(n_items + 1, n_numbers),
+            has_events=torch.empty(n_items + 1, dtype=torch.bool),
+            n_attributes=n_attributes,
+        )
+
+
+def check_content(model: NextItemModel, columns: tuple[ContentColumn, ...]) -> None:
+    """Raise an error if attributes of items are out of range; PyTorch would read other memory.
+
+    Args:
+        model: The loaded model.
+        columns: The content columns.
+
+    Raises:
+        ModelError: An attribute does not exist, or the items' attributes overlap.
+    """
+    if not columns:
+        return
+    buffers = dict(model.named_buffers())
+    attributes, offsets = (buffers[DATA + name].numpy() for name in ("attributes", "offsets"))
+    n_attributes = sum(len(column.values) for column in columns)
+    is_known = not len(attributes) or 0 <= attributes.min() <= attributes.max() < n_attributes
+    is_ordered = offsets[0] == offsets[1] == 0 and (offsets[1:] >= offsets[:-1]).all()
+    if not (is_known and is_ordered and offsets[-1] == len(attributes)):
+        raise ModelError("attributes of items are out of range")
