@@ -221,7 +221,7 @@ CHANGES = {
 
 
 def test_every_setting_is_tried():
-    # test_content.py tries those of content, which have no effect without it
+    # test_mixed_tables.py tries those of content, which have no effect without it
     assert set(CHANGES) | set(ContentForm.model_fields) == set(SASRecSettings.model_fields)
 
 
