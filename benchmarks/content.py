@@ -81,7 +81,15 @@ def main() -> None:
 
 
 def cold(given: argparse.Namespace, values: dict[str, str]) -> list[dict]:
-    """Print and return figures for unseen and seen targets of amazon-beauty."""
+    """Return figures for unseen and seen targets of amazon-beauty, and print them.
+
+    Args:
+        given: Arguments of the command.
+        values: Settings of both systems.
+
+    Returns:
+        Rows of the CSV file.
+    """
     rows = []
     for seed in given.seeds:
         with tempfile.TemporaryDirectory() as made:
@@ -125,7 +133,15 @@ def with_held_out_items(source: Path, made: Path, share: float) -> Path:
 
 
 def trained(source: Path, values: dict) -> tuple[Measured, Prepared]:
-    """Train one system, and return the ranks of its test targets."""
+    """Train one system, and return the ranks of its test targets.
+
+    Args:
+        source: Folder of the data set.
+        values: Settings that differ from preset ``best``.
+
+    Returns:
+        The ranks, and the data.
+    """
     run = resolve_settings({"preset": "best", **REPORTED, **values})
     corpus = load_corpus(str(source), run.data)
     prepared = prepare(corpus, run)
@@ -196,7 +212,15 @@ def ratio(one: dict, other: dict) -> float:
 
 
 def warm(given: argparse.Namespace, values: dict[str, str]) -> list[dict]:
-    """Print and return test figures on lastfm."""
+    """Return test figures on lastfm, and print them.
+
+    Args:
+        given: Arguments of the command.
+        values: Settings of both systems.
+
+    Returns:
+        Rows of the CSV file.
+    """
     rows = []
     for name, own in SYSTEMS.items():
         for seed in given.seeds:
