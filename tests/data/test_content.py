@@ -291,7 +291,7 @@ def _save(array: object) -> object:
         ("v.npy", lambda path: path.write_bytes(b"nothing"), "cannot be read"),
         ("v.npy", _save([1.0, 2.0]), "must be a matrix of numbers"),
         ("v.npy", _save([["a"]]), "must be a matrix of numbers"),
-        ("v.npy", _save([[1.0]] * 3), "has 3 rows, but there are 4 the items file has rows"),
+        ("v.npy", _save([[1.0]] * 3), "has 3 rows, but the items file has 4"),
         ("v.npy", _save([[np.nan]] * 4), "item 'a' contains NaN or infinity (4 such vectors)"),
         ("v.safetensors", lambda path: path.write_bytes(b"nothing"), "cannot be read"),
         ("v.csv", lambda path: path.write_text("a,b\n1,2\n"), "unknown file suffix '.csv'"),

@@ -206,10 +206,10 @@ def _items_of(
             "'item' and 'vector'"
         )
     if len(found) != len(array):
-        what = "items" if tokens is not None else "the items file has rows"
+        what = "the items file" if tokens is None else "its list of items"
         raise DataError(
-            f"{path} has {counted(len(array), 'row')}, but there are {len(found):,} {what}; it "
-            "needs one row for each item, in the same order"
+            f"{path} has {counted(len(array), 'row')}, but {what} has {len(found):,}; it needs one "
+            "row for each item, in the same order"
         )
     return found.alias("item")
 
