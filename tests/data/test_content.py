@@ -17,8 +17,9 @@ from sasrec.data.content.columns import (
     number_column,
     standardised,
 )
-from sasrec.data.content.encoding import ItemContent, encode_content
+from sasrec.data.content.encoding import ContentTables, ItemContent, encode_content
 from sasrec.data.content.vectors import read_item_vectors
+from sasrec.data.corpus import Corpus
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, SettingsError
 from sasrec.settings.data import DataSettings
@@ -42,10 +43,13 @@ ITEMS = pl.DataFrame(
 def encoded(*columns: str, items: pl.DataFrame = ITEMS, trained: str = "abc") -> ItemContent:
     settings = DataSettings(content_columns=columns)
     corpus = load_corpus(EVENTS, settings, items=items)
-    counts = [0, *(int(item in trained) for item in corpus.items.entries)]
-    found = encode_content(corpus, np.array(counts))
-    assert found is not None
-    return found
+    return encode(corpus, [int(item in trained) for item in corpus.items.entries])
+
+
+def encode(corpus: Corpus, counts: list[int]) -> ItemContent:
+    assert corpus.content is not None
+    tables = ContentTables(corpus.items, corpus.item_columns, corpus.content)
+    return encode_content(tables, np.array([0, *counts]))
 
 
 def attributes_of(content: ItemContent, item: int) -> dict[str, float]:
@@ -155,8 +159,7 @@ def test_a_space_separated_list_of_an_item_file(tmp_path: Path) -> None:
     )
     settings = DataSettings(content_columns=("tags", "genres", "picture"))
     corpus = load_corpus(folder, settings)
-    found = encode_content(corpus, np.array([0, 1, 1]))
-    assert found is not None
+    found = encode(corpus, [1, 1])
     assert sorted(attributes_of(found, 1)) == ["Dark", "Fun", "x", "y"]
     assert found.encoded.numbers.shape == (3, 2)
 
@@ -266,11 +269,16 @@ def test_vectors_of_every_format_are_the_same(tmp_path: Path, name: str) -> None
 def test_a_file_of_vectors_is_the_content_of_its_items(tmp_path: Path, name: str) -> None:
     settings = DataSettings(item_vectors=str(written(tmp_path, name)))
     corpus = load_corpus(EVENTS, settings, items=ITEMS)
-    found = encode_content(corpus, np.array([0, 1, 1, 1, 0]))
-    assert found is not None
+    found = encode(corpus, [1, 1, 1, 0])
     assert found.known.tolist() == [False, True, True, True, True]
     steps = np.diff(found.encoded.numbers[1:].numpy(), axis=0)
     assert steps == pytest.approx(np.full((3, 2), steps[0, 0]))  # as in the file
+
+
+def test_an_items_file_may_have_nothing_but_the_order_of_the_items(tmp_path: Path) -> None:
+    settings = DataSettings(item_vectors=str(written(tmp_path, "v.npy")))
+    corpus = load_corpus(EVENTS, settings, items=ITEMS.select("item_id"))
+    assert encode(corpus, [1, 1, 1, 0]).known.tolist() == [False, True, True, True, True]
 
 
 def test_vectors_with_numbers_as_items_in_safetensors(tmp_path: Path) -> None:

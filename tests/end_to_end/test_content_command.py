@@ -211,3 +211,57 @@ def test_a_frame_with_a_column_of_vectors(shop: Path) -> None:
     assert found.content[0].kind == "vector"
     with pytest.raises(DataError, match="content_columns names a column 'pictures'"):
         sasrec.train(log, form, items=items, content_columns=["pictures"])
+
+
+@pytest.fixture(scope="module")
+def learned(shop: Path) -> sasrec.Recommender:
+    form = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "epochs": 12}
+    settings = {**form, "learning_rate": 0.01, "content_columns": ["kind", "price"]}
+    return sasrec.train(shop / "log.csv", settings, items=shop / "items.csv")
+
+
+def test_items_that_arrive_after_training_are_recommended(
+    learned: sasrec.Recommender, tmp_path: Path
+) -> None:
+    new = pl.DataFrame(
+        {"item_id": ["later", "0-0"], "kind": ["kind 2", "kind 2"], "price": [2.0, None]}
+    )
+    longer = sasrec.with_new_items(learned, new)
+    assert "later" in longer.recommend([["2-0", "2-1"]], 6)[0].items
+    assert longer.recommend([["later"]], 3)[0].unknown == []
+    before, after = (each.score([["2-0"]], ["2-1", "0-0"]) for each in (learned, longer))
+    assert np.allclose(before, after, atol=1e-5)
+    loaded = sasrec.load(longer.save(tmp_path / "longer"))
+    assert loaded.recommend([["later"]], 9) == longer.recommend([["later"]], 9)
+    assert loaded.item_columns is not None
+    assert loaded.item_columns.values["kind"].to_list()[-1] == "kind 2"
+    again = sasrec.with_new_items(loaded, new.with_columns(item_id=pl.lit("last")).head(1))
+    assert again.items.entries.to_list()[-2:] == ["later", "last"]
+
+
+def test_a_new_item_of_an_unknown_category_is_told(
+    learned: sasrec.Recommender, caplog: pytest.LogCaptureFixture
+) -> None:
+    new = pl.DataFrame({"item_id": ["x"], "kind": ["unheard"], "price": [None]})
+    longer = sasrec.with_new_items(learned, new.cast({"price": pl.Float64}))
+    assert "only in items without a training event, such as 'unheard'" in caplog.text
+    assert "1 new item has no content that the model can use, such as 'x'" in caplog.text
+    assert longer.untrained == ["x"]
+
+
+def test_new_items_that_cannot_be_used_are_refused(
+    learned: sasrec.Recommender, shop: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="all 28 items of the table are known already"):
+        sasrec.with_new_items(learned, shop / "items.csv")
+    with pytest.raises(DataError, match="content_columns names a column 'kind'"):
+        sasrec.with_new_items(learned, pl.DataFrame({"item_id": ["x"], "price": [1.0]}))
+    form = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "epochs": 1}
+    log, items = shop / "log.csv", shop / "items.csv"
+    with pytest.raises(ModelError, match="trained without content"):
+        sasrec.with_new_items(sasrec.train(log, form), items)
+    by_vectors = sasrec.train(log, form, items=items, item_vectors=str(shop / "vectors.npy"))
+    wide = tmp_path / "wide.jsonl"
+    wide.write_text('{"item": "x", "vector": [0.5]}\n')
+    with pytest.raises(DataError, match="the vectors have 1 numbers, but those that the model"):
+        sasrec.with_new_items(by_vectors, pl.DataFrame({"item_id": ["x"]}), wide)

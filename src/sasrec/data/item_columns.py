@@ -53,7 +53,8 @@ class ItemColumns:
             [n_items] rows; index n - 1 has the values of item number n.
         """
         numbers = pl.Series("#", vocabulary.numbers(self.items.to_list()), dtype=pl.Int32)
-        rows = self.values.with_columns(numbers).filter(numbers > 0).unique("#", keep="last")
+        whole = pl.DataFrame([numbers, *self.values.get_columns()])  # there may be no column
+        rows = whole.filter(numbers > 0).unique("#", keep="last")
         wanted = pl.DataFrame(
             {"#": pl.int_range(1, len(vocabulary) + 1, dtype=pl.Int32, eager=True)}
         )

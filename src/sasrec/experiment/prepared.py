@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 import torch
 
-from sasrec.data.content.encoding import ItemContent, encode_content
+from sasrec.data.content.encoding import ContentTables, ItemContent, encode_content
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
@@ -81,9 +81,7 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
     split = make_split(corpus, run.evaluation) if split is None else split
     facts = facts_of(split, n_items=len(corpus.items))
     counts = item_counts(split, len(corpus.items))
-    content = encode_content(corpus, counts, run.data.sequence_separator)
-    if content is not None:
-        log_remarks(content.remarks, corpus.name)
+    content = _content_of(corpus, counts, run.data.sequence_separator)
     return Prepared(
         corpus=corpus,
         split=split,
@@ -93,6 +91,16 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
         device=prepared_device(run),
         content=content,
     )
+
+
+def _content_of(corpus: Corpus, counts: np.ndarray, separator: str) -> ItemContent | None:
+    """Return the content of the items as numbers, and log remarks on it; None without content."""
+    if corpus.content is None:
+        return None
+    tables = ContentTables(corpus.items, corpus.item_columns, corpus.content, separator)
+    found = encode_content(tables, counts)
+    log_remarks(found.remarks, corpus.name)
+    return found
 
 
 def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from sasrec.data.content.vectors import ItemVectors
 from sasrec.errors import DataError, printable
 
 Kind = Literal["categories", "number", "vector"]
@@ -114,6 +115,25 @@ def as_numbers(column: pl.Series) -> np.ndarray:
     return found
 
 
+def category_column(lists: pl.Series, has_events: np.ndarray) -> ContentColumn:
+    """Return the categories that a model can learn: those of items with training events.
+
+    Args:
+        lists: The categories of each item, List of String.
+        has_events: bool [n_items], items with a training event.
+
+    Raises:
+        DataError: No item with a training event has a category.
+    """
+    seen = lists.filter(pl.Series(has_events)).explode().drop_nulls().unique(maintain_order=True)
+    if not len(seen):
+        raise DataError(
+            f"content column {lists.name!r} has no value for any item with a training event; "
+            "remove it from content_columns, or check the items"
+        )
+    return ContentColumn(lists.name, "categories", values=tuple(seen.to_list()))
+
+
 def number_column(name: str, values: np.ndarray, has_events: np.ndarray) -> ContentColumn:
     """Return how a column of numbers is standardised.
 
@@ -152,12 +172,14 @@ def standardised(column: ContentColumn, values: np.ndarray) -> np.ndarray:
     return np.stack([scaled.clip(-LARGEST, LARGEST), known], axis=1).astype(np.float32)
 
 
-def vector_column(name: str, values: np.ndarray, has_events: np.ndarray) -> ContentColumn:
+def vector_column(
+    vectors: ItemVectors, values: np.ndarray, has_events: np.ndarray
+) -> ContentColumn:
     """Return how vectors are centred and scaled: to mean 0 and a mean squared length of 1.
 
     Args:
-        name: Name of the column or file.
-        values: float32 [n, m], of n items that have a vector.
+        vectors: Their names.
+        values: float32 [n, m], of n items of the data that have a vector.
         has_events: bool [n], items with a training event, which alone are measured.
 
     Raises:
@@ -165,9 +187,9 @@ def vector_column(name: str, values: np.ndarray, has_events: np.ndarray) -> Cont
     """
     known = values[has_events]
     if not len(known):
-        raise DataError(f"{name} has no vector for any item with a training event")
+        raise DataError(f"{vectors.where} has no vector for any item with a training event")
     centre = known.mean(0, dtype=np.float64)
     length = float(np.sqrt(np.mean(((known - centre) ** 2).sum(1))))
     return ContentColumn(
-        name, "vector", centre=tuple(centre.tolist()), scale=length if length > 0 else 1.0
+        vectors.name, "vector", centre=tuple(centre.tolist()), scale=length if length > 0 else 1.0
     )

@@ -64,49 +64,95 @@ def with_content(
 
     Raises:
         DataError: A content column does not exist, or vectors cannot be used.
-    """
+    """  # raised by content_source
     if not settings.has_content:
         return corpus
-    vectors, missing = [], []
     known = [] if corpus.item_columns is None else corpus.item_columns.values.columns
-    for name, kind in settings.content_types.items():
-        found = None
-        if name not in known or kind == "float_seq":
-            found = _vector_column(name, settings, beside=beside, source=source)
-        if found is not None:
-            vectors.append(found)
-        elif name not in known:
-            missing.append(name)
-    if missing:
-        has = f"; there are: {', '.join(known)}" if known else ""
-        raise DataError(
-            f"{corpus.name}: content_columns names a column {missing[0]!r} that neither the "
-            f"events nor an items file has{did_you_mean(missing[0], known)}{has}"
-        )
-    if settings.item_vectors is not None:
-        rows = tables[-1].items if tables else None
-        vectors.append(read_item_vectors(settings.item_vectors, settings, rows))
-    _check_vectors(corpus, vectors)
-    named = [table.items for table in tables] or [each.items for each in vectors]
-    tokens = pl.concat([pl.Series([], dtype=pl.String), *named]).unique(maintain_order=True)
-    content = ContentSource(
-        {n: k for n, k in settings.content_types.items() if k != "float_seq" and n in known},
-        tuple(vectors),
-        tokens,
-    )
-    new = tokens.filter(~tokens.is_in(corpus.items.entries.implode()))
-    items = corpus.items if not len(new) else _longer(corpus.items, new)
+    where = Tables(corpus.name, tuple(known), beside, source, tables)
+    content = content_source(settings, where)
+    _check_vectors(corpus, content.vectors)
+    new = content.named.filter(~content.named.is_in(corpus.items.entries.implode()))
+    items = corpus.items if not len(new) else longer(corpus.items, new)
     return replace(corpus, items=items, content=content)
 
 
-def _longer(items: Vocabulary, new: pl.Series) -> Vocabulary:
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Tables of items that content may come from.
+
+    Attributes:
+        name: Name of the data, for messages.
+        known: Names of the item columns that were read.
+        beside: Where the .item file would be; None without one.
+        source: The items file or frame; None without one.
+        read: Columns of the .item file and of the items file, those that exist.
+    """
+
+    name: str
+    known: tuple[str, ...]
+    beside: Path | None
+    source: ItemSource | None
+    read: tuple[ItemColumns, ...]
+
+
+def content_source(settings: DataSettings, tables: Tables) -> ContentSource:
+    """Find the content columns and read the vectors.
+
+    Args:
+        settings: The content columns and the file of vectors.
+        tables: Tables of items.
+
+    Returns:
+        What is known about items.
+
+    Raises:
+        DataError: A content column does not exist, or vectors cannot be used.
+    """
+    vectors, known = [], tables.known
+    for name, kind in settings.content_types.items():
+        found = None
+        if name not in known or kind == "float_seq":
+            found = _vector_column(name, settings, tables)
+        if found is not None:
+            vectors.append(found)
+        elif name not in known or kind == "float_seq":
+            raise DataError(_unknown(name, tables))
+    if settings.item_vectors is not None:
+        rows = tables.read[-1].items if tables.read else None
+        vectors.append(read_item_vectors(settings.item_vectors, settings, rows))
+    named = [table.items for table in tables.read] or [each.items for each in vectors]
+    tokens = pl.concat([pl.Series([], dtype=pl.String), *named]).unique(maintain_order=True)
+    types = {n: k for n, k in settings.content_types.items() if k != "float_seq" and n in known}
+    return ContentSource(types, tuple(vectors), tokens)
+
+
+def _unknown(name: str, tables: Tables) -> str:
+    """Return the message about a content column that cannot be used."""
+    if name in tables.known:
+        return (
+            f"{tables.name}: content column {name!r} is given as float_seq, but does not hold "
+            "lists of numbers; leave the type out"
+        )
+    has = f"; there are: {', '.join(tables.known)}" if tables.known else ""
+    return (
+        f"{tables.name}: content_columns names a column {name!r} that neither the events nor an "
+        f"items file has{did_you_mean(name, tables.known)}{has}"
+    )
+
+
+def longer(items: Vocabulary, new: pl.Series) -> Vocabulary:
+    """Return a vocabulary with further items at its end.
+
+    Args:
+        items: The vocabulary.
+        new: Tokens that it does not have, String, distinct.
+    """
     return Vocabulary.of_distinct(pl.concat([items.entries, new.alias(items.entries.name)]))
 
 
-def _vector_column(
-    name: str, settings: DataSettings, *, beside: Path | None, source: ItemSource | None
-) -> ItemVectors | None:
+def _vector_column(name: str, settings: DataSettings, tables: Tables) -> ItemVectors | None:
     """Return a column of vectors of the items file, frame or .item file; None without one."""
+    beside, source = tables.beside, tables.source
     if source is not None:
         is_item_file = isinstance(source, str | Path) and Path(source).suffix.lower() == ".item"
         if is_item_file:
@@ -117,7 +163,7 @@ def _vector_column(
     return None if beside is None else atomic_vectors(beside, name, settings)
 
 
-def _check_vectors(corpus: Corpus, vectors: list[ItemVectors]) -> None:
+def _check_vectors(corpus: Corpus, vectors: tuple[ItemVectors, ...]) -> None:
     """Refuse vectors of other items than those of the events.
 
     Raises:
@@ -126,7 +172,7 @@ def _check_vectors(corpus: Corpus, vectors: list[ItemVectors]) -> None:
     for each in vectors:
         if not each.items.is_in(corpus.items.entries.implode()).any():
             raise DataError(
-                f"{each.name} has none of the items of {corpus.name}: it has "
+                f"{each.where} has none of the items of {corpus.name}: it has "
                 f"{each.items[0]!r}, the events have {corpus.items.tokens([1])[0]!r}; check the "
                 "item column"
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from sasrec.settings.data import DataSettings
 
 TABLES = (".parquet", ".jsonl", ".ndjson")
 SUFFIXES = (*TABLES, ".safetensors", ".npy")
+FILE = "item_vectors"
+"""Name of the vectors in a file; a model has at most one such file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,14 @@ class ItemVectors:
     """A vector for each of some items.
 
     Attributes:
-        name: Name of the column or file, for messages.
+        name: Name of the column, or ``item_vectors`` for those of a file.
+        where: The file or column, for messages.
         items: Tokens, String [n], distinct.
         values: float32 [n, m], finite.
     """
 
     name: str
+    where: str
     items: pl.Series
     values: np.ndarray
 
@@ -57,10 +61,10 @@ def read_item_vectors(path: str, settings: DataSettings, rows: pl.Series | None)
         raise DataError(f"{path}: no such file; item_vectors needs a file of vectors")
     suffix = file.suffix.lower()
     if suffix in TABLES:
-        return _from_frame(_read_frame(file), settings, str(file))
+        return replace(_from_frame(_read_frame(file), settings, str(file)), name=FILE)
     if suffix in {".npy", ".safetensors"}:
         array, tokens = _arrays(file, settings)
-        return _checked(str(file), _items_of(file, array, tokens, rows), array)
+        return _checked(FILE, str(file), _items_of(file, array, tokens, rows), array)
     names = _atomic_names(file, settings)
     if names is None:
         raise DataError(
@@ -68,7 +72,7 @@ def read_item_vectors(path: str, settings: DataSettings, rows: pl.Series | None)
             f"{', '.join(SUFFIXES)}, or RecBole's form with a header such as "
             "'item_id:token<tab>vector:float_seq'"
         )
-    return _from_atomic(file, names, settings)
+    return replace(_from_atomic(file, names, settings), name=FILE)
 
 
 def vectors_in_frame(
@@ -92,7 +96,7 @@ def vectors_in_frame(
     tokens = clean_by_settings(column_tokens(frame[key], where), settings)
     column = frame[name]
     whole = frame.select(tokens.alias("item"), column.alias("vector")).drop_nulls("vector")
-    return _checked(f"{where}: {name}", whole["item"], _matrix(whole, f"{where}: {name}"))
+    return _checked(name, f"{where}: {name}", whole["item"], _matrix(whole, f"{where}: {name}"))
 
 
 def atomic_vectors(path: Path, name: str, settings: DataSettings) -> ItemVectors | None:
@@ -246,7 +250,7 @@ def _from_atomic(path: Path, names: tuple[str, str], settings: DataSettings) -> 
             f"{path}: {name} of item {bad['item'][0]!r} is not a list of numbers: "
             f"{printable(' '.join(bad['texts'][0])[:60])!r}"
         )
-    return _checked(f"{path}: {name}", whole["item"], _matrix(whole, f"{path}: {name}"))
+    return _checked(name, f"{path}: {name}", whole["item"], _matrix(whole, f"{path}: {name}"))
 
 
 def _matrix(whole: pl.DataFrame, where: str) -> np.ndarray:
@@ -274,7 +278,7 @@ def _matrix(whole: pl.DataFrame, where: str) -> np.ndarray:
     return found
 
 
-def _checked(where: str, items: pl.Series, values: np.ndarray) -> ItemVectors:
+def _checked(name: str, where: str, items: pl.Series, values: np.ndarray) -> ItemVectors:
     """Return vectors after checking them.
 
     Raises:
@@ -296,7 +300,7 @@ def _checked(where: str, items: pl.Series, values: np.ndarray) -> ItemVectors:
         raise DataError(
             f"{where}: item {token!r} has two vectors, in rows {first} and {second}; keep one"
         )
-    return ItemVectors(where, items, values)
+    return ItemVectors(name, where, items, values)
 
 
 def _first_line(error: Exception) -> str:
