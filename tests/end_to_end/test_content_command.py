@@ -179,6 +179,12 @@ def test_settings_of_content_come_from_yaml_too(shop: Path) -> None:
     assert [each.kind for each in sasrec.load(shop / "by-yaml").content] == ["categories", "number"]
 
 
+def test_info_says_what_a_model_knows_about_items(trained: tuple[Path, str]) -> None:
+    shop, _ = trained
+    printed, _ = run(shop, "info", "model")
+    assert "kind (4 categories)" in printed or "item_vectors (vector of 4)" in printed
+
+
 def test_the_content_of_a_trained_model_cannot_be_changed(trained: tuple[Path, str]) -> None:
     shop, _ = trained
     _, told = run(shop, "evaluate", "model", "--content-columns=price", code=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from sasrec.data.content.encoding import ContentTables, ItemContent, encode_cont
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
+from sasrec.errors import printable
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
@@ -24,6 +26,7 @@ from sasrec.settings.resolve import RunSettings, adapted
 from sasrec.system.device import deterministic_operations, pick_device
 from sasrec.system.processes import process_info
 
+logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -99,6 +102,7 @@ def _content_of(corpus: Corpus, counts: np.ndarray, separator: str) -> ItemConte
         return None
     tables = ContentTables(corpus.items, corpus.item_columns, corpus.content, separator)
     found = encode_content(tables, counts)
+    logger.info("content: %s", printable(", ".join(map(str, found.columns))))
     log_remarks(found.remarks, corpus.name)
     return found
 

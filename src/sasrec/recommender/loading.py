@@ -18,7 +18,8 @@ from sasrec.errors import ModelError, SasrecError, SettingsError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
 from sasrec.recommender.columns_file import item_columns_from_json
-from sasrec.recommender.content_file import check_content, content_from_json, content_sizes
+from sasrec.recommender.content_file import content_from_json
+from sasrec.recommender.content_tensors import check_content, content_sizes
 from sasrec.recommender.contents import Contents, read_folder
 from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender

@@ -20,7 +20,7 @@ from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError, counted
 from sasrec.models.contract import Catalogue, NextItemModel
-from sasrec.recommender.content_file import DATA
+from sasrec.recommender.content_tensors import DATA
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.data import DataSettings

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.content.vectors import ItemVectors
-from sasrec.errors import DataError, printable
+from sasrec.errors import DataError, counted, printable
 
 Kind = Literal["categories", "number", "vector"]
 LARGEST = 5.0
@@ -39,6 +39,15 @@ class ContentColumn:
     def width(self) -> int:
         """Number of values in a row of ``EncodedContent.numbers``; a number also has a flag."""
         return {"categories": 0, "number": 2, "vector": len(self.centre)}[self.kind]
+
+    def __str__(self) -> str:
+        """Return name and kind for people, such as ``brand (312 categories)``."""
+        kinds = {
+            "categories": counted(len(self.values), "category", "categories"),
+            "number": "number",
+            "vector": f"vector of {len(self.centre)}",
+        }
+        return f"{self.name} ({kinds[self.kind]})"
 
     def as_json(self) -> dict[str, Any]:
         """Return the attributes in types JSON has."""
