@@ -175,9 +175,11 @@ class ContentTable(nn.Module):
         Returns:
             float [V, d].
         """
-        hidden = torch.rand(len(learned), device=learned.device) < self.form.id_dropout_prob
-        vectors = self._mixed(learned, self._content(data), data.has_events & ~hidden)
-        return vectors * data.has_events[:, None]
+        is_known = data.has_events
+        if self.form.id_dropout_prob:
+            kept = torch.rand(len(learned), device=learned.device) >= self.form.id_dropout_prob
+            is_known = is_known & kept
+        return self._mixed(learned, self._content(data), is_known) * data.has_events[:, None]
 
     def table(self, learned: Tensor, data: ContentData) -> Tensor:
         """Return the vectors of all items.
