@@ -27,7 +27,7 @@ test-slow: setup
 
 # The long tests: killed processes, long runs, large data.
 soak: setup
-	$(BIN)/python -m pytest -m soak -s
+	$(BIN)/python -m pytest -m soak -s -o faulthandler_timeout=0
 
 # A million inputs for everything that reads files; the second part is guided by coverage.
 fuzz: setup

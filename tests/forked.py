@@ -4,13 +4,14 @@ A new Python process takes two to four seconds to import PyTorch and the other l
 most of the time of the tests of commands. Here a server process imports everything once and forks
 for each command. A command still has a process of its own, with its own folder, environment,
 streams, signals and exit code, and shares no state with another command. The server only imports:
-it never starts a thread, because threads do not survive a fork.
+it starts no thread that works, because threads do not survive a fork.
 
 Two kinds of tests use ``subprocess`` instead: those about starting up (time, imports, memory), and
 those of commands that start processes themselves.
 """
 
 import atexit
+import faulthandler
 import gc
 import importlib
 import json
@@ -37,6 +38,8 @@ LIBRARIES = (
     *("torch._dynamo", "rich.console", "rich.table", "rich.progress"),
 )
 """Large libraries that sasrec imports inside functions, so importing sasrec does not load them."""
+LIMIT = 600
+"""Seconds after which a command that still runs is aborted: it hangs, and its test has to fail."""
 
 
 class Started:
@@ -50,8 +53,10 @@ class Started:
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            if not select.select([self._report], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            if not select.select([self._report], [], [], LIMIT if timeout is None else timeout)[0]:
+                if timeout is not None:
+                    raise subprocess.TimeoutExpired(str(self.pid), timeout)
+                os.kill(self.pid, signal.SIGABRT)  # faulthandler prints what each thread does
             self.returncode = int(self._report.readline())
             self._report.close()
         return self.returncode
@@ -153,14 +158,11 @@ def _begun(
         _server().sendall(text[sent:])
     finally:
         os.close(write)
-    _running.append(Started(read, reading))
-    return _running[-1]
+    return Started(read, reading)
 
 
 _servers: dict[int, tuple[socket.socket, subprocess.Popen[bytes]]] = {}
 """By process: each has a server of its own."""
-_running: list[Started] = []
-"""Every process begun; a failed test may leave one running."""
 
 
 def _server() -> socket.socket:
@@ -169,7 +171,14 @@ def _server() -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
             number = theirs.fileno()
-            process = subprocess.Popen([sys.executable, __file__, str(number)], pass_fds=[number])
+            # Without this, Polars' memory allocator starts threads when it is imported.
+            variables = {**os.environ, "_RJEM_MALLOC_CONF": "background_thread:false"}
+            process = subprocess.Popen(
+                [sys.executable, __file__, str(number)],
+                pass_fds=[number],
+                env=variables,
+                start_new_session=True,
+            )
         _servers[os.getpid()] = ours, process
         atexit.register(_stop_server)
     return _servers[os.getpid()][0]
@@ -179,14 +188,12 @@ def _stop_server() -> None:
     """Stop the server of this process, if there is one, and the commands still running."""
     line, process = _servers.pop(os.getpid(), (None, None))
     if line is not None and process is not None:
-        for each in _running:
-            each.kill()
         line.close()
         process.wait()
 
 
 def _serve(line: socket.socket) -> None:
-    """Fork for each request until the tests close the socket."""
+    """Fork for each request until the tests close the socket; then end all commands."""
     while True:
         text, files, _, _ = socket.recv_fds(line, 2**16, 3)
         while text and not text.endswith(b"\n"):
@@ -201,9 +208,7 @@ def _serve(line: socket.socket) -> None:
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-    with suppress(ChildProcessError):
-        while True:
-            os.wait()
+    os.killpg(0, signal.SIGKILL)  # this process and the commands that a failed test left
 
 
 def _run(request: dict[str, Any], stdout: int, stderr: int, report: int) -> None:
@@ -225,6 +230,7 @@ def _run(request: dict[str, Any], stdout: int, stderr: int, report: int) -> None
     sys.stdout = open(1, "w", encoding=encoding)  # noqa: SIM115 - until this process ends
     sys.stderr = open(2, "w", 1, encoding, "backslashreplace")  # noqa: SIM115
     kind, what, *words = request["words"]
+    faulthandler.enable(sys.stderr)
     sys.path[0] = request["cwd"] if kind == "-m" else ""
     sys.argv = [what if kind == "-m" else kind, *words]
     os._exit(_code_of(kind, what))

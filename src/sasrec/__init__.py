@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from sasrec.comparison.start import compare as compare
     from sasrec.data.batches.batching import Batch as Batch
+    from sasrec.data.description.describe import Description as Description
+    from sasrec.data.description.describe import describe as describe
     from sasrec.data.formats.plugin_readers import register_reader as register_reader
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
@@ -57,9 +59,11 @@ if TYPE_CHECKING:
     from sasrec.tuning.tune import tune as tune
 
 _MODULES = {
+    "Description": "sasrec.data.description.describe",
     "Evaluation": "sasrec.experiment.evaluate",
     "SasrecError": "sasrec.errors",
     "compare": "sasrec.comparison.start",
+    "describe": "sasrec.data.description.describe",
     "evaluate": "sasrec.experiment.evaluate",
     "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
@@ -92,6 +96,7 @@ __all__ = [  # loaded on first use
     "Batch",
     "Boost",
     "Catalogue",
+    "Description",
     "Evaluation",
     "FullLoss",
     "Metric",
@@ -104,6 +109,7 @@ __all__ = [  # loaded on first use
     "SearchOptions",
     "Settings",
     "compare",
+    "describe",
     "evaluate",
     "load",
     "load_plugin",

@@ -5,6 +5,7 @@
     ├── SettingsError      an unknown key, a value out of range, keys that contradict each other
     │   └── SeveralMistakesError    several of these at once
     ├── DataError          a file that is missing, damaged or too small; an unknown data set
+    │   └── SettingNeeded           the settings that the text proposes make the data usable
     ├── ModelError         a folder that is not a saved model, or is one that cannot be used here
     ├── DeviceError        a device or precision that this machine does not support
     └── Interrupted        the user stopped the program (Ctrl-C or SIGTERM)
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 class SasrecError(Exception):
@@ -50,6 +51,40 @@ class SeveralMistakesError(SettingsError):
 
 class DataError(SasrecError):
     """Data cannot be found, read, or used for the requested task."""
+
+    def with_text(self, text: str) -> DataError:
+        """Return the same error with another text.
+
+        Args:
+            text: The text.
+        """
+        return DataError(text)
+
+
+class SettingNeeded(DataError):  # noqa: N818 - what is needed, rather than an error
+    """Data that can be used once the user gives some settings, which the text proposes.
+
+    Attributes:
+        choices: Settings by name; the user must choose between several.
+    """
+
+    def __init__(self, text: str, choices: Sequence[Mapping[str, str]] = ()) -> None:
+        """Create the error.
+
+        Args:
+            text: The error text.
+            choices: The proposals.
+        """
+        super().__init__(text)
+        self.choices = tuple(choices)
+
+    def with_text(self, text: str) -> SettingNeeded:
+        """Return the same error with another text.
+
+        Args:
+            text: The text.
+        """
+        return SettingNeeded(text, self.choices)
 
 
 class ModelError(SasrecError):
@@ -108,7 +143,7 @@ def without_passwords(text: str) -> str:
     return _SECRET.sub(r"\1***", _IN_URL.sub(r"\1:***@", text))
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that is most similar to a word, or None if none is similar.
 
     Case and the choice between ``-`` and ``_`` are ignored: ``nearest("Learning-Rate",
@@ -117,12 +152,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     Args:
         word: The word that the user wrote.
         known: The known names.
+        cutoff: The least similarity, from 0 to 1.
 
     Returns:
         The most similar known name, or None.
     """
     spelled = {name.lower().replace("-", "_"): name for name in known}
-    close = difflib.get_close_matches(word.lower().replace("-", "_"), spelled, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower().replace("-", "_"), spelled, n=1, cutoff=cutoff)
     return spelled[close[0]] if close else None
 
 

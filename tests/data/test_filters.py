@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.data.filters import apply_filters, within_counts
+from sasrec.data.count_filters import within_counts
+from sasrec.data.filters import apply_filters
 from sasrec.data.interactions import from_frame
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.errors import DataError, SettingsError

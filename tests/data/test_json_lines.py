@@ -55,9 +55,10 @@ def test_amazon_reviews_are_read(end, tmp_path):
 def test_a_missing_name_lists_the_keys(tmp_path):
     path = saved(tmp_path, {"reviewerID": "A", "asin": "B1"}, {"asin": "B", "vote": 1})
     assert complaint(path) == (
-        "e.jsonl has no column 'user_id', no column 'item_id'; name the right columns with "
-        "--user-column=NAME --item-column=NAME (in Python: user_column='NAME', "
-        "item_column='NAME'). It has: reviewerID, asin, vote"
+        "e.jsonl has no column 'user_id' (did you mean 'reviewerID'?), no column 'item_id' (did "
+        "you mean 'asin'?); name the right columns with --user-column=reviewerID "
+        "--item-column=asin (in Python: user_column='reviewerID', item_column='asin'). "
+        "It has: reviewerID, asin, vote"
     )
 
 

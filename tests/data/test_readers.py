@@ -173,8 +173,9 @@ def test_a_missing_column_suggests_the_nearest(complaint):
 
 
 def test_times_of_another_type_say_how_to_write_the_header(complaint):
-    assert complaint(HEADER.replace("float", "token") + "a\tb\t1\n") == (
-        "ml.inter, line 1: 'timestamp' has type 'token'; write it as 'timestamp:float'"
+    assert complaint(HEADER.replace("float", "token_seq") + "a\tb\t1\n") == (
+        "ml.inter, line 1: 'timestamp' has type 'token_seq'; write it as 'timestamp:float', or as "
+        "'timestamp:token' if times are dates"
     )
 
 

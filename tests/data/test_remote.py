@@ -5,6 +5,7 @@ import io
 import re
 import tempfile
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -65,6 +66,10 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(CSV)
             self.close_connection = True
             return None
+        if key == "private.csv":
+            login = self.headers.get("Authorization")
+            known = login == "Basic " + b64encode("mé:se:cret".encode()).decode()
+            return self.send(200 if known else 401, CSV if known else b"", {}, with_body=with_body)
         if key not in FILES:
             return self.send(404, b"", {}, with_body=with_body)
         content = FILES[key]
@@ -174,6 +179,15 @@ def test_what_is_wrong_with_a_web_file_names_its_address(server):
     nobody = "http://127.0.0.1:9/e.csv"
     assert complaint(nobody).startswith(f"{nobody} cannot be reached (")
     assert "unknown file suffix ''" in complaint(f"{server}/")
+
+
+def test_a_password_in_an_address_is_sent_and_not_kept(server):
+    address = server.replace("://", "://m%C3%A9:se%3Acret@") + "/private.csv"
+    corpus = load(address)
+    assert corpus.items.entries.to_list() == ["a", "b"]
+    assert corpus.source == server.replace("://", "://m%C3%A9:***@") + "/private.csv"
+    assert "was not saved; give the address with it once more" in complaint(corpus.source)
+    assert complaint(f"{server}/private.csv").endswith("cannot be read (401 Unauthorized)")
 
 
 @pytest.mark.parametrize("name", ["e.csv", "e.csv.gz", "e.jsonl", "e.parquet"])

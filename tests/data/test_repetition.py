@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec.cli.data import describe_facts
 from sasrec.data.checks import repetition as counting
 from sasrec.data.checks.repetition import repetition
 from sasrec.data.corpus import build_corpus
+from sasrec.data.description.facts import describe_facts
 from sasrec.data.interactions import from_frame
 from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
@@ -75,7 +75,9 @@ def test_duplicate_rows_are_reported_and_can_be_removed():
     assert "600 of 1,200 events have the same user, item and time as another" in remark.text
     assert "duplicates=exact" in remark.text
     mended = corpus(rows + rows, duplicates="exact")
-    assert mended.remarks == ()
+    assert [each.text for each in mended.remarks] == [
+        "duplicates=exact removed 600 of 1,200 events (50.0%)"
+    ]
     assert mended.sequences.fingerprint() == corpus(rows).sequences.fingerprint()
 
 
@@ -84,7 +86,9 @@ def test_an_item_bought_again_is_not_a_duplicate():
     assert kinds(rows) == {"consecutive_repeats": 602}
     assert corpus(rows, duplicates="exact").sequences.n_events == 1200
     collapsed = corpus(rows, duplicates="consecutive")
-    assert collapsed.remarks == ()
+    assert [(each.kind, each.count) for each in collapsed.remarks] == [
+        ("removed_by_duplicates", 602)
+    ]
     assert (
         collapsed.sequences.n_events == corpus(noise(), duplicates="consecutive").sequences.n_events
     )

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from sasrec.data.sources import load_corpus
-from sasrec.data.values.times import likely_times
+from sasrec.data.values.column_names import likely_times
 from sasrec.errors import DataError
 from sasrec.evaluation.protocol import describe_protocol
 from sasrec.settings.data import DataSettings

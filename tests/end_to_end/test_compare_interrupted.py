@@ -149,10 +149,10 @@ def test_an_existing_result_is_replaced_only_with_overwrite(tmp_path: Path) -> N
 
 KILLED_WHILE_WRITING = """
 import os, sys
-import sasrec.comparison.start as start
+import sasrec.comparison.result_folder as result_folder
 def deadly(comparison, path):
     os.kill(os.getpid(), 9)
-start.draw_comparison = deadly
+result_folder.draw_comparison = deadly
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[1:]]
 main()

@@ -185,7 +185,7 @@ def test_every_module_that_starts_a_process_is_listed() -> None:
         "data/movielens.py",
         "data/formats/parquet.py",
         "recbole/on_ray.py",
-        "system/processes.py",
+        "system/process_group.py",
         "training/trackers.py",
         "tuning/workers.py",
     }

@@ -473,6 +473,10 @@ def test_a_model_that_uses_times_also_works_without_them(
     [
         ([[0, 1]], "give one time for each event"),
         ([[0, "x", 2]], "of numbers or dates: 'x' is not; write all as numbers, or all as dates"),
+        (
+            [["03/04/2020"] * 3],
+            "'03/04/2020' can be read with the day or the month first; write 2024",
+        ),
         ([["2024-05-01", 3, "2024-05-02"]], "numbers or dates: '3' is not; write all as"),
         ([["2024-05-01", "", "2024-05-02"]], "times contain NaN"),
         ([[0, 1, float("nan")]], "times contain NaN"),

@@ -1,4 +1,5 @@
 import os
+import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,7 +12,23 @@ from sasrec.system.writing import (
     working_prefix,
     write_atomically,
     write_atomically_with,
+    write_by_library,
 )
+
+
+def test_a_pipe_is_opened_once_for_a_library_that_opens_a_file_twice(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        for text in ("first", "second"):
+            path.write_text(text)
+
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        write_by_library(pipe, write)
+        assert reader.communicate(timeout=30)[0] == b"second"
+    file.touch()
+    write_by_library(file, write)
+    assert file.read_text() == "second"
 
 
 def test_an_existing_file_is_unchanged_if_writing_fails(tmp_path: Path, monkeypatch) -> None:

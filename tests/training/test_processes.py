@@ -13,7 +13,8 @@ from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.experiment.fitting import training_batches
 from sasrec.experiment.run import run_experiment
 from sasrec.settings.resolve import resolve_settings
-from sasrec.system.processes import ProcessGroup, process_info, run_in_processes
+from sasrec.system.process_group import ProcessGroup, run_in_processes
+from sasrec.system.processes import process_info
 from sasrec.training.progress import LogObserver
 
 SETTINGS = {
@@ -45,6 +46,10 @@ def fails_in_the_second():
     if process_info().rank == 1:
         raise DataError("the second process found no data")
     trained()
+
+
+def long_answer():
+    return "x" * 2**20
 
 
 def free_port():
@@ -120,3 +125,7 @@ def test_shares_of_a_batch_add_up_to_the_batch():
         assert sorted(batch.targets[batch.targets > 0].tolist()) == sorted(
             targets[targets > 0].tolist()
         )
+
+
+def test_an_answer_longer_than_a_pipe_holds_arrives():
+    assert run_in_processes(long_answer, (), two_processes()) == "x" * 2**20

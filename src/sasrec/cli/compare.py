@@ -65,12 +65,8 @@ def compare(
     their own settings. If interrupted, run the same command again;
     finished trainings are not repeated.
     """
-    from sasrec.comparison.start import (
-        compare_in,
-        locked_result_folder,
-        protocol_layer,
-        task_of,
-    )
+    from sasrec.comparison.result_folder import locked_result_folder
+    from sasrec.comparison.start import compare_in, protocol_layer, task_of
     from sasrec.settings.files import layers_with_mistakes
 
     source = as_source(data) or ""
@@ -85,7 +81,7 @@ def compare(
             print(f"{model}, seed {seed}", file=sys.stderr)
         return observer_for(quiet=quiet or as_json, loss_decimals=task.first.output.loss_decimals)
 
-    with locked_result_folder(folder, task, overwrite=overwrite):
+    with locked_result_folder(folder, task.all_mistakes, overwrite=overwrite):
         found = compare_in(folder, source, task, observer, fetch_progress())
     if as_json:
         print(json.dumps(found.as_json()))

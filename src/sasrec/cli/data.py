@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sasrec.cli.help import Command
-from sasrec.cli.options import own_options
+from sasrec.cli.options import ConfigFiles, own_options
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
+from sasrec.cli.proposed_command import train_command, with_command
+from sasrec.errors import SettingNeeded
 
 if TYPE_CHECKING:
-    from sasrec.data.corpus import Corpus
+    from sasrec.data.description.describe import Description
 
 data_app = typer.Typer(help="List, download and describe data sets.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print only JSON.")]
@@ -85,73 +87,71 @@ def describe(
             help="Name (see 'sasrec data list'), file, folder, pattern or URL; or several files.",
         ),
     ],
+    out: Annotated[
+        list[Path] | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Write a .html or .png. Repeatable."),
+    ] = None,
+    config_file: ConfigFiles = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the size of a data set, the lengths of its histories, and its time span.
+    """Print sizes of a data set, and what each kind of cleaning would remove.
 
-    Give settings of the data as --key=value, such as --user_column=customer.
+    Give settings of the data as --key=value, such as --user-column=customer. It proposes the
+    command that trains on the data, with the settings that are missing.
     """
     from itertools import takewhile
 
+    from sasrec.data.description.describe import checked_report, described
     from sasrec.data.source_names import as_one
-    from sasrec.data.sources import load_corpus
     from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.resolve import resolve_layers
 
     others = list(takewhile(lambda word: not word.startswith("-"), context.args))
-    layers = layers_with_mistakes([], context.args[len(others) :], own_options(context))
+    layers = layers_with_mistakes(
+        config_file or [], context.args[len(others) :], own_options(context)
+    )
     settings = resolve_layers(layers).data
-    facts = describe_facts(load_corpus(as_one([data, *others]), settings, fetch_progress()))
+    targets = [checked_report(expanded(each)) for each in out or ()]
+    try:
+        found = described(as_one([data, *others]), settings, fetch_progress())
+    except SettingNeeded as error:
+        raise with_command(error, context, [data, *others], settings) from error
+    command = train_command(context, [data, *others])
+    for target in targets:
+        found.save(target)
     if as_json:
-        print(json.dumps(facts))
+        print(json.dumps({**found.as_json(), "train": command}))
         return
-    facts.pop("remarks")  # already printed to standard error when the data were loaded
-    for name, value in facts.items():
-        text = f"{value:,}" if isinstance(value, int | float) else str(value)
-        print(f"{name.replace('_', ' '):<22} {text}")
+    _print_description(found)
+    print(f"\nto train on it: {command}")
+    for target in targets:
+        print(f"written to {target}")
 
 
-def describe_facts(corpus: Corpus) -> dict[str, Any]:
-    """Return sizes and statistics of a data set.
+def _print_description(found: Description) -> None:
+    """Print sizes and possible cleanings; remarks were printed when the data were loaded."""
+    from sasrec.data.description.page import shown_facts
+    from sasrec.errors import printable
 
-    Args:
-        corpus: The data set.
-
-    Returns:
-        Name to number or text. Timestamps are dates if they look like seconds since 1970, and
-        otherwise numbers in the unit of the source.
-    """
-    import numpy as np
-
-    from sasrec.data.checks.repetition import repetition
-
-    lengths = corpus.sequences.lengths()
-    users, items, events = len(corpus.users), len(corpus.items), corpus.sequences.n_events
-    counts = np.bincount(corpus.sequences.items, minlength=items + 1)[1:]
-    times = corpus.sequences.times
-    top = np.sort(counts)[::-1][: max(1, items // 10)].sum()
-    return {
-        "name": corpus.name,
-        "users": users,
-        "items": items,
-        "interactions": events,
-        "density": round(events / (users * items), 6),
-        "shortest_history": int(lengths.min()),
-        "median_history": float(np.median(lengths)),
-        "mean_history": round(float(lengths.mean()), 2),
-        "longest_history": int(lengths.max()),
-        **repetition(corpus.sequences).as_json(),
-        "share_of_top_tenth": round(float(top / events), 4),
-        "first_event": None if times is None else _date_or_number(float(times.min())),
-        "last_event": None if times is None else _date_or_number(float(times.max())),
-        "titles": len(corpus.item_titles()),
-        "fingerprint": corpus.sequences.fingerprint(),
-        "remarks": [remark.as_json() for remark in corpus.remarks],
-    }
+    for name, text in shown_facts(found.facts):
+        print(f"{name:<22} {text}")
+    head = ("cleaning would remove", "with the setting", "events", "users", "items")
+    rows = [(each.what, _option(each.setting), *each.in_words()) for each in found.cleanings]
+    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
+    print()
+    for row in [head, *rows]:
+        left = (f"{cell:<{width}}" for cell, width in zip(row[:2], widths[:2], strict=True))
+        right = (f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
+        print("  ".join([*left, *right]))
+    if found.columns:
+        print("\nother columns, for --where")
+    for column in found.columns:
+        print(f"{printable(column.name):<22} {printable(column.text)}")
 
 
-def _date_or_number(value: float) -> str | float:
-    from datetime import UTC, datetime
+def _option(setting: str) -> str:
+    """Return a setting such as ``max_user_events=9`` as an option, quoted for a shell."""
+    from shlex import quote
 
-    is_unix_time = 3e8 < value < 5e9  # 1979 to 2128 as seconds since 1970
-    return datetime.fromtimestamp(value, UTC).isoformat(" ")[:16] if is_unix_time else value
+    name, equals, value = setting.partition("=")
+    return quote(f"--{name.replace('_', '-')}{equals}{value}")

@@ -90,10 +90,9 @@ def _user_requests(
     recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
 ) -> list[Request]:
     from sasrec.data.sources import load_corpus, user_features
-    from sasrec.experiment.known_data import data_settings_of, source_for
-    from sasrec.settings.data import DataSettings
+    from sasrec.experiment.known_data import settings_for, source_for
 
-    settings = DataSettings(**data_settings_of(recommender))
+    settings = settings_for(recommender, data)
     source = str(source_for(recommender, data))
     if corpus is None:
         corpus = load_corpus(source, settings, fetch_progress())

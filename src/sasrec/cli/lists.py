@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import DataError
-from sasrec.system.writing import check_writable, write_file_or_pipe
+from sasrec.system.writing import check_writable, write_by_library, write_file_or_pipe
 
 if TYPE_CHECKING:
     from sasrec.recommender.answers import Recommendation
@@ -182,7 +182,7 @@ def _write_parquet(answers: _Counted, path: Path) -> None:
                 flush()
         if rows or not parts:
             flush()
-        pl.scan_ipc(parts).sink_parquet(path)
+        write_by_library(path, pl.scan_ipc(parts).sink_parquet)
 
 
 TABLES: dict[str, Callable[[_Counted, Path], None]] = {

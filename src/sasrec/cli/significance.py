@@ -48,7 +48,7 @@ def significance(
     finished trainings are not repeated.
     """
     from sasrec.comparison.kept import KeptTrainings
-    from sasrec.comparison.start import locked_result_folder
+    from sasrec.comparison.result_folder import locked_result_folder
     from sasrec.settings.files import Layer, read_layers
     from sasrec.settings.origin import Origin
     from sasrec.settings.registry import MODELS, canonical_model

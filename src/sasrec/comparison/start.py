@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
@@ -20,8 +18,8 @@ from sasrec.comparison.compare import (
     settings_of_all,
 )
 from sasrec.comparison.entries import Comparison
-from sasrec.comparison.kept import UNFINISHED, KeptTrainings
-from sasrec.comparison.report import as_csv, draw_comparison
+from sasrec.comparison.kept import KeptTrainings
+from sasrec.comparison.result_folder import locked_result_folder, write_result
 from sasrec.data.corpus import Corpus
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
@@ -34,9 +32,6 @@ from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import Origin
 from sasrec.settings.registry import BASELINES, MODELS, canonical_model
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.locks import exclusive_lock
-from sasrec.system.pictures import draw_or_warn
-from sasrec.system.writing import remove_leftovers, write_atomically
 from sasrec.training.bars import default_observer
 from sasrec.training.progress import Observer
 
@@ -54,8 +49,6 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "valid_metric": "ndcg@10",
     },
 }
-RESULTS = ("comparison.csv", "comparison.png", "comparison.json")
-"""Files of a finished comparison, in the order they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +147,8 @@ def compare(
     parts = models.split(",") if isinstance(models, str) else models
     task = task_of(parts, layers, whole_number("seeds", seeds, least=1))
     folder = None if out is None else path_argument("out", out)
-    with nullcontext() if folder is None else locked_result_folder(folder, task, overwrite=False):
+    lock = locked_result_folder(folder, task.all_mistakes, overwrite=False) if folder else None
+    with lock or nullcontext():
         return compare_in(
             folder,
             data,
@@ -219,7 +213,7 @@ def compare_in(
             kept=kept,
         )
         if folder is not None and kept is not None:
-            _write(found, folder)
+            write_result(found, folder)
             kept.forget()
     finally:
         if kept is not None:
@@ -234,57 +228,6 @@ def _loaded(paths: Sequence[Path], corpus: Corpus, first: RunSettings) -> dict[s
         model = load_saved(path, corpus, first)
         loaded[f"{path} ({model.settings['model_name']})"] = model
     return loaded
-
-
-@contextmanager
-def locked_result_folder(
-    folder: Path, task: Task | None = None, *, overwrite: bool
-) -> Iterator[None]:
-    """Lock the folder of a result; raise an error if it would replace an existing result.
-
-    Args:
-        folder: Folder of the result.
-        task: The comparison; its mistakes are reported together with an existing result.
-        overwrite: Replace an existing result.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        SettingsError: Another comparison is writing to the folder, or it holds a result.
-    """
-    try:
-        with exclusive_lock(folder, wait=False):
-            if not overwrite and _holds_result(folder):
-                mistakes = Mistakes() if task is None else task.all_mistakes()
-                mistakes.add(
-                    f"{folder} already holds a comparison; choose another output folder, or, on "
-                    "the command line, replace it with --overwrite"
-                )
-                mistakes.raise_all()
-            for name in RESULTS:
-                remove_leftovers(folder / name)
-            yield
-    except BlockingIOError as error:
-        raise SettingsError(
-            f"another comparison is writing to {folder}; wait until it ends, or choose another "
-            "output folder"
-        ) from error
-
-
-def _holds_result(folder: Path) -> bool:
-    """Return whether a folder holds a result; partial files of a killed comparison do not count."""
-    if (folder / UNFINISHED).is_dir():
-        return (folder / RESULTS[-1]).exists()
-    return any((folder / name).exists() for name in RESULTS)
-
-
-def _write(found: Comparison, folder: Path) -> None:
-    write_atomically(folder / "comparison.csv", as_csv(found))
-    picture = folder / "comparison.png"
-    picture.unlink(missing_ok=True)  # it may be of an older comparison
-    draw_or_warn("the comparison", partial(draw_comparison, found, picture))
-    write_atomically(folder / "comparison.json", json.dumps(found.as_json(), indent=1) + "\n")
 
 
 def names_and_folders(

@@ -41,6 +41,7 @@ class Corpus:
         item_columns: Facts about items, such as their category; None if there are none.
         content: What a model may learn about items besides their events; None if the settings name
             nothing.
+        columns: Names of all columns of the source; empty if they are unknown.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Corpus:
     users_without_events: pl.Series | None = None
     item_columns: ItemColumns | None = None
     content: ContentSource | None = None
+    columns: tuple[str, ...] = ()
 
     def item_titles(self) -> dict[str, str]:
         """Return the titles of the items in this data set; the source may have more."""
@@ -89,10 +91,11 @@ def build_corpus(
     if len(without_events := interactions.items_without_events):
         # As in RecBole, items that are only in a loaded .item file belong to the catalogue.
         items = pl.concat([items, without_events])
-    titles, item_columns, remarks, users_without_events = (
+    titles, item_columns, remarks, source_columns, users_without_events = (
         interactions.titles,
         interactions.item_columns,
         interactions.remarks,
+        interactions.columns,
         interactions.users_without_events,
     )
     del interactions  # lets columns be freed one by one if the caller has no reference
@@ -112,6 +115,7 @@ def build_corpus(
         remarks=remarks,
         users_without_events=users_without_events if len(users_without_events) else None,
         item_columns=item_columns,
+        columns=source_columns,
     )
 
 

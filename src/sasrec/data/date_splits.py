@@ -40,8 +40,8 @@ def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
         raise DataError("a split by time needs times; set time_column to the column with times")
     if sequences.rounded is not None:
         raise DataError("test_from and valid_from need exact times; remove rounded_times")
-    test = _time_of("test_from", settings.test_from, times)
-    validation = _time_of("valid_from", settings.valid_from, times)
+    test = time_of("test_from", settings.test_from, times)
+    validation = time_of("valid_from", settings.valid_from, times)
     if np.isinf(test):
         _check_reached(times, validation, "validate")
     else:
@@ -56,7 +56,7 @@ def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
     if not (times < validation).any():
         raise DataError(
             "no event is before the validation period, which begins at "
-            f"{time_in_words(validation, float(times.max()))}; {_span(times)}"
+            f"{time_in_words(validation, float(times.max()))}; {span_of(times)}"
         )
     split = split_at(sequences, validation, test)
     return replace(
@@ -66,8 +66,17 @@ def split_by_dates(sequences: Sequences, settings: EvaluationSettings) -> Split:
     )
 
 
-def _time_of(key: str, text: str | None, times: np.ndarray) -> float:
+def time_of(key: str, text: str | None, times: np.ndarray) -> float:
     """Return a point in time in the unit of the data; infinity if the setting is not given.
+
+    Args:
+        key: Name of the setting.
+        text: Its value.
+        times: float64 [n], all times of the data; n at least 1.
+
+    Returns:
+        The time from which on events are later than a period before the last one, or not before a
+        date.
 
     Raises:
         DataError: The times are not Unix timestamps, although a date or a period is given.
@@ -113,7 +122,12 @@ def time_in_words(time: float, latest: float) -> str:
     return datetime.fromtimestamp(time * unit, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _span(times: np.ndarray) -> str:
+def span_of(times: np.ndarray) -> str:
+    """Return the first and the last time, as the end of a sentence.
+
+    Args:
+        times: float64 [n], all times of the data; n at least 1.
+    """
     latest = float(times.max())
     first, last = (time_in_words(float(each), latest) for each in (times.min(), latest))
     return f"the events are from {first} to {last} (UTC)"
@@ -129,7 +143,7 @@ def _check_reached(times: np.ndarray, begin: float, purpose: str) -> None:
     if np.isfinite(begin) and begin > latest:
         raise DataError(
             f"no event is at or after {time_in_words(begin, latest)}, so there is nothing to "
-            f"{purpose} on; {_span(times)}"
+            f"{purpose} on; {span_of(times)}"
         )
 
 

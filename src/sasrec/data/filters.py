@@ -5,14 +5,16 @@ They run in the order of RecBole: repetitions, values, listed users and items, c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import polars as pl
 
+from sasrec.data.count_filters import in_any, within_counts, without_active_users
 from sasrec.data.duplicates import without_duplicates
 from sasrec.data.interactions import VALUE, Interactions
+from sasrec.data.removals import removed
+from sasrec.data.row_conditions import possible_columns
 from sasrec.data.values.intervals import Interval, parse_intervals
 from sasrec.data.values.numbering import Numbering, occurrences
 from sasrec.data.values.value_filter import ValueFilter
@@ -41,30 +43,20 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
     """  # raised by parse_intervals
     frame, remarks = interactions.frame, list(interactions.remarks)
     if settings.duplicates is not None:
-        frame = without_duplicates(frame, settings.duplicates)
+        before, frame = frame, without_duplicates(frame, settings.duplicates)
         frame = _unless_empty(frame, f"{where}: rm_dup_inter")
+        remarks += removed("duplicates", f"duplicates={settings.duplicates}", before, frame)
     for field in settings.value_intervals:
+        before = frame
         frame, found = _within_values(frame, field, interactions, settings, where)
-        remarks += found
+        text = f"value_intervals {_condition_text(field, settings)}"
+        remarks += (*found, *removed("value_intervals", text, before, frame))
     if settings.only_listed:
-        frame = _unless_empty(
-            _listed_only(frame, interactions), f"{where}: the filter by the .user and .item files"
-        )
-    rules = {
-        "user": _intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
-        "item": _intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
-    }
-    listed = {
-        name: _listed_after_counts(tokens, _entries(interactions, name), frame[name], rules[name])
-        for name, tokens in interactions.listed.items()
-    }
-    frame = within_counts(frame, users=rules["user"], items=rules["item"])
-    texts = {
-        "user_inter_num_interval": settings.user_interactions,
-        "item_inter_num_interval": settings.item_interactions,
-    }
-    given = " and ".join(f"{key} {value!r}" for key, value in texts.items() if value is not None)
-    frame = _unless_empty(frame, f"{where}: {given}")
+        before, what = frame, "the filter by the .user and .item files"
+        frame = _unless_empty(_listed_only(frame, interactions), f"{where}: {what}")
+        remarks += removed("only_listed", what, before, frame)
+    frame, listed, told = _by_activity(frame, interactions, settings, where)
+    remarks += told
     own = [name for name in frame.columns if not name.startswith(VALUE)]
     return replace(
         interactions,
@@ -73,6 +65,44 @@ def apply_filters(interactions: Interactions, settings: DataSettings, where: str
         already_filtered=(),
         remarks=tuple(remarks),
     )
+
+
+def _by_activity(
+    frame: pl.DataFrame, interactions: Interactions, settings: DataSettings, where: str
+) -> tuple[pl.DataFrame, dict[str, pl.Series], list[Remark]]:
+    """Return the events that pass the filters by numbers of events, as ``apply_filters`` does.
+
+    Args:
+        frame: Events that are left so far.
+        interactions: All events, with the tokens of users and items.
+        settings: The filters.
+        where: Name of the data source, for error messages.
+
+    Returns:
+        The events; the listed users and items that remain; and remarks.
+    """
+    remarks: list[Remark] = []
+    if (most := settings.max_user_events) is not None:
+        before, frame = frame, without_active_users(frame, most)
+        frame = _unless_empty(frame, f"{where}: max_user_events={most}")
+        remarks += removed("max_user_events", f"max_user_events={most}", before, frame)
+    rules = {
+        "user": _intervals_or_all(settings.user_interactions, "user_inter_num_interval"),
+        "item": _intervals_or_all(settings.item_interactions, "item_inter_num_interval"),
+    }
+    listed = {
+        name: _listed_after_counts(tokens, _entries(interactions, name), frame[name], rules[name])
+        for name, tokens in interactions.listed.items()
+    }
+    before, frame = frame, within_counts(frame, users=rules["user"], items=rules["item"])
+    texts = {
+        "user_inter_num_interval": settings.user_interactions,
+        "item_inter_num_interval": settings.item_interactions,
+    }
+    given = " and ".join(f"{key} {value!r}" for key, value in texts.items() if value is not None)
+    frame = _unless_empty(frame, f"{where}: {given}")
+    remarks += removed("interactions", given, before, frame)
+    return frame, listed, remarks
 
 
 def _within_values(
@@ -102,9 +132,14 @@ def _within_values(
     else:
         kept = rule.matches(frame[name])
         frame = (frame if name == "time" else frame.drop(name)).filter(kept)
-    shown = repr(condition if isinstance(condition, str) else list(condition))
-    what = f"{where}: value_intervals {{{field!r}: {shown}}}"
+    what = f"{where}: value_intervals {_condition_text(field, settings)}"
     return _unless_empty(frame, what, rule.hint), rule.remarks()
+
+
+def _condition_text(field: str, settings: DataSettings) -> str:
+    condition = settings.value_intervals[field]
+    shown = repr(condition if isinstance(condition, str) else list(condition))
+    return f"{{{field!r}: {shown}}}"
 
 
 def _listed_after_counts(
@@ -130,45 +165,26 @@ def _listed_after_counts(
     if rule[0].low > 0:
         return listed.clear()
     counts = occurrences(events.to_numpy(), len(entries))
-    counted = pl.DataFrame({"count": pl.Series(counts)}).select(_in_any(rule, pl.col("count")))
+    counted = pl.DataFrame({"count": pl.Series(counts)}).select(in_any(rule, pl.col("count")))
     allowed = counted.to_series().to_numpy().copy()
     allowed[counts == 0] = True  # tokens without events have number 0
     return listed.filter(pl.Series(allowed[Numbering.of_distinct(entries).find(listed)]))
 
 
-def within_counts(
-    frame: pl.DataFrame, *, users: tuple[Interval, ...], items: tuple[Interval, ...]
-) -> pl.DataFrame:
-    """Return the events of users and items whose number of events is in the given intervals.
-
-    Removing events changes the numbers, so this is repeated until nothing changes (with only lower
-    limits, the result is the k-core). In each round, users and items are counted before either
-    filter is applied.
+def filter_columns(settings: DataSettings) -> list[str]:
+    """Return the columns that ``value_intervals`` and ``where`` name.
 
     Args:
-        frame: Columns ``user`` and ``item``, Int32, none negative.
-        users: Allowed numbers of events per user; empty allows all.
-        items: Allowed numbers of events per item; empty allows all.
+        settings: The filters.
 
     Returns:
-        The remaining rows, in their order.
-    """
-    rules = [(name, rule) for name, rule in (("user", users), ("item", items)) if rule]
-    while rules and frame.height:
-        kept = [_is_count_allowed(frame[name], rule) for name, rule in rules]
-        fewer = frame.filter(*kept)
-        if fewer.height == frame.height:
-            break
-        frame = fewer
-    return frame
+        Names; some may be texts to compare with.
 
-
-def _is_count_allowed(numbers: pl.Series, rule: tuple[Interval, ...]) -> pl.Series:
-    """Return for each row whether its number occurs as often as the rule allows; Boolean [n]."""
-    values = numbers.to_numpy()
-    counts = pl.Series("count", occurrences(values, int(values.max())))
-    allowed = counts.to_frame().select(_in_any(rule, pl.col("count"))).to_series()
-    return allowed.gather(numbers)
+    Raises:
+        SettingsError: A condition of ``where`` is invalid.
+    """  # raised by possible_columns
+    conditions = (name for text in settings.where for name in possible_columns(text))
+    return list(dict.fromkeys([*settings.value_intervals, *conditions]))
 
 
 def needed_columns(settings: DataSettings) -> list[str]:
@@ -181,7 +197,7 @@ def needed_columns(settings: DataSettings) -> list[str]:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
-    names = [*settings.value_intervals, *(settings.item_columns or ()), *settings.content_types]
+    names = [*filter_columns(settings), *(settings.item_columns or ()), *settings.content_types]
     names += [] if settings.title_column is None else [settings.title_column]
     return [name for name in dict.fromkeys(names) if name not in known]
 
@@ -213,10 +229,6 @@ def loaded_columns(names: list[str], source: str, columns: DataSettings) -> list
 
 def _intervals_or_all(text: str | None, key: str) -> tuple[Interval, ...]:
     return () if text is None else parse_intervals(text, key)
-
-
-def _in_any(intervals: Iterable[Interval], values: pl.Expr) -> pl.Expr:
-    return pl.any_horizontal(interval.contains(values) for interval in intervals)
 
 
 def _column_of(field: str, settings: DataSettings, frame: pl.DataFrame) -> str | None:

@@ -16,7 +16,6 @@ from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.columns import require_columns
 from sasrec.data.values.numbering import Numbering
 from sasrec.data.values.times import as_times
-from sasrec.data.values.timestamps import Zones
 from sasrec.data.values.tokens import column_tokens, first_location
 from sasrec.errors import DataError
 from sasrec.remarks import Remark
@@ -42,6 +41,7 @@ class Interactions:
         listed: ``user`` or ``item`` to the distinct tokens in the .user or .item file, String; no
             entry for a file that was not read.
         already_filtered: Columns of those files whose value filters have been applied to them.
+        columns: Names of all columns of the source, for error messages; empty if they are unknown.
         remarks: Remarks on the source; they must be kept when the interactions are replaced.
     """
 
@@ -52,6 +52,7 @@ class Interactions:
     item_columns: ItemColumns | None = None
     listed: dict[str, pl.Series] = field(default_factory=dict)
     already_filtered: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     remarks: tuple[Remark, ...] = ()
 
     @property
@@ -135,8 +136,8 @@ def from_frame(
     if time is None:
         remarks += (_no_times(settings, frame),)
     else:
-        times, zone_remarks = _times(frame[time], where, settings)
-        remarks += zone_remarks
+        times, found = as_times(frame[time], where, settings=settings)
+        remarks += found
         columns.append(times.alias("time"))
         lacking[time] = times.is_nan()
     columns = [each.rechunk() for each in columns]  # single chunks become NumPy without a copy
@@ -254,14 +255,6 @@ def _without_token(numbers: pl.Series, entries: pl.Series) -> pl.Series:
     """Return which rows have no token, or an empty one; Boolean [n]."""
     empty = entries.index_of("")
     return numbers.fill_null(0).is_in([0] if empty is None else [0, empty + 1])
-
-
-def _times(
-    values: pl.Series, where: str, settings: DataSettings
-) -> tuple[pl.Series, tuple[Remark, ...]]:
-    zones = Zones()
-    times = as_times(values, where, missing=settings.missing_values, zones=zones)
-    return times, zones.remarks(values.name)
 
 
 def _no_times(settings: DataSettings, frame: pl.DataFrame) -> Remark:

@@ -22,7 +22,7 @@ from sasrec.data.source_names import (
     short_name,
     sources_in,
 )
-from sasrec.errors import DataError, did_you_mean
+from sasrec.errors import DataError, did_you_mean, without_passwords
 from sasrec.settings.data import DataSettings
 
 SYNTHETIC = "synthetic"
@@ -95,7 +95,7 @@ def _found(source: str, settings: DataSettings, progress: Progress, copies: Copi
         if scheme in WEB or not source.endswith("/"):
             check_suffix(Path(file_name(source)), source)
         path = fetched(source, settings, copies, progress)
-        return Place(short_name(source), source, source, (PartFile(path),))
+        return Place(short_name(source), without_passwords(source), source, (PartFile(path),))
     path = _path(source)
     if not path.exists() and is_pattern(source):
         parts = parts_matching(str(path), tuple(TABLES))

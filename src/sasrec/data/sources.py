@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import polars as pl
 
+from sasrec.data.chosen_rows import choose_rows
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.filters import apply_filters
 from sasrec.data.formats.copies import Copies
@@ -28,7 +29,7 @@ from sasrec.data.item_sources import with_event_columns, with_item_table
 from sasrec.data.movielens import Progress
 from sasrec.data.places import SYNTHETIC, Place, companion, find, locate
 from sasrec.data.presplit.parts import read_parts
-from sasrec.data.source_names import text_of
+from sasrec.data.source_names import scheme_of, sources_in, text_of
 from sasrec.data.synthetic import hidden_markov
 from sasrec.errors import DataError, did_you_mean
 from sasrec.remarks import log_remarks
@@ -80,6 +81,20 @@ def load_corpus(
     return corpus
 
 
+def check_readable(source: Source, settings: DataSettings, progress: Progress) -> None:
+    """Raise an error if a source cannot be read; remarks are not logged.
+
+    Args:
+        source: As for ``load_corpus``.
+        settings: Likewise.
+        progress: Likewise.
+
+    Raises:
+        DataError: As ``load_corpus``.
+    """  # raised by _read
+    _read(source, settings, progress)
+
+
 def _read(source: Source, settings: DataSettings, progress: Progress) -> tuple[Corpus, str]:
     """Return a data set, and what to call its source in messages."""
     text = text_of(source)
@@ -121,12 +136,48 @@ def _built(read: Callable[[], Interactions], settings: DataSettings, place: Plac
     where, texts_only = place.where, place.texts_only
     return build_corpus(
         apply_filters(
-            with_event_columns(read(), settings, where, texts_only=texts_only), settings, where
+            with_event_columns(
+                choose_rows(read(), settings, where, texts_only=texts_only),
+                settings,
+                where,
+                texts_only=texts_only,
+            ),
+            settings,
+            where,
         ),
         place.name,
         place.origin,
         times=settings.time_rounding(place.name),
     )
+
+
+def read_rows(
+    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+) -> tuple[Interactions, bool] | None:
+    """Read the rows of a data set that ``since``, ``until`` and ``where`` choose.
+
+    Args:
+        source: As for ``load_corpus``.
+        settings: Columns; those in ``item_columns`` stay in the frame as ``value:NAME``.
+        progress: Called while a data set of the catalogue is downloaded.
+
+    Returns:
+        The events before all other filters, and whether the source has no types; None if the
+        data are generated, split already, or on the web, from where they are not fetched twice.
+    """
+    text = text_of(source)
+    if text is None:
+        events = read_data_frame(source, settings)
+        return choose_rows(events, settings, "the data frame", texts_only=False), False
+    if text.partition(":")[0] == SYNTHETIC or settings.split_files is not None:
+        return None
+    if any(scheme_of(each) for each in sources_in(text)):
+        return None
+    with Copies() as copies, copies.named():
+        place = find(text, settings, progress, copies)
+        events = read_files(place.parts, settings, place.where, copies)
+        chosen = choose_rows(events, settings, place.where, texts_only=place.texts_only)
+        return chosen, place.texts_only
 
 
 def user_features(source: str, settings: DataSettings, users: Sequence[str]) -> dict[str, str]:

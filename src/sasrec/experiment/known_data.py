@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from sasrec.data.sources import Source
 
 
+TRAINING_RULES = (
+    *("since", "until", "max_user_events"),
+    *("user_interactions", "item_interactions"),
+)
+"""Settings of data that choose what to train on; they do not apply to other data."""
+
+
 def trained_on(recommender: Recommender) -> str:
     """Return the name or path of the data a model was trained on.
 
@@ -51,6 +58,21 @@ def source_for(recommender: Recommender, data: Source | None) -> Source:
     return source
 
 
+def settings_for(recommender: Recommender, data: Source | None) -> DataSettings:
+    """Return how to read data for lists and vectors.
+
+    Args:
+        recommender: A loaded model.
+        data: A name, a path or a data frame; None uses the data the model was trained on.
+
+    Returns:
+        The settings of the training; for other data, without limits on dates and numbers of
+        events, which are rules for training only.
+    """
+    saved = data_settings_of(recommender)
+    return DataSettings(**(saved if data is None else {**saved, **dict.fromkeys(TRAINING_RULES)}))
+
+
 def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, tuple[Remark, ...]]:
     """Return the histories of all users, in the numbers of a model, for lists and vectors.
 
@@ -66,11 +88,10 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
         DataError: The data cannot be read, or the model knows none of the items and does not
             recommend by user.
     """
-    saved: dict[str, Any] = data_settings_of(recommender)
-    if data is not None:  # a minimum number of events is a rule for training only
-        saved = {**saved, "user_interactions": None, "item_interactions": None}
     source = source_for(recommender, data)
-    corpus, remarks = with_model_numbers(load_corpus(source, DataSettings(**saved)), recommender)
+    corpus, remarks = with_model_numbers(
+        load_corpus(source, settings_for(recommender, data)), recommender
+    )
     if not recommender.model.needs_users:
         check_known_items(corpus, source)
     return corpus, remarks

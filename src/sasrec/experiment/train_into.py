@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.movielens import Progress
-from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus, save_events
 from sasrec.errors import DataError, Interrupted, ModelError
 from sasrec.evaluation.report import environment
@@ -91,10 +90,9 @@ def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> N
             "folder, or replace the model with --overwrite (in Python: overwrite=True)"
         )
     if plan.fingerprint and corpus.sequences.fingerprint() != plan.fingerprint:
-        what = text_of(plan.data) or "the data"
         raise DataError(
-            f"{what} has changed since the training was interrupted, so the training cannot be "
-            "resumed; start a new one"
+            f"{corpus.source or 'the data'} has changed since the training was interrupted, so the "
+            "training cannot be resumed; start a new one"
         )
 
 
@@ -138,10 +136,9 @@ def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWrit
     """Return what saves the state after each epoch, with everything needed to resume."""
     if not prepared.run.output.keep_training:
         return None
-    named = text_of(plan.data) or ""
     about = {
         "settings": prepared.run.as_json(prepared.corpus.source),
-        "data": prepared.corpus.source or named,
+        "data": prepared.corpus.source,
         "fingerprint": prepared.corpus.sequences.fingerprint(),
         "items": "a data frame" if plan.items is not None else "",
         "replaces": plan.replaces != "nothing",

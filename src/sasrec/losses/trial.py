@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sasrec.losses.contract import Objective
-from sasrec.settings.attribution import PluginError, attributed, problem_of
+from sasrec.settings.attribution import ContractError, attributed
 from sasrec.settings.registry import LOSSES
 
 WIDTH = 4
@@ -29,7 +29,7 @@ def try_loss(
 
     Raises:
         PluginError: The loss fails, or its result cannot be minimised.
-    """  # PluginError from attributed too
+    """  # raised by attributed
     if LOSSES.provider(LOSSES.canonical_name(name)) is None:
         return
     device, before = generator.device, generator.get_state()
@@ -43,32 +43,24 @@ def try_loss(
 
     with torch.random.fork_rng(), attributed(LOSSES, name, "fails on a few states"):
         found = objective(hidden, targets, vectors if by_vectors else scorer)
-        _check(name, found)
+        _check(found)
         torch.autograd.grad(found, leaves, allow_unused=True)
     generator.set_state(before)
 
 
-def _check(name: str, found: object) -> None:
+def _check(found: object) -> None:
     """Reject a result that cannot be minimised.
 
     Raises:
-        PluginError: It is not a scalar, or has no gradient.
+        ContractError: It is not a scalar, or has no gradient.
     """
-    problem = _problem(found)
-    if problem:
-        raise PluginError(problem_of(LOSSES, name, problem))
-
-
-def _problem(found: object) -> str:
-    """Return why a result cannot be minimised; empty if it can."""
     if not isinstance(found, Tensor):
-        return f"returns a {type(found).__name__}; it must return a scalar tensor"
+        raise ContractError(f"returns a {type(found).__name__}; it must return a scalar tensor")
     if found.dim() or not found.is_floating_point():
         shown = f"{str(found.dtype).removeprefix('torch.')} {list(found.shape)}"
-        return f"returns {shown}; it must return the mean loss, a float scalar, []"
+        raise ContractError(f"returns {shown}; it must return the mean loss, a float scalar, []")
     if not found.requires_grad:
-        return (
+        raise ContractError(
             "returns a result without a gradient; compute it from the states with PyTorch, without "
             "detach() or no_grad()"
         )
-    return ""

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import Batch
 from sasrec.models.contract import Catalogue, NextItemModel
-from sasrec.settings.attribution import PluginError, attributed, problem_of
+from sasrec.settings.attribution import ContractError, attributed
 from sasrec.settings.registry import MODELS
 
 
@@ -24,7 +24,7 @@ def try_model(name: str, model: NextItemModel, catalogue: Catalogue) -> None:
 
     Raises:
         PluginError: The model fails or does not satisfy its contract.
-    """  # raised by attributed and _check
+    """  # raised by attributed
     if MODELS.provider(name) is None:
         return
     batch, training = _tiny_batch(model, catalogue), model.training
@@ -33,15 +33,15 @@ def try_model(name: str, model: NextItemModel, catalogue: Catalogue) -> None:
     model.eval()
     with torch.random.fork_rng(), torch.no_grad(), attributed(MODELS, name, "fails on a batch"):
         states = model.encode(batch)
-        _check(name, "encode(batch)", states, (n_positions, None))
+        _check("encode(batch)", states, (n_positions, None))
         some = model.encode(batch, batch.last)
-        _check(name, "encode(batch, at)", some, (len(batch.last), states.shape[1]))
+        _check("encode(batch, at)", some, (len(batch.last), states.shape[1]))
         table = model.item_table
         if table is not None:
-            _check(name, "item_table", table, (rows, states.shape[1]))
+            _check("item_table", table, (rows, states.shape[1]))
         else:
-            _check(name, "score(hidden)", model.score(states), (n_positions, rows))
-            _check(name, "score(hidden, items)", model.score(states, pairs), (n_positions, 2))
+            _check("score(hidden)", model.score(states), (n_positions, rows))
+            _check("score(hidden, items)", model.score(states, pairs), (n_positions, 2))
     model.train(training)
 
 
@@ -61,17 +61,16 @@ def _tiny_batch(model: NextItemModel, catalogue: Catalogue) -> Batch:
     )
 
 
-def _check(name: str, what: str, found: object, expected: tuple[int, int | None]) -> None:
+def _check(what: str, found: object, expected: tuple[int, int | None]) -> None:
     """Reject a result that is not a floating-point matrix of the expected shape.
 
     Args:
-        name: Name of the model.
         what: What returned the result, for the error text.
         found: The result.
         expected: Rows and columns; None for any number of columns.
 
     Raises:
-        PluginError: It is something else.
+        ContractError: It is something else.
     """
     rows, columns = expected
     shown = f"a {type(found).__name__}"
@@ -81,5 +80,6 @@ def _check(name: str, what: str, found: object, expected: tuple[int, int | None]
         if fits and found.is_floating_point():
             return
     needed = f"[{rows}, {'d' if columns is None else columns}]"
-    problem = f"{what} returns {shown} for a batch of 2 windows; it must be float {needed}"
-    raise PluginError(problem_of(MODELS, name, problem))
+    raise ContractError(
+        f"{what} returns {shown} for a batch of 2 windows; it must be float {needed}"
+    )

@@ -16,7 +16,8 @@ from sasrec.recbole.training import best_score, rounded, trained
 from sasrec.settings.metric_names import smaller_is_better
 from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.settings.resolve import RunSettings
-from sasrec.system.processes import ProcessGroup, process_info, run_in_processes
+from sasrec.system.process_group import ProcessGroup, run_in_processes
+from sasrec.system.processes import process_info
 
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue

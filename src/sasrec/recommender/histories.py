@@ -10,9 +10,9 @@ from itertools import islice
 import numpy as np
 import polars as pl
 
-from sasrec.data.values.timestamps import not_times, numbers_or_datetimes
+from sasrec.data.values.timestamps import FORMS, TimeReader, fitting_form
 from sasrec.data.values.tokens import INEXACT, token_of
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingNeeded
 
 CHUNK, CHUNK_EVENTS = 2048, 2**18
 """A chunk ends at this many histories or events: enough for batches of similar lengths."""
@@ -217,15 +217,24 @@ def _seconds_of_texts(texts: np.ndarray) -> np.ndarray:
     """Return times given as text, read as the times of a data file; NaN where a text is empty.
 
     Raises:
-        TypeError: The texts are neither all numbers nor all dates.
+        TypeError: The texts are neither all numbers nor all dates, or the order of day and month is
+            not certain.
     """
-    values = numbers_or_datetimes(pl.Series("times", texts.ravel().tolist(), dtype=pl.String))
-    if values.dtype == pl.String:
-        first = values.filter(not_times(values))[0]
+    values = pl.Series("times", texts.ravel().tolist(), dtype=pl.String)
+    reader = TimeReader()
+    reader.add(values)
+    if reader.has_failed:
+        first = values.filter(fitting_form(values, FORMS)[1])[0]
         raise TypeError(
             f"{first!r} is not; write all as numbers, or all as dates such as 2024-05-31 or "
             "2024-05-31 18:30:00"
         )
+    try:
+        values = reader.series("times", "times")
+    except SettingNeeded as error:
+        raise TypeError(
+            f"{reader.example!r} can be read with the day or the month first; write 2024-05-31"
+        ) from error
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     return values.cast(pl.Float64).fill_null(float("nan")).to_numpy().reshape(texts.shape)

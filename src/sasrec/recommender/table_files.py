@@ -10,7 +10,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from sasrec.errors import DataError
-from sasrec.system.writing import check_writable, write_file_or_pipe
+from sasrec.system.writing import check_writable, write_by_library, write_file_or_pipe
 
 Schema = Mapping[str, pl.DataType]
 Frames = Iterator[pl.DataFrame]
@@ -53,7 +53,8 @@ def _write_parquet(frames: Frames, path: Path, schema: Schema) -> None:
         # ``sink_parquet`` of the whole table asks for all columns and rows.
         yield from frames
 
-    register_io_source(source, schema=dict(schema)).sink_parquet(path)
+    table = register_io_source(source, schema=dict(schema))
+    write_by_library(path, table.sink_parquet)
 
 
 def _write_csv(frames: Frames, path: Path, schema: Schema) -> None:

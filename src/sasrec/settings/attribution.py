@@ -13,6 +13,10 @@ class PluginError(SettingsError):
     """A plug-in part raised an error, or returned something that its contract does not allow."""
 
 
+class ContractError(Exception):
+    """A part returned something that its contract does not allow; ``attributed`` names the part."""
+
+
 @contextmanager
 def attributed(table: Parts, name: str, failure: str) -> Iterator[None]:
     """Name the part in errors that a plug-in part raises in the ``with`` block.
@@ -28,7 +32,7 @@ def attributed(table: Parts, name: str, failure: str) -> Iterator[None]:
         Nothing.
 
     Raises:
-        PluginError: The part raised an error.
+        PluginError: The part raised an error, or the block raised ContractError.
         SasrecError: The part, or this package, raised it; it is not changed.
         MemoryError: There is not enough memory.
     """
@@ -39,6 +43,8 @@ def attributed(table: Parts, name: str, failure: str) -> Iterator[None]:
         yield
     except (SasrecError, MemoryError):
         raise
+    except ContractError as error:
+        raise PluginError(problem_of(table, name, str(error))) from error
     except (Exception, SystemExit) as error:  # a plug-in may raise anything
         text = problem_of(table, name, failure)
         raise PluginError(f"{text}: {type(error).__name__}: {error}") from error

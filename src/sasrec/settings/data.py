@@ -17,8 +17,9 @@ from pydantic import (
 )
 
 from sasrec.errors import did_you_mean
+from sasrec.settings.cleaning import CleaningSettings
 from sasrec.settings.fields import Word, ignore_case, number_as_text, recbole, written_as
-from sasrec.settings.text_tables import TextSettings, check_roles
+from sasrec.settings.text_tables import check_roles
 from sasrec.settings.written import WrittenFloat, WrittenInt, spelling
 
 PartName = Annotated[
@@ -166,7 +167,7 @@ SCALED_IN_RECBOLE = "ml-100k"
 (``properties/dataset/ml-100k.yaml``)."""
 
 
-class DataSettings(TextSettings):
+class DataSettings(CleaningSettings):
     """Which columns to read, which events to drop, and how long a history may be."""
 
     max_history: int = Field(

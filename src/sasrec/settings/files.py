@@ -12,6 +12,7 @@ from sasrec.errors import SettingsError, nearest
 from sasrec.settings.literals import literal
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import COMMAND_LINE, Origin
+from sasrec.settings.repeatable import is_collected
 from sasrec.settings.yaml_core import loader
 
 MAX_BYTES = 2**18
@@ -81,10 +82,8 @@ def _layer_of_words(words: Sequence[str], options: Sequence[str]) -> Layer:
     while rest:
         with mistakes.collected():
             key, value = _key_and_value(rest, options)
-            if key in values and values[key] != value:
-                first = values[key]
-                mistakes.add(f"--{key} is given twice, as {first!r} and {value!r}; keep one")
-            values.setdefault(key, value)
+            if not is_collected(key, value, values) and values.setdefault(key, value) != value:
+                mistakes.add(f"--{key} is given twice, as {values[key]!r} and {value!r}; keep one")
     return Layer(COMMAND_LINE, values, mistakes=mistakes.texts, options=tuple(options))
 
 

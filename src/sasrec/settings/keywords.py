@@ -22,10 +22,15 @@ class Keywords(TypedDict, total=False):
     items_file: str | None
     item_columns: Sequence[str] | None
     title_column: str | None
+    time_format: str | None
     columns: Sequence[str] | None
     encoding: str
     separator: str
     sequence_separator: str
+    since: str | None
+    until: str | None
+    where: str | Sequence[str]
+    max_user_events: int | None
     max_history: int
     user_column: str
     item_column: str

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from sasrec.errors import did_you_mean, printable
 from sasrec.settings.fields import Word, number_as_text, recbole, written_as
-from sasrec.settings.item_columns import ItemSettings
+from sasrec.settings.time_format import TimeSettings
 
 USER, ITEM, TIME, ITEMS, SKIPPED = "user", "item", "time", "items", "_"
 """Words of ``columns`` with a meaning; another word is the name of a further column."""
@@ -90,7 +90,7 @@ Separator = Annotated[
 ]
 
 
-class TextSettings(ItemSettings):
+class TextSettings(TimeSettings):
     """How to read text files: separators, encoding, and columns that the file does not name."""
 
     columns: Annotated[

@@ -96,6 +96,28 @@ def write_file_or_pipe(path: Path, write: Callable[[Path], object]) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def write_by_library(path: Path, write: Callable[[Path], object]) -> None:
+    """Call a function that may open a file several times; a pipe gets a copy of the whole file.
+
+    When a pipe is closed for the first time, its reader ends, and opening it again waits forever.
+
+    Args:
+        path: An existing file, or a pipe.
+        write: Receives the path to write to.
+
+    Raises:
+        BrokenPipeError: The reader of a pipe has ended.
+    """  # raised by copyfileobj
+    if path.is_file():
+        write(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="sasrec-") as folder:
+        whole = Path(folder) / "whole"
+        write(whole)
+        with whole.open("rb") as source, path.open("wb") as pipe:
+            shutil.copyfileobj(source, pipe)
+
+
 def check_writable(path: Path) -> None:
     """Raise an error if a file cannot be written; call this before hours of work.
 

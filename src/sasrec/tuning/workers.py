@@ -22,7 +22,7 @@ from sasrec.errors import Interrupted, SasrecError
 from sasrec.experiment.prepared import prepare
 from sasrec.settings.plugins import call_with_plugins, loaded_plugins
 from sasrec.system.children import safe_path
-from sasrec.system.processes import interrupts_ignored, without_main_script
+from sasrec.system.process_group import interrupts_ignored, without_main_script
 from sasrec.system.streams import guard_streams
 from sasrec.tuning.outcomes import SearchProgress
 from sasrec.tuning.plan import SearchPlan

@@ -40,7 +40,7 @@ def time_remarks(times: np.ndarray, column: str, where: str) -> tuple[Remark, ..
         where: Name of the data source, for error messages.
 
     Returns:
-        The remarks; none if all times are timestamps in one unit, or do not look like timestamps.
+        The remarks; none if all times are timestamps in seconds, or do not look like timestamps.
 
     Raises:
         DataError: Sorting the numbers would put events in the wrong order: units are mixed, or
@@ -53,13 +53,27 @@ def time_remarks(times: np.ndarray, column: str, where: str) -> tuple[Remark, ..
         return ()
     if found := _compact_date_remarks(times, column, where):
         return found
-    if any(first <= low and high <= last for first, last in bounds):
-        return ()
+    for unit, (first, last) in zip(UNITS, bounds, strict=True):
+        if first <= low and high <= last:
+            return (_unit_remark(times, unit, column),)
     counts = [_count(times, partial(_within, low=first, high=last)) for first, last in bounds]
     main = int(np.argmax(counts))
     if sum(counts) < MIN_TIMESTAMPS * len(times):
         return ()
     return _outlier_remarks(times, bounds[main], list(UNITS)[main], column=column, where=where)
+
+
+def _unit_remark(times: np.ndarray, unit: str, column: str) -> Remark:
+    """Return the remark that all times are timestamps in a unit other than seconds.
+
+    Args:
+        times: float64 [n].
+        unit: The unit.
+        column: Name of the column.
+    """
+    first, last = (_date(float(each) / UNITS[unit]) for each in (times.min(), times.max()))
+    text = f"times in {column!r} are read as {unit} since 1970, from {first} to {last}"
+    return Remark("time_unit", len(times), text)
 
 
 def _outlier_remarks(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from sasrec.data.values.tokens import first_location
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingNeeded
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -25,7 +25,8 @@ def complete_rows(
         The complete rows, and a remark if rows were dropped.
 
     Raises:
-        DataError: Rows are incomplete and may not be dropped, or no row is complete.
+        SettingNeeded: Rows are incomplete and may not be dropped.
+        DataError: No row is complete.
     """
     counts = {name: int(each.sum() or 0) for name, each in lacking.items() if each.any()}
     if not counts:
@@ -35,10 +36,11 @@ def complete_rows(
     count, height = int(is_incomplete.sum() or 0), frame.height
     by_column = ", ".join(f"{each!r} in {many:,}" for each, many in counts.items())
     if settings.incomplete == "refuse":
-        raise DataError(
+        raise SettingNeeded(
             first_location(lacking[name], name, where)
             + f" is empty; fill it in or delete the row ({_rows(count, height)} incomplete: "
-            f"{by_column}; incomplete=drop drops such rows)"
+            f"{by_column}; incomplete=drop drops such rows)",
+            ({"incomplete": "drop"},) if count < height else (),
         )
     if count == height:
         columns = ", ".join(map(repr, lacking))

@@ -77,7 +77,7 @@ def _with_hint_if_last_line(
         read(end)
     except DataError:
         return problem
-    return DataError(
+    return problem.with_text(
         f"{problem}; this line is the last one and has no line end: if it is still being written, "
         "try again, otherwise complete or delete it"
     )

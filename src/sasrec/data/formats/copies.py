@@ -105,7 +105,7 @@ class Copies:
             text = self.with_originals(str(error))
             if text == str(error):
                 raise
-            raise DataError(text) from error
+            raise error.with_text(text) from error
 
 
 def no_space(original: str, error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,14 +36,16 @@ def read_data_frame(source: pl.DataFrame | pd.DataFrame, settings: DataSettings)
     frame = source
     if not isinstance(source, pl.DataFrame):
         frame = _from_pandas(source, settings, values)
-    return from_frame(
+    names = tuple(str(name) for name in source.columns)
+    events = from_frame(
         frame,
         user=settings.user_column,
         item=settings.item_column,
-        time=time_column([str(name) for name in source.columns], settings, "the data frame"),
+        time=time_column(list(names), settings, "the data frame"),
         values=values,
         settings=settings,
     )
+    return replace(events, columns=names)
 
 
 def as_polars(

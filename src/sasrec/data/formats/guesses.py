@@ -12,7 +12,9 @@ from sasrec.settings.text_tables import ITEM, SKIPPED, TIME, USER
 
 Rows = Sequence[Sequence[str]]
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-DATE = re.compile(r"\d{4}-\d\d?-\d\d?([T ].*)?|\d\d?[/.]\d\d?[/.]\d{2,4}([T ,].*)?")
+DATE = re.compile(
+    r"\d{4}([-/.])\d\d?\1\d\d?([T ,].*)?|\d{8}T.*|\d\d?([/.-])\d\d?\3\d{2,4}([T ,].*)?"
+)
 HIGHEST_RATING = 10
 EPOCHS = ((3e8, 1e10), (1e12, 1e13))
 """Numbers that are more likely times, in seconds or milliseconds, than ratings or counts."""

@@ -10,11 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sasrec.data.filters import filter_columns
 from sasrec.data.formats.first_lines import first_lines
 from sasrec.data.formats.guesses import is_data, is_header, proposal
 from sasrec.data.formats.limits import check_columns
 from sasrec.data.formats.pieces import BLANKS
-from sasrec.errors import DataError, counted
+from sasrec.errors import DataError, SettingNeeded, counted
 from sasrec.settings.data import DataSettings
 from sasrec.settings.text_tables import ITEM, ITEMS, SKIPPED, TIME, USER
 
@@ -149,7 +150,7 @@ def _distinct(path: Path, columns: DataSettings, rows: list[list[str]]) -> list[
     """
     header = rows[0]
     needed = {columns.user_column, columns.item_column, columns.time_column}
-    needed |= set(columns.value_intervals)
+    needed |= set(filter_columns(columns))
     for name in header:
         if name in needed and header.count(name) > 1:
             raise DataError(f"{path}, line 1: two columns are named {name!r}; rename one")
@@ -254,7 +255,7 @@ def _without_header(
         columns: The names of the columns.
 
     Raises:
-        DataError: The user must say what the columns are.
+        SettingNeeded: The user must say what the columns are.
     """
     counts = {len(row) for row in rows}
     if heading.separator == SPACES and counts == {2}:
@@ -263,14 +264,15 @@ def _without_header(
         return Heading(SPACES, [columns.user_column, UNNAMED + ITEMS], heading.lines)
     first = heading.separator.join(rows[0])
     shown = first if len(first) <= 60 else first[:60] + "…"
-    choices = [f"columns={','.join(proposal(rows))}"]
-    histories = f"columns={USER},{ITEMS} if a line is a user and all items of this user, in order"
-    if len(counts) > 1:
-        choices = [histories]
-    elif heading.separator == SPACES:
-        choices = [histories, f"{choices[0]} if a line is one event"]
-    raise DataError(
-        f"{path}: the first line is data, not names of columns ({shown}); add "
-        f"--{', or --'.join(choices)} (the words user, item and time say what a column "
-        "is, _ skips one)"
+    event, history = ",".join(proposal(rows)), f"{USER},{ITEMS}"
+    choices = {event: ""}
+    if len(counts) > 1 or heading.separator == SPACES:
+        choices = {history: " if a line is a user and all items of this user, in order"}
+    if len(counts) == 1 and heading.separator == SPACES:
+        choices[event] = " if a line is one event"
+    options = ", or ".join(f"--columns={words}{when}" for words, when in choices.items())
+    raise SettingNeeded(
+        f"{path}: the first line is data, not names of columns ({shown}); add {options} (the words "
+        "user, item and time say what a column is, _ skips one)",
+        tuple({"columns": words} for words in choices),
     )

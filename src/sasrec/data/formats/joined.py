@@ -15,8 +15,8 @@ from sasrec.data.interactions import Interactions
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
-from sasrec.data.values.times import as_times
-from sasrec.data.values.timestamps import Zones, numbers_or_datetimes
+from sasrec.data.values.times import as_times, is_read_as_text, unused_time_format
+from sasrec.data.values.timestamps import TimeReader
 from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
@@ -50,29 +50,34 @@ def read_tables(
     time_column(names, columns, tables[0].where)
     values = [name for name in columns_to_read(columns) if name in names and name not in tokens]
     _check_same_kinds(tables, [*tokens, *values])
-    # Times stored as text may be numbers in some pieces and dates in others.
-    times = [n for n in values if n == columns.time_column and n in tables[0].types]
-    texts = [n for n in values if n == columns.time_column and n not in times]
-    zones = Zones()
-    as_times_if_all = partial(numbers_or_datetimes, missing=columns.missing_values, zones=zones)
-    joined = _Joined(tables, times, texts)
+    time = [name for name in values if name == columns.time_column]
+    texts = [n for n in time if is_read_as_text(tables[0].types.get(n, pl.String()), columns)]
+    times = [name for name in time if name not in texts]
+    readers = {n: TimeReader(columns.time_format, columns.missing_values) for n in texts}
+    joined = _Joined(tables, times, readers)
     frame, entries = read_columns(
         joined.pieces,
         values,
         {name: numbering_for(columns) for name in tokens},
         numbers=times,
-        read_as=dict.fromkeys(texts, as_times_if_all),
+        readers=readers,
+        where=where,
         max_rows=sum(table.max_rows for table in tables),
     )
     for table in tables:
         table.finish()
-    remarks += zones.remarks(columns.time_column)
+    for name, reader in readers.items():
+        remarks += reader.remarks(name)
+    if times and columns.time_format is not None:
+        remarks += (unused_time_format(columns, times[0], frame.height),)
     if columns.columns is not None and all(table.has_header for table in tables):
         remarks += (unused_columns(columns, len(tables)),)
+    if not any(reader.has_failed for reader in readers.values()):
+        columns = columns.model_copy(update={"time_format": None})  # times have been read
     try:
         return from_table(frame, names, where, columns, tokens=entries, remarks=remarks)
     except DataError as error:
-        raise DataError(joined.with_part(str(error), where)) from error
+        raise error.with_text(joined.with_part(str(error), where)) from error
 
 
 def unused_columns(columns: DataSettings, count: int) -> Remark:
@@ -93,14 +98,16 @@ class _Joined:
     Attributes:
         tables: The tables.
         times: Time columns that are numbers or dates already.
-        texts: Time columns that are texts.
+        readers: For time columns that are texts, what reads them.
         begins: Number of rows before each table that was read, in all.
     """
 
-    def __init__(self, tables: Sequence[Table], times: list[str], texts: list[str]) -> None:
-        self.tables, self.times, self.texts = tables, times, texts
+    def __init__(
+        self, tables: Sequence[Table], times: list[str], readers: Mapping[str, TimeReader]
+    ) -> None:
+        self.tables, self.times, self.readers = tables, times, readers
         self.begins: list[int] = []
-        self._first_kinds: dict[str, tuple[str, str]] = {}
+        self._first: dict[str, str] = {}
 
     def pieces(
         self, values: list[str], numberings: Mapping[str, Numbering]
@@ -125,7 +132,7 @@ class _Joined:
                 if len(self.tables) > 1 and not rows:
                     self._check_texts(piece, table)
                 converted = [
-                    as_times(piece[name], table.where, rows)
+                    as_times(piece[name], table.where, rows)[0]
                     for name in self.times
                     if name in values
                 ]
@@ -134,24 +141,24 @@ class _Joined:
             before += rows
 
     def _check_texts(self, piece: pl.DataFrame, table: Table) -> None:
-        """Refuse a time column that is numbers in one part and dates in another.
+        """Refuse a time column that is numbers in one part and dates in another, for example.
 
         Args:
             piece: The first rows of a part.
             table: The part.
 
         Raises:
-            DataError: An earlier part has the other kind.
+            DataError: No form fits this part and the earlier ones.
         """
-        for name in set(self.texts) & set(piece.columns):
-            sample = piece[name].drop_nulls().head(SAMPLE)
-            found = numbers_or_datetimes(sample).dtype
-            if not len(sample) or found == pl.String:  # no times: reported later, with the row
+        for name in set(self.readers) & set(piece.columns):
+            before, own = self.readers[name], self.readers[name].empty_copy()
+            own.add(piece[name].drop_nulls().head(SAMPLE))
+            if not own.example or own.has_failed:  # no times: reported later, with the row
                 continue
-            kind = kind_of(found)
-            first, other = self._first_kinds.setdefault(name, (kind, table.where))
-            if kind.split()[0] != first.split()[0]:
-                raise DataError(_differs(name, (first, other), (kind, table.where)))
+            first = self._first.setdefault(name, table.where)
+            if before.example and before.forms and not set(before.forms) & set(own.forms):
+                kinds = own.kind_beside(before), before.kind_beside(own)
+                raise DataError(_differs(name, (kinds[1], first), (kinds[0], table.where)))
 
     def with_part(self, message: str, where: str) -> str:
         """Return a message in which a row of all tables is a row of its own table.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from sasrec.errors import DataError, counted
+from sasrec.errors import DataError, SettingNeeded, counted
 
+DATE = re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d")
 EMPTY = "is empty; fill it in or delete the line"
 
 
@@ -64,7 +66,8 @@ def raise_for_first_bad_line(layout: Layout, end: int) -> NoReturn:
         end: Number of bytes of the file to look at.
 
     Raises:
-        DataError: Always.
+        SettingNeeded: A line lacks a value.
+        DataError: Otherwise; one of them always.
     """
     bad = _bad_lines(layout, end)
     number, problem = next(bad, (0, ""))
@@ -75,6 +78,7 @@ def raise_for_first_bad_line(layout: Layout, end: int) -> NoReturn:
         count = 1 + sum(other.endswith(EMPTY) for _, other in bad)
         lines = "1 line lacks" if count == 1 else f"{count:,} lines lack"
         problem += f" ({lines} a value; incomplete=drop drops such lines)"
+        raise SettingNeeded(f"{layout.path}, line {number}: {problem}", ({"incomplete": "drop"},))
     raise DataError(f"{layout.path}, line {number}: {problem}")
 
 
@@ -111,7 +115,8 @@ def _line_problem(layout: Layout, raw: bytes) -> str | None:
         if not value and name in layout.required and not layout.allow_empty:
             return f"{name!r} {EMPTY}"
         if value and name in layout.numbers and not _is_number(value):
-            return f"{name!r} is {value!r}; it must be a number"
+            hint = "; columns of dates have the type token" if DATE.match(value) else ""
+            return f"{name!r} is {value!r}; it must be a number{hint}"
     return None
 
 

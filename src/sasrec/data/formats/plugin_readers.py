@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -95,7 +96,7 @@ def read_with_plugin(read: Reader, path: Path, settings: DataSettings) -> Intera
             f"{path}: the plug-in for {path.suffix} returned a {type(frame).__name__}; it must "
             "return a Polars data frame"
         )
-    return from_frame(
+    events = from_frame(
         frame,
         user=settings.user_column,
         item=settings.item_column,
@@ -104,3 +105,4 @@ def read_with_plugin(read: Reader, path: Path, settings: DataSettings) -> Intera
         where=str(path),
         settings=settings,
     )
+    return replace(events, columns=tuple(frame.columns))

@@ -225,7 +225,7 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
         columns: Which columns hold what, and the separator.
 
     Raises:
-        DataError: The header lacks a column, or gives the time column another type than float; or
+        DataError: The header lacks a column, or says that the time column holds lists; or
             ``load_col`` or ``unload_col`` leaves out the user or item column.
     """
     header = read_header(path, columns.separator)
@@ -238,9 +238,10 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
             )
     time = time_column(loaded, columns, f"{path}, line 1")
     if time is not None:
-        if header[time] != "float":
+        if header[time] not in ("float", "token"):
             raise DataError(
-                f"{path}, line 1: {time!r} has type {header[time]!r}; write it as '{time}:float'"
+                f"{path}, line 1: {time!r} has type {header[time]!r}; write it as '{time}:float', "
+                f"or as '{time}:token' if times are dates"
             )
         required.append(time)
     values = tuple(name for name in needed_columns(columns) if name in loaded)
@@ -251,7 +252,7 @@ def _layout_of(path: Path, columns: DataSettings) -> Layout:
         list(header),
         required=tuple(required),
         optional=values,
-        numbers=(*numbers, *([] if time is None else [time])),
+        numbers=(*numbers, *([time] if time is not None and header[time] == "float" else [])),
         tokens=tuple(required[:2]),
         allow_empty=columns.incomplete == "drop" or bool(columns.missing_values),
         missing=columns.missing_values,
@@ -276,7 +277,7 @@ def _events(
     frame, tokens = read_numbered(layout, numberings, end)
     if frame.height == 0:
         raise DataError(f"{path} has a header but no interactions; add one line per interaction")
-    return from_frame(
+    events = from_frame(
         frame,
         user=required[0],
         item=required[1],
@@ -286,3 +287,4 @@ def _events(
         where=str(path),
         settings=columns,
     )
+    return replace(events, columns=tuple(layout.names))

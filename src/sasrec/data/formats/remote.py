@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
@@ -65,7 +67,7 @@ def _downloaded(url: str, progress: Callable[[int, int], None]) -> Iterator[byte
     done = 0
     try:
         # Only http and https get here, and redirections to other schemes are refused by urllib.
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+        with urllib.request.urlopen(_request(url), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
             total = _length(response)
             while block := response.read(BLOCK):
                 done += len(block)
@@ -79,6 +81,23 @@ def _downloaded(url: str, progress: Callable[[int, int], None]) -> Iterator[byte
         raise DataError(f"{url} cannot be reached ({reason}); try again") from error
     if done < total:
         raise DataError(f"{url}: only {done:,} of {total:,} bytes arrived; try again")
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Return a request for a URL; a user name and password in it are sent as HTTP expects them.
+
+    Raises:
+        DataError: The URL was saved with a model, so without its password.
+    """
+    if ":***@" in url or "=***" in url:
+        raise DataError(f"the password in {url} was not saved; give the address with it once more")
+    parts = urlsplit(url)
+    login, _, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())  # noqa: S310
+    if login:
+        basic = b64encode(unquote(login).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {basic}")
+    return request
 
 
 def _length(response: HTTPResponse) -> int:

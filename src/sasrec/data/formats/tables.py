@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,7 @@ from sasrec.data.formats.rows import Rows
 from sasrec.data.interactions import Interactions, from_frame
 from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
+from sasrec.data.values.timestamps import TimeReader
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -51,7 +52,8 @@ def read_columns(
     numberings: Mapping[str, Numbering],
     *,
     numbers: Sequence[str] = (),
-    read_as: Mapping[str, Callable[[pl.Series], pl.Series]],
+    readers: Mapping[str, TimeReader],
+    where: str,
     max_rows: int,
 ) -> tuple[pl.DataFrame, dict[str, pl.Series]]:
     """Read some columns of a table that comes in pieces.
@@ -62,8 +64,8 @@ def read_columns(
         values: Columns other than those of tokens.
         numberings: For each column of tokens, an empty numbering.
         numbers: Those of ``values`` that are Float64 without nulls.
-        read_as: For some text columns of ``values``, a function that converts a piece to numbers
-            or datetimes if every text of it can be converted.
+        readers: For some text columns of ``values``, what reads them as times.
+        where: Name of the source, for error messages.
         max_rows: Upper limit on the number of rows.
 
     Returns:
@@ -71,35 +73,28 @@ def read_columns(
         tokens, its tokens from number 1 on, String.
 
     Raises:
-        DataError: As ``read``.
-    """
+        DataError: As ``read``, or times can be read in two ways.
+    """  # raised by TimeReader.series
     tokens = list(numberings)
     rows = Rows(max_rows, dict.fromkeys(tokens, np.int32) | dict.fromkeys(numbers, np.float64))
-    others = [name for name in values if name not in numbers]
+    others = [name for name in values if name not in numbers and name not in readers]
     frames = []
     for frame in read(values, numberings):
         rows.append(frame.select(*tokens, *numbers).fill_null(0))
-        converted = [convert(frame[name]) for name, convert in read_as.items()]
-        frames.append(frame.select(others).with_columns(converted))
+        for name, reader in readers.items():
+            reader.add(frame[name])
+        frames.append(frame.select(others))
     entries = {name: numbering.entries for name, numbering in numberings.items()}
     if not frames:
         return pl.DataFrame(schema=[*tokens, *values]), entries
-    types = {name: _types(name, frames) for name in others}
-    mixed = [name for name, found in types.items() if len(found) > 1]
-    casts = [pl.col(name).cast(*found) for name, found in types.items() if len(found) == 1]
-    frame = pl.concat(each.drop(mixed).with_columns(casts) for each in frames)
-    frames.clear()
-    if mixed:
-        # A column that is numbers or dates in only some pieces of the file is text. Reading again
-        # needs all columns, since a line counts as blank only if all of them are empty.
-        texts = pl.concat(each.select(mixed) for each in read([*tokens, *values], {}))
-        frame = pl.concat([frame, texts], how="horizontal")
-    return pl.concat([rows.frame(), frame], how="horizontal"), entries
-
-
-def _types(name: str, frames: list[pl.DataFrame]) -> set[pl.DataType]:
-    """Return the types of a column in all pieces where it has values."""
-    return {each[name].dtype for each in frames if each[name].null_count() < each.height}
+    times = [
+        pl.concat(each[name] for each in read([*tokens, *values], {}))  # tells the invalid row
+        if reader.has_failed
+        else reader.series(name, where)
+        for name, reader in readers.items()
+    ]
+    columns = [rows.frame(), pl.concat(frames), pl.DataFrame(times)]
+    return pl.concat(columns, how="horizontal"), entries
 
 
 def columns_to_read(columns: DataSettings) -> list[str]:
@@ -138,7 +133,7 @@ def from_table(
         DataError: As ``from_frame`` and ``time_column``.
     """
     time = time_column(names, columns, where)
-    return from_frame(
+    events = from_frame(
         frame,
         user=columns.user_column,
         item=columns.item_column,
@@ -149,3 +144,4 @@ def from_table(
         settings=columns,
         remarks=remarks,
     )
+    return replace(events, columns=tuple(names))

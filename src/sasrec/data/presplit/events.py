@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from sasrec.data.sequences import build_sequences
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering, by_appearance, occurrences, take_in_blocks
 from sasrec.data.vocabulary import Vocabulary
+from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -90,6 +91,7 @@ def _joined(
     }
     remarks: list[Remark] = []
     parts = [_part(file, settings, numberings, remarks) for file in files]
+    _check_same_order(remarks, files[0].parent)
     heights = [len(each["user"]) for each in parts]
     columns = {
         name: np.concatenate([each.pop(name) for each in parts])
@@ -97,6 +99,25 @@ def _joined(
         if all(name in each for each in parts)
     }
     return columns, heights, [numbering.entries for numbering in numberings.values()], remarks
+
+
+def _check_same_order(remarks: Sequence[Remark], folder: Path) -> None:
+    """Raise an error if dates of one part have the day first, and those of another the month.
+
+    Args:
+        remarks: The remarks on all parts.
+        folder: Their folder, for the message.
+
+    Raises:
+        DataError: It is so.
+    """
+    found = [each for each in remarks if each.kind in ("dates_day_first", "dates_month_first")]
+    other = next((each for each in found if each.kind != found[0].kind), None)
+    if other is not None:
+        raise DataError(
+            f"{folder}: the dates of the parts have different orders ({found[0].text}, but "
+            f"{other.text}); write them in one form"
+        )
 
 
 def _part(

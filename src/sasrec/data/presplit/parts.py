@@ -19,7 +19,10 @@ from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
-FILTERS = ("duplicates", "value_intervals", "user_interactions", "item_interactions")
+FILTERS = (
+    *("since", "until", "where", "duplicates", "value_intervals"),
+    *("max_user_events", "user_interactions", "item_interactions"),
+)
 """Settings that have no effect on data sets that are split already."""
 
 

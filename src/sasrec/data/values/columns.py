@@ -6,9 +6,15 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sasrec.data.values.times import likely_times
-from sasrec.errors import DataError, nearest
+from sasrec.data.values.column_names import likely_items, likely_times, likely_users
+from sasrec.errors import SettingNeeded, nearest
 from sasrec.settings.data import NO_TIMES, DataSettings
+
+RECOGNISED = {"user_column": likely_users, "item_column": likely_items}
+"""Setting to a function that finds such columns, the most likely first."""
+MISSPELLED = 0.8
+"""Names at least this similar to a default are taken for misspellings before others are looked
+for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
         if the time column has its default name and there is no such column nor a similar one.
 
     Raises:
-        DataError: The user or item column is missing; the time column has another name than the
+        SettingNeeded: The user or item column is missing; the time column has another name than the
             default and is missing; or the default one is missing and another column looks like
             times. The message names all missing columns.
     """
@@ -59,7 +65,8 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
     name = columns.time_column
     times = None if name == NO_TIMES or name in names else _missing_times(names, columns)
     if missing or times is not None:
-        raise DataError(_text([*missing, *([] if times is None else [times])], names, where))
+        missing += [] if times is None else [times]
+        raise SettingNeeded(_text(missing, names, where), _choices(missing))
     return name if name in names else None
 
 
@@ -76,10 +83,10 @@ def require_columns(
             setting names a missing column.
 
     Raises:
-        DataError: Required columns are missing; the message names all of them.
+        SettingNeeded: Required columns are missing; the message names all of them.
     """
     if missing := _missing(names, required, columns):
-        raise DataError(_text(missing, names, where))
+        raise SettingNeeded(_text(missing, names, where), _choices(missing))
 
 
 def _missing(names: list[str], required: Sequence[str], columns: DataSettings) -> list[_Missing]:
@@ -89,10 +96,25 @@ def _missing(names: list[str], required: Sequence[str], columns: DataSettings) -
     }
     free = [name for name in names if name not in settings]
     return [
-        _Missing(name, settings.get(name), nearest(name, free))
+        _Missing(name, settings.get(name), _meant(name, settings.get(name), free))
         for name in required
         if name not in names
     ]
+
+
+def _meant(name: str, setting: str | None, free: list[str]) -> str | None:
+    """Return the column that may be meant by a missing one; None if there is none.
+
+    Args:
+        name: The missing column.
+        setting: The setting that names it, or None.
+        free: Columns that have no role yet.
+    """
+    recognised = RECOGNISED.get(setting or "")
+    if recognised is None or name != getattr(DataSettings(), setting or ""):
+        return nearest(name, free)
+    misspelled = nearest(name, free, MISSPELLED)
+    return misspelled or next(iter(recognised(free)), None) or nearest(name, free)
 
 
 def _missing_times(names: list[str], columns: DataSettings) -> _Missing | None:
@@ -103,6 +125,16 @@ def _missing_times(names: list[str], columns: DataSettings) -> _Missing | None:
         return _Missing(name, "time_column", nearest(name, free))
     likely = likely_times(free)
     return _Missing(name, "time_column", likely[0]) if likely else None
+
+
+def _choices(missing: Sequence[_Missing]) -> tuple[dict[str, str], ...]:
+    """Return the settings that name the missing columns, if all of them are known.
+
+    Args:
+        missing: The columns.
+    """
+    found = {each.setting: each.guess for each in missing if each.setting and each.guess}
+    return (found,) if len(found) == len(missing) else ()
 
 
 def _text(missing: Sequence[_Missing], names: list[str], where: str) -> str:

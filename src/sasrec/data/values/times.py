@@ -1,37 +1,24 @@
-"""Times: recognises names of time columns, and converts numbers, dates or text to numbers."""
+"""Times: converts a column of numbers, dates or text to numbers."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
-from difflib import SequenceMatcher
-
 import polars as pl
 
-from sasrec.data.values.cleaning import is_null_like
-from sasrec.data.values.timestamps import Zones, not_times, numbers_or_datetimes
+from sasrec.data.values.cleaning import is_null_like, without_missing
+from sasrec.data.values.date_forms import IN_WORDS, read_dates
+from sasrec.data.values.timestamps import (
+    NUMBERS,
+    TimeReader,
+    as_texts,
+    fitting_form,
+    forms_of,
+)
 from sasrec.data.values.tokens import first_location
-from sasrec.errors import DataError
+from sasrec.errors import DataError, counted
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
+from sasrec.settings.time_format import YEAR_FIRST
 
-MIN_SIMILARITY = 0.8
-"""Names at least this similar are taken for misspellings, such as ``timestmap``."""
-TIME_WORDS = {"time", "date", "datetime", "timestamp", "ts", "epoch", "when"}
-QUALIFIERS = {
-    *("at", "on", "in", "of", "the", "utc", "gmt", "local", "server", "client", "unix", "epoch"),
-    *("event", "review", "rating", "rate", "rated", "interaction", "action", "activity", "click"),
-    *("clicked", "view", "viewed", "visit", "visited", "purchase", "purchased", "buy", "bought"),
-    *("order", "ordered", "transaction", "trans", "tx", "request", "log", "logged", "record"),
-    *("recorded", "created", "create", "creation", "added", "occurred", "happened", "start"),
-    *("started", "begin", "play", "played", "listened", "watched", "read", "s", "ms", "us", "ns"),
-    *("sec", "seconds", "millis", "iso", "str", "session", "checkin", "timestamp", "time", "date"),
-}
-"""Words that a time column may have beside one of ``TIME_WORDS`` (``unixReviewTime``), or before
-``at``."""
-ENDINGS = ("timestamp", "datetime", "time", "date", "at")
-"""Second halves of words that are two words joined together: ``reviewtime``, ``createdat``."""
-DURATIONS = {"play time", "view time", "session time", "read time"}
-"""Combinations of these words that more likely name a duration."""
 MISSING_HINT = "; if this text stands for a missing time, add it to missing_values"
 
 
@@ -40,87 +27,121 @@ def as_times(
     where: str,
     before: int = 0,
     *,
-    missing: Collection[str] = (),
-    zones: Zones | None = None,
-) -> pl.Series:
+    settings: DataSettings | None = None,
+) -> tuple[pl.Series, tuple[Remark, ...]]:
     """Return a column of times as numbers: in the unit of the source, or in seconds for dates.
 
     Args:
         values: The column: numbers, dates, or numbers or dates as text.
         where: Name of the data source, for error messages.
         before: Number of rows of the source before these, for the row number in messages.
-        missing: Texts that stand for a missing time; in a column of numbers, a number equal to one
-            of these texts is missing too.
-        zones: Counts dates with and without a time zone.
+        settings: Its ``time_format``, and texts that stand for a missing time: in a column of
+            numbers, a number equal to one of these is missing too. None for the defaults.
 
     Returns:
-        Float64, finite, or NaN where the time is missing.
+        Float64, finite, or NaN where the time is missing; and remarks on how texts were read.
 
     Raises:
-        DataError: A value is not a time.
-    """
-    invalid = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Boolean, pl.Categorical, pl.Enum)
+        DataError: A value is not a time, or texts can be read in two ways.
+    """  # raised by TimeReader.series
+    settings = settings or DataSettings()
+    invalid = (pl.Duration, pl.Time, pl.Object, pl.Binary, pl.Boolean)
     if values.dtype.is_nested() or values.dtype in invalid:
         raise DataError(
             f"{where}: column {values.name!r} has type {values.dtype}; times must be numbers or "
             "dates"
         )
-    if values.dtype == pl.String:
-        values = numbers_or_datetimes(values, missing, zones)
+    if values.dtype in (pl.Categorical, pl.Enum):
+        values = values.cast(pl.String)
+    remarks: tuple[Remark, ...] = ()
+    if is_read_as_text(values.dtype, settings):
+        reader = TimeReader(settings.time_format, settings.missing_values)
+        reader.add(values)
+        if reader.has_failed:
+            raise DataError(_not_times(values, where, before, settings))
+        values, remarks = reader.series(values.name, where), reader.remarks(values.name)
+    elif settings.time_format is not None:
+        remarks = (unused_time_format(settings, values.name, values.len()),)
     is_number = values.dtype.is_numeric()
     if values.dtype.is_temporal():
         values = values.cast(pl.Datetime("us")).to_physical() / 1e6
     times = values.cast(pl.Float64, strict=False)
-    if missing and is_number:
-        none = pl.Series(list(missing), dtype=pl.String).cast(pl.Float64, strict=False)
+    if settings.missing_values and is_number:
+        texts = pl.Series(list(settings.missing_values), dtype=pl.String)
+        none = texts.cast(pl.Float64, strict=False)
         times = times.set(times.is_in(none.drop_nulls().implode()), None)
-    bad = not_times(values) if values.dtype == pl.String else times.is_infinite()
-    if bad.any():
-        value = values.filter(bad)[0]
-        hint = MISSING_HINT if isinstance(value, str) and is_null_like(value) else ""
-        count = int(bad.sum() or 0)
-        raise DataError(
-            first_location(bad, values.name, where, before) + f" is {value!r}; times must be all "
-            "numbers, or all dates such as 2024-05-31 or 2024-05-31 18:30:00"
-            + (f" ({count:,} values are not)" if count > 1 else "")
-            + hint
-        )
-    return times.fill_null(float("nan"))
+    if (bad := times.is_infinite()).any():
+        raise DataError(_infinite(values, bad, where, before))
+    return times.fill_null(float("nan")), remarks
 
 
-def likely_times(names: Collection[str]) -> list[str]:
-    """Return the column names that look like those of a time column, the most likely first.
+def is_read_as_text(dtype: pl.DataType | type[pl.DataType], settings: DataSettings) -> bool:
+    """Return whether times of a type are read by a ``TimeReader``.
 
     Args:
-        names: Names of columns.
-
-    Returns:
-        Misspellings of ``timestamp``, then names such as ``created_at`` or ``unixReviewTime``.
+        dtype: The type of the column.
+        settings: Its ``time_format`` says how dates written as numbers, such as 20240531, are read.
     """
-    default = DataSettings().time_column
-    similarity = {name: SequenceMatcher(None, _letters(name), default).ratio() for name in names}
-    misspelled = [name for name in names if similarity[name] >= MIN_SIMILARITY]
-    misspelled.sort(key=similarity.__getitem__, reverse=True)
-    return misspelled + [name for name in names if name not in misspelled and _names_time(name)]
+    is_text = dtype in (pl.String, pl.Categorical, pl.Enum)
+    return is_text or (dtype.is_numeric() and settings.time_format is not None)
 
 
-def _letters(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
+def unused_time_format(settings: DataSettings, column: str, count: int) -> Remark:
+    """Return the remark that ``time_format`` has no effect, since the type of a column is a date.
+
+    Args:
+        settings: The settings.
+        column: Name of the column.
+        count: Number of rows.
+    """
+    text = f"time_format={settings.time_format!r} has no effect: {column!r} has a type of dates"
+    return Remark("unused_time_format", count, text)
 
 
-def _names_time(name: str) -> bool:
-    found = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
-    words = [part for word in found for part in _parts(word.lower())]
-    if not words or " ".join(words) in DURATIONS:
-        return False
-    others = [word for word in words if word not in TIME_WORDS]
-    if not all(word in QUALIFIERS for word in others):
-        return False
-    return len(others) < len(words) or (len(words) > 1 and words[-1] in {"at", "on"})
+def _not_times(values: pl.Series, where: str, before: int, settings: DataSettings) -> str:
+    """Return the message about texts that no form fits.
+
+    Args:
+        values: The column.
+        where: Name of the data source.
+        before: Number of rows of the source before these.
+        settings: The settings.
+    """
+    texts = without_missing(as_texts(values), ("", *settings.missing_values))
+    form, bad = fitting_form(texts, forms_of(settings.time_format))
+    text, count = texts.filter(bad)[0], int(bad.sum() or 0)
+    many = f" ({count:,} values are not)" if count > 1 else ""
+    hint = MISSING_HINT if is_null_like(text) else ""
+    begin = first_location(bad, values.name, where, before) + f" is {text!r}; "
+    if settings.time_format is not None:
+        return f"{begin}it has not the form time_format={settings.time_format!r}{many}{hint}"
+    if form not in (NUMBERS, YEAR_FIRST) and count < texts.drop_nulls().len():
+        return f"{begin}{_others_have(texts, form)}{many}{hint}"
+    return (
+        f"{begin}times must be all numbers, or all dates such as 2024-05-31 18:30:00 or 5/31/2024, "
+        f"or of a form that time_format names{many}{hint}"
+    )
 
 
-def _parts(word: str) -> list[str]:
-    for ending in ENDINGS:
-        if word.endswith(ending) and word.removesuffix(ending) in QUALIFIERS:
-            return [word.removesuffix(ending), ending]
-    return [word]
+def _others_have(texts: pl.Series, form: str) -> str:
+    """Return the part of a message that says which form the other texts have.
+
+    Args:
+        texts: All texts.
+        form: The form that fits most of them.
+    """
+    fits = read_dates(texts, form).times.is_not_null()
+    others = counted(int(fits.sum() or 0), "other is a date", "others are dates")
+    return (
+        f"{others} {IN_WORDS[form]}, such as {texts.filter(fits)[0]!r}, but this is none; correct "
+        "it, or name the form of all with time_format"
+    )
+
+
+def _infinite(values: pl.Series, bad: pl.Series, where: str, before: int) -> str:
+    value, count = values.filter(bad)[0], int(bad.sum() or 0)
+    return (
+        first_location(bad, values.name, where, before)
+        + f" is {value!r}; times must be all numbers, or all dates such as 2024-05-31"
+        + (f" ({count:,} values are not)" if count > 1 else "")
+    )

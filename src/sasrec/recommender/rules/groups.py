@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import torch
 
+from sasrec.data.expressions import ROW
 from sasrec.errors import SettingsError, counted, did_you_mean, printable
 from sasrec.recommender.rules.choosing import Groups
-from sasrec.recommender.rules.expressions import ROW
 from sasrec.remarks import Remark
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from sasrec.data.expressions import ROW
 from sasrec.data.formats.item_files import item_table
 from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
-from sasrec.recommender.rules.expressions import ROW
 from sasrec.settings.data import DataSettings
 
 if TYPE_CHECKING:

@@ -1,0 +1,234 @@
+"""Rows are chosen by date and by value before everything else, and every removal is counted."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec.data.row_conditions import possible_columns, rows_that_meet
+from sasrec.data.sources import load_corpus
+from sasrec.errors import DataError, SasrecError, SettingsError
+from sasrec.settings.data import DataSettings
+
+LOG = """user_id,item_id,timestamp,Quantity,event,price
+ann,tea,2024-01-01,2,view,1.5
+ann,tea,2024-01-02,1,purchase,1.5
+ann,cup,2024-01-03,-1,purchase,4
+bob,cup,2024-01-02,10,cart,
+bob,pot,2024-01-05,3,purchase,20
+cle,tea,2024-01-06,-2,view,1.5
+"""
+
+
+@pytest.fixture(params=["csv", "parquet", "frame", "jsonl"])
+def log(request, tmp_path: Path):
+    """Return the same events as text, as typed columns of a file, and as a data frame."""
+    csv = tmp_path / "log.csv"
+    csv.write_text(LOG)
+    if request.param == "csv":
+        return csv
+    frame = pl.read_csv(csv)
+    if request.param == "jsonl":
+        frame.write_ndjson(tmp_path / "log.jsonl")
+        return tmp_path / "log.jsonl"
+    if request.param == "parquet":
+        frame.write_parquet(tmp_path / "log.parquet")
+        return tmp_path / "log.parquet"
+    return frame
+
+
+def kept(source: object, **settings: object) -> list[str]:
+    """Return the events that remain, as ``user item``, in order of users and times."""
+    corpus = load_corpus(source, DataSettings(**settings))  # type: ignore[arg-type]
+    offsets = corpus.sequences.offsets
+    return [
+        f"{user} {item}"
+        for number, user in enumerate(corpus.users.entries)
+        for item in corpus.items.tokens(
+            corpus.sequences.items[offsets[number] : offsets[number + 1]].tolist()
+        )
+    ]
+
+
+def told(source: object, **settings: object) -> list[str]:
+    corpus = load_corpus(source, DataSettings(**settings))  # type: ignore[arg-type]
+    return [each.text for each in corpus.remarks if each.kind.startswith("removed_by_")]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("Quantity>0", ["ann tea", "ann tea", "bob cup", "bob pot"]),
+        ("event=purchase", ["ann tea", "ann cup", "bob pot"]),
+        ("event = 'purchase'", ["ann tea", "ann cup", "bob pot"]),
+        ("event != view", ["ann tea", "ann cup", "bob cup", "bob pot"]),
+        ("event in ('cart', 'view')", ["ann tea", "bob cup", "cle tea"]),
+        ("price >= 4 and price < 1e2", ["ann cup", "bob pot"]),
+        (["Quantity>0", "event=purchase"], ["ann tea", "bob pot"]),
+        ("user_id=ann", ["ann tea", "ann tea", "ann cup"]),
+        ("item_id <> tea", ["ann cup", "bob cup", "bob pot"]),
+    ],
+)
+def test_rows_are_chosen_by_their_values(log, where: object, expected: list[str]) -> None:
+    assert kept(log, where=where) == expected
+
+
+def test_what_a_condition_removes_is_counted(log) -> None:
+    assert told(log, where="Quantity > 0") == [
+        "where='Quantity > 0' removed 2 of 6 events (33.3%), among them all events of 1 of 3 users"
+    ]
+    assert told(log, where="price > 0") == [
+        "where='price > 0' removed 1 of 6 events (16.7%); 1 row had a missing value there"
+    ]
+    assert told(log, where="item_id=tea")[0].endswith(
+        "removed 3 of 6 events (50.0%), among them all events of 1 of 3 users and 2 of 3 items"
+    )
+    assert told(log, where="Quantity > -100") == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"since": "2024-01-03"}, ["ann cup", "bob pot", "cle tea"]),
+        ({"until": "2024-01-03"}, ["ann tea", "ann tea", "bob cup"]),
+        ({"since": "2024-01-02", "until": "2024-01-03"}, ["ann tea", "bob cup"]),
+        ({"since": "2d"}, ["bob pot", "cle tea"]),
+        ({"until": "1d"}, ["ann tea", "ann tea", "ann cup", "bob cup", "bob pot"]),
+    ],
+)
+def test_events_are_chosen_by_date(log, settings: dict[str, str], expected: list[str]) -> None:
+    assert kept(log, **settings) == expected
+    [text] = told(log, **settings)[:1]
+    assert text.startswith(next(f"{key}={value} removed" for key, value in settings.items()))
+
+
+def test_since_and_until_share_the_events_between_them(log) -> None:
+    both = kept(log, since="2024-01-03") + kept(log, until="2024-01-03")
+    assert sorted(both) == sorted(kept(log))
+
+
+def test_rows_are_chosen_before_duplicates_are_removed(log) -> None:
+    assert kept(log, where="event=purchase", duplicates="first")[0] == "ann tea"
+    assert told(log, where="event=view", duplicates="first") == [
+        "where='event=view' removed 4 of 6 events (66.7%), among them all events of 1 of 3 users "
+        "and 2 of 3 items"
+    ]
+
+
+def test_users_with_very_many_events_are_removed(log) -> None:
+    assert kept(log, max_user_events=2) == ["bob cup", "bob pot", "cle tea"]
+    assert told(log, max_user_events=2) == [
+        "max_user_events=2 removed 3 of 6 events (50.0%), among them all events of 1 of 3 users"
+    ]
+    assert told(log, max_user_events=3) == []
+
+
+def test_every_filter_tells_what_it_removes(log) -> None:
+    kinds = [
+        ({"duplicates": "last"}, "duplicates=last removed 1 of 6"),
+        ({"value_intervals": {"price": "[2,inf)"}}, "value_intervals {'price': '[2,inf)'} removed"),
+        ({"user_interactions": "[2,inf)"}, "user_inter_num_interval '[2,inf)' removed 1 of 6"),
+    ]
+    for settings, text in kinds:
+        assert told(log, **settings)[0].startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"where": "Quantty>0"}, r"no column 'Quantty'; did you mean 'Quantity'\? \(columns: user"),
+        ({"where": "Quantity >"}, "where: 'Quantity >' is not an expression"),
+        ({"where": "Quantity > lots"}, "the data have no column 'lots'.*write texts as 'text'"),
+        ({"where": "event=purchse"}, "no row has event = 'purchse'; did you mean 'purchase'"),
+        ({"where": "event > 3"}, "compares numbers, but column 'event' holds text, such as 'view'"),
+        ({"where": "Quantity"}, "gives whole numbers, not true or false"),
+        ({"where": "timestamp > 3"}, "choose events by time with since and until"),
+        ({"where": "Quantity > 1000"}, "removes all interactions; loosen the filter"),
+        ({"where": "sum(Quantity) > 1"}, "something other than the values of one row"),
+        ({"where": ["Quantity>0", "size=9"]}, "the data have no column 'size'"),
+        ({"since": "2025-01-01"}, "since=2025-01-01 removes all interactions; .* from 2024-01-01"),
+        ({"since": "yesterday"}, "not a point in time"),
+        ({"until": "2024-13-01"}, "this is not a date"),
+        ({"since": "2024-01-01", "time_column": "none"}, "since needs times"),
+        ({"max_user_events": 0}, "max_user_events"),
+    ],
+)
+def test_a_wrong_choice_of_rows_is_refused(log, settings: dict[str, object], message: str) -> None:
+    with pytest.raises((SasrecError, ValueError), match=message):
+        kept(log, **settings)
+
+
+def test_texts_that_are_not_all_numbers_are_not_compared_by_size(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG.replace(",10,", ",n/a,"))
+    with pytest.raises(SettingsError, match=r"holds text, such as 'n/a'; correct .*missing_values"):
+        kept(path, where="Quantity>0")
+    assert kept(path, where="Quantity>0", missing_values=["n/a"]) == ["ann tea"] * 2 + ["bob pot"]
+
+
+def test_words_of_a_file_without_a_header_name_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.dat"
+    path.write_text("1::10::5::978300760\n1::11::3::978302109\n2::10::4::978301968\n")
+    settings = {"columns": "user,item,rating,time"}
+    assert kept(path, where="rating>=4", **settings) == ["1 10", "2 10"]
+    assert kept(path, where=["user=1", "item != 11"], **settings) == ["1 10"]
+
+
+def test_numbers_in_a_typed_text_column_are_texts() -> None:
+    frame = pl.DataFrame({"user_id": ["a", "b"], "item_id": ["x", "y"], "code": ["7", "10"]})
+    assert kept(frame, where="code=10", time_column="none") == ["b y"]
+    with pytest.raises(SettingsError, match="holds text; convert the column to numbers"):
+        kept(frame, where="code>8", time_column="none")
+
+
+def test_facts_about_items_come_from_the_chosen_rows(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(LOG.replace("cle,tea,2024-01-06,-2,view,1.5", "cle,tea,2024-01-06,-2,view,0"))
+    settings = DataSettings(where="Quantity>0", item_columns=["price"])
+    columns = load_corpus(path, settings).item_columns
+    assert columns is not None
+    assert dict(zip(columns.items, columns.values["price"], strict=True))["tea"] == 1.5
+
+
+def test_data_without_dates_take_numbers_but_no_dates() -> None:
+    frame = pl.DataFrame({"user_id": ["a"] * 3, "item_id": ["x", "y", "z"], "timestamp": [1, 2, 3]})
+    assert kept(frame, since=2) == ["a y", "a z"]
+    with pytest.raises(DataError, match="not Unix timestamps; give since as a number"):
+        kept(frame, since="2024-01-01")
+
+
+@given(
+    values=st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30),
+    sign=st.sampled_from(["<", "<=", ">", ">=", "=", "==", "!=", "<>"]),
+    bound=st.integers(-5, 5),
+)
+def test_plain_comparisons_mean_what_they_say(
+    values: list[int | None], sign: str, bound: int
+) -> None:
+    compare = {
+        "<": int.__lt__,
+        "<=": int.__le__,
+        ">": int.__gt__,
+        ">=": int.__ge__,
+        "=": int.__eq__,
+        "==": int.__eq__,
+        "!=": int.__ne__,
+        "<>": int.__ne__,
+    }[sign]
+    column = pl.Series(values, dtype=pl.Int64)
+    met, unknown = rows_that_meet(f"n {sign}{bound}", {"n": column})
+    assert met.tolist() == [each is not None and compare(each, bound) for each in values]
+    assert unknown == column.null_count()
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_condition_or_refused(text: str) -> None:
+    columns = {"a": pl.Series([1, 2]), "b": pl.Series(["x", "y z"])}
+    try:
+        possible_columns(text)
+        met, _ = rows_that_meet(text, columns)
+    except SettingsError:
+        return
+    assert met.shape == (2,)
