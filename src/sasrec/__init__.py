@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from sasrec.models.contract import NextItemModel as NextItemModel
     from sasrec.models.registration import register_model as register_model
     from sasrec.recommender.loading import load as load
+    from sasrec.recommender.new_items import with_new_items as with_new_items
     from sasrec.recommender.recommender import Recommendation as Recommendation
     from sasrec.recommender.recommender import Recommender as Recommender
     from sasrec.recommender.rules.rules import Boost as Boost
@@ -69,6 +70,7 @@ _MODULES = {
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
     "load": "sasrec.recommender.loading",
+    "with_new_items": "sasrec.recommender.new_items",
     "Recommender": "sasrec.recommender.recommender",
     "Recommendation": "sasrec.recommender.recommender",
     "Boost": "sasrec.recommender.rules.rules",
@@ -122,6 +124,7 @@ __all__ = [  # loaded on first use
     "resume",
     "train",
     "tune",
+    "with_new_items",
 ]
 
 

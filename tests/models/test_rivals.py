@@ -190,7 +190,7 @@ def test_every_rival_learns_what_follows(name: str) -> None:
     }
     run = resolve_settings(settings, name)
     outcome = run_experiment(corpus, run, observer=LogObserver())
-    model, popularity, _ = outcome.reports
+    model, popularity, *_ = outcome.reports
     if name == "TransRec":  # for which the last item is as close as the next one
         assert model.test["hit@3"] > 0.9 > popularity.test["hit@3"]
     elif name == "BPR":
@@ -225,7 +225,7 @@ def test_bert4rec_is_trained_on_masked_events_only() -> None:
 def test_a_recurrent_network_beats_popularity_on_hidden_markov_data() -> None:
     corpus = load_corpus("synthetic:users=300,items=60,topics=6", resolve_settings().data)
     run = resolve_settings({"epochs": 20, "learning_rate": 0.01}, "GRU4Rec")
-    model, popularity, _ = run_experiment(corpus, run, observer=LogObserver()).reports
+    model, popularity, *_ = run_experiment(corpus, run, observer=LogObserver()).reports
     assert model.test["ndcg@10"] > 1.2 * popularity.test["ndcg@10"]
 
 

@@ -41,14 +41,14 @@ def explain(
 
     Without --user and --history, the first user of the data is explained.
     """
-    from sasrec.experiment.known_data import load_with_any_types, source_for
+    from sasrec.experiment.known_data import data_settings_of, load_with_any_types, source_for
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load
     from sasrec.settings.data import DataSettings
 
     recommender = load(model)
-    settings = DataSettings(**recommender.settings["data"])
+    settings = DataSettings(**data_settings_of(recommender))
     source = str(source_for(recommender, as_source(data)))
     corpus = load_with_any_types(source, settings, fetch_progress())
     averages = _averages(recommender, corpus, source, settings)

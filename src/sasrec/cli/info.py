@@ -60,6 +60,7 @@ def described(path: Path, contents: Contents) -> dict[str, Any]:
         "dataset": reports[0].get("dataset", {}) if reports else {},
         "items": len(items),
         "untrained_items": sum(count == 0 for count in counts),
+        "content": _content(path, contents),
         "users": len(users) if isinstance(users, list) else None,
         "best_epoch": contents.metrics.get("best_epoch"),
         "stopped_because": contents.metrics.get("stopped_because"),
@@ -73,6 +74,22 @@ def described(path: Path, contents: Contents) -> dict[str, Any]:
         if manifest is None
         else {name: facts.size for name, facts in manifest.files.items()},
     }
+
+
+def _content(path: Path, contents: Contents) -> str | None:
+    """Return what a model knows about items besides their events.
+
+    Raises:
+        ModelError: ``content.json`` is damaged.
+    """
+    if not contents.content:
+        return None
+    from sasrec.recommender.content_file import content_from_json
+
+    try:
+        return ", ".join(map(str, content_from_json(contents.content))) or None
+    except (ModelError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{path}: content.json is damaged or was edited: {error}") from error
 
 
 def lines_of(found: dict[str, Any]) -> list[str]:
@@ -89,6 +106,7 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         "model": f"{found['model']}{_in_brackets(found['preset'])}",
         "trained on": found["trained_on"] or "a data frame",
         "items": items,
+        "content": found["content"],
         "users known": None if found["users"] is None else f"{found['users']:,}",
         "best epoch": None if epoch is None else f"{epoch}; {found['stopped_because']}",
         "validation": _figures(found["validation"]),

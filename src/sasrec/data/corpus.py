@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,9 @@ from sasrec.data.titles import Titles
 from sasrec.data.values.numbering import by_appearance
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.remarks import Remark
+
+if TYPE_CHECKING:
+    from sasrec.data.content.sources import ContentSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Corpus:
         users_without_events: Users in the .user file that have no event, String; RecBole counts
             them. None if there are none.
         item_columns: Facts about items, such as their category; None if there are none.
+        content: What a model may learn about items besides their events; None if the settings name
+            nothing.
         columns: Names of all columns of the source; empty if they are unknown.
         event_types: Names of the types of events, number 1 first; empty if types are not used.
     """
@@ -50,6 +55,7 @@ class Corpus:
     remarks: tuple[Remark, ...] = ()
     users_without_events: pl.Series | None = None
     item_columns: ItemColumns | None = None
+    content: ContentSource | None = None
     columns: tuple[str, ...] = ()
     event_types: tuple[str, ...] = ()
 

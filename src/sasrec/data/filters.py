@@ -197,7 +197,7 @@ def needed_columns(settings: DataSettings) -> list[str]:
         The names of the columns in the source.
     """
     known = {settings.user_column, settings.item_column, settings.time_column}
-    names = [*filter_columns(settings), *(settings.item_columns or ())]
+    names = [*filter_columns(settings), *(settings.item_columns or ()), *settings.content_types]
     names += [each for each in (settings.title_column, settings.type_column) if each is not None]
     return [name for name in dict.fromkeys(names) if name not in known]
 

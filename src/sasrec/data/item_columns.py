@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -53,7 +53,8 @@ class ItemColumns:
             [n_items] rows; index n - 1 has the values of item number n.
         """
         numbers = pl.Series("#", vocabulary.numbers(self.items.to_list()), dtype=pl.Int32)
-        rows = self.values.with_columns(numbers).filter(numbers > 0).unique("#", keep="last")
+        whole = pl.DataFrame([numbers, *self.values.get_columns()])  # there may be no column
+        rows = whole.filter(numbers > 0).unique("#", keep="last")
         wanted = pl.DataFrame(
             {"#": pl.int_range(1, len(vocabulary) + 1, dtype=pl.Int32, eager=True)}
         )
@@ -91,6 +92,29 @@ def kind_of(dtype: pl.DataType) -> str:
         dtype: The type.
     """
     return KINDS.get(type(dtype), str(dtype))
+
+
+def is_vector_type(dtype: pl.DataType) -> bool:
+    """Return whether a column holds lists or arrays of floats.
+
+    Args:
+        dtype: Type of the column.
+    """
+    return isinstance(dtype, pl.List | pl.Array) and bool(dtype.inner.is_float())
+
+
+def vector_names(frame: pl.DataFrame, types: Mapping[str, str | None]) -> list[str]:
+    """Return the content columns of a table of items that hold vectors.
+
+    Args:
+        frame: The table.
+        types: The content columns, with the type that the user gave, or None.
+    """
+    return [
+        name
+        for name, dtype in frame.schema.items()
+        if name in types and (is_vector_type(dtype) or types[name] == "float_seq")
+    ]
 
 
 def item_columns_from(

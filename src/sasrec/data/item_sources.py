@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from sasrec.data.content.sources import with_content
 from sasrec.data.corpus import Corpus
 from sasrec.data.formats.item_files import item_file_beside, item_table
 from sasrec.data.interactions import VALUE, Interactions
@@ -39,7 +40,8 @@ def with_event_columns(
         DataError: A column has a type that rules cannot use.
     """  # raised by latest_values
     frame = events.frame
-    names = [n for n in settings.item_columns or () if VALUE + n in frame.columns]
+    wanted = dict.fromkeys((*(settings.item_columns or ()), *settings.content_types))
+    names = [n for n in wanted if VALUE + n in frame.columns]
     title = settings.title_column
     own = names if title is None or VALUE + title not in frame.columns else [*names, title]
     if not own:
@@ -89,19 +91,25 @@ def with_item_table(
         DataError: The items cannot be read, or a wanted column does not exist.
     """
     source = items if items is not None else settings.items_file
-    beside = None if path is None else item_file_beside(path.with_suffix(".item"), settings)
+    item_file = None if path is None else path.with_suffix(".item")
+    beside = None if item_file is None else item_file_beside(item_file, settings)
     columns, titles = corpus.item_columns, corpus.titles
     remarks = () if beside is None else beside.remarks
     columns = beside if columns is None else columns.overridden_by(beside)
+    tables: tuple[ItemColumns, ...] = () if beside is None else (beside,)
     if source is not None:
         given, more = item_table(source, settings)
         _check_known(corpus, given, source)
         columns = given if columns is None else columns.overridden_by(given)
         titles = {**corpus.item_titles(), **_titles_of(more, corpus)}
         remarks += given.remarks
+        tables += (given,)
     require_known(settings.item_columns, columns, corpus.name)
     _check_title(settings, titles, columns)
-    return replace(corpus, item_columns=columns, titles=titles, remarks=(*corpus.remarks, *remarks))
+    corpus = replace(
+        corpus, item_columns=columns, titles=titles, remarks=(*corpus.remarks, *remarks)
+    )
+    return with_content(corpus, settings, beside=item_file, source=source, tables=tables)
 
 
 def _titles_of(titles: Mapping[str, str], corpus: Corpus) -> Mapping[str, str]:

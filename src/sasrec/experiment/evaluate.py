@@ -17,6 +17,7 @@ from sasrec.evaluation.report import Report
 from sasrec.evaluation.text import reports_as_text, short_metrics
 from sasrec.experiment.known_data import (
     check_known_items,
+    data_settings_of,
     name_of,
     source_for,
     with_model_numbers,
@@ -27,6 +28,7 @@ from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
+from sasrec.settings.content import WITHOUT_CONTENT
 from sasrec.settings.data import DataSettings
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.files import Layer
@@ -227,7 +229,7 @@ def _settings_for(
         require_parts(saved.get(PLUGINS_KEY, []), ["metric"], shown)
     mistakes = Mistakes()
     accepted = [_without_training(layer, saved["model_name"], mistakes) for layer in layers]
-    before = Layer(SAVED, {**saved["data"], **saved["evaluation"]})
+    before = Layer(SAVED, {**data_settings_of(recommender), **saved["evaluation"]})
     runs = []
     with mistakes.collected():
         run = resolve_layers([before, *accepted], saved["model_name"])
@@ -260,6 +262,7 @@ def _without_training(layer: Layer, model: str, mistakes: Mistakes) -> Layer:
     """
     names = names_of(classes_of(model))
     used = {*DataSettings.model_fields, *EvaluationSettings.model_fields, *OTHER_KEYS}
+    used -= WITHOUT_CONTENT.keys()
     rejected = set()
     for name, origin in merge_layers([layer], names, Mistakes()).origins.items():
         if name not in used:

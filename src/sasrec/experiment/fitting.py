@@ -131,9 +131,14 @@ def new_model(prepared: Prepared) -> NextItemModel:
         PluginError: It is a plug-in that fails, or does not satisfy its contract.
     """  # raised by attributed and try_model
     run = prepared.run
-    corpus, max_history = prepared.corpus, run.data.max_history
-    n_types = len(corpus.event_types)
-    size = Catalogue(prepared.n_items, len(corpus.users), max_history, n_types)
+    corpus, content = prepared.corpus, prepared.content
+    size = Catalogue(
+        prepared.n_items,
+        len(corpus.users),
+        run.data.max_history,
+        n_types=len(corpus.event_types),
+        content=None if content is None else content.encoded,
+    )
     kind: type[NextItemModel] = MODELS[run.model_name]
     with attributed(MODELS, run.model_name, "cannot be created"):
         model = kind(run.model, size)

@@ -15,6 +15,7 @@ from sasrec.data.values.columns import MissingTypesError
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
+from sasrec.settings.content import WITHOUT_CONTENT
 from sasrec.settings.data import DataSettings
 from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
@@ -75,7 +76,7 @@ def settings_for(recommender: Recommender, data: Source | None) -> DataSettings:
         The settings of the training; for other data, without limits on dates and numbers of
         events, which are rules for training only.
     """
-    saved: dict[str, Any] = recommender.settings["data"]
+    saved = data_settings_of(recommender)
     return DataSettings(**(saved if data is None else {**saved, **dict.fromkeys(TRAINING_RULES)}))
 
 
@@ -124,6 +125,15 @@ def load_with_any_types(
             settings.type_column,
         )
     return load_corpus(source, settings.model_copy(update={"type_column": None}), progress)
+
+
+def data_settings_of(recommender: Recommender) -> dict[str, Any]:
+    """Return the data settings of a model without those about content, which it has learned.
+
+    Args:
+        recommender: The model.
+    """
+    return {**recommender.settings["data"], **WITHOUT_CONTENT}
 
 
 def with_model_numbers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -11,19 +12,23 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 import torch
 
+from sasrec.data.content.encoding import ContentTables, ItemContent, encode_content
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
 from sasrec.data.target_types import asked_type
+from sasrec.errors import printable
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.models.recent_windows import windows_for
+from sasrec.remarks import log_remarks
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
 from sasrec.system.device import deterministic_operations, pick_device
 from sasrec.system.processes import process_info
 
+logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -39,6 +44,7 @@ class Prepared:
         facts: Facts about the data on which a preset may depend.
         run: All settings, with the values that the preset chose for these data.
         device: Device to compute on.
+        content: Content of the items; None if the settings name none.
     """
 
     corpus: Corpus
@@ -47,6 +53,7 @@ class Prepared:
     facts: DataFacts
     run: RunSettings
     device: torch.device
+    content: ItemContent | None = None
 
     @property
     def n_items(self) -> int:
@@ -81,14 +88,28 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
     if run.evaluation.recent_window is not None:
         windows_for(split, run.evaluation)  # mistakes are told before training, not after it
     facts = facts_of(split, n_items=len(corpus.items))
+    counts = item_counts(split, len(corpus.items))
+    content = _content_of(corpus, counts, run.data.sequence_separator)
     return Prepared(
         corpus=corpus,
         split=split,
-        counts=item_counts(split, len(corpus.items)),
+        counts=counts,
         facts=facts,
         run=adapted(run, facts),
         device=prepared_device(run),
+        content=content,
     )
+
+
+def _content_of(corpus: Corpus, counts: np.ndarray, separator: str) -> ItemContent | None:
+    """Return the content of the items as numbers, and log remarks on it; None without content."""
+    if corpus.content is None:
+        return None
+    tables = ContentTables(corpus.items, corpus.item_columns, corpus.content, separator)
+    found = encode_content(tables, counts)
+    logger.info("content: %s", printable(", ".join(map(str, found.columns))))
+    log_remarks(found.remarks, corpus.name)
+    return found
 
 
 def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:

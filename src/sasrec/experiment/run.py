@@ -18,7 +18,7 @@ from sasrec.evaluation.report import Report, environment
 from sasrec.experiment.fitting import train_model
 from sasrec.experiment.measuring import baselines, measured
 from sasrec.experiment.prepared import Prepared, prepare
-from sasrec.experiment.remarks import untrained_items, untrained_users
+from sasrec.experiment.remarks import cold_items, learned_items, untrained_items, untrained_users
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import recent_counts
 from sasrec.recommender.recommender import Recommender
@@ -102,7 +102,8 @@ def run_prepared(
     model, trained = train_model(
         prepared, observer=observer, keep=keep, resume_from=resume_from, weights=weights
     )
-    unknown = untrained_items(prepared) + (untrained_users(prepared) if model.uses_users else [])
+    unknown = [*cold_items(prepared), *untrained_items(prepared)]
+    unknown += untrained_users(prepared) if model.uses_users else []
     models = chain([(prepared.run.model_name, model)], baselines(prepared))
     reports = [measured(prepared, name, each) for name, each in models]
     worse = worse_than_counts(reports, prepared.run.evaluation.valid_metric)
@@ -120,7 +121,8 @@ def _recommender(
 ) -> Recommender:
     """Return the recommender, with everything that its folder will contain."""
     corpus, split, run = prepared.corpus, prepared.split, prepared.run
-    all_remarks = (*corpus.remarks, *split.remarks, *remarks)
+    content = () if prepared.content is None else prepared.content.remarks
+    all_remarks = (*corpus.remarks, *content, *split.remarks, *remarks)
     metrics = _metrics(all_remarks, reports, trained, sketch_of(corpus, split).as_json())
     recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
@@ -138,8 +140,10 @@ def _recommender(
         },
         recent=recent,
         people=np.append(False, split.train_users()) if model.uses_users else None,
+        learned=learned_items(prepared),
         item_columns=None if corpus.item_columns is None else corpus.item_columns.of(corpus.items),
         event_types=corpus.event_types,
+        content=() if prepared.content is None else prepared.content.columns,
     )
 
 
@@ -149,6 +153,7 @@ def _metrics(
     return {
         "remarks": [remark.as_json() for remark in remarks],
         "untrained_items": sum(each.count for each in remarks if each.kind == "untrained_items"),
+        "cold_items": sum(each.count for each in remarks if each.kind == "cold_items"),
         "reports": [report.as_json() for report in reports],
         "best_epoch": trained.best_epoch,
         "stopped_because": trained.stopped_because,

@@ -14,6 +14,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from sasrec.data.batches.batching import Batch
+from sasrec.data.content.encoded import EncodedContent
 from sasrec.kernels.lookup import rows_of
 from sasrec.models.epochs import Epochs, Training
 from sasrec.settings import fields
@@ -29,12 +30,14 @@ class Catalogue:
             number 0 stands for all unknown users.
         max_history: Length of the longest window that the model will receive.
         n_types: Number of event types, the unknown type 0 not counted; 0 if types are not used.
+        content: What is known about each item; None if the model learns from events only.
     """
 
     n_items: int
     n_users: int
     max_history: int
     n_types: int = 0
+    content: EncodedContent | None = None
 
 
 class NextItemModel(nn.Module):
@@ -54,6 +57,7 @@ class NextItemModel(nn.Module):
             unknown users.
         uses_types: Whether ``encode`` can use ``types`` and ``next_types`` of a batch; other models
             refuse the setting ``type_column``.
+        uses_content: Whether the model uses the content of items in ``Catalogue``.
     """
 
     Settings: ClassVar[type[fields.Settings]]
@@ -62,6 +66,7 @@ class NextItemModel(nn.Module):
     uses_users: bool = False
     needs_users: bool = False
     uses_types: bool = False
+    uses_content: bool = False
 
     @classmethod
     def has_item_table(cls) -> bool:

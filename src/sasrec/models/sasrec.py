@@ -23,15 +23,16 @@ from sasrec.kernels.lookup import VectorTable
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block, Form
+from sasrec.models.parts.content import ContentForm, MixedTables
 from sasrec.models.parts.dropout import Dropout, drop_rows
 from sasrec.models.parts.event_types import TypeUse, make_event_types
 from sasrec.models.parts.feed_forward import FeedForward, SwiGLU, make_norm
 from sasrec.models.parts.layers import Layout, layout_of, positions_from_end, to_autocast_type
 from sasrec.models.parts.positions import RelativeBias, RelativeKind, distances_of
-from sasrec.settings.fields import Activation, Norm, Settings, check_heads
+from sasrec.settings.fields import Activation, Norm, check_heads
 
 
-class SASRecSettings(Settings):
+class SASRecSettings(ContentForm):
     """Size and shape of the network; the names and defaults of the first ten are RecBole's."""
 
     hidden_size: int = Field(64, ge=1, le=65_536)
@@ -110,6 +111,7 @@ class SASRec(NextItemModel):
 
     Settings = SASRecSettings
     uses_types = True
+    uses_content = True
 
     def __init__(self, settings: SASRecSettings, catalogue: Catalogue) -> None:
         """Create the network with random weights from PyTorch's default generator.
@@ -133,6 +135,11 @@ class SASRec(NextItemModel):
             self.output_norm = make_norm(settings.norm, width, eps)
         if not settings.tied_output:
             self.output_embedding = VectorTable(catalogue.n_items + 1, width, padding_idx=0)
+        self.content = (
+            None
+            if catalogue.content is None
+            else MixedTables(catalogue.content, width, settings, tied=settings.tied_output)
+        )
         for module in self.modules():
             _initialise(module, settings.initializer_range)
         self.event_types = make_event_types(
@@ -145,6 +152,8 @@ class SASRec(NextItemModel):
         """Item vectors [V, d] to multiply with states, normalised and scaled as configured."""
         tied = self.settings.tied_output
         table = (self.item_embedding if tied else self.output_embedding).weight
+        if self.content is not None:
+            table = self.content.output(table)
         if self.settings.similarity == "cosine":
             table = F.normalize(table, dim=1)
         return table if self.settings.temperature == 1 else table / self.settings.temperature
@@ -185,7 +194,11 @@ class SASRec(NextItemModel):
         return torch.rand(layout.rows, device=device) < probability
 
     def _embed(self, batch: Batch, layout: Layout) -> Tensor:
-        items: Tensor = self.item_embedding(batch.items)
+        items: Tensor = (
+            self.item_embedding(batch.items)
+            if self.content is None
+            else self.content.input(self.item_embedding.weight, batch.items)
+        )
         if self.settings.scale_embedding:
             items = items * self.settings.hidden_size**0.5
         of_history, of_next = None, None
@@ -253,7 +266,7 @@ def make_block(settings: SASRecSettings, max_history: int) -> Block:
 def _initialise(module: nn.Module, deviation: float) -> None:
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=deviation)
-    if isinstance(module, nn.Linear):
+    if isinstance(module, nn.Linear) and module.bias is not None:
         nn.init.zeros_(module.bias)
     if isinstance(module, nn.Embedding) and module.padding_idx is not None:
         nn.init.zeros_(module.weight[module.padding_idx].detach())

@@ -13,6 +13,7 @@ from sasrec.errors import ModelError, did_you_mean
 from sasrec.recommender.consistent_read import FolderFiles, folder_exists, read_consistently
 from sasrec.recommender.folder import (
     CHECKPOINT,
+    CONTENT,
     ENVIRONMENT,
     FORMAT,
     ITEM_COLUMNS,
@@ -45,6 +46,7 @@ class Contents:
         environment: Versions and hardware; may be empty.
         version: Version of sasrec that wrote the folder.
         item_columns: Facts about items; may be empty.
+        content: How the content of items was turned into numbers; may be empty.
         manifest: The manifest that the files match; None for a folder of 0.1.0, which has none.
     """
 
@@ -55,6 +57,7 @@ class Contents:
     environment: dict[str, Any]
     version: str
     item_columns: dict[str, Any]
+    content: dict[str, Any]
     manifest: Manifest | None
 
 
@@ -149,6 +152,7 @@ def _parsed(
         else {},
         version=version,
         item_columns=parsed_json(columns, path / ITEM_COLUMNS, MAX_COLUMNS * max_values),
+        content=parsed_json(texts.get(CONTENT, b"{}"), path / CONTENT, max_values),
         manifest=files.manifest,
     )
 

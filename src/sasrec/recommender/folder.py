@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the folder format; a folder with a higher one is rejected."""
 WEIGHTS, SETTINGS, VOCABULARY = "model.safetensors", "settings.json", "vocabulary.json"
-ITEM_COLUMNS = "item_columns.json"
+ITEM_COLUMNS, CONTENT = "item_columns.json", "content.json"
 METRICS, ENVIRONMENT, CURVE = "metrics.json", "environment.json", "training.png"
 EXPLANATION = re.compile(
     rf"explanation(\.html|-[^/]*\.png)|\.explanation[^/]*{UNFINISHED_MARKER}[^/]*"
@@ -41,9 +41,9 @@ CHECKPOINT = ".training.safetensors"
 """Appended to the name of a model folder: the checkpoint of its training, beside the folder."""
 PARTS = (SETTINGS, VOCABULARY, WEIGHTS)
 """Files that every model folder has."""
-NOTES = (METRICS, ENVIRONMENT, ITEM_COLUMNS)
+NOTES = (METRICS, ENVIRONMENT, ITEM_COLUMNS, CONTENT)
 """Files that a model can be loaded without."""
-COMPACT = (VOCABULARY, ITEM_COLUMNS)
+COMPACT = (VOCABULARY, ITEM_COLUMNS, CONTENT)
 """Files with lists as long as the catalogue, which are written on one line."""
 NAMES = frozenset({*PARTS, *NOTES, CURVE, MANIFEST})
 

@@ -18,6 +18,8 @@ from sasrec.errors import ModelError, SasrecError, SettingsError
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.models.registration import register_model
 from sasrec.recommender.columns_file import item_columns_from_json
+from sasrec.recommender.content_file import content_from_json
+from sasrec.recommender.content_tensors import check_content, content_sizes
 from sasrec.recommender.contents import Contents, read_folder
 from sasrec.recommender.folder import SETTINGS, VOCABULARY, WEIGHTS
 from sasrec.recommender.recommender import Recommender
@@ -78,6 +80,7 @@ def load(
         vocabulary = vocabulary_from_json(contents.vocabulary)
         items, users = vocabulary.items, vocabulary.users or Vocabulary([])
         columns = item_columns_from_json(contents.item_columns, items)
+        content = content_from_json(contents.content)
         model = _build(contents, (len(items), len(users), len(vocabulary.event_types)))
     except DAMAGE_ERRORS as error:
         raise ModelError(f"{path} is damaged or was edited: {_reason(error)}") from error
@@ -98,6 +101,7 @@ def load(
         people=vocabulary.learned_users if model.uses_users else None,
         item_columns=columns,
         event_types=vocabulary.event_types,
+        content=content,
     )
 
 
@@ -155,12 +159,15 @@ def _build(contents: Contents, sizes: tuple[int, int, int]) -> NextItemModel:
     # These two are used later; a missing or invalid value must be reported now.
     settings["data"]["max_history"]
     EvaluationSettings(**settings["evaluation"])
-    catalogue = Catalogue(n_items, n_users, data.max_history, n_types)
+    columns = content_from_json(contents.content)
+    content = content_sizes(columns, contents.weights, n_items)
+    catalogue = Catalogue(n_items, n_users, data.max_history, n_types, content)
     if MODELS.provider(name) is None:
         model = _checked_network(model_class, group, catalogue, contents)
     else:
         model = _plugin_network(model_class, group, catalogue, contents)
     model.load_state_dict(contents.weights, assign=True)
+    check_content(model, columns)
     return model
 
 

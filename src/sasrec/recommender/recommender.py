@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sasrec.data.content.columns import ContentColumn
 from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, SettingsError
@@ -20,7 +21,9 @@ from sasrec.recommender.answers import Recommendation as Recommendation
 from sasrec.recommender.asked_types import asked_number
 from sasrec.recommender.attention import attention_maps
 from sasrec.recommender.columns_file import item_columns_as_json
+from sasrec.recommender.content_file import content_as_json
 from sasrec.recommender.folder import (
+    CONTENT,
     ENVIRONMENT,
     FORMAT,
     ITEM_COLUMNS,
@@ -79,6 +82,7 @@ class Recommender(WithVectors):
         people: bool [U + 1], users the model has learned a vector for; None means all users.
         item_columns: Facts about items, such as their category, for rules; None if there are none.
         event_types: Names of the types of events that the model knows; empty if it uses none.
+        content: How the content of items was turned into numbers; empty without content.
     """
 
     model: NextItemModel
@@ -94,6 +98,7 @@ class Recommender(WithVectors):
     people: np.ndarray | None = None
     item_columns: ItemColumns | None = None
     event_types: tuple[str, ...] = ()
+    content: tuple[ContentColumn, ...] = ()
     _table: PreparedTable = field(default_factory=PreparedTable, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -405,4 +410,6 @@ class Recommender(WithVectors):
         }
         if self.item_columns is not None:
             texts[ITEM_COLUMNS] = item_columns_as_json(self.item_columns)
+        if self.content:
+            texts[CONTENT] = content_as_json(self.content)
         return texts

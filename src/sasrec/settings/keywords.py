@@ -17,6 +17,8 @@ class Keywords(TypedDict, total=False):
     """Settings by name; ``sasrec config`` prints a description of each."""
 
     preset: str
+    content_columns: Sequence[str]
+    item_vectors: str | None
     items_file: str | None
     item_columns: Sequence[str] | None
     title_column: str | None
@@ -110,6 +112,8 @@ class Keywords(TypedDict, total=False):
     log_wandb: bool
     wandb_project: str
     log_tensorboard: bool
+    content_mix: Literal["sum", "gate"]
+    id_dropout_prob: float
     hidden_size: int
     inner_size: int
     n_layers: int

@@ -12,6 +12,8 @@ NEAREST = {
 }
 """Our model to the models of RecBole that it can replace: they also learn from histories, or from
 pairs of user and item."""
+WITH_CONTENT = "FDSA S3Rec SASRecF"
+"""RecBole's models that replace SASRec and also learn from the attributes of items."""
 NEED_FEATURES = (
     "AFM AutoInt CFKG CKE DCN DCNV2 DeepFM DSSM EulerNet FFM FiGNN FM FNN FwFM KD_DAGFM KGAT KGCN "
     "KGIN KGNNLS KTUP LightGBM LR MCCLK MKR NFM PNN RippleNet WideDeep xDeepFM XGBoost"
@@ -33,7 +35,8 @@ def replacement_hint(name: str) -> str:
         return "; it is not trained, and every run already reports a popularity baseline"
     for ours, theirs in NEAREST.items():
         if lower in theirs.lower().split():
-            return f"; this model of RecBole is not available here, use {ours} instead"
+            also = ", with content_columns" if lower in WITH_CONTENT.lower().split() else ""
+            return f"; this model of RecBole is not available here, use {ours} instead{also}"
     if lower in NEED_FEATURES.lower().split():
         return "; it needs features of users and items, which no model here supports"
     return ""

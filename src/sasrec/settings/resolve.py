@@ -260,12 +260,20 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks: Receives the mistakes.
     """
     _check_metrics(run, checks)
-    uses_types = MODELS[run.model_name].uses_types
-    for text in type_mistakes(run.data, run.evaluation, run.model_name, uses_types=uses_types):
+    model = MODELS[run.model_name]
+    for text in type_mistakes(
+        run.data, run.evaluation, run.model_name, uses_types=model.uses_types
+    ):
         checks.add_contradiction(text)
-    by_product = MODELS[run.model_name].has_item_table()
+    by_product = model.has_item_table()
     if run.training.loss_traits.needs_item_vectors and not by_product:
         checks.add_contradiction(no_item_vectors(run.model_name, run.training.loss))
+    if run.data.has_content and not model.uses_content:
+        key = "content_columns" if run.data.content_columns else "item_vectors"
+        checks.add_contradiction(
+            f"{run.model_name} learns from events only and cannot use {key}; choose SASRec, or "
+            f"remove {key}"
+        )
 
 
 def _check_metrics(run: RunSettings, checks: Checks) -> None:

@@ -38,7 +38,9 @@ EVALUATION: dict[str, Callable[[EvaluationSettings], bool]] = {
     "ratio_by": lambda its: its.split == "ratio",
     "tail_ratio": lambda its: "tailpercentage" in its.metrics,
 }
-DATA: dict[str, Callable[[DataSettings], bool]] = {
+BY_DATA: dict[str, Callable[[DataSettings], bool]] = {
+    "content_mix": lambda its: its.has_content,
+    "id_dropout_prob": lambda its: its.has_content,
     "scaled_columns": lambda its: not its.scaled_columns or its.time_column in its.scaled_columns,
 }
 
@@ -63,6 +65,6 @@ def keys_without_effect(
     """
     has_effect = {name: rule(training) for name, rule in TRAINING.items()}
     has_effect |= {name: rule(evaluation) for name, rule in EVALUATION.items()}
-    has_effect |= {name: rule(data) for name, rule in DATA.items()}
+    has_effect |= {name: rule(data) for name, rule in BY_DATA.items()}
     effective = {key for name, key in written.items() if has_effect.get(name, True)}
     return [key for key in dict.fromkeys(written.values()) if key not in effective]

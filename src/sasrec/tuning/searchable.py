@@ -92,6 +92,8 @@ def built_in_space(prepared: Prepared, fixed: Mapping[str, Any]) -> list[Paramet
         "label_smoothing": [0.0, 0.1],
         "event_dropout_prob": [0.0, 0.1, 0.2],
     }
+    if run.data.has_content:
+        choices |= {"content_mix": ["sum", "gate"], "id_dropout_prob": [0.0, 0.1, 0.2]}
     ranges = {
         "learning_rate": ("loguniform", [-7.6, -5.3]),  # 0.0005 to 0.005
         "hidden_dropout_prob": ("uniform", [0.1, 0.6]),

@@ -14,7 +14,12 @@ from sasrec.data.formats.atomic import read_header, read_pieces
 from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.data_frames import as_polars
 from sasrec.data.formats.layout import Layout
-from sasrec.data.item_columns import ItemColumns, item_columns_from, parsed_texts
+from sasrec.data.item_columns import (
+    ItemColumns,
+    item_columns_from,
+    parsed_texts,
+    vector_names,
+)
 from sasrec.data.titles import Titles, title_column
 from sasrec.data.values.cleaning import clean_by_settings
 from sasrec.data.values.columns import require_columns
@@ -60,11 +65,11 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
         where = copies.originals.get(Path(where), where)
     require_columns(frame.columns, (key,), where, settings)
     items = clean_by_settings(column_tokens(frame[key], where), settings).alias("item")
-    others = frame.drop(key)
+    others = frame.drop(key, *vector_names(frame, settings.content_types))
     title = title_column(others.columns, settings)
-    columns = item_columns_from(items, others, settings.item_columns, where)
+    columns = item_columns_from(items, others, settings.kept_columns, where)
     if settings.item_columns is None:
-        columns = _without_long_texts(columns)
+        columns = _without_long_texts(columns, settings)
     if title is None:
         return columns, {}
     titles = pl.DataFrame({"item": items, "title": others[title].cast(pl.String)})
@@ -102,7 +107,10 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
         plain = readable(path, settings.encoding, copies)
         if key not in read_header(plain, settings.separator):
             return None
-        if settings.item_columns is None and plain.stat().st_size > MAX_UNREQUESTED_BYTES:
+        wanted = settings.kept_columns
+        if wanted is None and plain.stat().st_size > MAX_UNREQUESTED_BYTES:
+            wanted = tuple(settings.content_types) or None
+        if wanted is None and plain.stat().st_size > MAX_UNREQUESTED_BYTES:
             logger.warning(
                 "%s is larger than %d MiB, so its columns are not kept for rules; name those that "
                 "are needed in item_columns",
@@ -114,9 +122,8 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
     frame = frame.with_columns(clean_by_settings(frame[key], settings))
     frame = frame.drop_nulls(key).filter(pl.col(key) != "")
     last = frame.unique(key, keep="last", maintain_order=True)
-    wanted = settings.item_columns
     columns = item_columns_from(last[key].alias("item"), last.drop(key), wanted, str(path))
-    return columns if wanted is not None else _without_long_texts(columns)
+    return columns if wanted is not None else _without_long_texts(columns, settings)
 
 
 def read_table(
@@ -180,9 +187,10 @@ def _atomic_frame(path: Path, settings: DataSettings) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _without_long_texts(columns: ItemColumns) -> ItemColumns:
+def _without_long_texts(columns: ItemColumns, settings: DataSettings) -> ItemColumns:
     """Return the columns without those of long texts, such as descriptions; titles may stay."""
-    texts = [each for each in columns.values if each.dtype == pl.String]
+    content = settings.content_types
+    texts = [e for e in columns.values if e.dtype == pl.String and e.name not in content]
     long = [each.name for each in texts if _mean_length(each) > LONG_TEXTS]
     if not long:
         return columns

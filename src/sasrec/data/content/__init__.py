@@ -1,0 +1,1 @@
+"""Content of items, such as their category, as numbers that a model reads."""
