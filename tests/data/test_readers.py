@@ -11,7 +11,8 @@ from sasrec.data.formats.csv_files import read_csv
 from sasrec.data.formats.readers import read_atomic, read_file
 from sasrec.data.formats.user_item_files import read_groups, read_titles
 from sasrec.data.interactions import VALUE, Interactions, from_frame
-from sasrec.data.sources import load_corpus, write_atomic
+from sasrec.data.saved_events import write_atomic
+from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 

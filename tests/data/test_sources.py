@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from sasrec.data import places
-from sasrec.data.sources import generate, load_corpus
+from sasrec.data.sources import load_corpus
+from sasrec.data.synthetic import generate
 from sasrec.errors import DataError
 from sasrec.settings.data import DataSettings
 

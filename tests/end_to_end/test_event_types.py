@@ -11,6 +11,7 @@ import pytest
 import sasrec
 from sasrec.cli.app import main
 from sasrec.data import sources
+from sasrec.data.saved_events import save_events
 from sasrec.errors import DataError, SasrecError, SettingsError
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
@@ -235,7 +236,7 @@ def test_saved_events_have_their_types(place: Path, tmp_path: Path) -> None:
         pl.when(pl.col("timestamp") == 3).then(None).otherwise(pl.col("event")).alias("event")
     )
     found = sources.load_corpus(log, DataSettings(type_column="event"))
-    path = sources.save_events(found, tmp_path)
+    path = save_events(found, tmp_path)
     again = sources.load_corpus(path, DataSettings(type_column="type"))
     assert again.event_types == found.event_types
     assert again.sequences.fingerprint() == found.sequences.fingerprint()

@@ -14,7 +14,8 @@ import torch
 
 import forked
 from sasrec.cli.app import main
-from sasrec.data.sources import generate, write_atomic
+from sasrec.data.saved_events import write_atomic
+from sasrec.data.synthetic import generate
 from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.recbole import (
     Config,

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import forked
-from sasrec.data.sources import generate, write_atomic
+from sasrec.data.saved_events import write_atomic
+from sasrec.data.synthetic import generate
 from sasrec.errors import SettingsError
 from sasrec.recbole import (
     Config,

@@ -67,7 +67,8 @@ def fetch(
 ) -> None:
     """Download a data set to the cache, or generate synthetic data."""
     from sasrec.data import catalogue
-    from sasrec.data.sources import generate, write_atomic
+    from sasrec.data.saved_events import write_atomic
+    from sasrec.data.synthetic import generate
 
     if name.partition(":")[0] == "synthetic":
         target = expanded(to or Path("dataset")) / "synthetic" / "synthetic.inter"

@@ -7,14 +7,12 @@ for generated data, optionally with parameters as in ``synthetic:users=5000,item
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import polars as pl
 
 from sasrec.data.chosen_rows import choose_rows
@@ -32,11 +30,9 @@ from sasrec.data.places import SYNTHETIC, Place, companion, find, locate
 from sasrec.data.presplit.parts import filter_remarks, read_parts
 from sasrec.data.presplit.sources import Parts, corpus_from_parts
 from sasrec.data.source_names import scheme_of, sources_in, text_of
-from sasrec.data.synthetic import hidden_markov
-from sasrec.errors import DataError, did_you_mean
+from sasrec.data.synthetic import generate
 from sasrec.remarks import log_remarks
 from sasrec.settings.data import DataSettings
-from sasrec.system.writing import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +40,6 @@ if TYPE_CHECKING:
     from sasrec.data.formats.item_files import ItemSource
 
     Source: TypeAlias = str | Path | Sequence[str | Path] | pl.DataFrame | pd.DataFrame | Parts
-
-MAX_EVENTS = 300_000_000
-"""Upper limit on generated events and items; an event takes about 40 bytes of memory."""
 
 
 def load_corpus(
@@ -228,101 +221,3 @@ def item_groups(source: str, settings: DataSettings, items: pl.Series) -> dict[s
     """
     path = companion(source, ".item", settings)
     return {} if path is None else read_groups(path, settings, items)
-
-
-def generate(text: str) -> Interactions:
-    """Generate data from a name such as ``synthetic:users=5000,items=800``.
-
-    Args:
-        text: ``synthetic``, optionally followed by ``:`` and comma-separated ``key=value`` pairs;
-            the keys are the arguments of ``hidden_markov``.
-
-    Returns:
-        The events.
-
-    Raises:
-        DataError: A key is unknown, or a value is not a number or out of range.
-    """
-    known = {
-        name: rule.default for name, rule in inspect.signature(hidden_markov).parameters.items()
-    }
-    values: dict[str, int | float] = {}
-    for pair in filter(None, text.partition(":")[2].split(",")):
-        key, _, value = (part.strip() for part in pair.partition("="))
-        if key not in known:
-            raise DataError(
-                f"{text!r}: unknown key {key!r}{did_you_mean(key, known)} "
-                f"(keys: {', '.join(known)})"
-            )
-        try:
-            values[key] = type(known[key])(value)
-        except ValueError:
-            raise DataError(f"{text!r}: {key} is {value!r}; it must be a number") from None
-        lowest, highest = (0, 1) if key == "predictability" else (int(key != "seed"), 2**31)
-        if not lowest <= values[key] <= highest:
-            raise DataError(
-                f"{text!r}: {key} is {value}; it must be between {lowest} and {highest}"
-            )
-    events = float(values.get("users", known["users"])) * values.get("length", known["length"])
-    if events > MAX_EVENTS or values.get("items", 0) > MAX_EVENTS:
-        raise DataError(
-            f"{text!r}: at most {MAX_EVENTS:,} events and {MAX_EVENTS:,} items can be generated"
-        )
-    return hidden_markov(**values)  # type: ignore[arg-type]  # each has its default's type
-
-
-def write_atomic(interactions: Interactions, path: Path) -> None:
-    """Write events as one of RecBole's atomic files.
-
-    Args:
-        interactions: The events.
-        path: The .inter file to write; its folder is created.
-
-    Raises:
-        DataError: The file cannot be written, or a token is empty or contains a tab or line end.
-    """
-    for column, entries in (("user", interactions.users), ("item", interactions.items)):
-        tokens = entries.gather(interactions.frame[column].unique().sort() - 1)
-        bad = tokens.filter((tokens == "") | tokens.str.contains(r"[\t\r\n]"))
-        if bad.len():
-            raise DataError(
-                f"{path} cannot be written: {column} {bad[0]!r} is empty or contains a tab or "
-                "line end; rename it"
-            )
-    names = {
-        "user": "user_id:token",
-        "item": "item_id:token",
-        "time": "timestamp:float",
-        "type": "type:token",
-    }
-    text = (
-        interactions.with_tokens()
-        .rename(names, strict=False)
-        .write_csv(separator="\t", quote_style="never")
-    )
-    write_atomically(path, text)
-
-
-def save_events(corpus: Corpus, folder: Path) -> Path:
-    """Write the events of a data set, after filtering, to ``folder/NAME/NAME.inter``.
-
-    Args:
-        corpus: The data set.
-        folder: The folder in which to create ``NAME``.
-
-    Returns:
-        The file.
-    """
-    sequences = corpus.sequences
-    owners = np.repeat(np.arange(1, sequences.n_users + 1), sequences.lengths())
-    columns = {"user": owners.astype(np.int32), "item": sequences.items}
-    if sequences.times is not None:
-        columns["time"] = sequences.times
-    if sequences.types is not None:
-        columns["type"] = sequences.types
-    path = folder / corpus.name / f"{corpus.name}.inter"
-    users, items = corpus.users.entries, corpus.items.entries
-    frame = pl.DataFrame(columns)
-    events = Interactions(frame, users, items, event_types=corpus.event_types)
-    write_atomic(events, path)
-    return path

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
 
 from sasrec.data.interactions import Interactions, from_frame
+from sasrec.errors import DataError, did_you_mean
+
+MAX_EVENTS = 300_000_000
+"""Upper limit on generated events and items; an event takes about 40 bytes of memory."""
 
 
 def hidden_markov(
@@ -123,3 +128,44 @@ def checkerboard(users: int = 60, items: int = 20, length: int = 12) -> Interact
     item = 2 * ((user // 2 + step) % (items // 2)) + user % 2
     frame = pl.DataFrame({"user": user, "item": item, "time": step.astype(np.float64)})
     return from_frame(frame, time="time")
+
+
+def generate(text: str) -> Interactions:
+    """Generate data from a name such as ``synthetic:users=5000,items=800``.
+
+    Args:
+        text: ``synthetic``, optionally followed by ``:`` and comma-separated ``key=value`` pairs;
+            the keys are the arguments of ``hidden_markov``.
+
+    Returns:
+        The events.
+
+    Raises:
+        DataError: A key is unknown, or a value is not a number or out of range.
+    """
+    known = {
+        name: rule.default for name, rule in inspect.signature(hidden_markov).parameters.items()
+    }
+    values: dict[str, int | float] = {}
+    for pair in filter(None, text.partition(":")[2].split(",")):
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if key not in known:
+            raise DataError(
+                f"{text!r}: unknown key {key!r}{did_you_mean(key, known)} "
+                f"(keys: {', '.join(known)})"
+            )
+        try:
+            values[key] = type(known[key])(value)
+        except ValueError:
+            raise DataError(f"{text!r}: {key} is {value!r}; it must be a number") from None
+        lowest, highest = (0, 1) if key == "predictability" else (int(key != "seed"), 2**31)
+        if not lowest <= values[key] <= highest:
+            raise DataError(
+                f"{text!r}: {key} is {value}; it must be between {lowest} and {highest}"
+            )
+    events = float(values.get("users", known["users"])) * values.get("length", known["length"])
+    if events > MAX_EVENTS or values.get("items", 0) > MAX_EVENTS:
+        raise DataError(
+            f"{text!r}: at most {MAX_EVENTS:,} events and {MAX_EVENTS:,} items can be generated"
+        )
+    return hidden_markov(**values)  # type: ignore[arg-type]  # each has its default's type

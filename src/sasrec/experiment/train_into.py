@@ -10,7 +10,8 @@ from pathlib import Path
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.movielens import Progress
-from sasrec.data.sources import load_corpus, save_events
+from sasrec.data.saved_events import save_events
+from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, Interrupted, ModelError
 from sasrec.evaluation.report import environment
 from sasrec.experiment.checkpoints import CheckpointWriter

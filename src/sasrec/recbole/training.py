@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from sasrec.data.corpus import Corpus
-from sasrec.data.sources import save_events
+from sasrec.data.saved_events import save_events
 from sasrec.errors import Interrupted
 from sasrec.experiment.run import Outcome, run_experiment
 from sasrec.recommender.folder import check_target

@@ -26,7 +26,8 @@ from sasrec.evaluation.top_items import (
 )
 from sasrec.recommender.answers import Answerer, ListOptions
 from sasrec.recommender.flat_queries import FlatHistories, FlatQueries
-from sasrec.recommender.serving import SCORE_BYTES, Table
+from sasrec.recommender.prepared_table import Table
+from sasrec.recommender.serving import SCORE_BYTES
 
 CPU_POSITIONS = 2**11
 """Positions in a batch on a CPU. At 16,384 positions, the hidden layer of the feed-forward network

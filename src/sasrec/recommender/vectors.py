@@ -24,7 +24,7 @@ from sasrec.recommender.neighbours import (
     exact_neighbours,
     unit_vectors,
 )
-from sasrec.recommender.serving import Table
+from sasrec.recommender.prepared_table import Table
 
 Search = Literal["exact", "usearch"]
 """How neighbours are searched."""

@@ -19,7 +19,7 @@ from sasrec.settings.event_types import type_mistakes
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
 from sasrec.settings.layers import classes_of, merge_layers, names_of, with_preset
-from sasrec.settings.metric_names import FULL_RANKING_METRICS, LISTS_METRICS, check_names, split_key
+from sasrec.settings.metric_checks import check_metrics
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.origin import PYTHON, Origin
 from sasrec.settings.output import OutputSettings
@@ -259,7 +259,7 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         run: All settings.
         checks: Receives the mistakes.
     """
-    _check_metrics(run, checks)
+    check_metrics(run.evaluation, checks)
     model = MODELS[run.model_name]
     for text in type_mistakes(
         run.data, run.evaluation, run.model_name, uses_types=model.uses_types
@@ -273,33 +273,4 @@ def _check_together(run: RunSettings, checks: Checks) -> None:
         checks.add_contradiction(
             f"{run.model_name} learns from events only and cannot use {key}; choose SASRec, or "
             f"remove {key}"
-        )
-
-
-def _check_metrics(run: RunSettings, checks: Checks) -> None:
-    """Check that the metrics exist and can be computed with the evaluation settings.
-
-    Args:
-        run: All settings.
-        checks: Receives the mistakes.
-    """
-    its = run.evaluation
-    for key, metrics, check in (
-        ("metrics", its.metrics, lambda name: check_names([name])),
-        ("valid_metric", (its.valid_metric,), split_key),
-    ):
-        for name in metrics:
-            try:
-                check(name)
-            except SettingsError as error:
-                checks.mistakes.add(f"{run.origins.get(key, PYTHON).prefix}{error}")
-    watched = its.valid_metric.partition("@")[0]
-    sampled = {its.candidates, its.validation_candidates} != {"full"}
-    whole = [
-        name for name in (*its.metrics, watched) if name in {*LISTS_METRICS, *FULL_RANKING_METRICS}
-    ]
-    if sampled and whole and its.sampled_by == "case":
-        checks.add_contradiction(
-            f"{whole[0]} needs full ranking; set candidates (RecBole: mode) to 'full', or "
-            "sampled_by to 'user' to compute it among the sampled candidates, as RecBole does"
         )
