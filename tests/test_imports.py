@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import sasrec
@@ -33,15 +34,23 @@ ENTRY_MODULES = {"__init__", "__main__"}
 LEVEL = {subpackage: level for level, subpackage in enumerate(LAYERS)}
 
 
-def imported_subpackages(path: Path) -> set[str]:
-    """Return the subpackages that a file imports from, including imports in functions."""
+def imports_of(path: Path) -> set[str]:
+    """Return the modules that a file imports, including imports in functions and for types.
+
+    What is imported from a module is added too, as ``module.name``: it may be a module itself.
+    """
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-    return {name.split(".")[1] for name in names if name.startswith("sasrec.")}
+    return {name for name in names if name.startswith("sasrec.")}
+
+
+def imported_subpackages(path: Path) -> set[str]:
+    """Return the subpackages that a file imports from."""
+    return {name.split(".")[1] for name in imports_of(path)}
 
 
 def test_no_file_imports_from_a_higher_or_equal_layer() -> None:
@@ -56,6 +65,17 @@ def test_no_file_imports_from_a_higher_or_equal_layer() -> None:
             if LEVEL[other] >= LEVEL[subpackage]
         ]
     assert wrong == []
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    files = {
+        ".".join(path.relative_to(SOURCE.parent).with_suffix("").parts): path
+        for path in SOURCE.rglob("*.py")
+        if path.stem not in ENTRY_MODULES
+    }
+    TopologicalSorter(
+        {name: imports_of(path) & files.keys() for name, path in files.items()}
+    ).prepare()
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -28,7 +28,8 @@ from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.terminal import plain_console
 
 if TYPE_CHECKING:
-    from sasrec.comparison.entries import Comparison, Entry
+    from sasrec.comparison.entries import Comparison
+    from sasrec.comparison.entry import Entry
     from sasrec.training.progress import Observer
 
 SLICE_HEADING = "part of the test cases"
@@ -110,7 +111,7 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     console.print(f"{sizes_of(found.dataset)}\n{found.protocol}\nresults on the test cases{seeds}")
     console.print(_main_table(found))
     first = found.metrics[0]
-    for sentence in about_p(found):
+    for sentence in about_p(found.entries, found.metrics):
         console.print(sentence)
     if len(found.seeds) > 1 and trained:
         spread = ", ".join(f"{entry.model} {entry.spread[first]:.4f}" for entry in trained)
@@ -137,7 +138,7 @@ def _main_table(found: Comparison) -> Any:
 
     from sasrec.comparison.text import main_rows
 
-    head, *rows = main_rows(found)
+    head, *rows = main_rows(found.entries, found.metrics)
     table = Table()
     for number, name in enumerate(head):
         table.add_column(name, justify="right" if number else "left", no_wrap=True)

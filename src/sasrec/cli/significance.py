@@ -23,7 +23,8 @@ from sasrec.cli.terminal import plain_console
 from sasrec.errors import SettingsError
 
 if TYPE_CHECKING:
-    from sasrec.comparison.entries import Comparison, Entry
+    from sasrec.comparison.entries import Comparison
+    from sasrec.comparison.entry import Entry
     from sasrec.comparison.kept import KeptTrainings
     from sasrec.settings.files import Layer
     from sasrec.training.progress import Observer

@@ -10,67 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.comparison.text import comparison_as_text
+from sasrec.comparison.entry import Entry
+from sasrec.comparison.text import about_p, main_rows
 from sasrec.errors import DataError, printable
 from sasrec.evaluation.registration import values_of
 from sasrec.evaluation.significance import bootstrap_interval, holm, paired_p_value
+from sasrec.evaluation.text import aligned, sizes_of
 from sasrec.settings.metric_names import split_key
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """Results of one model over all its seeds.
-
-    Attributes:
-        model: Name of the model.
-        means: Metric key to the mean over seeds and test cases.
-        intervals: Metric key to the ends of the 95 % bootstrap interval over test cases.
-        by_seed: Metric key to the mean over test cases for each seed.
-        spread: Metric key to the standard error over seeds; NaN for one seed.
-        p_value: p-value of the paired test against the best model on the first metric, corrected
-            for multiple comparisons; 1 for the best model itself.
-        p_value_named: The same against the best model that is no baseline, corrected for the
-            comparisons without baselines; 1 for that model itself, NaN for a baseline.
-        is_baseline: Whether it is a baseline, which only counts events and is always compared.
-        seconds_per_epoch: Median over epochs and seeds; for a saved model, from its own training.
-            NaN if the model was not trained or this is not known.
-        seconds_to_best: Training time up to the best epoch, mean over seeds.
-        epochs: Number of epochs trained, mean over seeds.
-        parameters: Number of weights.
-        peak_megabytes: Peak memory of this process while the model was trained and tested. Where
-            the system cannot reset the peak, it includes earlier models.
-        slices: Slice, such as ``history of up to 5 events``, to the mean of the first metric on its
-            cases.
-        settings: Settings that were given, without those of presets and defaults.
-        saved: Whether the model was loaded from a folder.
-    """
-
-    model: str
-    means: dict[str, float]
-    intervals: dict[str, tuple[float, float]]
-    by_seed: dict[str, list[float]]
-    spread: dict[str, float]
-    p_value: float
-    seconds_per_epoch: float
-    seconds_to_best: float
-    epochs: float
-    parameters: int
-    peak_megabytes: float
-    slices: dict[str, float] = field(default_factory=dict)
-    settings: dict[str, Any] = field(default_factory=dict)
-    saved: bool = False
-    p_value_named: float = math.nan
-    is_baseline: bool = False
-
-    @property
-    def is_timed(self) -> bool:
-        """Whether epochs and seconds of its training are known."""
-        return not math.isnan(self.epochs)
-
-    @property
-    def is_trained_here(self) -> bool:
-        """Whether it was trained for this comparison, so it is neither loaded nor a baseline."""
-        return self.is_timed and not self.saved
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -96,8 +42,18 @@ class Comparison:
     remarks: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return a table of the metrics, as the command prints."""
-        return comparison_as_text(self)
+        """Return the data, the protocol, the table of metrics and the remarks, as the command."""
+        lines = [sizes_of(self.dataset), self.protocol]
+        if any(entry.is_trained_here for entry in self.entries):
+            seeds = ", ".join(map(str, self.seeds))
+            lines.append(f"results on the test cases, seed{'s' * (len(self.seeds) > 1)} {seeds}")
+        table, sentences = (
+            main_rows(self.entries, self.metrics),
+            about_p(self.entries, self.metrics),
+        )
+        lines += ["", aligned(table), "", *sentences]
+        lines += [f"note: {remark}" for remark in self.remarks]
+        return printable("\n".join(lines))
 
     def __repr__(self) -> str:
         """Return one line: the data, and each model with the first metric."""

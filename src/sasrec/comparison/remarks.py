@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from sasrec.comparison.entries import Entry
+from sasrec.comparison.entry import Entry
 from sasrec.evaluation.baseline_check import worse_than
 
 

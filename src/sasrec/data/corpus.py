@@ -19,7 +19,7 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.remarks import Remark
 
 if TYPE_CHECKING:
-    from sasrec.data.content.sources import ContentSource
+    from sasrec.data.content.source import ContentSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from sasrec.data.content.columns import (
 )
 from sasrec.data.content.encoded import EncodedContent
 from sasrec.data.content.remarks import category_remarks, missing_remarks, row_remarks
-from sasrec.data.content.sources import ContentSource
+from sasrec.data.content.source import ContentSource
 from sasrec.data.content.vectors import ItemVectors
 from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from sasrec.data.content.source import ContentSource
 from sasrec.data.content.vectors import (
     ItemVectors,
     atomic_vectors,
@@ -24,21 +24,6 @@ from sasrec.settings.data import DataSettings
 if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
     from sasrec.data.formats.item_files import ItemSource
-
-
-@dataclass(frozen=True, slots=True)
-class ContentSource:
-    """What is known about items, before it is turned into numbers.
-
-    Attributes:
-        types: Name of each content column, with the type that the user gave, or None.
-        vectors: Ready vectors, from columns and from a file.
-        named: Items that the items file, or the file of vectors, has a row for, String.
-    """
-
-    types: Mapping[str, str | None]
-    vectors: tuple[ItemVectors, ...]
-    named: pl.Series
 
 
 def with_content(
