@@ -39,10 +39,10 @@ from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.settings.resolve import resolve_settings
 
 RESULTS = Path(__file__).parent / "results"
-SYSTEMS: dict[str, dict] = {
-    "without content": {},
-    "with content": {"content_columns": ("attributes",)},
-}
+COLUMNS = ("attributes",)
+SYSTEMS: dict[str, dict] = {"without content": {}, "with content": {"content_columns": COLUMNS}}
+WARM = {"with content": {"id_dropout_prob": 0.0}}
+"""Settings for data without new items; see docs/content.md."""
 REPORTED = {"metrics": ("ndcg", "recall"), "topk": (10, 20)}
 K = 10
 DCG = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, K + 2)))))
@@ -224,7 +224,8 @@ def warm(given: argparse.Namespace, values: dict[str, str]) -> list[dict]:
     rows = []
     for name, own in SYSTEMS.items():
         for seed in given.seeds:
-            found, _ = trained(given.folder / "lastfm", {**values, **own, "seed": seed})
+            settings = {**own, **WARM.get(name, {}), **values, "seed": seed}
+            found, _ = trained(given.folder / "lastfm", settings)
             rows.append(row(name, seed, found))
             print(rows[-1], flush=True)
     for key in ("all", "recall"):
