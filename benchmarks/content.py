@@ -39,10 +39,10 @@ from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.settings.resolve import resolve_settings
 
 RESULTS = Path(__file__).parent / "results"
-SYSTEMS: dict[str, dict] = {
-    "without content": {},
-    "with content": {"content_columns": ("attributes",)},
-}
+COLUMNS = ("attributes",)
+SYSTEMS: dict[str, dict] = {"without content": {}, "with content": {"content_columns": COLUMNS}}
+WARM = {"with content": {"id_dropout_prob": 0.0}}
+"""Settings for data without new items; see docs/content.md."""
 REPORTED = {"metrics": ("ndcg", "recall"), "topk": (10, 20)}
 K = 10
 DCG = np.concatenate(([0.0], np.cumsum(1 / np.log2(np.arange(2, K + 2)))))
@@ -100,7 +100,8 @@ def cold(given: argparse.Namespace, values: dict[str, str]) -> list[dict]:
                 found[name], prepared = trained(source, {**parts, **values, **own, "seed": seed})
         chance = chances(prepared, found["with content"].is_seen)
         rows += [row(name, seed, each) for name, each in found.items()]
-        rows += [{**rows[-1], "system": n, "unseen": v, "seen": ""} for n, v in chance.items()]
+        empty = {**dict.fromkeys(rows[-1], ""), "seed": seed}
+        rows += [{**empty, "system": n, "unseen": value} for n, value in chance.items()]
         show_cold(rows[-len(found) - len(chance) :], found["with content"])
     return rows
 
@@ -199,7 +200,8 @@ def show_cold(rows: list[dict], found: Measured) -> None:
     print(f"NDCG@{K} among all items, {n_unseen:,} unseen targets and {n_seen:,} seen ones")
     for each in rows:
         seen = each["seen"] if each["seen"] == "" else f"{each['seen']:.4f}"
-        print(f"  {each['system']:36}{each['unseen']:8.4f}  {seen:8}  epoch {each['epoch']}")
+        epoch = each["epoch"] and f"epoch {each['epoch']}"
+        print(f"  {each['system']:36}{each['unseen']:8.4f}  {seen:8}  {epoch}")
     without, content, by_last, by_target = rows[:4]
     print(f"  unseen / chance in the last item's category: {ratio(content, by_last):.2f}")
     print(f"  unseen / chance in the target's category:    {ratio(content, by_target):.2f}")
@@ -224,7 +226,8 @@ def warm(given: argparse.Namespace, values: dict[str, str]) -> list[dict]:
     rows = []
     for name, own in SYSTEMS.items():
         for seed in given.seeds:
-            found, _ = trained(given.folder / "lastfm", {**values, **own, "seed": seed})
+            settings = {**own, **WARM.get(name, {}), **values, "seed": seed}
+            found, _ = trained(given.folder / "lastfm", settings)
             rows.append(row(name, seed, found))
             print(rows[-1], flush=True)
     for key in ("all", "recall"):

@@ -122,6 +122,11 @@ def test_an_interrupted_training_with_content_resumes_to_the_same_model(shop: Pa
         *("-c", INTERRUPTED, "train", *words, "--epochs", "4", "--out", "halves"), cwd=shop
     )
     assert started.returncode != 0
+    items = (shop / "items.csv").read_text()
+    (shop / "items.csv").write_text(items.replace("kind 2", "kind 9"))
+    _, told = run(shop, "train", "--resume", "halves", "--quiet", code=2)
+    assert "has changed since the training was interrupted" in told
+    (shop / "items.csv").write_text(items)
     run(shop, "train", "--resume", "halves", "--quiet")
     whole, halves = (sasrec.load(shop / name) for name in ("whole", "halves"))
     assert whole.recommend([["1-0"]], 20) == halves.recommend([["1-0"]], 20)

@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
+from sasrec.data.content.sources import fingerprint
 from sasrec.data.corpus import Corpus
 from sasrec.data.movielens import Progress
 from sasrec.data.saved_events import save_events
@@ -90,7 +91,7 @@ def _check_source(plan: TrainingPlan, replaced: str | None, corpus: Corpus) -> N
             f"{plan.folder} holds a model trained on {replaced}; choose another output "
             "folder, or replace the model with --overwrite (in Python: overwrite=True)"
         )
-    if plan.fingerprint and corpus.sequences.fingerprint() != plan.fingerprint:
+    if plan.fingerprint and fingerprint(corpus) != plan.fingerprint:
         raise DataError(
             f"{corpus.source or 'the data'} has changed since the training was interrupted, so the "
             "training cannot be resumed; start a new one"
@@ -140,7 +141,7 @@ def _checkpoint_writer(plan: TrainingPlan, prepared: Prepared) -> CheckpointWrit
     about = {
         "settings": prepared.run.as_json(prepared.corpus.source),
         "data": prepared.corpus.source,
-        "fingerprint": prepared.corpus.sequences.fingerprint(),
+        "fingerprint": fingerprint(prepared.corpus),
         "items": "a data frame" if plan.items is not None else "",
         "replaces": plan.replaces != "nothing",
         "environment": environment(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -123,6 +124,26 @@ def _unknown(name: str, tables: Tables) -> str:
         f"{tables.name}: content_columns names a column {name!r} that neither the events nor an "
         f"items file has{did_you_mean(name, tables.known)}{has}"
     )
+
+
+def fingerprint(corpus: Corpus) -> str:
+    """Return a hash of the histories of a data set and of the content of its items.
+
+    Args:
+        corpus: The data set; without content, the hash is that of its histories.
+    """
+    events, content = corpus.sequences.fingerprint(), corpus.content
+    if content is None:
+        return events
+    digest = hashlib.sha256(events.encode())
+    if corpus.item_columns is not None:
+        values = corpus.item_columns.aligned(corpus.items)
+        columns = [corpus.items.entries.alias("#"), *(values[name] for name in content.types)]
+        digest.update(pl.DataFrame(columns).write_json().encode())
+    for vectors in content.vectors:
+        digest.update("\n".join(vectors.items.to_list()).encode())
+        digest.update(vectors.values.tobytes())
+    return digest.hexdigest()
 
 
 def longer(items: Vocabulary, new: pl.Series) -> Vocabulary:

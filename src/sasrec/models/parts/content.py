@@ -33,7 +33,8 @@ class ContentForm(Settings):
     much each of them counts (gate)."""
     id_dropout_prob: float = Field(0.2, ge=0, lt=1)
     """With content: probability of hiding the vector learned from an item's events in a training
-    step, so that the item is known by its content only; needed for items without events."""
+    step, so that the item is known by its content only. Needed for items without events, as
+    candidates and in histories; 0 is more accurate if every item has events."""
 
 
 class MixedTables(nn.Module):
