@@ -78,19 +78,8 @@ def average_attention(
 
     Raises:
         DataError: The model has no attention, or no history has at least two events.
-    """
-    lengths = sequences.lengths()
-    users = np.flatnonzero(lengths >= 2)
-    if not len(users):
-        raise DataError(
-            "no history has at least two events, so there is no attention to average; give other "
-            "data with --data"
-        )
-    generator = np.random.default_rng(seed)
-    users = np.sort(generator.permutation(users)[:most])
-    kept = np.minimum(lengths[users], recommender.max_history)
-    starts = sequences.offsets[users + 1] - kept
-    windows = Windows(starts, kept, np.zeros_like(kept), np.zeros_like(kept))
+    """  # the latter in _sample
+    windows = _sample(sequences, recommender.max_history, most, seed)
     names, members = _membership(recommender, groups or {})
     sums = _Sums(len(names))
     model = recommender.model
@@ -114,12 +103,32 @@ def average_attention(
         items = batch.items.cpu().numpy()
         n_masks = layers.shape[-1] - batch.longest  # 1 for BERT4Rec: the mask after the events
         for row, begin, length in zip(
-            layers, batch.offsets[:-1].tolist(), kept[group], strict=True
+            layers, batch.offsets[:-1].tolist(), windows.lengths[group], strict=True
         ):
             event_groups = members[items[begin : begin + length]]
             size = length + n_masks
             sums.add(row[:, :size, :size], np.pad(event_groups, ((0, n_masks), (0, 0))))
-    return sums.averages(names, len(users))
+    return sums.averages(names, len(windows.lengths))
+
+
+def _sample(sequences: Sequences, max_history: int, most: int, seed: int) -> Windows:
+    """Return the ends of a random sample of the histories with at least two events.
+
+    Raises:
+        DataError: There is none.
+    """
+    lengths = sequences.lengths()
+    users = np.flatnonzero(lengths >= 2)
+    if not len(users):
+        raise DataError(
+            "no history has at least two events, so there is no attention to average; give other "
+            "data with --data"
+        )
+    users = np.sort(np.random.default_rng(seed).permutation(users)[:most])
+    kept = np.minimum(lengths[users], max_history)
+    return Windows(
+        sequences.offsets[users + 1] - kept, kept, np.zeros_like(kept), np.zeros_like(kept)
+    )
 
 
 class _Sums:
