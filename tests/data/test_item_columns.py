@@ -48,6 +48,14 @@ def test_columns_of_the_events_are_kept_by_item(shop: Path) -> None:
     assert corpus.item_titles()["i3"] == "Thing 3"
 
 
+def test_an_item_without_events_has_the_title_of_its_table(shop: Path) -> None:
+    items = pl.DataFrame(
+        {"item_id": ["i1", "new"], "title": ["One", "New one"], "kind": ["a", "a"]}
+    )
+    corpus = load_corpus(shop, DataSettings(content_columns=("kind",)), items=items)
+    assert corpus.item_titles() == {"i1": "One", "new": "New one"}
+
+
 def test_the_item_column_may_be_the_title(shop: Path) -> None:
     corpus = load_corpus(shop, DataSettings(item_column="name", title_column="name"))
     assert corpus.item_titles() == {}
