@@ -117,7 +117,8 @@ def describe(
         found = described(as_one([data, *others]), settings, fetch_progress())
     except SettingNeeded as error:
         raise with_command(error, context, [data, *others], settings) from error
-    command = train_command(context, [data, *others])
+    needed = {"incomplete": "drop"} if found.lacks_values else None  # training refuses such rows
+    command = train_command(context, [data, *others], needed)
     for target in targets:
         found.save(target)
     if as_json:

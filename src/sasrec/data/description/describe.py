@@ -53,6 +53,11 @@ class Description:
     columns: tuple[ColumnValues, ...]
     corpus: Corpus
 
+    @property
+    def lacks_values(self) -> bool:
+        """Whether some rows lack a user, item or time, so that they are not among the events."""
+        return any(each["kind"] == "incomplete_rows" for each in self.facts["remarks"])
+
     def as_json(self) -> dict[str, Any]:
         """Return facts, cleanings and columns as a JSON object."""
         return {
