@@ -132,6 +132,17 @@ def test_reports_are_written_for_any_times(tmp_path: Path, times: list[float] | 
     assert (tmp_path / "report.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_description_is_printed_as_tables_and_shown_as_one_line() -> None:
+    frame = events([(0, 0, 0), (0, 0, 0), (0, 1, 1)]).with_columns(shop=pl.lit("A"))
+    found = describe(frame)
+    lines = str(found).splitlines()
+    assert "interactions           3" in lines
+    assert any(line.startswith("exact duplicates") and "duplicates=exact" in line for line in lines)
+    assert "shop                   A (100.0%)" in lines
+    assert lines[-1].startswith("note: 1 of 3 events have the same user, item and time")
+    assert repr(found) == "<Description of data frame: 1 user, 2 items, 3 interactions>"
+
+
 def test_names_in_a_page_are_escaped(tmp_path: Path) -> None:
     path = tmp_path / "<b>&.csv"
     path.write_text("user_id,item_id,timestamp\n" + "a,x,1\na,y,2\n")
