@@ -168,6 +168,19 @@ def test_texts_that_are_not_all_numbers_are_not_compared_by_size(tmp_path: Path)
     assert kept(path, where="Quantity>0", missing_values=["n/a"]) == ["ann tea"] * 2 + ["bob pot"]
 
 
+def test_a_decimal_comma_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "user_id;item_id;timestamp;price\na;b;1;5,62\na;c;2;1.005,40\na;d;3;7\na;e;4;\n"
+    )
+    message = r"holds text, such as '5,62'; write numbers with a point instead of a comma: 5\.62"
+    with pytest.raises(SettingsError, match=message):
+        kept(path, where="price>5")
+    path.write_text(path.read_text().replace("1.005,40", "1,005"))
+    with pytest.raises(SettingsError, match=r"such as '5,62'; correct the column"):
+        kept(path, where="price>5")
+
+
 def test_words_of_a_file_without_a_header_name_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "ratings.dat"
     path.write_text("1::10::5::978300760\n1::11::3::978302109\n2::10::4::978301968\n")
