@@ -205,6 +205,30 @@ def test_facts_about_items_come_from_the_chosen_rows(tmp_path: Path) -> None:
     assert dict(zip(columns.items, columns.values["price"], strict=True))["tea"] == 1.5
 
 
+def test_columns_of_types_and_content_can_be_used_in_conditions(log) -> None:
+    settings = DataSettings(
+        where=["event in ('purchase', 'cart')", "price > 1"],
+        type_column="event",
+        content_columns=["price:float"],
+    )
+    corpus = load_corpus(log, settings)
+    assert corpus.event_types == ("purchase",)
+    assert corpus.sequences.types is not None
+    assert corpus.sequences.types.tolist() == [1, 1, 1]
+    assert corpus.item_columns is not None
+    found = zip(corpus.item_columns.items, corpus.item_columns.values["price"], strict=True)
+    assert dict(found) == {"tea": 1.5, "cup": 4.0, "pot": 20.0}
+
+
+def test_a_date_leaves_the_columns_of_types_and_content(log) -> None:
+    settings = DataSettings(
+        since="2024-01-02", type_column="event", content_columns=["price:float"]
+    )
+    corpus = load_corpus(log, settings)
+    assert corpus.event_types == ("cart", "purchase", "view")
+    assert corpus.item_columns is not None
+
+
 def test_data_without_dates_take_numbers_but_no_dates() -> None:
     frame = pl.DataFrame({"user_id": ["a"] * 3, "item_id": ["x", "y", "z"], "timestamp": [1, 2, 3]})
     assert kept(frame, since=2) == ["a y", "a z"]
