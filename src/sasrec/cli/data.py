@@ -115,7 +115,8 @@ def describe(
         found = described(as_one([data, *others]), settings, fetch_progress())
     except SettingNeeded as error:
         raise with_command(error, context, [data, *others], settings) from error
-    needed = {"incomplete": "drop"} if found.lacks_values else None  # training refuses such rows
+    is_refused = found.lacks_values and settings.incomplete == "refuse"
+    needed = {"incomplete": "drop"} if is_refused else None
     command = train_command(context, [data, *others], needed)
     for target in targets:
         found.save(target)
