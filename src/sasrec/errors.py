@@ -84,7 +84,7 @@ class SettingNeeded(DataError):  # noqa: N818 - what is needed, rather than an e
         Args:
             text: The text.
         """
-        return SettingNeeded(text, self.choices)
+        return type(self)(text, self.choices)
 
 
 class ModelError(SasrecError):

@@ -168,6 +168,19 @@ def test_texts_that_are_not_all_numbers_are_not_compared_by_size(tmp_path: Path)
     assert kept(path, where="Quantity>0", missing_values=["n/a"]) == ["ann tea"] * 2 + ["bob pot"]
 
 
+def test_a_decimal_comma_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(
+        "user_id;item_id;timestamp;price\na;b;1;5,62\na;c;2;1.005,40\na;d;3;7\na;e;4;\n"
+    )
+    message = r"holds text, such as '5,62'; write numbers with a point instead of a comma: 5\.62"
+    with pytest.raises(SettingsError, match=message):
+        kept(path, where="price>5")
+    path.write_text(path.read_text().replace("1.005,40", "1,005"))
+    with pytest.raises(SettingsError, match=r"such as '5,62'; correct the column"):
+        kept(path, where="price>5")
+
+
 def test_words_of_a_file_without_a_header_name_its_columns(tmp_path: Path) -> None:
     path = tmp_path / "ratings.dat"
     path.write_text("1::10::5::978300760\n1::11::3::978302109\n2::10::4::978301968\n")
@@ -190,6 +203,30 @@ def test_facts_about_items_come_from_the_chosen_rows(tmp_path: Path) -> None:
     columns = load_corpus(path, settings).item_columns
     assert columns is not None
     assert dict(zip(columns.items, columns.values["price"], strict=True))["tea"] == 1.5
+
+
+def test_columns_of_types_and_content_can_be_used_in_conditions(log) -> None:
+    settings = DataSettings(
+        where=["event in ('purchase', 'cart')", "price > 1"],
+        type_column="event",
+        content_columns=["price:float"],
+    )
+    corpus = load_corpus(log, settings)
+    assert corpus.event_types == ("purchase",)
+    assert corpus.sequences.types is not None
+    assert corpus.sequences.types.tolist() == [1, 1, 1]
+    assert corpus.item_columns is not None
+    found = zip(corpus.item_columns.items, corpus.item_columns.values["price"], strict=True)
+    assert dict(found) == {"tea": 1.5, "cup": 4.0, "pot": 20.0}
+
+
+def test_a_date_leaves_the_columns_of_types_and_content(log) -> None:
+    settings = DataSettings(
+        since="2024-01-02", type_column="event", content_columns=["price:float"]
+    )
+    corpus = load_corpus(log, settings)
+    assert corpus.event_types == ("cart", "purchase", "view")
+    assert corpus.item_columns is not None
 
 
 def test_data_without_dates_take_numbers_but_no_dates() -> None:

@@ -37,6 +37,10 @@ PUBLISHED = {
     "event_time,event_type,product_code,category_code,brand,price,customer,user_session": (
         *("customer", "product_code", "event_time"),
     ),
+    "Kunde,Artikel,Datum,Preis": ("Kunde", "Artikel", "Datum"),
+    "Bestellnummer,Kunden-Nr,Artikelnummer,Bestelldatum,Menge": (
+        *("Kunden-Nr", "Artikelnummer", "Bestelldatum"),
+    ),
     "user-name,book_title,date_added": ("user-name", "book_title", "date_added"),
 }
 OTHERS = [

@@ -13,6 +13,7 @@ from sasrec.data.date_splits import time_in_words, unit_seconds
 from sasrec.data.interactions import from_frame
 from sasrec.data.make_split import make_split
 from sasrec.errors import DataError
+from sasrec.evaluation.protocol import describe_protocol
 from sasrec.settings.evaluation import EvaluationSettings
 
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -101,9 +102,29 @@ def test_what_nobody_can_predict_is_counted() -> None:
     settings = EvaluationSettings(test_from="2024-01-09", valid_from="2024-01-09")
     [remark] = make_split(corpus(ROWS), settings).remarks
     assert remark.kind == "unpredictable"
-    assert remark.text.startswith("1 user of 3 appear only after the training period")
+    assert remark.text.startswith("1 user of 3 appears only after the training period")
     # i8, i9 and new: item i2 was trained.
     assert "3 of 4 test targets are items without a training event" in remark.text
+
+
+def test_a_period_is_described_with_the_event_that_it_refers_to() -> None:
+    settings = EvaluationSettings(test_from="2d", valid_from="2024-01-05")
+    described = describe_protocol(corpus(ROWS), settings)
+    assert described.startswith("validation from 2024-01-05 and test from 2d before the last event")
+
+
+def test_only_what_occurs_is_told() -> None:
+    settings = EvaluationSettings(test_from="2024-01-10", valid_from="2024-01-10")
+    rows = [("a", "x", 0), ("a", "y", 1), ("a", "x", 9)]
+    [remark] = make_split(corpus([*rows, ("b", "x", 9), ("b", "y", 9)]), settings).remarks
+    assert remark.text == (
+        "1 user of 2 appears only after the training period (the first event of a user is not a "
+        "target, as it has no history)"
+    )
+    [remark] = make_split(corpus([*rows, ("a", "z", 9)]), settings).remarks
+    assert remark.text == (
+        "1 of 2 test targets is an item without a training event, which counts as not found"
+    )
 
 
 @pytest.mark.parametrize(

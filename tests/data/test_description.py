@@ -30,15 +30,19 @@ def events(rows: list[tuple[int, int, int]], unit: int = 1) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-@given(rows=ROWS)
-def test_each_cleaning_removes_what_the_description_says(rows: list[tuple[int, int, int]]) -> None:
+@given(rows=ROWS, type_column=st.sampled_from([None, "type"]))
+def test_each_cleaning_removes_what_the_description_says(
+    rows: list[tuple[int, int, int]], type_column: str | None
+) -> None:
     frame = events(rows, unit=86_400 * 100)
-    found = describe(frame)
+    frame = frame.with_columns(type=pl.Series([f"t{row[2] % 2}" for row in rows]))
+    found = describe(frame, type_column=type_column)
     before = (found.facts["interactions"], found.facts["users"], found.facts["items"])
     for each in found.cleanings[1:]:  # the first counts incomplete rows
         key, _, value = each.setting.partition("=")
         try:
-            rest = load_corpus(frame, DataSettings(**{key: literal(value)}))
+            settings = {"type_column": type_column, key: literal(value)}
+            rest = load_corpus(frame, DataSettings(**settings))
         except DataError as error:
             assert "removes all interactions" in str(error)  # noqa: PT017
             assert each.events == before[0], each
@@ -85,6 +89,23 @@ def test_other_columns_are_described_and_may_need_cleaning(tmp_path: Path) -> No
     assert rest.sequences.n_events == 39
 
 
+def test_an_event_of_another_type_is_no_repetition() -> None:
+    frame = events([(0, 0, 0), (0, 0, 1), (0, 1, 2), (0, 1, 2)])
+    frame = frame.with_columns(event=pl.Series(["view", "purchase", "view", "view"]))
+    found = describe(frame, type_column="event")
+    names = ("exact_duplicates", "repeated_items", "consecutive_repeats")
+    assert [found.facts[name] for name in names] == [1, 0, 0]
+    removed = {each.setting: each.events for each in found.cleanings}
+    assert (removed["duplicates=first"], removed["duplicates=consecutive"]) == (1, 1)
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_times_in_any_unit_are_shown_as_dates(unit: int) -> None:
+    frame = events([(0, 0, 0), (0, 1, 1)]).with_columns(pl.col("timestamp") * unit)
+    found = describe(frame)
+    assert found.facts["first_event"] == found.facts["last_event"] == "2020-09-13 12:26"
+
+
 def test_filters_apply_before_the_description() -> None:
     frame = events([(0, 0, 0), (0, 0, 0), (0, 1, 1), (1, 1, 2)])
     found = describe(frame, {"duplicates": "exact"}, where="item_id=i0")
@@ -107,7 +128,19 @@ def test_reports_are_written_for_any_times(tmp_path: Path, times: list[float] | 
     assert 'src="' not in page  # works offline
     assert 'href="http' not in page
     assert "duplicates=first" in page
+    assert "None" not in page
     assert (tmp_path / "report.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_description_is_printed_as_tables_and_shown_as_one_line() -> None:
+    frame = events([(0, 0, 0), (0, 0, 0), (0, 1, 1)]).with_columns(shop=pl.lit("A"))
+    found = describe(frame)
+    lines = str(found).splitlines()
+    assert "interactions           3" in lines
+    assert any(line.startswith("exact duplicates") and "duplicates=exact" in line for line in lines)
+    assert "shop                   A (100.0%)" in lines
+    assert lines[-1].startswith("note: 1 of 3 events have the same user, item and time")
+    assert repr(found) == "<Description of data frame: 1 user, 2 items, 3 interactions>"
 
 
 def test_names_in_a_page_are_escaped(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Doubtful times are counted, or refused if their order would be wrong."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +111,11 @@ def test_dates_written_as_numbers_are_reported(remarks_on, times: list[int], sai
     [remark] = remarks_on(times)
     assert (remark.kind, remark.count) == ("compact_dates", len(times))
     assert said in remark.text
+    letters = remark.text.partition("time_format=")[2].removesuffix(" reads them as dates")
+    frame = pl.DataFrame({"user_id": "a", "item_id": "b", "timestamp": times})
+    found = load_corpus(frame, DataSettings(time_format=letters)).sequences.times
+    assert found is not None
+    assert datetime.fromtimestamp(found[0], UTC).date() == date(2023, 11, 15)
 
 
 @pytest.mark.parametrize("times", [[15112023, 1122022], [11152023, 12312022], [1011970, 31122023]])

@@ -48,6 +48,36 @@ def test_columns_of_the_events_are_kept_by_item(shop: Path) -> None:
     assert corpus.item_titles()["i3"] == "Thing 3"
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("items.csv", "item_id;price;note\ni1;2.5;a\ni2;7;b\n"),
+        ("items.csv", "item_id\tprice\tnote\ni1\t2.5\ta\ni2\t7\tb\n"),
+        ("items.csv", "sep=;\nitem_id;price;note\ni1;2.5;a\ni2;7;b\n"),
+        ("items.csv", 'item_id,price,note\ni1,2.5,"a"\ni2,7,b\n'),
+        ("items.tsv", "item_id\tprice\tnote\ni1\t2.5\ta\ni2\t7\tb\n"),
+    ],
+)
+def test_an_items_file_has_the_separators_of_a_file_of_events(
+    shop: Path, name: str, text: str
+) -> None:
+    (shop.parent / name).write_text(text)
+    corpus = load_corpus(shop, DataSettings(items_file=str(shop.parent / name)))
+    assert corpus.item_columns is not None
+    assert corpus.item_columns.values.to_dict(as_series=False) == {
+        "price": [2.5, 7.0],
+        "note": ["a", "b"],
+    }
+
+
+def test_an_item_without_events_has_the_title_of_its_table(shop: Path) -> None:
+    items = pl.DataFrame(
+        {"item_id": ["i1", "new"], "title": ["One", "New one"], "kind": ["a", "a"]}
+    )
+    corpus = load_corpus(shop, DataSettings(content_columns=("kind",)), items=items)
+    assert corpus.item_titles() == {"i1": "One", "new": "New one"}
+
+
 def test_the_item_column_may_be_the_title(shop: Path) -> None:
     corpus = load_corpus(shop, DataSettings(item_column="name", title_column="name"))
     assert corpus.item_titles() == {}

@@ -53,6 +53,31 @@ def test_types_are_numbered_by_name_and_follow_their_events() -> None:
     assert by_user["a"].tolist() == [2, 3]
 
 
+@pytest.mark.parametrize(
+    ("split", "part"), [({}, "test"), ({"leave_out": "valid_only"}, "validation")]
+)
+def test_purchases_of_what_was_just_put_into_the_cart_are_told(
+    split: dict[str, str], part: str
+) -> None:
+    def rows(item: str) -> list[Row]:
+        return [
+            (f"u{user}", name, each, float(n))
+            for user in range(6)
+            for n, (name, each) in enumerate(
+                [("x", "view"), ("y", "cart"), ("y", "purchase"), ("z", "cart"), (item, "purchase")]
+            )
+        ]
+
+    settings = EvaluationSettings(target_types=("purchase",), **split)
+    told = {each.kind: each.text for each in make_split(corpus(rows("z")), settings).remarks}
+    begin = (
+        f"6 of 6 {part} targets are the item of the event directly before, mostly of type 'cart'"
+    )
+    assert told["given_away"].startswith(begin)
+    told = {each.kind: each.text for each in make_split(corpus(rows("w")), settings).remarks}
+    assert "given_away" not in told
+
+
 def test_missing_types_and_a_single_type_are_told_with_counts() -> None:
     told = [each.text for each in corpus(of_user("vp-v")).remarks]
     assert "1 event of 4 has no type in 'event'; it counts as an unknown type" in told

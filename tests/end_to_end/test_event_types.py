@@ -1,5 +1,6 @@
 """Event types from a log to lists: training, evaluation, recommending, rules, explaining."""
 
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -251,3 +252,26 @@ def test_carts_foretell_purchases_only_with_types() -> None:
         trained = sasrec.train(log, settings, event_types=use)
         scores[use] = trained.metrics["reports"][0]["test"]["ndcg@10"]
     assert scores["both"] > 1.5 * scores["none"]
+
+
+def test_parts_and_compressed_files_may_lack_the_types_too(place: Path, asked) -> None:
+    log = pl.read_csv(place / "plain.csv")
+    (place / "days").mkdir()
+    for number, part in enumerate((log.head(100), log.tail(-100))):
+        part.write_csv(place / "days" / f"{number}.csv")
+    with gzip.open(place / "plain.csv.gz", "wb") as file:
+        file.write((place / "plain.csv").read_bytes())
+    for data in ("days", "plain.csv.gz"):
+        _, told = asked("recommend", "model", "--user", "u1", "--data", data)
+        assert "so the types of all events are unknown" in told
+
+
+def test_other_data_need_the_columns_of_the_training(place: Path) -> None:
+    renamed = pl.read_csv(place / "log.csv").rename({"user_id": "Kunde", "timestamp": "ts"})
+    message = (
+        r"^the data frame has no column 'user_id' \(did you mean 'Kunde'\?\), no column 'timestamp'"
+        r".*, so rename the columns to 'user_id', 'item_id', 'timestamp' \(it has: Kunde, item_id, "
+    )
+    with pytest.raises(DataError, match=message) as caught:
+        sasrec.recommend_all(place / "model", renamed, out=place / "lists.csv")
+    assert "--user-column" not in str(caught.value)

@@ -89,6 +89,20 @@ def test_a_description_ends_with_the_command(
     assert json.loads(out)["first_event"] == "2010-12-01 08:10"
 
 
+def test_the_command_after_a_description_drops_incomplete_rows(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*COLUMNS.split(), "--time-format=month_first"]
+    for more in ([], ["--incomplete=refuse"]):
+        code, out, _ = called(["data", "describe", "online retail.csv", *given, *more], capsys)
+        assert code == 0
+        command = f"sasrec train -d 'online retail.csv' {' '.join(given)} --incomplete=drop"
+        assert out.splitlines()[-1] == f"to train on it: {command}"
+    (place / "shop.yaml").write_text("incomplete: drop\n")
+    _, out, _ = called(["data", "describe", "online retail.csv", *given, "-c", "shop.yaml"], capsys)
+    assert out.splitlines()[-1].endswith(f"-c shop.yaml {' '.join(given)}")
+
+
 def test_a_file_without_a_header_gets_its_command(
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -65,6 +65,7 @@ def test_training_on_all_events_takes_the_epochs_of_a_measured_model(place: Path
     refused = command(*words, cwd=place)
     assert refused.returncode == 2
     assert "with split=none there is no validation" in refused.stderr
+    assert "--epochs-from=MODEL" in refused.stderr
     ended = command(*words, "--epochs-from=model", cwd=place)
     assert ended.returncode == 0, ended.stderr
     found = metrics(place / "all")

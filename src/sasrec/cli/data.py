@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,9 +14,6 @@ from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
 from sasrec.cli.proposed_command import train_command, with_command
 from sasrec.errors import SettingNeeded
-
-if TYPE_CHECKING:
-    from sasrec.data.description.describe import Description
 
 data_app = typer.Typer(help="List, download and describe data sets.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print only JSON.")]
@@ -103,6 +100,7 @@ def describe(
     from itertools import takewhile
 
     from sasrec.data.description.describe import checked_report, described
+    from sasrec.data.description.text import description_as_text
     from sasrec.data.source_names import as_one
     from sasrec.settings.files import layers_with_mistakes
     from sasrec.settings.resolve import resolve_layers
@@ -117,37 +115,19 @@ def describe(
         found = described(as_one([data, *others]), settings, fetch_progress())
     except SettingNeeded as error:
         raise with_command(error, context, [data, *others], settings) from error
-    command = train_command(context, [data, *others])
+    is_refused = found.lacks_values and settings.incomplete == "refuse"
+    needed = {"incomplete": "drop"} if is_refused else None
+    command = train_command(context, [data, *others], needed)
     for target in targets:
         found.save(target)
     if as_json:
         print(json.dumps({**found.as_json(), "train": command}))
         return
-    _print_description(found)
+    # Remarks were printed when the data were loaded.
+    print(description_as_text(found.facts, found.cleanings, found.columns, written=_option))
     print(f"\nto train on it: {command}")
     for target in targets:
         print(f"written to {target}")
-
-
-def _print_description(found: Description) -> None:
-    """Print sizes and possible cleanings; remarks were printed when the data were loaded."""
-    from sasrec.data.description.page import shown_facts
-    from sasrec.errors import printable
-
-    for name, text in shown_facts(found.facts):
-        print(f"{name:<22} {text}")
-    head = ("cleaning would remove", "with the setting", "events", "users", "items")
-    rows = [(each.what, _option(each.setting), *each.in_words()) for each in found.cleanings]
-    widths = [max(len(row[place]) for row in [head, *rows]) for place in range(len(head))]
-    print()
-    for row in [head, *rows]:
-        left = (f"{cell:<{width}}" for cell, width in zip(row[:2], widths[:2], strict=True))
-        right = (f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:], strict=True))
-        print("  ".join([*left, *right]))
-    if found.columns:
-        print("\nother columns, for --where")
-    for column in found.columns:
-        print(f"{printable(column.name):<22} {printable(column.text)}")
 
 
 def _option(setting: str) -> str:

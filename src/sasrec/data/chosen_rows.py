@@ -138,7 +138,13 @@ def _check_names(
 
 def _unneeded(frame: pl.DataFrame, settings: DataSettings) -> list[str]:
     """Return the value columns that nothing but conditions needs."""
-    needed = {*settings.value_intervals, *(settings.item_columns or ()), settings.title_column}
+    needed = {
+        *settings.value_intervals,
+        *(settings.item_columns or ()),
+        *settings.content_types,
+        settings.title_column,
+        settings.type_column,
+    }
     values = [name for name in frame.columns if name.startswith(VALUE)]
     return [name for name in values if name.removeprefix(VALUE) not in needed]
 

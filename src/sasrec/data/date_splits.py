@@ -178,14 +178,20 @@ def unpredictable(split: Split) -> tuple[Remark, ...]:
     if not new_users and not new_items:
         return ()
     part = "test" if len(split.test) else "validation"
-    text = (
-        f"{counted(new_users, 'user')} of {len(begins):,} appear only after the training period "
-        f"(their first event is not a target, as it has no history), and {new_items:,} of "
-        f"{counted(len(targets), f'{part} target')} "
-        f"{'is an item' if new_items == 1 else 'are items'} without a training event, which count "
-        "as not found"
-    )
-    return (Remark("unpredictable", new_users + new_items, text),)
+    told = []
+    if new_users:
+        appear = "appears" if new_users == 1 else "appear"
+        told.append(
+            f"{counted(new_users, 'user')} of {len(begins):,} {appear} only after the training "
+            "period (the first event of a user is not a target, as it has no history)"
+        )
+    if new_items:
+        count = "is an item" if new_items == 1 else "are items"
+        told.append(
+            f"{new_items:,} of {counted(len(targets), f'{part} target')} {count} without a "
+            f"training event, which {'counts' if new_items == 1 else 'count'} as not found"
+        )
+    return (Remark("unpredictable", new_users + new_items, ", and ".join(told)),)
 
 
 def _trains_first(split: Split) -> np.ndarray:

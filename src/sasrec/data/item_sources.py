@@ -94,6 +94,7 @@ def with_item_table(
     item_file = None if path is None else path.with_suffix(".item")
     beside = None if item_file is None else item_file_beside(item_file, settings)
     columns, titles = corpus.item_columns, corpus.titles
+    more: Mapping[str, str] = {}
     remarks = () if beside is None else beside.remarks
     columns = beside if columns is None else columns.overridden_by(beside)
     tables: tuple[ItemColumns, ...] = () if beside is None else (beside,)
@@ -101,15 +102,16 @@ def with_item_table(
         given, more = item_table(source, settings)
         _check_known(corpus, given, source)
         columns = given if columns is None else columns.overridden_by(given)
-        titles = {**corpus.item_titles(), **_titles_of(more, corpus)}
         remarks += given.remarks
         tables += (given,)
     require_known(settings.item_columns, columns, corpus.name)
-    _check_title(settings, titles, columns)
-    corpus = replace(
-        corpus, item_columns=columns, titles=titles, remarks=(*corpus.remarks, *remarks)
-    )
-    return with_content(corpus, settings, beside=item_file, source=source, tables=tables)
+    _check_title(settings, (titles, more), columns)
+    corpus = replace(corpus, item_columns=columns, remarks=(*corpus.remarks, *remarks))
+    corpus = with_content(corpus, settings, beside=item_file, source=source, tables=tables)
+    if source is None:
+        return corpus
+    # Only now the items of the table that have no event belong to the data set.
+    return replace(corpus, titles={**corpus.item_titles(), **_titles_of(more, corpus)})
 
 
 def _titles_of(titles: Mapping[str, str], corpus: Corpus) -> Mapping[str, str]:
@@ -132,7 +134,7 @@ def _check_known(corpus: Corpus, given: ItemColumns, source: ItemSource) -> None
 
 
 def _check_title(
-    settings: DataSettings, titles: Mapping[str, str], columns: ItemColumns | None
+    settings: DataSettings, titles: tuple[Mapping[str, str], ...], columns: ItemColumns | None
 ) -> None:
     """Refuse a title column that no source has.
 
@@ -141,7 +143,7 @@ def _check_title(
     """
     known = [] if columns is None else columns.values.columns
     own = (None, settings.item_column, *known)
-    if settings.title_column not in own and not titles:
+    if settings.title_column not in own and not any(titles):
         raise DataError(
             f"title_column is {settings.title_column!r}, but neither the events nor an items file "
             f"has it{did_you_mean(settings.title_column or '', known)}"

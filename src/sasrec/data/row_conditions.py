@@ -21,6 +21,9 @@ _COMPARISON = re.compile(
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?P<time>[T ]\d{2}:\d{2}(?::\d{2})?)?")
 _SEVERAL = re.compile(r"\b(?:and|or|between|in|like|is)\b", re.IGNORECASE)
+COMMA_NUMBER = r"^-?[0-9]{1,3}(?:\.?[0-9]{3})*,(?:[0-9]{1,2}|[0-9]{4,})$"
+"""A number with a decimal comma, and perhaps points between thousands. ``1,234`` is none, because
+its comma may be one between thousands."""
 
 
 def possible_columns(text: str) -> list[str]:
@@ -139,6 +142,9 @@ def _mended(column: pl.Series) -> str:
     """Return an example of a text that is no number, if there is one, and what to do."""
     texts = column.drop_nulls()
     others = texts.filter(~texts.str.strip_chars().str.contains(NUMBER))
+    if len(others) and others.str.strip_chars().str.contains(COMMA_NUMBER).all():
+        point = others[0].strip().replace(".", "").replace(",", ".")
+        return f", such as {others[0]!r}; write numbers with a point instead of a comma: {point}"
     if len(others):
         return f", such as {others[0]!r}; correct the column, or name such values in missing_values"
     return "; convert the column to numbers"

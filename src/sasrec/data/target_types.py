@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sasrec.data.checks.given_away import given_away
 from sasrec.data.corpus import Corpus
 from sasrec.data.date_splits import split_by_dates
 from sasrec.data.sequences import Sequences
@@ -94,7 +95,8 @@ def split_wanted(
             f"no event of type {names} (target_types) is left to validate or test on; choose other "
             "types, or another split"
         )
-    return replace(split, remarks=(*split.remarks, _remark(corpus, small, wanted, names)))
+    remarks = (_remark(corpus, small, wanted, names), *given_away(split, corpus.event_types))
+    return replace(split, remarks=(*split.remarks, *remarks))
 
 
 def with_training_types(

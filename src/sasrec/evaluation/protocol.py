@@ -14,6 +14,7 @@ from sasrec.errors import counted
 from sasrec.evaluation.candidates import PAPER
 from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.metric_names import split_key
+from sasrec.settings.time_point import time_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,15 @@ def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:
 def _dates_in_words(settings: EvaluationSettings) -> str:
     """Return at which points in time the data were split."""
     begins = {"validation": settings.valid_from, "test": settings.test_from}
-    parts = [f"{part} from {begin}" for part, begin in begins.items() if begin is not None]
+    parts = [f"{part} from {_point(begin)}" for part, begin in begins.items() if begin is not None]
     chosen = settings.period_targets
     targets = "" if chosen == "all" else f" ({chosen} event of each user)"
     return " and ".join(parts) + targets
+
+
+def _point(begin: str) -> str:
+    """Return a point in time as the settings write it, with the event that a period refers to."""
+    return f"{begin} before the last event" if time_point(begin).kind == "period" else begin
 
 
 def _candidates_in_words(corpus: Corpus, settings: EvaluationSettings) -> tuple[str, str]:

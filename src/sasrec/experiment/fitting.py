@@ -113,8 +113,8 @@ def _check_epochs(prepared: Prepared) -> None:
     if run.evaluation.split == "none" and not is_split and not is_given:
         raise SettingsError(
             "with split=none there is no validation, so early stopping cannot choose the number "
-            "of epochs; set epochs, such as to the best_epoch in metrics.json of a model trained "
-            "with a split"
+            "of epochs; set epochs, or use --epochs-from=MODEL to train as long as was best for a "
+            "model with a split (in Python: epochs=model.metrics['best_epoch'])"
         )
 
 

@@ -11,12 +11,12 @@ from sasrec.data.corpus import Corpus, renumbered
 from sasrec.data.movielens import Progress
 from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
-from sasrec.data.values.columns import MissingTypesError
+from sasrec.data.values.columns import MissingColumnsError, MissingTypesError
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark
 from sasrec.settings.content import WITHOUT_CONTENT
-from sasrec.settings.data import DataSettings
+from sasrec.settings.data import NO_TIMES, DataSettings
 from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
 if TYPE_CHECKING:
@@ -115,9 +115,20 @@ def load_with_any_types(
 
     Returns:
         The data set; a remark about missing types is logged.
+
+    Raises:
+        DataError: The data cannot be read, or lack a column that the data of the model have.
     """
     try:
         return load_corpus(source, settings, progress)
+    except MissingColumnsError as error:
+        names = (settings.user_column, settings.item_column, settings.time_column)
+        needed = ", ".join(repr(name) for name in names if name != NO_TIMES)
+        text, _, known = str(error).rpartition(". It has: ")
+        raise DataError(
+            f"{text.partition(';')[0]}; data to recommend for are read like those of the training, "
+            f"so rename the columns to {needed} (it has: {known})"
+        ) from error
     except MissingTypesError:
         logger.warning(
             "%s has no column %r (type_column), so the types of all events are unknown",

@@ -144,11 +144,11 @@ def _range_within(times: np.ndarray, bounds: tuple[float, float]) -> tuple[float
 
 
 def _compact_date_remarks(times: np.ndarray, column: str, where: str) -> tuple[Remark, ...]:
-    for order, form, rule in (
-        ("year first", "YYYYMMDD", lambda block: _is_date(block // 10_000, block // 100, block)),
-        ("year first", "YYYYMMDDhhmm", lambda block: _is_long_date(block, 10**4)),
-        ("year first", "YYYYMMDDhhmmss", lambda block: _is_long_date(block, 10**6)),
-        ("year last", "DDMMYYYY or MMDDYYYY", _is_date_year_last),
+    for letters, form, rule in (
+        ("%Y%m%d", "YYYYMMDD", lambda block: _is_date(block // 10_000, block // 100, block)),
+        ("%Y%m%d%H%M", "YYYYMMDDhhmm", lambda block: _is_long_date(block, 10**4)),
+        ("%Y%m%d%H%M%S", "YYYYMMDDhhmmss", lambda block: _is_long_date(block, 10**6)),
+        ("", "DDMMYYYY or MMDDYYYY", _is_date_year_last),  # 1122022 may be two dates
     ):
         count = _count_if_most(times, rule)
         if not count:
@@ -157,14 +157,13 @@ def _compact_date_remarks(times: np.ndarray, column: str, where: str) -> tuple[R
             f"{count:,} of {len(times):,} times in {column!r} look like dates written as numbers "
             f"({form}), such as {_first_match(times, rule)}"
         )
-        if order == "year last" and times.min() < times.max():
+        if not letters and times.min() < times.max():
             raise DataError(
                 f"{where}: {text}, and sorting such numbers does not sort the dates; write dates "
                 "such as 2024-05-31"
             )
-        text += (
-            "; they sort correctly, but differences between them are not durations; write dates "
-            "such as 2024-05-31"
+        text += "; they sort correctly, but differences between them are not durations; " + (
+            f"time_format={letters} reads them as dates" if letters else "write 2024-05-31"
         )
         return (Remark("compact_dates", count, text),)
     return ()

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.checks.repetition import repetition
-from sasrec.data.corpus import Corpus
+from sasrec.data.corpus import Corpus, by_item_and_type
 from sasrec.data.count_filters import within_counts, without_active_users
 from sasrec.data.date_splits import unit_seconds
 from sasrec.data.removals import Sizes, share, sizes
@@ -74,7 +74,9 @@ def possible_cleanings(corpus: Corpus) -> tuple[Cleaning, ...]:
     """
     frame = pl.DataFrame({"user": _owners(corpus.sequences), "item": corpus.sequences.items})
     whole = sizes(frame)
-    found = [*_incomplete(corpus, whole), *_repetitions(corpus.sequences, whole)]
+    # As for the setting duplicates, an event of another type is no repetition.
+    repeated = _repetitions(by_item_and_type(corpus.sequences), whole)
+    found = [*_incomplete(corpus, whole), *repeated]
     most = _bot_limit(corpus.sequences.lengths())
     least = parse_intervals(f"[{FEWEST},inf)", "")
     for what, setting, rest in (

@@ -13,6 +13,7 @@ from sasrec.data.description.cleanings import Cleaning, possible_cleanings
 from sasrec.data.description.facts import describe_facts
 from sasrec.data.description.page import description_page
 from sasrec.data.description.pictures import data_figure
+from sasrec.data.description.text import description_as_text
 from sasrec.data.description.values import (
     ColumnValues,
     column_values,
@@ -21,7 +22,7 @@ from sasrec.data.description.values import (
     value_cleanings,
 )
 from sasrec.data.sources import load_corpus, read_rows
-from sasrec.errors import DataError, SettingsError
+from sasrec.errors import DataError, SettingsError, counted, printable
 from sasrec.settings.data import DataSettings
 from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.resolve import resolve_layers
@@ -37,7 +38,7 @@ MOST_EVENTS = 50_000_000
 PAGES, PICTURES = (".html", ".htm"), (".png",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Description:
     """What is in a data set.
 
@@ -52,6 +53,28 @@ class Description:
     cleanings: tuple[Cleaning, ...]
     columns: tuple[ColumnValues, ...]
     corpus: Corpus
+
+    def __str__(self) -> str:
+        """Return sizes, possible cleanings and other columns as tables, and the remarks."""
+        notes = [f"note: {printable(each['text'])}" for each in self.facts["remarks"]]
+        return "\n".join([description_as_text(self.facts, self.cleanings, self.columns), *notes])
+
+    def __repr__(self) -> str:
+        """Return one line: the data and its sizes."""
+        facts = self.facts
+        return printable(
+            f"<Description of {facts['name']}: {counted(facts['users'], 'user')}, "
+            f"{counted(facts['items'], 'item')}, {counted(facts['interactions'], 'interaction')}>"
+        )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the tables in IPython and notebooks."""
+        printer.text("Description(...)" if cycle else str(self))
+
+    @property
+    def lacks_values(self) -> bool:
+        """Whether some rows lack a user, item or time, so that they are not among the events."""
+        return any(each["kind"] == "incomplete_rows" for each in self.facts["remarks"])
 
     def as_json(self) -> dict[str, Any]:
         """Return facts, cleanings and columns as a JSON object."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from sasrec.data.checks.repetition import repetition
-from sasrec.data.corpus import Corpus
+from sasrec.data.corpus import Corpus, by_item_and_type
+from sasrec.data.date_splits import unit_seconds
 
 
 def describe_facts(corpus: Corpus) -> dict[str, Any]:
@@ -18,8 +19,9 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         corpus: The data set.
 
     Returns:
-        Name to number or text. Timestamps are dates if they look like seconds since 1970, and
-        otherwise numbers in the unit of the source.
+        Name to number or text. Times are dates if they look like seconds, milliseconds,
+        microseconds or nanoseconds since 1970, and otherwise numbers in the unit of the source.
+        Without times, what needs them is None.
     """
     lengths = corpus.sequences.lengths()
     users, items, events = len(corpus.users), len(corpus.items), corpus.sequences.n_events
@@ -36,10 +38,10 @@ def describe_facts(corpus: Corpus) -> dict[str, Any]:
         "median_history": float(np.median(lengths)),
         "mean_history": round(float(lengths.mean()), 2),
         "longest_history": int(lengths.max()),
-        **repetition(corpus.sequences).as_json(),
+        **repetition(by_item_and_type(corpus.sequences)).as_json(),
         "share_of_top_tenth": round(float(top / events), 4),
-        "first_event": None if times is None else _date_or_number(float(times.min())),
-        "last_event": None if times is None else _date_or_number(float(times.max())),
+        "first_event": None if times is None else _date_or_number(times.min(), times.max()),
+        "last_event": None if times is None else _date_or_number(times.max(), times.max()),
         "titles": len(corpus.item_titles()),
         "fingerprint": corpus.sequences.fingerprint(),
         "remarks": [remark.as_json() for remark in corpus.remarks],
@@ -58,6 +60,13 @@ def item_counts(corpus: Corpus) -> np.ndarray:
     return np.bincount(corpus.sequences.items, minlength=len(corpus.items) + 1)[1:]
 
 
-def _date_or_number(value: float) -> str | float:
-    is_unix_time = 3e8 < value < 5e9  # 1979 to 2128 as seconds since 1970
-    return datetime.fromtimestamp(value, UTC).isoformat(" ")[:16] if is_unix_time else value
+def _date_or_number(time: float, latest: float) -> str | float:
+    """Return a time as a date if it is probably one, otherwise as it is.
+
+    Args:
+        time: In the unit of the source.
+        latest: The latest time of the source, which tells the unit.
+    """
+    seconds = float(time) * (unit_seconds(float(latest)) or 1.0)
+    is_unix_time = 3e8 < seconds < 5e9  # 1979 to 2128 as seconds since 1970
+    return datetime.fromtimestamp(seconds, UTC).isoformat(" ")[:16] if is_unix_time else float(time)

@@ -67,10 +67,17 @@ def shown_facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts: Name to number or text.
     """
     return [
-        (name.replace("_", " "), f"{value:,}" if isinstance(value, int | float) else str(value))
+        (name.replace("_", " "), _shown(value))
         for name, value in facts.items()
         if name not in ("remarks", "cleanings")
     ]
+
+
+def _shown(value: object) -> str:
+    """Return a fact as text; a dash if it is not known, as nothing about times without times."""
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

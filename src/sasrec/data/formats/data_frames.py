@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,7 @@ def as_polars(
             f"{what} is a {type(source).__name__}; give a path, or a Polars or pandas data frame"
         )
     names = [str(name) for name in source.columns]
+    _check_index(source, tokens, names, what)
     columns = [
         _pandas_column(source[own], holds_tokens=name in tokens).alias(name)
         for own, name in zip(source.columns, names, strict=True)
@@ -85,8 +87,9 @@ def _from_pandas(source: pd.DataFrame, settings: DataSettings, values: list[str]
             "or pandas data frame"
         )
     names = {str(name): name for name in source.columns}
-    time_column(list(names), settings, "the data frame")
     own = (settings.user_column, settings.item_column, settings.time_column)
+    _check_index(source, (*own, *values), list(names), "data")
+    time_column(list(names), settings, "the data frame")
     return pl.DataFrame(
         {
             text: _pandas_column(source[name], holds_tokens=text in own[:2])
@@ -94,6 +97,23 @@ def _from_pandas(source: pd.DataFrame, settings: DataSettings, values: list[str]
             if text in own or text in values
         }
     )
+
+
+def _check_index(
+    source: pd.DataFrame, needed: Sequence[str], names: Sequence[str], what: str
+) -> None:
+    """Refuse a pandas data frame whose index has columns that are needed, such as the times.
+
+    Raises:
+        DataError: It has.
+    """
+    levels = getattr(getattr(source, "index", None), "names", ())
+    index = [str(name) for name in levels if name is not None]
+    if found := [name for name in index if name in needed and name not in names]:
+        raise DataError(
+            f"the index of the data frame has {', '.join(map(repr, found))}, and only columns are "
+            f"read; give {what} as frame.reset_index()"
+        )
 
 
 def _pandas_column(column: pd.Series, *, holds_tokens: bool) -> pl.Series:

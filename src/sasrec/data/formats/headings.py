@@ -66,13 +66,13 @@ def heading_of(path: Path, columns: DataSettings, candidates: Sequence[str]) -> 
             not say what the columns are; or it does, but does not match the file.
     """
     lines = first_lines(path)
-    mark = _excel_mark(lines[0]) if lines else ""
+    mark = excel_mark(lines[0]) if lines else ""
     begin = 1 if mark else 0
     before = _lines_to(lines[begin:])
     lines = lines[begin + before :]
     if not lines:
         raise DataError(f"{path} is empty; its first line must name the columns")
-    separator = mark or _separator_of(lines[0], columns.separator, candidates)
+    separator = mark or separator_of(lines[0], columns.separator, candidates)
     rows, height = _rows(path, lines, separator)
     check_columns(path, len(rows[0]))
     heading = Heading(separator, rows[0], begin + before + height, has_header=True)
@@ -92,14 +92,14 @@ def _lines_to(lines: Sequence[str]) -> int:
     return next((index for index, line in enumerate(lines) if line.strip()), len(lines))
 
 
-def _excel_mark(line: str) -> str:
+def excel_mark(line: str) -> str:
     """Return the separator in a first line such as ``sep=;``, which Excel reads; else nothing."""
     text = line.strip('"')
     is_mark = text.lower().startswith("sep=") and len(text) == len("sep=") + 1
     return text[-1] if is_mark else ""
 
 
-def _separator_of(line: str, given: str, candidates: Sequence[str]) -> str:
+def separator_of(line: str, given: str, candidates: Sequence[str]) -> str:
     """Return the separator of a file.
 
     Args:

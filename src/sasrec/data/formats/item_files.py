@@ -12,7 +12,10 @@ import polars as pl
 from sasrec.data.filters import loaded_columns
 from sasrec.data.formats.atomic import read_header, read_pieces
 from sasrec.data.formats.copies import Copies, readable
+from sasrec.data.formats.csv_files import SEPARATORS
 from sasrec.data.formats.data_frames import as_polars
+from sasrec.data.formats.first_lines import first_lines
+from sasrec.data.formats.headings import excel_mark, separator_of
 from sasrec.data.formats.layout import Layout
 from sasrec.data.item_columns import (
     ItemColumns,
@@ -160,12 +163,24 @@ def read_table(
             return pl.read_parquet(path, glob=False), str(path)
         if suffix in {".jsonl", ".ndjson"}:
             return pl.read_ndjson(path, infer_schema_length=None), str(path)
-        mark = "\t" if suffix == ".tsv" else ","
-        texts = pl.read_csv(path, separator=mark, infer_schema=False, glob=False)
+        texts = _separated(path, settings)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
     return texts.select(e if e.name in tokens else parsed_texts(e) for e in texts), str(path)
+
+
+def _separated(path: Path, settings: DataSettings) -> pl.DataFrame:
+    """Return the columns of a .csv or .tsv file as texts, with the separator of its first line."""
+    lines = first_lines(path)
+    mark = excel_mark(lines[0]) if lines else ""
+    before = 1 if mark else 0
+    head = lines[before] if len(lines) > before else ""
+    given = (
+        settings.separator if len(settings.separator) == 1 and settings.separator in head else ""
+    )
+    separator = mark or separator_of(head, given or "\t", SEPARATORS[path.suffix.lower()])
+    return pl.read_csv(path, separator=separator, skip_lines=before, infer_schema=False, glob=False)
 
 
 def _atomic_frame(path: Path, settings: DataSettings) -> pl.DataFrame:

@@ -21,6 +21,13 @@ TIME_WORDS = {
     "dt",
     "dat",
     "timeframe",
+    "datum",
+    "zeit",
+    "zeitpunkt",
+    "zeitstempel",
+    "bestelldatum",
+    "kaufdatum",
+    "rechnungsdatum",
 }
 QUALIFIERS = {
     *("at", "on", "in", "of", "the", "utc", "gmt", "local", "server", "client", "unix", "epoch"),
@@ -47,6 +54,7 @@ USERS = (
         *("shopper", "uid", "userid", "username", "account", "subscriber", "listener", "viewer"),
         *("reader", "player", "student", "patient", "guest", "household", "traveler", "traveller"),
         *("cust", "profile", "email", "msno"),
+        *("kunde", "kunden", "kundennummer", "kundennr", "kundenid", "nutzer", "benutzer"),
     },
     {"cookie", "device", "fingerprint", "browser", "visit"},
     {"session", "sess", "sid"},
@@ -59,13 +67,14 @@ ITEMS = (
         *("anime", "news", "document", "doc", "course", "job", "app", "recipe", "merchandise"),
         *("gtin", "ean", "upc", "show", "podcast", "listing", "beer", "goods", "prod", "gmap"),
         *("iid", "itemid", "pid", "aid"),
+        *("artikel", "artikelnummer", "artikelnr", "artikelid", "produkt"),
     },
     {"artist", "album", "title", "place", "location", "content", "offer", "page", "url"},
     {"description"},
 )
 IDS = (
     {"id", "ids", "code", "number", "no", "nr", "num", "key", "index", "idx", "hash", "uuid"}
-    | {"guid", "ref", "unique"},
+    | {"guid", "ref", "unique", "nummer"},
     {"name", "parent"},
 )
 """Words beside those, for ids; and words for descriptions, which come after ids."""

@@ -17,6 +17,10 @@ MISSPELLED = 0.8
 for."""
 
 
+class MissingColumnsError(SettingNeeded):
+    """A source has no column for users, items or times."""
+
+
 class MissingTypesError(SettingNeeded):
     """A source has all columns but that of event types."""
 
@@ -61,9 +65,9 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
         if the time column has its default name and there is no such column nor a similar one.
 
     Raises:
-        SettingNeeded: The user or item column is missing; the time column has another name than the
-            default and is missing; or the default one is missing and another column looks like
-            times. The message names all missing columns.
+        MissingColumnsError: The user or item column is missing; the time column has another name
+            than the default and is missing; or the default one is missing and another column looks
+            like times. The message names all missing columns.
         MissingTypesError: Only the column of event types is missing.
     """
     missing = _missing(names, (columns.user_column, columns.item_column), columns)
@@ -71,7 +75,7 @@ def time_column(names: list[str], columns: DataSettings, where: str) -> str | No
     times = None if name == NO_TIMES or name in names else _missing_times(names, columns)
     if missing or times is not None:
         missing += [] if times is None else [times]
-        raise SettingNeeded(_text(missing, names, where), _choices(missing))
+        raise MissingColumnsError(_text(missing, names, where), _choices(missing))
     types = [] if columns.type_column is None else [columns.type_column]
     if missing := _missing(names, types, columns):
         raise MissingTypesError(_text(missing, names, where), _choices(missing))

@@ -114,7 +114,8 @@ def still_blocked(
     if times is None:
         raise DataError(
             "seen='older than …' needs the time of each event of a history, and one has no times; "
-            "give times, or write never or always"
+            "use histories from data (--user, --all-users), give times (in Python: times=), or "
+            "write never or always"
         )
     recent = now - _seconds(times) <= rule.after_seconds
     return np.unique(items[recent])
@@ -138,8 +139,9 @@ def of_types(types: Sequence[str | None] | None, length: int, wanted: Sequence[s
         return np.zeros(0, dtype=bool)
     if types is None:
         raise DataError(
-            "seen_types needs the type of each event of a history, and one has no types; give "
-            "types (histories from data with type_column have them), or remove seen_types"
+            "seen_types needs the type of each event of a history, and one has no types; use "
+            "histories from data with type_column (--user, --all-users), give types (in Python: "
+            "types=), or remove seen_types"
         )
     return np.array([name in wanted for name in types], dtype=bool)
 
