@@ -106,6 +106,11 @@ def _as_sql(text: str, frame: pl.DataFrame) -> str:
         raise SettingsError(
             f"where: {text!r} compares numbers, but column {name!r} holds text{_mended(column)}"
         )
+    if column.dtype.is_float() and _is_inexact(value):
+        raise SettingsError(
+            f"where: {text!r} compares a whole number of 2^53 or more, but column {name!r} holds "
+            "floats, which cannot tell such numbers apart; read the column as text or whole numbers"
+        )
     literal = _literal(value, column)
     if literal is None:
         return text
@@ -133,6 +138,11 @@ def _literal(value: str, column: pl.Series) -> str | None:
 
 def _is_number(value: str) -> bool:
     return re.match(NUMBER, value.lstrip("+")) is not None
+
+
+def _is_inexact(value: str) -> bool:
+    """Return whether a text is a whole number that a float cannot tell from its neighbours."""
+    return re.fullmatch(r"[+-]?[0-9]{16,}", value) is not None and abs(int(value)) >= 2**53
 
 
 def _mended(column: pl.Series) -> str:
