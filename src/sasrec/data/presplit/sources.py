@@ -12,6 +12,7 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.event_types import with_event_types
 from sasrec.data.interactions import Interactions
 from sasrec.data.presplit.events import corpus_of_parts, joined_parts, part_columns
+from sasrec.data.presplit.part_times import check_same_order
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
 from sasrec.errors import DataError
@@ -87,6 +88,7 @@ def corpus_from_parts(
         types.append(events.event_types)
         columns.append(part_columns(_renumbered(events, numberings)))
         names.append(name)
+    check_same_order(remarks, "the parts")
     users, items = (numbering.entries for numbering in numberings)
     joined = joined_parts(columns, (users, items), names, types=types, remarks=remarks)
     return corpus_of_parts(replace(joined, without_test=parts.test is None), "data frames")
