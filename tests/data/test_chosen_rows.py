@@ -305,3 +305,33 @@ def test_dates_written_as_numbers_are_no_timestamps(first: int, form: str) -> No
         kept(log, since="2024-01-02")
     assert kept(log, since="2024-01-02", time_format=form) == [f"u {day}" for day in DATES[1:]]
     assert kept(log, since=str(times[1])) == [f"u {day}" for day in DATES[1:]]
+
+
+def test_a_column_of_a_condition_may_have_other_uses(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    settings = DataSettings(where=("event != cart",), type_column="event")
+    assert load_corpus(tmp_path / "log.csv", settings).event_types == ("purchase", "view")
+    settings = DataSettings(where=("price > 1",), content_columns=("price",))
+    content = load_corpus(tmp_path / "log.csv", settings).content
+    assert content is not None
+    assert list(content.types) == ["price"]
+
+
+def test_a_value_that_is_also_the_name_of_a_column_is_not_guessed() -> None:
+    columns = {"event": pl.Series(["view", "cart"]), "view": pl.Series(["view", "no"])}
+    with pytest.raises(SettingsError, match="can mean the text 'view' or the column of this name"):
+        rows_that_meet("event=view", columns)
+    assert rows_that_meet("event = 'view'", columns)[0].tolist() == [True, False]
+    other = {"event": pl.Series(["a", "b"]), "view": pl.Series(["a", "x"])}
+    assert rows_that_meet("event=view", other)[0].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("text", ["1 = 1", "true"])
+def test_a_condition_without_a_column_is_refused(log: object, text: str) -> None:
+    with pytest.raises(SettingsError, match="names no column"):
+        kept(log, where=[text])
+
+
+def test_is_not_true_is_refused_because_missing_values_would_not_meet_it() -> None:
+    with pytest.raises(SettingsError, match="'is not true', which does not hold here"):
+        rows_that_meet("new is not true", {"new": pl.Series([True, None])})

@@ -121,6 +121,11 @@ def _check_names(
         SettingsError: It is one.
     """
     names = compared_columns(text, columns)
+    if not names:
+        raise SettingsError(
+            f"where: {text!r} names no column, so it would keep all rows or none; compare a column,"
+            " as in 'price > 0'"
+        )
     if settings.time_column in names and events.has_times:
         raise SettingsError(
             f"where: {text!r} compares the times; choose events by time with since and until, such "
@@ -138,7 +143,8 @@ def _check_names(
 
 def _unneeded(frame: pl.DataFrame, settings: DataSettings) -> list[str]:
     """Return the value columns that nothing but conditions needs."""
-    needed = {*settings.value_intervals, *(settings.item_columns or ()), settings.title_column}
+    needed = {*settings.value_intervals, *(settings.item_columns or ()), *settings.content_types}
+    needed |= {settings.title_column, settings.type_column}
     values = [name for name in frame.columns if name.startswith(VALUE)]
     return [name for name in values if name.removeprefix(VALUE) not in needed]
 

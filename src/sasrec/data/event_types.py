@@ -52,7 +52,8 @@ def with_event_types(events: Interactions, settings: DataSettings, where: str) -
         )
     numbers = pl.Series(range(1, len(names) + 1), dtype=pl.UInt8)
     types = texts.replace_strict(names, numbers, default=0, return_dtype=pl.UInt8)
-    kept = {*settings.value_intervals, *(settings.item_columns or ()), settings.title_column}
+    kept = {*settings.value_intervals, *(settings.item_columns or ()), *settings.content_types}
+    kept.add(settings.title_column or "")
     frame = events.frame if column in kept else events.frame.drop(VALUE + column)
     return replace(
         events,

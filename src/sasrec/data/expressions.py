@@ -6,6 +6,7 @@ same row are accepted, so an expression can read no file, no other table and no 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,7 @@ from sasrec.errors import SettingsError, did_you_mean
 
 LONGEST = 10_000
 """Maximum number of characters of an expression."""
+_IS_NOT = re.compile(r"\bis\s+not\s+(?:true|false)\b", re.IGNORECASE)
 ROW = "#"
 """Name of a column that keeps the height of a table without other columns; rules cannot use it."""
 
@@ -153,6 +155,11 @@ def _parsed(text: str, what: str) -> pl.Expr:
     """
     if len(text) > LONGEST:
         raise SettingsError(f"{what}: the expression has more than {LONGEST:,} characters")
+    if found := _IS_NOT.search(text):
+        raise SettingsError(
+            f"{what}: {text!r} has {found[0]!r}, which does not hold here where the value is "
+            "missing; write coalesce(COLUMN, false) = false, or 'not COLUMN' to leave such out"
+        )
     try:
         return pl.sql_expr(text)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
