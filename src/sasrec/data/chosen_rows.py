@@ -144,7 +144,7 @@ def _check_names(
 def _unneeded(frame: pl.DataFrame, settings: DataSettings) -> list[str]:
     """Return the value columns that nothing but conditions needs."""
     needed = {*settings.value_intervals, *(settings.item_columns or ()), *settings.content_types}
-    needed |= {settings.title_column, settings.type_column}
+    needed |= {settings.title_column or "", settings.type_column or ""}
     values = [name for name in frame.columns if name.startswith(VALUE)]
     return [name for name in values if name.removeprefix(VALUE) not in needed]
 
