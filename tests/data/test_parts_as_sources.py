@@ -142,3 +142,8 @@ def test_parts_with_dates_in_different_orders_are_refused() -> None:
     test = events(1, 2).with_columns(timestamp=pl.lit("03/31/2024"))
     with pytest.raises(DataError, match="the dates of the parts have different orders"):
         load_corpus(Parts(train, test=test), DataSettings())
+
+
+def test_messages_name_the_part() -> None:
+    with pytest.raises(DataError, match="part 'valid': the data frame has no interactions"):
+        load_corpus(Parts(events(0, 2), events(0, 0), events(2, 3)), DataSettings())
