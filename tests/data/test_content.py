@@ -368,3 +368,9 @@ def test_dates_are_numbers() -> None:
     values = as_numbers(pl.Series("d", ["2024-01-01", None, "2024-01-03"]).str.to_date())
     assert values[2] - values[0] == 2
     assert np.isnan(values[1])
+
+
+def test_content_of_the_events_has_no_rows_in_an_items_file() -> None:
+    events = EVENTS.with_columns(price=pl.lit(2.5))
+    corpus = load_corpus(events, DataSettings(content_columns=("price",)))
+    assert [each.kind for each in encode(corpus, [1, 1, 1]).remarks] == []
