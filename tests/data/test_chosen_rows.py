@@ -269,3 +269,106 @@ def test_any_text_is_a_condition_or_refused(text: str) -> None:
     except SettingsError:
         return
     assert met.shape == (2,)
+
+
+DATES = ["2024-01-01", "2024-01-02", "2024-01-03"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "unknown"),
+    [
+        ("price > 1", [True, False, False], 2),
+        ("price != 1", [True, False, False], 2),
+        ("stock / stock >= 1 or 4 / stock > 100", [False, False, True], 2),
+        ("sqrt(stock - 1) > 0 or stock = 0", [True, True, False], 0),
+    ],
+)
+def test_nan_and_quotients_by_zero_are_missing_values(
+    text: str, expected: list[bool], unknown: int
+) -> None:
+    columns = {"price": pl.Series([2.0, float("nan"), None]), "stock": pl.Series([0, 0, 1])}
+    met, count = rows_that_meet(text, columns)
+    assert (met.tolist(), count) == (expected, unknown)
+
+
+def test_a_misspelt_text_in_a_list_is_refused() -> None:
+    columns = {"event": pl.Series(["view", "purchase", "cart"])}
+    with pytest.raises(SettingsError, match="event = 'purchas'; did you mean 'purchase'"):
+        rows_that_meet("event in ('cart', 'purchas')", columns)
+    with pytest.raises(SettingsError, match="no row has event = 'click'"):
+        rows_that_meet("event not in ('click')", columns)
+    met, _ = rows_that_meet("event in ('cart', 'order')", columns)  # today, nobody ordered
+    assert met.tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize("first", [1234567890123456700, 12345678901234567000])
+def test_ids_too_large_for_floats_are_compared_by_all_digits(tmp_path: Path, first: int) -> None:
+    rows = "".join(f"u{n % 2},i{n},{n},{first + n}\n" for n in range(9))
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp,visit\n" + rows)
+    assert kept(tmp_path / "log.csv", where=[f"visit={first + 3}"]) == ["u1 i3"]
+
+
+def test_floats_are_not_compared_with_ids_that_they_cannot_tell_apart() -> None:
+    with pytest.raises(SettingsError, match="2\\^53 or more, but column 'visit' holds floats"):
+        rows_that_meet("visit=12345678901234567", {"visit": pl.Series([1.0, None])})
+
+
+@pytest.mark.parametrize("text", ["since<2022-01-01", "since < '2022-01-01' and since != 'x'"])
+def test_dates_that_texts_do_not_sort_are_not_compared_by_size(text: str) -> None:
+    columns = {"since": pl.Series(["12/31/2020", "01/05/2023", "x"])}
+    with pytest.raises(SettingsError, match="not the order of time for '12/31/2020'"):
+        rows_that_meet(text, columns)
+    columns = {"since": pl.Series(["2021-05-01 18:30", "2023-05-01", "2022-01-01 00:00"])}
+    assert rows_that_meet("since<2022-01-01", columns)[0].tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("key", ["since", "until"])
+@pytest.mark.parametrize("value", ["2024", "20240102", "1704153600000"])
+def test_a_number_in_another_unit_than_the_times_is_refused(key: str, value: str) -> None:
+    log = pl.DataFrame({"user_id": "u", "item_id": DATES, "timestamp": DATES})
+    with pytest.raises(DataError, match=f"{key} is {value}, but the times of the data are seconds"):
+        kept(log, **{key: value})
+    assert kept(log, since="1704153600") == [f"u {day}" for day in DATES[1:]]
+
+
+@pytest.mark.parametrize(
+    ("first", "form"), [(20240101000000, "%Y%m%d%H%M%S"), (202401010000, "%Y%m%d%H%M")]
+)
+def test_dates_written_as_numbers_are_no_timestamps(first: int, form: str) -> None:
+    day = 10 ** (len(str(first)) - 8)
+    times = [first + n * day for n in range(3)]
+    log = pl.DataFrame({"user_id": "u", "item_id": DATES, "timestamp": times})
+    with pytest.raises(DataError, match=f"add --time-format={form}"):
+        kept(log, since="2024-01-02")
+    assert kept(log, since="2024-01-02", time_format=form) == [f"u {day}" for day in DATES[1:]]
+    assert kept(log, since=str(times[1])) == [f"u {day}" for day in DATES[1:]]
+
+
+def test_a_column_of_a_condition_may_have_other_uses(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(LOG)
+    settings = DataSettings(where=("event != cart",), type_column="event")
+    assert load_corpus(tmp_path / "log.csv", settings).event_types == ("purchase", "view")
+    settings = DataSettings(where=("price > 1",), content_columns=("price",))
+    content = load_corpus(tmp_path / "log.csv", settings).content
+    assert content is not None
+    assert list(content.types) == ["price"]
+
+
+def test_a_value_that_is_also_the_name_of_a_column_is_not_guessed() -> None:
+    columns = {"event": pl.Series(["view", "cart"]), "view": pl.Series(["view", "no"])}
+    with pytest.raises(SettingsError, match="can mean the text 'view' or the column of this name"):
+        rows_that_meet("event=view", columns)
+    assert rows_that_meet("event = 'view'", columns)[0].tolist() == [True, False]
+    other = {"event": pl.Series(["a", "b"]), "view": pl.Series(["a", "x"])}
+    assert rows_that_meet("event=view", other)[0].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("text", ["1 = 1", "true"])
+def test_a_condition_without_a_column_is_refused(log: object, text: str) -> None:
+    with pytest.raises(SettingsError, match="names no column"):
+        kept(log, where=[text])
+
+
+def test_is_not_true_is_refused_because_missing_values_would_not_meet_it() -> None:
+    with pytest.raises(SettingsError, match="'is not true', which does not hold here"):
+        rows_that_meet("new is not true", {"new": pl.Series([True, None])})

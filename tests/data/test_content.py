@@ -288,6 +288,20 @@ def test_vectors_with_numbers_as_items_in_safetensors(tmp_path: Path) -> None:
     assert read_item_vectors(str(path), DataSettings(), None).items.to_list() == list("4321")
 
 
+def test_a_matrix_named_like_the_items_is_no_list_of_them(tmp_path: Path) -> None:
+    path, rows = tmp_path / "v.safetensors", pl.Series(["a", "b", "c", "d"])
+    save_file({"items": torch.from_numpy(VECTORS)}, path)
+    assert read_item_vectors(str(path), DataSettings(), rows).items.to_list() == rows.to_list()
+    save_file({"v": torch.from_numpy(VECTORS), "item": torch.tensor([4.0, 3.0, 2.0, 1.0])}, path)
+    assert read_item_vectors(str(path), DataSettings(), rows).items.to_list() == list("4321")
+
+
+def test_whole_numbers_that_became_floats_are_the_same_categories() -> None:
+    items = pl.DataFrame({"item_id": ["a", "b"], "code": [7.0, None]})
+    corpus = load_corpus(EVENTS, DataSettings(content_columns=("code:token",)), items=items)
+    assert encode(corpus, [1, 1, 1]).columns[0].values == ("7",)
+
+
 def _save(array: object) -> object:
     return lambda path: np.save(path, np.array(array))
 
@@ -299,6 +313,8 @@ def _save(array: object) -> object:
         ("v.npy", lambda path: path.write_bytes(b"nothing"), "cannot be read"),
         ("v.npy", _save([1.0, 2.0]), "must be a matrix of numbers"),
         ("v.npy", _save([["a"]]), "must be a matrix of numbers"),
+        ("v.npy", _save([[1j]] * 4), "v.npy holds complex128 of shape [4, 1]"),
+        ("v.npy", _save([[1e39]] * 4), "item 'a' contains NaN or infinity (4 such vectors)"),
         ("v.npy", _save([[1.0]] * 3), "has 3 rows, but the items file has 4"),
         ("v.npy", _save([[np.nan]] * 4), "item 'a' contains NaN or infinity (4 such vectors)"),
         ("v.safetensors", lambda path: path.write_bytes(b"nothing"), "cannot be read"),
@@ -352,3 +368,9 @@ def test_dates_are_numbers() -> None:
     values = as_numbers(pl.Series("d", ["2024-01-01", None, "2024-01-03"]).str.to_date())
     assert values[2] - values[0] == 2
     assert np.isnan(values[1])
+
+
+def test_content_of_the_events_has_no_rows_in_an_items_file() -> None:
+    events = EVENTS.with_columns(price=pl.lit(2.5))
+    corpus = load_corpus(events, DataSettings(content_columns=("price",)))
+    assert [each.kind for each in encode(corpus, [1, 1, 1]).remarks] == []

@@ -127,3 +127,23 @@ def test_ready_histories_have_no_types(tmp_path: Path) -> None:
         load_corpus(
             tmp_path / "shop", DataSettings(split_files=("train", "test"), type_column="event")
         )
+
+
+@pytest.mark.parametrize("scale", [1000, 1e-6])
+def test_parts_with_times_in_different_units_are_refused(scale: float) -> None:
+    train = events(0, 2).with_columns(pl.col("timestamp") + 1_700_000_000)
+    test = train.with_columns(pl.col("timestamp") * scale)
+    with pytest.raises(DataError, match="times of the parts are in different units"):
+        load_corpus(Parts(train, test=test), DataSettings())
+
+
+def test_parts_with_dates_in_different_orders_are_refused() -> None:
+    train = events(0, 1).with_columns(timestamp=pl.lit("31/01/2024"))
+    test = events(1, 2).with_columns(timestamp=pl.lit("03/31/2024"))
+    with pytest.raises(DataError, match="the dates of the parts have different orders"):
+        load_corpus(Parts(train, test=test), DataSettings())
+
+
+def test_messages_name_the_part() -> None:
+    with pytest.raises(DataError, match="part 'valid': the data frame has no interactions"):
+        load_corpus(Parts(events(0, 2), events(0, 0), events(2, 3)), DataSettings())

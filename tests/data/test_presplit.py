@@ -294,7 +294,7 @@ def test_parts_in_the_order_of_time_cause_no_remark(tmp_path):
 def test_parts_in_two_units_of_time_are_refused(tmp_path):
     first = "".join(f"u\ti{n}\t{1_700_000_000 + n}\n" for n in range(9))
     with pytest.raises(
-        DataError, match=r"9 times .* look like seconds .* and 1 looks like milliseconds"
+        DataError, match=r"seconds since 1970 in part 'train', .*, milliseconds .* in part 'test'"
     ):
         read(tmp_path, HEADER + first, HEADER + "u\tx\t1700000010000\n")
 

@@ -243,3 +243,15 @@ def test_targets_are_those_of_a_loop_over_users(texts: list[str], wanted: str) -
     trained = {begins[user] + n for user, (targets, _, _) in truth.items() for n in targets}
     assert supervised(split) == trained
     assert split.n_targets == len(trained)
+
+
+def test_types_that_look_alike_are_told() -> None:
+    log = pl.DataFrame(
+        {"user_id": "u", "item_id": ["a", "b", "c"], "event": ["Buy", "buy ", "view"]}
+    )
+    settings = DataSettings(type_column="event")
+    [remark] = [e for e in load_corpus(log, settings).remarks if e.kind == "tokens_alike_but_case"]
+    assert "'event' differ from another only in" in remark.text
+    assert remark.text.endswith("such as 'Buy' and 'buy'; clean_tokens=case merges them")
+    merged = DataSettings(type_column="event", clean_tokens=("case",))
+    assert load_corpus(log, merged).event_types == ("buy", "view")

@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -276,3 +277,95 @@ def test_new_items_that_cannot_be_used_are_refused(
     wide.write_text('{"item": "x", "vector": [0.5]}\n')
     with pytest.raises(DataError, match="the vectors have 1 numbers, but those that the model"):
         sasrec.with_new_items(by_vectors, pl.DataFrame({"item_id": ["x"]}), wide)
+
+
+def content_of(recommender: sasrec.Recommender, token: str) -> tuple[list[str], list[float]]:
+    """Return the categories of an item, and its numbers."""
+    [number] = recommender.items.numbers([token])
+    weights = recommender.model.state_dict()
+    begin, end = weights["content.data.offsets"][number : number + 2].tolist()
+    values = [value for column in recommender.content for value in column.values]
+    places = weights["content.data.attributes"][begin:end].tolist()
+    return [values[place] for place in places], weights["content.data.numbers"][number].tolist()
+
+
+@pytest.fixture(scope="module")
+def typed(shop: Path) -> sasrec.Recommender:
+    """Return a model with content of all types."""
+    items = pl.read_csv(shop / "items.csv").with_row_index("n").with_columns(pl.col("n") % 3)
+    items = items.with_columns(
+        day=pl.date(2020, 1, pl.col("n") + 1),
+        moment=pl.datetime(2020, 1, pl.col("n") + 1),
+        code=pl.when(pl.col("item_id") != "0-0").then(pl.col("n").cast(pl.Float64)),
+        flag=pl.col("n") == 0,
+        tags=pl.when(pl.col("n") == 0).then(pl.lit("a b|c")).otherwise(pl.lit("c")),
+        words=pl.concat_list(pl.lit("p"), pl.lit("q")),
+    ).drop("n")
+    form = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "epochs": 1}
+    names = ["kind", "price", "day", "moment", "code:token", "flag", "tags:token_seq", "words"]
+    return sasrec.train(pl.read_csv(shop / "log.csv"), form, items=items, content_columns=names)
+
+
+NEW = {
+    "item_id": "later",
+    "kind": "kind 2",
+    "price": 2.0,
+    "day": date(2020, 1, 2),
+    "moment": datetime(2020, 1, 2),
+    "code": 1,
+    "flag": False,
+    "tags": "a b",
+    "words": ["p"],
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"price": "2", "flag": "False", "code": "1"},
+        {"day": datetime(2020, 1, 2, 18), "moment": date(2020, 1, 2), "code": 1.0},
+        {"day": "2020-01-02", "moment": "2020-01-02", "words": "p"},
+    ],
+)
+def test_new_items_are_read_in_the_types_of_the_earlier_ones(
+    typed: sasrec.Recommender, other: dict[str, object]
+) -> None:
+    new = pl.DataFrame([{**NEW, **other}])
+    longer = sasrec.with_new_items(typed, new)
+    categories, numbers = content_of(longer, "later")
+    assert categories == ["kind 2", "1", "false", "a b", "p"]
+    expected = sasrec.with_new_items(typed, pl.DataFrame([NEW]))
+    assert numbers == content_of(expected, "later")[1]
+    assert longer.item_columns is not None
+    [row] = longer.item_columns.values.tail(1).to_dicts()
+    assert row["price"] == 2
+    assert row["day"] == date(2020, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("price", "cheap", "'price' holds text, such as 'cheap', but the items of the model have"),
+        ("day", "01/05/2020", "'day' holds text, such as '01/05/2020', .* have dates there"),
+        ("flag", 1, "'flag' holds whole numbers, such as '1', .* have true or false there"),
+        ("kind", ["kind 2"], "'kind' holds lists of texts"),
+        ("price", [2.5], "'price' holds values of another type than those that the model was"),
+        ("price", date(2020, 1, 1), "'price' holds dates"),
+    ],
+)
+def test_new_items_with_values_of_another_type_are_refused(
+    typed: sasrec.Recommender, name: str, value: object, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        sasrec.with_new_items(typed, pl.DataFrame([{**NEW, name: value}]))
+
+
+def test_missing_content_of_new_items_is_told(
+    typed: sasrec.Recommender, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = pl.DataFrame([NEW]).schema
+    sasrec.with_new_items(typed, pl.DataFrame([{**NEW, "price": None}], schema=schema))
+    assert "content 'price': 1 item has no value, of 1" in caplog.text
+    with pytest.raises(DataError, match="the table of new items has no rows"):
+        sasrec.with_new_items(typed, pl.DataFrame(schema=schema))

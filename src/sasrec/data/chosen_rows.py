@@ -121,6 +121,11 @@ def _check_names(
         SettingsError: It is one.
     """
     names = compared_columns(text, columns)
+    if not names:
+        raise SettingsError(
+            f"where: {text!r} names no column, so it would keep all rows or none; compare a column,"
+            " as in 'price > 0'"
+        )
     if settings.time_column in names and events.has_times:
         raise SettingsError(
             f"where: {text!r} compares the times; choose events by time with since and until, such "

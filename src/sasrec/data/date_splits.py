@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from sasrec.data.checks.doubtful_times import compact_form
 from sasrec.data.sequences import Sequences
 from sasrec.data.splits import Cases, Split
 from sasrec.data.time_splits import split_at
@@ -18,6 +19,7 @@ from sasrec.settings.time_point import time_point
 UNITS = ((1e8, 1.0), (1e11, 1e-3), (1e14, 1e-6), (1e17, 1e-9))
 """Smallest latest time of a data set, and the length of the unit in seconds that it suggests: from
 1973 on, Unix timestamps in seconds, milliseconds, microseconds and nanoseconds do not overlap."""
+UNIT_NAMES = {1.0: "seconds", 1e-3: "milliseconds", 1e-6: "microseconds", 1e-9: "nanoseconds"}
 LARGEST = 1e20
 
 
@@ -87,27 +89,47 @@ def time_of(key: str, text: str | None, times: np.ndarray) -> float:
     if text is None:
         return np.inf
     point = time_point(text)
-    if point.kind == "number":
-        return point.value
     latest = float(times.max())
     seconds = unit_seconds(latest)
+    if point.kind == "number":
+        _check_unit(key, point.value, times, seconds)
+        return point.value
     if seconds is None:
+        hint = f"give {key} as a number in the unit of the times"
+        if form := compact_form(latest):
+            hint = f"they look like dates written as numbers, so add --time-format={form}"
         raise DataError(
-            f"{key} is {text!r}, but the times of the data, {times.min():g} to {latest:g}, are not "
-            f"Unix timestamps; give {key} as a number in the unit of the times"
+            f"{key} is {text!r}, but the times of the data, {times.min():.15g} to {latest:.15g}, "
+            f"are not Unix timestamps; {hint}"
         )
     if point.kind == "date":
         return point.value / seconds
     return float(np.nextafter(latest - point.value / seconds, np.inf))
 
 
+def _check_unit(key: str, value: float, times: np.ndarray, seconds: float | None) -> None:
+    """Refuse a number that is in another unit than the Unix timestamps of the data.
+
+    Raises:
+        DataError: It is outside the times of the data, and not in their unit.
+    """
+    if seconds is None or times.min() <= value <= times.max() or unit_seconds(value) == seconds:
+        return
+    raise DataError(
+        f"{key} is {value:.15g}, but the times of the data are {UNIT_NAMES[seconds]} since 1970, "
+        f"from {times.min():.15g} to {times.max():.15g}; give {key} in this unit, or as a date "
+        "such as 2024-05-31"
+    )
+
+
 def unit_seconds(latest: float) -> float | None:
     """Return the unit of Unix timestamps, in seconds, or None if they are not Unix timestamps.
 
     Args:
-        latest: The latest time of a data set.
+        latest: The latest time of a data set; a date written as a number, such as 20240531183000,
+            is no timestamp.
     """
-    if not UNITS[0][0] <= latest < LARGEST:
+    if not UNITS[0][0] <= latest < LARGEST or compact_form(latest):
         return None
     return next(unit for begin, unit in reversed(UNITS) if latest >= begin)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
+from sasrec.data.checks.doubtful_tokens import alike_remarks
 from sasrec.data.duplicates import without_duplicates
 from sasrec.data.interactions import VALUE, Interactions
 from sasrec.data.values.cleaning import clean_by_settings
@@ -76,8 +77,8 @@ def _texts(values: pl.Series, settings: DataSettings, where: str) -> pl.Series:
 
 
 def _remarks(texts: pl.Series, names: pl.Series, column: str) -> tuple[Remark, ...]:
-    """Return remarks on missing types, and on a column with only one type."""
-    found = []
+    """Return remarks on types that look alike or are missing, and on a column with only one."""
+    found = alike_remarks(names, column)
     if absent := texts.null_count():
         text = (
             f"{counted(absent, 'event')} of {len(texts):,} "

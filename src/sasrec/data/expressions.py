@@ -6,42 +6,29 @@ same row are accepted, so an expression can read no file, no other table and no 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
+from sasrec.data.compared_texts import check_texts
+from sasrec.data.expression_nodes import (
+    FUNCTIONS,
+    NODES,
+    function_name,
+    nodes_of,
+    without_undefined,
+)
 from sasrec.data.item_columns import kind_of
-from sasrec.errors import SettingsError, did_you_mean, nearest
+from sasrec.errors import SettingsError, did_you_mean
 
 LONGEST = 10_000
 """Maximum number of characters of an expression."""
+_IS_NOT = re.compile(r"\bis\s+not\s+(?:true|false)\b", re.IGNORECASE)
 ROW = "#"
 """Name of a column that keeps the height of a table without other columns; rules cannot use it."""
-NODES = frozenset({"Column", "Literal", "BinaryExpr", "Function", "Ternary", "Cast", "Alias"})
-FUNCTIONS = frozenset(
-    {
-        *("Abs", "Coalesce", "Round", "Floor", "Ceil", "Log", "Exp", "Pow", "FillNull", "Negate"),
-        *("MaxHorizontal", "MinHorizontal", "ListExpr.Contains", "ListExpr.Length"),
-        *(
-            "Boolean.Not",
-            "Boolean.IsNull",
-            "Boolean.IsNotNull",
-            "Boolean.IsIn",
-            "Boolean.IsBetween",
-        ),
-        *("Boolean.AnyHorizontal", "Boolean.AllHorizontal", "Boolean.IsNan", "Boolean.IsFinite"),
-        *("StringExpr.Lowercase", "StringExpr.Uppercase", "StringExpr.StartsWith"),
-        *("StringExpr.EndsWith", "StringExpr.Contains", "StringExpr.LenChars"),
-        *("StringExpr.StripChars", "StringExpr.Slice", "StringExpr.Strptime", "StringExpr.Find"),
-        *("TemporalExpr.Year", "TemporalExpr.Month", "TemporalExpr.Day", "TemporalExpr.WeekDay"),
-        *("Sql.IsIn", "Sql.Binary", "Sql.Round", "Sql.ToFloat", "Pow.Generic", "Pow.Sqrt"),
-    }
-)
-"""Functions that compute a value from values of the same row, by their names in Polars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +58,14 @@ def condition(
         about: What the rows are.
 
     Returns:
-        bool [n], false where the condition is unknown because a value is missing; and the number
-        of such rows.
+        bool [n], false where the condition is unknown because a value is missing, or has none, as
+        0/0 and 1/0; and the number of such rows.
 
     Raises:
         SettingsError: The text is no condition over these columns.
     """
-    found = evaluated(text, frame, what, about=about)
+    expression = without_undefined(_parsed(text, what))
+    found = _evaluated(expression, text, frame, what=what, about=about)
     if found.dtype != pl.Boolean:
         raise SettingsError(
             f"{what}: {text!r} gives {kind_of(found.dtype)}, not true or false; compare it, as in "
@@ -117,22 +105,33 @@ def evaluated(text: str, frame: pl.DataFrame, what: str, *, about: Subject) -> p
     Raises:
         SettingsError: It is no expression, uses something else than these columns, or its types do
             not match.
+    """  # raised by _evaluated
+    return _evaluated(_parsed(text, what), text, frame, what=what, about=about)
+
+
+def _evaluated(
+    expression: pl.Expr, text: str, frame: pl.DataFrame, *, what: str, about: Subject
+) -> pl.Series:
+    """Return the value of a parsed expression for each row, as ``evaluated``.
+
+    Raises:
+        SettingsError: It uses something else than these columns, or its types do not match.
     """
-    expression = _parsed(text, what)
-    nodes = list(_nodes(json.loads(expression.meta.serialize(format="json"))))
+    nodes = list(nodes_of(expression))
+    numbers = frame.with_columns(cs.float().fill_nan(None))
     for name, content in nodes:
         if name == "Column":
             _check_column(str(content), text, [n for n in frame.columns if n != ROW], (what, about))
-        elif name not in NODES or (name == "Function" and _function(content) not in FUNCTIONS):
-            shown = _function(content) if name == "Function" else name
+        elif name not in NODES or (name == "Function" and function_name(content) not in FUNCTIONS):
+            shown = function_name(content) if name == "Function" else name
             raise SettingsError(
                 f"{what}: {text!r} uses something other than the values of one {about.row} "
                 f"({shown}); use columns, numbers, 'texts', and, or, not, comparisons, in, like, "
                 "is null, arithmetic and array_contains"
             )
-    _check_texts(nodes, frame, what, about)
+    check_texts(nodes, frame, what, row=about.row)
     try:
-        found = frame.with_columns(expression.alias("##value"))["##value"]
+        found = numbers.with_columns(expression.alias("##value"))["##value"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         names = dict.fromkeys(str(content) for name, content in nodes if name == "Column")
         kinds = ", ".join(f"{name} holds {kind_of(frame[name].dtype)}" for name in names)
@@ -156,6 +155,11 @@ def _parsed(text: str, what: str) -> pl.Expr:
     """
     if len(text) > LONGEST:
         raise SettingsError(f"{what}: the expression has more than {LONGEST:,} characters")
+    if found := _IS_NOT.search(text):
+        raise SettingsError(
+            f"{what}: {text!r} has {found[0]!r}, which does not hold here where the value is "
+            "missing; write coalesce(COLUMN, false) = false, or 'not COLUMN' to leave such out"
+        )
     try:
         return pl.sql_expr(text)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
@@ -164,43 +168,6 @@ def _parsed(text: str, what: str) -> pl.Expr:
             f'{what}: {text!r} is not an expression ({reason}); write such as "stock > 0 and '
             "category != 'gift cards'\""
         ) from error
-
-
-def _nodes(content: Any) -> Iterator[tuple[str, Any]]:
-    """Yield name and content of each node of a serialised expression, except inside literals."""
-    if isinstance(content, str):
-        yield content, None
-        return
-    [(name, inside)] = content.items()
-    yield name, inside
-    if name in ("Column", "Literal"):
-        return
-    if name == "BinaryExpr":
-        children = [inside["left"], inside["right"]]
-    elif name == "Function":
-        children = inside["input"]
-    elif name == "Ternary":
-        children = [inside["predicate"], inside["truthy"], inside["falsy"]]
-    elif name == "Cast":
-        children = [inside["expr"]]
-    elif name == "Alias":
-        children = inside[:1]
-    else:
-        children = []
-    for child in children:
-        yield from _nodes(child)
-
-
-def _function(content: Any) -> str:
-    """Return the name of a function, such as ``StringExpr.Contains``."""
-    names: list[str] = []
-    function = content["function"]
-    while isinstance(function, dict) and len(names) < 2:
-        [(name, function)] = list(function.items())[:1]
-        names.append(name)
-    if isinstance(function, str) and len(names) < 2:
-        names.append(function)
-    return ".".join(names)
 
 
 def _check_column(name: str, text: str, known: list[str], within: tuple[str, Subject]) -> None:
@@ -221,44 +188,3 @@ def _check_column(name: str, text: str, known: list[str], within: tuple[str, Sub
         f"{what}: there is no {about.column} {name!r}{did_you_mean(name, known)} (columns: "
         f"{', '.join(known)}){quoted}"
     )
-
-
-def _check_texts(
-    nodes: list[tuple[str, Any]], frame: pl.DataFrame, what: str, about: Subject
-) -> None:
-    """Refuse the comparison of a text column with a text that no row has, such as a typing error.
-
-    Raises:
-        SettingsError: No row has the text.
-    """
-    for name, content in nodes:
-        if name != "BinaryExpr" or content["op"] not in ("Eq", "NotEq"):
-            continue
-        sides = (content["left"], content["right"])
-        for one, other in (sides, sides[::-1]):
-            column = one.get("Column") if isinstance(one, dict) else None
-            value = _text_of(other)
-            if column is None or value is None or frame[column].dtype != pl.String:
-                continue
-            if not (frame[column] == value).any():
-                known = frame[column].drop_nulls().unique().sort().to_list()
-                raise SettingsError(
-                    f"{what}: no {about.row} has {column} = {value!r}"
-                    f"{_alternatives(value, known)}; if it may be absent, write {column} like "
-                    f"'{value}'"
-                )
-
-
-def _alternatives(value: str, known: list[str]) -> str:
-    if meant := nearest(value, known[:10_000]):
-        return f"; did you mean {meant!r}?"
-    return f" (there are: {', '.join(known[:5])}{', …' if len(known) > 5 else ''})"
-
-
-def _text_of(node: Any) -> str | None:
-    """Return the text of a literal; None for anything else."""
-    try:
-        value = node["Literal"]["Scalar"]["String"]
-    except (KeyError, TypeError):
-        return None
-    return value if isinstance(value, str) else None

@@ -236,7 +236,8 @@ def _typed(column: pl.Series) -> pl.Series | None:
     if dtype == pl.Null:
         return column.cast(pl.String)
     if dtype.is_integer():
-        return column.cast(pl.Int64, strict=False)
+        whole = column.cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == column.null_count() else column.cast(pl.String)
     if dtype.is_float() or dtype.is_decimal():
         return column.cast(pl.Float64).fill_nan(None)
     if dtype in (pl.Categorical, pl.Enum):
@@ -267,9 +268,12 @@ def parsed_texts(column: pl.Series) -> pl.Series:
     if not len(known):
         return texts
     if known.str.contains(NUMBER).all():
+        if known.str.contains(r"^-?[0-9]+$").all():
+            whole = texts.cast(
+                pl.Int64, strict=False
+            )  # larger ones are codes, which a float merges
+            return whole if whole.null_count() == texts.null_count() else texts
         numbers = texts.cast(pl.Float64)
-        if known.str.contains(r"^-?[0-9]{1,18}$").all():
-            return texts.cast(pl.Int64)
         return numbers if numbers.drop_nulls().is_finite().all() else texts
     if known.str.to_lowercase().is_in(["true", "false"]).all():
         return texts.str.to_lowercase() == "true"

@@ -98,16 +98,29 @@ def _as_sql(text: str, frame: pl.DataFrame) -> str:
     """Return a condition as SQL: with quotation marks around a text to compare with.
 
     Raises:
-        SettingsError: A text column is compared with a number by size.
+        SettingsError: A text column is compared with a number by size, or a value is both a text
+            of the column and the name of another column.
     """
     found = _COMPARISON.fullmatch(text)
-    if found is None or found["name"] not in frame.columns or found["value"] in frame.columns:
+    if found is None or found["name"] not in frame.columns:
         return text
     name, sign, value = found["name"], found["sign"], found["value"]
     column = frame[name]
+    if value in frame.columns:
+        if column.dtype == pl.String and (column == value).any():
+            raise SettingsError(
+                f"where: {text!r} can mean the text {value!r} or the column of this name; write "
+                f"\"{name} {sign} '{value}'\" for the text"
+            )
+        return text
     if column.dtype == pl.String and sign[0] in "<>" and sign != "<>" and _is_number(value):
         raise SettingsError(
             f"where: {text!r} compares numbers, but column {name!r} holds text{_mended(column)}"
+        )
+    if column.dtype.is_float() and _is_inexact(value):
+        raise SettingsError(
+            f"where: {text!r} compares a whole number of 2^53 or more, but column {name!r} holds "
+            "floats, which cannot tell such numbers apart; read the column as text or whole numbers"
         )
     literal = _literal(value, column)
     if literal is None:
@@ -136,6 +149,11 @@ def _literal(value: str, column: pl.Series) -> str | None:
 
 def _is_number(value: str) -> bool:
     return re.match(NUMBER, value.lstrip("+")) is not None
+
+
+def _is_inexact(value: str) -> bool:
+    """Return whether a text is a whole number that a float cannot tell from its neighbours."""
+    return re.fullmatch(r"[+-]?[0-9]{16,}", value) is not None and abs(int(value)) >= 2**53
 
 
 def _mended(column: pl.Series) -> str:

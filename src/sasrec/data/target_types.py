@@ -145,10 +145,11 @@ def _of_types(corpus: Corpus, names: Sequence[str], key: str) -> np.ndarray:
     have = {name: int(count) for name, count in zip(known, counts[1:], strict=True)}
     for name in names:
         if not have.get(name):
-            shown = ", ".join(f"{each} {count:,}" for each, count in have.items() if count)
+            counted_types = {each: count for each, count in have.items() if count}
+            shown = ", ".join(f"{each} {count:,}" for each, count in counted_types.items())
             raise DataError(
-                f"no event has the type {name!r} ({key}){did_you_mean(name, list(known))} "
-                f"(numbers of events: {shown})"
+                f"no event has the type {name!r} ({key}){did_you_mean(name, list(counted_types))} "
+                f"(numbers of events: {shown or 'none of a known type'})"
             )
     chosen = np.zeros(len(known) + 1, dtype=bool)
     chosen[[list(known).index(name) + 1 for name in names]] = True

@@ -21,6 +21,7 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError, counted
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.recommender.content_tensors import DATA
+from sasrec.recommender.new_columns import in_earlier_types
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.data import DataSettings
@@ -62,6 +63,10 @@ def with_new_items(
     vectors = None if item_vectors is None else str(item_vectors)
     settings = own.model_copy(update={"item_vectors": vectors, "item_columns": None})
     table, titles = item_table(items, settings)
+    if not len(table.items):
+        raise DataError("the table of new items has no rows")
+    known = recommender.item_columns
+    table = in_earlier_types(table, {} if known is None else dict(known.values.schema))
     where = Tables("the new items", tuple(table.values.columns), None, items, (table,))
     source = content_source(settings, where)
     new = table.items.filter(~table.items.is_in(recommender.items.entries.implode()))
@@ -106,11 +111,8 @@ def _longer_columns(
     if own is None:
         return None
     names = [name for name in own.values.columns if name in table.values.columns]
-    typed = {name: own.values.schema[name] for name in names}
-    known = pl.DataFrame([table.items.alias("#"), *table.values.get_columns()])
-    known = known.filter(table.items.is_in(new.implode()))
-    rows = known.select("#", *(pl.col(name).cast(typed[name], strict=False) for name in names))
-    return ItemColumns(items.entries, pl.concat([own.values, rows], how="diagonal").drop("#"))
+    rows = table.values.select(names).filter(table.items.is_in(new.implode()))
+    return ItemColumns(items.entries, pl.concat([own.values, rows], how="diagonal_relaxed"))
 
 
 def _longer_model(recommender: Recommender, added: EncodedContent) -> NextItemModel:

@@ -339,3 +339,13 @@ def test_diversity_needs_item_vectors() -> None:
         model.recommend([["i1"]], users=["u1"], rules={"diversity": 0.5})
     [found] = model.recommend([["i1"]], 3, users=["u1"], rules={"exclude": ["i2"]})
     assert len(found.items) == 3
+
+
+def test_items_without_a_value_for_boosts_and_limits_are_told(
+    recommender: Recommender, caplog: pytest.LogCaptureFixture
+) -> None:
+    items = ITEMS.select("item_id", margin=pl.Series([None, 1.0] * 15))
+    rules = {"boost": "add margin", "max_per": {"margin": 2}}
+    recommender.prepare_rules(rules, items=items)
+    assert "boost 'margin': 15 items without a value not boosted" in caplog.text
+    assert "max_per margin: 15 items have no value and no limit" in caplog.text

@@ -174,6 +174,21 @@ def _within(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return is_within
 
 
+def compact_form(value: float) -> str | None:
+    """Return the ``time_format`` of a date written as a number; None if it is none.
+
+    Args:
+        value: A time, such as 20240531, 202405311830 or 20240531183000.
+    """
+    found = np.array([value])
+    if bool(_is_date(found // 10_000, found // 100, found)[0]):
+        return "%Y%m%d"
+    for clock, form in ((10**4, "%Y%m%d%H%M"), (10**6, "%Y%m%d%H%M%S")):
+        if bool(_is_long_date(found, clock)[0]):
+            return form
+    return None
+
+
 def _and(*masks: np.ndarray) -> np.ndarray:
     combined: np.ndarray = np.logical_and.reduce(masks)
     return combined

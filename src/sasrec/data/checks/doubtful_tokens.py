@@ -69,7 +69,7 @@ def token_remarks(
     rounded = _where(entries, lambda block: block.str.contains(ROUNDED))
     if len(rounded):
         remarks.append(_rounded_remark(entries, rounded, column))
-    alike = _alike_remarks(entries, column)
+    alike = alike_remarks(entries, column)
     remarks += alike
     if not any(remark.kind == "tokens_alike_but_numbers" for remark in alike):
         remarks += _point_zero_remarks(entries, column)
@@ -177,12 +177,19 @@ def _rounded_remark(entries: pl.Series, indices: np.ndarray, column: str) -> Rem
     )
 
 
-def _alike_remarks(entries: pl.Series, column: str) -> list[Remark]:
+def alike_remarks(entries: pl.Series, column: str) -> list[Remark]:
     """Return remarks on tokens that differ from another only in something invisible.
 
     For each cleaning, only tokens that the cleanings before it do not merge are counted. Hashes
     are compared: among a million tokens, two share a hash by chance in one of ten million data
     sets.
+
+    Args:
+        entries: The tokens, String, distinct.
+        column: Name of their column.
+
+    Returns:
+        A remark for each cleaning that would merge tokens.
     """
     after_all = _hashes(entries, tuple(CLEANINGS))
     after_all.sort()

@@ -84,12 +84,26 @@ def as_lists(column: pl.Series, kind: str | None, separator: str) -> pl.Series |
                 f"write {column.name} or {column.name}:token"
             )
         return None
-    if isinstance(dtype, pl.List):
+    return category_lists(column, kind, separator)
+
+
+def category_lists(column: pl.Series, kind: str | None, separator: str) -> pl.Series:
+    """Return a column as lists of categories, even if it holds numbers.
+
+    Args:
+        column: Values of one of the types of item columns.
+        kind: The type that the user gave, as in RecBole's files, or None.
+        separator: What separates the values of a ``token_seq``, if no value contains ``|``.
+
+    Returns:
+        List of String; null where the value is missing.
+    """
+    if isinstance(column.dtype, pl.List):
         parts = column
         if column.explode().drop_nulls().str.contains("|", literal=True).any():
             parts = column.list.join("|").str.split("|")
     else:
-        texts = column.cast(pl.String).str.strip_chars()
+        texts = as_texts(column).str.strip_chars()
         has_bars = kind != "token" and bool(texts.str.contains("|", literal=True).any())
         mark = "|" if has_bars else separator if kind == "token_seq" else None
         parts = texts.str.split(mark) if mark else texts.reshape((-1, 1)).arr.to_list()
@@ -101,6 +115,19 @@ def as_lists(column: pl.Series, kind: str | None, separator: str) -> pl.Series |
         pl.when(pl.col("v").list.len() > 0).then(pl.col("v")).otherwise(None)
     )["v"]
     return found.alias(column.name)
+
+
+def as_texts(column: pl.Series) -> pl.Series:
+    """Return values as text; whole numbers without a point, so that 3 and 3.0 are one category.
+
+    Args:
+        column: Values of one of the types of item columns, other than lists.
+    """
+    if column.dtype.is_float():
+        whole = column.cast(pl.Int64, strict=False)
+        if whole.cast(column.dtype).eq_missing(column.fill_nan(None)).all():
+            return whole.cast(pl.String)
+    return column.cast(pl.String)
 
 
 def as_numbers(column: pl.Series) -> np.ndarray:

@@ -14,6 +14,7 @@ from sasrec.data.content.columns import (
     as_lists,
     as_numbers,
     category_column,
+    category_lists,
     number_column,
     standardised,
     vector_column,
@@ -119,18 +120,33 @@ def encode_new_items(tables: ContentTables, columns: Sequence[ContentColumn]) ->
         if column.kind == "vector":
             given = vectors.get(column.name, empty)
             _check_width(column, given)
-            parts.add_vectors(column, *_vectors_of(tables.items, given))
+            rows, found = _vectors_of(tables.items, given)
+            parts.add_vectors(column, rows, found)
+            parts.remarks += missing_remarks(column.name, parts.has_vector(rows))
+        elif column.name not in values:
+            raise DataError(
+                f"the new items: column {column.name!r} holds values of another type than those "
+                f"that the model was trained with ({column}); convert it"
+            )
         elif column.kind == "number":
             parts.add_numbers(column, as_numbers(values[column.name]))
+            parts.remarks += missing_remarks(column.name, values[column.name])
         else:
-            kind = tables.source.types.get(column.name) or "token_seq"
-            lists = as_lists(values[column.name], kind, tables.separator)
-            if lists is not None:
-                parts.add_categories(column, lists)
-                parts.remarks += category_remarks(column, lists)
+            lists = _earlier_lists(column, tables, values[column.name])
+            parts.add_categories(column, lists)
+            parts.remarks += category_remarks(column, lists)
+            parts.remarks += missing_remarks(column.name, lists)
         n_attributes += len(column.values)
     has_events = np.zeros(len(parts.known), dtype=bool)
     return ItemContent(tuple(columns), parts.encoded(has_events), parts.known, tuple(parts.remarks))
+
+
+def _earlier_lists(column: ContentColumn, tables: ContentTables, values: pl.Series) -> pl.Series:
+    """Return the categories of new items, separated as those of the earlier items were."""
+    kind, mark = tables.source.types.get(column.name), tables.separator
+    if any(mark in each for each in column.values):  # they were separated by bars
+        mark = "|"
+    return category_lists(values, kind, mark)
 
 
 @dataclass(slots=True)

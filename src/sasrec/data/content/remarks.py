@@ -63,6 +63,8 @@ def row_remarks(items: Vocabulary, named: pl.Series) -> list[Remark]:
         items: The items of the data.
         named: The items that have a row.
     """
+    if not len(named):  # content comes from the events, in which every item has a row
+        return []
     absent = items.entries.filter(~items.entries.is_in(named.implode()))
     if not len(absent):
         return []

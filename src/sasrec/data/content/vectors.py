@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from sasrec.data.content.vector_arrays import arrays_in, items_of_rows
 from sasrec.data.formats.atomic import read_header, read_pieces
 from sasrec.data.formats.layout import Layout
 from sasrec.data.item_columns import is_vector_type
@@ -63,8 +64,8 @@ def read_item_vectors(path: str, settings: DataSettings, rows: pl.Series | None)
     if suffix in TABLES:
         return replace(_from_frame(_read_frame(file), settings, str(file)), name=FILE)
     if suffix in {".npy", ".safetensors"}:
-        array, tokens = _arrays(file, settings)
-        return _checked(FILE, str(file), _items_of(file, array, tokens, rows), array)
+        array, tokens = arrays_in(file, settings)
+        return _checked(FILE, str(file), items_of_rows(file, array, tokens, rows), array)
     names = _atomic_names(file, settings)
     if names is None:
         raise DataError(
@@ -153,71 +154,6 @@ def _from_frame(frame: pl.DataFrame, settings: DataSettings, where: str) -> Item
     return vectors_in_frame(frame, names[0], settings, where)
 
 
-def _arrays(path: Path, settings: DataSettings) -> tuple[np.ndarray, pl.Series | None]:
-    """Return the matrix in a .npy or .safetensors file, and its items if the file has them.
-
-    Raises:
-        DataError: The file cannot be read, or holds something else.
-    """
-    try:
-        if path.suffix.lower() == ".npy":
-            return _as_matrix(np.load(path, mmap_mode="r", allow_pickle=False), path), None
-        from safetensors.torch import load_file
-
-        tensors = load_file(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {_first_line(error)}") from error
-    except Exception as error:  # safetensors has an error class of its own
-        raise DataError(f"{path} cannot be read as safetensors: {_first_line(error)}") from error
-    matrices = [tensor for tensor in tensors.values() if tensor.dim() == 2]
-    if len(matrices) != 1:
-        raise DataError(
-            f"{path} must hold one matrix of vectors, but has {len(matrices)} among: "
-            f"{', '.join(tensors)}"
-        )
-    ids = [t for name, t in tensors.items() if name in {settings.item_column, "item", "items"}]
-    tokens = pl.Series(ids[0].numpy().reshape(-1)).cast(pl.String) if ids else None
-    return _as_matrix(matrices[0].float().numpy(), path), tokens
-
-
-def _as_matrix(array: np.ndarray, path: Path) -> np.ndarray:
-    """Return a matrix of numbers as float32.
-
-    Raises:
-        DataError: It is something else.
-    """
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or not array.shape[1]:
-        raise DataError(
-            f"{path} holds {array.dtype} of shape {list(array.shape)}; vectors must be a matrix of "
-            "numbers with a row for each item"
-        )
-    return np.asarray(array, dtype=np.float32)
-
-
-def _items_of(
-    path: Path, array: np.ndarray, tokens: pl.Series | None, rows: pl.Series | None
-) -> pl.Series:
-    """Return the item of each row of a matrix.
-
-    Raises:
-        DataError: The file names no items, and there is no items file with as many rows.
-    """
-    found = rows if tokens is None else tokens
-    if found is None:
-        raise DataError(
-            f"{path} does not say which item each row belongs to; give the items file whose rows "
-            "it follows (--items FILE), or use a .parquet file with the columns "
-            "'item' and 'vector'"
-        )
-    if len(found) != len(array):
-        what = "the items file" if tokens is None else "its list of items"
-        raise DataError(
-            f"{path} has {counted(len(array), 'row')}, but {what} has {len(found):,}; it needs one "
-            "row for each item, in the same order"
-        )
-    return found.alias("item")
-
-
 def _atomic_names(path: Path, settings: DataSettings) -> tuple[str, str] | None:
     """Return the columns of the item and of the vectors of an atomic file; None if it is none."""
     try:
@@ -301,7 +237,3 @@ def _checked(name: str, where: str, items: pl.Series, values: np.ndarray) -> Ite
             f"{where}: item {token!r} has two vectors, in rows {first} and {second}; keep one"
         )
     return ItemVectors(name, where, items, values)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

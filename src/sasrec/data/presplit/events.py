@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from sasrec.data.checks.doubtful_times import time_remarks
 from sasrec.data.checks.overlaps import out_of_order, overlaps_of_events
 from sasrec.data.checks.repetition import repetition, repetition_remarks
 from sasrec.data.corpus import Corpus, by_item_and_type
@@ -17,11 +16,11 @@ from sasrec.data.event_types import with_event_types
 from sasrec.data.formats.readers import read_atomic
 from sasrec.data.formats.user_item_files import read_titles
 from sasrec.data.interactions import Interactions
+from sasrec.data.presplit.part_times import check_same_order, check_units
 from sasrec.data.sequences import build_sequences
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import by_appearance, occurrences, take_in_blocks
 from sasrec.data.vocabulary import Vocabulary
-from sasrec.errors import DataError
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -72,15 +71,7 @@ def corpus_from_events(
     Returns:
         The histories, with the numbers of training, validation and test targets.
     """
-    joined = _joined(files, settings)
-    remarks = list(joined.remarks)
-    if "time" in joined.columns:
-        remarks += [
-            each
-            for each in time_remarks(joined.columns["time"], settings.time_column, str(path))
-            if each.kind == "mixed_time_units" and not any(each.kind == own.kind for own in remarks)
-        ]
-    corpus = corpus_of_parts(replace(joined, remarks=tuple(remarks)), path.stem)
+    corpus = corpus_of_parts(_joined(files, settings), path.stem)
     titles = read_titles(path.with_suffix(".item"), settings)
     return replace(corpus, titles=titles, source=source)
 
@@ -139,7 +130,7 @@ def _joined(files: list[Path], settings: DataSettings) -> JoinedParts:
         remarks += [replace(each, text=f"{file.name}: {each.text}") for each in events.remarks]
         types.append(events.event_types)
         parts.append(part_columns(events))
-    _check_same_order(remarks, files[0].parent)
+    check_same_order(remarks, str(files[0].parent))
     users, items = (numbering.entries for numbering in numberings.values())
     names = settings.split_files or ()
     return joined_parts(parts, (users, items), names, types=types, remarks=remarks)
@@ -165,7 +156,11 @@ def joined_parts(
 
     Returns:
         The events, with type numbers that all parts share.
-    """
+
+    Raises:
+        DataError: The times of the parts are in different units.
+    """  # raised by check_units
+    check_units([part.get("time") for part in parts], names)
     known = sorted({name for each in types for name in each})
     for part, own in zip(parts, types, strict=True):
         if "type" in part:
@@ -178,25 +173,6 @@ def joined_parts(
         if all(name in each for each in parts)
     }
     return JoinedParts(columns, heights, *entries, names, tuple(known), tuple(remarks))
-
-
-def _check_same_order(remarks: Sequence[Remark], folder: Path) -> None:
-    """Raise an error if dates of one part have the day first, and those of another the month.
-
-    Args:
-        remarks: The remarks on all parts.
-        folder: Their folder, for the message.
-
-    Raises:
-        DataError: It is so.
-    """
-    found = [each for each in remarks if each.kind in ("dates_day_first", "dates_month_first")]
-    other = next((each for each in found if each.kind != found[0].kind), None)
-    if other is not None:
-        raise DataError(
-            f"{folder}: the dates of the parts have different orders ({found[0].text}, but "
-            f"{other.text}); write them in one form"
-        )
 
 
 def part_columns(events: Interactions) -> dict[str, np.ndarray]:

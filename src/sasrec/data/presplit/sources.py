@@ -12,9 +12,10 @@ from sasrec.data.corpus import Corpus
 from sasrec.data.event_types import with_event_types
 from sasrec.data.interactions import Interactions
 from sasrec.data.presplit.events import corpus_of_parts, joined_parts, part_columns
+from sasrec.data.presplit.part_times import check_same_order
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.numbering import Numbering
-from sasrec.errors import DataError
+from sasrec.errors import DataError, SettingNeeded
 from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
@@ -82,14 +83,29 @@ def corpus_from_parts(
     numberings = numbering_for(settings), numbering_for(settings)
     columns, types, remarks, names = [], [], list[Remark](), []
     for name, source in parts.named():
-        events = with_event_types(read(source), settings, f"part {name!r}")
+        events = with_event_types(_read(name, source, read), settings, f"part {name!r}")
         remarks += [replace(each, text=f"part {name!r}: {each.text}") for each in events.remarks]
         types.append(events.event_types)
         columns.append(part_columns(_renumbered(events, numberings)))
         names.append(name)
+    check_same_order(remarks, "the parts")
     users, items = (numbering.entries for numbering in numberings)
     joined = joined_parts(columns, (users, items), names, types=types, remarks=remarks)
     return corpus_of_parts(replace(joined, without_test=parts.test is None), "data frames")
+
+
+def _read(name: str, source: Any, read: Callable[[Any], Interactions]) -> Interactions:
+    """Return the events of a part.
+
+    Raises:
+        DataError: The part cannot be read; the message begins with its name.
+    """
+    try:
+        return read(source)
+    except SettingNeeded as error:
+        raise error.with_text(f"part {name!r}: {error}") from error
+    except DataError as error:
+        raise DataError(f"part {name!r}: {error}") from error
 
 
 def _renumbered(events: Interactions, numberings: tuple[Numbering, Numbering]) -> Interactions:

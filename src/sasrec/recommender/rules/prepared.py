@@ -126,14 +126,16 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
         if source is not None:
             tables[name], found = user_items(source, shop.items, shop.settings, name)
             remarks += found
+    boosts = boosts_for(rules.boosts, shop.columns, remarks)
+    groups = groups_for(rules.max_per, shop.columns, remarks)
     log_remarks((r for r in remarks if r.kind != "items_left"), "rules")
     return PreparedRules(
         rules=rules,
         candidates=candidates,
         allowed=allowed,
         rebuy=rebuy,
-        boosts=boosts_for(rules.boosts, shop.columns, remarks),
-        groups=groups_for(rules.max_per, shop.columns, remarks),
+        boosts=boosts,
+        groups=groups,
         candidates_by_user=tables.get("candidates_by_user"),
         excluded_by_user=tables.get("exclude_by_user"),
         fill_order=fill_order,

@@ -10,14 +10,12 @@ from datetime import UTC, date, datetime, time
 
 import numpy as np
 
+from sasrec.data.date_splits import unit_seconds
 from sasrec.errors import DataError, SettingsError, did_you_mean
 
 SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
 """Units of an age."""
 AGE = re.compile(r"older\s+than\s+(\d+(?:\.\d+)?)\s*(s|min|h|d|w)", re.IGNORECASE)
-UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e8, 1.0))
-"""Smallest times in ns, us, ms and s since 1970 that are recognised, and units per second. The
-first time in seconds is in 1973, and seconds end in the year 5138."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +150,10 @@ def _seconds(times: np.ndarray) -> np.ndarray:
     Raises:
         DataError: They are too small to be times since 1970.
     """
-    largest = times.max()
-    for smallest, per_second in UNITS:
-        if largest >= smallest:
-            return times / per_second
+    largest = float(times.max())
+    if (unit := unit_seconds(largest)) is not None:
+        return times / round(1 / unit)
     raise DataError(
         f"seen='older than …' needs times in seconds or milliseconds since 1970, but the latest of "
-        f"a history is {largest:g}; write never or always"
+        f"a history is {largest:.15g}; write never or always"
     )
