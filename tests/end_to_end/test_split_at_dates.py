@@ -68,6 +68,12 @@ def test_training_on_all_events_takes_the_epochs_of_a_measured_model(place: Path
     assert "--epochs-from=MODEL" in refused.stderr
     ended = command(*words, "--epochs-from=model", cwd=place)
     assert ended.returncode == 0, ended.stderr
+    epochs = metrics(place / "model")["best_epoch"]
+    assert ended.stdout.splitlines()[-3:] == [
+        "trained on all events, not evaluated",
+        "",
+        f"{epochs} epoch{'s' * (epochs > 1)}; model saved in all",
+    ]
     found = metrics(place / "all")
     assert len(found["epochs"]) == metrics(place / "model")["best_epoch"]
     assert found["reports"][0]["protocol"] == "trained on all events, not evaluated"

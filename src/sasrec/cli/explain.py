@@ -41,7 +41,12 @@ def explain(
 
     Without --user and --history, the first user of the data is explained.
     """
-    from sasrec.experiment.known_data import data_settings_of, load_with_any_types, source_for
+    from sasrec.experiment.known_data import (
+        data_settings_of,
+        load_with_any_types,
+        source_for,
+        told_remarks,
+    )
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load
@@ -50,7 +55,8 @@ def explain(
     recommender = load(model)
     settings = DataSettings(**data_settings_of(recommender))
     source = str(source_for(recommender, as_source(data)))
-    corpus = load_with_any_types(source, settings, fetch_progress())
+    told = told_remarks(recommender)
+    corpus = load_with_any_types(source, settings, fetch_progress(), told=told)
     averages = _averages(recommender, corpus, source, settings)
     default = [] if history else corpus.users.entries.to_list()[:1]
     users = list(dict.fromkeys(user or default))  # each user once

@@ -93,12 +93,18 @@ def _user_requests(
 ) -> list[Request]:
     from sasrec.data.corpus import type_names
     from sasrec.data.sources import user_features
-    from sasrec.experiment.known_data import load_with_any_types, settings_for, source_for
+    from sasrec.experiment.known_data import (
+        load_with_any_types,
+        settings_for,
+        source_for,
+        told_remarks,
+    )
 
     settings = settings_for(recommender, data)
     source = str(source_for(recommender, data))
     if corpus is None:
-        corpus = load_with_any_types(source, settings, fetch_progress())
+        told = told_remarks(recommender)
+        corpus = load_with_any_types(source, settings, fetch_progress(), told=told)
     notes = user_features(source, settings, users)
     requests: list[Request] = []
     for user, number in zip(users, corpus.users.numbers(users), strict=True):

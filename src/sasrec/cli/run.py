@@ -184,12 +184,12 @@ def print_reports(reports: list[Report], decimals: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from sasrec.evaluation.text import metric_rows, models_in_rows, sizes_of
+    from sasrec.evaluation.text import evaluated_parts, metric_rows, models_in_rows, sizes_of
 
     first = reports[0]
     console = plain_console()
     console.print(f"{sizes_of(first.dataset)}\n{first.protocol}")
-    for part in ("validation", "test"):
+    for part in evaluated_parts(reports):
         lines = metric_rows(reports, part, decimals)
         if not lines:
             console.print(f"{part}: no cases")

@@ -31,7 +31,7 @@ from sasrec.cli.options import (
 from sasrec.cli.output_paths import expanded, model_folder_name
 from sasrec.cli.progress import fetch_progress, observer_for
 from sasrec.cli.run import cut_offs, print_reports, settings_from
-from sasrec.errors import Interrupted, SettingsError
+from sasrec.errors import Interrupted, SettingsError, counted
 
 if TYPE_CHECKING:
     from sasrec.experiment.plan import TrainingPlan
@@ -186,7 +186,9 @@ def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
         print(json.dumps({"folder": str(job.folder), **metrics}))
     else:
         print_reports(outcome.reports, job.run.evaluation.decimals)
-        print(f"\nbest epoch {outcome.trained.best_epoch}; model saved in {job.folder}")
+        epoch = outcome.trained.best_epoch
+        what = f"best epoch {epoch}" if outcome.reports[0].validation else counted(epoch, "epoch")
+        print(f"\n{what}; model saved in {job.folder}")
     if outcome.trained.interrupted:
         resume = (
             f"; to resume: sasrec train --resume {job.folder}" if job.checkpoint.exists() else ""

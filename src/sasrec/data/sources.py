@@ -7,7 +7,7 @@ for generated data, optionally with parameters as in ``synthetic:users=5000,item
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -48,6 +48,7 @@ def load_corpus(
     progress: Progress = lambda done, total: None,
     *,
     items: ItemSource | None = None,
+    told: Collection[str] = (),
 ) -> Corpus:
     """Find, read and number a data set.
 
@@ -57,6 +58,7 @@ def load_corpus(
         settings: Columns, separator, and the folder in which names are looked up.
         progress: Called while a data set of the catalogue is downloaded.
         items: A table with a row for each item: a path or data frame; None reads ``items_file``.
+        told: Texts of remarks that the user knows already; they are not logged again.
 
     Returns:
         The histories with their vocabularies, item columns and titles.
@@ -73,7 +75,7 @@ def load_corpus(
         items=corpus.items.cleaning(settings.clean_tokens),
         users=corpus.users.cleaning(settings.clean_tokens),
     )
-    log_remarks(corpus.remarks, where)
+    log_remarks([remark for remark in corpus.remarks if remark.text not in told], where)
     return corpus
 
 

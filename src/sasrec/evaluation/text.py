@@ -104,7 +104,7 @@ def reports_as_text(reports: Sequence[Report], decimals: int) -> str:
         Several lines, without a line end at the end.
     """
     parts = [f"{sizes_of(reports[0].dataset)}\n{reports[0].protocol}"]
-    for part in ("validation", "test"):
+    for part in evaluated_parts(reports):
         rows = metric_rows(reports, part, decimals)
         if not rows:
             parts.append(f"{part}: no cases")
@@ -114,6 +114,16 @@ def reports_as_text(reports: Sequence[Report], decimals: int) -> str:
             table = aligned(rows)
         parts.append(f"{part}\n{table}")
     return printable("\n\n".join(parts))
+
+
+def evaluated_parts(reports: Sequence[Report]) -> tuple[str, ...]:
+    """Return the parts to show: validation and test, or none if the data were not split.
+
+    Args:
+        reports: One report per model, all on the same cases.
+    """
+    is_split = any(report.validation or report.test for report in reports)
+    return ("validation", "test") if is_split else ()
 
 
 def short_metrics(values: dict[str, float], decimals: int = 4) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,7 +97,8 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
             recommend by user.
     """
     source = source_for(recommender, data)
-    original = load_with_any_types(source, settings_for(recommender, data))
+    settings = settings_for(recommender, data)
+    original = load_with_any_types(source, settings, told=told_remarks(recommender))
     corpus, remarks = with_model_numbers(original, recommender)
     if not recommender.model.needs_users:
         check_known_items(corpus, source)
@@ -104,7 +106,11 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
 
 
 def load_with_any_types(
-    source: Source, settings: DataSettings, progress: Progress = lambda done, total: None
+    source: Source,
+    settings: DataSettings,
+    progress: Progress = lambda done, total: None,
+    *,
+    told: Collection[str] = (),
 ) -> Corpus:
     """Return a data set to recommend for; if it has no column of event types, types are unknown.
 
@@ -112,6 +118,7 @@ def load_with_any_types(
         source: A name, a path or a data frame.
         settings: The data settings that the model was trained with.
         progress: Called while a data set of the catalogue is downloaded.
+        told: From ``told_remarks``.
 
     Returns:
         The data set; a remark about missing types is logged.
@@ -120,7 +127,7 @@ def load_with_any_types(
         DataError: The data cannot be read, or lack a column that the data of the model have.
     """
     try:
-        return load_corpus(source, settings, progress)
+        return load_corpus(source, settings, progress, told=told)
     except MissingColumnsError as error:
         names = (settings.user_column, settings.item_column, settings.time_column)
         needed = ", ".join(repr(name) for name in names if name != NO_TIMES)
@@ -135,7 +142,17 @@ def load_with_any_types(
             name_of(source),
             settings.type_column,
         )
-    return load_corpus(source, settings.model_copy(update={"type_column": None}), progress)
+    without_types = settings.model_copy(update={"type_column": None})
+    return load_corpus(source, without_types, progress, told=told)
+
+
+def told_remarks(recommender: Recommender) -> set[str]:
+    """Return the texts of the remarks that training made; reading the same data makes them again.
+
+    Args:
+        recommender: The model.
+    """
+    return {str(each.get("text")) for each in recommender.metrics.get("remarks", ())}
 
 
 def data_settings_of(recommender: Recommender) -> dict[str, Any]:
