@@ -111,6 +111,10 @@ def test_a_period_is_described_with_the_event_that_it_refers_to() -> None:
     settings = EvaluationSettings(test_from="2d", valid_from="2024-01-05")
     described = describe_protocol(corpus(ROWS), settings)
     assert described.startswith("validation from 2024-01-05 and test from 2d before the last event")
+    described = describe_protocol(corpus(ROWS), EvaluationSettings(test_from="2d"))
+    assert described.startswith(
+        "test from 2d before the last event and validation as long before it, full ranking"
+    )
 
 
 def test_only_what_occurs_is_told() -> None:

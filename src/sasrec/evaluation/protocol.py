@@ -127,6 +127,8 @@ def _dates_in_words(settings: EvaluationSettings) -> str:
     parts = [f"{part} from {_point(begin)}" for part, begin in begins.items() if begin is not None]
     chosen = settings.period_targets
     targets = "" if chosen == "all" else f" ({chosen} event of each user)"
+    if settings.valid_from is None:
+        parts.append("validation as long before it")
     return " and ".join(parts) + targets
 
 
