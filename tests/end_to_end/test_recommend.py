@@ -16,7 +16,7 @@ from sasrec.cli.app import main
 from sasrec.cli.histories import file_requests
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
-from sasrec.recommender.answers import Recommendation
+from sasrec.recommender.recommendation import Recommendation
 
 SMALL = {"epochs": 1, "hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1}
 KNOWN = Vocabulary([f"i{number}" for number in range(11)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sasrec.errors import counted
 
 if TYPE_CHECKING:
-    from sasrec.recommender.answers import Recommendation
+    from sasrec.recommender.recommendation import Recommendation
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from sasrec.errors import DataError
 from sasrec.system.writing import check_writable, write_by_library, write_file_or_pipe
 
 if TYPE_CHECKING:
-    from sasrec.recommender.answers import Recommendation
+    from sasrec.recommender.recommendation import Recommendation
 
     Answers = Iterator["Answer"]
 

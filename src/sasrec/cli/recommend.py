@@ -32,7 +32,7 @@ from sasrec.errors import DataError, SettingsError, counted, printable
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sasrec.recommender.answers import Recommendation
+    from sasrec.recommender.recommendation import Recommendation
     from sasrec.recommender.recommender import Recommender
     from sasrec.recommender.rules.prepared import PreparedRules
     from sasrec.recommender.rules.rules import Rules

@@ -15,6 +15,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.values.columns import MissingColumnsError, MissingTypesError
 from sasrec.errors import DataError, counted
 from sasrec.recommender.recommender import Recommender
+from sasrec.recommender.time_units import check_unit, trained_unit
 from sasrec.remarks import Remark
 from sasrec.settings.content import WITHOUT_CONTENT
 from sasrec.settings.data import NO_TIMES, DataSettings
@@ -176,7 +177,13 @@ def with_model_numbers(
     Returns:
         The data without the events of items that the model does not know; and remarks on these
         events, and on types that it does not know.
-    """
+
+    Raises:
+        DataError: The model uses times, and those of the data are in another unit than in training.
+    """  # raised by check_unit
+    if recommender.model.needs_times:
+        times = original.sequences.times
+        check_unit([times], trained_unit(recommender.metrics), original.name)
     corpus = renumbered(original, recommender.items, recommender.users, recommender.event_types)
     types = unknown_types(original, corpus)
     lost = original.sequences.n_events - corpus.sequences.n_events

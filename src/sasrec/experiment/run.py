@@ -22,6 +22,8 @@ from sasrec.experiment.remarks import cold_items, learned_items, untrained_items
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import recent_counts
 from sasrec.recommender.recommender import Recommender
+from sasrec.recommender.time_units import KEY as TIME_UNIT
+from sasrec.recommender.time_units import unit_of
 from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.resolve import RunSettings
 from sasrec.system.device import pick_precision
@@ -124,6 +126,7 @@ def _recommender(
     content = () if prepared.content is None else prepared.content.remarks
     all_remarks = (*corpus.remarks, *content, *split.remarks, *remarks)
     metrics = _metrics(all_remarks, reports, trained, sketch_of(corpus, split).as_json())
+    metrics[TIME_UNIT] = unit_of(split.sequences.times)
     recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
         model=model,

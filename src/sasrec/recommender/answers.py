@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,34 +12,11 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
 from sasrec.recommender.asked_types import numbered_types
 from sasrec.recommender.histories import Chunk, tokens_of
+from sasrec.recommender.recommendation import Recommendation
 from sasrec.recommender.rules.answering import Answers, ruled_answers
 from sasrec.recommender.rules.prepared import PreparedRules
 from sasrec.recommender.serving import Queries, Scorer
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """The recommended items for one history.
-
-    Attributes:
-        items: Item tokens, best first; items with equal scores are in vocabulary order.
-        scores: Their scores, which are comparable only within one list.
-        unknown: Tokens of the history that were skipped because the model does not know them, or
-            because they occur in no training event.
-        by_popularity: Whether the list is the most popular items of recent training events,
-            because the model could not use the history.
-        untrained: Recommended items that occur in no training event, so that their scores are
-            meaningless; only candidates can be untrained.
-        filled_up: The last items of the list, if the rules left too few and it was filled up by
-            popularity.
-    """
-
-    items: list[str]
-    scores: list[float]
-    unknown: list[str]
-    by_popularity: bool
-    untrained: list[str] = field(default_factory=list)
-    filled_up: list[str] = field(default_factory=list)
+from sasrec.recommender.time_units import check_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +48,7 @@ class Answerer:
         trained: bool [V], items that occur in training events.
         popularity: int64 [V], event counts that define the most popular items.
         event_types: Names of the event types the model knows, number 1 first.
+        time_unit: Unit of the times of the training; None if it is not known.
     """
 
     scorer: Scorer
@@ -80,6 +58,7 @@ class Answerer:
     trained: np.ndarray
     popularity: np.ndarray
     event_types: tuple[str, ...] = ()
+    time_unit: str | None = None
 
     def options(
         self,
@@ -134,7 +113,10 @@ class Answerer:
 
         Returns:
             Their indices in the chunk, int64 [n], and the histories as item numbers.
-        """
+
+        Raises:
+            DataError: The model uses times, and these are in another unit than in training.
+        """  # raised by check_unit
         users = self._user_numbers(chunk.users)
         known = [self.trained[each] for each in numbers]
         histories = [each[which] for each, which in zip(numbers, known, strict=True)]
@@ -142,6 +124,7 @@ class Answerer:
             None if given is None or not self.scorer.model.needs_times else given[which]
             for given, which in zip(chunk.times, known, strict=True)
         ]
+        check_unit(times, self.time_unit, "times of histories")
         usable = np.flatnonzero([len(each) for each in histories])
         types = self._types(chunk, known, usable)
         if self.scorer.model.needs_users:  # the model ignores the history, so padding can fill it

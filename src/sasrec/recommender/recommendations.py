@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from sasrec.recommender.answers import Recommendation
+from sasrec.recommender.recommendation import Recommendation
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sasrec.errors import DataError, SettingsError
-from sasrec.recommender.answers import Recommendation as Recommendation
 from sasrec.recommender.attention import attention_maps
 from sasrec.recommender.histories import in_chunks, tokens_of, users_in
+from sasrec.recommender.recommendation import Recommendation as Recommendation
 from sasrec.recommender.recommendations import Recommendations
 from sasrec.recommender.rules.prepared import PreparedRules, prepare_rules
 from sasrec.recommender.rules.shop import Shop, shop_columns

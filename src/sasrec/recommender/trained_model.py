@@ -30,6 +30,7 @@ from sasrec.recommender.folder import (
 )
 from sasrec.recommender.prepared_table import PreparedTable
 from sasrec.recommender.serving import Scorer
+from sasrec.recommender.time_units import trained_unit
 from sasrec.recommender.vocabulary_file import VocabularyFile
 from sasrec.recommender.with_vectors import WithVectors
 from sasrec.system.forking import use_one_thread_if_forked
@@ -129,6 +130,7 @@ class TrainedModel(WithVectors):
             trained=self._trained,
             popularity=self.counts if self.recent is None else self.recent,
             event_types=self.event_types,
+            time_unit=trained_unit(self.metrics),
         )
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
