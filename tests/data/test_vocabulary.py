@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sasrec.data.values.cleaning import CLEANINGS, cleaned, cleaned_token
@@ -39,16 +39,13 @@ def test_a_duplicate_token_is_refused():
         Vocabulary(["a", "b", "a"])
 
 
-# Characters that this Python does not know yet may have a lower case in a newer Unicode of Polars.
-ASSIGNED = st.characters(exclude_categories=["Cn", "Cs"])
-
-
 @given(
     st.lists(
-        st.text(ASSIGNED, max_size=9) | st.from_regex(r"\A ?-?[0-9]{1,4}(\.0+)? ?\n?\Z"),
+        st.text(max_size=9) | st.from_regex(r"\A ?-?[0-9]{1,4}(\.0+)? ?\n?\Z"),
         max_size=9,
     )
 )
+@example(["\U00016ea0"])  # a capital letter only for newer versions of Unicode
 def test_a_single_token_is_cleaned_like_a_column(tokens):
     for count in range(len(CLEANINGS) + 1):
         for asked in combinations(CLEANINGS, count):

@@ -44,9 +44,22 @@ def _without_spaces(texts: pl.Series) -> pl.Series:
 
 
 def _composed(texts: pl.Series) -> pl.Series:
-    if (texts.str.len_bytes() == texts.str.len_chars()).all():
+    if _is_ascii(texts):
         return texts  # ASCII is the same in every Unicode form
-    return texts.str.normalize("NFC")
+    return _each_distinct(texts, partial(unicodedata.normalize, "NFC"))
+
+
+def _is_ascii(texts: pl.Series) -> bool:
+    return bool((texts.str.len_bytes() == texts.str.len_chars()).all())
+
+
+def _each_distinct(texts: pl.Series, change: Callable[[str], str]) -> pl.Series:
+    """Return texts after a change by Python, as for single tokens.
+
+    The Unicode tables of Polars may be of another version than Python's.
+    """
+    before = texts.drop_nulls().unique()
+    return texts.replace(before, pl.Series(map(change, before), dtype=pl.String))
 
 
 def _without_point(texts: pl.Series) -> pl.Series:
@@ -56,7 +69,7 @@ def _without_point(texts: pl.Series) -> pl.Series:
 
 
 def _lower(texts: pl.Series) -> pl.Series:
-    return texts.str.to_lowercase()
+    return texts.str.to_lowercase() if _is_ascii(texts) else _each_distinct(texts, str.lower)
 
 
 CLEANINGS: dict[str, Callable[[pl.Series], pl.Series]] = {
