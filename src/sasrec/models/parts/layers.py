@@ -61,7 +61,8 @@ def layout_of(batch: Batch) -> Layout:
     Returns:
         Its layout.
     """
-    n_positions, rows, columns = len(batch.items), len(batch.offsets) - 1, batch.longest
+    n_positions, rows = batch.items.shape[0], batch.offsets.shape[0] - 1
+    columns = batch.longest
     if n_positions == rows * columns:
         return Layout(rows, columns, None, batch.offsets)
     lengths = batch.offsets.diff()
@@ -82,11 +83,15 @@ def positions_from_end(batch: Batch) -> Tensor:
     Returns:
         int64 [P].
     """
-    lengths = batch.lengths
+    lengths, offsets, rows = batch.lengths, batch.offsets, batch.users.shape[0]
+    if _is_rectangle(batch):
+        steps = torch.arange(batch.longest, device=lengths.device)
+        return (lengths[:, None] - 1 - steps).clamp_(min=0).view(rows * batch.longest)
+    n_positions = len(batch.items)
     last = torch.repeat_interleave(
-        batch.offsets[:-1] + lengths - 1, batch.offsets.diff(), output_size=len(batch.items)
+        offsets[:-1] + lengths - 1, offsets.diff(), output_size=n_positions
     )
-    return (last - torch.arange(len(batch.items), device=last.device)).clamp_(min=0)
+    return (last - torch.arange(n_positions, device=last.device)).clamp_(min=0)
 
 
 def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> VectorTable:
@@ -116,8 +121,17 @@ def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
     Returns:
         int64 [P], or [S]; 0 for users unknown to the model.
     """
-    users = torch.repeat_interleave(batch.users, batch.offsets.diff(), output_size=len(batch.items))
+    if _is_rectangle(batch):
+        users = batch.users[:, None].expand(-1, batch.longest).reshape(-1)
+    else:
+        lengths = batch.offsets.diff()
+        users = torch.repeat_interleave(batch.users, lengths, output_size=len(batch.items))
     return users if at is None else users[at]
+
+
+def _is_rectangle(batch: Batch) -> bool:
+    """Return whether all windows have the same length, padding included."""
+    return batch.items.shape[0] == batch.users.shape[0] * batch.longest
 
 
 def latest_events(batch: Batch, count: int, at: Tensor | None = None) -> Tensor:
