@@ -30,7 +30,7 @@ def write_network(recommender: Recommender, inputs: Inputs, folder: Path, kind: 
 
     model, path = recommender.model, folder / NETWORKS[kind]
     try:
-        program = traced(network_of(model, inputs), inputs)
+        program = traced(network_of(model, inputs, kind), inputs)
         if kind == "onnx":
             write_onnx(program, path, "states" if model.has_item_table() else "scores")
         else:
@@ -40,8 +40,8 @@ def write_network(recommender: Recommender, inputs: Inputs, folder: Path, kind: 
     except Exception as error:  # PyTorch raises errors of many kinds for what it cannot export
         raise ModelError(
             f"{recommender.settings['model_name']} cannot be exported to {kind}: "
-            f"{_reason(error)}; a plug-in must use operators that {kind} has, and sizes of tensors "
-            "from x.shape instead of len(x)"
+            f"{_reason(error)}; a plug-in must use operators that {kind} has, and must not turn "
+            "values of tensors into Python numbers, as int(x), x.item() and 'if x > 0' do"
         ) from error
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from sasrec.data.batches.batch import Batch
+from sasrec.exporting.files import Kind
 from sasrec.exporting.rewritten import REWRITTEN
 from sasrec.models.contract import NextItemModel
 from sasrec.models.sasrec import SASRec
@@ -121,18 +122,20 @@ class Scores(nn.Module):
         return self.model.score(states)
 
 
-def network_of(model: NextItemModel, inputs: Inputs) -> nn.Module:
+def network_of(model: NextItemModel, inputs: Inputs, kind: Kind) -> nn.Module:
     """Return the network to export; it shares the weights of the model.
 
     Args:
         model: In evaluation mode.
         inputs: What the network takes.
+        kind: Format that the network is to be written in.
 
     Returns:
         A module that returns states [B, d] if the model has item vectors, otherwise scores [B, V].
     """
     plain = _with_content_folded(model)
-    states = REWRITTEN.get(type(model).__name__, Padded) if _is_built_in(model) else Padded
+    rewritten = REWRITTEN[kind] if _is_built_in(model) else {}
+    states = rewritten.get(type(model).__name__, Padded)
     network = states(plain, inputs.longest)
     return (network if model.has_item_table() else Scores(plain, network)).eval()
 

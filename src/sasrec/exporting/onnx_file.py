@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
+from sasrec.exporting.tracing import plain_attention
+
 OPSET = 20
 """Version of the ONNX operators."""
 LARGEST_EXPONENT = 63
@@ -27,7 +29,7 @@ def write_onnx(program: ExportedProgram, path: Path, output: str) -> None:
         path: The file to write, which must end in ``.onnx``.
         output: Name of the network's output.
     """
-    with _quiet():
+    with _quiet(), plain_attention():
         found = torch.onnx.export(
             program,
             (),

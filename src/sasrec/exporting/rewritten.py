@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sasrec.exporting.recurrent import gru_layer
+from sasrec.exporting.files import Kind
+from sasrec.exporting.recurrent import gru_layer, scanned_layer
 from sasrec.models.bert4rec import BERT4Rec
 from sasrec.models.caser import Caser
 from sasrec.models.gru4rec import GRU4Rec
@@ -156,6 +157,8 @@ class PaddedNextItNet(nn.Module):
 class PaddedGRU4Rec(nn.Module):
     """Applies the recurrent layers through an operator that ONNX has too."""
 
+    layer = staticmethod(gru_layer)
+
     def __init__(self, model: GRU4Rec, longest: int) -> None:
         """Keep the model.
 
@@ -178,9 +181,15 @@ class PaddedGRU4Rec(nn.Module):
         """
         hidden = self.model.item_embedding(items)
         for inputs, state in self.model.gru.all_weights:
-            hidden = gru_layer(hidden, inputs, state)
+            hidden = self.layer(hidden, inputs, state)
         output: Tensor = self.model.output(_at_last(hidden, lengths - 1))
         return output
+
+
+class ScannedGRU4Rec(PaddedGRU4Rec):
+    """Applies the recurrent layers through operators that every PyTorch has."""
+
+    layer = staticmethod(scanned_layer)
 
 
 def _at_last(hidden: Tensor, last: Tensor) -> Tensor:
@@ -188,10 +197,13 @@ def _at_last(hidden: Tensor, last: Tensor) -> Tensor:
     return hidden.gather(1, last[:, None, None].expand(-1, 1, hidden.shape[2]))[:, 0]
 
 
-REWRITTEN: Mapping[str, type[nn.Module]] = {
+FOR_ONNX: Mapping[str, type[nn.Module]] = {
     "BERT4Rec": PaddedBERT4Rec,
     "Caser": PaddedCaser,
     "GRU4Rec": PaddedGRU4Rec,
     "NextItNet": PaddedNextItNet,
 }
 """Networks of models that do not work with ``Padded``, by the name of their class."""
+FOR_TORCH = {**FOR_ONNX, "GRU4Rec": ScannedGRU4Rec}
+"""The same, if the graph is kept for PyTorch."""
+REWRITTEN: Mapping[Kind, Mapping[str, type[nn.Module]]] = {"onnx": FOR_ONNX, "torch": FOR_TORCH}

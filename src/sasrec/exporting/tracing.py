@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import nn
 from torch.export import ExportedProgram
@@ -20,7 +23,7 @@ def traced(network: nn.Module, inputs: Inputs) -> ExportedProgram:
     Returns:
         The graph with its weights.
     """
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+    with plain_attention():
         return torch.export.export(
             network,
             (),
@@ -28,3 +31,13 @@ def traced(network: nn.Module, inputs: Inputs) -> ExportedProgram:
             dynamic_shapes=inputs.dynamic(),
             strict=False,
         )
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Let PyTorch trace attention without gradients and fused kernels, whose memory layout differs.
+
+    A graph must be traced and translated with the same ones.
+    """
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        yield

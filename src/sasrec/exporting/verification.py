@@ -101,7 +101,7 @@ def _scores(recommender: Recommender, output: np.ndarray, numbers: np.ndarray) -
     table = recommender.answerer().scorer.table
     if table is None:
         return output[:, numbers]
-    vectors: np.ndarray = table.vectors[numbers].float().cpu().numpy()
+    vectors: np.ndarray = table.vectors.detach()[numbers].float().cpu().numpy()
     scores: np.ndarray = output @ vectors.T
     return scores
 

@@ -61,8 +61,7 @@ def layout_of(batch: Batch) -> Layout:
     Returns:
         Its layout.
     """
-    n_positions, rows = batch.items.shape[0], batch.offsets.shape[0] - 1
-    columns = batch.longest
+    n_positions, rows, columns = len(batch.items), len(batch.offsets) - 1, batch.longest
     if n_positions == rows * columns:
         return Layout(rows, columns, None, batch.offsets)
     lengths = batch.offsets.diff()
@@ -83,11 +82,10 @@ def positions_from_end(batch: Batch) -> Tensor:
     Returns:
         int64 [P].
     """
-    lengths, offsets, rows = batch.lengths, batch.offsets, batch.users.shape[0]
+    lengths, offsets, n_positions = batch.lengths, batch.offsets, len(batch.items)
     if _is_rectangle(batch):
         steps = torch.arange(batch.longest, device=lengths.device)
-        return (lengths[:, None] - 1 - steps).clamp_(min=0).view(rows * batch.longest)
-    n_positions = len(batch.items)
+        return (lengths[:, None] - 1 - steps).clamp_(min=0).view(n_positions)
     last = torch.repeat_interleave(
         offsets[:-1] + lengths - 1, offsets.diff(), output_size=n_positions
     )
@@ -131,7 +129,7 @@ def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
 
 def _is_rectangle(batch: Batch) -> bool:
     """Return whether all windows have the same length, padding included."""
-    return batch.items.shape[0] == batch.users.shape[0] * batch.longest
+    return len(batch.items) == len(batch.users) * batch.longest
 
 
 def latest_events(batch: Batch, count: int, at: Tensor | None = None) -> Tensor:
