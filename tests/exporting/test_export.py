@@ -151,7 +151,7 @@ def test_a_plug_in_is_refused_in_one_message(tmp_path: Path) -> None:
         model.encode = encode  # type: ignore[method-assign]
 
     with pytest.raises(
-        ModelError, match=r"Averages cannot be exported to onnx: .* must not turn values"
+        ModelError, match=r"Averages cannot be exported to onnx: .* not turn tensors"
     ):
         export(with_model(reads_values), tmp_path / "out")
     assert not any(tmp_path.iterdir())

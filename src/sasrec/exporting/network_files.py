@@ -40,8 +40,8 @@ def write_network(recommender: Recommender, inputs: Inputs, folder: Path, kind: 
     except Exception as error:  # PyTorch raises errors of many kinds for what it cannot export
         raise ModelError(
             f"{recommender.settings['model_name']} cannot be exported to {kind}: "
-            f"{_reason(error)}; a plug-in must use operators that {kind} has, and must not turn "
-            "values of tensors into Python numbers, as int(x), x.item() and 'if x > 0' do"
+            f"{_reason(error)}; a plug-in must use operators that {kind} has, take sizes from "
+            "x.shape instead of len(x), and not turn tensors into Python numbers, as int(x) does"
         ) from error
 
 

@@ -61,8 +61,8 @@ def layout_of(batch: Batch) -> Layout:
     Returns:
         Its layout.
     """
-    n_positions, rows, columns = len(batch.items), len(batch.offsets) - 1, batch.longest
-    if n_positions == rows * columns:
+    n_positions, rows, columns = batch.items.shape[0], batch.offsets.shape[0] - 1, batch.longest
+    if _is_rectangle(batch):
         return Layout(rows, columns, None, batch.offsets)
     lengths = batch.offsets.diff()
     missing = torch.arange(rows, device=lengths.device) * columns - batch.offsets[:-1]
@@ -82,7 +82,7 @@ def positions_from_end(batch: Batch) -> Tensor:
     Returns:
         int64 [P].
     """
-    lengths, offsets, n_positions = batch.lengths, batch.offsets, len(batch.items)
+    lengths, offsets, n_positions = batch.lengths, batch.offsets, batch.items.shape[0]
     if _is_rectangle(batch):
         steps = torch.arange(batch.longest, device=lengths.device)
         return (lengths[:, None] - 1 - steps).clamp_(min=0).view(n_positions)
@@ -128,8 +128,11 @@ def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
 
 
 def _is_rectangle(batch: Batch) -> bool:
-    """Return whether all windows have the same length, padding included."""
-    return len(batch.items) == len(batch.users) * batch.longest
+    """Return whether all windows have the same length, padding included.
+
+    The sizes come from ``shape``, because an exported graph would keep ``len`` as a constant.
+    """
+    return batch.items.shape[0] == (batch.offsets.shape[0] - 1) * batch.longest
 
 
 def latest_events(batch: Batch, count: int, at: Tensor | None = None) -> Tensor:
