@@ -168,3 +168,32 @@ def test_a_network_that_differs_from_the_model_is_refused(tmp_path: Path) -> Non
     with pytest.raises(ModelError, match="scores of the exported network differ by"):
         export(with_model(peeks), tmp_path / "out")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("longest", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
+def test_short_histories_may_be_the_longest(longest: int, tmp_path: Path) -> None:
+    for form in ("pre_norm_reversed", "Caser"):
+        recommender = recommender_of(form, longest)
+        export(recommender, tmp_path / form)
+        asked = [
+            {"history": [f"i{number}" for number in range(1, length)]} for length in range(2, 7)
+        ]
+        expected = recommender.recommend([each["history"] for each in asked])
+        found = Reader(tmp_path / form).recommend(asked)
+        assert [items for items, _ in found] == [each.items for each in expected]
+
+
+def test_a_plug_in_is_exported(tmp_path: Path) -> None:
+    recommender = with_model()
+    export(recommender, tmp_path / "out")
+    asked = [{"history": ["i1", "i2", "i3"]}, {"history": ["i9"]}]
+    expected = recommender.recommend([each["history"] for each in asked])
+    found = Reader(tmp_path / "out").recommend(asked)
+    assert [items for items, _ in found] == [each.items for each in expected]
+
+
+def test_exports_of_the_same_model_are_equal(folder: Path, tmp_path: Path) -> None:
+    export(recommender_of("FMC"), tmp_path / "again")
+    for path in folder.iterdir():
+        if path.name != "manifest.json":  # contains the time of writing
+            assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
