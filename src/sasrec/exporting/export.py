@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,7 +91,7 @@ def export(
         raise SettingsError(f"unknown format {format!r} of an export; choose onnx or torch")
     _require_packages(format)
     target = check_target(Path(out), overwrite=overwrite)
-    recommender = model if isinstance(model, Recommender) else load(model)
+    recommender = _on_cpu(model) if isinstance(model, Recommender) else load(model)
     inputs = Inputs.of(recommender.model, recommender.event_types, recommender.max_history)
     differences = []
 
@@ -101,6 +102,13 @@ def export(
     write_export(target, _texts(recommender, inputs, format), _arrays(recommender), write_and_check)
     size = sum(path.stat().st_size for path in target.iterdir())
     return Exported(Path(out), NETWORKS[format], differences[0], size)
+
+
+def _on_cpu(recommender: Recommender) -> Recommender:
+    """Return a recommender, or a copy with its model on the CPU if it is on another device."""
+    if recommender.answerer().scorer.device.type == "cpu":
+        return recommender
+    return replace(recommender, model=deepcopy(recommender.model).cpu())
 
 
 def _require_packages(kind: Kind) -> None:
