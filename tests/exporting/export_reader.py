@@ -19,6 +19,9 @@ class Reader:
         self.numbers = {token: number for number, token in enumerate(self.items, start=1)}
         users = enumerate(vocabulary.get("users", []), start=1)
         self.users = {token: number for number, token in users}
+        if (folder / "trained_users.npy").exists():
+            known = self._array("trained_users")
+            self.users = {token: number for token, number in self.users.items() if known[number]}
         self.trained, self.popularity = self._array("trained"), self._array("popularity")
         has_vectors = self.serving["network"]["output"] == "states"
         self.vectors = self._array("item_vectors") if has_vectors else None

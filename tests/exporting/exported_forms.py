@@ -48,7 +48,7 @@ FORMS = [*SASREC, *OTHERS]
 
 
 def recommender_of(form: str, longest: int = LONGEST) -> Recommender:
-    """Return a recommender with random weights; items 38 to 40 occur in no training event."""
+    """Return random weights; items 38 to 40 and user 8 occur in no training event."""
     name = "SASRec" if form in SASREC else form
     values = SMALL | SASREC[form] if form in SASREC else OTHERS[form]
     types = TYPES if "type" in form else ()
@@ -74,6 +74,7 @@ def recommender_of(form: str, longest: int = LONGEST) -> Recommender:
             "data": DataSettings(max_history=longest).model_dump(mode="json"),
             "evaluation": EvaluationSettings().model_dump(mode="json"),
         },
+        people=np.arange(N_USERS + 1) % 8 > 0 if uses_users else None,
         event_types=types,
     )
 
