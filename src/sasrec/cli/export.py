@@ -35,8 +35,9 @@ def export(
     network_format: NetworkFormat = "onnx",
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a model as a folder to serve without PyTorch: network, item vectors, vocabulary.
+    """Write a model as a folder that is served without PyTorch.
 
+    The folder holds the network as ONNX, item vectors, vocabulary, titles and item columns.
     The network is compared with the model before the folder is written.
     """
     from sasrec.exporting.export import export as export_model
