@@ -22,6 +22,7 @@ LAYERS = [
     "evaluation",
     "recommender",
     "experiment",
+    "exporting",
     "comparison",
     "explanation",
     "tuning",

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from sasrec.experiment.recommend_all import recommend_all as recommend_all
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
+    from sasrec.exporting.export import Exported as Exported
+    from sasrec.exporting.export import export as export
     from sasrec.losses.contract import FullLoss as FullLoss
     from sasrec.losses.contract import SampledLoss as SampledLoss
     from sasrec.losses.registration import register_loss as register_loss
@@ -66,6 +68,8 @@ _MODULES = {
     "compare": "sasrec.comparison.start",
     "describe": "sasrec.data.description.describe",
     "evaluate": "sasrec.experiment.evaluate",
+    "export": "sasrec.exporting.export",
+    "Exported": "sasrec.exporting.export",
     "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
@@ -100,6 +104,7 @@ __all__ = [  # loaded on first use
     "Catalogue",
     "Description",
     "Evaluation",
+    "Exported",
     "FullLoss",
     "Metric",
     "NextItemModel",
@@ -114,6 +119,7 @@ __all__ = [  # loaded on first use
     "compare",
     "describe",
     "evaluate",
+    "export",
     "load",
     "load_plugin",
     "recommend_all",

@@ -14,6 +14,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "recommend",
+    "export",
     "explain",
     "info",
     "compare",

@@ -125,8 +125,8 @@ def test_killed_inside_a_library_call(whole: tuple[bytes, dict[str, Any]], tmp_p
 
 # As on systems that need two renames to replace a folder.
 TWO_STEPS = """
-import sasrec.recommender.folder
-sasrec.recommender.folder.exchange_names = lambda first, second: False
+import sasrec.system.folders
+sasrec.system.folders.exchange_names = lambda first, second: False
 """
 
 
@@ -146,12 +146,12 @@ def test_killed_between_removing_the_old_model_and_renaming_the_new(
 # deleted yet.
 EXCHANGED = """
 import os, sys
-import sasrec.recommender.folder
-true_one = sasrec.recommender.folder.exchange_names
+import sasrec.system.folders
+true_one = sasrec.system.folders.exchange_names
 def deadly(first, second):
     assert true_one(first, second)
     os.kill(os.getpid(), 9)
-sasrec.recommender.folder.exchange_names = deadly
+sasrec.system.folders.exchange_names = deadly
 from sasrec.cli.app import main
 sys.argv = ["sasrec", *sys.argv[1:]]
 main()

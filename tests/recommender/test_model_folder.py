@@ -19,12 +19,11 @@ import torch
 import sasrec
 from sasrec.errors import ModelError
 from sasrec.recommender import consistent_read
-from sasrec.recommender import folder as model_folder
 from sasrec.recommender.folder import is_model
 from sasrec.recommender.loading import load
 from sasrec.recommender.manifest import MANIFEST
 from sasrec.recommender.recommender import Recommender
-from sasrec.system import writing
+from sasrec.system import folders, writing
 from sasrec.system.writing import write_atomically
 from sasrec.training.checkpoint import TrainState, save_state
 
@@ -159,14 +158,14 @@ def test_files_of_explain_are_allowed(recommender: Recommender, tmp_path: Path) 
 def replace_again_and_again(place: str, whole: list[str], in_one_step: bool) -> None:
     """Replace a model by copies of two models alternately, as saving does, until killed."""
     if not in_one_step:
-        model_folder.exchange_names = lambda first, second: False
+        folders.exchange_names = lambda first, second: False
     target, number = Path(place), 0
     while True:
         number += 1
         copy = target.with_name(f"copy-{number}") / "model"
         shutil.copytree(whole[number % 2], copy)
         aside = f"{writing.working_prefix(target)}x.old"
-        model_folder._swap(copy, target, target.with_name(aside))
+        folders._swap(copy, target, target.with_name(aside))
         shutil.rmtree(copy.parent)
 
 
@@ -318,7 +317,7 @@ def recorded_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(os, "fsync", sync)
     for name in ("rename", "replace", "unlink"):
         record(name)
-    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", exchange)
+    monkeypatch.setattr("sasrec.system.folders.exchange_names", exchange)
     monkeypatch.setattr(shutil, "rmtree", removed)
     return calls
 
@@ -343,7 +342,7 @@ def test_a_model_is_flushed_if_names_cannot_be_exchanged(
     place = tmp_path / "shelf"
     recommender.save(place / "model")
     calls = recorded_calls(monkeypatch)
-    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", lambda first, second: False)
+    monkeypatch.setattr("sasrec.system.folders.exchange_names", lambda first, second: False)
     recommender.save(place / "model", overwrite=True)
     renamed = [n for n, call in enumerate(calls) if call.startswith("rename model")]
     assert len(renamed) == 2

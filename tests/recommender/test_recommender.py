@@ -381,7 +381,7 @@ def test_a_failed_replacement_restores_the_old_model(
             raise OSError(28, "No space left on device")
         return rename(self, target)
 
-    monkeypatch.setattr("sasrec.recommender.folder.exchange_names", lambda first, second: False)
+    monkeypatch.setattr("sasrec.system.folders.exchange_names", lambda first, second: False)
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(ModelError, match="No space left"):
         recommender.save(folder, overwrite=True)

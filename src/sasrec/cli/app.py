@@ -9,6 +9,7 @@ import typer
 from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app, describe
 from sasrec.cli.explain import explain
+from sasrec.cli.export import export
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
 from sasrec.cli.plugin import taking_plugins
@@ -68,6 +69,7 @@ app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
 app.command(cls=Command)(taking_plugins(taking_rules(recommend)))
 app.command(cls=Command)(taking_plugins(similar))
 app.command(cls=Command)(taking_plugins(vectors))
+app.command(cls=Command)(taking_plugins(export))
 app.command(cls=Command)(taking_plugins(explain))
 app.command(cls=Command)(taking_plugins(info))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))

@@ -100,7 +100,7 @@ def similar(
     out: SimilarOut = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the items most similar to an item, by cosine of their vectors."""
+    """Find the items most similar to an item, by cosine of vectors."""
     if all_items:
         if items or as_json or out is None:
             raise SettingsError(

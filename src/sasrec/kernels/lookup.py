@@ -26,7 +26,7 @@ def rows_of(table: Tensor, numbers: Tensor, *, padding: bool = False) -> Tensor:
     Returns:
         float, with the shape of ``numbers`` plus a last dimension d.
     """
-    if table.device.type != "cpu":
+    if table.device.type != "cpu" or not torch.is_grad_enabled():
         return F.embedding(numbers, table, padding_idx=0 if padding else None)
     rows: Tensor = _Rows.apply(table, numbers, padding)  # type: ignore[no-untyped-call]
     return rows

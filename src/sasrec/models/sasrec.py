@@ -174,7 +174,7 @@ class SASRec(NextItemModel):
         )  # [P, d]
         distances = None
         if self.settings.relative_bias != "none":
-            distances = distances_of(batch, layout, self._untimed(layout))
+            distances = distances_of(batch, layout, self._untimed(batch, layout))
         *lower, last = self.blocks
         for block in lower:
             hidden = block(hidden, layout, distances=distances)
@@ -185,11 +185,11 @@ class SASRec(NextItemModel):
             hidden = F.normalize(hidden.float(), dim=-1)
         return hidden
 
-    def _untimed(self, layout: Layout) -> Tensor | None:
-        """Return which windows have their timestamps hidden, bool [B]; None outside training."""
+    def _untimed(self, batch: Batch, layout: Layout) -> Tensor | None:
+        """Return which windows have no timestamps, or hidden ones in training, bool [B] or None."""
         probability = self.settings.time_dropout_prob
         if not (self.training and self.needs_times and probability):
-            return None
+            return batch.untimed
         device = self.item_embedding.weight.device
         return torch.rand(layout.rows, device=device) < probability
 

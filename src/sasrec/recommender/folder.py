@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import ModelError
 from sasrec.recommender.manifest import MANIFEST, manifest_text
+from sasrec.system.folders import write_folder_atomically
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.writing import (
-    REPLACED_SUFFIX,
-    UNFINISHED_MARKER,
-    exchange_names,
-    flush_to_disk,
-    make_folders,
-    working_prefix,
-)
+from sasrec.system.writing import UNFINISHED_MARKER, working_prefix
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -134,21 +126,12 @@ def write_folder(
     from safetensors import SafetensorError
 
     target = check_target(folder, overwrite=overwrite)
-    working = None
     try:
-        make_folders(target.parent)
-        working = Path(tempfile.mkdtemp(prefix=working_prefix(target), dir=target.parent))
-        whole = working / "model"
-        whole.mkdir()  # follows the umask, unlike the private temporary folder around it
-        _fill(whole, weights, texts)
-        _swap(whole, target, working.with_name(working.name + REPLACED_SUFFIX))
+        write_folder_atomically(target, lambda working: _fill(working, weights, texts))
     except OSError as error:
         raise ModelError(f"{folder} cannot be written: {error.strerror or error}") from error
     except SafetensorError as error:  # raised if the disk is full
         raise ModelError(f"{folder} cannot be written: {error}") from error
-    finally:
-        if working is not None:
-            shutil.rmtree(working, ignore_errors=True)
     return folder
 
 
@@ -165,31 +148,6 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
         text = json.dumps(content, indent=None if name in COMPACT else 2, ensure_ascii=False)
         (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
-    for path in (*folder.iterdir(), folder):
-        flush_to_disk(path)
-
-
-def _swap(finished: Path, target: Path, aside: Path) -> None:
-    """Rename a finished folder to its final name; on failure the previous folder is kept.
-
-    Args:
-        finished: The folder. If the system can exchange two names in one step, this path holds the
-            previous folder afterwards.
-        target: The final path.
-        aside: Path to move the previous folder to, if the system cannot; deleted afterwards.
-    """
-    if not target.exists():
-        finished.rename(target)
-    elif not exchange_names(finished, target):
-        target.rename(aside)
-        try:
-            finished.rename(target)
-        except BaseException:
-            aside.rename(target)
-            raise
-    flush_to_disk(target.parent)
-    with suppress(OSError):
-        shutil.rmtree(aside)
 
 
 def read_json(path: Path) -> dict[str, Any]:

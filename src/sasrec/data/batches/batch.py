@@ -30,6 +30,8 @@ class Batch:
             types.
         next_types: int64 [P], the type of the event to be predicted at each position, 0 for an
             event of any type; None if it is any type everywhere.
+        untimed: bool [B], windows whose times are unknown although there are times; None if there
+            are none.
     """
 
     items: Tensor
@@ -42,6 +44,7 @@ class Batch:
     n_supervised: int | None = None
     types: Tensor | None = None
     next_types: Tensor | None = None
+    untimed: Tensor | None = None
 
     @property
     def supervised(self) -> Tensor:
@@ -76,6 +79,7 @@ class Batch:
             None if each is None else each.to(device, non_blocking=True)
             for each in (self.times, self.types, self.next_types)
         )
+        untimed = None if self.untimed is None else self.untimed.to(device)
         return replace(
             self,
             items=self.items.to(device, non_blocking=True),
@@ -86,4 +90,5 @@ class Batch:
             times=times,
             types=types,
             next_types=next_types,
+            untimed=untimed,
         )

@@ -82,7 +82,7 @@ class SelfAttention(nn.Module):
         Returns:
             [P, d], or [S, d].
         """
-        parts = self._project(hidden, queries).view(len(hidden), 3, self.heads, -1)
+        parts = self._project(hidden, queries).view(hidden.shape[0], 3, self.heads, -1)
         if self.rotary:
             turned = rotated(parts[:, :2], layout.steps)
             parts = torch.cat([turned, parts[:, 2:]], dim=1)

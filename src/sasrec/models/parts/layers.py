@@ -61,8 +61,8 @@ def layout_of(batch: Batch) -> Layout:
     Returns:
         Its layout.
     """
-    n_positions, rows, columns = len(batch.items), len(batch.offsets) - 1, batch.longest
-    if n_positions == rows * columns:
+    n_positions, rows, columns = batch.items.shape[0], batch.offsets.shape[0] - 1, batch.longest
+    if _is_rectangle(batch):
         return Layout(rows, columns, None, batch.offsets)
     lengths = batch.offsets.diff()
     missing = torch.arange(rows, device=lengths.device) * columns - batch.offsets[:-1]
@@ -82,11 +82,14 @@ def positions_from_end(batch: Batch) -> Tensor:
     Returns:
         int64 [P].
     """
-    lengths = batch.lengths
+    lengths, offsets, n_positions = batch.lengths, batch.offsets, batch.items.shape[0]
+    if _is_rectangle(batch):
+        steps = torch.arange(batch.longest, device=lengths.device)
+        return (lengths[:, None] - 1 - steps).clamp_(min=0).view(n_positions)
     last = torch.repeat_interleave(
-        batch.offsets[:-1] + lengths - 1, batch.offsets.diff(), output_size=len(batch.items)
+        offsets[:-1] + lengths - 1, offsets.diff(), output_size=n_positions
     )
-    return (last - torch.arange(len(batch.items), device=last.device)).clamp_(min=0)
+    return (last - torch.arange(n_positions, device=last.device)).clamp_(min=0)
 
 
 def vectors(size: int, width: int, fill: Callable[[Tensor], Tensor]) -> VectorTable:
@@ -116,8 +119,20 @@ def users_of(batch: Batch, at: Tensor | None = None) -> Tensor:
     Returns:
         int64 [P], or [S]; 0 for users unknown to the model.
     """
-    users = torch.repeat_interleave(batch.users, batch.offsets.diff(), output_size=len(batch.items))
+    if _is_rectangle(batch):
+        users = batch.users[:, None].expand(-1, batch.longest).reshape(-1)
+    else:
+        lengths = batch.offsets.diff()
+        users = torch.repeat_interleave(batch.users, lengths, output_size=len(batch.items))
     return users if at is None else users[at]
+
+
+def _is_rectangle(batch: Batch) -> bool:
+    """Return whether all windows have the same length, padding included.
+
+    The sizes come from ``shape``, because an exported graph would keep ``len`` as a constant.
+    """
+    return batch.items.shape[0] == (batch.offsets.shape[0] - 1) * batch.longest
 
 
 def latest_events(batch: Batch, count: int, at: Tensor | None = None) -> Tensor:

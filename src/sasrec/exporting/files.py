@@ -1,0 +1,130 @@
+"""The folder of an export: its files, and how it is written completely or not at all.
+
+``docs/export.md`` describes the files for programs that read them.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from sasrec.errors import ModelError
+from sasrec.recommender.folder import read_json
+from sasrec.recommender.manifest import MANIFEST, manifest_text
+from sasrec.system.folders import write_folder_atomically
+from sasrec.system.writing import working_prefix
+
+FORMAT = 1
+"""Version of the folder format; programs should refuse a folder with a higher one."""
+Kind = Literal["onnx", "torch"]
+"""Format of the network."""
+NETWORKS: dict[Kind, str] = {"onnx": "network.onnx", "torch": "network.pt2"}
+SERVING, VOCABULARY, TITLES = "serving.json", "vocabulary.json", "titles.json"
+ITEM_COLUMNS, CARD, CHECK = "item_columns.json", "card.json", "check.json"
+VECTORS, TRAINED, POPULARITY = "item_vectors.npy", "trained.npy", "popularity.npy"
+TRAINED_USERS = "trained_users.npy"
+COMPACT = (VOCABULARY, TITLES, ITEM_COLUMNS)
+"""Files with lists as long as the catalogue, which are written on one line."""
+TEXTS = (SERVING, VOCABULARY, TITLES, ITEM_COLUMNS, CARD, CHECK)
+ARRAYS = (VECTORS, TRAINED, POPULARITY, TRAINED_USERS)
+NAMES = frozenset({*TEXTS, *ARRAYS, *NETWORKS.values(), "network.onnx.data", MANIFEST})
+
+
+def is_export(folder: Path) -> bool:
+    """Return whether a folder holds an export and nothing else.
+
+    Args:
+        folder: An existing folder.
+
+    Returns:
+        Whether replacing it deletes nothing but an export.
+    """
+    names = {path.name for path in folder.iterdir()}
+    if SERVING not in names or not names <= NAMES:
+        return False
+    try:
+        return "format" in read_json(folder / SERVING)
+    except ModelError:
+        return False
+
+
+def check_target(folder: Path, *, overwrite: bool) -> Path:
+    """Raise an error if an export cannot or must not be written to a folder.
+
+    Args:
+        folder: Folder to write to.
+        overwrite: Whether an export there may be replaced.
+
+    Returns:
+        The folder, with links and ``~`` resolved.
+
+    Raises:
+        ModelError: The folder contains an export and ``overwrite`` is off, contains something else,
+            or is not writable.
+    """
+    try:
+        target = folder.expanduser().resolve()
+        if target.exists():
+            _check_existing(target, folder, overwrite=overwrite)
+        nearest = next(parent for parent in target.parents if parent.exists())
+        tempfile.TemporaryDirectory(prefix=working_prefix(target), dir=nearest).cleanup()
+    except (OSError, RuntimeError, ValueError) as error:  # unknown user after ~, NUL in a name
+        reason = getattr(error, "strerror", None) or error
+        raise ModelError(f"{folder} cannot be written ({reason}); choose another folder") from error
+    return target
+
+
+def _check_existing(target: Path, folder: Path, *, overwrite: bool) -> None:
+    is_empty = target.is_dir() and not any(target.iterdir())
+    if not target.is_dir() or not (is_empty or is_export(target)):
+        raise ModelError(f"{folder} exists and is not an export; choose another folder")
+    if not is_empty and not overwrite:
+        raise ModelError(
+            f"{folder} already holds an export; choose another folder, or replace the export with "
+            "--overwrite (in Python: overwrite=True)"
+        )
+    if target == Path.cwd() or target.is_mount():
+        raise ModelError(
+            f"{folder} is the current folder or a mount point, so it cannot be replaced; choose "
+            "another folder"
+        )
+
+
+def write_export(
+    target: Path,
+    texts: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    write_network: Callable[[Path], object],
+) -> None:
+    """Write an export under a temporary name, then rename it; an existing one is replaced.
+
+    Args:
+        target: The folder, from ``check_target``.
+        texts: File name to the contents of its JSON.
+        arrays: File name to an array.
+        write_network: Receives a folder, writes the network to it, and checks it.
+
+    Raises:
+        ModelError: The folder cannot be written; an existing one is then unchanged.
+    """
+
+    def fill(folder: Path) -> None:
+        from importlib.metadata import version
+
+        write_network(folder)
+        for name, content in texts.items():
+            text = json.dumps(content, indent=None if name in COMPACT else 2, ensure_ascii=False)
+            (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        for name, array in arrays.items():
+            np.save(folder / name, array, allow_pickle=False)
+        (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
+
+    try:
+        write_folder_atomically(target, fill)
+    except OSError as error:
+        raise ModelError(f"{target} cannot be written: {error.strerror or error}") from error
