@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -12,23 +11,21 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 import torch
 
-from sasrec.data.content.encoding import ContentTables, ItemContent, encode_content
+from sasrec.data.content.encoding import ItemContent
+from sasrec.data.content.of_corpus import content_of
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
 from sasrec.data.target_types import asked_type
-from sasrec.errors import printable
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
 from sasrec.models.recent_windows import windows_for
-from sasrec.remarks import log_remarks
 from sasrec.settings.presets import DataFacts
 from sasrec.settings.resolve import RunSettings, adapted
 from sasrec.system.device import deterministic_operations, pick_device
 from sasrec.system.processes import process_info
 
-logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -85,11 +82,11 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
         The data and settings to train and evaluate models with.
     """
     split = make_split(corpus, run.evaluation) if split is None else split
+    facts = facts_of(split, n_items=len(corpus.items))
     if run.evaluation.recent_window is not None:
         windows_for(split, run.evaluation)  # mistakes are told before training, not after it
-    facts = facts_of(split, n_items=len(corpus.items))
     counts = item_counts(split, len(corpus.items))
-    content = _content_of(corpus, counts, run.data.sequence_separator)
+    content = content_of(corpus, counts, run.data.sequence_separator)
     return Prepared(
         corpus=corpus,
         split=split,
@@ -99,17 +96,6 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
         device=prepared_device(run),
         content=content,
     )
-
-
-def _content_of(corpus: Corpus, counts: np.ndarray, separator: str) -> ItemContent | None:
-    """Return the content of the items as numbers, and log remarks on it; None without content."""
-    if corpus.content is None:
-        return None
-    tables = ContentTables(corpus.items, corpus.item_columns, corpus.content, separator)
-    found = encode_content(tables, counts)
-    logger.info("content: %s", printable(", ".join(map(str, found.columns))))
-    log_remarks(found.remarks, corpus.name)
-    return found
 
 
 def with_settings(prepared: Prepared, run: RunSettings) -> Prepared:

@@ -36,7 +36,8 @@ def recent_popularity(prepared: Prepared) -> tuple[str, RecentPopularity] | None
     name = names[min(DEFAULT_PLACE, len(names) - 1)]
     if len(names) > 1 and len(prepared.split.validation):
         name = _best(prepared, windows)
-    return f"Popularity {name}", _fitted(prepared, windows[name])
+    model = fit_recent_popularity(prepared.split, prepared.n_items, windows[name])
+    return f"Popularity {name}", model.to(prepared.device)
 
 
 def _best(prepared: Prepared, windows: dict[str, float]) -> str:
@@ -50,11 +51,7 @@ def _best(prepared: Prepared, windows: dict[str, float]) -> str:
     sign = -1 if smaller_is_better(protocol.settings.valid_metric) else 1
     scores = {}
     for name, window in windows.items():
-        value = sign * validation_score(_fitted(prepared, window), sampled)
+        model = fit_recent_popularity(prepared.split, prepared.n_items, window)
+        value = sign * validation_score(model.to(prepared.device), sampled)
         scores[name] = -math.inf if math.isnan(value) else value
     return max(reversed(scores), key=scores.__getitem__)
-
-
-def _fitted(prepared: Prepared, window: float) -> RecentPopularity:
-    model = fit_recent_popularity(prepared.split, prepared.n_items, window)
-    return model.to(prepared.device)

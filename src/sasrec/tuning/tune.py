@@ -158,16 +158,15 @@ def run_search(data: Source, request: SearchRequest, callbacks: SearchCallbacks)
     Returns:
         The best settings, with their scores.
     """
+    named = text_of(data)
     corpus = load_corpus(data, request.run.data, callbacks.fetching)
     prepared = prepare(corpus, request.run)
-    task = _task(data, request, prepared)
+    task = _task(named, request, prepared)
     run, fixed = request.run, task.fixed
     trainings = Trainings(prepared, fixed, model=run.model_name, preset=run.preset)
     search = task.search()
-    if request.folder is not None:
-        create_output_folder(
-            request.folder
-        )  # only now, so that a rejected storage leaves no folder
+    if request.folder is not None:  # only now, so that a rejected storage leaves no folder
+        create_output_folder(request.folder)
     _run(search, task, trainings, jobs=request.options.jobs, callbacks=callbacks)
     found = found_by(
         search,
@@ -188,8 +187,16 @@ def run_search(data: Source, request: SearchRequest, callbacks: SearchCallbacks)
     return found
 
 
-def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
+def _task(named: str | None, request: SearchRequest, prepared: Prepared) -> Task:
     """Return the search for this process and the worker processes.
+
+    Args:
+        named: The source as text; None for a data frame.
+        request: The search.
+        prepared: The data.
+
+    Returns:
+        The search.
 
     Raises:
         SettingsError: Worker processes could not open the data or the storage.
@@ -199,7 +206,7 @@ def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
     storage = options.storage
     if storage is None and request.folder is not None:
         storage = str(create_output_folder(request.folder) / "study.journal")
-    if options.jobs > 1 and (storage is None or text_of(data) is None):
+    if options.jobs > 1 and (storage is None or named is None):
         raise SettingsError(
             "with several jobs, each process must open the data and the storage; give the data as "
             "a name or path, and set 'out' or 'storage'"
@@ -208,7 +215,7 @@ def _task(data: Source, request: SearchRequest, prepared: Prepared) -> Task:
         options.plan(space, request.run),
         storage=storage,
         study=options.study,
-        data=text_of(data) or "",
+        data=named or "",
         model=request.run.model_name,
         preset=request.run.preset,
         fixed=fixed,
