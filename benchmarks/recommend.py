@@ -27,6 +27,7 @@ from sasrec.models.contract import Catalogue
 from sasrec.models.sasrec import SASRec, SASRecSettings
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
+from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.presets import PRESETS
 from sasrec.system.memory import peak_bytes, reset_peak
 
@@ -46,7 +47,11 @@ def random_model(n_items: int, layers: int) -> Recommender:
         Vocabulary([f"i{number}" for number in range(n_items)]),
         np.arange(n_items + 1),
         {f"i{number}": f"Title of item {number}" for number in range(n_items)},
-        {"data": DataSettings(max_history=50).model_dump(), "model_name": "SASRec"},
+        {
+            "data": DataSettings(max_history=50).model_dump(),
+            "evaluation": EvaluationSettings().model_dump(),
+            "model_name": "SASRec",
+        },
     )
 
 
