@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +14,7 @@ import numpy as np
 from sasrec.errors import ModelError
 from sasrec.recommender.folder import read_json
 from sasrec.recommender.manifest import MANIFEST, manifest_text
-from sasrec.system.folders import write_folder_atomically
-from sasrec.system.writing import working_prefix
+from sasrec.system.folders import check_replaceable, write_folder_atomically, write_json_files
 
 FORMAT = 1
 """Version of the folder format; programs should refuse a folder with a higher one."""
@@ -66,33 +63,8 @@ def check_target(folder: Path, *, overwrite: bool) -> Path:
     Raises:
         ModelError: The folder contains an export and ``overwrite`` is off, contains something else,
             or is not writable.
-    """
-    try:
-        target = folder.expanduser().resolve()
-        if target.exists():
-            _check_existing(target, folder, overwrite=overwrite)
-        nearest = next(parent for parent in target.parents if parent.exists())
-        tempfile.TemporaryDirectory(prefix=working_prefix(target), dir=nearest).cleanup()
-    except (OSError, RuntimeError, ValueError) as error:  # unknown user after ~, NUL in a name
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{folder} cannot be written ({reason}); choose another folder") from error
-    return target
-
-
-def _check_existing(target: Path, folder: Path, *, overwrite: bool) -> None:
-    is_empty = target.is_dir() and not any(target.iterdir())
-    if not target.is_dir() or not (is_empty or is_export(target)):
-        raise ModelError(f"{folder} exists and is not an export; choose another folder")
-    if not is_empty and not overwrite:
-        raise ModelError(
-            f"{folder} already holds an export; choose another folder, or replace the export with "
-            "--overwrite (in Python: overwrite=True)"
-        )
-    if target == Path.cwd() or target.is_mount():
-        raise ModelError(
-            f"{folder} is the current folder or a mount point, so it cannot be replaced; choose "
-            "another folder"
-        )
+    """  # raised by check_replaceable
+    return check_replaceable(folder, "an export", is_export, overwrite=overwrite)
 
 
 def write_export(
@@ -117,9 +89,7 @@ def write_export(
         from importlib.metadata import version
 
         write_network(folder)
-        for name, content in texts.items():
-            text = json.dumps(content, indent=None if name in COMPACT else 2, ensure_ascii=False)
-            (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        write_json_files(folder, texts, COMPACT)
         for name, array in arrays.items():
             np.save(folder / name, array, allow_pickle=False)
         (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))

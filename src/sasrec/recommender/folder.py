@@ -5,17 +5,15 @@ Weights are in a safetensors file and everything else in JSON, so that loading n
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec.errors import ModelError
 from sasrec.recommender.manifest import MANIFEST, manifest_text
-from sasrec.system.folders import write_folder_atomically
+from sasrec.system.folders import check_replaceable, write_folder_atomically, write_json_files
 from sasrec.system.json_limits import json_within_limits
-from sasrec.system.writing import UNFINISHED_MARKER, working_prefix
+from sasrec.system.writing import UNFINISHED_MARKER
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -74,32 +72,8 @@ def check_target(folder: Path, *, overwrite: bool) -> Path:
     Raises:
         ModelError: The folder contains a model and ``overwrite`` is off, contains something else,
             or is not writable.
-    """
-    try:
-        target = folder.expanduser().resolve()
-        if target.exists():
-            _check_existing(target, folder, overwrite=overwrite)
-        nearest = next(parent for parent in target.parents if parent.exists())
-        tempfile.TemporaryDirectory(prefix=working_prefix(target), dir=nearest).cleanup()
-    except (OSError, RuntimeError, ValueError) as error:  # unknown user after ~, NUL in a name
-        reason = getattr(error, "strerror", None) or error
-        raise ModelError(f"{folder} cannot be written ({reason}); choose another folder") from error
-    return target
-
-
-def _check_existing(target: Path, folder: Path, *, overwrite: bool) -> None:
-    if not target.is_dir() or (any(target.iterdir()) and not is_model(target)):
-        raise ModelError(f"{folder} exists and is not a model folder; choose another folder")
-    if any(target.iterdir()) and not overwrite:
-        raise ModelError(
-            f"{folder} already holds a model; choose another folder, or replace the model with "
-            "--overwrite (in Python: overwrite=True)"
-        )
-    if target == Path.cwd() or target.is_mount():
-        raise ModelError(
-            f"{folder} is the current folder or a mount point, so it cannot be replaced; choose "
-            "another folder"
-        )
+    """  # raised by check_replaceable
+    return check_replaceable(folder, "a model folder", is_model, overwrite=overwrite)
 
 
 def write_folder(
@@ -144,9 +118,7 @@ def _fill(folder: Path, weights: dict[str, Tensor], texts: dict[str, dict[str, A
     permissions = (folder / WEIGHTS).stat().st_mode
     save_file({name: value.contiguous().cpu() for name, value in weights.items()}, folder / WEIGHTS)
     (folder / WEIGHTS).chmod(permissions)  # safetensors replaces the file
-    for name, content in texts.items():
-        text = json.dumps(content, indent=None if name in COMPACT else 2, ensure_ascii=False)
-        (folder / name).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    write_json_files(folder, texts, COMPACT)
     (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
 
 
