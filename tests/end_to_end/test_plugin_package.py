@@ -109,6 +109,12 @@ def test_its_attention_is_explained(python: Path, model: Path) -> None:
     assert "<svg" in page.read_text() or "<img" in page.read_text()
 
 
+def test_it_is_exported(python: Path, model: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    run(python, "-m", "sasrec", "export", model, "--out", model.parent / "exported")
+    assert (model.parent / "exported" / "network.onnx").is_file()
+
+
 def test_its_command_is_listed_and_works(python: Path, model: Path) -> None:
     listed = run(python, "-m", "sasrec", "--help")
     assert "From the package sasrec-example 0.1.0." in listed
