@@ -6,10 +6,11 @@ BIN := .venv/bin
 
 setup: .venv/.ready
 
-.venv/.ready: pyproject.toml setup.py constraints.txt $(wildcard src/sasrec/kernels/*.[ch])
+# The second distribution, sasrec-serve, is tested here too.
+.venv/.ready: pyproject.toml serve/pyproject.toml setup.py constraints.txt $(wildcard src/sasrec/kernels/*.[ch])
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' --editable './serve[all]'
 	touch $@
 
 demo: setup

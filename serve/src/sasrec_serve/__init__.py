@@ -1,0 +1,1 @@
+"""Recommend with exported sasrec models, without PyTorch, in Python and by HTTP."""
