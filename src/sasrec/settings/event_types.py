@@ -61,29 +61,26 @@ def check_type_column(column: str | None, others: list[str]) -> None:
         )
 
 
-def type_mistakes(
-    data: EventTypeSettings, evaluation: TargetTypeSettings, model: str, *, uses_types: bool
-) -> list[str]:
+def target_settings(evaluation: TargetTypeSettings) -> list[str]:
+    """Return the names of the settings that choose types of events to be predicted.
+
+    Args:
+        evaluation: The types to be predicted.
+    """
+    return [key for key in ("target_types", "train_target_types") if getattr(evaluation, key)]
+
+
+def type_mistakes(data: EventTypeSettings, evaluation: TargetTypeSettings) -> list[str]:
     """Return what is wrong with the settings of event types together.
 
     Args:
         data: Has the column of types.
         evaluation: Has the types to be predicted.
-        model: Name of the model.
-        uses_types: Whether the model can use event types.
 
     Returns:
         Error texts.
     """
-    mistakes, column = [], data.type_column
-    chosen = [k for k in ("target_types", "train_target_types") if getattr(evaluation, k)]
-    if column is None and chosen:
-        mistakes.append(
-            f"{chosen[0]} needs the types of events; set type_column to the column with types"
-        )
-    if column is not None and not uses_types:
-        mistakes.append(
-            f"{model} cannot use event types (type_column is {column!r}); choose SASRec, or remove "
-            "type_column"
-        )
-    return mistakes
+    chosen = target_settings(evaluation)
+    if data.type_column is None and chosen:
+        return [f"{chosen[0]} needs the types of events; set type_column to the column with types"]
+    return []
