@@ -115,5 +115,5 @@ def test_a_saved_model_with_other_items_is_refused(
     items.write_csv(tmp_path / "items.csv")
     content = {"items_file": str(tmp_path / "items.csv"), "content_columns": "category"}
     sasrec.train(place / "log.csv", SMALL, out=tmp_path / "plain")
-    with pytest.raises(ModelError, match="was trained with 20 items, and .* has 25 with these"):
+    with pytest.raises(ModelError, match=r"was trained with 20 items, and .* has 25 with these"):
         sasrec.compare(place / "log.csv", [tmp_path / "plain", "SASRec"], {**SMALL, **content})
