@@ -21,6 +21,7 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError, counted
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.recommender.content_tensors import DATA
+from sasrec.recommender.lineage import with_new_items_step
 from sasrec.recommender.new_columns import in_earlier_types
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
@@ -89,6 +90,12 @@ def with_new_items(
         learned=np.concatenate([learned, content.known[1:]]),
         titles={**recommender.titles, **titles_of_new},
         item_columns=_longer_columns(recommender.item_columns, table, vocabulary, new),
+        metrics=with_new_items_step(
+            recommender.metrics,
+            str(items) if isinstance(items, str | Path) else None,
+            n_before=len(recommender.items),
+            n_new=n_new,
+        ),
     )
 
 
