@@ -228,7 +228,7 @@ def _settings_for(
     before = Layer(SAVED, {**data_settings_of(recommender), **saved["evaluation"]})
     runs = []
     with mistakes.collected():
-        run = resolve_layers([before, *accepted], saved["model_name"])
+        run = resolve_layers([before, *accepted], saved["model_name"], inputs="optional")
         runs.append(run)
         own = recommender.max_history
         if run.data.max_history != own:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from sasrec.settings.data import DataSettings
-from sasrec.settings.event_types import TargetTypeSettings, target_settings
+from sasrec.settings.event_types import TargetTypeSettings, settings_of_types
 
 Inputs = Literal["required", "optional"]
 """Whether a model must be able to use the inputs that the settings name. They are optional where
@@ -75,7 +75,7 @@ def wasted_inputs(
 
     Args:
         data: Which inputs there are.
-        evaluation: Types of the events to be predicted, for which any model needs ``type_column``.
+        evaluation: Types of targets and of seen events, for which any model needs ``type_column``.
         models: Name to class of the models that are trained on the same data.
 
     Returns:
@@ -83,7 +83,7 @@ def wasted_inputs(
     """
     common = [set(unused_inputs(data, model)) for model in models.values()]
     nobody = set.intersection(*common) if common else set()
-    if target_settings(evaluation):
+    if settings_of_types(evaluation):
         nobody.discard("type_column")
     return [
         f"none of the models to train ({', '.join(models)}) can use {key}; add SASRec, or remove "
