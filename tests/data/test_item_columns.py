@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import sasrec
 from sasrec.data.formats import item_files
-from sasrec.data.item_columns import ItemColumns, parsed_texts
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.sources import load_corpus
+from sasrec.data.values.parsed_texts import parsed_texts
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError
 from sasrec.recommender.columns_file import item_columns_as_json, item_columns_from_json

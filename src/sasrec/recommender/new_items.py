@@ -76,7 +76,9 @@ def with_new_items(
     added = Vocabulary.of_distinct(new)
     tables = ContentTables(added, table, source, own.sequence_separator)
     content = encode_new_items(tables, recommender.content)
-    log_remarks([*content.remarks, *_without_content(content, added)], "the new items")
+    log_remarks(
+        [*table.remarks, *content.remarks, *_without_content(content, added)], "the new items"
+    )
     n_new, titles_of_new = len(new), {k: v for k, v in titles.items() if k in added}
     vocabulary = longer(recommender.items, new).cleaning(own.clean_tokens)
     learned = recommender.counts > 0 if recommender.learned is None else recommender.learned
