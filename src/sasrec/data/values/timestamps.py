@@ -61,6 +61,11 @@ class TimeReader:
         self._doubts: dict[tuple[str, str], str] = {}
 
     @property
+    def zone_counts(self) -> dict[bool, int]:
+        """Number of dates so far with a time zone (True) and without one (False)."""
+        return dict(self._zones.counts)
+
+    @property
     def has_failed(self) -> bool:
         """Whether no form fits all texts."""
         return not self.forms
