@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -174,6 +174,35 @@ def _without_repeated_rows(items: pl.Series, values: pl.DataFrame, where: str) -
         "about the same item and is ignored",
     )
     return ItemColumns(distinct["#"].alias("item"), distinct.drop("#", "##row"), (remark,))
+
+
+def without_infinities(columns: ItemColumns, kept: Collection[str] = ()) -> ItemColumns:
+    """Return item columns in which infinite numbers are missing, as they cannot be saved as JSON.
+
+    Args:
+        columns: The columns.
+        kept: Names of columns that stay as they are.
+
+    Returns:
+        The columns, with a remark for each that changes.
+    """
+    remarks, changed = [], []
+    for column in columns.values:
+        if not column.dtype.is_float() or column.name in kept:
+            continue
+        infinite = column.is_infinite().fill_null(value=False)
+        if count := int(infinite.sum()):
+            example = columns.items.gather(infinite.arg_true()[:1])[0]
+            text = (
+                f"{counted(count, 'item has', 'items have')} an infinite number in column "
+                f"{column.name!r}, such as {example!r}; it counts as missing"
+            )
+            remarks.append(Remark("infinite_item_column", count, printable(text)))
+            changed.append(column.set(infinite, None))
+    if not changed:
+        return columns
+    values = columns.values.with_columns(changed)
+    return replace(columns, values=values, remarks=(*columns.remarks, *remarks))
 
 
 def latest_values(items: pl.Series, frame: pl.DataFrame, where: str) -> ItemColumns:

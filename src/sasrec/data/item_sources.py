@@ -13,7 +13,7 @@ from sasrec.data.content.sources import with_content
 from sasrec.data.corpus import Corpus
 from sasrec.data.formats.item_files import item_file_beside, item_table
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.item_columns import ItemColumns, latest_values, require_known
+from sasrec.data.item_columns import ItemColumns, latest_values, require_known, without_infinities
 from sasrec.data.titles import Titles
 from sasrec.data.values.parsed_texts import parsed_columns
 from sasrec.errors import DataError, did_you_mean
@@ -109,6 +109,10 @@ def with_item_table(
         columns = given if columns is None else columns.overridden_by(given)
         remarks += given.remarks
         tables += (given,)
+    if columns is not None:  # content columns with infinite numbers are refused
+        finite = without_infinities(columns, tuple(settings.content_types))
+        remarks += finite.remarks[len(columns.remarks) :]
+        columns = finite
     require_known(settings.item_columns, columns, corpus.name)
     _check_title(settings, (titles, more), columns)
     corpus = replace(corpus, item_columns=columns, remarks=(*corpus.remarks, *remarks))

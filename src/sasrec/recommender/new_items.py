@@ -16,7 +16,7 @@ from sasrec.data.content.encoded import EncodedContent
 from sasrec.data.content.encoding import ContentTables, ItemContent, encode_new_items
 from sasrec.data.content.sources import Tables, content_source, longer
 from sasrec.data.formats.item_files import item_table
-from sasrec.data.item_columns import ItemColumns
+from sasrec.data.item_columns import ItemColumns, without_infinities
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError, counted
 from sasrec.models.contract import Catalogue, NextItemModel
@@ -70,6 +70,7 @@ def with_new_items(
     table = in_earlier_types(table, {} if known is None else dict(known.values.schema))
     where = Tables("the new items", tuple(table.values.columns), None, items, (table,))
     source = content_source(settings, where)
+    table = without_infinities(table, tuple(settings.content_types))
     new = table.items.filter(~table.items.is_in(recommender.items.entries.implode()))
     if not len(new):
         raise DataError(f"all {counted(len(table.items), 'item')} of the table are known already")

@@ -82,7 +82,8 @@ def _agrees(values: pl.Series, constant: str | None) -> pl.Series:
     same = texts == constant
     if number is None:
         return same
-    return same | (texts.cast(pl.Float64, strict=False) == number).fill_null(value=False)
+    is_equal: pl.Series = texts.cast(pl.Float64, strict=False) == number
+    return same | is_equal.fill_null(value=False)
 
 
 def _contradiction(table: Table, name: str, own: object, constant: str | None) -> str:
