@@ -35,6 +35,7 @@ from sasrec.exporting.network_files import write_network
 from sasrec.exporting.samples import LIST, listed, sample_histories
 from sasrec.exporting.verification import TOLERANCE, check_network
 from sasrec.recommender.columns_file import item_columns_as_json
+from sasrec.recommender.lineage import steps_of
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 
@@ -187,6 +188,7 @@ def _card(recommender: Recommender) -> dict[str, Any]:
         "preset": settings.get("preset"),
         "model": settings.get("model"),
         "training": settings.get("training"),
+        "lineage": steps_of(recommender.metrics),
         "best_epoch": recommender.metrics.get("best_epoch"),
         "reports": recommender.metrics.get("reports", []),
         "environment": recommender.environment,
