@@ -2,17 +2,20 @@
 
 import errno
 import json
+import math
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from export_reader import Reader
 from exported_forms import LONGEST, recommender_of
 
+from sasrec.data.item_columns import ItemColumns
 from sasrec.errors import ModelError
 from sasrec.exporting import export as exporting
 from sasrec.exporting.export import export
@@ -162,3 +165,26 @@ def test_no_space_for_the_network_of_torch_is_one_message(
     with pytest.raises(ModelError, match=r"out cannot be written: No space left on device"):
         export(recommender_of("FMC"), tmp_path / "out", format="torch")
     assert not any(tmp_path.iterdir())
+
+
+def test_json_has_neither_nan_nor_infinity(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    prices = pl.DataFrame({"price": [math.inf, -math.inf, *(float(n) for n in range(38))]})
+    recommender = replace(
+        recommender_of("FMC"),
+        item_columns=ItemColumns(recommender_of("FMC").items.entries, prices),
+        metrics={"reports": [{"test": {"ndcg@10": math.nan}}]},
+    )
+    export(recommender, tmp_path / "out")
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    texts = {
+        path.name: json.loads(path.read_text(), parse_constant=refuse)
+        for path in (tmp_path / "out").glob("*.json")
+    }
+    assert texts["item_columns.json"]["price"]["values"][:4] == [None, None, 0.0, 1.0]
+    assert texts["card.json"]["reports"] == [{"test": {"ndcg@10": None}}]
+    assert "2 values of the item column 'price' are inf, which JSON does not have" in caplog.text

@@ -35,6 +35,7 @@ from sasrec.exporting.files import (
 from sasrec.exporting.inputs import Inputs
 from sasrec.exporting.network_files import write_network
 from sasrec.exporting.samples import LIST, listed, sample_histories
+from sasrec.exporting.strict_json import finite, without_infinity
 from sasrec.exporting.verification import TOLERANCE, check_network, check_weights
 from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.recommender.loading import load
@@ -164,7 +165,7 @@ def _texts(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, An
         SERVING: _serving(recommender, inputs, kind),
         VOCABULARY: {"items": items}
         | ({} if users is None else {"users": users.entries.to_list()}),
-        CARD: _card(recommender),
+        CARD: finite(_card(recommender)),
         CHECK: {
             "k": LIST,
             "tolerance": TOLERANCE,
@@ -174,7 +175,8 @@ def _texts(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, An
     if recommender.titles:
         texts[TITLES] = [recommender.titles.get(item) for item in items]
     if recommender.item_columns is not None:
-        texts[ITEM_COLUMNS] = item_columns_as_json(recommender.item_columns)
+        columns = item_columns_as_json(recommender.item_columns)
+        texts[ITEM_COLUMNS] = without_infinity(columns, recommender.settings["model_name"])
     return texts
 
 
