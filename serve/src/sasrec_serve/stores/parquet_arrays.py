@@ -59,18 +59,24 @@ def read_arrays(path: Path, columns: LogColumns) -> HistoryArrays:
     Returns:
         The histories; rows without user or item are left out, and counted in a warning.
     """
-    texts = [name for name in (columns.user, columns.item, columns.type) if name is not None]
-    with translating(path), opened(path, texts) as file:
-        columns = columns.found_in(file.schema_arrow.names, str(path))
-        user_codes, user_tokens = _encoded(file, columns.user, path)
-        items, item_tokens = _encoded(file, columns.item, path)
-        times = None if columns.time is None else _times(file, columns.time, path)
-        types, type_tokens = (
-            (None, Tokens(b"", np.zeros(1, np.int64)))
-            if columns.type is None
-            else _types(file, columns.type, path)
-        )
-        users, ranks = _sorted(user_tokens)
+    with translating(path):
+        with opened(path) as file:
+            columns = columns.found_in(file.schema_arrow.names, str(path))
+        texts = [name for name in (columns.user, columns.item, columns.type) if name is not None]
+        with opened(path, texts) as file:
+            return _read(file, columns, path)
+
+
+def _read(file: Any, columns: LogColumns, path: Path) -> HistoryArrays:
+    user_codes, user_tokens = _encoded(file, columns.user, path)
+    items, item_tokens = _encoded(file, columns.item, path)
+    times = None if columns.time is None else _times(file, columns.time, path)
+    types, type_tokens = (
+        (None, Tokens(b"", np.zeros(1, np.int64)))
+        if columns.type is None
+        else _types(file, columns.type, path)
+    )
+    users, ranks = _sorted(user_tokens)
     del user_tokens
     offsets, order = _order(user_codes, items, times, ranks=ranks, path=path)
     del user_codes
