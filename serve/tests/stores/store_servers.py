@@ -12,11 +12,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from sasrec_serve.stores.contract import HistoryStore
 
 SECONDS = 60
 Opener = Callable[..., HistoryStore]
 POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin:/usr/pgsql-*/bin:/opt/homebrew/opt/postgresql*/bin"
+
+
+def slow(kind: str) -> object:
+    """Return a kind of store whose test takes several seconds."""
+    return pytest.param(kind, marks=pytest.mark.slow)
 
 
 def redis_program() -> str | None:

@@ -38,10 +38,8 @@ def test_without_a_store_every_history_is_empty_and_events_are_refused() -> None
 
 def test_a_file_is_opened_by_path_or_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    open_store("sqlite:///events%20?.sqlite".replace("?", "%3F")).append([Event("u", "a")])
-    for url in ("events ?.sqlite".replace("?", "%3F"),):
-        open_store(url).close()
-    assert {path.name for path in tmp_path.iterdir()} >= {"events ?.sqlite", "events %3F.sqlite"}
+    open_store("sqlite:///events%20%3F.sqlite").append([Event("u", "a")])
+    assert (tmp_path / "events ?.sqlite").exists()
     store = open_store(f"sqlite:///{tmp_path}/events%20%3F.sqlite?mode=ro")
     assert store.histories(["u"])[0].items == ["a"]
     assert open_store(tmp_path / "b.db").describe().kind == "sqlite"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.stores.addresses import masked, scrubbed
@@ -20,6 +22,8 @@ TABLES = 1
 LOCK = int.from_bytes(b"sasrec", "big")
 """Key of the advisory lock under which tables are created and events merged."""
 CONNECT_SECONDS = 3
+ANSWER_SECONDS = SECONDS + 1
+"""How long to wait for an answer; longer than the server's own limit, whose errors say more."""
 LOG = logging.getLogger(__name__)
 
 SCHEMA = (
@@ -50,9 +54,7 @@ def connect(url: str) -> psycopg.Connection:
     Returns:
         The connection; no call waits longer than ``SECONDS``.
     """
-    import psycopg
-
-    connection = psycopg.connect(
+    connection = _bounded().connect(
         url,
         autocommit=True,
         application_name="sasrec-serve",
@@ -69,6 +71,46 @@ def connect(url: str) -> psycopg.Connection:
         connection.close()
         raise
     return connection
+
+
+@cache
+def _bounded() -> type[psycopg.Connection]:
+    """Return a class of connections that give up a server that does not answer."""
+    import psycopg
+
+    class Bounded(psycopg.Connection):
+        """A connection that waits for at most ``ANSWER_SECONDS``.
+
+        ``statement_timeout`` is not enough: the server keeps it, and may hang.
+        """
+
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            """Wait for an answer.
+
+            Args:
+                gen: What asks for it.
+                arguments: As for psycopg.
+                options: As for psycopg.
+
+            Returns:
+                The answer.
+            """
+            deadline = time.monotonic() + ANSWER_SECONDS
+            return super().wait(self._until(deadline, gen), *arguments, **options)
+
+        def _until(self, deadline: float, gen: Any) -> Any:
+            try:
+                wanted = next(gen)
+                while True:
+                    ready = yield wanted  # 0 after each tenth of a second without an answer
+                    if not ready and time.monotonic() > deadline:
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError(f"no answer in {ANSWER_SECONDS:g} seconds")
+                    wanted = gen.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    return Bounded
 
 
 def prepare(connection: psycopg.Connection, url: str) -> None:

@@ -60,7 +60,7 @@ def _pool(url: str) -> redis.ConnectionPool:
     from redis.retry import Retry
 
     try:
-        return redis.BlockingConnectionPool.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
             timeout=ANSWER_SECONDS,
@@ -69,11 +69,13 @@ def _pool(url: str) -> redis.ConnectionPool:
             retry=Retry(NoBackoff(), 0),  # RedisStore repeats only what may be repeated
             protocol=2,
         )
+        pool.connection_class(**pool.connection_kwargs)  # finds unknown options; does not connect
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{masked(url)} is no URL of a Redis server ({scrubbed(str(error), url)}); write "
             "redis://user:password@host:6379/0"
         ) from error
+    return pool
 
 
 def _check_database(url: str) -> None:
