@@ -217,7 +217,7 @@ def stores(folder: Path) -> Iterator[tuple[str, str, Server | None]]:
 
 
 def measured(name: str, url: str, log: Path, seconds: float) -> dict[str, object]:
-    """Fill a store, and return its rates and times."""
+    """Return the rates and times of a store, which is filled with a log first."""
     store = open_store(url, keep=50)
     row: dict[str, object] = {"store": name}
     for column in ("import", "import_again"):

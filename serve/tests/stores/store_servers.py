@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from sasrec_serve.errors import DataError
 from sasrec_serve.stores.contract import HistoryStore
+from sasrec_serve.stores.opening import open_store
 
 SECONDS = 60
 Opener = Callable[..., HistoryStore]
@@ -24,6 +26,13 @@ POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin:/usr/pgsql-*/bin:/opt/homebrew/opt
 def slow(kind: str) -> object:
     """Return a kind of store whose test takes several seconds."""
     return pytest.param(kind, marks=pytest.mark.slow)
+
+
+def refused(url: object, **options: object) -> str:
+    """Return the message with which a store is refused."""
+    with pytest.raises(DataError) as raised:
+        open_store(url, **options)
+    return str(raised.value)
 
 
 def redis_program() -> str | None:

@@ -141,7 +141,7 @@ def test_an_interrupted_import_is_completed_by_another(store: HistoryStore, tmp_
          "be all numbers, or all dates such as 2024-05-31 18:30:00"),
         ("user_id,item_id,timestamp\nu,a,2024-05-31\nu,a,5\n", "line 3: the time is '5'"),
         ("user_id,item_id,timestamp\nu,a,nan\n", "line 2: the time is 'nan'"),
-        ("user_id,item_id,timestamp\nu,a\0,1\n", "among the 1 events from row 1 on: event 1: the "
+        ("user_id,item_id,timestamp\nu,a\0,1\n", "events from row 1 on: event 1: the "
          "item is 'a\\x00'"),
         ("user_id,item_id\nu," + "a" * 200_000 + "\n", "is no readable CSV file: field larger"),
     ],

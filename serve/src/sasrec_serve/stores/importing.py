@@ -69,9 +69,7 @@ def import_events(
         try:
             n_new = store.merge(events)
         except DataError as error:
-            raise type(error)(
-                f"{path}, among the {len(events):,} events from row {first:,} on: {error}"
-            ) from error
+            raise type(error)(f"{path}, events from row {first:,} on: {error}") from error
         counts = Imported(
             counts.n_rows + len(rows),
             counts.n_new + n_new,

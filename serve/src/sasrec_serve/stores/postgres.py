@@ -102,7 +102,7 @@ class PostgresStore:
             One history per user.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         known = list(dict.fromkeys(user for user in users if is_storable(user)))
@@ -124,7 +124,7 @@ class PostgresStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -144,7 +144,7 @@ class PostgresStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -164,7 +164,7 @@ class PostgresStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged.
+            DataError: The store is read-only or closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         if not is_storable(user):
@@ -182,7 +182,7 @@ class PostgresStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged, or ``before`` is not finite.
+            DataError: The store is read-only or closed, or ``before`` is not finite.
             StoreUnavailable: The server does not answer.
         """  # raised by check_moment and _calling
         check_moment(before)
@@ -195,7 +195,7 @@ class PostgresStore:
             The description.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         return StoreInfo(

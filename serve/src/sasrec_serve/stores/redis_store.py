@@ -56,7 +56,7 @@ class RedisStore:
             One history per user.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         known = list(dict.fromkeys(user for user in users if is_storable(user)))
@@ -76,7 +76,7 @@ class RedisStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -92,7 +92,7 @@ class RedisStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -110,7 +110,7 @@ class RedisStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged.
+            DataError: The store is read-only or closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         if not is_storable(user):
@@ -127,7 +127,7 @@ class RedisStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged, or ``before`` is not finite.
+            DataError: The store is read-only or closed, or ``before`` is not finite.
             StoreUnavailable: The server does not answer.
         """  # raised by check_moment and _calling
         check_moment(before)
@@ -147,7 +147,7 @@ class RedisStore:
             The description.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         client = self._client

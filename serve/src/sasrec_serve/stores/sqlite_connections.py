@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sasrec_serve.errors import DataError
+from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.stores.contract import SECONDS
 from sasrec_serve.stores.lending import Lending
 from sasrec_serve.stores.sqlite_files import check_schema, connect, prepare, translated
 
-CONNECTIONS = 64
+CONNECTIONS = 16
 """The most connections of one process."""
 
 
@@ -47,8 +47,8 @@ class SqliteConnections:
             A connection that no other thread uses meanwhile.
 
         Raises:
-            DataError: The store is closed or damaged.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is closed.
+            StoreUnavailable: The file is locked for too long or damaged.
         """  # raised by translated
         with self._translating(), self._lending.lent() as connection:
             yield connection
@@ -61,14 +61,14 @@ class SqliteConnections:
             A connection in a transaction; no other process writes meanwhile.
 
         Raises:
-            DataError: The store is closed, damaged or read-only, or the file was replaced.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is closed or read-only.
+            StoreUnavailable: The file is locked for too long, damaged or replaced.
         """  # raised by translated
         if self._read_only:
             raise DataError(f"{self._path} was opened with ?mode=ro; open it without to write")
         with self.reading() as connection:
             if _identity(self._path) != self._file:
-                raise DataError(
+                raise StoreUnavailable(
                     f"{self._path} was deleted, moved or replaced while it was open, so events "
                     "would be lost; restart the server"
                 )

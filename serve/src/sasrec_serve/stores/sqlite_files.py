@@ -152,8 +152,10 @@ def translated(error: sqlite3.Error, path: Path) -> DataError:
     if code == sqlite3.SQLITE_NOTADB:
         return DataError(f"{path} is not an SQLite database; choose another file")
     if code == sqlite3.SQLITE_FULL:
-        return DataError(f"{path}: the disk is full; the events were not stored")
-    return DataError(f"{path} cannot be used: {error}; restore it from a backup if it is damaged")
+        return StoreUnavailable(f"{path}: the disk is full, so nothing was stored; make room")
+    return StoreUnavailable(
+        f"{path} cannot be used: {error}; restore it from a backup if it is damaged"
+    )
 
 
 def primary_code(error: sqlite3.Error) -> int | None:
