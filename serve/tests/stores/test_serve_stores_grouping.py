@@ -1,6 +1,7 @@
 """Batches of several threads are written together, in order, and errors reach all of them."""
 
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -45,7 +46,7 @@ class Writing(threading.Thread):
 
 def waiting(grouped: GroupedCommits[str], count: int) -> None:
     while len(grouped._queue) < count:
-        pass
+        time.sleep(0.001)
 
 
 def started(disk: Disk, grouped: GroupedCommits[str], batches: list[str]) -> list[Writing]:

@@ -11,7 +11,7 @@ from sasrec_serve.histories import History
 KEEP = 1000
 """Default of the most events that a store returns of one user, the latest ones."""
 SECONDS = 10.0
-"""Default of the longest time that one call may wait for a server or a lock."""
+"""The longest time that a call waits for a lock of a file."""
 
 Kind = Literal["none", "parquet", "sqlite", "redis", "postgresql"]
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.stores.addresses import masked, scrubbed
-from sasrec_serve.stores.contract import SECONDS
 
 if TYPE_CHECKING:
     import psycopg
@@ -22,7 +21,8 @@ TABLES = 1
 LOCK = int.from_bytes(b"sasrec", "big")
 """Key of the advisory lock under which tables are created and events merged."""
 CONNECT_SECONDS = 3
-ANSWER_SECONDS = SECONDS + 1
+STATEMENT_SECONDS = 5
+ANSWER_SECONDS = 6.0
 """How long to wait for an answer; longer than the server's own limit, whose errors say more."""
 LOG = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ SCHEMA = (
     f"INSERT INTO sasrec_version VALUES ({TABLES})",  # noqa: S608 - a constant
 )
 SESSION = (
-    f"SET statement_timeout = '{SECONDS:g}s'",
-    f"SET lock_timeout = '{SECONDS:g}s'",
+    f"SET statement_timeout = '{STATEMENT_SECONDS}s'",
+    f"SET lock_timeout = '{STATEMENT_SECONDS}s'",
     # A commit must wait for the disk, whatever the defaults of the server or the user are.
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'",
@@ -52,7 +52,7 @@ def connect(url: str) -> psycopg.Connection:
         url: ``postgresql://…``.
 
     Returns:
-        The connection; no call waits longer than ``SECONDS``.
+        The connection; no call waits longer than ``ANSWER_SECONDS``.
     """
     connection = _bounded().connect(
         url,
@@ -62,7 +62,7 @@ def connect(url: str) -> psycopg.Connection:
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,
-        tcp_user_timeout=int(SECONDS * 1000),
+        tcp_user_timeout=int(ANSWER_SECONDS * 1000),
     )
     try:
         for statement in SESSION:

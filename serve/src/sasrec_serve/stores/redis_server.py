@@ -20,6 +20,7 @@ TABLES = b"1"
 CONNECTIONS = 32
 """The most connections of one process."""
 CONNECT_SECONDS, ANSWER_SECONDS = 1.5, 3.0
+SETTINGS = ("appendonly", "appendfsync", "maxmemory-policy")
 PERMISSION = ("NOAUTH", "WRONGPASS", "NOPERM")
 LOG = logging.getLogger(__name__)
 
@@ -122,10 +123,10 @@ def weakness_of(client: redis.Redis) -> str | None:
         A sentence; None if they survive a power failure.
     """
     try:
-        found = client.config_get("appendonly", "appendfsync", "maxmemory-policy")
+        found = [client.config_get(name) for name in SETTINGS]  # several at once need Redis 7
     except _response_error():
         return "the server does not show its settings, so how durable events are is unknown"
-    settings = {str(name): str(value) for name, value in found.items()}
+    settings = {str(name): str(value) for pairs in found for name, value in pairs.items()}
     if settings.get("appendonly") != "yes":
         return "events are lost when the server ends, because appendonly is not yes"
     if settings.get("maxmemory-policy", "noeviction") != "noeviction":
