@@ -1,5 +1,6 @@
 """Stores are opened by URL, and each mistake has a clear message."""
 
+import fcntl
 import os
 import sqlite3
 import sys
@@ -11,7 +12,7 @@ from store_servers import refused
 
 from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.histories import History
-from sasrec_serve.stores import sqlite_files
+from sasrec_serve.stores import sqlite_turns
 from sasrec_serve.stores.addresses import masked
 from sasrec_serve.stores.contract import Event
 from sasrec_serve.stores.log_columns import LogColumns
@@ -176,7 +177,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 
 
 def test_a_lock_held_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sqlite_files, "SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_turns, "SECONDS", 0.1)
     path = tmp_path / "e.sqlite"
     store = open_store(path)
     with sqlite3.connect(path, isolation_level=None) as other:
@@ -186,6 +187,10 @@ def test_a_lock_held_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.Mo
         assert store.histories(["u"])[0].items == []
         other.execute("ROLLBACK")
     other.close()
+    with open(f"{path}-turn") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailable, match=r"has been locked by others for 0\.1 seconds"):
+            store.append([Event("u", "a")])
     assert store.append([Event("u", "a")]) == 1
 
 

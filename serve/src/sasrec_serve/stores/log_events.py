@@ -17,8 +17,8 @@ from sasrec_serve.stores.parquet_files import (
     translating,
 )
 
-PIECE = 10_000
-"""Rows read at once."""
+PIECE = 2000
+"""Rows read and stored at once; a server that appends meanwhile waits for as long as that takes."""
 Piece = tuple[int, list[Event | None]]
 """Number of the first row, from 1, and an event for each row, or None if it lacks user or item."""
 
