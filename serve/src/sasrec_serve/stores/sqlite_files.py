@@ -85,16 +85,18 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
         raise DataError(f"{path} cannot be used by several processes; put it on a local disk")
-    connection.execute("BEGIN IMMEDIATE")  # fails if the file is read-only
+    connection.execute("BEGIN IMMEDIATE")
     try:
         if _is_empty(connection):
             for statement in SCHEMA:
                 connection.execute(statement)
+        check_schema(connection, path)
+        connection.execute("UPDATE counters SET value = value")  # fails if the file is read-only
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    check_schema(connection, path)
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
