@@ -31,9 +31,10 @@ def lending(limit: int, seconds: float = 30.0) -> Lending[Connection]:
 def test_threads_that_never_pause_do_not_keep_others_waiting() -> None:
     shared = lending(2)
     counts = [0] * 12
-    stop = threading.Event()
+    stop, all_there = threading.Event(), threading.Barrier(12)
 
     def work(number: int) -> None:
+        all_there.wait()
         while not stop.is_set():
             with shared.lent() as connection:
                 connection.use()
