@@ -1,6 +1,7 @@
 """The lists equal those of a plain reference that applies the rules to all scores of one user."""
 
 from collections.abc import Sequence
+from unittest import mock
 
 import numpy as np
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from sasrec.recommender.rules import ranking
 from sasrec.recommender.rules.boosts import Boosts
 from sasrec.recommender.rules.choosing import Groups
 from sasrec.recommender.rules.prepared import PreparedRules
@@ -112,6 +114,8 @@ numbers = st.integers(0, 2**32 - 1)
     personal=st.booleans(),
     fill_up=st.booleans(),
     noise=st.sampled_from([0.0, 1e-6]),
+    few=st.sampled_from([0, 2**11]),
+    n_lists=st.sampled_from([1, 99]),
 )
 def test_lists_are_those_of_the_reference(
     seed: int,
@@ -124,6 +128,8 @@ def test_lists_are_those_of_the_reference(
     personal: bool,
     fill_up: bool,
     noise: float,
+    few: int,
+    n_lists: int,
 ) -> None:
     random = np.random.default_rng(seed)
     rows, v = 3, n_items + 1
@@ -176,9 +182,18 @@ def test_lists_are_those_of_the_reference(
         fill_order=order if fill_up else None,
         remarks=(),
     )
-    request = ListRequest.of(k, torch.from_numpy(excluded), prepared, torch.from_numpy(vectors))
+    request = ListRequest.of(
+        k,
+        torch.from_numpy(excluded),
+        prepared,
+        vectors=torch.from_numpy(vectors),
+        n_lists=n_lists,
+    )
     off = FixedRows(scores, random.uniform(-noise, noise, scores.shape))
-    found: RuledLists = ruled_lists(off, RowLimits(blocked, only if personal else None), request)
+    with mock.patch.object(ranking, "FEW", few):
+        found: RuledLists = ruled_lists(
+            off, RowLimits(blocked, only if personal else None), request
+        )
     for row in range(rows):
         expected, filled = reference(
             scores[row].tolist(),

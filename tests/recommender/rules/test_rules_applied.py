@@ -324,6 +324,30 @@ def test_a_file_of_rules_means_the_same_as_a_mapping(
         rules_from(file)
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"only_where": "stock > 0", "max_per": {"category": 2}, "diversity": 0.3},
+        {"boost": "multiply 1.5 where category = 'a'", "diversity": 0.9},
+        {"boost": ["add 0.5 * price where price < 4", "multiply 2 where stock = 1"]},
+        {"candidates": ["i3", "i4", "i5"], "fill_up": "popularity", "max_per": {"category": 1}},
+    ],
+    ids=str,
+)
+def test_a_history_alone_gets_the_list_it_gets_among_others(
+    recommender: Recommender, rules: dict[str, Any]
+) -> None:
+    prepared = recommender.prepare_rules(rules)
+    together = recommender.recommend(HISTORIES, 5, rules=prepared)
+    for history, expected in zip(HISTORIES, together, strict=True):
+        [alone] = recommender.recommend([history], 5, rules=prepared)
+        assert alone.items == expected.items
+        assert alone.filled_up == expected.filled_up
+        # Scores are sums in another order; float32 has 24 bits.
+        assert alone.scores == pytest.approx(expected.scores, rel=1e-5, abs=1e-5)
+
+
 def test_prepared_rules_serve_many_calls(recommender: Recommender) -> None:
     prepared = recommender.prepare_rules({"only_where": "stock > 1"})
     direct = recommender.recommend(HISTORIES, 3, rules={"only_where": "stock > 1"})

@@ -68,7 +68,7 @@ def ruled_answers(
     limits = row_limits(asked, rules, exclude_seen=exclude_seen)
     vectors = None if table is None else table.vectors
     without = torch.from_numpy(excluded).to(asked.scorer.device)
-    request = ListRequest.of(k, without, rules, vectors)
+    request = ListRequest.of(k, without, rules, vectors=vectors, n_lists=len(asked.numbers))
     found: list[List] = [(np.zeros(0, np.int64), np.zeros(0, np.float32), 0)] * len(asked.numbers)
 
     def take(indices: np.ndarray, rows: ScoredRows) -> None:

@@ -16,9 +16,12 @@ from torch import Tensor
 
 from sasrec.evaluation.top_items import TopCandidates, positions_in_row, ranking_order
 from sasrec.recommender.rules.choosing import Choice, Diversity, Ranking, choose
+from sasrec.recommender.rules.choosing_few import FEW, choose_few
 from sasrec.recommender.rules.prepared import PreparedRules
 from sasrec.recommender.rules.rows import RowLimits, ScoredRows, flat
 
+MANY = 4
+"""Number of lists from which on one sum for each is faster than to exclude items directly."""
 GROWTH = 8
 """Factor by which more items are examined if full groups leave a list incomplete."""
 
@@ -30,20 +33,27 @@ class ListRequest:
     Attributes:
         k: Number of items in a list, from 1.
         excluded: bool [V], items that no list contains; always includes padding.
-        added: float32 [V], what boosts add to scores; minus infinity for excluded items.
+        added: float32 [V], what boosts add to scores; minus infinity for excluded items. None if it
+            would be used for too few lists to be worth its computation.
         rules: The rules.
         vectors: float [V, d], item vectors, for diversity; None if the model has none.
     """
 
     k: int
     excluded: Tensor
-    added: Tensor
+    added: Tensor | None
     rules: PreparedRules
     vectors: Tensor | None
 
     @classmethod
     def of(
-        cls, k: int, excluded: Tensor, rules: PreparedRules, vectors: Tensor | None
+        cls,
+        k: int,
+        excluded: Tensor,
+        rules: PreparedRules,
+        *,
+        vectors: Tensor | None,
+        n_lists: int,
     ) -> ListRequest:
         """Return a request for lists.
 
@@ -52,7 +62,10 @@ class ListRequest:
             excluded: bool [V], items that no list contains; always includes padding.
             rules: The rules.
             vectors: float [V, d], item vectors; None if the model has none.
+            n_lists: Number of lists in all.
         """
+        if n_lists < MANY:
+            return cls(k, excluded, None, rules, vectors)
         amounts = None if rules.boosts is None else rules.boosts.amounts
         added = torch.zeros(len(excluded)) if amounts is None else amounts.float()
         added = added.to(excluded.device).masked_fill(excluded, -torch.inf)
@@ -114,19 +127,15 @@ def ruled_lists(rows: ScoredRows, limits: RowLimits, request: ListRequest) -> Ru
     """
     scores = _allowed_scores(rows, limits, request)
     count, device = len(scores), scores.device
-    items = torch.zeros((count, request.k), dtype=torch.int64, device=device)
-    values = torch.zeros((count, request.k), dtype=torch.float64, device=device)
-    pending, examined = torch.arange(count, device=device), request.examined
+    examined = min(request.examined, scores.shape[1] - 1)
+    every = torch.arange(count, device=device)
+    items, values, done = _chosen(rows, scores, every, examined, request)
+    pending = (~done).nonzero()[:, 0]
     while len(pending):
-        examined = min(examined, scores.shape[1] - 1)
-        part = scores if len(pending) == count else scores[pending]
-        ranking, choice, is_whole = _chosen(rows, part, pending, examined, request)
-        done = is_whole | (choice.places[:, -1] >= 0)
-        taken = choice.places.clamp(min=0)
-        is_item = choice.places >= 0
-        items[pending] = ranking.items.gather(1, taken) * is_item
-        values[pending] = ranking.values.gather(1, taken).masked_fill(~is_item, 0)
-        pending, examined = pending[~done], examined * GROWTH
+        examined = min(examined * GROWTH, scores.shape[1] - 1)
+        some = _chosen(rows, scores[pending], pending, examined, request)
+        items[pending], values[pending], done = some
+        pending = pending[~done]
     filled = torch.zeros(count, dtype=torch.int64, device=device)
     short = (items[:, -1] == 0).nonzero()[:, 0]
     if request.rules.fill_order is not None and len(request.rules.fill_order) and len(short):
@@ -139,14 +148,20 @@ def _allowed_scores(rows: ScoredRows, limits: RowLimits, request: ListRequest) -
     scores = rows.scores()
     if request.rules.boosts is not None:
         request.rules.boosts.multiply_(scores)
-    scores += request.added  # a sum takes half the time of masked_fill_
+    if request.added is None:
+        boosts = request.rules.boosts
+        if boosts is not None and boosts.amounts is not None:
+            scores += boosts.amounts.to(scores.device)
+        scores.masked_fill_(request.excluded, -torch.inf)
+    else:
+        scores += request.added  # takes half the time of masked_fill_
     limits.apply_(scores)
     return scores
 
 
 def _chosen(
     rows: ScoredRows, scores: Tensor, which: Tensor, examined: int, request: ListRequest
-) -> tuple[Ranking, Choice, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Choose from the best items of some rows.
 
     Args:
@@ -157,7 +172,8 @@ def _chosen(
         request: The rules.
 
     Returns:
-        The ranking, what is chosen from it, and whether it contains all allowed items, bool [n].
+        The chosen items, int64 [n, k], 0 where none was left; their scores, float64 [n, k]; and
+        whether more items would not change the list, bool [n].
     """
     boosts = request.rules.boosts
     margin = rows.margin[which]
@@ -165,17 +181,27 @@ def _chosen(
         margin = boosts.margin(margin, rows.largest[which])
     candidates = TopCandidates.of(scores, examined + 1, margin)  # one more: is it the last?
     ranking = _ranking(rows, candidates, which, examined, request)
-    choice = choose(ranking, request.k, groups=request.rules.groups, diversity=request.diversity)
+    choice = _choice(ranking, request)
     uncertain = (choice.slack <= margin).nonzero()[:, 0]
     if len(uncertain) and rows.compute_alone(which[uncertain]):
         ranking = _ranking(rows, candidates, which, examined, request)
-        choice = choose(
-            ranking, request.k, groups=request.rules.groups, diversity=request.diversity
-        )
-    is_whole = ranking.items[:, -1] == 0
+        choice = _choice(ranking, request)
+    is_none = choice.places < 0
+    places = choice.places.clamp(min=0)
+    items = ranking.items.gather(1, places).masked_fill_(is_none, 0)
+    values = ranking.values.gather(1, places).masked_fill_(is_none, 0)
+    done = ~is_none[:, -1] | (ranking.items[:, -1] == 0)
     if examined == scores.shape[1] - 1:
-        is_whole = torch.ones_like(is_whole)
-    return ranking, choice, is_whole
+        done = torch.ones_like(done)
+    return items, values, done
+
+
+def _choice(ranking: Ranking, request: ListRequest) -> Choice:
+    """Return what is chosen from a ranking, with NumPy if there is little to choose from."""
+    groups, diversity = request.rules.groups, request.diversity
+    is_small = ranking.items.device.type == "cpu" and ranking.items.numel() <= FEW
+    chosen_by = choose_few if is_small else choose
+    return chosen_by(ranking, request.k, groups=groups, diversity=diversity)
 
 
 def _ranking(
@@ -192,16 +218,16 @@ def _ranking(
     elif request.rules.boosts is not None:
         exact = request.rules.boosts.of_items(exact, candidates.items)
     owners, items = candidates.rows.cpu().numpy(), candidates.items.cpu().numpy()
-    order = ranking_order(owners, items, exact.cpu().numpy())
+    scores = exact.cpu().numpy()
+    order = ranking_order(owners, items, scores)
     places = positions_in_row(owners)
     kept = places <= examined
-    at = torch.from_numpy(owners[kept]), torch.from_numpy(places[kept])
-    chosen = torch.from_numpy(order[kept])
+    at, chosen = (owners[kept], places[kept]), order[kept]
     shape = len(which), examined + 1
-    table = torch.zeros(shape, dtype=torch.int64)
-    values = torch.full(shape, -torch.inf, dtype=torch.float64)
-    table[at], values[at] = candidates.items.cpu()[chosen], exact.cpu()[chosen]
-    return Ranking(table.to(which.device), values.to(which.device), extra=1)
+    table, values = np.zeros(shape, dtype=np.int64), np.full(shape, -np.inf)
+    table[at], values[at] = items[chosen], scores[chosen]
+    device = which.device
+    return Ranking(torch.from_numpy(table).to(device), torch.from_numpy(values).to(device), extra=1)
 
 
 def _fill_up(
