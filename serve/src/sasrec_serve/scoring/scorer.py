@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sasrec_serve.errors import DataError
 from sasrec_serve.exported.network import Network
 from sasrec_serve.queries import Queries
 from sasrec_serve.scoring.exact import exact_scores, ranked
@@ -114,7 +115,15 @@ class Scorer:
 
         Returns:
             Items and scores for each output.
+
+        Raises:
+            DataError: The network computed NaN or infinity.
         """
+        if not np.isfinite(outputs).all():
+            raise DataError(
+                "the network computes NaN or infinity for a history, so it has no best items; "
+                "train the model again, with a smaller learning rate"
+            )
         if self.vectors is not None:
             return self.vectors.best(outputs, k + 1, allowed=allowed, seen=seen)
         found = []
