@@ -17,6 +17,7 @@ from sasrec_serve.exported.folder import Export
 from sasrec_serve.lists import Recommendation, SimilarItems
 from sasrec_serve.neighbours import similar_items
 from sasrec_serve.requests import request_of
+from sasrec_serve.scoring.approximate import ApproximateVectors
 from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.tokens import tokens_of
@@ -40,7 +41,7 @@ class Recommender:
 
     export: Export
     catalogue: Catalogue
-    vectors: ItemVectors | None
+    vectors: ItemVectors | ApproximateVectors | None
 
     def __repr__(self) -> str:
         """Return one line: model and number of items."""
@@ -80,6 +81,11 @@ class Recommender:
     def event_types(self) -> tuple[str, ...]:
         """Names of the types of events that the model knows; empty if it uses none."""
         return self.export.serving.event_types
+
+    @property
+    def recall(self) -> float:
+        """Share of the true best ten items that the search finds; 1 if it is exact."""
+        return self.vectors.recall if isinstance(self.vectors, ApproximateVectors) else 1.0
 
     @property
     def max_history(self) -> int:
@@ -203,7 +209,7 @@ class Recommender:
                 f"{self.export.serving.model} has no item vectors: its scores are not dot products "
                 "of two vectors; use another model, such as SASRec"
             )
-        return similar_items(self.vectors, self.catalogue, items, k)
+        return similar_items(self.vectors.values, self.catalogue, items, k)
 
     def answerer(self, next_type: str | None = None) -> Answerer:
         """Return the model with its vocabularies, for the functions of this package.
