@@ -10,6 +10,7 @@ from sasrec_serve.errors import ExportError
 from sasrec_serve.exported.folder import VECTORS, read_export
 from sasrec_serve.exported.manifest import AGAIN
 from sasrec_serve.recommender import Recommender
+from sasrec_serve.rules.columns import ExportedColumns
 from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.self_check import run_check
 
@@ -38,6 +39,7 @@ def load(folder: str | Path) -> Recommender:
             path = export.manifest.folder / VECTORS
             raise ExportError(f"{path} is damaged: {error}; {AGAIN}") from error
     catalogue = Catalogue(export.items, export.trained, export.popularity)
-    recommender = Recommender(export, catalogue, vectors)
+    columns = ExportedColumns(export.item_columns, len(export.items))
+    recommender = Recommender(export, catalogue, vectors, columns)
     run_check(recommender)
     return recommender
