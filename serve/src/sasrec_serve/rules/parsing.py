@@ -33,16 +33,18 @@ class Bounds:
         characters: Maximum number of characters.
         words: Maximum number of words, numbers and signs.
         known_texts: Among at most so many texts a similar one is looked for.
+        is_foreign: Whether a request may have written it, whose author reads no log.
     """
 
     characters: int = 10_000
     words: int = 4_000
     known_texts: int = 10_000
+    is_foreign: bool = False
 
 
 OWN = Bounds()
 """Bounds of expressions that the operator of a server or the author of a program writes."""
-FOREIGN = Bounds(characters=1_000, words=200, known_texts=500)
+FOREIGN = Bounds(characters=1_000, words=200, known_texts=500, is_foreign=True)
 """Bounds of expressions in requests."""
 
 

@@ -147,7 +147,8 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
             remarks += found
     boosts = boosts_for(rules.boosts, shop.table, remarks, bounds)
     groups = groups_for(rules.max_per, shop.table, remarks)
-    log_remarks((r for r in remarks if r.kind != "items_left"), "rules")
+    if not rules.bounds.is_foreign:
+        log_remarks((r for r in remarks if r.kind != "items_left"), "rules")
     return PreparedRules(
         rules=rules,
         candidates=candidates,

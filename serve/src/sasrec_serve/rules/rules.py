@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sasrec_serve.errors import SettingsError
 from sasrec_serve.rules.parsing import OWN, Bounds
 from sasrec_serve.rules.seen import SeenRule, moment, seen_rule
+from sasrec_serve.rules.user_items import UserLists
 from sasrec_serve.rules.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ Tokens = Sequence[str] | str | Path | None
 WHERE = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|(\bwhere\b)", re.IGNORECASE)
 """Quoted texts and names, and the word ``where`` outside of them."""
 BOOST = re.compile(r"\s*(multiply|add)\s+(.+)", re.IGNORECASE | re.DOTALL)
+PLAIN = (str, int, float, tuple, dict)
+UNSET: tuple[object, ...] = ((), {}, 0, "none")
+"""Values that mean that there is no such rule."""
 HOW_TO_BOOST = "write such as \"multiply 1.2 where brand = 'own'\" or 'add 0.1 * margin'"
 
 
@@ -72,8 +76,8 @@ class Rules:
     exclude: Tokens = None
     only_where: Sequence[str] | str = ()
     exclude_where: Sequence[str] | str = ()
-    candidates_by_user: TableSource | None = None
-    exclude_by_user: TableSource | None = None
+    candidates_by_user: TableSource | UserLists | None = None
+    exclude_by_user: TableSource | UserLists | None = None
     seen: str | None = None
     seen_types: Sequence[str] | str = ()
     rebuy_where: str | None = None
@@ -130,6 +134,17 @@ class Rules:
         return {"only_where": tuple(self.only_where), "exclude_where": tuple(self.exclude_where)}
 
     @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the rules that are not at their default."""
+        values = {name: getattr(self, name) for name in NAMES}
+        return tuple(
+            name
+            for name, value in values.items()
+            if name == "now" or not isinstance(value, PLAIN) or value not in UNSET
+            if value is not None
+        )
+
+    @property
     def pool(self) -> int:
         """Smallest number of best items among which diversity chooses."""
         return 50 if self.diversity_pool is None else self.diversity_pool
@@ -181,6 +196,8 @@ def _check_table(name: str, value: object) -> None:
     Raises:
         SettingsError: The value has another type.
     """
+    if isinstance(value, UserLists):
+        return
     is_rows = isinstance(value, list | tuple) and all(isinstance(row, Mapping) for row in value)
     is_table = isinstance(value, str | Path | Mapping) or hasattr(value, "columns") or is_rows
     if value is not None and not is_table:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sasrec_serve.errors import DataError
 from sasrec_serve.rules.remarks import Remark
-from sasrec_serve.rules.tables import TableSource, read_table
+from sasrec_serve.rules.tables import Table, TableSource, read_table
 from sasrec_serve.rules.wording import counted
 from sasrec_serve.tokens import cleaned_token, tokens_of
 from sasrec_serve.vocabulary import Vocabulary
@@ -19,6 +19,17 @@ from sasrec_serve.vocabulary import Vocabulary
 MAX_BYTES = 2**30
 """Maximum size of a file with one item per line."""
 NOTHING = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class UserLists:
+    """Lists of items by user, as a request gives them.
+
+    Attributes:
+        items: User token to item tokens.
+    """
+
+    items: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,12 +67,13 @@ class UserItems:
 
 
 def user_items(
-    source: TableSource, items: Vocabulary, data: Mapping[str, Any], rule: str
+    source: TableSource | UserLists, items: Vocabulary, data: Mapping[str, Any], rule: str
 ) -> tuple[UserItems, list[Remark]]:
     """Read a table with a row for each user and item.
 
     Args:
-        source: A file, data frame, mapping or list of rows with a user and an item column.
+        source: A file, data frame, mapping or list of rows with a user and an item column; or lists
+            of items by user.
         items: The items of the model.
         data: Data settings of the training: names of the two columns, and cleaning of tokens.
         rule: Name of the rule, for error messages.
@@ -72,7 +84,7 @@ def user_items(
     Raises:
         DataError: It cannot be read, lacks a column, or has none of the items of the model.
     """
-    table = read_table(source, rule, separator=str(data.get("separator") or "\t"))
+    table = _table(source, data, rule)
     users, tokens = (table.tokens(str(data[f"{what}_column"]), data) for what in ("user", "item"))
     numbers = items.numbers([token or "" for token in tokens])
     shown = [token or "" for token in tokens]
@@ -83,6 +95,17 @@ def user_items(
             lists.setdefault(user, []).append(number)
     arrays = {user: np.array(own, dtype=np.int64) for user, own in lists.items()}
     return UserItems(arrays, tuple(data.get("clean_tokens") or ())), remarks
+
+
+def _table(source: TableSource | UserLists, data: Mapping[str, Any], rule: str) -> Table:
+    if not isinstance(source, UserLists):
+        return read_table(source, rule, separator=str(data.get("separator") or "\t"))
+    pairs = [(user, item) for user, own in source.items.items() for item in own]
+    columns = {
+        str(data["user_column"]): [user for user, _ in pairs],
+        str(data["item_column"]): [item for _, item in pairs],
+    }
+    return Table(rule, columns, has_types=True)
 
 
 def listed_tokens(source: Sequence[str] | str | Path, rule: str) -> list[str]:
