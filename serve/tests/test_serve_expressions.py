@@ -1,4 +1,4 @@
-"""Conditions over item columns mean what they mean to ``sasrec``, which lets Polars compute them."""
+"""Conditions over item columns mean what they mean to ``sasrec``, which computes them with Polars."""
 
 import time
 from typing import Any
