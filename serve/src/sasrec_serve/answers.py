@@ -15,7 +15,7 @@ from sasrec_serve.queries import Queries
 from sasrec_serve.requests import Request
 from sasrec_serve.rules.answering import Asked, ruled_answers
 from sasrec_serve.rules.prepared import PreparedRules
-from sasrec_serve.scoring.item_vectors import Best
+from sasrec_serve.scoring.kernel_scan import Best
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.times import check_unit
 from sasrec_serve.tokens import tokens_of

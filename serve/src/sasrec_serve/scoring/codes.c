@@ -5,6 +5,13 @@
 #include <math.h>
 #include <string.h>
 
+/* Compiles a function for several processors; the loader picks the first version that fits. */
+#if defined(__x86_64__) && defined(__GLIBC__)
+#define MULTIVERSION __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define MULTIVERSION
+#endif
+
 static const float TOO_LARGE = 0x1p80f; /* sums of products stay below the largest float32 */
 static const float TOO_SMALL = 0x1p-60f; /* all codes of such a vector are 0 */
 
@@ -17,7 +24,7 @@ static float rounded_up(double x)
 }
 
 /* The largest magnitude in a vector; NaN counts as larger than infinity. */
-static float largest_magnitude(const float *vector, long width)
+static inline float largest_magnitude(const float *vector, long width)
 {
     uint32_t most = 0;
     for (long i = 0; i < width; i++) {
@@ -31,32 +38,56 @@ static float largest_magnitude(const float *vector, long width)
     return found;
 }
 
-/* Codes one item; the squares of the norms of the rest and of scale * code are returned. */
-static float code_item(const float *vector, long width, float largest, uint8_t *codes,
-                       double *rest, double *norm)
+/* Sums of squares, of every LANES-th number: of a vector, of scale * code, and of their
+   difference. */
+typedef struct {
+    double whole[LANES], coded[LANES], rest[LANES];
+} Squares;
+
+static inline double total(const double *lanes)
+{
+    double sum = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        sum += lanes[lane];
+    return sum;
+}
+
+/* Codes the next numbers of an item, at most LANES. */
+static inline void code_numbers(const float *numbers, int n, float scale, float factor,
+                                Squares *squares, uint8_t *codes)
+{
+    float own[LANES] = {0}, code[LANES];
+    memcpy(own, numbers, (size_t)n * sizeof *own);
+    for (int lane = 0; lane < LANES; lane++) {
+        float rounded = rintf(own[lane] * factor);
+        rounded = rounded > LARGEST ? LARGEST : rounded;
+        code[lane] = rounded < -LARGEST ? -LARGEST : rounded;
+        double whole = own[lane], coded = (double)scale * (double)code[lane], rest = whole - coded;
+        squares->whole[lane] += whole * whole;
+        squares->coded[lane] += coded * coded;
+        squares->rest[lane] += rest * rest;
+    }
+    for (int lane = 0; lane < n; lane++)
+        codes[lane / GROUP * BLOCK * GROUP + lane % GROUP] = (uint8_t)((int)code[lane] + OFFSET);
+}
+
+/* Codes one item, and returns its scale. */
+static inline float code_item(const float *vector, long width, float largest, Squares *squares,
+                              uint8_t *codes)
 {
     float scale = largest < TOO_SMALL ? 0.0f : largest / LARGEST;
     float factor = scale > 0 ? 1 / scale : 0.0f;
-    double rests[8] = {0}, norms[8] = {0};
-    for (long i = 0; i < width; i++) {
-        float code = rintf(vector[i] * factor);
-        code = code > LARGEST ? LARGEST : code < -LARGEST ? -LARGEST : code;
-        double coded = (double)scale * (double)code, left = (double)vector[i] - coded;
-        rests[i % 8] += left * left;
-        norms[i % 8] += coded * coded;
-        codes[(i / GROUP) * BLOCK * GROUP + i % GROUP] = (uint8_t)((int)code + OFFSET);
-    }
-    *rest = *norm = 0;
-    for (int lane = 0; lane < 8; lane++) {
-        *rest += rests[lane];
-        *norm += norms[lane];
-    }
+    long i = 0;
+    for (; i + LANES <= width; i += LANES)
+        code_numbers(vector + i, LANES, scale, factor, squares, codes + i * BLOCK);
+    if (i < width)
+        code_numbers(vector + i, (int)(width - i), scale, factor, squares, codes + i * BLOCK);
     return scale;
 }
 
 /* Codes the items of the blocks from `begin` to `end`. Returns FINE, NOT_FINITE if a number is NaN or infinite, or NOT_CODED if a number is too
    large; `largest_square` is the square of the largest norm. */
-EXPORT long sasrec_serve_code(const float *vectors, long n_items, long width, long begin, long end,
+MULTIVERSION EXPORT long sasrec_serve_code(const float *vectors, long n_items, long width, long begin, long end,
                               uint8_t *codes, float *scales, float *rests, float *norms,
                               double *largest_square)
 {
@@ -71,19 +102,17 @@ EXPORT long sasrec_serve_code(const float *vectors, long n_items, long width, lo
             float largest = largest_magnitude(vector, width);
             if (!isfinite(largest))
                 return NOT_FINITE;
-            double square = 0, rest, norm;
-            for (long i = 0; i < width; i++)
-                square += (double)vector[i] * (double)vector[i];
-            most = square > most ? square : most;
             if (largest > TOO_LARGE) {
                 outcome = NOT_CODED;
-                continue;
+                continue; /* later vectors may be NaN, which must be noticed too */
             }
-            uint8_t *place_codes = codes + block * block_bytes + place * GROUP;
+            Squares squares = {{0}, {0}, {0}};
             scales[block * BLOCK + place] =
-                code_item(vector, width, largest, place_codes, &rest, &norm);
-            rest_most = rest > rest_most ? rest : rest_most;
-            norm_most = norm > norm_most ? norm : norm_most;
+                code_item(vector, width, largest, &squares,
+                          codes + block * block_bytes + place * GROUP);
+            most = fmax(most, total(squares.whole));
+            rest_most = fmax(rest_most, total(squares.rest));
+            norm_most = fmax(norm_most, total(squares.coded));
         }
         rests[block] = rounded_up(sqrt(rest_most));
         norms[block] = rounded_up(sqrt(norm_most));

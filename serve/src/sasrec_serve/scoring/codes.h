@@ -12,6 +12,7 @@
 #endif
 
 enum {
+    LANES = 8,    /* sums that are computed side by side */
     BLOCK = 16,   /* items side by side */
     GROUP = 4,    /* numbers of one item side by side, which one instruction multiplies and adds */
     LARGEST = 127,

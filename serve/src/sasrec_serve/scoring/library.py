@@ -17,7 +17,7 @@ from sasrec_serve.errors import SettingsError
 logger = logging.getLogger(__name__)
 
 LIBRARY = Path(__file__).with_name("libscan.so.1")
-SOURCE_HASH = 0x4EA60F72AB59
+SOURCE_HASH = 0x0767261A572A
 """Hash of the C sources that this file works with (``source_hash`` in ``setup.py``)."""
 ENVIRONMENT_VARIABLE = "SASREC_SERVE_KERNELS"
 """Environment variable: the instructions to use at most, from ``LEVELS``, or ``off`` for NumPy."""

@@ -5,7 +5,7 @@
 
 #include "codes.h"
 
-enum { TILE = 4, LANES = 8 };
+enum { TILE = 8 }; /* states whose products with a block are computed together */
 
 /* The best items of one state so far: a heap with the worst of them first. */
 typedef struct {

@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 
-#include "codes.h"
+#include "scan.h"
 
 #include <immintrin.h>
 
@@ -36,7 +36,7 @@ TARGET static inline void hits_avx2(const uint8_t *codes, const float *scales, l
         __m256i sums[4] = {0};
         for (long g = 0; g < groups; g++) {
             const __m256i *items = (const __m256i *)(codes + g * BLOCK * GROUP);
-            __m256i code = _mm256_set1_epi64x(wide[g * 4 + j]);
+            __m256i code = _mm256_set1_epi64x(wide[g * TILE + j]);
             products(_mm256_loadu_si256(items), code, sums, sums + 1);
             products(_mm256_loadu_si256(items + 1), code, sums + 2, sums + 3);
         }

@@ -104,7 +104,7 @@ TARGET static inline void scan_block(Scan *scan, long block, long tile)
     long groups = scan->groups, left = scan->n_states - tile * TILE;
     int n = left < TILE ? (int)left : TILE;
     State *states = scan->states + tile * TILE;
-    float limits[TILE];
+    float limits[TILE] = {0};
     uint32_t hits[TILE];
     for (int j = 0; j < n; j++)
         limits[j] = states[j].threshold - (states[j].rest_factor * codes->rests[block] +

@@ -1,6 +1,6 @@
 /* The scan for any processor. */
 
-#include "codes.h"
+#include "scan.h"
 
 #define TARGET
 #define SCAN sasrec_serve_scan_plain
@@ -15,7 +15,7 @@ static inline void hits_plain(const uint8_t *codes, const float *scales, long gr
         for (int item = 0; item < BLOCK; item++)
             sums[item] = starts[j];
         for (long g = 0; g < groups; g++) {
-            const int16_t *code = (const int16_t *)(wide + g * 4 + j);
+            const int16_t *code = (const int16_t *)(wide + g * TILE + j);
             const uint8_t *items = codes + g * BLOCK * GROUP;
             for (int item = 0; item < BLOCK; item++)
                 for (int i = 0; i < GROUP; i++)

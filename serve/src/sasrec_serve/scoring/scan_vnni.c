@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 
-#include "codes.h"
+#include "scan.h"
 
 #include <immintrin.h>
 
@@ -15,6 +15,22 @@ TARGET static inline uint32_t above(__m512i sums, __m512 scales, float limit)
     return _mm512_cmp_ps_mask(scores, _mm512_set1_ps(limit), _CMP_GT_OQ);
 }
 
+TARGET static inline __attribute__((always_inline)) void
+compared(const uint8_t *codes, __m512 scales, long groups, const int32_t *packed,
+         const int32_t *starts, const float *limits, uint32_t *hits, int n)
+{
+    __m512i sums[TILE];
+    for (int j = 0; j < n; j++)
+        sums[j] = _mm512_set1_epi32(starts[j]);
+    for (long g = 0; g < groups; g++) {
+        __m512i items = _mm512_loadu_si512(codes + g * BLOCK * GROUP);
+        for (int j = 0; j < n; j++)
+            sums[j] = _mm512_dpbusd_epi32(sums[j], items, _mm512_set1_epi32(packed[g * TILE + j]));
+    }
+    for (int j = 0; j < n; j++)
+        hits[j] = above(sums[j], scales, limits[j]);
+}
+
 TARGET static inline void hits_vnni(const uint8_t *codes, const float *scales, long groups,
                                     const int32_t *packed, const int64_t *wide,
                                     const int32_t *starts, const float *limits, uint32_t *hits,
@@ -22,31 +38,14 @@ TARGET static inline void hits_vnni(const uint8_t *codes, const float *scales, l
 {
     (void)wide;
     __m512 own = _mm512_loadu_ps(scales);
-    if (n == 1) { /* two sums, as one would wait for its own last product */
-        __m512i sum = _mm512_set1_epi32(starts[0]), other = _mm512_setzero_si512();
-        long g = 0;
-        for (; g + 2 <= groups; g += 2) {
-            sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(codes + g * 64),
-                                      _mm512_set1_epi32(packed[g * 4]));
-            other = _mm512_dpbusd_epi32(other, _mm512_loadu_si512(codes + g * 64 + 64),
-                                        _mm512_set1_epi32(packed[g * 4 + 4]));
-        }
-        if (g < groups)
-            sum = _mm512_dpbusd_epi32(sum, _mm512_loadu_si512(codes + g * 64),
-                                      _mm512_set1_epi32(packed[g * 4]));
-        hits[0] = above(_mm512_add_epi32(sum, other), own, limits[0]);
-        return;
-    }
-    __m512i sums[4];
-    for (int j = 0; j < 4; j++)
-        sums[j] = _mm512_set1_epi32(starts[j]);
-    for (long g = 0; g < groups; g++) {
-        __m512i items = _mm512_loadu_si512(codes + g * 64);
-        for (int j = 0; j < 4; j++)
-            sums[j] = _mm512_dpbusd_epi32(sums[j], items, _mm512_set1_epi32(packed[g * 4 + j]));
-    }
-    for (int j = 0; j < n; j++)
-        hits[j] = above(sums[j], own, limits[j]);
+    if (n == 1)
+        compared(codes, own, groups, packed, starts, limits, hits, 1);
+    else if (n == 2)
+        compared(codes, own, groups, packed, starts, limits, hits, 2);
+    else if (n <= 4)
+        compared(codes, own, groups, packed, starts, limits, hits, 4);
+    else
+        compared(codes, own, groups, packed, starts, limits, hits, 8);
 }
 
 #define HITS hits_vnni

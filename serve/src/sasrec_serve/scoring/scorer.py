@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sasrec_serve.errors import DataError
 from sasrec_serve.exported.network import Network
 from sasrec_serve.queries import Queries
 from sasrec_serve.scoring.exact import exact_scores, ranked
-from sasrec_serve.scoring.item_vectors import Best, ItemVectors
+from sasrec_serve.scoring.item_vectors import ItemVectors
+from sasrec_serve.scoring.kernel_scan import Best
 
 ROUNDING = 2.0**-18
 """Two scores are in uncertain order if their difference, divided by the norm of the state and the
@@ -113,7 +115,15 @@ class Scorer:
 
         Returns:
             Items and scores for each output.
+
+        Raises:
+            DataError: The network computed NaN or infinity.
         """
+        if not np.isfinite(outputs).all():
+            raise DataError(
+                "the network computes NaN or infinity for a history, so it has no best items; "
+                "train the model again, with a smaller learning rate"
+            )
         if self.vectors is not None:
             return self.vectors.best(outputs, k + 1, allowed=allowed, seen=seen)
         found = []
