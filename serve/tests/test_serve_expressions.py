@@ -1,4 +1,4 @@
-"""Conditions over item columns mean what they mean to ``sasrec``, which computes them with Polars."""
+"""Conditions mean the same as to ``sasrec``, which lets Polars compute them."""
 
 import time
 from typing import Any
