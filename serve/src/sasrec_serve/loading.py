@@ -13,6 +13,7 @@ from sasrec_serve.errors import ExportError, SettingsError
 from sasrec_serve.exported.folder import read_export
 from sasrec_serve.queries import Queries
 from sasrec_serve.recommender import Recommender
+from sasrec_serve.rules.columns import ExportedColumns
 from sasrec_serve.scoring.approximate import ApproximateVectors
 from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.self_check import run_check
@@ -49,7 +50,8 @@ def load(folder: str | Path, *, approximate: bool = False, threads: int = 1) -> 
     export = read_export(Path(folder).expanduser())
     vectors = None if export.vectors is None else replace(export.vectors, threads=threads)
     catalogue = Catalogue(export.items, export.trained, export.popularity)
-    recommender = Recommender(export, catalogue, vectors)
+    columns = ExportedColumns(export.item_columns, len(export.items))
+    recommender = Recommender(export, catalogue, vectors, columns)
     run_check(recommender)
     return with_index(recommender) if approximate else recommender
 

@@ -119,12 +119,8 @@ class Scorer:
 
         Raises:
             DataError: The network computed NaN or infinity.
-        """
-        if not np.isfinite(outputs).all():
-            raise DataError(
-                "the network computes NaN or infinity for a history, so it has no best items; "
-                "train the model again, with a smaller learning rate"
-            )
+        """  # raised by check_finite
+        check_finite(outputs)
         if self.vectors is not None:
             return self.vectors.best(outputs, k + 1, allowed=allowed, seen=seen)
         found = []
@@ -143,3 +139,19 @@ class Scorer:
         scores = best[1].astype(np.float64)
         gaps = scores[:-1] - scores[1:]
         return bool(((gaps != 0) & (gaps <= margin * ROUNDING)).any())
+
+
+def check_finite(outputs: np.ndarray) -> None:
+    """Raise an error if the network computed something else than numbers.
+
+    Args:
+        outputs: float32 [b, d or V].
+
+    Raises:
+        DataError: It computed NaN or infinity.
+    """
+    if not np.isfinite(outputs).all():
+        raise DataError(
+            "the network computes NaN or infinity for a history, so it has no best items; train "
+            "the model again, with a smaller learning rate"
+        )
