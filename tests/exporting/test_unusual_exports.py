@@ -170,7 +170,10 @@ def test_no_space_for_the_network_of_torch_is_one_message(
 def test_json_has_neither_nan_nor_infinity(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    prices = pl.DataFrame({"price": [math.inf, -math.inf, *(float(n) for n in range(38))]})
+    tags = [["small", "red"], None, *([f"tag {n}"] for n in range(38))]
+    prices = pl.DataFrame(
+        {"price": [math.inf, -math.inf, *(float(n) for n in range(38))], "tags": tags}
+    )
     recommender = replace(
         recommender_of("FMC"),
         item_columns=ItemColumns(recommender_of("FMC").items.entries, prices),
@@ -186,5 +189,6 @@ def test_json_has_neither_nan_nor_infinity(
         for path in (tmp_path / "out").glob("*.json")
     }
     assert texts["item_columns.json"]["price"]["values"][:4] == [None, None, 0.0, 1.0]
+    assert texts["item_columns.json"]["tags"]["values"] == tags
     assert texts["card.json"]["reports"] == [{"test": {"ndcg@10": None}}]
-    assert "2 values of the item column 'price' are inf, which JSON does not have" in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]

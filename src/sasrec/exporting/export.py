@@ -35,7 +35,7 @@ from sasrec.exporting.files import (
 from sasrec.exporting.inputs import Inputs
 from sasrec.exporting.network_files import write_network
 from sasrec.exporting.samples import LIST, listed, sample_histories
-from sasrec.exporting.strict_json import finite, without_infinity
+from sasrec.exporting.strict_json import finite
 from sasrec.exporting.verification import TOLERANCE, check_network, check_weights
 from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.recommender.lineage import steps_of
@@ -176,8 +176,7 @@ def _texts(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, An
     if recommender.titles:
         texts[TITLES] = [recommender.titles.get(item) for item in items]
     if recommender.item_columns is not None:
-        columns = item_columns_as_json(recommender.item_columns)
-        texts[ITEM_COLUMNS] = without_infinity(columns, recommender.settings["model_name"])
+        texts[ITEM_COLUMNS] = item_columns_as_json(recommender.item_columns)
     return texts
 
 
