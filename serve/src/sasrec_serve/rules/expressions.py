@@ -219,7 +219,9 @@ def _check_known(name: str, column: Values, texts: list[str], *, written: Writte
         if meant is None and not is_alone:
             continue
         more = ", …" if len(known) > 5 else ""
-        others = f"; did you mean {meant!r}?" if meant else f" (there are: {', '.join(known[:5])}{more})"
+        others = (
+            f"; did you mean {meant!r}?" if meant else f" (there are: {', '.join(known[:5])}{more})"
+        )
         raise SettingsError(
             f"{written.what}: no item has {name} = {text!r}{others}; if it may be absent, write "
             f"{name} like '{text}'"
@@ -239,7 +241,9 @@ def _check_dates(name: str, column: Values, text: str, *, what: str) -> None:
     """
     if not _DATE.fullmatch(text):
         return
-    other = next((each for each in (text, *column.entries) if not _YEAR_FIRST.fullmatch(each)), None)
+    other = next(
+        (each for each in (text, *column.entries) if not _YEAR_FIRST.fullmatch(each)), None
+    )
     if other is not None:
         raise SettingsError(
             f"{what}: {name!r} holds text, which is compared with the date {text!r} letter by "

@@ -77,7 +77,11 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     shortest = len(pattern) - len(rest)
 
     def match(text: str) -> bool:
-        if len(text) < shortest or not begin.match(text) or not end.match(text, len(text) - len(last)):
+        if (
+            len(text) < shortest
+            or not begin.match(text)
+            or not end.match(text, len(text) - len(last))
+        ):
             return False
         place, stop = len(first), len(text) - len(last)
         for part in inside:

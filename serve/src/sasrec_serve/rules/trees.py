@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 PARTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*SIGNS, *OPERATORS, "And", "Or"), ("this", "expression")),
-    **dict.fromkeys(("NullSafeEQ", "NullSafeNEQ", "Nullif", "ArrayContains"), ("this", "expression")),
+    **dict.fromkeys(
+        ("NullSafeEQ", "NullSafeNEQ", "Nullif", "ArrayContains"), ("this", "expression")
+    ),
     **dict.fromkeys(("Not", "Neg", "Paren", "Lower", "Upper", "Is", "Like", "ILike"), ("this",)),
     **dict.fromkeys(("In", "Coalesce"), ("this", "expressions")),
     **dict.fromkeys(("Column", "Literal", "Boolean", "Null", "Cast"), ()),
@@ -150,9 +152,7 @@ def without_parentheses(node: exp.Expression) -> exp.Expression:
     return node
 
 
-def value_of(
-    root: exp.Expression, columns: Mapping[str, Values], *, guarded: bool
-) -> Values:
+def value_of(root: exp.Expression, columns: Mapping[str, Values], *, guarded: bool) -> Values:
     """Return the value of a tree.
 
     Args:

@@ -125,9 +125,7 @@ def list_values(lists: Sequence[Sequence[str] | None]) -> Values:
     sizes = [len(each or ()) for each in lists]
     known = np.array([each is not None for each in lists], dtype=bool)
     offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]).astype(np.int64)
-    return _with_missing(
-        Values("texts", flat.data, known, entries=flat.entries, offsets=offsets)
-    )
+    return _with_missing(Values("texts", flat.data, known, entries=flat.entries, offsets=offsets))
 
 
 def plain_values(kind: Kind, values: Sequence[object]) -> Values:

@@ -25,6 +25,9 @@ def written(value: dict[str, Any]) -> bytes:
 
     Args:
         value: The value; no NaN in it.
+
+    Returns:
+        The bytes.
     """
     return _ENCODER.encode(value).encode()
 
@@ -56,7 +59,7 @@ def answers(served: Served, asks: Sequence[Ask], metrics: Metrics) -> list[bytes
 def _group_answers(
     served: Served, asks: Sequence[Ask], metrics: Metrics
 ) -> Sequence[bytes | Exception]:
-    """Answer asks that can be computed together; a mistake in one of them only refuses this one."""
+    """Return the answers of asks that are computed together; a mistake only refuses its own ask."""
     try:
         return _computed(served, asks, metrics)
     except (DataError, SettingsError) as error:
@@ -87,7 +90,7 @@ def _computed(served: Served, asks: Sequence[Ask], metrics: Metrics) -> list[byt
 
 
 def _lists(served: Served, asks: Sequence[ListAsk], metrics: Metrics) -> list[bytes]:
-    """Answer requests whose options differ in k only."""
+    """Return the answers of requests whose options differ in k only."""
     options = asks[0].options
     k = max(ask.options.k for ask in asks)
     histories = [history for ask in asks for history in ask.histories]
@@ -103,7 +106,11 @@ def _lists(served: Served, asks: Sequence[ListAsk], metrics: Metrics) -> list[by
 def _recommended(
     served: Served, histories: Sequence[History], options: ListOptions
 ) -> Sequence[Recommendation]:
-    """Return lists; excluded items are asked for too, and left out afterwards."""
+    """Return lists; excluded items are asked for too, and left out afterwards.
+
+    Raises:
+        Refused: There are no such rules.
+    """
     if options.rules is not None or options.own_rules is not None:
         raise Refused(409, "this server has no rules", "body.rules")
     times = [history.times for history in histories]
@@ -132,9 +139,7 @@ def _without(found: Recommendation, options: ListOptions) -> Recommendation:
     )
 
 
-def _list_answer(
-    served: Served, ask: ListAsk, lists: Sequence[Recommendation]
-) -> dict[str, Any]:
+def _list_answer(served: Served, ask: ListAsk, lists: Sequence[Recommendation]) -> dict[str, Any]:
     remarks = ask.remarks or [()] * len(lists)
     return {
         "lists": [

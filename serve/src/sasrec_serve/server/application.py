@@ -13,7 +13,7 @@ from sasrec_serve.server.keys import Keys
 from sasrec_serve.server.logs import log
 from sasrec_serve.server.messages import Reply, Request
 from sasrec_serve.server.metrics import Metrics
-from sasrec_serve.server.refusals import Refused
+from sasrec_serve.server.refusals import Refused, WrongMethod
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -24,6 +24,7 @@ LogRequests: TypeAlias = Literal["none", "errors", "all"]
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 OTHER = "other"
 NO_BODY = b""
+TOO_LARGE = "the body is larger than {:,} bytes; send less at once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,13 @@ class Application:
         """Return the route of a request that may be answered.
 
         Raises:
-            Refused: There is no such path, or it has no such method, or a key is missing.
+            Refused: There is no such path, or a key is missing.
+            WrongMethod: The path has another method.
         """
         if route is None:
             raise Refused(404, "there is no such path; GET /docs lists all", "path")
         if scope["method"] != route.method:
-            raise _WrongMethod(route.method)
+            raise WrongMethod(route.method)
         if self.settings.keys is not None and not route.is_open:
             key = _key(scope)
             if key is None or self.settings.keys.name_of(key) is None:
@@ -145,24 +147,15 @@ class Application:
             "status": reply.status,
             "milliseconds": round(1000 * seconds, 2),
         }
-        if reply.status >= 400 and reply.content_type == b"application/json":
-            values["answer"] = reply.body[:500].decode(errors="replace")
         if self.settings.log_histories:
             values["body"] = body.decode(errors="replace")
+            values["answer"] = reply.body[:500].decode(errors="replace")
         log(logging.WARNING if reply.status >= 500 else logging.INFO, "request", **values)
-
-
-class _WrongMethod(Refused):
-    """A path that is asked with another method than it has."""
-
-    def __init__(self, allowed: str) -> None:
-        super().__init__(405, f"this path is asked with {allowed}", "method")
-        self.allowed = allowed
 
 
 def _refusal(refused: Refused) -> Reply:
     headers: tuple[tuple[bytes, bytes], ...] = ()
-    if isinstance(refused, _WrongMethod):
+    if isinstance(refused, WrongMethod):
         headers = ((b"allow", refused.allowed.encode()),)
     elif refused.status == 401:
         headers = ((b"www-authenticate", b"Bearer"),)
@@ -214,7 +207,7 @@ async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
     """
     length = _header(scope, b"content-length")
     if length is not None and (not length.isdigit() or len(length) > 15 or int(length) > most):
-        raise _too_large(most)
+        raise Refused(413, TOO_LARGE.format(most), "body")
     parts, size = [], 0
     while True:
         message = await receive()
@@ -223,10 +216,6 @@ async def _body(scope: Scope, receive: Receive, most: int) -> bytes:
         parts.append(message["body"])
         size += len(parts[-1])
         if size > most:
-            raise _too_large(most)
+            raise Refused(413, TOO_LARGE.format(most), "body")
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _too_large(most: int) -> Refused:
-    return Refused(413, f"the body is larger than {most:,} bytes; send less at once", "body")

@@ -122,7 +122,8 @@ def list_ask(body: ListBody, stored: Sequence[History]) -> ListAsk:
     Returns:
         The ask.
     """
-    histories, remarks = list(stored), [()] * len(stored)
+    histories = list(stored)
+    remarks: list[tuple[str, ...]] = [()] * len(stored)
     if isinstance(body, ForHistory):
         history, remark = history_of(body.history, body.user)
         histories, remarks = [history], [remark]

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 from sasrec_serve.server.limits import Limits
-from sasrec_serve.server.refusals import Refused, overloaded
+from sasrec_serve.server.refusals import Overloaded, Refused
 
 
 class Sized(Protocol):
@@ -83,14 +83,14 @@ class Batcher(Generic[A]):
             A future of the answer.
 
         Raises:
-            Refused: With status 503: too many histories wait already, or it would take too long.
+            Overloaded: Too many histories wait already, or it would take too long.
         """
         size = max(1, ask.n_histories)
         expected = self.waiting * self._seconds
         if self.waiting and (
             self.waiting + size > self._limits.queue or expected > self._limits.seconds
         ):
-            raise overloaded(expected)
+            raise Overloaded(expected)
         future: asyncio.Future[bytes] = self._loop.create_future()
         deadline = self._loop.time() + self._limits.seconds
         self.waiting += size
@@ -118,7 +118,7 @@ class Batcher(Generic[A]):
         now = self._loop.time()
         for each in [each for each in list(self._pending) if each.deadline < now]:
             if not each.future.done():
-                each.future.set_exception(overloaded(self._limits.seconds))
+                each.future.set_exception(Overloaded(self._limits.seconds))
         if self._is_sweeping:
             self._loop.call_later(SWEEP, self._sweep)
 
@@ -136,7 +136,7 @@ class Batcher(Generic[A]):
                     return
 
     def _next_batch(self) -> list[_Waiting[A]]:
-        """Take requests in order while they fit; a single one may be larger than a batch."""
+        """Return the next requests while they fit; a single one may be larger than a batch."""
         batch: list[_Waiting[A]] = []
         size = 0
         while self._pending and (not batch or size + self._pending[0].size <= self._limits.batch):

@@ -9,8 +9,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from sasrec_serve.server.limits import Limits
 
-STATUS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large",
-          503: b"Service Unavailable"}
+STATUS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    431: b"Request Header Fields Too Large",
+    503: b"Service Unavailable",
+}
 
 
 def protocol_with(limits: Limits) -> type[HttpToolsProtocol]:
@@ -124,9 +128,7 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _start_timer(self) -> None:
         self._stop_timer()
-        self._timer = self.loop.call_later(
-            self.connection_limits.receive_seconds, self._too_slow
-        )
+        self._timer = self.loop.call_later(self.connection_limits.receive_seconds, self._too_slow)
 
     def _stop_timer(self) -> None:
         if self._timer is not None:
@@ -149,4 +151,3 @@ class LimitedConnection(HttpToolsProtocol):
             b"connection: close\r\n\r\n%b" % (status, STATUS[status], headers, len(body), body)
         )
         self.transport.close()
-

@@ -25,7 +25,11 @@ def docs_page(document: dict[str, Any], host: str) -> bytes:
     Returns:
         HTML in UTF-8.
     """
-    url = f"http://{host}" if host.replace(":", "").replace(".", "").replace("-", "").isalnum() else ""
+    url = (
+        f"http://{host}"
+        if host.replace(":", "").replace(".", "").replace("-", "").isalnum()
+        else ""
+    )
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8>",
         "<meta name=viewport content='width=device-width'>",

@@ -81,21 +81,27 @@ class Endpoints:
         return Reply(await self.services.batcher.submit(explain_ask(body, limits.explained)))
 
     async def items(self, request: Request) -> Reply:
-        """Return items whose title or token has all words of a search."""
+        """Return items whose title or token has all words of a search.
+
+        Raises:
+            Refused: The search is too long.
+        """
         parameters = request.parameters(["search", "limit"])
         limit = whole_number(parameters, "limit", 20, most=SEARCH_LIMIT)
         query, served = parameters.get("search", ""), self.services.slot.current
         if len(query) > LONGEST_SEARCH:
-            raise Refused(
-                422, f"search is longer than {LONGEST_SEARCH} characters", "query.search"
-            )
+            raise Refused(422, f"search is longer than {LONGEST_SEARCH} characters", "query.search")
         items, found = await self.services.threads.run(partial(served.search.find, query, limit))
         titles = served.recommender.titles
         entries = [{"item": item, "title": titles.get(item)} for item in items]
         return Reply(written({"items": entries, "found": found, "model": served.digest}))
 
     async def history(self, request: Request) -> Reply:
-        """Return the stored history of a user."""
+        """Return the stored history of a user.
+
+        Raises:
+            Refused: No user is named.
+        """
         user = request.parameters(["user"]).get("user", "")
         if not 1 <= len(user) <= 256 or "\0" in user:
             raise Refused(
@@ -118,7 +124,7 @@ class Endpoints:
         )
 
     async def events(self, request: Request) -> Reply:
-        """Store events; when the answer is sent, they are safe."""
+        """Return how many events were new; when the answer is sent, they are safe."""
         from sasrec_serve.stores.contract import Event
 
         store = self._store()
@@ -172,7 +178,11 @@ class Endpoints:
         return Reply(self.services.metrics.written(), content_type=CONTENT_TYPE.encode())
 
     async def reload(self, request: Request) -> Reply:
-        """Look for a new export, and serve it if it can be loaded."""
+        """Return whether there is a new export; it is served if it can be loaded.
+
+        Raises:
+            Refused: It cannot be loaded.
+        """
         slot = self.services.slot
         outcome = await self.services.threads.run(partial(slot.check, again=True))
         self.services.reload_others()

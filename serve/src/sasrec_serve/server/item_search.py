@@ -23,9 +23,7 @@ class ItemSearch:
     All texts are one long text with a line for each item, because searching it is one call.
     """
 
-    def __init__(
-        self, tokens: Sequence[str], titles: Mapping[str, str], order: np.ndarray
-    ) -> None:
+    def __init__(self, tokens: Sequence[str], titles: Mapping[str, str], order: np.ndarray) -> None:
         """Keep the items; the text is made by the first search.
 
         Args:

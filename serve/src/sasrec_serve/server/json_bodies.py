@@ -25,7 +25,9 @@ def parsed(raw: bytes) -> Any:
     try:
         return _DECODER.decode(raw.decode())
     except UnicodeDecodeError as error:
-        raise Refused(400, f"the body is not UTF-8: byte {error.start} is invalid", "body") from None
+        raise Refused(
+            400, f"the body is not UTF-8: byte {error.start} is invalid", "body"
+        ) from None
     except json.JSONDecodeError as error:
         raise Refused(
             400,

@@ -98,7 +98,5 @@ def whole_number(parameters: dict[str, str], name: str, default: int, *, most: i
     if text is None:
         return default
     if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= most:
-        raise Refused(
-            422, f"{name} must be a whole number from 1 to {most:,}", f"query.{name}"
-        )
+        raise Refused(422, f"{name} must be a whole number from 1 to {most:,}", f"query.{name}")
     return int(text)

@@ -76,7 +76,10 @@ class Metrics:
             "export_refused", "1 while the newest export is refused", [], "livemax"
         )
         self._model = self._gauge(
-            "model_info", "1 for the model that is served, 0 for earlier ones", ["digest"], "livesum"
+            "model_info",
+            "1 for the model that is served, 0 for earlier ones",
+            ["digest"],
+            "livesum",
         )
         self._by_endpoint = {}  # type: ignore[var-annotated]
         for outcome in ("swapped", "refused"):

@@ -118,9 +118,7 @@ def _asking(items: Sequence[str], *, has_store: bool) -> Schema:
         examples |= {"a user": {"user": "u1"}, "users": {"users": ["u1", "u2"]}}
         kinds += [ForUser, ForUsers]
     return {
-        "/recommend": {
-            "post": _posting("Lists for histories or users", kinds, examples, Lists)
-        },
+        "/recommend": {"post": _posting("Lists for histories or users", kinds, examples, Lists)},
         "/similar": {
             "post": _posting(
                 "Items similar to items",
@@ -142,7 +140,9 @@ def _asking(items: Sequence[str], *, has_store: bool) -> Schema:
 
 def _storing(items: Sequence[str]) -> Schema:
     event = {"user": "u1", "item": items[0] if items else "i1", "time": 60.0, "id": "e1"}
-    events = _posting("Store events", [EventsBody], {"one event": {"events": [event]}}, StoredEvents)
+    events = _posting(
+        "Store events", [EventsBody], {"one event": {"events": [event]}}, StoredEvents
+    )
     user = {"type": "string", "minLength": 1, "maxLength": 256, "pattern": "^[^\\u0000]+$"}
     return {
         "/events": {"post": events},
@@ -249,29 +249,21 @@ def _schemas(served: Served, limits: Limits) -> Schema:
     return schemas
 
 
-def _limit(
-    properties: Schema, limits: Limits, types: Sequence[str], rules: Sequence[str]
-) -> None:
+def _limit(properties: Schema, limits: Limits, types: Sequence[str], rules: Sequence[str]) -> None:
     """Add the limits of this server, and the names that its model and its rules have."""
     if "k" in properties:
         properties["k"]["maximum"] = limits.k
-    for name in ("candidates", "exclude"):
-        if name in properties:
-            properties[name]["anyOf"][0]["maxItems"] = limits.candidates
-    for name in ("users", "items", "histories"):
-        if name in properties:
-            properties[name]["maxItems"] = limits.histories
-    if "histories" in properties:
-        for choice in properties["histories"]["items"]["anyOf"]:
-            _limit_events(choice, limits)
-    if "history" in properties:
-        _limit_events(properties["history"], limits)
-    if "next_type" in properties:
-        names = [{"enum": [*types, "any"]}] if types else []
-        properties["next_type"]["anyOf"] = [*names, {"type": "null"}]
-    if "rules" in properties:
-        known = [{"enum": list(rules)}] if rules else []
-        properties["rules"]["anyOf"] = [*known, {"type": "null"}]
+    for name in {"users", "items", "histories"} & properties.keys():
+        properties[name]["maxItems"] = limits.histories
+    for name in {"candidates", "exclude"} & properties.keys():
+        properties[name]["anyOf"][0]["maxItems"] = limits.candidates
+    for choice in properties.get("histories", {}).get("items", {}).get("anyOf", ()):
+        _limit_events(choice, limits)
+    _limit_events(properties.get("history", {}), limits)
+    choices = {"next_type": [*types, "any"] if types else [], "rules": list(rules)}
+    for name in choices.keys() & properties.keys():
+        known = [{"enum": choices[name]}] if choices[name] else []
+        properties[name]["anyOf"] = [*known, {"type": "null"}]
 
 
 def _limit_events(schema: Schema, limits: Limits) -> None:

@@ -219,4 +219,8 @@ def _read_keys_again(path: Path | None, application: Application) -> None:
     try:
         application.settings.keys = read_keys(path)
     except ServeError as error:
-        log(logging.ERROR, "the file of keys cannot be read; the earlier keys hold", reason=str(error))
+        log(
+            logging.ERROR,
+            "the file of keys cannot be read; the earlier keys hold",
+            reason=str(error),
+        )

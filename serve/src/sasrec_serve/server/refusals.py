@@ -34,16 +34,33 @@ class Refused(Exception):  # noqa: N818 - not an error of the program: the clien
         self.retry_seconds = retry_seconds
 
 
-def overloaded(seconds: float) -> Refused:
-    """Return the refusal of a request that would have to wait too long.
+class Overloaded(Refused):
+    """A request that would have to wait too long: status 503, with Retry-After."""
 
-    Args:
-        seconds: The expected waiting time.
+    def __init__(self, seconds: float) -> None:
+        """Tell the client when to try again.
 
-    Returns:
-        Status 503.
+        Args:
+            seconds: The expected waiting time.
+        """
+        wait = max(1, min(30, round(seconds)))
+        super().__init__(
+            503, f"the server is overloaded; try again in {wait} s", retry_seconds=wait
+        )
+
+
+class WrongMethod(Refused):
+    """A path that is asked with another method than it has.
+
+    Attributes:
+        allowed: The method it has.
     """
-    wait = max(1, min(30, round(seconds)))
-    return Refused(
-        503, f"the server is overloaded; try again in {wait} s", retry_seconds=wait
-    )
+
+    def __init__(self, allowed: str) -> None:
+        """Tell the client which method to use.
+
+        Args:
+            allowed: The method.
+        """
+        super().__init__(405, f"this path is asked with {allowed}", "method")
+        self.allowed = allowed

@@ -46,7 +46,8 @@ def checked(model: type[Model], value: Any) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _refusal(model, error) from None
+        refusal = _refusal(model, error)
+    raise refusal
 
 
 def checked_lists(value: Any) -> ListBody:
@@ -62,7 +63,7 @@ def checked_lists(value: Any) -> ListBody:
         Refused: With status 422: the value is not such a body.
     """
     if not isinstance(value, dict):
-        raise Refused(422, "the body must be an object, such as {\"history\": []}", "body")
+        raise Refused(422, 'the body must be an object, such as {"history": []}', "body")
     kinds = [kind for kind in KINDS if kind in value]
     if kinds == ["history", "user"]:
         kinds = ["history"]
@@ -111,7 +112,9 @@ def check_number(name: str, value: int, most: int) -> None:
     """
     if value > most:
         shown = f"{value:,}" if value < 10**12 else "too large"
-        raise Refused(422, f"{name} is {shown}; this server allows at most {most:,}", f"body.{name}")
+        raise Refused(
+            422, f"{name} is {shown}; this server allows at most {most:,}", f"body.{name}"
+        )
 
 
 def check_length(name: str, values: Sequence[object] | None, most: int) -> None:
@@ -136,9 +139,12 @@ def check_length(name: str, values: Sequence[object] | None, most: int) -> None:
 def _refusal(model: type[Body], error: ValidationError) -> Refused:
     """Return the first mistake of a body as a refusal."""
     first = error.errors(include_url=False, include_input=False)[0]
-    path = [_word(part) for part in first["loc"] if not _is_choice(part)]
+    is_unknown = first["type"] == "extra_forbidden"
+    named = first["loc"][-1:] if is_unknown else ()  # may be named like an alternative
+    rest = first["loc"][: len(first["loc"]) - len(named)]
+    path = [_word(part) for part in (*(p for p in rest if not _is_choice(p)), *named)]
     where = ".".join(["body", *path])
-    if first["type"] == "extra_forbidden":
+    if is_unknown:
         hint = did_you_mean(path[-1], model.model_fields) if len(path) == 1 else ""
         return Refused(422, f"{'.'.join(path)} is not a field of this request{hint}", where)
     message = first["msg"][0].lower() + first["msg"][1:]

@@ -12,7 +12,7 @@ from sasrec_serve.server.asks import Ask
 from sasrec_serve.server.batching import Batcher
 from sasrec_serve.server.limits import Limits
 from sasrec_serve.server.metrics import Metrics
-from sasrec_serve.server.refusals import overloaded
+from sasrec_serve.server.refusals import Overloaded
 from sasrec_serve.server.swapping import ModelSlot
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ class Threads:
             Its result.
 
         Raises:
-            Refused: With status 503: too many calls wait already.
+            Overloaded: Too many calls wait already.
         """
         if self._count >= self._most:
-            raise overloaded(1)
+            raise Overloaded(1)
         self._count += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, function)
