@@ -137,8 +137,9 @@ def check_length(name: str, values: Sequence[object] | None, most: int) -> None:
 
 
 def _refusal(model: type[Body], error: ValidationError) -> Refused:
-    """Return the first mistake of a body as a refusal."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    """Return the first mistake of a body as a refusal; of alternatives, the one that fits best."""
+    mistakes = error.errors(include_url=False, include_input=False)
+    first = max(mistakes, key=lambda mistake: len(mistake["loc"]))
     is_unknown = first["type"] == "extra_forbidden"
     named = first["loc"][-1:] if is_unknown else ()  # may be named like an alternative
     rest = first["loc"][: len(first["loc"]) - len(named)]

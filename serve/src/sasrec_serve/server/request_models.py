@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 NAME = r"^[^\u0000]+$"
 Name = Annotated[str, Field(min_length=1, max_length=256, pattern=NAME)]
 """Names of users, items and types that are stored: up to 1,024 bytes, without NUL."""
+
+
+def _whole(value: object) -> object:
+    """Return 10 for 10.0, which is the same number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 
 
 class Body(BaseModel):
@@ -61,7 +69,7 @@ class ListBody(Body):
         next_type: The type of event to predict, such as "purchase"; null takes the default.
     """
 
-    k: Annotated[int, Field(ge=1)] = 10
+    k: Count = 10
     candidates: Annotated[list[str], Field(min_length=1)] | None = None
     exclude: list[str] | None = None
     exclude_seen: bool = True
@@ -120,7 +128,7 @@ class SimilarBody(Body):
     """
 
     items: list[str]
-    k: Annotated[int, Field(ge=1)] = 10
+    k: Count = 10
 
 
 class ExplainBody(Body):
