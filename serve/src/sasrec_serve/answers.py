@@ -13,7 +13,7 @@ from sasrec_serve.event_types import numbered_types
 from sasrec_serve.lists import Recommendation
 from sasrec_serve.queries import Queries
 from sasrec_serve.requests import Request
-from sasrec_serve.scoring.item_vectors import Best
+from sasrec_serve.scoring.kernel_scan import Best
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.times import check_unit
 from sasrec_serve.tokens import tokens_of

@@ -14,6 +14,7 @@ from sasrec_serve.exported.arrays import mapped_array
 from sasrec_serve.exported.manifest import AGAIN, MANIFEST, Manifest, read_manifest
 from sasrec_serve.exported.network import NETWORK, WEIGHTS, Network
 from sasrec_serve.exported.serving import SERVING, Serving, serving_of
+from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.vocabulary import Titles, Vocabulary
 
 VOCABULARY, TITLES, ITEM_COLUMNS = "vocabulary.json", "titles.json", "item_columns.json"
@@ -40,7 +41,7 @@ class Export:
         trained: bool [V], items that the model has learned.
         popularity: int64 [V], event counts that define the most popular items.
         trained_users: bool [U + 1], users that the model has learned; None counts all as learned.
-        vectors: float32 [V, d], item vectors; None if the network computes scores.
+        vectors: The item vectors; None if the network computes scores.
         item_columns: Columns of items for rules: name to ``type`` and ``values``.
         card: Data, settings, metrics and versions of the training.
         check: Some histories with their lists.
@@ -55,7 +56,7 @@ class Export:
     trained: np.ndarray
     popularity: np.ndarray
     trained_users: np.ndarray | None
-    vectors: np.ndarray | None
+    vectors: ItemVectors | None
     item_columns: dict[str, Any]
     card: dict[str, Any]
     check: dict[str, Any]
@@ -134,10 +135,8 @@ class _Reader:
         folder = self.manifest.folder
         serving = serving_of(self._json(SERVING), str(folder / SERVING))
         rows = serving.n_items + 1
-        # Large files first: their hashes are computed while the vocabulary is read.
-        vectors = (
-            self._array(VECTORS, np.float32, (rows, -1)) if self._has_vectors(serving) else None
-        )
+        # Large files first: other threads work on them while the vocabulary is read.
+        vectors = self._vectors(rows) if serving.output == "states" else None
         for name in (WEIGHTS, NETWORK):
             if name == NETWORK or name in self.manifest.files:
                 self._mapped(name)
@@ -152,25 +151,27 @@ class _Reader:
             raise ValueError(f"it has {len(titles)} titles for {serving.n_items} items")
         columns = self._optional(ITEM_COLUMNS, {})
         card, check = self._json(CARD), self._json(CHECK)
-        self.name = NETWORK
+        network = Network.load(folder, serving)
+        self.name = VECTORS
         return Export(
             manifest=self.manifest,
             serving=serving,
-            network=Network.load(folder, serving),
+            network=network,
             items=items,
             users=users,
             titles=Titles(items, titles),
             trained=trained,
             popularity=popularity,
             trained_users=trained_users,
-            vectors=vectors,
+            vectors=None if vectors is None else vectors.result(),
             item_columns=columns,
             card=card,
             check=check,
         )
 
-    def _has_vectors(self, serving: Serving) -> bool:
-        return serving.output == "states"
+    def _vectors(self, rows: int) -> Future[ItemVectors]:
+        values = self._array(VECTORS, np.float32, (rows, -1))
+        return self._executor.submit(ItemVectors.of, values)
 
     def _vocabularies(self, serving: Serving) -> tuple[Vocabulary, Vocabulary | None]:
         """Return items and users.

@@ -10,7 +10,8 @@ import numpy as np
 from sasrec_serve.exported.network import Network
 from sasrec_serve.queries import Queries
 from sasrec_serve.scoring.exact import exact_scores, ranked
-from sasrec_serve.scoring.item_vectors import Best, ItemVectors
+from sasrec_serve.scoring.item_vectors import ItemVectors
+from sasrec_serve.scoring.kernel_scan import Best
 
 ROUNDING = 2.0**-18
 """Two scores are in uncertain order if their difference, divided by the norm of the state and the
