@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,13 @@ from sasrec_serve.event_types import numbered_types
 from sasrec_serve.lists import Recommendation
 from sasrec_serve.queries import Queries
 from sasrec_serve.requests import Request
+<<<<<<< HEAD
 from sasrec_serve.scoring.kernel_scan import Best
+=======
+from sasrec_serve.rules.answering import Asked, ruled_answers
+from sasrec_serve.rules.prepared import PreparedRules
+from sasrec_serve.scoring.item_vectors import Best
+>>>>>>> wt-rules
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.times import check_unit
 from sasrec_serve.tokens import tokens_of
@@ -64,12 +70,14 @@ class ListOptions:
         allowed: bool [V], items that a list may contain; never padding.
         exclude_seen: Whether a list leaves out the items of its history.
         all_trained: Whether exactly the learned items are allowed.
+        rules: Further rules; None for none.
     """
 
     k: int
     allowed: np.ndarray
     exclude_seen: bool
     all_trained: bool
+    rules: PreparedRules | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,12 @@ class Answerer:
     needs_users: bool
 
     def options(
-        self, k: int, candidates: Sequence[str] | None, *, exclude_seen: bool
+        self,
+        k: int,
+        candidates: Sequence[str] | None,
+        *,
+        exclude_seen: bool,
+        rules: PreparedRules | None = None,
     ) -> ListOptions:
         """Return the options of a request, checked.
 
@@ -105,6 +118,7 @@ class Answerer:
             k: Number of items in a list, from 1.
             candidates: The only item tokens allowed; None allows all learned items.
             exclude_seen: Whether a list leaves out the items of its history.
+            rules: Further rules; None for none.
 
         Returns:
             The options.
@@ -113,15 +127,28 @@ class Answerer:
             DataError: ``k`` is not a whole number of at least 1, or no candidate is a known item.
         """
         check_k(k)
-        if candidates is None:
-            return ListOptions(int(k), self.catalogue.trained, exclude_seen, all_trained=True)
+        allowed, all_trained = self.catalogue.trained, candidates is None
+        if candidates is not None:
+            allowed = self._candidates(candidates)
+        if rules is not None:
+            rules.check_seen(exclude_seen=exclude_seen)
+            allowed = rules.among(allowed, all_trained=all_trained)
+            all_trained = False
+        return ListOptions(int(k), allowed, exclude_seen, all_trained, rules)
+
+    def _candidates(self, candidates: Sequence[str]) -> np.ndarray:
+        """Return which items are candidates, bool [V].
+
+        Raises:
+            DataError: The model knows none of them.
+        """
         numbers = self.catalogue.items.numbers(tokens_of(candidates, "candidates"))
         allowed = np.zeros(len(self.catalogue.trained), dtype=bool)
         allowed[numbers] = True
         allowed[0] = False
         if not allowed.any():
             raise DataError("none of the candidates is an item the model knows")
-        return ListOptions(int(k), allowed, exclude_seen, all_trained=False)
+        return allowed
 
     def item_numbers(self, request: Request) -> list[np.ndarray]:
         """Return the item numbers of each history, int64; 0 for unknown items.
@@ -212,6 +239,9 @@ class Answerer:
         """
         numbers = self.item_numbers(request)
         usable, queries = self.queries(request, numbers)
+        if options.rules is not None:
+            asked = Asked(self.scorer, self.catalogue.popularity, request, numbers, usable, queries)
+            return self._ruled_lists(asked, options, options.rules)
         none = np.zeros(0, dtype=np.int64)
         seen = [np.unique(each) if options.exclude_seen else none for each in numbers]
         best = self.scorer.lists(
@@ -232,6 +262,22 @@ class Answerer:
             recommendations.append(
                 self._recommendation((items, scores), tokens, numbers[index], by_popularity)
             )
+        return recommendations
+
+    def _ruled_lists(
+        self, asked: Asked, options: ListOptions, rules: PreparedRules
+    ) -> list[Recommendation]:
+        """Return a recommendation under rules for each history."""
+        found = ruled_answers(
+            asked, rules, options.k, allowed=options.allowed, exclude_seen=options.exclude_seen
+        )
+        is_usable, recommendations = set(asked.usable.tolist()), []
+        for index, (each, tokens) in enumerate(zip(found, asked.request.tokens, strict=True)):
+            own = self._recommendation(
+                (each.items, each.scores), tokens, asked.numbers[index], index not in is_usable
+            )
+            filled_up = own.items[len(own.items) - each.filled :]
+            recommendations.append(replace(own, filled_up=filled_up))
         return recommendations
 
     def _popular(self, options: ListOptions) -> np.ndarray:

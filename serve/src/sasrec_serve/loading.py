@@ -10,6 +10,11 @@ from sasrec_serve.answers import Catalogue
 from sasrec_serve.errors import ExportError, SettingsError
 from sasrec_serve.exported.folder import read_export
 from sasrec_serve.recommender import Recommender
+<<<<<<< HEAD
+=======
+from sasrec_serve.rules.columns import ExportedColumns
+from sasrec_serve.scoring.item_vectors import ItemVectors
+>>>>>>> wt-rules
 from sasrec_serve.self_check import run_check
 
 
@@ -36,6 +41,7 @@ def load(folder: str | Path, *, threads: int = 1) -> Recommender:
     export = read_export(Path(folder).expanduser())
     vectors = None if export.vectors is None else replace(export.vectors, threads=threads)
     catalogue = Catalogue(export.items, export.trained, export.popularity)
-    recommender = Recommender(export, catalogue, vectors)
+    columns = ExportedColumns(export.item_columns, len(export.items))
+    recommender = Recommender(export, catalogue, vectors, columns)
     run_check(recommender)
     return recommender

@@ -11,12 +11,16 @@ from typing import Any
 import numpy as np
 
 from sasrec_serve.answers import Answerer, Catalogue
-from sasrec_serve.errors import DataError
+from sasrec_serve.errors import DataError, SettingsError
 from sasrec_serve.event_types import asked_number
 from sasrec_serve.exported.folder import Export
 from sasrec_serve.lists import Recommendation, SimilarItems
 from sasrec_serve.neighbours import similar_items
 from sasrec_serve.requests import request_of
+from sasrec_serve.rules.columns import ExportedColumns, shop_columns
+from sasrec_serve.rules.prepared import PreparedRules, Shop, prepare_rules
+from sasrec_serve.rules.tables import TableSource
+from sasrec_serve.rules.written import RulesSource, rules_from
 from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.tokens import tokens_of
@@ -24,6 +28,7 @@ from sasrec_serve.vocabulary import Vocabulary
 
 Times = Sequence[Sequence[float] | None]
 Types = Sequence[Sequence[str | None] | None]
+AnyRules = RulesSource | PreparedRules
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +41,13 @@ class Recommender:
         export: The contents of the export.
         catalogue: Which items the model has learned, and how popular they are.
         vectors: The item vectors; None for a model without them (TransRec).
+        item_columns: Facts about items, for rules.
     """
 
     export: Export
     catalogue: Catalogue
     vectors: ItemVectors | None
+    item_columns: ExportedColumns
 
     def __repr__(self) -> str:
         """Return one line: model and number of items."""
@@ -100,6 +107,8 @@ class Recommender:
         candidates: Sequence[str] | None = None,
         times: Times | None = None,
         users: Sequence[str | None] | None = None,
+        rules: AnyRules | None = None,
+        items: TableSource | None = None,
         types: Types | None = None,
         next_type: str | None = None,
     ) -> list[Recommendation]:
@@ -123,9 +132,13 @@ class Recommender:
             users: User token of each history, for models with user vectors (FPMC, Caser,
                 TransRec, BPR). None, an unknown user, or a user without a training target gets no
                 personal vector; BPR then recommends the most popular items.
+            rules: Rules for the lists: ``Rules``, a mapping, the path of a YAML file, or what
+                ``prepare_rules`` returned.
+            items: A table with a row for each item, for the rules: a path, a mapping of columns, a
+                list of rows, or a data frame; its columns replace those of the export.
             types: Type of each event of each history, such as ``[["view", "purchase"]]``, for
-                models trained with ``type_column``. None for an event or a history means that the
-                type is unknown, with which the models also work.
+                models trained with ``type_column`` and for the rule ``seen_types``. None for an
+                event or a history means that the type is unknown, with which the models also work.
             next_type: The type of event to predict, such as ``purchase``, or ``any``. None takes
                 ``target_types`` if the model was trained with one, and otherwise any type.
 
@@ -136,10 +149,67 @@ class Recommender:
             DataError: ``k`` is not a whole number of at least 1, a history is not a list of tokens,
                 no candidate is a known item, times, users or types do not match the histories, or
                 the model does not know ``next_type``.
+            SettingsError: A rule is invalid.
         """  # raised by the parts
         answerer = self.answerer(next_type)
-        options = answerer.options(k, candidates, exclude_seen=exclude_seen)
+        prepared = self.prepared_rules(rules, items)
+        options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
         return answerer.lists(request_of(histories, times, users, types=types), options)
+
+    def prepare_rules(self, rules: RulesSource, items: TableSource | None = None) -> PreparedRules:
+        """Look up once what rules need, for many calls of ``recommend``.
+
+        Args:
+            rules: ``Rules``, a mapping of their names to values, or the path of a YAML file.
+            items: A table with a row for each item, as for ``recommend``.
+
+        Returns:
+            The rules, to be given to ``recommend``.
+
+        Raises:
+            DataError: A table cannot be read, or the rules leave no item.
+            SettingsError: A rule is invalid.
+        """  # raised by the parts
+        return prepare_rules(rules_from(rules), self.shop(items))
+
+    def shop(self, items: TableSource | None = None) -> Shop:
+        """Return what rules are looked up in; preparing many rules, the columns are read once.
+
+        Args:
+            items: A table with a row for each item, as for ``recommend``.
+
+        Returns:
+            The items and what is known about them, for ``sasrec_serve.rules.prepared``.
+
+        Raises:
+            DataError: The table cannot be read, or has none of the items.
+        """  # raised by shop_columns
+        data, catalogue = self.export.serving.data, self.catalogue
+        table = shop_columns(self.items, self.item_columns.values, items, self.titles, data)
+        return Shop(
+            self.items, table, data, catalogue.trained, catalogue.popularity, self.event_types
+        )
+
+    def prepared_rules(
+        self, rules: AnyRules | None, items: TableSource | None
+    ) -> PreparedRules | None:
+        """Return rules with everything looked up, as for ``recommend``; None for None.
+
+        Args:
+            rules: The rules.
+            items: A table with a row for each item, or None.
+
+        Returns:
+            The prepared rules.
+
+        Raises:
+            SettingsError: Items are given without rules.
+        """
+        if isinstance(rules, PreparedRules) or rules is None:
+            if items is not None:
+                raise SettingsError("items are only used with rules; give both, or neither")
+            return rules
+        return self.prepare_rules(rules, items)
 
     def score(
         self,

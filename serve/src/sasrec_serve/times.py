@@ -107,6 +107,15 @@ def _unit(latest: float) -> str | None:
     return next(name for begin, name in reversed(UNITS) if latest >= begin)
 
 
+def unit_name(latest: float) -> str | None:
+    """Return the unit of Unix timestamps, such as ``seconds``; None if they are not timestamps.
+
+    Args:
+        latest: The latest time; a date written as a number, such as 20240531, is no timestamp.
+    """
+    return None if _is_date_as_number(latest) else _unit(latest)
+
+
 def _is_date_as_number(value: float) -> bool:
     """Return whether a number is a date such as 20240531, 202405311830 or 20240531183000."""
     if value % 1:

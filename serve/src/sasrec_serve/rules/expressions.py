@@ -11,16 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sasrec_serve.errors import SettingsError
+from sasrec_serve.rules.nodes import Refused, column_name, comparisons_of, name_of, parts_of
 from sasrec_serve.rules.numbers import TypeMismatch, floats
 from sasrec_serve.rules.parsing import OWN, Bounds, parsed
-from sasrec_serve.rules.trees import (
-    Refused,
-    column_name,
-    comparisons_of,
-    name_of,
-    parts_of,
-    value_of,
-)
+from sasrec_serve.rules.trees import value_of
 from sasrec_serve.rules.values import KINDS, Values
 from sasrec_serve.rules.wording import did_you_mean, nearest
 
@@ -118,7 +112,7 @@ def _evaluated(written: Written, table: ItemTable, *, guarded: bool) -> Values:
     try:
         nodes = _nodes(root)
     except Refused as error:
-        raise _refused(error, written) from error
+        raise SettingsError(_refused(error, written)) from error
     names = dict.fromkeys(name for node in nodes if (name := _name(node)) is not None)
     for name in names:
         _check_column(name, written, list(table.columns))
@@ -126,7 +120,7 @@ def _evaluated(written: Written, table: ItemTable, *, guarded: bool) -> Values:
     try:
         return value_of(root, table.columns, guarded=guarded)
     except Refused as error:
-        raise _refused(error, written) from error
+        raise SettingsError(_refused(error, written)) from error
     except TypeMismatch as error:
         kinds = [f"{name} holds {KINDS[table.columns[name].kind]}" for name in names]
         shown = f": {', '.join(kinds)}" if kinds else ""
@@ -137,8 +131,8 @@ def _evaluated(written: Written, table: ItemTable, *, guarded: bool) -> Values:
         ) from error
 
 
-def _refused(error: Refused, written: Written) -> SettingsError:
-    return SettingsError(
+def _refused(error: Refused, written: Written) -> str:
+    return (
         f"{written.what}: {written.text!r} uses something other than the values of one item "
         f"({error}); use columns, numbers, 'texts', and, or, not, comparisons, in, like, between, "
         "is null, arithmetic, case when, coalesce, lower, upper and array_contains"

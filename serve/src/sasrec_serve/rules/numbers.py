@@ -130,7 +130,8 @@ def both_known(one: Values, other: Values) -> np.ndarray | None:
 def _and(one: np.ndarray | None, other: np.ndarray | None) -> np.ndarray | None:
     if one is None or other is None:
         return other if one is None else one
-    return one & other
+    found: np.ndarray = one & other
+    return found
 
 
 def _as_numbers(one: Values, other: Values, sign: str) -> tuple[Values, Values]:

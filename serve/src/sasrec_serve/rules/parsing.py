@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sasrec_serve.errors import SettingsError
 
@@ -33,16 +33,18 @@ class Bounds:
         characters: Maximum number of characters.
         words: Maximum number of words, numbers and signs.
         known_texts: Among at most so many texts a similar one is looked for.
+        is_foreign: Whether a request may have written it, whose author reads no log.
     """
 
     characters: int = 10_000
     words: int = 4_000
     known_texts: int = 10_000
+    is_foreign: bool = False
 
 
 OWN = Bounds()
 """Bounds of expressions that the operator of a server or the author of a program writes."""
-FOREIGN = Bounds(characters=1_000, words=200, known_texts=500)
+FOREIGN = Bounds(characters=1_000, words=200, known_texts=500, is_foreign=True)
 """Bounds of expressions in requests."""
 
 
@@ -73,28 +75,28 @@ def parsed(text: str, what: str, bounds: Bounds = OWN) -> exp.Expression:
             "missing; write coalesce(COLUMN, false) = false, or 'not COLUMN' to leave such out"
         )
     if ";" in _QUOTED.sub("", text):
-        raise _no_expression(text, what, "unexpected ';'")
+        raise SettingsError(_misread(text, what, "unexpected ';'"))
     try:
         _check_words(text, what, bounds)
         tree = parse_one(text, into=exp.Condition)  # no statement is ever parsed
     except RecursionError as error:
         raise SettingsError(f"{what}: {text[:200]!r} {TOO_DEEP}") from error
     except SqlglotError as error:
-        raise _no_expression(text, what, _reason(error)) from error
-    return tree
+        raise SettingsError(_misread(text, what, _reason(error))) from error
+    return cast("exp.Expression", tree)
 
 
 TOO_DEEP = f"has more than {DEEPEST} parentheses or operators inside each other; simplify it"
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 
 
-def _no_expression(text: str, what: str, reason: str) -> SettingsError:
-    return SettingsError(f"{what}: {text[:200]!r} is not an expression ({reason}); {EXAMPLE}")
+def _misread(text: str, what: str, reason: str) -> str:
+    return f"{what}: {text[:200]!r} is not an expression ({reason}); {EXAMPLE}"
 
 
 def _reason(error: Exception) -> str:
     """Return what is wrong and where, from an error of sqlglot."""
-    found = next(iter(getattr(error, "errors", None) or []), {})
+    found: dict[str, Any] = next(iter(getattr(error, "errors", None) or []), {})
     description, column = str(found.get("description") or ""), found.get("col")
     if not description or "<class" in description or "Failed to parse" in description:
         description = "something is missing" if "Required" in description else "unreadable"
@@ -131,8 +133,8 @@ def _check_words(text: str, what: str, bounds: Bounds) -> None:
             comparisons[-1] += 1
             if comparisons[-1] > 1:
                 raise SettingsError(
-                    f"{what}: {text[:200]!r} compares the result of a comparison at {word!r}; write "
-                    "parentheses around the first one"
+                    f"{what}: {text[:200]!r} compares the result of a comparison at {word!r}; "
+                    "write parentheses around the first one"
                 )
 
 
