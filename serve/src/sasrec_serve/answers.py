@@ -13,13 +13,9 @@ from sasrec_serve.event_types import numbered_types
 from sasrec_serve.lists import Recommendation
 from sasrec_serve.queries import Queries
 from sasrec_serve.requests import Request
-<<<<<<< HEAD
-from sasrec_serve.scoring.kernel_scan import Best
-=======
 from sasrec_serve.rules.answering import Asked, ruled_answers
 from sasrec_serve.rules.prepared import PreparedRules
-from sasrec_serve.scoring.item_vectors import Best
->>>>>>> wt-rules
+from sasrec_serve.scoring.kernel_scan import Best
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.times import check_unit
 from sasrec_serve.tokens import tokens_of

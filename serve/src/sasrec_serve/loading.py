@@ -10,11 +10,7 @@ from sasrec_serve.answers import Catalogue
 from sasrec_serve.errors import ExportError, SettingsError
 from sasrec_serve.exported.folder import read_export
 from sasrec_serve.recommender import Recommender
-<<<<<<< HEAD
-=======
 from sasrec_serve.rules.columns import ExportedColumns
-from sasrec_serve.scoring.item_vectors import ItemVectors
->>>>>>> wt-rules
 from sasrec_serve.self_check import run_check
 
 
