@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from sasrec_serve.errors import SettingsError
-from sasrec_serve.server.application import LogRequests
 from sasrec_serve.server.limits import Limits
 
+LogRequests: TypeAlias = Literal["none", "errors", "all"]
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
