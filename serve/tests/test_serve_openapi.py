@@ -40,7 +40,7 @@ def test_every_path_is_described_and_every_example_works(server: Server) -> None
             server.post(path, example["value"])
 
 
-def tested(server: Server, folder: Path, examples: int) -> str:
+def problems(server: Server, folder: Path, examples: int) -> str:
     done = subprocess.run(
         [
             *(sys.executable, "-c", TESTER, "run", f"http://127.0.0.1:{server.port}/openapi.json"),
@@ -57,9 +57,9 @@ def tested(server: Server, folder: Path, examples: int) -> str:
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(server: Server, tmp_path: Path) -> None:
-    assert tested(server, tmp_path, 200) == ""
+    assert problems(server, tmp_path, 200) == ""
     assert server.get("/ready")["ready"]
 
 
 def test_schemathesis_finds_nothing_with_few_examples(server: Server, tmp_path: Path) -> None:
-    assert tested(server, tmp_path, 3) == ""
+    assert problems(server, tmp_path, 3) == ""
