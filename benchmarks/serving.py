@@ -196,7 +196,7 @@ def swaps(options: argparse.Namespace, folder: Path) -> Load:
 
 
 def kill(options: argparse.Namespace, folder: Path) -> Load:
-    """Measure latencies and lost events while one of two workers is killed again and again."""
+    """Return latencies while one of two workers is killed again and again; print lost events."""
     place = exported(options.items, folder / "export")
     store = folder / "events.sqlite"
     acknowledged: set[tuple[str, str]] = set()

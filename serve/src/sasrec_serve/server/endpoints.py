@@ -174,7 +174,6 @@ class Endpoints:
 
     async def metrics(self, request: Request) -> Reply:
         """Return all metrics as text."""
-        self.services.metrics.queue(self.services.batcher.waiting)
         return Reply(self.services.metrics.written(), content_type=CONTENT_TYPE.encode())
 
     async def reload(self, request: Request) -> Reply:
