@@ -13,8 +13,9 @@ category: the category of the last item of the history, which a shop knows; and 
 which only an oracle knows. The category is the last attribute of an item, which is the innermost
 one.
 
-``warm`` trains on all of lastfm, in the protocol of the published tables: leave-one-out, full
-ranking, history not removed. The settings were chosen on validation.
+``warm`` trains on all of lastfm, in the protocol of S3-Rec's code for its table of full rankings:
+leave-one-out, items of the history removed. The settings were chosen on validation. To keep the
+items of the history, as RecBole does, add ``--set remove_seen=False``.
 """
 
 import argparse
@@ -226,7 +227,7 @@ def warm(given: argparse.Namespace, values: dict[str, str]) -> list[dict]:
     rows = []
     for name, own in SYSTEMS.items():
         for seed in given.seeds:
-            settings = {**own, **WARM.get(name, {}), **values, "seed": seed}
+            settings = {"remove_seen": True, **own, **WARM.get(name, {}), **values, "seed": seed}
             found, _ = trained(given.folder / "lastfm", settings)
             rows.append(row(name, seed, found))
             print(rows[-1], flush=True)

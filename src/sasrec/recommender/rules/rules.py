@@ -64,6 +64,7 @@ class Rules:
         diversity_pool: Number of best items among which diversity chooses; None is five times the
             length of the list, at least 50.
         fill_up: Whether lists that are too short are filled up with popular items.
+        origins: Rule to where it is written, such as ``rules.yaml, line 3``, for error messages.
     """
 
     candidates: Tokens = None
@@ -81,6 +82,7 @@ class Rules:
     diversity: float = 0.0
     diversity_pool: int | None = None
     fill_up: Literal["none", "popularity"] = "none"
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Check what can be checked without data.
@@ -132,7 +134,7 @@ class Rules:
         return 50 if self.diversity_pool is None else self.diversity_pool
 
 
-NAMES = tuple(each.name for each in fields(Rules))
+NAMES = tuple(each.name for each in fields(Rules) if each.name != "origins")
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:
