@@ -95,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", default=1, type=int, metavar="N", help="processes that share the port (1)")
     add("--threads", default=1, type=int, metavar="N", help="of a search among many items, 1 or 2")
     add(
+        "--approximate",
+        action="store_true",
+        help="search with an index; GET /model tells what share of the best items it finds",
+    )
+    add(
         "--watch",
         default=0.0,
         type=float,

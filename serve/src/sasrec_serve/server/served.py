@@ -48,12 +48,19 @@ class Served:
         return {"item": item, "title": self.recommender.titles.get(item), "score": finite}
 
 
-def load_served(folder: Path, *, threads: int = 1, rules_file: Path | None = None) -> Served:
+def load_served(
+    folder: Path,
+    *,
+    threads: int = 1,
+    approximate: bool = False,
+    rules_file: Path | None = None,
+) -> Served:
     """Load an export to serve it.
 
     Args:
         folder: The folder of the export.
         threads: Threads of a search among many items, 1 or 2.
+        approximate: Search with an index, which is built now.
         rules_file: The operator's sets of rules; None for none.
 
     Returns:
@@ -68,7 +75,7 @@ def load_served(folder: Path, *, threads: int = 1, rules_file: Path | None = Non
     from sasrec_serve.rules.switches import RuleSwitches
 
     folder = folder.resolve()
-    recommender = load(folder, threads=threads)
+    recommender = load(folder, threads=threads, approximate=approximate)
     order = recommender.catalogue.by_popularity
     search = ItemSearch(recommender.items.entries, recommender.titles, order)
     switches = RuleSwitches() if rules_file is None else RuleSwitches.from_file(rules_file)
