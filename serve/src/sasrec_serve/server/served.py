@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.server.item_search import ItemSearch
+from sasrec_serve.server.prepared_book import PreparedBook
 
 if TYPE_CHECKING:
     from sasrec_serve.recommender import Recommender
-    from sasrec_serve.rules.rule_book import RuleBook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Served:
     recommender: Recommender
     folder: Path
     search: ItemSearch
-    rules: RuleBook
+    rules: PreparedBook
     loaded: float = field(default_factory=time.time)
 
     @property
@@ -71,7 +71,6 @@ def load_served(
         SettingsError: A rule does not fit the model.
     """  # raised by load
     from sasrec_serve.loading import load
-    from sasrec_serve.rules.rule_book import RuleBook
     from sasrec_serve.rules.switches import RuleSwitches
 
     folder = folder.resolve()
@@ -79,4 +78,4 @@ def load_served(
     order = recommender.catalogue.by_popularity
     search = ItemSearch(recommender.items.entries, recommender.titles, order)
     switches = RuleSwitches() if rules_file is None else RuleSwitches.from_file(rules_file)
-    return Served(recommender, folder, search, RuleBook(switches, recommender.shop()))
+    return Served(recommender, folder, search, PreparedBook(recommender, switches))
