@@ -1,0 +1,5 @@
+"""``python -m sasrec_serve`` is ``sasrec-serve``."""
+
+from sasrec_serve.cli import main
+
+main()

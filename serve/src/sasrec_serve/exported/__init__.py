@@ -1,0 +1,1 @@
+"""Folders that ``sasrec export`` wrote: reading, checking, and running the network."""

@@ -1,0 +1,1 @@
+"""Rules: what lists of recommendations may contain, as ``docs/rules.md`` describes them."""

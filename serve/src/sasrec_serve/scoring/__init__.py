@@ -1,0 +1,1 @@
+"""Scores of items after histories, and the items with the highest ones."""

@@ -1,0 +1,1 @@
+"""The HTTP server: requests, batches, models that replace each other, worker processes."""

@@ -1,0 +1,196 @@
+"""What a checked request asks a model for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sasrec_serve.histories import History
+from sasrec_serve.server.request_models import (
+    ExplainBody,
+    ForHistories,
+    ForHistory,
+    HistoryEvent,
+    HistoryOfUser,
+    ListBody,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """What the lists of one request may contain; requests with equal options share a batch.
+
+    Attributes:
+        k: Number of items in a list.
+        exclude_seen: Whether to leave out the items of the history.
+        candidates: The only items allowed; None allows all.
+        exclude: Items that are left out.
+        rules: The name of a set of rules; None for none.
+        own_rules: Rules of the request itself; None for none.
+        next_type: The type of event to predict; None for the default.
+    """
+
+    k: int = 10
+    exclude_seen: bool = True
+    candidates: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    rules: str | None = None
+    own_rules: dict[str, Any] | None = None
+    next_type: str | None = None
+
+    @property
+    def shared_key(self) -> tuple[object, ...] | None:
+        """Equal for options that one batch can have; None for options of their own."""
+        if self.candidates is not None or self.exclude or self.own_rules is not None:
+            return None
+        return (self.exclude_seen, self.next_type, self.rules, self.rules and self.k)
+
+
+@dataclass(frozen=True, slots=True)
+class ListAsk:
+    """Asks for a list for each history.
+
+    Attributes:
+        histories: The histories.
+        options: What the lists may contain.
+        remarks: For each history, what was ignored; empty if nothing was.
+    """
+
+    histories: Sequence[History]
+    options: ListOptions
+    remarks: Sequence[Sequence[str]] = ()
+
+    @property
+    def n_histories(self) -> int:
+        """Number of histories to compute."""
+        return len(self.histories)
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarAsk:
+    """Asks for the items most similar to each of some items.
+
+    Attributes:
+        items: The items.
+        k: Number of similar items for each.
+    """
+
+    items: Sequence[str]
+    k: int
+
+    @property
+    def n_histories(self) -> int:
+        """Number of histories that would take as long."""
+        return len(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainAsk:
+    """Asks what each event of a history adds to the scores of some items.
+
+    Attributes:
+        history: The history.
+        items: The items.
+        next_type: The type of event to predict; None for the default.
+        most: Number of latest events to compute this for.
+        remarks: What was ignored.
+    """
+
+    history: History
+    items: Sequence[str]
+    next_type: str | None
+    most: int
+    remarks: Sequence[str] = field(default=())
+
+    @property
+    def n_histories(self) -> int:
+        """Number of histories to compute: one without each event, and the whole."""
+        return min(len(self.history.items), self.most) + 1
+
+
+Ask: TypeAlias = ListAsk | SimilarAsk | ExplainAsk
+
+
+def list_ask(body: ListBody, stored: Sequence[History]) -> ListAsk:
+    """Return what a body of /recommend asks for.
+
+    Args:
+        body: The body.
+        stored: The histories of its users, if it names users.
+
+    Returns:
+        The ask.
+    """
+    histories = list(stored)
+    remarks: list[tuple[str, ...]] = [()] * len(stored)
+    if isinstance(body, ForHistory):
+        history, remark = history_of(body.history, body.user)
+        histories, remarks = [history], [remark]
+    elif isinstance(body, ForHistories):
+        pairs = [
+            history_of(each.events, each.user)
+            if isinstance(each, HistoryOfUser)
+            else history_of(each, None)
+            for each in body.histories
+        ]
+        histories, remarks = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    return ListAsk(histories, _options(body), remarks)
+
+
+def explain_ask(body: ExplainBody, most: int) -> ExplainAsk:
+    """Return what a body of /explain asks for.
+
+    Args:
+        body: The body.
+        most: Number of latest events to explain.
+
+    Returns:
+        The ask.
+    """
+    history, remarks = history_of(body.history, body.user)
+    return ExplainAsk(history, body.items, body.next_type, most, remarks)
+
+
+def history_of(
+    events: list[str] | list[HistoryEvent], user: str | None
+) -> tuple[History, tuple[str, ...]]:
+    """Return a history, and what of it is ignored.
+
+    Args:
+        events: Items, or events with times and types.
+        user: The user.
+
+    Returns:
+        The history, with times only if all events have one; and a remark if only some have.
+    """
+    given = [event for event in events if isinstance(event, HistoryEvent)]
+    if not given:
+        return History(events, user=user), ()  # type: ignore[arg-type]  # no event: all items
+    times = [event.time for event in given if event.time is not None]
+    types = [event.type for event in given]
+    remarks: tuple[str, ...] = ()
+    if times and len(times) < len(given):
+        missing = len(given) - len(times)
+        remarks = (f"times are ignored, because {missing} of {len(given)} events have none",)
+    return (
+        History(
+            [event.item for event in given],
+            times if len(times) == len(given) else None,
+            types if any(each is not None for each in types) else None,
+            user,
+        ),
+        remarks,
+    )
+
+
+def _options(body: ListBody) -> ListOptions:
+    return ListOptions(
+        k=body.k,
+        exclude_seen=body.exclude_seen,
+        candidates=body.candidates,
+        exclude=body.exclude or (),
+        rules=body.rules if isinstance(body.rules, str) else None,
+        own_rules=body.rules if isinstance(body.rules, dict) else None,
+        next_type=body.next_type,
+    )

@@ -1,0 +1,76 @@
+"""How a server is started."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sasrec_serve.errors import SettingsError
+from sasrec_serve.server.application import LogRequests
+from sasrec_serve.server.limits import Limits
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """Options of a server.
+
+    Attributes:
+        place: An export, or a folder of exports.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes a free one.
+        workers: Number of processes.
+        watch: Seconds between two looks for a new export; 0 looks only when asked.
+        store: URL of the store of histories; None for none.
+        rules: File of the operator's sets of rules; None for none.
+        keys: File of API keys; None lets everybody ask.
+        log_level: Lowest level that is logged.
+        log_requests: Which requests are logged.
+        log_histories: Whether the log contains the bodies of logged requests.
+        limits: Limits of requests.
+    """
+
+    place: Path
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    watch: float = 0.0
+    store: str | None = None
+    rules: Path | None = None
+    keys: Path | None = None
+    log_level: str = "info"
+    log_requests: LogRequests = "errors"
+    log_histories: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Check the options.
+
+        Raises:
+            SettingsError: A number is out of range.
+        """
+        if not 0 <= self.port < 2**16:
+            raise SettingsError(f"--port is {self.port}; it must be from 0 to 65535")
+        if not 1 <= self.workers <= 256:
+            raise SettingsError(f"--workers is {self.workers}; it must be from 1 to 256")
+        if not 0 <= self.watch < 2**31:
+            raise SettingsError(f"--watch is {self.watch}; it must be a number of seconds from 0")
+
+    def to_json(self) -> str:
+        """Return the options as text, for a worker process."""
+        return json.dumps(asdict(self), default=str)
+
+
+def options_from(text: str) -> ServerOptions:
+    """Return options from what ``to_json`` returned.
+
+    Args:
+        text: The text.
+    """
+    values: Mapping[str, Any] = json.loads(text)
+    paths = {name: values[name] and Path(values[name]) for name in ("place", "rules", "keys")}
+    return ServerOptions(**{**values, **paths, "limits": Limits(**values["limits"])})

@@ -1,0 +1,70 @@
+"""A model that is served: everything that answers need, so that none mixes two models."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sasrec_serve.server.item_search import ItemSearch
+
+if TYPE_CHECKING:
+    from sasrec_serve.recommender import Recommender
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """A loaded model with what the server adds to it.
+
+    Attributes:
+        recommender: The model.
+        folder: The folder it was loaded from, without symbolic links.
+        search: Finds items by title.
+        loaded: When it was loaded, in seconds since 1970.
+        rules: Sets of rules of the operator, looked up for this model.
+    """
+
+    recommender: Recommender
+    folder: Path
+    search: ItemSearch
+    loaded: float = field(default_factory=time.time)
+    rules: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Hash of all files of the export; every answer has it."""
+        return self.recommender.digest
+
+    def entry(self, item: str, score: float) -> dict[str, Any]:
+        """Return an item of a list as it is written in answers.
+
+        Args:
+            item: The item.
+            score: Its score; NaN becomes null.
+        """
+        finite = score if score == score else None  # NaN is not equal to itself
+        return {"item": item, "title": self.recommender.titles.get(item), "score": finite}
+
+
+def load_served(folder: Path, rules_file: Path | None = None) -> Served:
+    """Load an export to serve it.
+
+    Args:
+        folder: The folder of the export.
+        rules_file: The operator's sets of rules; None for none.
+
+    Returns:
+        The model.
+
+    Raises:
+        ExportError: The folder is no export, is damaged, or fails its own check.
+        SettingsError: A rule does not fit the model.
+    """  # raised by load
+    from sasrec_serve.loading import load
+
+    folder = folder.resolve()
+    recommender = load(folder)
+    order = recommender.catalogue.by_popularity
+    search = ItemSearch(recommender.items.entries, recommender.titles, order)
+    return Served(recommender, folder, search)

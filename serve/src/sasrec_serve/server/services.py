@@ -1,0 +1,85 @@
+"""Everything that the endpoints of one process use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from sasrec_serve.server.asks import Ask
+from sasrec_serve.server.batching import Batcher
+from sasrec_serve.server.limits import Limits
+from sasrec_serve.server.metrics import Metrics
+from sasrec_serve.server.refusals import Overloaded
+from sasrec_serve.server.swapping import ModelSlot
+
+if TYPE_CHECKING:
+    from sasrec_serve.stores.contract import HistoryStore
+
+T = TypeVar("T")
+THREADS = 8
+"""Threads that wait for the store or search items."""
+
+
+class Threads:
+    """Threads for what waits or takes long, with a bounded queue."""
+
+    def __init__(self, most: int) -> None:
+        """Create the threads.
+
+        Args:
+            most: How many calls may wait or run; more are refused.
+        """
+        self._most, self._count = most, 0
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sasrec-serve-wait")
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """Return what a function returns, which a thread calls.
+
+        Args:
+            function: The function.
+
+        Returns:
+            Its result.
+
+        Raises:
+            Overloaded: Too many calls wait already.
+        """
+        if self._count >= self._most:
+            raise Overloaded(1)
+        self._count += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+        finally:
+            self._count -= 1
+
+    def close(self) -> None:
+        """End the threads after what they do now."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(slots=True)
+class Services:
+    """What the endpoints use.
+
+    Attributes:
+        slot: The model that is served.
+        batcher: Computes requests together.
+        threads: For what waits.
+        limits: Limits of requests.
+        metrics: Counts.
+        store: Histories of users; None without a store.
+        reload_others: Tells the other worker processes to look for a new export.
+        is_stopping: Whether the process ends as soon as requests in progress are answered.
+    """
+
+    slot: ModelSlot
+    batcher: Batcher[Ask]
+    threads: Threads
+    limits: Limits
+    metrics: Metrics
+    store: HistoryStore | None = None
+    reload_others: Callable[[], None] = field(default=lambda: None)
+    is_stopping: bool = False

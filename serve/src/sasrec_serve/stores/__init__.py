@@ -1,0 +1,1 @@
+"""Stores of users' histories: none, Parquet, SQLite, Redis or Valkey, PostgreSQL."""

@@ -1,0 +1,102 @@
+"""Connections of the SQLite store: shared by threads, for reading and for writing."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sasrec_serve.errors import DataError
+from sasrec_serve.stores.contract import SECONDS
+from sasrec_serve.stores.lending import Lending
+from sasrec_serve.stores.sqlite_files import check_schema, connect, prepare, translated
+
+CONNECTIONS = 64
+"""The most connections of one process."""
+
+
+class SqliteConnections:
+    """Connections to one file; each is used by one thread at a time and then kept for others."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        """Open or create the file.
+
+        Args:
+            path: The file; its folder must exist.
+            read_only: Only read; the file must exist.
+        """
+        self._path = path
+        self._read_only = read_only
+        mode = "ro" if read_only else "rw"
+        self._lending = Lending(
+            lambda: connect(path, mode=mode), place=str(path), limit=CONNECTIONS, seconds=SECONDS
+        )
+        if not read_only:
+            with self._translating():
+                prepare(path)
+        with self.reading() as connection:
+            check_schema(connection, path)
+        self._file = _identity(path)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection.
+
+        Yields:
+            A connection that no other thread uses meanwhile.
+
+        Raises:
+            DataError: The store is closed or damaged.
+            StoreUnavailable: The file is locked for too long.
+        """  # raised by translated
+        with self._translating(), self._lending.lent() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for one transaction, which is committed unless there is an error.
+
+        Yields:
+            A connection in a transaction; no other process writes meanwhile.
+
+        Raises:
+            DataError: The store is closed, damaged or read-only, or the file was replaced.
+            StoreUnavailable: The file is locked for too long.
+        """  # raised by translated
+        if self._read_only:
+            raise DataError(f"{self._path} was opened with ?mode=ro; open it without to write")
+        with self.reading() as connection:
+            if _identity(self._path) != self._file:
+                raise DataError(
+                    f"{self._path} was deleted, moved or replaced while it was open, so events "
+                    "would be lost; restart the server"
+                )
+            connection.execute("BEGIN IMMEDIATE")  # closing the connection rolls back
+            yield connection
+            connection.execute("COMMIT")
+
+    def empty_log(self) -> None:
+        """Copy the log into the file and empty it, so that it holds nothing that was deleted."""
+        with self.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Close all connections; may be called again."""
+        self._lending.close()
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what stays the same as long as a path leads to the same file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return (0, 0)
+    return (status.st_dev, status.st_ino)
