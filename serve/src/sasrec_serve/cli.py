@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "--port", default=8000, type=int, metavar="N", help="port; 0 takes a free one (%(default)s)"
     )
     add("--workers", default=1, type=int, metavar="N", help="processes that share the port (1)")
+    add("--threads", default=1, type=int, metavar="N", help="of a search among many items, 1 or 2")
     add(
         "--watch",
         default=0.0,

@@ -18,6 +18,7 @@ from sasrec.cli.recbole import execute, import_recbole, run_hyper, run_recbole
 from sasrec.cli.recommend import recommend
 from sasrec.cli.rule_options import taking_rules
 from sasrec.cli.run import config, evaluate
+from sasrec.cli.serve import serve
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
@@ -70,6 +71,7 @@ app.command(cls=Command)(taking_plugins(taking_rules(recommend)))
 app.command(cls=Command)(taking_plugins(similar))
 app.command(cls=Command)(taking_plugins(vectors))
 app.command(cls=Command)(taking_plugins(export))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(serve))
 app.command(cls=Command)(taking_plugins(explain))
 app.command(cls=Command)(taking_plugins(info))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))

@@ -46,7 +46,7 @@ def answers(served: Served, asks: Sequence[Ask], metrics: Metrics) -> list[bytes
     found: list[bytes | Exception] = [b""] * len(asks)
     groups: dict[object, list[int]] = {}
     for index, ask in enumerate(asks):
-        key = ask.options.shared_key if isinstance(ask, ListAsk) else None
+        key = _shared(served, ask)
         groups.setdefault(index if key is None else key, []).append(index)
     metrics.batch(sum(ask.n_histories for ask in asks))
     for indices in groups.values():
@@ -54,6 +54,14 @@ def answers(served: Served, asks: Sequence[Ask], metrics: Metrics) -> list[bytes
         for index, answer in zip(indices, group, strict=True):
             found[index] = answer
     return found
+
+
+def _shared(served: Served, ask: Ask) -> object:
+    """Return what is equal for asks that can be computed together; None for an ask of its own."""
+    key = ask.options.shared_key if isinstance(ask, ListAsk) else None
+    if key is None or not isinstance(ask, ListAsk) or not served.rules.names:
+        return key
+    return (*key, ask.options.k)  # under rules, a shorter list need not begin a longer one
 
 
 def _group_answers(
@@ -91,10 +99,11 @@ def _computed(served: Served, asks: Sequence[Ask], metrics: Metrics) -> list[byt
 
 def _lists(served: Served, asks: Sequence[ListAsk], metrics: Metrics) -> list[bytes]:
     """Return the answers of requests whose options differ in k only."""
-    options = asks[0].options
     k = max(ask.options.k for ask in asks)
     histories = [history for ask in asks for history in ask.histories]
-    lists = iter(_recommended(served, histories, replace(options, k=k)) if histories else [])
+    lists = iter(
+        _recommended(served, histories, replace(asks[0].options, k=k)) if histories else []
+    )
     found = []
     for ask in asks:
         own = list(islice(lists, len(ask.histories)))
@@ -106,13 +115,15 @@ def _lists(served: Served, asks: Sequence[ListAsk], metrics: Metrics) -> list[by
 def _recommended(
     served: Served, histories: Sequence[History], options: ListOptions
 ) -> Sequence[Recommendation]:
-    """Return lists; excluded items are asked for too, and left out afterwards.
-
-    Raises:
-        Refused: There are no such rules.
-    """
-    if options.rules is not None or options.own_rules is not None:
-        raise Refused(409, "this server has no rules", "body.rules")
+    """Return lists; without rules, excluded items are asked for too, and left out afterwards."""
+    rules, sets = None, served.rules
+    if options.own_rules is not None:
+        rules = sets.own(options.own_rules)
+    else:
+        rules = sets.named(options.rules)
+    if rules is not None and options.exclude:
+        rules = sets.without(rules, options.exclude)
+        options = replace(options, exclude=())
     times = [history.times for history in histories]
     types = [history.types for history in histories]
     found = served.recommender.recommend(
@@ -124,6 +135,7 @@ def _recommended(
         users=[history.user for history in histories],
         types=None if not any(each is not None for each in types) else types,
         next_type=options.next_type,
+        rules=rules,
     )
     return [_without(each, options) for each in found] if options.exclude else found
 
@@ -147,7 +159,16 @@ def _list_answer(served: Served, ask: ListAsk, lists: Sequence[Recommendation]) 
             for history, found, own in zip(ask.histories, lists, remarks, strict=True)
         ],
         "model": served.digest,
-    }
+    } | _rule_remarks(served, ask)
+
+
+def _rule_remarks(served: Served, ask: ListAsk) -> dict[str, Any]:
+    """Return what the client should know about its own rules, with the counts of items."""
+    if ask.options.own_rules is None or not ask.histories:
+        return {}
+    remarks = served.rules.own(ask.options.own_rules).remarks
+    told = [remark.text for remark in remarks if remark.kind != "items_left"]
+    return {"remarks": told} if told else {}
 
 
 def _list(served: Served, history: History, found: Recommendation, k: int) -> dict[str, Any]:

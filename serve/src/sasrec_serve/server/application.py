@@ -6,20 +6,20 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 from sasrec_serve.server.answering import written
 from sasrec_serve.server.keys import Keys
 from sasrec_serve.server.logs import log
 from sasrec_serve.server.messages import Reply, Request
 from sasrec_serve.server.metrics import Metrics
+from sasrec_serve.server.options import LogRequests
 from sasrec_serve.server.refusals import Refused, WrongMethod
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Reply]]
-LogRequests: TypeAlias = Literal["none", "errors", "all"]
 
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 OTHER = "other"

@@ -44,7 +44,7 @@ class ListOptions:
         """Equal for options that one batch can have; None for options of their own."""
         if self.candidates is not None or self.exclude or self.own_rules is not None:
             return None
-        return (self.exclude_seen, self.next_type, self.rules, self.rules and self.k)
+        return (self.exclude_seen, self.next_type, self.rules)
 
 
 @dataclass(frozen=True, slots=True)

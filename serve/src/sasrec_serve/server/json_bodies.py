@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn
 
 from sasrec_serve.server.refusals import Refused
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape that may be half of a pair."""
 
 
 def parsed(raw: bytes) -> Any:
@@ -16,14 +20,20 @@ def parsed(raw: bytes) -> Any:
         raw: The bytes; UTF-8.
 
     Returns:
-        The value. Its texts may contain lone surrogates.
+        The value.
 
     Raises:
-        Refused: With status 400: the bytes are not JSON; or a name occurs twice in an object, or a
-            number is not finite, both of which JSON readers disagree about.
+        Refused: With status 400: the bytes are not JSON; or a name occurs twice in an object, a
+            number is not finite, or a text has half of a surrogate pair, about which JSON readers
+            disagree.
     """
     try:
-        return _DECODER.decode(raw.decode())
+        value = _DECODER.decode(raw.decode())
+        if SURROGATE.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise Refused(400, "a text contains half of a surrogate pair", "body") from None
     except UnicodeDecodeError as error:
         raise Refused(
             400, f"the body is not UTF-8: byte {error.start} is invalid", "body"

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from sasrec_serve.rules.rules import NAMES
 from sasrec_serve.server.limits import Limits
 from sasrec_serve.server.request_models import (
     EventsBody,
@@ -241,7 +242,7 @@ def _schemas(served: Served, limits: Limits) -> Schema:
         _describe(schema)
     types = list(served.recommender.event_types)
     for name in ("ForHistory", "ForHistories", "ForUser", "ForUsers", "ExplainBody", "SimilarBody"):
-        _limit(schemas[name]["properties"], limits, types, sorted(served.rules))
+        _limit(schemas[name]["properties"], limits, types, served.rules.names)
     events = schemas["EventsBody"]["properties"]["events"]
     events["maxItems"] = limits.events
     _limit_events(schemas["HistoryOfUser"]["properties"]["events"], limits)
@@ -260,9 +261,15 @@ def _limit(properties: Schema, limits: Limits, types: Sequence[str], rules: Sequ
     for choice in properties.get("histories", {}).get("items", {}).get("anyOf", ()):
         _limit_events(choice, limits)
     _limit_events(properties.get("history", {}), limits)
+    own = {
+        "type": "object",
+        "properties": {name: {} for name in NAMES},
+        "additionalProperties": False,
+    }
     choices = {"next_type": [*types, "any"] if types else [], "rules": list(rules)}
     for name in choices.keys() & properties.keys():
-        known = [{"enum": choices[name]}] if choices[name] else []
+        known: list[Schema] = [{"enum": choices[name]}] if choices[name] else []
+        known += [own] if name == "rules" else []
         properties[name]["anyOf"] = [*known, {"type": "null"}]
 
 

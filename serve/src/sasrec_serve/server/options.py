@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from sasrec_serve.errors import SettingsError
-from sasrec_serve.server.application import LogRequests
 from sasrec_serve.server.limits import Limits
 
+LogRequests: TypeAlias = Literal["none", "errors", "all"]
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -24,6 +24,7 @@ class ServerOptions:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         workers: Number of processes.
+        threads: Threads that share a search among 100,000 items or more, 1 or 2.
         watch: Seconds between two looks for a new export; 0 looks only when asked.
         store: URL of the store of histories; None for none.
         rules: File of the operator's sets of rules; None for none.
@@ -38,6 +39,7 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
+    threads: int = 1
     watch: float = 0.0
     store: str | None = None
     rules: Path | None = None

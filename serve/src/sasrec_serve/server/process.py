@@ -69,7 +69,7 @@ class Process:
         self._keys = _keys(options.keys)
         self._store = _store(options.store)
         self._metrics = Metrics()
-        load = partial(load_served, rules_file=options.rules)
+        load = partial(load_served, threads=options.threads, rules_file=options.rules)
         self._slot = ModelSlot(options.place, load, self._metrics)
 
     async def serve(

@@ -56,10 +56,12 @@ class Lists(Answer):
     Attributes:
         lists: One for each history, in the same order.
         model: Digest of the model that computed all of them.
+        remarks: What to know about the rules of the request; missing if there is nothing.
     """
 
     lists: list[RecommendedList]
     model: str
+    remarks: list[str] = []
 
 
 class SimilarList(Answer):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.server.item_search import ItemSearch
+from sasrec_serve.server.rule_sets import RuleSets, read_rule_sets
 
 if TYPE_CHECKING:
     from sasrec_serve.recommender import Recommender
@@ -21,15 +22,15 @@ class Served:
         recommender: The model.
         folder: The folder it was loaded from, without symbolic links.
         search: Finds items by title.
+        rules: Rules that requests can use, looked up for this model.
         loaded: When it was loaded, in seconds since 1970.
-        rules: Sets of rules of the operator, looked up for this model.
     """
 
     recommender: Recommender
     folder: Path
     search: ItemSearch
+    rules: RuleSets
     loaded: float = field(default_factory=time.time)
-    rules: dict[str, Any] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -47,11 +48,12 @@ class Served:
         return {"item": item, "title": self.recommender.titles.get(item), "score": finite}
 
 
-def load_served(folder: Path, rules_file: Path | None = None) -> Served:
+def load_served(folder: Path, *, threads: int = 1, rules_file: Path | None = None) -> Served:
     """Load an export to serve it.
 
     Args:
         folder: The folder of the export.
+        threads: Threads of a search among many items, 1 or 2.
         rules_file: The operator's sets of rules; None for none.
 
     Returns:
@@ -64,7 +66,8 @@ def load_served(folder: Path, rules_file: Path | None = None) -> Served:
     from sasrec_serve.loading import load
 
     folder = folder.resolve()
-    recommender = load(folder)
+    recommender = load(folder, threads=threads)
     order = recommender.catalogue.by_popularity
     search = ItemSearch(recommender.items.entries, recommender.titles, order)
-    return Served(recommender, folder, search)
+    sets = {} if rules_file is None else read_rule_sets(rules_file)
+    return Served(recommender, folder, search, RuleSets(recommender, sets))
