@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from exported_forms import recommender_of
-from running_server import running
+from running_server import running, until
 
 import sasrec
 from sasrec_serve.cli import run
@@ -184,12 +184,13 @@ def test_histories_are_logged_only_if_asked(export: Path, tmp_path: Path) -> Non
     words = ("--log-requests", "all", "--log-histories")
     with running(export, *words, log=tmp_path / "log") as server:
         server.post("/recommend", {"history": ["secret\x1b"]})
+        until(lambda: any(line["message"] == "request" for line in server.log()))
         [line] = [line for line in server.log() if line["message"] == "request"]
         assert json.loads(line["body"]) == {"history": ["secret\x1b"]}
         assert line["status"] == 200
 
 
-@pytest.mark.parametrize("saved", [True, False])
+@pytest.mark.parametrize("saved", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_sasrec_serve_exports_a_model_and_serves_it(tmp_path: Path, saved: bool) -> None:
     recommender = recommender_of("recbole")
     recommender.save(tmp_path / "model")

@@ -10,7 +10,7 @@ import pytest
 from exported_forms import recommender_of
 from hypothesis import given
 from hypothesis import strategies as st
-from running_server import Server, running
+from running_server import Server, running, until
 
 import sasrec
 
@@ -231,6 +231,7 @@ def test_nothing_of_a_request_reaches_the_log_unescaped(server: Server) -> None:
     lines = server._log.read_bytes()
     assert all(32 <= byte < 127 or byte == 10 for byte in lines)
     assert b"secret-item" not in lines
+    until(lambda: any("injected" in line.get("path", "") for line in server.log()))
     paths = [line["path"] for line in server.log() if line["message"] == "request"]
     assert "/\x1b[31m\ninjected\u2028" in paths
 

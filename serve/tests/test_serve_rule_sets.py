@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from exported_forms import recommender_of
@@ -10,12 +9,13 @@ from running_server import Server, running
 
 import sasrec
 import sasrec_serve
-from sasrec_serve.errors import SettingsError
-from sasrec_serve.server.rule_sets import read_rule_sets
 
 SETS = """
-default: {exclude: [i1]}
-odd: {candidates: [i1, i3, i5, i7, i9, i11], max_per: {}}
+always: {exclude: [i40]}
+sets:
+  first: {exclude: [i1]}
+  odd: {candidates: [i1, i3, i5, i7, i9, i11]}
+default: first
 """
 
 
@@ -36,15 +36,20 @@ def items(server: Server, **body: object) -> list[str]:
     return [each["item"] for each in found["items"]]
 
 
-def test_a_set_is_named_and_the_default_set_needs_no_name(
+def test_sets_are_named_and_the_default_set_needs_no_name(
     both: tuple[Server, sasrec_serve.Recommender],
 ) -> None:
     server, recommender = both
     plain = recommender.recommend([["i2"]], 40)[0].items
     assert items(server) == [item for item in plain if item != "i1"]
     odd = ["i1", "i3", "i5", "i7", "i9", "i11"]
-    assert items(server, rules="odd") == [item for item in plain if item in odd]
-    assert server.get("/model")["rules"] == ["default", "odd"]
+    odd = [item for item in plain if item in ("i1", "i3", "i5", "i7", "i9", "i11")]
+    assert items(server, rules="odd") == odd
+    assert items(server, rules=["odd", "first"]) == [item for item in odd if item != "i1"]
+    assert items(server, rules=[]) == plain
+    own = {"sets": ["odd"], "exclude": ["i3"]}
+    assert items(server, rules=own, exclude=["i5"]) == [i for i in odd if i not in ("i3", "i5")]
+    assert server.get("/model")["rules"] == ["first", "odd"]
 
 
 def test_own_rules_and_exclude_are_those_of_the_runtime(
@@ -52,14 +57,18 @@ def test_own_rules_and_exclude_are_those_of_the_runtime(
 ) -> None:
     server, recommender = both
     rules = {"diversity": 0.4, "fill_up": "popularity", "seen": "always", "exclude": ["i3", "i9"]}
-    wanted = recommender.recommend([["i2"]], 10, rules={**rules, "exclude": ["i3", "i9", "i4"]})
+    excluded = ["i1", "i3", "i9", "i4"]
+    wanted = recommender.recommend([["i2"]], 10, rules={**rules, "exclude": excluded})
     assert items(server, k=10, rules=rules, exclude=["i4"]) == wanted[0].items
+    wanted = recommender.recommend([["i2"]], 10, rules={**rules, "exclude": excluded[1:]})
+    assert items(server, k=10, rules={**rules, "sets": []}, exclude=["i4"]) == wanted[0].items
 
 
 @pytest.mark.parametrize(
     ("rules", "status", "error"),
     [
-        ("even", 404, "there is no set of rules 'even' (sets: default, odd)"),
+        ("even", 409, "there is no set of rules 'even' (sets: first, odd)"),
+        ({"sets": "odd"}, 422, "rules.sets must be a list of names"),
         ({"only_were": "x"}, 409, "did you mean 'only_where'?"),
         ({"only_where": "__import__('os')"}, 409, "only_where"),
         ({"candidates": "/etc/passwd"}, 409, "a request cannot name files"),
@@ -76,23 +85,7 @@ def test_a_wrong_rule_gets_one_message(
     assert error in found[1]["error"]
 
 
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        ("only_where: stock > 0", "'only_where' is not a set of rules"),
-        ("shop: 5", "'shop' is not a set of rules"),
-        ("shop: {diversity: 7}", "diversity"),
-        ("- shop", "mapping"),
-    ],
-)
-def test_a_wrong_file_of_sets_is_an_error(tmp_path: Path, content: str, error: str) -> None:
-    path = tmp_path / "rules.yaml"
-    path.write_text(content)
-    with pytest.raises(SettingsError, match=error):
-        read_rule_sets(path)
-
-
 def test_rules_are_described(both: tuple[Server, sasrec_serve.Recommender]) -> None:
     document = json.dumps(both[0].get("/openapi.json"))
-    assert '{"enum": ["default", "odd"]}' in document
+    assert '{"enum": ["first", "odd"]}' in document
     assert '"only_where"' in document

@@ -112,6 +112,26 @@ def test_all_scans_agree_with_each_other_beyond_few_items(way: str) -> None:
     assert_exact(values, states, 25, allowed, [np.arange(100)] * 3)
 
 
+def test_what_bytes_leave_out_of_vectors_decides() -> None:
+    # The large number makes all others smaller than half a step. What is left points in the
+    # direction of the state, so that the bound is reached, and each item is better than all before.
+    values = np.linspace(0.9, 1, 1000)[:, None] * np.ones((1000, 24))
+    values[:, 0] = 1e3
+    states = np.ones((3, 24), np.float32)
+    states[:, 0] = 0
+    none = [np.zeros(0, np.int64)] * 3
+    assert_exact(values.astype(np.float32), states, 5, np.ones(1000, bool), none)
+
+
+def test_what_bytes_leave_out_of_states_decides() -> None:
+    values = np.linspace(0.5, 1, 1000)[:, None] * np.ones((1000, 24))
+    values[:, 0] = 0
+    states = np.ones((3, 24), np.float32)
+    states[:, 0] = 1e3
+    none = [np.zeros(0, np.int64)] * 3
+    assert_exact(values.astype(np.float32), states, 5, np.ones(1000, bool), none)
+
+
 def test_the_best_item_is_found_wherever_it_is() -> None:
     random = np.random.default_rng(0)
     values = random.standard_normal((100, 16)).astype(np.float32)

@@ -98,7 +98,9 @@ def test_sigterm_lets_requests_in_progress_finish_and_exits_with_0(
         head = b"POST /recommend HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         with server.connection() as slow, server.connection() as idle:
             idle.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
-            idle.recv(65536)
+            first = b""
+            while not first.endswith(b'{"status":"ok"}'):
+                first += idle.recv(65536)
             slow.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body[:1000])
             time.sleep(0.3)  # until the request is being received
             server.process.send_signal(signal.SIGTERM)

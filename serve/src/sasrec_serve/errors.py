@@ -3,7 +3,7 @@
     ServeError             base class; the command prints the error and exits with code 2
     ├── SettingsError      an unknown option or rule, a value out of range
     ├── DataError          a history, an item, a table or a store that cannot be used
-    │   └── StoreUnavailable       the store's server or lock cannot be had in time; try again later
+    │   └── StoreUnavailable       a store that fails now, whatever it is asked
     └── ExportError        a folder that is not an export, is damaged, or fails its own check
 
 An error text says what is wrong, where (file, key, value in quotes), and how to fix it.
@@ -26,5 +26,5 @@ class ExportError(ServeError):
     """A folder is not an export, is damaged, or fails its own check."""
 
 
-class StoreUnavailable(DataError):  # noqa: N818 - not the user's mistake
-    """A store's server does not answer, or another process holds its lock for too long."""
+class StoreUnavailable(DataError):  # noqa: N818 - not the caller's mistake
+    """A store fails: no answer from its server, a lock held for too long, a full disk, damage."""

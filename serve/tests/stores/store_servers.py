@@ -12,11 +12,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from sasrec_serve.errors import DataError
 from sasrec_serve.stores.contract import HistoryStore
+from sasrec_serve.stores.opening import open_store
 
 SECONDS = 60
 Opener = Callable[..., HistoryStore]
 POSTGRES_FOLDERS = "/usr/lib/postgresql/*/bin:/usr/pgsql-*/bin:/opt/homebrew/opt/postgresql*/bin"
+
+
+def slow(kind: str) -> object:
+    """Return a kind of store whose test takes several seconds."""
+    return pytest.param(kind, marks=pytest.mark.slow)
+
+
+def refused(url: object, **options: object) -> str:
+    """Return the message with which a store is refused."""
+    with pytest.raises(DataError) as raised:
+        open_store(url, **options)
+    return str(raised.value)
 
 
 def redis_program() -> str | None:

@@ -37,6 +37,7 @@ from sasrec.exporting.verification import TOLERANCE, check_network
 from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
+from sasrec.recommender.time_units import trained_unit
 
 PACKAGES: dict[Kind, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
@@ -174,6 +175,7 @@ def _serving(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, 
         "needs_users": model.needs_users,
         "event_types": list(recommender.event_types),
         "asked_type": scorer.asked_type,
+        "time_unit": trained_unit(recommender.metrics),
         "data": recommender.settings["data"],
         "evaluation": recommender.settings["evaluation"],
     }

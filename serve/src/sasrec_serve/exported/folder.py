@@ -96,23 +96,21 @@ def _was_replaced(manifest: Manifest) -> bool:
 
 
 def _read(manifest: Manifest) -> Export:
-    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="sasrec-serve-hash")
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="sasrec-serve-load")
     try:
         reader = _Reader(manifest, executor)
         try:
             found = reader.export()
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        finally:  # if something else is wrong too, a wrong hash says more
             for future in reader.checks:
-                future.result()  # a wrong hash says more
-            reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise ExportError(
-                f"{manifest.folder / reader.name} is damaged: {reason}; {AGAIN}"
-            ) from error
-        for future in reader.checks:
-            future.result()
-        return found
+                future.result()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        path = manifest.folder / reader.name
+        raise ExportError(f"{path} is damaged: {reason}; {AGAIN}") from error
     finally:
         executor.shutdown(cancel_futures=True)
+    return found
 
 
 class _Reader:
@@ -152,7 +150,9 @@ class _Reader:
         columns = self._optional(ITEM_COLUMNS, {})
         card, check = self._json(CARD), self._json(CHECK)
         network = Network.load(folder, serving)
-        self.name = VECTORS
+        self.name = NETWORK if vectors is None else VECTORS
+        prepared = None if vectors is None else vectors.result()
+        network.check_width(rows if prepared is None else prepared.values.shape[1])
         return Export(
             manifest=self.manifest,
             serving=serving,
@@ -163,7 +163,7 @@ class _Reader:
             trained=trained,
             popularity=popularity,
             trained_users=trained_users,
-            vectors=None if vectors is None else vectors.result(),
+            vectors=prepared,
             item_columns=columns,
             card=card,
             check=check,

@@ -74,6 +74,21 @@ class Network:
             )
         return cls(session, serving.inputs, serving.max_history)
 
+    def check_width(self, width: int) -> None:
+        """Raise an error if the output has another number of columns.
+
+        Args:
+            width: The right number.
+
+        Raises:
+            ValueError: It has another.
+        """
+        found = self.session.get_outputs()[0].shape[-1]
+        if isinstance(found, int) and found != width:  # otherwise the name of a size
+            raise ValueError(
+                f"the network's output has {found} numbers for each history instead of {width}"
+            )
+
     def outputs(self, queries: Queries, asked_type: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Compute the network's output, with bounded memory.
 

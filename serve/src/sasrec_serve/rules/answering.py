@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,9 @@ from sasrec_serve.queries import Queries
 from sasrec_serve.requests import Request
 from sasrec_serve.rules.prepared import PreparedRules
 from sasrec_serve.rules.ranking import Limits, ListRequest, RuledList, ruled_list
-from sasrec_serve.rules.rows import ModelScores, PopularityScores
+from sasrec_serve.rules.rows import Best, ModelScores, PopularityScores
 from sasrec_serve.rules.seen import SeenRule, of_types, still_blocked
-from sasrec_serve.scoring.scorer import Scorer
+from sasrec_serve.scoring.scorer import Scorer, check_finite
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,9 +70,11 @@ def ruled_answers(
     wanted = ListRequest(k, allowed, rules, None if vectors is None else vectors.values)
     found: dict[int, RuledList] = {}
     for indices, outputs in asked.scorer.outputs(asked.queries):
-        for place, output in zip(indices, outputs, strict=True):
+        check_finite(outputs)
+        best = _best_together(asked, outputs, [limits[i] for i in asked.usable[indices]], wanted)
+        for place, output, known in zip(indices, outputs, best, strict=True):
             index = int(asked.usable[place])
-            own = ruled_list(ModelScores(asked.scorer, output), limits[index], wanted)
+            own = ruled_list(ModelScores(asked.scorer, output, known), limits[index], wanted)
             if own.is_uncertain and len(indices) > 1:  # then it must not depend on the others
                 [alone] = asked.scorer.network.run(
                     asked.queries.of([place]), asked.scorer.asked_type
@@ -84,6 +87,30 @@ def ruled_answers(
             popular = PopularityScores(asked.popularity) if popular is None else popular
             found[index] = ruled_list(popular, own_limits, wanted)
     return [found[index] for index in range(len(limits))]
+
+
+def _best_together(
+    asked: Asked, outputs: np.ndarray, limits: Sequence[Limits], wanted: ListRequest
+) -> Sequence[Best | None]:
+    """Return the best items of several histories, found in one scan, where no boost changes them.
+
+    Args:
+        asked: The histories.
+        outputs: float32 [b, d or V], the network's outputs for some of them.
+        limits: What their lists leave out.
+        wanted: The rules.
+
+    Returns:
+        Items and scores for each; None for all under boosts, or limits to candidates of users.
+    """
+    rules = wanted.rules
+    if rules.boosts is not None or rules.candidates_by_user is not None or len(outputs) == 1:
+        return [None] * len(outputs)
+    if not wanted.allowed.any():
+        return [None] * len(outputs)
+    count = min(wanted.examined, len(wanted.allowed))
+    seen = [each.blocked for each in limits]
+    return asked.scorer.best(outputs, count, allowed=wanted.allowed, seen=seen)
 
 
 def _limits(asked: Asked, rules: PreparedRules, index: int, *, exclude_seen: bool) -> Limits:

@@ -40,23 +40,6 @@ def compared(operator: str, one: Values, other: Values) -> Values:
     return Values("flag", _truth(operator, left, right), known)
 
 
-def is_distinct(one: Values, other: Values) -> Values:
-    """Return whether values differ, where two missing values are equal.
-
-    Args:
-        one: Values.
-        other: Values.
-
-    Returns:
-        Flags, none missing.
-
-    Raises:
-        TypeMismatch: Values of these types cannot be compared.
-    """  # raised by compared
-    differs = compared("NEQ", one, other)
-    return Values("flag", np.where(differs.mask, differs.data, one.mask != other.mask))
-
-
 def one_of(values: Values, choices: Sequence[Values]) -> Values:
     """Return whether values equal one of some choices.
 

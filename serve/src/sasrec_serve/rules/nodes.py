@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 PARTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*SIGNS, *OPERATORS, "And", "Or"), ("this", "expression")),
-    **dict.fromkeys(
-        ("NullSafeEQ", "NullSafeNEQ", "Nullif", "ArrayContains"), ("this", "expression")
-    ),
+    **dict.fromkeys(("Nullif", "ArrayContains"), ("this", "expression")),
     **dict.fromkeys(("Not", "Neg", "Paren", "Lower", "Upper", "Is", "Like", "ILike"), ("this",)),
     **dict.fromkeys(("In", "Coalesce"), ("this", "expressions")),
     **dict.fromkeys(("Column", "Literal", "Boolean", "Null", "Cast"), ()),

@@ -62,6 +62,8 @@ def calculated(operator: str, one: Values, other: Values, *, guarded: bool) -> V
             known = _and(known, np.isfinite(data))
         return Values("number", data, known)
     if "decimal" in kinds:
+        if guarded and operator in ("Div", "Mod"):
+            known = _and(known, other.data != 0)
         return _decimal(operator, one, other, known)
     return _whole(operator, one, other, known)
 

@@ -25,7 +25,7 @@ class Limits:
     """What the list of a history leaves out, beyond what all lists leave out.
 
     Attributes:
-        blocked: int64, items that it leaves out.
+        blocked: int64, ascending, items that it leaves out.
         only: int64, the only items that it may contain; None for no limit.
     """
 
@@ -128,10 +128,7 @@ def _ranking(
         some = some[~np.isin(some, limits.blocked)]
         items, values = best_of(some, boosted.of(some), examined + 1)
     elif request.allowed.any():
-        items, values = boosted.best(examined + 1 + len(limits.blocked), request.allowed)
-        if len(limits.blocked):
-            kept = ~np.isin(items, limits.blocked)
-            items, values = items[kept], values[kept]
+        items, values = boosted.best(examined + 1, request.allowed, limits.blocked)
     else:
         items, values = np.zeros(0, dtype=np.int64), np.zeros(0)
     is_whole = len(items) <= examined

@@ -39,12 +39,13 @@ class Scores(Protocol):
         """
         ...
 
-    def best(self, count: int, allowed: np.ndarray) -> Best:
+    def best(self, count: int, allowed: np.ndarray, without: np.ndarray) -> Best:
         """Return the items with the highest scores, ties by number.
 
         Args:
             count: Number of items, from 1.
-            allowed: bool [V], items that may be returned.
+            allowed: bool [V], items that may be returned; at least one.
+            without: int64, ascending, items that are left out nevertheless.
         """
         ...
 
@@ -56,14 +57,16 @@ class Scores(Protocol):
 class ModelScores:
     """Scores of a model."""
 
-    def __init__(self, scorer: Scorer, output: np.ndarray) -> None:
+    def __init__(self, scorer: Scorer, output: np.ndarray, known: Best | None = None) -> None:
         """Take the network's output for a history.
 
         Args:
             scorer: The model.
-            output: float32 [d or V].
+            output: float32 [d or V], finite.
+            known: The best items that a list of this history may contain, if they were found
+                together with those of other histories; None if not.
         """
-        self._scorer, self._output = scorer, output
+        self._scorer, self._output, self._known = scorer, output, known
         self.margin, self._unit = 0.0, 0.0
         if scorer.vectors is None:
             self.largest = float(np.abs(output).max(initial=0.0))
@@ -80,17 +83,21 @@ class ModelScores:
         """
         return self._scorer.scores_of(self._output, items).astype(np.float64)
 
-    def best(self, count: int, allowed: np.ndarray) -> Best:
+    def best(self, count: int, allowed: np.ndarray, without: np.ndarray) -> Best:
         """Return the items with the highest scores, ties by number.
 
         Args:
             count: Number of items, from 1.
             allowed: bool [V], items that may be returned.
+            without: int64, ascending, items that are left out nevertheless.
         """
-        nothing = np.zeros(0, dtype=np.int64)
-        [(items, scores)] = self._scorer.best(
-            self._output[None], count - 1, allowed=allowed, seen=[nothing]
-        )
+        if self._known is not None and len(self._known[0]) >= count:
+            items, scores = self._known
+        else:
+            output = self._output[None]
+            [(items, scores)] = self._scorer.best(
+                output, count - 1, allowed=allowed, seen=[without]
+            )
         return items[:count], scores[:count].astype(np.float64)
 
     def rough(self) -> tuple[np.ndarray, float]:
@@ -130,14 +137,15 @@ class PopularityScores:
         found: np.ndarray = self._scores[items].astype(np.float64)
         return found
 
-    def best(self, count: int, allowed: np.ndarray) -> Best:
+    def best(self, count: int, allowed: np.ndarray, without: np.ndarray) -> Best:
         """Return the most popular items, ties by number.
 
         Args:
             count: Number of items, from 1.
             allowed: bool [V], items that may be returned.
+            without: int64, ascending, items that are left out nevertheless.
         """
-        items = np.flatnonzero(allowed)
+        items = numbers_of(allowed, without)
         return best_of(items, self.of(items), count)
 
     def rough(self) -> tuple[np.ndarray, float]:
@@ -189,7 +197,7 @@ class Boosted:
         scores = self.scores.of(items)
         return scores if self.boosts is None else self.boosts.of_items(scores, items)
 
-    def best(self, count: int, allowed: np.ndarray) -> Best:
+    def best(self, count: int, allowed: np.ndarray, without: np.ndarray) -> Best:
         """Return the items with the highest boosted scores, exactly.
 
         The best items are among the boosted ones and the best of the others, so a few boosted items
@@ -198,28 +206,30 @@ class Boosted:
         Args:
             count: Number of items, from 1.
             allowed: bool [V], items that may be returned.
+            without: int64, ascending, items that are left out nevertheless.
         """
-        few = _few(allowed)
-        if few is not None:
-            return best_of(few, self.of(few), count)
         if self.boosts is None:
-            return self.scores.best(count, allowed)
+            return self.scores.best(count, allowed, without)
+        if _are_few(allowed):
+            few = numbers_of(allowed, without)
+            return best_of(few, self.of(few), count)
         changed = self.boosts.changed[allowed[self.boosts.changed]]
         if len(changed) * MOST_APART > len(allowed):
-            return self._among_all(count, allowed)
+            return self._among_all(count, allowed, without)
         others = allowed.copy()
         others[changed] = False
-        items, scores = changed, self.of(changed)
+        items = changed[~np.isin(changed, without)]
+        scores = self.of(items)
         if others.any():
-            plain, values = self.scores.best(count, others)
+            plain, values = self.scores.best(count, others, without)
             items, scores = np.concatenate([plain, items]), np.concatenate([values, scores])
         return best_of(items, scores, count)
 
-    def _among_all(self, count: int, allowed: np.ndarray) -> Best:
+    def _among_all(self, count: int, allowed: np.ndarray, without: np.ndarray) -> Best:
         """Return the best items after scoring all: those near the last one again, exactly."""
         boosts = self.boosts
         rough, error = self.scores.rough()
-        numbers = np.flatnonzero(allowed)
+        numbers = numbers_of(allowed, without)
         values = rough[numbers].astype(np.float64)
         if boosts is not None:
             values = boosts.of_items(values, numbers)
@@ -231,7 +241,18 @@ class Boosted:
         return best_of(numbers, self.of(numbers), count)
 
 
-def _few(allowed: np.ndarray) -> np.ndarray | None:
-    """Return the allowed items if they are few; None otherwise."""
-    count = int(np.count_nonzero(allowed))
-    return np.flatnonzero(allowed) if count <= min(FEW, len(allowed) // MOST_APART) else None
+def numbers_of(allowed: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """Return the numbers of the allowed items, int64, ascending.
+
+    Args:
+        allowed: bool [V].
+        without: int64, items that are left out nevertheless.
+    """
+    if len(without):
+        allowed = allowed.copy()
+        allowed[without] = False
+    return np.flatnonzero(allowed)
+
+
+def _are_few(allowed: np.ndarray) -> bool:
+    return int(np.count_nonzero(allowed)) <= min(FEW, len(allowed) // MOST_APART)

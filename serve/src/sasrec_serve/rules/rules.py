@@ -98,8 +98,10 @@ class Rules:
         for name in ("only_where", "exclude_where"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
         object.__setattr__(self, "seen_types", _type_names(self.seen_types))
-        if self.rebuy_where is not None:
-            _texts("rebuy_where", self.rebuy_where)
+        if self.rebuy_where is not None and not isinstance(self.rebuy_where, str):
+            raise SettingsError(
+                f"rebuy_where is {self.rebuy_where!r}; write an expression such as 'stock > 0'"
+            )
         for name in ("candidates", "exclude"):
             _check_tokens(name, getattr(self, name))
         for name in ("candidates_by_user", "exclude_by_user"):

@@ -107,9 +107,15 @@ def folded(text: str) -> str:
     return text.lower() if text.isascii() else "".join(map(_folded_character, text))
 
 
+NEWER = {"\u1fd3": "\u0390", "\u1fe3": "\u03b0", "\ufb05": "\ufb06"}
+"""Simple case foldings of Unicode 15.1, which Python need not know."""
+
+
 @lru_cache(maxsize=2**16)
 def _folded_character(character: str) -> str:
     """Return a character after simple case folding of Unicode, which gives one character."""
+    if character in NEWER:
+        return NEWER[character]
     for found in (character.casefold(), character.lower()):
         if len(found) == 1:
             return found

@@ -12,7 +12,6 @@ from sasrec_serve.rules.comparing import (
     both,
     compared,
     either,
-    is_distinct,
     one_of,
     opposite,
 )
@@ -111,10 +110,6 @@ def _like(node: exp.Expression, values: Values) -> Values:
     return opposite(found) if node.args.get("negate") else found
 
 
-def _is_same(one: Values, other: Values) -> Values:
-    return opposite(is_distinct(one, other))
-
-
 def _in(values: Values, *choices: Values) -> Values:
     return one_of(values, choices)
 
@@ -139,8 +134,6 @@ SIMPLE: dict[str, Callable[..., Values]] = {
     "Paren": _same,
     "In": _in,
     "Between": _between,
-    "NullSafeEQ": _is_same,
-    "NullSafeNEQ": is_distinct,
     "Coalesce": _coalesce,
     "Nullif": without_equal,
     "ArrayContains": contains,

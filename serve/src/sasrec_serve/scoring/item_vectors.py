@@ -64,7 +64,12 @@ class ItemVectors:
 
         Returns:
             Items and scores for each state.
+
+        Raises:
+            ValueError: States and vectors do not have the same width.
         """
+        if states.shape[1] != self.values.shape[1]:  # the compiled scan could not notice
+            raise ValueError(f"states {states.shape} do not fit vectors {self.values.shape}")
         count = int(np.count_nonzero(allowed))
         k = max(1, min(k, count))
         if count <= FEW < len(self.values):

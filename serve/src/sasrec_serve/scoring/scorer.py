@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sasrec_serve.errors import DataError
 from sasrec_serve.exported.network import Network
 from sasrec_serve.queries import Queries
 from sasrec_serve.scoring.exact import exact_scores, ranked
@@ -114,7 +115,11 @@ class Scorer:
 
         Returns:
             Items and scores for each output.
-        """
+
+        Raises:
+            DataError: The network computed NaN or infinity.
+        """  # raised by check_finite
+        check_finite(outputs)
         if self.vectors is not None:
             return self.vectors.best(outputs, k + 1, allowed=allowed, seen=seen)
         found = []
@@ -133,3 +138,19 @@ class Scorer:
         scores = best[1].astype(np.float64)
         gaps = scores[:-1] - scores[1:]
         return bool(((gaps != 0) & (gaps <= margin * ROUNDING)).any())
+
+
+def check_finite(outputs: np.ndarray) -> None:
+    """Raise an error if the network computed something else than numbers.
+
+    Args:
+        outputs: float32 [b, d or V].
+
+    Raises:
+        DataError: It computed NaN or infinity.
+    """
+    if not np.isfinite(outputs).all():
+        raise DataError(
+            "the network computes NaN or infinity for a history, so it has no best items; train "
+            "the model again, with a smaller learning rate"
+        )

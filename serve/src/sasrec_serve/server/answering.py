@@ -15,6 +15,7 @@ from sasrec_serve.server.asks import Ask, ExplainAsk, ListAsk, ListOptions, Simi
 from sasrec_serve.server.explaining import explained
 from sasrec_serve.server.metrics import Metrics
 from sasrec_serve.server.refusals import Refused
+from sasrec_serve.server.request_rules import rules_of
 from sasrec_serve.server.served import Served
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -58,10 +59,11 @@ def answers(served: Served, asks: Sequence[Ask], metrics: Metrics) -> list[bytes
 
 def _shared(served: Served, ask: Ask) -> object:
     """Return what is equal for asks that can be computed together; None for an ask of its own."""
-    key = ask.options.shared_key if isinstance(ask, ListAsk) else None
-    if key is None or not isinstance(ask, ListAsk) or not served.rules.names:
-        return key
-    return (*key, ask.options.k)  # under rules, a shorter list need not begin a longer one
+    if not isinstance(ask, ListAsk) or ask.options.shared_key is None:
+        return None
+    has_rules = bool(ask.options.sets) or served.rules.rules_for() is not None
+    # Under rules, a shorter list need not begin a longer one.
+    return (*ask.options.shared_key, ask.options.k if has_rules else None)
 
 
 def _group_answers(
@@ -116,13 +118,8 @@ def _recommended(
     served: Served, histories: Sequence[History], options: ListOptions
 ) -> Sequence[Recommendation]:
     """Return lists; without rules, excluded items are asked for too, and left out afterwards."""
-    rules, sets = None, served.rules
-    if options.own_rules is not None:
-        rules = sets.own(options.own_rules)
-    else:
-        rules = sets.named(options.rules)
-    if rules is not None and options.exclude:
-        rules = sets.without(rules, options.exclude)
+    rules = rules_of(options, served.rules, served.recommender.items)
+    if rules is not None:
         options = replace(options, exclude=())
     times = [history.times for history in histories]
     types = [history.types for history in histories]
@@ -166,7 +163,8 @@ def _rule_remarks(served: Served, ask: ListAsk) -> dict[str, Any]:
     """Return what the client should know about its own rules, with the counts of items."""
     if ask.options.own_rules is None or not ask.histories:
         return {}
-    remarks = served.rules.own(ask.options.own_rules).remarks
+    rules = served.rules.rules_for(ask.options.sets, ask.options.own_rules)
+    remarks = () if rules is None else rules.remarks
     told = [remark.text for remark in remarks if remark.kind != "items_left"]
     return {"remarks": told} if told else {}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from sasrec_serve.histories import History
+from sasrec_serve.server.refusals import Refused
 from sasrec_serve.server.request_models import (
     ExplainBody,
     ForHistories,
@@ -15,6 +16,9 @@ from sasrec_serve.server.request_models import (
     HistoryOfUser,
     ListBody,
 )
+
+SETS = "sets"
+"""Beside the rules of a request: names of the sets that apply too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class ListOptions:
         exclude_seen: Whether to leave out the items of the history.
         candidates: The only items allowed; None allows all.
         exclude: Items that are left out.
-        rules: The name of a set of rules; None for none.
+        sets: Names of the sets of rules; None for the default ones.
         own_rules: Rules of the request itself; None for none.
         next_type: The type of event to predict; None for the default.
     """
@@ -35,7 +39,7 @@ class ListOptions:
     exclude_seen: bool = True
     candidates: Sequence[str] | None = None
     exclude: Sequence[str] = ()
-    rules: str | None = None
+    sets: tuple[str, ...] | None = None
     own_rules: dict[str, Any] | None = None
     next_type: str | None = None
 
@@ -44,7 +48,7 @@ class ListOptions:
         """Equal for options that one batch can have; None for options of their own."""
         if self.candidates is not None or self.exclude or self.own_rules is not None:
             return None
-        return (self.exclude_seen, self.next_type, self.rules)
+        return (self.exclude_seen, self.next_type, self.sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,12 +189,34 @@ def history_of(
 
 
 def _options(body: ListBody) -> ListOptions:
+    sets, own = _rules(body.rules)
     return ListOptions(
         k=body.k,
         exclude_seen=body.exclude_seen,
         candidates=body.candidates,
         exclude=body.exclude or (),
-        rules=body.rules if isinstance(body.rules, str) else None,
-        own_rules=body.rules if isinstance(body.rules, dict) else None,
+        sets=sets,
+        own_rules=own,
         next_type=body.next_type,
     )
+
+
+def _rules(
+    given: str | list[str] | dict[str, Any] | None,
+) -> tuple[tuple[str, ...] | None, dict[str, Any] | None]:
+    """Return the names of sets and the rules of its own that a request has.
+
+    Raises:
+        Refused: With status 422: ``sets`` is not a list of names.
+    """
+    if isinstance(given, str):
+        return (given,), None
+    if not isinstance(given, dict):
+        return None if given is None else tuple(given), None
+    own = {name: value for name, value in given.items() if name != SETS}
+    sets = given.get(SETS)
+    if sets is not None and not (
+        isinstance(sets, list) and all(isinstance(name, str) for name in sets)
+    ):
+        raise Refused(422, f"rules.{SETS} must be a list of names", f"body.rules.{SETS}")
+    return None if sets is None else tuple(sets), own or None

@@ -154,7 +154,7 @@ class Endpoints:
                     "versions": {"sasrec": manifest.version, "sasrec-serve": _own_version()},
                     "card": _finite(recommender.card),
                     "item_columns": list(recommender.export.item_columns),
-                    "rules": list(served.rules.names),
+                    "rules": list(served.rules.switches.sets),
                     "limits": asdict(services.limits),
                     "has_store": services.store is not None,
                 }

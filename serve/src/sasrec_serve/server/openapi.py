@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from sasrec_serve.rules.rules import NAMES
+from sasrec_serve.server.asks import SETS
 from sasrec_serve.server.limits import Limits
 from sasrec_serve.server.request_models import (
     EventsBody,
@@ -242,7 +243,7 @@ def _schemas(served: Served, limits: Limits) -> Schema:
         _describe(schema)
     types = list(served.recommender.event_types)
     for name in ("ForHistory", "ForHistories", "ForUser", "ForUsers", "ExplainBody", "SimilarBody"):
-        _limit(schemas[name]["properties"], limits, types, served.rules.names)
+        _limit(schemas[name]["properties"], limits, types, list(served.rules.switches.sets))
     events = schemas["EventsBody"]["properties"]["events"]
     events["maxItems"] = limits.events
     _limit_events(schemas["HistoryOfUser"]["properties"]["events"], limits)
@@ -261,16 +262,20 @@ def _limit(properties: Schema, limits: Limits, types: Sequence[str], rules: Sequ
     for choice in properties.get("histories", {}).get("items", {}).get("anyOf", ()):
         _limit_events(choice, limits)
     _limit_events(properties.get("history", {}), limits)
-    own = {
-        "type": "object",
-        "properties": {name: {} for name in NAMES},
-        "additionalProperties": False,
-    }
-    choices = {"next_type": [*types, "any"] if types else [], "rules": list(rules)}
-    for name in choices.keys() & properties.keys():
-        known: list[Schema] = [{"enum": choices[name]}] if choices[name] else []
-        known += [own] if name == "rules" else []
-        properties[name]["anyOf"] = [*known, {"type": "null"}]
+    if "next_type" in properties:
+        known = [{"enum": [*types, "any"]}] if types else []
+        properties["next_type"]["anyOf"] = [*known, {"type": "null"}]
+    if "rules" in properties:
+        properties["rules"]["anyOf"] = _rules(rules)
+
+
+def _rules(names: Sequence[str]) -> list[Schema]:
+    """Return the choices of a request: names of sets, rules of its own, or nothing."""
+    sets: Schema = {"type": "array", "items": {"enum": list(names)}}
+    named = [{"enum": list(names)}, sets] if names else [{"type": "array", "maxItems": 0}]
+    fields: Schema = {name: {} for name in NAMES} | {SETS: sets if names else named[0]}
+    own = {"type": "object", "properties": fields, "additionalProperties": False}
+    return [*named, own, {"type": "null"}]
 
 
 def _limit_events(schema: Schema, limits: Limits) -> None:

@@ -16,7 +16,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 
 
 class Body(BaseModel):
@@ -65,7 +65,8 @@ class ListBody(Body):
         candidates: Recommend only these items; null allows all that the model has learned.
         exclude: Never recommend these items.
         exclude_seen: Leave out the items of the history.
-        rules: The name of a set of rules of this server, or rules.
+        rules: The name of a set of rules of this server, or a list of names; or rules, which may
+            have the names of sets under "sets". null takes the default sets.
         next_type: The type of event to predict, such as "purchase"; null takes the default.
     """
 
@@ -73,7 +74,7 @@ class ListBody(Body):
     candidates: Annotated[list[str], Field(min_length=1)] | None = None
     exclude: list[str] | None = None
     exclude_seen: bool = True
-    rules: str | dict[str, Any] | None = None
+    rules: str | list[str] | dict[str, Any] | None = None
     next_type: str | None = None
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.server.item_search import ItemSearch
-from sasrec_serve.server.rule_sets import RuleSets, read_rule_sets
 
 if TYPE_CHECKING:
     from sasrec_serve.recommender import Recommender
+    from sasrec_serve.rules.rule_book import RuleBook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Served:
     recommender: Recommender
     folder: Path
     search: ItemSearch
-    rules: RuleSets
+    rules: RuleBook
     loaded: float = field(default_factory=time.time)
 
     @property
@@ -64,10 +64,12 @@ def load_served(folder: Path, *, threads: int = 1, rules_file: Path | None = Non
         SettingsError: A rule does not fit the model.
     """  # raised by load
     from sasrec_serve.loading import load
+    from sasrec_serve.rules.rule_book import RuleBook
+    from sasrec_serve.rules.switches import RuleSwitches
 
     folder = folder.resolve()
     recommender = load(folder, threads=threads)
     order = recommender.catalogue.by_popularity
     search = ItemSearch(recommender.items.entries, recommender.titles, order)
-    sets = {} if rules_file is None else read_rule_sets(rules_file)
-    return Served(recommender, folder, search, RuleSets(recommender, sets))
+    switches = RuleSwitches() if rules_file is None else RuleSwitches.from_file(rules_file)
+    return Served(recommender, folder, search, RuleBook(switches, recommender.shop()))

@@ -8,7 +8,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from sasrec_serve.errors import DataError
 
-_SECRET = re.compile(r"(?i)(passw|pwd|secret|token)")
+_USER_PART = re.compile(r"(://[^:@/?]*):(.*)@")  # a password may contain @, / and ? unescaped
+_OPTION = re.compile(r"([?&][^=&]*(?:passw|pwd|secret|token)[^=&]*=)([^&]*)", re.IGNORECASE)
+SHORT = 3
+"""Passwords shorter than this are left in texts of libraries, as they are parts of words."""
 
 
 def masked(url: str) -> str:
@@ -20,9 +23,7 @@ def masked(url: str) -> str:
     Returns:
         Such as ``redis://me:***@host/0``.
     """
-    for secret in sorted(secrets(url), key=len, reverse=True):
-        url = url.replace(secret, "***")
-    return url
+    return _OPTION.sub(r"\1***", _USER_PART.sub(r"\1:***@", url))
 
 
 def scrubbed(text: str, url: str) -> str:
@@ -35,28 +36,11 @@ def scrubbed(text: str, url: str) -> str:
     Returns:
         The text.
     """
-    for secret in sorted(secrets(url), key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return " ".join(text.split())
-
-
-def secrets(url: str) -> set[str]:
-    """Return the passwords in a URL, as written and as decoded.
-
-    Args:
-        url: Any text.
-    """
-    found = set()
-    _, _, rest = url.partition("://")
-    location, _, query = rest.partition("?")
-    name, at, _ = location.rpartition("@")  # a password may contain @ and / unescaped
-    if at:
-        found.add(name.partition(":")[2])
-    for part in query.split("&"):
-        key, _, value = part.partition("=")
-        if _SECRET.search(key):
-            found.add(value)
-    return {form for secret in found if secret for form in (secret, unquote(secret))}
+    found = {match[2] for match in (*_USER_PART.finditer(url), *_OPTION.finditer(url))}
+    for secret in found | {unquote(secret) for secret in found}:
+        if len(secret) >= SHORT:
+            text = text.replace(secret, "***")
+    return " ".join(masked(text).split())
 
 
 def path_and_options(url: str, known: frozenset[str]) -> tuple[Path, dict[str, str]]:

@@ -11,7 +11,7 @@ from sasrec_serve.histories import History
 KEEP = 1000
 """Default of the most events that a store returns of one user, the latest ones."""
 SECONDS = 10.0
-"""Default of the longest time that one call may wait for a server or a lock."""
+"""The longest time that a call waits for a lock of a file."""
 
 Kind = Literal["none", "parquet", "sqlite", "redis", "postgresql"]
 
@@ -63,6 +63,9 @@ class StoreInfo:
 class HistoryStore(Protocol):
     """A store of users' histories.
 
+    ``DataError`` is the caller's mistake. ``StoreUnavailable``, a kind of it, is not: the server
+    does not answer, a lock is held for too long, the disk is full, or the file is damaged.
+
     All methods may be called by several threads at once, and several processes may have the same
     store open. A store must be opened after a process was forked, not before.
     """
@@ -81,8 +84,8 @@ class HistoryStore(Protocol):
             One history per user, in the order of ``users``; empty for unknown users.
 
         Raises:
-            DataError: The store is closed or damaged.
-            StoreUnavailable: The server or a lock cannot be had in time.
+            DataError: The store is closed.
+            StoreUnavailable: The store fails.
         """
         ...
 
@@ -98,10 +101,10 @@ class HistoryStore(Protocol):
             Number of new events: all except those whose user and id are in the store already.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged; nothing
+            DataError: An event is invalid, or the store is read-only or closed; nothing
                 is stored.
-            StoreUnavailable: The server or a lock cannot be had in time. Events may have been
-                stored or not; sending them again is safe if they have ids.
+            StoreUnavailable: The store fails. Events may have been stored or not; sending them
+                again is safe if they have ids.
         """
         ...
 
@@ -133,8 +136,8 @@ class HistoryStore(Protocol):
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged.
-            StoreUnavailable: The server or a lock cannot be had in time.
+            DataError: The store is read-only or closed.
+            StoreUnavailable: The store fails.
         """
         ...
 
@@ -148,9 +151,8 @@ class HistoryStore(Protocol):
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged, or ``before`` is not finite.
-            StoreUnavailable: The server or a lock cannot be had in time; earlier events of some
-                users may have been deleted.
+            DataError: The store is read-only or closed, or ``before`` is not finite.
+            StoreUnavailable: The store fails; events of some users may have been deleted.
         """
         ...
 
@@ -161,8 +163,8 @@ class HistoryStore(Protocol):
             Kind, place and sizes.
 
         Raises:
-            DataError: The store is closed or damaged.
-            StoreUnavailable: The server cannot be reached.
+            DataError: The store is closed.
+            StoreUnavailable: The store fails.
         """
         ...
 

@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from sasrec_serve.errors import StoreUnavailable
+
 Batch = TypeVar("Batch")
+STOPPED = "the thread that stored these events together with others was stopped; try again"
 
 
 class _Waiting(Generic[Batch]):
@@ -56,12 +59,24 @@ class GroupedCommits(Generic[Batch]):
             self._queue.append(mine)
             leads, self._is_writing = not self._is_writing, True
         if not leads:
-            mine.wake.wait()
+            self._wait(mine)
         if not mine.is_done:
             self._write_group()
         if mine.error is not None:
             raise type(mine.error)(*mine.error.args) from mine.error
         return mine.count
+
+    def _wait(self, mine: _Waiting[Batch]) -> None:
+        """Wait until a batch is written, or shall be written with those that wait too."""
+        try:
+            mine.wake.wait()
+        except BaseException:  # such as Ctrl-C: the others must not wait for this thread
+            with self._lock:
+                if mine in self._queue:
+                    self._queue.remove(mine)
+                    if mine.wake.is_set():
+                        self._choose_next()
+            raise
 
     def _write_group(self) -> None:
         """Write all waiting batches, wake their threads, and choose who writes the next group."""
@@ -76,7 +91,7 @@ class GroupedCommits(Generic[Batch]):
                 waiting.error = error
         except BaseException:  # such as Ctrl-C: raised here, and an error for the others
             for waiting in group:
-                waiting.error = InterruptedError("the thread that wrote these events was stopped")
+                waiting.error = StoreUnavailable(STOPPED)
             raise
         finally:
             self._finish(group)
@@ -85,8 +100,12 @@ class GroupedCommits(Generic[Batch]):
         for waiting in group:
             waiting.is_done = True
         with self._lock:
-            self._is_writing = bool(self._queue)
-            if self._queue:
-                self._queue[0].wake.set()
+            self._choose_next()
         for waiting in group:
             waiting.wake.set()
+
+    def _choose_next(self) -> None:
+        """Wake the thread that has waited longest, to write the next group; holds the lock."""
+        self._is_writing = bool(self._queue)
+        if self._queue:
+            self._queue[0].wake.set()

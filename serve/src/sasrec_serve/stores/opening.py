@@ -72,6 +72,8 @@ def _sqlite(text: str, keep: int | None, _columns: LogColumns | None) -> History
     from sasrec_serve.stores.sqlite import SqliteStore
 
     path, options = path_and_options(text, frozenset({"mode"}))
+    if path.name == ":memory:":
+        raise DataError(f"{text!r} would be lost when the process ends; name a file")
     mode = options.get("mode", "rw")
     if mode not in ("ro", "rw"):
         raise DataError(f"{text!r} has mode={mode!r}; choose ro (only read) or rw")

@@ -59,31 +59,53 @@ def read_arrays(path: Path, columns: LogColumns) -> HistoryArrays:
     Returns:
         The histories; rows without user or item are left out, and counted in a warning.
     """
-    with translating(path), opened(path) as file:
-        columns = columns.found_in(file.schema_arrow.names, str(path))
-        user_codes, user_tokens = _encoded(file, columns.user, path)
-        items, item_tokens = _encoded(file, columns.item, path)
-        times = None if columns.time is None else _times(file, columns.time, path)
-        types, type_tokens = (
-            (None, Tokens(b"", np.zeros(1, np.int64)))
-            if columns.type is None
-            else _types(file, columns.type, path)
-        )
-        users, ranks = _sorted(user_tokens)
-    rows = _rows_with_all(user_codes, items, path)
-    user_codes = ranks[user_codes]
-    order = _order(user_codes, times, rows)
-    offsets = np.zeros(len(users) + 1, np.int64)
-    np.cumsum(np.bincount(user_codes[order], minlength=len(users)), out=offsets[1:])
-    return HistoryArrays(
-        users,
-        offsets,
-        _tokens(item_tokens),
-        items[order],
-        None if times is None else times[order],
-        type_tokens,
-        None if types is None else types[order],
+    with translating(path):
+        with opened(path) as file:
+            columns = columns.found_in(file.schema_arrow.names, str(path))
+        texts = [name for name in (columns.user, columns.item, columns.type) if name is not None]
+        with opened(path, texts) as file:
+            return _read(file, columns, path)
+
+
+def _read(file: Any, columns: LogColumns, path: Path) -> HistoryArrays:
+    user_codes, user_tokens = _encoded(file, columns.user, path)
+    items, item_tokens = _encoded(file, columns.item, path)
+    times = None if columns.time is None else _times(file, columns.time, path)
+    types, type_tokens = (
+        (None, Tokens(b"", np.zeros(1, np.int64)))
+        if columns.type is None
+        else _types(file, columns.type, path)
     )
+    users, ranks = _sorted(user_tokens)
+    del user_tokens
+    offsets, order = _order(user_codes, items, times, ranks=ranks, path=path)
+    del user_codes
+    items = items[order]  # one column after the other, to have few of them twice in memory
+    times = None if times is None else times[order]
+    types = None if types is None else types[order]
+    return HistoryArrays(users, offsets, _tokens(item_tokens), items, times, type_tokens, types)
+
+
+def _order(
+    user_codes: Codes,
+    items: Codes,
+    times: NDArray[np.float64] | None,
+    *,
+    ranks: Codes,
+    path: Path,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each user begins, and the rows in order of user, time and position."""
+    rows = _rows_with_all(user_codes, items, path)
+    if rows is not None:
+        user_codes, times = user_codes[rows], None if times is None else times[rows]
+    users = ranks[user_codes]
+    offsets = np.zeros(len(ranks) + 1, np.int64)
+    np.cumsum(np.bincount(users, minlength=len(ranks)), out=offsets[1:])
+    if times is None or bool((times[1:] >= times[:-1]).all()):
+        order = np.argsort(users, kind="stable")
+    else:
+        order = np.lexsort((times, users))
+    return offsets, order if rows is None else rows[order]
 
 
 def _encoded(file: Any, name: str, path: Path) -> tuple[Codes, Any]:
@@ -163,13 +185,3 @@ def _rows_with_all(users: Codes, items: Codes, path: Path) -> NDArray[np.int64] 
         return None
     LOG.warning("%s: %s rows have no user or no item and are left out", path, f"{n_lacking:,}")
     return np.flatnonzero(~lacking)
-
-
-def _order(
-    users: Codes, times: NDArray[np.float64] | None, rows: NDArray[np.int64] | None
-) -> NDArray[np.int64]:
-    """Return the rows in order of user, time and position."""
-    if rows is not None:
-        users, times = users[rows], None if times is None else times[rows]
-    order = np.lexsort((users,) if times is None else (times, users))
-    return order if rows is None else rows[order]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ from sasrec_serve.errors import DataError
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, dictionaries: Sequence[str] = ()) -> Iterator[Any]:
     """Open a Parquet file.
 
     Args:
         path: The file.
+        dictionaries: Columns whose texts are read as dictionaries, which takes less memory.
 
     Yields:
         A ``pyarrow.parquet.ParquetFile``.
@@ -29,7 +30,7 @@ def opened(path: Path) -> Iterator[Any]:
         raise DataError(
             f"{path} needs the package pyarrow; run pip install 'sasrec-serve[parquet]'"
         ) from error
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with pq.ParquetFile(path, read_dictionary=list(dictionaries), pre_buffer=False) as file:
         yield file
 
 

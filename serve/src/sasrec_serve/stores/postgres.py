@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sasrec_serve.errors import DataError, StoreUnavailable
+from sasrec_serve.errors import DataError
 from sasrec_serve.histories import History
 from sasrec_serve.stores.addresses import masked
 from sasrec_serve.stores.checks import check_events, check_moment, is_storable
-from sasrec_serve.stores.contract import AT_ONCE, KEEP, SECONDS, Event, StoreInfo
+from sasrec_serve.stores.contract import AT_ONCE, KEEP, Event, StoreInfo
 from sasrec_serve.stores.lending import Lending
 from sasrec_serve.stores.postgres_server import (
     LOCK,
@@ -23,6 +22,7 @@ from sasrec_serve.stores.postgres_server import (
     translating,
     weakness_of,
 )
+from sasrec_serve.stores.repeating import with_repetition
 from sasrec_serve.stores.rows import Row, distinct, history_of, stored_time
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 CONNECTIONS = 8
 """The most connections of one process; a server allows 100 by default."""
-PAUSE = 0.1
-"""Seconds before a call is repeated after the connection was lost."""
+WAIT_SECONDS = 3.0
+"""How long to wait for a connection that another thread uses."""
 
 LATEST = """
     SELECT wanted.place, latest.item, latest.time, latest.type
@@ -56,7 +56,7 @@ NTH = "SELECT user_id FROM sasrec_events WHERE user_id > %s ORDER BY user_id LIM
 PRUNE = """
     DELETE FROM sasrec_events
     WHERE user_id > %s AND (%s::text IS NULL OR user_id <= %s) AND time < %s"""
-PRUNE_ROWS = 20_000
+PRUNE_ROWS = 5000
 """Rows that ``prune`` reads in one transaction."""
 
 
@@ -87,7 +87,7 @@ class PostgresStore:
         self._url = url
         self._keep = keep
         self._lending = Lending(
-            lambda: connect(url), place=masked(url), limit=CONNECTIONS, seconds=SECONDS
+            lambda: connect(url), place=masked(url), limit=CONNECTIONS, seconds=WAIT_SECONDS
         )
         with self._connection() as connection:
             prepare(connection, url)
@@ -102,7 +102,7 @@ class PostgresStore:
             One history per user.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         known = list(dict.fromkeys(user for user in users if is_storable(user)))
@@ -124,7 +124,7 @@ class PostgresStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -144,7 +144,7 @@ class PostgresStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -164,7 +164,7 @@ class PostgresStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged.
+            DataError: The store is read-only or closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         if not is_storable(user):
@@ -182,7 +182,7 @@ class PostgresStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged, or ``before`` is not finite.
+            DataError: The store is read-only or closed, or ``before`` is not finite.
             StoreUnavailable: The server does not answer.
         """  # raised by check_moment and _calling
         check_moment(before)
@@ -195,7 +195,7 @@ class PostgresStore:
             The description.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         return StoreInfo(
@@ -224,17 +224,13 @@ class PostgresStore:
 
         Raises:
             StoreUnavailable: The server does not answer.
-        """
-        try:
+        """  # raised by translating
+
+        def lent() -> Answer:
             with self._connection() as connection:
                 return call(connection)
-        except StoreUnavailable:
-            if not repeatable:
-                raise
-        time.sleep(PAUSE)
-        self._lending.drop_idle()
-        with self._connection() as connection:
-            return call(connection)
+
+        return with_repetition(lent, repeatable=repeatable)
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.stores.addresses import masked, scrubbed
-from sasrec_serve.stores.contract import SECONDS
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,6 +21,9 @@ TABLES = 1
 LOCK = int.from_bytes(b"sasrec", "big")
 """Key of the advisory lock under which tables are created and events merged."""
 CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 5
+ANSWER_SECONDS = 6.0
+"""How long to wait for an answer; longer than the server's own limit, whose errors say more."""
 LOG = logging.getLogger(__name__)
 
 SCHEMA = (
@@ -33,8 +37,8 @@ SCHEMA = (
     f"INSERT INTO sasrec_version VALUES ({TABLES})",  # noqa: S608 - a constant
 )
 SESSION = (
-    f"SET statement_timeout = '{SECONDS:g}s'",
-    f"SET lock_timeout = '{SECONDS:g}s'",
+    f"SET statement_timeout = '{STATEMENT_SECONDS}s'",
+    f"SET lock_timeout = '{STATEMENT_SECONDS}s'",
     # A commit must wait for the disk, whatever the defaults of the server or the user are.
     "SELECT set_config('synchronous_commit', 'on', false) "
     "WHERE current_setting('synchronous_commit') = 'off'",
@@ -48,11 +52,9 @@ def connect(url: str) -> psycopg.Connection:
         url: ``postgresql://…``.
 
     Returns:
-        The connection; no call waits longer than ``SECONDS``.
+        The connection; no call waits longer than ``ANSWER_SECONDS``.
     """
-    import psycopg
-
-    connection = psycopg.connect(
+    connection = _bounded().connect(
         url,
         autocommit=True,
         application_name="sasrec-serve",
@@ -60,7 +62,7 @@ def connect(url: str) -> psycopg.Connection:
         keepalives_idle=5,
         keepalives_interval=2,
         keepalives_count=3,
-        tcp_user_timeout=int(SECONDS * 1000),
+        tcp_user_timeout=int(ANSWER_SECONDS * 1000),
     )
     try:
         for statement in SESSION:
@@ -69,6 +71,46 @@ def connect(url: str) -> psycopg.Connection:
         connection.close()
         raise
     return connection
+
+
+@cache
+def _bounded() -> type[psycopg.Connection]:
+    """Return a class of connections that give up a server that does not answer."""
+    import psycopg
+
+    class Bounded(psycopg.Connection):
+        """A connection that waits for at most ``ANSWER_SECONDS``.
+
+        ``statement_timeout`` is not enough: the server keeps it, and may hang.
+        """
+
+        def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:
+            """Wait for an answer.
+
+            Args:
+                gen: What asks for it.
+                arguments: As for psycopg.
+                options: As for psycopg.
+
+            Returns:
+                The answer.
+            """
+            deadline = time.monotonic() + ANSWER_SECONDS
+            return super().wait(self._until(deadline, gen), *arguments, **options)
+
+        def _until(self, deadline: float, gen: Any) -> Any:
+            try:
+                wanted = next(gen)
+                while True:
+                    ready = yield wanted  # 0 after each tenth of a second without an answer
+                    if not ready and time.monotonic() > deadline:
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError(f"no answer in {ANSWER_SECONDS:g} seconds")
+                    wanted = gen.send(ready)
+            except StopIteration as end:
+                return end.value
+
+    return Bounded
 
 
 def prepare(connection: psycopg.Connection, url: str) -> None:

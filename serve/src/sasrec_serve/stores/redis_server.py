@@ -20,6 +20,7 @@ TABLES = b"1"
 CONNECTIONS = 32
 """The most connections of one process."""
 CONNECT_SECONDS, ANSWER_SECONDS = 1.5, 3.0
+SETTINGS = ("appendonly", "appendfsync", "maxmemory-policy")
 PERMISSION = ("NOAUTH", "WRONGPASS", "NOPERM")
 LOG = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def _pool(url: str) -> redis.ConnectionPool:
     from redis.retry import Retry
 
     try:
-        return redis.BlockingConnectionPool.from_url(
+        pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=CONNECTIONS,
             timeout=ANSWER_SECONDS,
@@ -69,11 +70,13 @@ def _pool(url: str) -> redis.ConnectionPool:
             retry=Retry(NoBackoff(), 0),  # RedisStore repeats only what may be repeated
             protocol=2,
         )
+        pool.connection_class(**pool.connection_kwargs)  # finds unknown options; does not connect
     except (ValueError, TypeError) as error:
         raise DataError(
             f"{masked(url)} is no URL of a Redis server ({scrubbed(str(error), url)}); write "
             "redis://user:password@host:6379/0"
         ) from error
+    return pool
 
 
 def _check_database(url: str) -> None:
@@ -120,10 +123,10 @@ def weakness_of(client: redis.Redis) -> str | None:
         A sentence; None if they survive a power failure.
     """
     try:
-        found = client.config_get("appendonly", "appendfsync", "maxmemory-policy")
+        found = [client.config_get(name) for name in SETTINGS]  # several at once need Redis 7
     except _response_error():
         return "the server does not show its settings, so how durable events are is unknown"
-    settings = {str(name): str(value) for name, value in found.items()}
+    settings = {str(name): str(value) for pairs in found for name, value in pairs.items()}
     if settings.get("appendonly") != "yes":
         return "events are lost when the server ends, because appendonly is not yes"
     if settings.get("maxmemory-policy", "noeviction") != "noeviction":

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from sasrec_serve.errors import DataError, StoreUnavailable
+from sasrec_serve.errors import DataError
 from sasrec_serve.histories import History
 from sasrec_serve.stores.addresses import masked
 from sasrec_serve.stores.checks import check_events, check_moment, is_storable
 from sasrec_serve.stores.contract import AT_ONCE, KEEP, Event, StoreInfo
 from sasrec_serve.stores.redis_scripts import DIGITS, EVENTS, FORGET, N_EVENTS, PRUNE, STORE
 from sasrec_serve.stores.redis_server import connected, is_replica, translating, weakness_of
+from sasrec_serve.stores.repeating import with_repetition
 from sasrec_serve.stores.rows import Row, distinct, history_of, stored_time
 
 Answer = TypeVar("Answer")
-PAUSE = 0.1
-"""Seconds before a call is repeated after the connection was lost."""
 SCANNED = 500
 """Keys that ``prune`` asks for at once."""
 
@@ -56,7 +54,7 @@ class RedisStore:
             One history per user.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         known = list(dict.fromkeys(user for user in users if is_storable(user)))
@@ -76,7 +74,7 @@ class RedisStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -92,7 +90,7 @@ class RedisStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
+            DataError: An event is invalid, or the store is read-only or closed.
             StoreUnavailable: The server does not answer; events may have been stored or not.
         """  # raised by check_events and _calling
         check_events(events)
@@ -110,7 +108,7 @@ class RedisStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged.
+            DataError: The store is read-only or closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         if not is_storable(user):
@@ -127,7 +125,7 @@ class RedisStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged, or ``before`` is not finite.
+            DataError: The store is read-only or closed, or ``before`` is not finite.
             StoreUnavailable: The server does not answer.
         """  # raised by check_moment and _calling
         check_moment(before)
@@ -147,7 +145,7 @@ class RedisStore:
             The description.
 
         Raises:
-            DataError: The store is closed or damaged.
+            DataError: The store is closed.
             StoreUnavailable: The server does not answer.
         """  # raised by _calling
         client = self._client
@@ -219,18 +217,15 @@ class RedisStore:
         Raises:
             DataError: The store is closed, or the server refuses.
             StoreUnavailable: The server does not answer.
-        """
-        if self._closed:
-            raise DataError(f"the store {masked(self._url)} is closed; open it again")
-        try:
+        """  # StoreUnavailable is raised by translating
+
+        def translated() -> Answer:
             with translating(self._url):
                 return call()
-        except StoreUnavailable:
-            if not repeatable:
-                raise
-        time.sleep(PAUSE)
-        with translating(self._url):
-            return call()
+
+        if self._closed:
+            raise DataError(f"the store {masked(self._url)} is closed; open it again")
+        return with_repetition(translated, repeatable=repeatable)
 
 
 def _words(event: Event) -> tuple[str, str, str, str]:

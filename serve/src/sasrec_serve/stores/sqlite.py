@@ -65,8 +65,8 @@ class SqliteStore:
             One history per user.
 
         Raises:
-            DataError: The store is closed or damaged.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is closed.
+            StoreUnavailable: The file is locked for too long or damaged.
         """  # raised by the connections
         limit = -1 if self._keep is None else self._keep
         with self._connections.reading() as connection:
@@ -87,8 +87,9 @@ class SqliteStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
-            StoreUnavailable: The file is locked for too long; nothing was stored.
+            DataError: An event is invalid, or the store is read-only or closed.
+            StoreUnavailable: The file is locked for too long, damaged or replaced, or the
+                disk is full; nothing was stored.
         """  # raised by check_events and the connections
         check_events(events)
         return self._grouped.write((APPEND, events)) if events else 0
@@ -103,8 +104,9 @@ class SqliteStore:
             Number of new events.
 
         Raises:
-            DataError: An event is invalid, or the store is read-only, closed or damaged.
-            StoreUnavailable: The file is locked for too long; nothing was stored.
+            DataError: An event is invalid, or the store is read-only or closed.
+            StoreUnavailable: The file is locked for too long, damaged or replaced, or the
+                disk is full; nothing was stored.
         """  # raised by check_events and the connections
         check_events(events)
         return self._grouped.write((MERGE, distinct(events))) if events else 0
@@ -119,8 +121,8 @@ class SqliteStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is read-only or closed.
+            StoreUnavailable: The file is locked for too long or damaged.
         """  # raised by the connections
         if not is_storable(user):
             return 0
@@ -139,8 +141,8 @@ class SqliteStore:
             Number of deleted events.
 
         Raises:
-            DataError: The store is read-only, closed or damaged, or ``before`` is not finite.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is read-only or closed, or ``before`` is not finite.
+            StoreUnavailable: The file is locked for too long or damaged.
         """  # raised by check_moment and the connections
         check_moment(before)
         count, last = 0, ""
@@ -165,8 +167,8 @@ class SqliteStore:
             The description.
 
         Raises:
-            DataError: The store is closed or damaged.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is closed.
+            StoreUnavailable: The file is locked for too long or damaged.
         """  # raised by the connections
         with self._connections.reading() as connection:
             n_events = connection.execute(COUNTER, ("n_events",)).fetchone()[0]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from sasrec_serve.errors import DataError
+from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.stores.contract import SECONDS
 from sasrec_serve.stores.lending import Lending
 from sasrec_serve.stores.sqlite_files import check_schema, connect, prepare, translated
+from sasrec_serve.stores.sqlite_turns import Turns
 
-CONNECTIONS = 64
-"""The most connections of one process."""
+CONNECTIONS = 16
+"""The most connections of one process for reading, and for writing."""
 
 
 class SqliteConnections:
@@ -29,12 +31,12 @@ class SqliteConnections:
         self._path = path
         self._read_only = read_only
         mode = "ro" if read_only else "rw"
-        self._lending = Lending(
-            lambda: connect(path, mode=mode), place=str(path), limit=CONNECTIONS, seconds=SECONDS
-        )
+        self._readers = self._lending(partial(connect, path, mode=mode))
+        self._writers = self._lending(partial(connect, path, mode=mode, seconds=0.0))
         if not read_only:
             with self._translating():
                 prepare(path)
+            self._turns = Turns(path)
         with self.reading() as connection:
             check_schema(connection, path)
         self._file = _identity(path)
@@ -47,10 +49,10 @@ class SqliteConnections:
             A connection that no other thread uses meanwhile.
 
         Raises:
-            DataError: The store is closed or damaged.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is closed.
+            StoreUnavailable: The file is locked for too long or damaged.
         """  # raised by translated
-        with self._translating(), self._lending.lent() as connection:
+        with self._translating(), self._readers.lent() as connection:
             yield connection
 
     @contextmanager
@@ -61,18 +63,18 @@ class SqliteConnections:
             A connection in a transaction; no other process writes meanwhile.
 
         Raises:
-            DataError: The store is closed, damaged or read-only, or the file was replaced.
-            StoreUnavailable: The file is locked for too long.
+            DataError: The store is closed or read-only.
+            StoreUnavailable: The file is locked for too long, damaged or replaced.
         """  # raised by translated
         if self._read_only:
             raise DataError(f"{self._path} was opened with ?mode=ro; open it without to write")
-        with self.reading() as connection:
+        with self._translating(), self._writers.lent() as connection:
             if _identity(self._path) != self._file:
-                raise DataError(
+                raise StoreUnavailable(
                     f"{self._path} was deleted, moved or replaced while it was open, so events "
                     "would be lost; restart the server"
                 )
-            connection.execute("BEGIN IMMEDIATE")  # closing the connection rolls back
+            self._turns.begin(connection)  # closing the connection rolls back
             yield connection
             connection.execute("COMMIT")
 
@@ -83,7 +85,13 @@ class SqliteConnections:
 
     def close(self) -> None:
         """Close all connections; may be called again."""
-        self._lending.close()
+        self._readers.close()
+        self._writers.close()
+        if not self._read_only:
+            self._turns.close()
+
+    def _lending(self, opened: Callable[[], sqlite3.Connection]) -> Lending[sqlite3.Connection]:
+        return Lending(opened, place=str(self._path), limit=CONNECTIONS, seconds=SECONDS)
 
     @contextmanager
     def _translating(self) -> Iterator[None]:

@@ -29,19 +29,20 @@ SCHEMA = (
 LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def connect(path: Path, *, mode: str) -> sqlite3.Connection:
+def connect(path: Path, *, mode: str, seconds: float = SECONDS) -> sqlite3.Connection:
     """Return a connection that may be used by any thread, one at a time.
 
     Args:
         path: The file.
         mode: ``ro``, ``rw``, or ``rwc`` to create the file.
+        seconds: How long to wait for locks of other processes.
 
     Returns:
         The connection; each commit is flushed to disk before it returns.
     """
     address = f"file:{quote(str(path.absolute()))}?mode={mode}"
     connection = sqlite3.connect(
-        address, uri=True, timeout=SECONDS, isolation_level=None, check_same_thread=False
+        address, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
     )
     try:
         connection.execute("PRAGMA trusted_schema = OFF")
@@ -152,8 +153,10 @@ def translated(error: sqlite3.Error, path: Path) -> DataError:
     if code == sqlite3.SQLITE_NOTADB:
         return DataError(f"{path} is not an SQLite database; choose another file")
     if code == sqlite3.SQLITE_FULL:
-        return DataError(f"{path}: the disk is full; the events were not stored")
-    return DataError(f"{path} cannot be used: {error}; restore it from a backup if it is damaged")
+        return StoreUnavailable(f"{path}: the disk is full, so nothing was stored; make room")
+    return StoreUnavailable(
+        f"{path} cannot be used: {error}; restore it from a backup if it is damaged"
+    )
 
 
 def primary_code(error: sqlite3.Error) -> int | None:
