@@ -93,12 +93,20 @@ class Browser:
 
     def type(self, *keys: str) -> None:
         """Press keys, wherever the focus is."""
-        self.driver.switch_to.active_element.send_keys(*keys)
+        from selenium.webdriver import ActionChains
+
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def focused(self) -> str:
         """Return the name of the focused element, as screen readers tell it."""
-        name: str = self.driver.switch_to.active_element.accessible_name
-        return name
+        from selenium.common.exceptions import StaleElementReferenceException
+
+        while True:
+            try:
+                name: str = self.driver.switch_to.active_element.accessible_name
+            except StaleElementReferenceException:  # the page was just drawn again
+                continue
+            return name
 
     def until(self, condition: Callable[[], bool], seconds: float = LONGEST) -> None:
         """Wait until a condition holds; fail if it does not in time."""

@@ -23,7 +23,12 @@ TITLES = {
     "i5": LONG,
     "i6": "Second to None",
 }
-RULES = "default: {exclude: [i7]}\nshort: {candidates: [i2, i3, i6]}\n"
+RULES = """
+sets:
+  without seven: {exclude: [i7]}
+  three: {candidates: [i2, i3, i6, i7]}
+default: without seven
+"""
 LISTED = "#list .why > span:nth-of-type(1)"
 EVENTS = "#events .name"
 FOUND = "#found [role=option]"
@@ -193,13 +198,19 @@ def test_a_link_shows_the_same_to_everybody(browser: Browser, server: Server) ->
     browser.open(address(server))
     browser.click("#list .add")
     browser.until(lambda: len(browser.texts(EVENTS)) == 1)
-    browser.click("label:has([data-rules=short])")
+    browser.click("label:has([data-rules=three])")
     browser.fill("k", "2")
     browser.click("#list .why")
     browser.fill("predict", "buy")
     first = browser.run("return document.querySelector('#events .event').dataset.item")
     names = listed(
-        server, {"history": with_types(first), "k": 2, "rules": "short", "next_type": "buy"}
+        server,
+        {
+            "history": with_types(first),
+            "k": 2,
+            "rules": ["without seven", "three"],
+            "next_type": "buy",
+        },
     )
     shows(browser, names)
     link, titles = browser.driver.current_url, browser.texts(EVENTS)
@@ -211,16 +222,20 @@ def test_a_link_shows_the_same_to_everybody(browser: Browser, server: Server) ->
 
 
 @pytest.mark.slow
-def test_switches_of_rules_choose_a_set_or_none(browser: Browser, server: Server) -> None:
+def test_sets_of_rules_are_switches(browser: Browser, server: Server) -> None:
+    body = {"history": ["i2"], "k": 40}
     browser.open(address(server, i="i2", k=40))
-    shows(browser, listed(server, {"history": ["i2"], "k": 40}))
+    shows(browser, listed(server, body))
     assert "i7" not in browser.texts(LISTED)
-    browser.click("label:has([data-rules=default])")
-    shows(browser, listed(server, {"history": ["i2"], "k": 40, "rules": {}}))
-    assert "i7" in browser.texts(LISTED)
-    browser.click("label:has([data-rules=short])")
-    shows(browser, listed(server, {"history": ["i2"], "k": 40, "rules": "short"}))
+    browser.click("label:has([data-rules=three])")
+    shows(browser, listed(server, body | {"rules": ["without seven", "three"]}))
     assert len(browser.texts(LISTED)) == 2
+    browser.click("label:has([data-rules='without seven'])")
+    shows(browser, listed(server, body | {"rules": ["three"]}))
+    browser.click("label:has([data-rules=three])")
+    shows(browser, listed(server, body | {"rules": []}))
+    assert len(browser.texts(LISTED)) > 30
+    assert browser.driver.current_url.endswith("rules=")
 
 
 @pytest.mark.slow
@@ -242,10 +257,10 @@ def test_the_history_of_a_user_is_taken_from_the_store(browser: Browser, server:
 def test_errors_of_the_server_are_shown_as_it_words_them(browser: Browser, server: Server) -> None:
     browser.open(address(server, i="i2", rules="missing"))
     status, answer = server.ask("POST", "/recommend", {"history": ["i2"], "rules": "missing"})
-    assert status == 404
+    assert status == 409
     browser.until(lambda: answer["error"].lower() in browser.text("#problem").lower())
-    browser.click("label:has([data-rules=short])")
-    browser.until(lambda: len(browser.texts(LISTED)) == 2)
+    browser.click("label:has([data-rules=three])")
+    browser.until(lambda: len(browser.texts(LISTED)) == 3)
     assert browser.all("#problem") == []
 
 
