@@ -7,7 +7,7 @@ BIN := .venv/bin
 setup: .venv/.ready
 
 # The second distribution, sasrec-serve, is tested here too.
-.venv/.ready: pyproject.toml serve/pyproject.toml setup.py constraints.txt $(wildcard src/sasrec/kernels/*.[ch])
+.venv/.ready: pyproject.toml serve/pyproject.toml setup.py serve/setup.py constraints.txt $(wildcard src/sasrec/kernels/*.[ch] serve/src/sasrec_serve/scoring/*.[ch])
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]' --editable './serve[all]'

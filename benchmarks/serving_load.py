@@ -82,7 +82,11 @@ class _Connection:
         self.socket.send(request)
 
     def read(self) -> bool:
-        """Return whether the answer is complete."""
+        """Return whether the answer is complete.
+
+        Raises:
+            ConnectionError: The server closed the connection.
+        """
         data = self.socket.recv(ANSWERED)
         if not data:
             raise ConnectionError("the server closed the connection")
@@ -109,7 +113,7 @@ def request_bytes(path: str, body: object, headers: str = "") -> bytes:
 def open_loop(
     port: int, requests: Sequence[bytes], rate: float, *, seconds: float, connections: int = 32
 ) -> Load:
-    """Send requests at a constant rate.
+    """Return what happens when requests are sent at a constant rate.
 
     Args:
         port: Port on the loopback address.

@@ -273,6 +273,7 @@ def main() -> None:
         log_of(given.events, log := folder / "log.parquet")
         rows = []
         for name, url, server in stores(folder):
+            print(f"measuring {name}", flush=True)
             rows.append(measured(name, url, log, given.seconds))
             if server is not None:
                 server.remove()

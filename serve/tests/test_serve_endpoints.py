@@ -224,6 +224,7 @@ def test_the_card_tells_what_is_served(both: Both) -> None:
     assert (card["model"], card["kind"], card["n_items"]) == (recommender.digest, "SASRec", 40)
     assert card["event_types"] == ["view", "buy"]
     assert card["has_store"]
+    assert card["recall"] == 1
     assert card["limits"]["k"] == 100
 
 

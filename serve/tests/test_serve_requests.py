@@ -153,7 +153,19 @@ FORMS = st.sampled_from(
         *("%b %d, %Y", "%d-%b-%Y", "%B %d %Y", "%d %B %Y %H:%M:%S", "%a %b %d %H:%M:%S UTC %Y"),
         *("%a, %d %b %Y %H:%M:%S GMT", "%Y-%b-%d", "%Y.%m.%d %H:%M:%S,%f", "%Y%m%d %H:%M:%S"),
         *("%Y-%m-%d %I:%M:%S %p", "%Y-%m-%d %H:%M:%S UTC", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d %H"),
-        *("%H:%M", "%Y", "%Y%m%d", "%j", "  %Y-%m-%d ", "%Y-%m-%dT%H:%M:%S (CET)", "%d %m %Y"),
+        *(
+            "%H:%M",
+            "%Y",
+            "%Y%m%d",
+            "%j",
+            "  %Y-%m-%d ",
+            "%Y-%m-%dT%H:%M:%S (CET)",
+            "%d/%m/%YZ",
+            "%Y-%m-%d%H:%M:%S",
+            "%Y-%m-%d %H:%M:60",
+            "%b %d %Y %H:%M:%S.%f0000",
+            "%d %m %Y",
+        ),
     ]
 )
 NUMBERS = st.sampled_from(["5", "1.5e9", " 12 ", "-3", "1_000", "nan", "inf", "", " ", "x", "0x10"])

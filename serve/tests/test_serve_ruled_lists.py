@@ -109,6 +109,7 @@ def groups_of(
 
 @pytest.mark.parametrize("has_vectors", [True, False])
 @pytest.mark.parametrize("few", [0, 1 << 12])
+@pytest.mark.parametrize("leaders", [1, 8])
 @given(
     seed=st.integers(0, 2**32 - 1),
     n_items=st.integers(1, 80),
@@ -123,6 +124,7 @@ def groups_of(
 def test_lists_are_those_of_the_reference(
     has_vectors: bool,
     few: int,
+    leaders: int,
     seed: int,
     n_items: int,
     k: int,
@@ -180,6 +182,7 @@ def test_lists_are_those_of_the_reference(
     request = ListRequest(k, allowed, prepared, vectors if has_vectors else None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rows, "FEW", few)
+        patch.setattr(rows, "LEADERS", leaders)
         found = ruled_list(
             ModelScores(scorer, state if has_vectors else scores), Limits(blocked, only), request
         )

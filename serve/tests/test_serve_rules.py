@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from exported_forms import TYPES, recommender_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -153,6 +154,7 @@ def test_rules_give_the_lists_of_the_model(
 
 
 def test_the_rules_are_those_of_sasrec() -> None:
+    assert sasrec_serve.Rules is Rules
     assert NAMES == OWN_NAMES
     for name in NAMES:
         assert getattr(Rules(), name) == getattr(OwnRules(), name)
@@ -349,6 +351,32 @@ def test_items_in_files_keep_their_spelling(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("exclude: [010, 1.10, 7, NO, 2024-05-31]\n")
     assert rules_from(file).exclude == ["010", "1.10", "7", "NO", "2024-05-31"]
+
+
+@given(
+    types=st.lists(st.sampled_from([None, *TYPES, "unheard"]), min_size=4, max_size=4),
+    wanted=st.sampled_from(["buy", "view", "buy,view", ["buy"], "", "by"]),
+    seen=st.sampled_from([None, "never", "older than 5d"]),
+)
+def test_seen_items_count_by_type(
+    types: list[str | None],
+    wanted: Any,
+    seen: str | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    typed = _typed(tmp_path_factory)
+    history, times = ["i1", "i2", "i3", "i1"], [[NOW + n * DAY for n in range(4)]]
+    rules = {"seen_types": wanted, "seen": seen, "now": NOW + 7.5 * DAY}
+    check_same_or_refused(typed, [history], 40, types=[types], times=times, rules=rules)
+
+
+def _typed(factory: pytest.TempPathFactory) -> Both:
+    if "types" not in OTHERS:
+        own = recommender_of("types")
+        folder = factory.mktemp("exports") / "out"
+        sasrec.export(own, folder)
+        OTHERS["types"] = own, sasrec_serve.load(folder)
+    return OTHERS["types"]
 
 
 @pytest.mark.slow

@@ -143,7 +143,7 @@ def test_overload_is_refused_early_and_what_is_accepted_is_answered(
             assert status == 200 or re.fullmatch(r"[1-9]\d?", headers["retry-after"])
         assert server.metric("sasrec_serve_overloaded_total") > 0
         assert server.post("/recommend", body)["lists"]
-        assert server.metric("sasrec_serve_queue_histories") == 0
+        until(lambda: server.metric("sasrec_serve_queue_histories") == 0)
 
 
 def test_workers_share_their_metrics(export: Path, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from sasrec.models.contract import Catalogue as Catalogue
     from sasrec.models.contract import NextItemModel as NextItemModel
     from sasrec.models.registration import register_model as register_model
+    from sasrec.recommender.extend import extend as extend
     from sasrec.recommender.loading import load as load
     from sasrec.recommender.new_items import with_new_items as with_new_items
     from sasrec.recommender.recommender import Recommendation as Recommendation
@@ -73,6 +74,7 @@ _MODULES = {
     "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
+    "extend": "sasrec.recommender.extend",
     "load": "sasrec.recommender.loading",
     "with_new_items": "sasrec.recommender.new_items",
     "Recommender": "sasrec.recommender.recommender",
@@ -120,6 +122,7 @@ __all__ = [  # loaded on first use
     "describe",
     "evaluate",
     "export",
+    "extend",
     "load",
     "load_plugin",
     "recommend_all",

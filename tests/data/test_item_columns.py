@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 import sasrec
 from sasrec.data.formats import item_files
-from sasrec.data.item_columns import ItemColumns, parsed_texts
+from sasrec.data.item_columns import ItemColumns
 from sasrec.data.sources import load_corpus
+from sasrec.data.values.parsed_texts import parsed_texts
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError
 from sasrec.recommender.columns_file import item_columns_as_json, item_columns_from_json
@@ -275,3 +277,50 @@ def test_item_columns_survive_json(rows: list[tuple[int, str]]) -> None:
     again = item_columns_from_json(json.loads(text), items)
     assert again is not None
     assert again.values.equals(frame)
+
+
+def test_infinite_numbers_are_missing_and_told(shop: Path, tmp_path: Path) -> None:
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{n}" for n in range(5)],
+            "margin": [float("inf"), 1.0, float("-inf"), float("nan"), 2.0],
+            "price": [1.0, 2.0, 3.0, 4.0, 5.0],
+        }
+    )
+    recommender = sasrec.train(shop, SMALL, items=items)
+    [told] = [r for r in recommender.metrics["remarks"] if r["kind"] == "infinite_item_column"]
+    assert told["text"] == (
+        "2 items have an infinite number in column 'margin', such as 'i0'; it counts as missing"
+    )
+    folder = recommender.save(tmp_path / "m")
+    text = (folder / "item_columns.json").read_text()
+    assert "Infinity" not in text
+    assert "NaN" not in text
+    loaded = sasrec.load(folder)
+    assert loaded.item_columns is not None
+    assert recommender.item_columns is not None
+    assert loaded.item_columns.values.equals(recommender.item_columns.values)
+    numbers = dict(zip(loaded.items.entries, loaded.item_columns.values["margin"], strict=True))
+    assert numbers == {"i0": None, "i1": 1.0, "i2": None, "i3": None, "i4": 2.0}
+
+
+@pytest.mark.parametrize("number", ["Infinity", "-Infinity", "NaN", "1e999"])
+def test_a_folder_with_infinite_numbers_is_refused(shop: Path, tmp_path: Path, number: str) -> None:
+    recommender = sasrec.train(shop, SMALL, item_columns="price")
+    folder = recommender.save(tmp_path / "m")
+    (folder / "manifest.json").unlink()
+    file = folder / "item_columns.json"
+    file.write_text(file.read_text().replace("1.5", number))
+    with pytest.raises(ModelError, match=r"the item column 'price' has the number .*, which JSON"):
+        sasrec.load(folder)
+
+
+@given(st.lists(st.floats() | st.none(), min_size=1, max_size=6))
+def test_written_numbers_are_finite(numbers: list[float | None]) -> None:
+    items = Vocabulary([f"i{n}" for n in range(len(numbers))])
+    columns = ItemColumns(items.entries, pl.DataFrame({"n": pl.Series(numbers, dtype=pl.Float64)}))
+    text = json.dumps(item_columns_as_json(columns), allow_nan=False)
+    again = item_columns_from_json(json.loads(text), items)
+    assert again is not None
+    finite = [None if n is None or not math.isfinite(n) else n for n in numbers]
+    assert again.values["n"].to_list() == finite

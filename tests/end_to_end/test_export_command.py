@@ -91,7 +91,7 @@ def test_titles_and_columns_for_rules_are_in_it(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["out", "--out", "x"], "out is not a model folder"),
+        (["out", "--out", "x"], "out is an export, not a model folder: it lacks settings.json"),
         (["model", "--out", "model"], "model exists and is not an export; choose another folder"),
         (
             ["model", "--out", "out"],

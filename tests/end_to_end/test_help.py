@@ -15,6 +15,7 @@ COMMANDS = (
     "evaluate",
     "recommend",
     "export",
+    "extend",
     "explain",
     "info",
     "compare",

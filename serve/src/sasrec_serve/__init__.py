@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from sasrec_serve.lists import SimilarItems as SimilarItems
     from sasrec_serve.loading import load as load
     from sasrec_serve.recommender import Recommender as Recommender
+    from sasrec_serve.rules.rules import Boost as Boost
+    from sasrec_serve.rules.rules import Rules as Rules
 
 _MODULES = {
+    "Boost": "sasrec_serve.rules.rules",
     "DataError": "sasrec_serve.errors",
     "ExportError": "sasrec_serve.errors",
     "Recommendation": "sasrec_serve.lists",
     "Recommender": "sasrec_serve.recommender",
+    "Rules": "sasrec_serve.rules.rules",
     "ServeError": "sasrec_serve.errors",
     "SettingsError": "sasrec_serve.errors",
     "SimilarItems": "sasrec_serve.lists",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -10,6 +11,8 @@ from pathlib import Path
 
 from sasrec_serve.errors import ServeError, SettingsError
 
+STORE = "SASREC_SERVE_STORE"
+"""Variable for the URL of the store: arguments of a program can be read by everybody."""
 TEXT = "Serve an exported model by HTTP: POST /recommend, GET /docs for all paths."
 MEANINGS = {
     "body_bytes": "bytes of a request's body",
@@ -92,13 +95,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--workers", default=1, type=int, metavar="N", help="processes that share the port (1)")
     add("--threads", default=1, type=int, metavar="N", help="of a search among many items, 1 or 2")
     add(
+        "--approximate",
+        action="store_true",
+        help="search with an index; GET /model tells what share of the best items it finds",
+    )
+    add(
         "--watch",
         default=0.0,
         type=float,
         metavar="SECONDS",
         help="look for a new export so often; without it, after POST /reload or SIGHUP",
     )
-    add("--store", metavar="URL", help="histories of users: a file such as events.sqlite, or a URL")
+    add(
+        "--store",
+        metavar="URL",
+        default=os.environ.get(STORE),
+        help=f"histories of users: a file such as events.sqlite, or a URL (or set {STORE})",
+    )
     add("--rules", type=Path, metavar="FILE", help="sets of rules that requests can name")
     add("--keys", type=Path, metavar="FILE", help="hashes of the API keys that are accepted")
     add("--log-level", default="info", choices=LOG_LEVELS, help="(%(default)s)")

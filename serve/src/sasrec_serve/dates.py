@@ -83,10 +83,16 @@ CANONICAL: Rules = (
 )
 """Patterns and replacements that write a date with the year first as ``WHOLE``."""
 BEGINS_WITH_YEAR = re.compile(r"^([0-9]{4}[-/.]|[0-9]{8}[T ])")
+ISO: Rules = (
+    (r" ?(?:Z|UTC)\Z", "+0000"),
+    ("T", " "),
+    (r"([+-][0-9]{2}):([0-9]{2})\Z", r"\1\2"),
+)
+"""Patterns and replacements that are enough for most dates, tried first."""
 WHOLE = re.compile(
-    r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})"
-    r"(?: ([0-9]{1,2}):([0-9]{1,2}):([0-9]{1,2})(\.[0-9]{1,9})?(?: ([AaPp]m))?"
-    r"(?:([+-])([0-9]{2})([0-9]{2}))?)?"
+    r"([0-9]{4})-([0-9]{1,2}+)-([0-9]{1,2}+)"
+    r"(?:\s*([0-9]{1,2}+):([0-9]{1,2}+)(?::([0-9]{1,2}+)(\.[0-9]+)?(?:\s*([AaPp][Mm]))?"
+    r"(?:([+-])([0-9]{2})([0-9]{2}))?)?)?(?:\+0000)?"
 )
 NAMES = re.compile("|".join([*MONTHS, "sept", *(month[:3] for month in MONTHS)]), re.I | re.A)
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -143,7 +149,8 @@ def _date(text: str) -> float | None:
     stripped = text.strip()
     if not BEGINS_WITH_YEAR.match(stripped):
         return None
-    return _whole(_rewritten(stripped, CANONICAL))
+    found = _whole(_rewritten(stripped, ISO))
+    return _whole(_rewritten(stripped, CANONICAL)) if found is None else found
 
 
 def _date_of(form: str) -> Read:
@@ -181,11 +188,14 @@ def _whole(text: str) -> float | None:
     try:
         offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
         zone = timezone(-offset if sign == "-" else offset)
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=zone)
+        moment = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=zone)
     except ValueError:
         return None
-    micros = int((fraction or ".")[1:7].ljust(6, "0"))
-    return ((moment - START) // timedelta(microseconds=1) + micros) / 1e6
+    if second > 60:
+        return None
+    micros = int((fraction or ".")[1:7].ljust(6, "0")) + 10**6 * (second == 60)  # a leap second
+    # The same product as in data sets, so that not even the last digit differs.
+    return ((moment - START) // timedelta(microseconds=1) + micros) * 1e-6
 
 
 FORMS: dict[str, Read] = {

@@ -9,7 +9,6 @@ import numpy as np
 from sasrec_serve.answers import Catalogue, check_k
 from sasrec_serve.errors import DataError
 from sasrec_serve.lists import SimilarItems
-from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.tokens import tokens_of
 from sasrec_serve.wording import did_you_mean
 
@@ -22,12 +21,12 @@ MARGIN = 2.0**-18
 
 
 def similar_items(
-    vectors: ItemVectors, catalogue: Catalogue, items: Sequence[str], k: int
+    vectors: np.ndarray, catalogue: Catalogue, items: Sequence[str], k: int
 ) -> list[SimilarItems]:
     """Return the learned items most similar to some items, by cosine of their vectors.
 
     Args:
-        vectors: The item vectors.
+        vectors: float32 [V, d], item vectors.
         catalogue: The items.
         items: Item tokens.
         k: Number of similar items, from 1; fewer are returned if there are fewer.
@@ -78,21 +77,21 @@ def learned_numbers(catalogue: Catalogue, tokens: list[str]) -> np.ndarray:
 
 
 def _nearest(
-    vectors: ItemVectors, trained: np.ndarray, number: int, k: int
+    vectors: np.ndarray, trained: np.ndarray, number: int, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest items and their cosines."""
-    own = _units(vectors.values[number : number + 1])[0]
+    own = _units(vectors[number : number + 1])[0]
     cosines = np.full(len(trained), -np.inf, dtype=np.float32)
     for begin in range(0, len(trained), BLOCK):
         block = slice(begin, begin + BLOCK)
-        cosines[block] = _units(vectors.values[block]) @ own
+        cosines[block] = _units(vectors[block]) @ own
     cosines[~trained] = cosines[number] = -np.inf
     k = min(k, int(trained.sum()) - 1)
     if k == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.float32)
     last = cosines[np.argpartition(-cosines, k - 1)[k - 1]]
     near = np.flatnonzero(cosines >= last - MARGIN)
-    exact = (_units(vectors.values[near]).astype(np.float64) * own.astype(np.float64)).sum(1)
+    exact = (_units(vectors[near]).astype(np.float64) * own.astype(np.float64)).sum(1)
     exact = exact.astype(np.float32)
     order = np.lexsort((near, -exact))[:k]
     return near[order], exact[order]

@@ -21,6 +21,7 @@ from sasrec_serve.rules.columns import ExportedColumns, shop_columns
 from sasrec_serve.rules.prepared import PreparedRules, Shop, prepare_rules
 from sasrec_serve.rules.tables import TableSource
 from sasrec_serve.rules.written import RulesSource, rules_from
+from sasrec_serve.scoring.approximate import ApproximateVectors
 from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.scoring.scorer import Scorer
 from sasrec_serve.tokens import tokens_of
@@ -46,7 +47,7 @@ class Recommender:
 
     export: Export
     catalogue: Catalogue
-    vectors: ItemVectors | None
+    vectors: ItemVectors | ApproximateVectors | None
     item_columns: ExportedColumns
 
     def __repr__(self) -> str:
@@ -87,6 +88,11 @@ class Recommender:
     def event_types(self) -> tuple[str, ...]:
         """Names of the types of events that the model knows; empty if it uses none."""
         return self.export.serving.event_types
+
+    @property
+    def recall(self) -> float:
+        """Share of the true best ten items that the search finds; 1 if it is exact."""
+        return self.vectors.recall if isinstance(self.vectors, ApproximateVectors) else 1.0
 
     @property
     def max_history(self) -> int:
@@ -273,7 +279,7 @@ class Recommender:
                 f"{self.export.serving.model} has no item vectors: its scores are not dot products "
                 "of two vectors; use another model, such as SASRec"
             )
-        return similar_items(self.vectors, self.catalogue, items, k)
+        return similar_items(self.vectors.values, self.catalogue, items, k)
 
     def answerer(self, next_type: str | None = None) -> Answerer:
         """Return the model with its vocabularies, for the functions of this package.

@@ -1,19 +1,24 @@
 """Stores are opened by URL, and each mistake has a clear message."""
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 import sys
+import tempfile
 import threading
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from store_servers import refused
 
 from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.histories import History
 from sasrec_serve.stores import sqlite_turns
-from sasrec_serve.stores.addresses import masked
+from sasrec_serve.stores.addresses import masked, scrubbed
 from sasrec_serve.stores.contract import Event
 from sasrec_serve.stores.log_columns import LogColumns
 from sasrec_serve.stores.opening import open_store
@@ -86,6 +91,19 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
     assert masked(url) == shown
 
 
+@given(st.text("abcXYZ0:/@?#&=%+ ü'\"", min_size=1, max_size=12))
+def test_no_password_is_ever_shown(password: str) -> None:
+    secret = f"<{password}>"  # not part of the rest
+    for url in (f"redis://me:{secret}@host:6379/0", f"postgresql://:{secret}@host/db?a=b"):
+        assert secret not in masked(url)
+        assert secret not in scrubbed(f"cannot connect to {url} with '{secret}'", url)
+    quoted = quote(secret, safe="")
+    url = f"unix:///redis.sock?db=1&password={quoted}"
+    assert masked(url) == "unix:///redis.sock?db=1&password=***"
+    assert secret not in scrubbed(f"wrong password {secret}", url)
+    assert quoted not in scrubbed(f"wrong password {quoted}", url)
+
+
 @pytest.mark.parametrize(
     ("url", "package", "extra"),
     [
@@ -148,12 +166,18 @@ def test_a_store_opened_to_read_refuses_to_write(tmp_path: Path) -> None:
     assert reading.histories(["u"])[0].items == ["a", "b"]
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write everything")
-def test_a_file_without_the_right_to_write_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "e.sqlite"
-    open_store(path).close()
-    path.chmod(0o444)
-    assert "is read-only; make it writable, or add ?mode=ro" in refused(path)
+def test_a_file_without_the_right_to_write_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "e.sqlite"
+        open_store(path).close()
+        path.chmod(0o444)
+        Path(folder).chmod(0o777)
+        with contextlib.ExitStack() as rights:
+            if os.getuid() == 0:  # root may write everything, so be somebody else meanwhile
+                os.seteuid(65534)
+                rights.callback(os.seteuid, 0)
+            assert "is read-only; make it writable, or add ?mode=ro" in refused(path)
+            assert open_store(f"{path}?mode=ro").histories(["u"])[0].items == []
 
 
 def test_a_file_that_is_replaced_while_open_is_noticed(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_redis_with_passwords_sockets_and_replicas(tmp_path: Path) -> None:
         assert store.describe().read_only
         with pytest.raises(DataError, match="is a read-only replica"):
             store.append([Event("u", "b")])
+        assert store.histories(["u"])[0].items == ["a"]
         store.close()
     finally:
         server.remove()

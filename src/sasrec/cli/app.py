@@ -10,6 +10,7 @@ from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app, describe
 from sasrec.cli.explain import explain
 from sasrec.cli.export import export
+from sasrec.cli.extend import extend
 from sasrec.cli.help import Command, Group, show_help
 from sasrec.cli.info import info
 from sasrec.cli.plugin import taking_plugins
@@ -46,13 +47,13 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Sequential recommendation: predict a user's next item from the order of earlier items."""
+    """Sequential recommendation: predict a user's next item from earlier ones."""
 
 
 app = typer.Typer(
     name="sasrec",
     cls=WithPluginCommands,
-    help="Sequential recommendation: predict a user's next item from the order of earlier items.",
+    help="Sequential recommendation: predict a user's next item from earlier ones.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={
@@ -67,12 +68,13 @@ FREE_WORDS = {**FREE_KEYS, "allow_interspersed_args": False}
 """For exec: everything after the first word is passed to the script."""
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(train))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(evaluate))
-app.command(cls=Command)(taking_plugins(taking_rules(recommend)))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(taking_rules(recommend)))
 app.command(cls=Command)(taking_plugins(similar))
-app.command(cls=Command)(taking_plugins(vectors))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(vectors))
+app.command(cls=Command)(taking_plugins(extend))
 app.command(cls=Command)(taking_plugins(export))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(serve))
-app.command(cls=Command)(taking_plugins(explain))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(explain))
 app.command(cls=Command)(taking_plugins(info))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))

@@ -116,9 +116,10 @@ def print_comparison(found: Comparison, *, sampled: bool) -> None:
     if len(found.seeds) > 1 and trained:
         spread = ", ".join(f"{entry.model} {entry.spread[first]:.4f}" for entry in trained)
         console.print(f"standard error of {first} over seeds: {spread}")
+    about_inputs = {key for entry in trained for key in entry.unused}  # told by a remark
     for key in dict.fromkeys(key for entry in trained for key in entry.settings):
         having = [entry.model for entry in trained if key in entry.settings]
-        if len(having) < len(trained):
+        if len(having) < len(trained) and key not in about_inputs:
             console.print(
                 f"{key} was set only for {', '.join(having)}; the others have no such setting"
             )

@@ -7,10 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from sasrec.cli.histories import Request, requests_for
 from sasrec.cli.options import SavedModel, as_source
 from sasrec.cli.output_paths import expanded
 from sasrec.cli.progress import fetch_progress
+from sasrec.cli.reading import reading_layers
 from sasrec.cli.recommend_options import AveragedData, ExplainedItems, Histories, PageOut, Users
 from sasrec.errors import counted, printable
 from sasrec.system.pictures import draw_or_warn
@@ -28,6 +31,7 @@ PAGE = "explanation.html"
 
 
 def explain(
+    context: typer.Context,
     model: SavedModel,
     history: Histories = None,
     user: Users = None,
@@ -40,27 +44,24 @@ def explain(
     Writes an HTML page that works offline, and its pictures as PNG files.
 
     Without --user and --history, the first user of the data is explained.
+    Give settings of other data as --key=value, such as --user-column=customer.
     """
-    from sasrec.experiment.known_data import (
-        data_settings_of,
-        load_with_any_types,
-        source_for,
-        told_remarks,
-    )
+    from sasrec.experiment.data_reading import settings_for
+    from sasrec.experiment.known_data import load_with_any_types, source_for, told_remarks
     from sasrec.explanation.page import explanation_page
     from sasrec.explanation.pictures import pictures_of
     from sasrec.recommender.loading import load
-    from sasrec.settings.data import DataSettings
 
     recommender = load(model)
-    settings = DataSettings(**data_settings_of(recommender))
+    layers = reading_layers(context)
+    settings = settings_for(recommender, as_source(data), layers)
     source = str(source_for(recommender, as_source(data)))
     told = told_remarks(recommender)
     corpus = load_with_any_types(source, settings, fetch_progress(), told=told)
     averages = _averages(recommender, corpus, source, settings)
     default = [] if history else corpus.users.entries.to_list()[:1]
     users = list(dict.fromkeys(user or default))  # each user once
-    requests = requests_for(recommender, history or [], users, source, corpus)
+    requests = requests_for(recommender, history or [], users, source, corpus=corpus, layers=layers)
     explained = [_explained(recommender, each, k) for each in requests]
     pictures = draw_or_warn("the explanation", partial(pictures_of, averages, explained)) or {}
     title = f"{recommender.settings['model_name']} on {source}"

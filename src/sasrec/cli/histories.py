@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sasrec.data.corpus import Corpus
     from sasrec.data.vocabulary import Vocabulary
     from sasrec.recommender.recommender import Recommender
+    from sasrec.settings.files import Layer
 
 LONGEST_LINE = 2**24
 """Maximum number of characters in a line of a file."""
@@ -56,7 +57,9 @@ def requests_for(
     histories: list[str],
     users: list[str],
     data: str | None,
+    *,
     corpus: Corpus | None = None,
+    layers: Sequence[Layer] = (),
 ) -> list[Request]:
     """Return requests for the histories of --history, then for the users of --user.
 
@@ -66,13 +69,14 @@ def requests_for(
         users: User ids.
         data: Where users are looked up; None takes the training data.
         corpus: The data, if already loaded.
+        layers: Settings of data that differ from those of the training.
 
     Returns:
         One request for each history and user, in this order.
     """
     requests = [Request(f"history {text}", tokens_in(text)) for text in histories]
     if users:
-        requests += _user_requests(recommender, users, data, corpus)
+        requests += _user_requests(recommender, users, data, corpus=corpus, layers=layers)
     return requests
 
 
@@ -89,18 +93,19 @@ def tokens_in(text: str) -> list[str]:
 
 
 def _user_requests(
-    recommender: Recommender, users: list[str], data: str | None, corpus: Corpus | None
+    recommender: Recommender,
+    users: list[str],
+    data: str | None,
+    *,
+    corpus: Corpus | None,
+    layers: Sequence[Layer],
 ) -> list[Request]:
     from sasrec.data.corpus import type_names
     from sasrec.data.sources import user_features
-    from sasrec.experiment.known_data import (
-        load_with_any_types,
-        settings_for,
-        source_for,
-        told_remarks,
-    )
+    from sasrec.experiment.data_reading import settings_for
+    from sasrec.experiment.known_data import load_with_any_types, source_for, told_remarks
 
-    settings = settings_for(recommender, data)
+    settings = settings_for(recommender, data, layers)
     source = str(source_for(recommender, data))
     if corpus is None:
         told = told_remarks(recommender)

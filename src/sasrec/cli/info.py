@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sasrec.cli.options import AsJson, SavedModel
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import ModelError, printable
+from sasrec.recommender.lineage import in_words, steps_of
 
 if TYPE_CHECKING:
     from sasrec.recommender.contents import Contents
@@ -62,6 +63,7 @@ def described(path: Path, contents: Contents) -> dict[str, Any]:
         "untrained_items": sum(count == 0 for count in counts),
         "content": _content(path, contents),
         "users": len(users) if isinstance(users, list) else None,
+        "lineage": steps_of(contents.metrics),
         "best_epoch": contents.metrics.get("best_epoch"),
         "stopped_because": contents.metrics.get("stopped_because"),
         "validation": reports[0].get("validation", {}) if reports else {},
@@ -116,6 +118,7 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         "digest": found["digest"] or "none (no manifest.json): its files were not checked",
     }
     lines = [f"{name + ':':13}{value}" for name, value in facts.items() if value is not None]
+    lines += [f"{'extended:':13}{in_words(step)}" for step in found["lineage"]]
     sizes = found["files"] or {}
     return [*lines, *(f"{name:>24}: {size:,} bytes" for name, size in sizes.items())]
 

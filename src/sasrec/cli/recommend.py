@@ -8,11 +8,14 @@ from itertools import chain, tee
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+import typer
+
 from sasrec.cli.histories import Request, TokenCounts, file_requests, requests_for, tokens_in
 from sasrec.cli.list_counts import ListCounts
 from sasrec.cli.lists import Answer, checked_target, print_json, write_lists
 from sasrec.cli.options import SavedModel, as_source
 from sasrec.cli.output_paths import expanded
+from sasrec.cli.reading import checked_settings, reading_layers
 from sasrec.cli.recommend_options import (
     AllowUnknown,
     AllUsers,
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from sasrec.recommender.recommender import Recommender
     from sasrec.recommender.rules.prepared import PreparedRules
     from sasrec.recommender.rules.rules import Rules
+    from sasrec.settings.files import Layer
 
 
 class AllOptions(TypedDict):
@@ -49,6 +53,7 @@ class AllOptions(TypedDict):
 
 
 def recommend(
+    context: typer.Context,
     model: SavedModel,
     history: Histories = None,
     user: Users = None,
@@ -65,10 +70,16 @@ def recommend(
     items: str | None = None,
     next_type: str | None = None,
 ) -> None:
-    """Recommend items for users of the data, or for any histories."""
+    """Recommend items for users of the data, or for any histories.
+
+    Give settings of other data as --key=value, such as --user-column=customer.
+    """
     from sasrec.recommender.loading import load
 
     words = None if candidates is None else tokens_in(candidates)
+    layers = reading_layers(
+        context, needed_by=None if user or all_users else "--user or --all-users"
+    )
     if all_users:
         if history or user or file is not None or as_json or out is None:
             raise SettingsError(
@@ -82,6 +93,7 @@ def recommend(
             recommender,
             as_source(data),
             expanded(out),
+            layers,
             k=k,
             exclude_seen=exclude_seen,
             candidates=words,
@@ -91,7 +103,7 @@ def recommend(
         return
     path = None if out is None else checked_target(out)
     recommender = load(model)
-    requests = requests_for(recommender, history or [], user or [], as_source(data))
+    requests = requests_for(recommender, history or [], user or [], as_source(data), layers=layers)
     if history:
         _note_unknown_items(recommender, requests[: len(history)])
     lines: Iterator[Request] = iter(())
@@ -119,11 +131,16 @@ def recommend(
 
 
 def _write_all(
-    recommender: Recommender, data: str | None, out: Path, **options: Unpack[AllOptions]
+    recommender: Recommender,
+    data: str | None,
+    out: Path,
+    layers: list[Layer],
+    **options: Unpack[AllOptions],
 ) -> None:
     from sasrec.experiment.recommend_all import recommend_all
 
-    written = recommend_all(recommender, data, out=out, **options)
+    settings = checked_settings(recommender, data, layers)
+    written = recommend_all(recommender, data, out=out, settings=settings, **options)
     lists, rows = counted(written.n_users, "list"), counted(written.n_rows, "row")
     print(f"{lists} ({rows}) written to {written.path}", file=sys.stderr)
 

@@ -23,7 +23,7 @@ HistoryFile = Annotated[
         "--file",
         "-f",
         metavar="FILE",
-        help="A history per line: JSON list, or items and spaces.",
+        help="A history per line: items, or a JSON list.",
     ),
 ]
 AllUsers = Annotated[
@@ -46,9 +46,7 @@ UserData = Annotated[
 RecommendedItems = Annotated[
     int, typer.Option("--topk", "-k", min=1, metavar="K", help="Length of the lists.")
 ]
-ExcludeSeen = Annotated[
-    bool, typer.Option(metavar="", help="Do not recommend items of the history.")
-]
+ExcludeSeen = Annotated[bool, typer.Option(metavar="", help="Leave out seen items.")]
 Candidates = Annotated[str | None, typer.Option(metavar="ITEM,…", help="Only these items.")]
 ListsOut = Annotated[
     Path | None,

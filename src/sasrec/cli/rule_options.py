@@ -177,17 +177,22 @@ def rules_from_options(given: dict[str, Any], items: str | None) -> Rules | None
         if items is not None:
             raise SettingsError("--items is only used with rules; add a rule, such as --only-where")
         return None
-    from sasrec.recommender.rules.written import rules_from, values_in
+    from sasrec.recommender.rules.written import rules_of, values_in
 
-    values = {} if file is None else values_in(file)
+    values, origins = ({}, {}) if file is None else values_in(file)
     if "max_per" in options:
-        rules_from(values)  # refuses what is no mapping
+        rules_of(values, origins)  # refuses what is no mapping
         options["max_per"] = {**values.get("max_per", {}), **_limits(options["max_per"])}
     if "exclude" in options:
         options["exclude"] = [t.strip() for t in options["exclude"].split(",") if t.strip()]
     for name in set(LISTS) & set(options):
         options[name] = [*_as_list(values.get(name, [])), *options[name]]
-    return rules_from({**values, **options})
+    for name in options:
+        if name in origins:
+            option = f"--{name.replace('_', '-')}"
+            adds = name in LISTS or name == "max_per"
+            origins[name] = f"{origins[name]} and {option}" if adds else option
+    return rules_of({**values, **options}, origins)
 
 
 def _as_list(value: Any) -> list[Any]:

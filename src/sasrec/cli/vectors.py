@@ -11,11 +11,14 @@ import typer
 
 from sasrec.cli.options import RESULT, SavedModel, as_source
 from sasrec.cli.output_paths import expanded
+from sasrec.cli.reading import checked_settings, reading_layers
 from sasrec.cli.terminal import plain_console
 from sasrec.errors import SettingsError, counted, printable
 
 if TYPE_CHECKING:
+    from sasrec.experiment.write_vectors import WrittenVectors
     from sasrec.recommender.vectors import SimilarItems
+    from sasrec.settings.files import Layer
 
 OfItems = Annotated[bool, typer.Option("--items", metavar="", help="Vectors of all items.")]
 OfUsers = Annotated[
@@ -66,29 +69,45 @@ AsJson = Annotated[
 
 
 def vectors(
+    context: typer.Context,
     model: SavedModel,
     out: VectorsOut,
     items: OfItems = False,
     users: OfUsers = False,
     data: Data = None,
 ) -> None:
-    """Write the vectors of items or users to a Parquet file."""
-    from sasrec.experiment.write_vectors import write_item_vectors, write_user_vectors
+    """Write the vectors of items or users to a Parquet file.
+
+    Give settings of other data as --key=value, such as --user-column=customer.
+    """
+    from sasrec.experiment.write_vectors import write_item_vectors
 
     if items == users:
         raise SettingsError("say which vectors to write: add --items or --users")
     if items and data is not None:
         raise SettingsError("--data only affects --users; remove it, or replace --items by --users")
     path = expanded(out)
+    layers = reading_layers(context, needed_by=None if users else "--users")
     written = (
         write_item_vectors(model, path)
         if items
-        else write_user_vectors(model, path, as_source(data))
+        else _write_user_vectors(model, path, as_source(data), layers)
     )
     print(
         f"{counted(written.n_rows, 'vector')} of {written.width} numbers written to {written.path}",
         file=sys.stderr,
     )
+
+
+def _write_user_vectors(
+    model: Path, path: Path, data: str | None, layers: list[Layer]
+) -> WrittenVectors:
+    from sasrec.experiment.write_vectors import write_user_vectors
+    from sasrec.recommender.loading import load
+
+    recommender = load(model)
+    settings = checked_settings(recommender, data, layers)
+    return write_user_vectors(recommender, path, data, settings=settings)
 
 
 def similar(

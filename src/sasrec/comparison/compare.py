@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from sasrec.comparison.entries import Comparison, Measured, entries_of, timing_of
+from sasrec.comparison.entries import Comparison, Measured, entries_of
+from sasrec.comparison.inputs import input_remarks, measured_so_far
 from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.remarks import remarks_on
-from sasrec.comparison.trainings import Trainings, n_weights
+from sasrec.comparison.saved_models import saved_model_measured
+from sasrec.comparison.trainings import Trainings
 from sasrec.data.corpus import Corpus
-from sasrec.errors import DataError, Interrupted, ModelError, SettingsError
+from sasrec.errors import DataError, Interrupted, SettingsError
 from sasrec.evaluation.protocol import describe_protocol
 from sasrec.evaluation.registration import rank_metric
 from sasrec.evaluation.slices import slices_of
-from sasrec.experiment.measuring import baseline_reports, measured
+from sasrec.experiment.measuring import baseline_reports
 from sasrec.experiment.prepared import Prepared, prepare
-from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.data import DataSettings
-from sasrec.settings.evaluation import EvaluationSettings, split_settings
+from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.files import Layer
+from sasrec.settings.inputs import wasted_inputs
 from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.output import OutputSettings
 from sasrec.settings.presets import DEFAULT
 from sasrec.settings.registry import MODELS
 from sasrec.settings.resolve import RunSettings, known_keys, our_name, resolve_layers
-from sasrec.system.memory import peak_bytes, reset_peak
 from sasrec.training.progress import Observer
 
 DEFAULT_MODEL = "SASRec"
@@ -75,11 +75,11 @@ def compare_models(
     try:
         work.begin(runs, seeds)
         for run in work.runs:
-            own = results.setdefault(run.model_name, Measured(settings=run.given()))
+            own = results.setdefault(run.model_name, measured_so_far(run))
             for seed in seeds:
                 own.add(work.outcome(run, seed))
         for name, known in (saved or {}).items():
-            results[name] = _saved_model_measured(name, known, prepared)
+            results[name] = saved_model_measured(name, known, prepared)
         for report in baseline_reports(prepared):
             results[report.model] = Measured([report.ranks["test"]])
             counting.append(report.model)
@@ -91,25 +91,8 @@ def compare_models(
     slices = slices_of(prepared.split, prepared.counts)
     entries = entries_of(results, keys, slices, baselines=counting)
     sizes = {name: int(mask.sum()) for name, mask in slices.items()}
-    remarks = remarks_on(entries, keys[0], counting)
+    remarks = (*input_remarks(entries, first.data), *remarks_on(entries, keys[0], counting))
     return Comparison(dataset, protocol, tuple(seeds), keys, entries, sizes, remarks)
-
-
-def _saved_model_measured(name: str, known: Recommender, prepared: Prepared) -> Measured:
-    """Return the ranks that a saved model gives to the targets of the test cases."""
-    reset_peak()
-    timing = timing_of(known.metrics)
-    data = prepared.run.data.model_copy(update={"max_history": known.max_history})
-    own = replace(prepared, run=replace(prepared.run, data=data))
-    network = known.model.to(prepared.device)
-    report = measured(own, name, network)
-    return Measured(
-        ranks=[report.ranks["test"]],
-        timings=[] if timing is None else [timing],
-        parameters=n_weights(network),
-        peak=peak_bytes() / 1e6,
-        saved=True,
-    )
 
 
 def compared_metrics(run: RunSettings) -> tuple[str, ...]:
@@ -187,7 +170,9 @@ def run_settings(name: str, settings: Sequence[Layer], models: Sequence[str]) ->
         )
         for layer in settings
     ]
-    return resolve_layers(layers, name, DEFAULT if name == DEFAULT_MODEL else None)
+    return resolve_layers(
+        layers, name, DEFAULT if name == DEFAULT_MODEL else None, inputs="optional"
+    )
 
 
 def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[RunSettings]:
@@ -210,6 +195,21 @@ def settings_of_all(settings: Sequence[Layer], models: Sequence[str]) -> list[Ru
             runs.append(run_settings(name, settings, models))
     mistakes.raise_all()
     return runs
+
+
+def check_inputs_used(runs: Sequence[RunSettings]) -> None:
+    """Raise an error if the settings name an input that no model can use.
+
+    Args:
+        runs: Settings of each model to train, where no saved model is compared.
+
+    Raises:
+        SettingsError: There is such an input.
+    """  # raised in Mistakes.raise_all
+    mistakes = Mistakes()
+    classes = {run.model_name: MODELS[run.model_name] for run in runs}
+    mistakes.add_all(wasted_inputs(runs[0].data, runs[0].evaluation, classes))
+    mistakes.raise_all()
 
 
 def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
@@ -236,45 +236,3 @@ def check_given(settings: Sequence[Layer], models: Sequence[str]) -> None:
                     "setting, and saved models keep their own; remove it"
                 )
     mistakes.raise_all()
-
-
-def load_saved(path: Path, corpus: Corpus, run: RunSettings) -> Recommender:
-    """Load a saved model, and check that it was not trained on the test cases.
-
-    Args:
-        path: Folder of the model.
-        corpus: The data to test on.
-        run: Settings with the split of these data.
-
-    Returns:
-        The model.
-
-    Raises:
-        ModelError: The folder holds no model, weights are NaN or infinite, or the model was
-            trained on other data or another split.
-    """
-    recommender = load(path)
-    reports = recommender.metrics.get("reports") or [{}]
-    fingerprint = corpus.sequences.fingerprint()
-    if reports[0].get("dataset", {}).get("fingerprint") != fingerprint:
-        raise ModelError(
-            f"{path} was not trained on {corpus.name} with these data settings, so it may have "
-            "been trained on test targets; give the data settings it was trained with, or train it "
-            "again"
-        )
-    if not all(weight.isfinite().all() for weight in recommender.model.parameters()):
-        raise ModelError(f"{path} holds weights that are NaN or infinite; train it again")
-    own, given = recommender.settings["evaluation"], run.as_json()["evaluation"]
-    parts = recommender.settings["data"].get("split_files"), run.as_json()["data"]["split_files"]
-    if parts[0] != parts[1]:
-        raise ModelError(
-            f"{path} was trained with split_files {parts[0]!r}, not {parts[1]!r}, so its test "
-            "cases differ; use the same --split_files, or train it again"
-        )
-    for key, value in split_settings(own).items():
-        if value != given[key]:
-            raise ModelError(
-                f"{path} was trained with {key} {value!r}, not {given[key]!r}, so its test "
-                f"cases differ; use the same --{key}, or train it again"
-            )
-    return recommender

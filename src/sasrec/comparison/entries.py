@@ -127,6 +127,7 @@ class Measured:
         peak: Peak memory of this process in megabytes.
         settings: Settings that were given.
         saved: Whether the model was loaded from a folder.
+        unused: Settings of inputs that the comparison names and the model did not learn from.
     """
 
     ranks: list[np.ndarray] = field(default_factory=list)
@@ -135,6 +136,7 @@ class Measured:
     peak: float = float("nan")
     settings: dict[str, Any] = field(default_factory=dict)
     saved: bool = False
+    unused: tuple[str, ...] = ()
 
     def add(self, training: Training) -> None:
         """Add the result of one more training.
@@ -208,6 +210,7 @@ def entries_of(
             peak_megabytes=measured[name].peak,
             settings=measured[name].settings,
             saved=measured[name].saved,
+            unused=measured[name].unused,
             **_costs(measured[name].timings),
         )
         for name in order

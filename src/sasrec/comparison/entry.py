@@ -33,6 +33,8 @@ class Entry:
             cases.
         settings: Settings that were given, without those of presets and defaults.
         saved: Whether the model was loaded from a folder.
+        unused: Settings of inputs that the comparison names and that the model did not learn from:
+            of ``type_column``, ``content_columns`` and ``item_vectors``.
     """
 
     model: str
@@ -51,6 +53,7 @@ class Entry:
     saved: bool = False
     p_value_named: float = math.nan
     is_baseline: bool = False
+    unused: tuple[str, ...] = ()
 
     @property
     def is_timed(self) -> bool:

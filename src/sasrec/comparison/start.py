@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, Unpack
 from sasrec.comparison.compare import (
     DEFAULT_MODEL,
     check_given,
+    check_inputs_used,
     compare_models,
     compared_metrics,
-    load_saved,
     protocol_of,
     settings_of_all,
 )
 from sasrec.comparison.entries import Comparison
 from sasrec.comparison.kept import KeptTrainings
 from sasrec.comparison.result_folder import locked_result_folder, write_result
+from sasrec.comparison.saved_models import load_saved
 from sasrec.data.corpus import Corpus
 from sasrec.data.movielens import Progress
 from sasrec.data.sources import load_corpus
@@ -81,7 +82,9 @@ class Task:
         with mistakes.collected():
             check_given(self.settings, self.names)
         with mistakes.collected():
-            settings_of_all(self.settings, self.names or [DEFAULT_MODEL])
+            runs = settings_of_all(self.settings, self.names or [DEFAULT_MODEL])
+            if not self.saved:
+                check_inputs_used(runs)
         return mistakes
 
 

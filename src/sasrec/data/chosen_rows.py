@@ -10,11 +10,12 @@ import polars as pl
 
 from sasrec.data.date_splits import span_of, time_of
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.item_columns import parsed_texts
 from sasrec.data.removals import removed
 from sasrec.data.row_conditions import compared_columns, possible_columns, rows_that_meet
 from sasrec.data.values.cleaning import without_missing
+from sasrec.data.values.parsed_texts import comma_remark, parsed_texts
 from sasrec.errors import DataError, SettingsError, counted, did_you_mean
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 from sasrec.settings.text_tables import ITEM, USER
 
@@ -42,8 +43,8 @@ def choose_rows(
         events = _between(events, settings, where)
     if not settings.where:
         return events
-    columns = _columns(events, settings, texts_only=texts_only)
-    frame, remarks = events.frame, events.remarks
+    columns, found = _columns(events, settings, texts_only=texts_only)
+    frame, remarks = events.frame, (*events.remarks, *found)
     kept = np.ones(frame.height, dtype=bool)
     for text in settings.where:
         _check_names(text, columns, events, settings)
@@ -91,16 +92,19 @@ def _between(events: Interactions, settings: DataSettings, where: str) -> Intera
 
 def _columns(
     events: Interactions, settings: DataSettings, *, texts_only: bool
-) -> dict[str, pl.Series]:
-    """Return the columns that the conditions name, by their names in the source."""
+) -> tuple[dict[str, pl.Series], list[Remark]]:
+    """Return the columns that the conditions name, by their names in the source, with remarks."""
     names = {name for text in settings.where for name in possible_columns(text)}
-    found = {}
+    found: dict[str, pl.Series] = {}
+    remarks: list[Remark] = []
     for name in names:
         if VALUE + name in events.frame.columns:
             values = events.frame[VALUE + name]
             if values.dtype == pl.String:
                 values = without_missing(values, ["", *settings.missing_values])
-                values = parsed_texts(values) if texts_only else values
+                parsed = parsed_texts(values) if texts_only else values
+                remarks += comma_remark(values.alias(name), parsed)
+                values = parsed
             found[name] = values
     roles = [(settings.user_column, USER), (settings.item_column, ITEM)]
     if settings.columns is not None:  # these words name the columns of a file without a header
@@ -109,7 +113,7 @@ def _columns(
         if name in names and name not in found:
             tokens = events.users if own == USER else events.items
             found[name] = tokens.gather(events.frame[own] - 1)
-    return found
+    return found, remarks
 
 
 def _check_names(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import polars as pl
@@ -16,12 +16,27 @@ ORDERED = ("Lt", "LtEq", "Gt", "GtEq")
 MOST_KNOWN = 10_000
 """Among at most so many texts a similar one is looked for."""
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:\D.*)?")
+_LIKE = re.compile(r"\blike\s+'((?:[^']|'')*)'", re.IGNORECASE)
 YEAR_FIRST = r"^\d{4}-\d{2}-\d{2}(?:[T ].*)?$"
 """Dates whose order is that of their texts."""
 
 
+def texts_after_like(text: str) -> frozenset[str]:
+    """Return the patterns of ``like``; Polars turns one without ``%`` and ``_`` into a comparison.
+
+    Args:
+        text: An expression.
+    """
+    return frozenset(found.replace("''", "'") for found in _LIKE.findall(text))
+
+
 def check_texts(
-    nodes: Iterable[tuple[str, Any]], frame: pl.DataFrame, what: str, *, row: str
+    nodes: Iterable[tuple[str, Any]],
+    frame: pl.DataFrame,
+    what: str,
+    *,
+    row: str,
+    may_be_absent: Collection[str] = (),
 ) -> None:
     """Refuse comparisons of a text column that are probably mistakes.
 
@@ -30,6 +45,7 @@ def check_texts(
         frame: The table.
         what: Name of the rule or setting, for error messages.
         row: What a row is, such as ``item``.
+        may_be_absent: Texts that need not be there.
 
     Raises:
         SettingsError: No row has a text that is compared for equality, or in a list; or dates are
@@ -41,7 +57,7 @@ def check_texts(
                 continue
             if is_ordered:
                 _check_dates(frame[column], values[0], what)
-            elif values:
+            elif not set(values) <= set(may_be_absent):
                 _check_known(frame[column], values, what, row=row)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from sasrec.data.compared_texts import check_texts
+from sasrec.data.compared_texts import check_texts, texts_after_like
 from sasrec.data.expression_nodes import (
     FUNCTIONS,
     NODES,
@@ -129,7 +129,7 @@ def _evaluated(
                 f"({shown}); use columns, numbers, 'texts', and, or, not, comparisons, in, like, "
                 "is null, arithmetic and array_contains"
             )
-    check_texts(nodes, frame, what, row=about.row)
+    check_texts(nodes, frame, what, row=about.row, may_be_absent=texts_after_like(text))
     try:
         found = numbers.with_columns(expression.alias("##value"))["##value"]
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

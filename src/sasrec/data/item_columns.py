@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -11,8 +11,6 @@ from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, counted, did_you_mean, printable
 from sasrec.remarks import Remark
 
-NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
-"""A text that means a number; ``007`` is not one, because it may be a code."""
 KINDS = {
     pl.String: "text",
     pl.Int64: "whole numbers",
@@ -178,6 +176,35 @@ def _without_repeated_rows(items: pl.Series, values: pl.DataFrame, where: str) -
     return ItemColumns(distinct["#"].alias("item"), distinct.drop("#", "##row"), (remark,))
 
 
+def without_infinities(columns: ItemColumns, kept: Collection[str] = ()) -> ItemColumns:
+    """Return item columns in which infinite numbers are missing, as they cannot be saved as JSON.
+
+    Args:
+        columns: The columns.
+        kept: Names of columns that stay as they are.
+
+    Returns:
+        The columns, with a remark for each that changes.
+    """
+    remarks, changed = [], []
+    for column in columns.values:
+        if not column.dtype.is_float() or column.name in kept:
+            continue
+        infinite = column.is_infinite().fill_null(value=False)
+        if count := int(infinite.sum()):
+            example = columns.items.gather(infinite.arg_true()[:1])[0]
+            text = (
+                f"{counted(count, 'item has', 'items have')} an infinite number in column "
+                f"{column.name!r}, such as {example!r}; it counts as missing"
+            )
+            remarks.append(Remark("infinite_item_column", count, printable(text)))
+            changed.append(column.set(infinite, None))
+    if not changed:
+        return columns
+    values = columns.values.with_columns(changed)
+    return replace(columns, values=values, remarks=(*columns.remarks, *remarks))
+
+
 def latest_values(items: pl.Series, frame: pl.DataFrame, where: str) -> ItemColumns:
     """Return the last known value of each column for each item, from a table of events.
 
@@ -251,36 +278,3 @@ def _typed(column: pl.Series) -> pl.Series | None:
         is_text = inner in (pl.String, pl.Categorical, pl.Enum, pl.Null) or inner.is_integer()
         return column.cast(pl.List(pl.String)) if is_text else None
     return column if type(dtype) in KINDS else None
-
-
-def parsed_texts(column: pl.Series) -> pl.Series:
-    """Return a text column as numbers, true/false, dates or times if all its texts mean these.
-
-    Args:
-        column: String; an empty text is missing.
-
-    Returns:
-        The column in the type its texts have in common, otherwise String.
-    """
-    texts = column.str.strip_chars()
-    texts = texts.set(texts == "", None)
-    known = texts.drop_nulls()
-    if not len(known):
-        return texts
-    if known.str.contains(NUMBER).all():
-        if known.str.contains(r"^-?[0-9]+$").all():
-            whole = texts.cast(
-                pl.Int64, strict=False
-            )  # larger ones are codes, which a float merges
-            return whole if whole.null_count() == texts.null_count() else texts
-        numbers = texts.cast(pl.Float64)
-        return numbers if numbers.drop_nulls().is_finite().all() else texts
-    if known.str.to_lowercase().is_in(["true", "false"]).all():
-        return texts.str.to_lowercase() == "true"
-    if known.str.contains(r"^\d{4}-\d{2}-\d{2}$").all():
-        dates = texts.str.to_date("%Y-%m-%d", strict=False)
-        return dates if dates.null_count() == texts.null_count() else texts
-    if known.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}$").all():
-        moments = texts.str.replace("T", " ").str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False)
-        return moments if moments.null_count() == texts.null_count() else texts
-    return texts

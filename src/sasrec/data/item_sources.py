@@ -13,9 +13,11 @@ from sasrec.data.content.sources import with_content
 from sasrec.data.corpus import Corpus
 from sasrec.data.formats.item_files import item_file_beside, item_table
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.item_columns import ItemColumns, latest_values, parsed_texts, require_known
+from sasrec.data.item_columns import ItemColumns, latest_values, require_known, without_infinities
 from sasrec.data.titles import Titles
+from sasrec.data.values.parsed_texts import parsed_columns
 from sasrec.errors import DataError, did_you_mean
+from sasrec.remarks import Remark
 from sasrec.settings.data import DataSettings
 
 if TYPE_CHECKING:
@@ -50,10 +52,13 @@ def with_event_columns(
         frame = frame.sort("time", maintain_order=True)
     tokens = events.items.gather(frame["item"] - 1)
     values = [frame[VALUE + name].alias(name) for name in dict.fromkeys(own)]
+    commas: tuple[Remark, ...] = ()
     if texts_only:
-        values = [
-            parsed_texts(e) if e.dtype == pl.String and e.name != title else e for e in values
-        ]
+        values, commas = parsed_columns(
+            values,
+            texts=() if title is None else (title,),
+            lists=settings.content_texts,
+        )
     found = latest_values(tokens, pl.DataFrame(values), where)
     unneeded = [VALUE + name for name in own if name not in settings.value_intervals]
     titles = events.titles
@@ -66,7 +71,7 @@ def with_event_columns(
         frame=events.frame.drop(unneeded),
         titles=titles,
         item_columns=kept if names else None,
-        remarks=(*events.remarks, *found.remarks),
+        remarks=(*dict.fromkeys((*events.remarks, *commas)), *found.remarks),
     )
 
 
@@ -104,6 +109,10 @@ def with_item_table(
         columns = given if columns is None else columns.overridden_by(given)
         remarks += given.remarks
         tables += (given,)
+    if columns is not None:  # content columns with infinite numbers are refused
+        finite = without_infinities(columns, tuple(settings.content_types))
+        remarks += finite.remarks[len(columns.remarks) :]
+        columns = finite
     require_known(settings.item_columns, columns, corpus.name)
     _check_title(settings, (titles, more), columns)
     corpus = replace(corpus, item_columns=columns, remarks=(*corpus.remarks, *remarks))

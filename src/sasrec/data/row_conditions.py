@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from sasrec.data.expressions import Subject, column_names, condition
-from sasrec.data.item_columns import NUMBER
+from sasrec.data.values.parsed_texts import COMMA_NUMBER, NUMBER
 from sasrec.errors import SettingsError
 
 EVENTS = Subject("row", "column", "the data have no such columns")
@@ -21,9 +21,6 @@ _COMPARISON = re.compile(
 )
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?P<time>[T ]\d{2}:\d{2}(?::\d{2})?)?")
 _SEVERAL = re.compile(r"\b(?:and|or|between|in|like|is)\b", re.IGNORECASE)
-COMMA_NUMBER = r"^-?[0-9]{1,3}(?:\.?[0-9]{3})*,(?:[0-9]{1,2}|[0-9]{4,})$"
-"""A number with a decimal comma, and perhaps points between thousands. ``1,234`` is none, because
-its comma may be one between thousands."""
 
 
 def possible_columns(text: str) -> list[str]:
@@ -131,6 +128,8 @@ def _as_sql(text: str, frame: pl.DataFrame) -> str:
 def _literal(value: str, column: pl.Series) -> str | None:
     """Return a value as SQL in the type of a column; None if it is no value of this type."""
     if column.dtype.is_numeric():
+        if re.match(COMMA_NUMBER, value):
+            return value.replace(".", "").replace(",", ".")
         return value if _is_number(value) else None
     if column.dtype == pl.Boolean:
         return value.lower() if value.lower() in ("true", "false") else None

@@ -40,6 +40,37 @@ def wanted_targets(corpus: Corpus, settings: EvaluationSettings) -> np.ndarray |
     return _of_types(corpus, settings.target_types, "target_types")
 
 
+def seen_events(corpus: Corpus, settings: EvaluationSettings) -> np.ndarray | None:
+    """Return which events count as seen where items seen before are removed from rankings.
+
+    Args:
+        corpus: All histories with their types.
+        settings: Its ``seen_types``.
+
+    Returns:
+        bool [N]; None if all events count.
+
+    Raises:
+        DataError: The data have no types, or not one of these.
+    """
+    if settings.seen_types is None:
+        return None
+    types, known = corpus.sequences.types, corpus.event_types
+    if types is None:
+        raise DataError(
+            "seen_types needs the types of events, and the data have none; set type_column"
+        )
+    for name in settings.seen_types:
+        if name not in known:
+            raise DataError(
+                f"seen_types has {name!r}, a type that does not exist{did_you_mean(name, known)} "
+                f"(known: {', '.join(known)})"
+            )
+    numbers = [known.index(name) + 1 for name in settings.seen_types]
+    found: np.ndarray = np.isin(types, numbers)
+    return found
+
+
 def asked_type(event_types: Sequence[str], settings: EvaluationSettings) -> int:
     """Return the number of the type that a model is asked to predict, 0 for an event of any type.
 

@@ -83,7 +83,7 @@ def _full_ranking(
     settings = protocol.settings
     needs_lists = any(name in LIST_METRICS for name in settings.metrics)
     top_k = min(max(settings.topk), protocol.n_items) if needs_lists else 0
-    ranking = rank_targets(model, cases, top_k=top_k, remove_seen=settings.remove_seen)
+    ranking = rank_targets(model, cases, top_k=top_k, remove_seen=settings.removes_seen)
     lists = Lists(ranking.top, protocol.counts, protocol.n_items, settings.tail_ratio)
     return _values(ranking.ranks, protocol, cases, lists), ranking.ranks
 
@@ -97,7 +97,7 @@ def _values(
     for name in settings.metrics:
         if name in WHOLE_METRICS:
             ranked = np.full(len(cases), n_items)
-            if settings.remove_seen:
+            if settings.removes_seen:
                 ranked -= removed_counts(cases)
             each = WHOLE_METRICS[name](np.minimum(ranks, ranked), ranked)
             if not np.isnan(each).all():  # gauc is undefined if only one item is ranked

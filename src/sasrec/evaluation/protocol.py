@@ -28,6 +28,7 @@ class EvaluationProtocol:
         max_history: Number of latest events of a history that the model uses.
         device: Device to compute on; models must be on it.
         asked_type: Number of the type of the event to be predicted, 0 for an event of any type.
+        seen_events: bool [N], the events whose items count as seen by the user; None for all.
     """
 
     split: Split
@@ -36,6 +37,7 @@ class EvaluationProtocol:
     max_history: int
     device: torch.device
     asked_type: int = 0
+    seen_events: np.ndarray | None = None
 
     @property
     def n_items(self) -> int:
@@ -52,7 +54,12 @@ class EvaluationProtocol:
             The same cases, with their histories.
         """
         return EvaluationCases(
-            self.split.sequences, ends, self.max_history, self.device, self.asked_type
+            self.split.sequences,
+            ends,
+            self.max_history,
+            self.device,
+            asked_type=self.asked_type,
+            seen_events=self.seen_events,
         )
 
     def limited_to(self, key: str) -> EvaluationProtocol:
@@ -71,6 +78,7 @@ class EvaluationProtocol:
             topk=(max(k, 1),),
             valid_metric=key,
             remove_seen=settings.remove_seen,
+            seen_types=settings.seen_types,
             tail_ratio=settings.tail_ratio,
             sampled_by=settings.sampled_by,
         )
@@ -94,8 +102,15 @@ def describe_protocol(
         return "trained on all events, not evaluated"
     seen = "" if max_history is None else f"last {counted(max_history, 'event')}, "
     ranked, ties = _candidates_in_words(corpus, settings)
-    removed = "" if settings.remove_seen else "not "
-    return f"{_split_in_words(corpus, settings)}, {ranked}, history {removed}removed, {seen}{ties}"
+    removed = _removed_in_words(settings)
+    return f"{_split_in_words(corpus, settings)}, {ranked}, {removed}, {seen}{ties}"
+
+
+def _removed_in_words(settings: EvaluationSettings) -> str:
+    """Return which items are removed from rankings."""
+    if settings.seen_types is not None:
+        return f"items of earlier events of type {' or '.join(settings.seen_types)} removed"
+    return "history removed" if settings.remove_seen else "history not removed"
 
 
 def _split_in_words(corpus: Corpus, settings: EvaluationSettings) -> str:

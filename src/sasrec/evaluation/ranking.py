@@ -45,8 +45,9 @@ def rank_targets(
         model: On the device of the cases; its training mode is restored afterwards.
         cases: M cases.
         top_k: Number of highest-scoring items to return for each case; 0 for none.
-        remove_seen: Remove all items of a case's history from its ranking. A target that is one of
-            them is ranked last, because a list without seen items cannot contain it.
+        remove_seen: Remove the items of a case's history from its ranking, or those of its
+            ``seen_events``. A target that is one of them is ranked last, because a list without
+            seen items cannot contain it.
 
     Returns:
         Ranks and lists in the order of the cases.
@@ -98,7 +99,7 @@ def _ranked_by_scores(
 
 
 def _seen(cases: EvaluationCases, which: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the items of the histories of some cases.
+    """Return the items of the histories of some cases, or those of their seen events.
 
     Args:
         cases: All cases.
@@ -113,7 +114,11 @@ def _seen(cases: EvaluationCases, which: np.ndarray, device: torch.device) -> tu
     lengths = ends.stops[which] - begins
     rows = np.repeat(np.arange(len(which)), lengths)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    items = sequences.items[begins[rows] + within].astype(np.int64)
+    events = begins[rows] + within
+    if cases.seen_events is not None:
+        is_seen = cases.seen_events[events]
+        rows, events = rows[is_seen], events[is_seen]
+    items = sequences.items[events].astype(np.int64)
     return torch.from_numpy(rows).to(device), torch.from_numpy(items).to(device)
 
 
@@ -124,7 +129,7 @@ def removed_counts(cases: EvaluationCases) -> np.ndarray:
         cases: M cases.
 
     Returns:
-        int64 [M], distinct items of the history that are not the target.
+        int64 [M], distinct items of the history, or of its seen events, that are not the target.
     """
     rows, items = _seen(cases, np.arange(len(cases)), torch.device("cpu"))
     width = int(cases.sequences.items.max(initial=0)) + 1

@@ -15,9 +15,9 @@ from sasrec.errors import DataError, printable
 from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.report import Report
 from sasrec.evaluation.text import reports_as_text, short_metrics
+from sasrec.experiment.data_reading import GIVEN, SAVED, data_settings_of
 from sasrec.experiment.known_data import (
     check_known_items,
-    data_settings_of,
     name_of,
     source_for,
     with_model_numbers,
@@ -35,7 +35,6 @@ from sasrec.settings.files import Layer
 from sasrec.settings.keywords import Keywords, given_layers
 from sasrec.settings.layers import classes_of, merge_layers, names_of
 from sasrec.settings.mistakes import Mistakes
-from sasrec.settings.origin import Origin
 from sasrec.settings.plugins import PLUGINS_KEY, require_parts
 from sasrec.settings.resolve import RunSettings, resolve_layers
 
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from sasrec.data.sources import Source
 
 logger = logging.getLogger(__name__)
-SAVED = Origin("model", "the model's settings.json")
-"""Origin of the settings that a saved model was trained with."""
-GIVEN = Origin("python", "the settings given")
 OTHER_KEYS = ("device", "gpu_id", "deterministic", "decimals")
 """Settings that evaluation uses, besides those of the groups data and evaluation."""
 
@@ -232,7 +228,7 @@ def _settings_for(
     before = Layer(SAVED, {**data_settings_of(recommender), **saved["evaluation"]})
     runs = []
     with mistakes.collected():
-        run = resolve_layers([before, *accepted], saved["model_name"])
+        run = resolve_layers([before, *accepted], saved["model_name"], inputs="optional")
         runs.append(run)
         own = recommender.max_history
         if run.data.max_history != own:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,24 +14,18 @@ from sasrec.data.source_names import text_of
 from sasrec.data.sources import load_corpus
 from sasrec.data.values.columns import MissingColumnsError, MissingTypesError
 from sasrec.errors import DataError, counted
+from sasrec.experiment.data_reading import settings_for
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.time_units import check_unit, trained_unit
 from sasrec.remarks import Remark
-from sasrec.settings.content import WITHOUT_CONTENT
-from sasrec.settings.data import NO_TIMES, DataSettings
+from sasrec.settings.data import DataSettings
+from sasrec.settings.files import Layer
 from sasrec.settings.plugins import PLUGINS_KEY, require_reader
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
 
 logger = logging.getLogger(__name__)
-
-
-TRAINING_RULES = (
-    *("since", "until", "max_user_events"),
-    *("user_interactions", "item_interactions"),
-)
-"""Settings of data that choose what to train on; they do not apply to other data."""
 
 
 def trained_on(recommender: Recommender) -> str:
@@ -67,27 +61,15 @@ def source_for(recommender: Recommender, data: Source | None) -> Source:
     return source
 
 
-def settings_for(recommender: Recommender, data: Source | None) -> DataSettings:
-    """Return how to read data for lists and vectors.
-
-    Args:
-        recommender: A loaded model.
-        data: A name, a path or a data frame; None uses the data the model was trained on.
-
-    Returns:
-        The settings of the training; for other data, without limits on dates and numbers of
-        events, which are rules for training only.
-    """
-    saved = data_settings_of(recommender)
-    return DataSettings(**(saved if data is None else {**saved, **dict.fromkeys(TRAINING_RULES)}))
-
-
-def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, tuple[Remark, ...]]:
+def corpus_for(
+    recommender: Recommender, data: Source | None, layers: Sequence[Layer] = ()
+) -> tuple[Corpus, tuple[Remark, ...]]:
     """Return the histories of all users, in the numbers of a model, for lists and vectors.
 
     Args:
         recommender: The model.
         data: A name, a path or a data frame; None uses the data the model was trained on.
+        layers: Settings of data that differ from those of the training, as for ``settings_for``.
 
     Returns:
         The histories, without the events of items that the model does not know; and a remark on
@@ -98,7 +80,7 @@ def corpus_for(recommender: Recommender, data: Source | None) -> tuple[Corpus, t
             recommend by user.
     """
     source = source_for(recommender, data)
-    settings = settings_for(recommender, data)
+    settings = settings_for(recommender, data, layers)
     original = load_with_any_types(source, settings, told=told_remarks(recommender))
     corpus, remarks = with_model_numbers(original, recommender)
     if not recommender.model.needs_users:
@@ -117,7 +99,7 @@ def load_with_any_types(
 
     Args:
         source: A name, a path or a data frame.
-        settings: The data settings that the model was trained with.
+        settings: How to read the data, from ``settings_for``.
         progress: Called while a data set of the catalogue is downloaded.
         told: From ``told_remarks``.
 
@@ -130,12 +112,9 @@ def load_with_any_types(
     try:
         return load_corpus(source, settings, progress, told=told)
     except MissingColumnsError as error:
-        names = (settings.user_column, settings.item_column, settings.time_column)
-        needed = ", ".join(repr(name) for name in names if name != NO_TIMES)
-        text, _, known = str(error).rpartition(". It has: ")
-        raise DataError(
-            f"{text.partition(';')[0]}; data to recommend for are read like those of the training, "
-            f"so rename the columns to {needed} (it has: {known})"
+        raise error.with_text(
+            f"{error}. Data for a trained model are read with the settings of its training, unless "
+            "others are given (in Python: settings={...})"
         ) from error
     except MissingTypesError:
         logger.warning(
@@ -154,15 +133,6 @@ def told_remarks(recommender: Recommender) -> set[str]:
         recommender: The model.
     """
     return {str(each.get("text")) for each in recommender.metrics.get("remarks", ())}
-
-
-def data_settings_of(recommender: Recommender) -> dict[str, Any]:
-    """Return the data settings of a model without those about content, which it has learned.
-
-    Args:
-        recommender: The model.
-    """
-    return {**recommender.settings["data"], **WITHOUT_CONTENT}
 
 
 def with_model_numbers(

@@ -16,7 +16,7 @@ from sasrec.data.content.of_corpus import content_of
 from sasrec.data.corpus import Corpus
 from sasrec.data.make_split import make_split
 from sasrec.data.splits import Split
-from sasrec.data.target_types import asked_type
+from sasrec.data.target_types import asked_type, seen_events
 from sasrec.evaluation.protocol import EvaluationProtocol
 from sasrec.experiment.facts import facts_of
 from sasrec.models.popularity import item_counts
@@ -67,6 +67,7 @@ class Prepared:
             max_history=self.run.data.max_history,
             device=self.device,
             asked_type=asked_type(self.corpus.event_types, self.run.evaluation),
+            seen_events=seen_events(self.corpus, self.run.evaluation),
         )
 
 
@@ -85,6 +86,7 @@ def prepare(corpus: Corpus, run: RunSettings, split: Split | None = None) -> Pre
     facts = facts_of(split, n_items=len(corpus.items))
     if run.evaluation.recent_window is not None:
         windows_for(split, run.evaluation)  # mistakes are told before training, not after it
+    seen_events(corpus, run.evaluation)  # likewise
     counts = item_counts(split, len(corpus.items))
     content = content_of(corpus, counts, run.data.sequence_separator)
     return Prepared(

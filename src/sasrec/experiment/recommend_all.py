@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from sasrec.errors import counted
+from sasrec.experiment.data_reading import GIVEN
 from sasrec.experiment.known_data import corpus_for
 from sasrec.recommender.everybody import tables_in_pieces
 from sasrec.recommender.list_tables import LIST_COLUMNS, TableNames
@@ -17,6 +18,7 @@ from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.table_files import check_table_path, write_table
 from sasrec.remarks import Remark, log_remarks
+from sasrec.settings.keywords import given_layers
 
 if TYPE_CHECKING:
     from sasrec.data.formats.item_files import ItemSource
@@ -52,6 +54,7 @@ def recommend_all(
     rules: AnyRules | None = None,
     items: ItemSource | None = None,
     next_type: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> WrittenLists:
     """Recommend items to every user of a data set, and write the lists to a file.
 
@@ -74,6 +77,8 @@ def recommend_all(
         rules: Rules for the lists, as for ``recommend``.
         items: A table with a row for each item, for the rules, as for ``recommend``.
         next_type: The type of event to predict, as for ``recommend``.
+        settings: Settings of data that differ from those of the training, such as
+            ``{"user_column": "customer"}``.
 
     Returns:
         The file, and counts of what is in it.
@@ -87,7 +92,7 @@ def recommend_all(
     answerer = recommender.answerer(next_type)
     prepared = recommender.prepared_rules(rules, items)
     options = answerer.options(k, candidates, exclude_seen=exclude_seen, rules=prepared)
-    corpus, unknown = corpus_for(recommender, data)
+    corpus, unknown = corpus_for(recommender, data, given_layers(settings, {}, GIVEN))
     names = TableNames.of(recommender.items, recommender.titles)
     tables = tables_in_pieces(answerer, corpus, options, names)
     counts = _Counts(corpus.sequences.n_users, recommender.model.needs_users)

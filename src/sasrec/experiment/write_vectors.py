@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from sasrec.errors import DataError, counted
 from sasrec.evaluation.top_items import positions_in_row
+from sasrec.experiment.data_reading import GIVEN
 from sasrec.experiment.known_data import corpus_for
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.table_files import check_table_path, write_table
 from sasrec.recommender.vectors import Search, neighbours, user_tables
 from sasrec.remarks import Remark, log_remarks
+from sasrec.settings.keywords import given_layers
 
 if TYPE_CHECKING:
     from sasrec.data.sources import Source
@@ -77,7 +79,11 @@ def write_item_vectors(model: Recommender | str | Path, out: str | Path) -> Writ
 
 
 def write_user_vectors(
-    model: Recommender | str | Path, out: str | Path, data: Source | None = None
+    model: Recommender | str | Path,
+    out: str | Path,
+    data: Source | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
 ) -> WrittenVectors:
     """Write the vectors of all users of a data set to a Parquet file.
 
@@ -85,6 +91,8 @@ def write_user_vectors(
         model: A recommender, or the folder of one.
         out: The file, with the columns ``user`` and ``vector`` (an array of float32).
         data: A name, a path or a data frame of events; None uses the data the model was trained on.
+        settings: Settings of data that differ from those of the training, such as
+            ``{"user_column": "customer"}``.
 
     Returns:
         The file, and counts.
@@ -96,7 +104,7 @@ def write_user_vectors(
     path = _checked(out)
     recommender = model if isinstance(model, Recommender) else load(model)
     width = recommender.item_vectors().values.shape[1]
-    corpus, unknown = corpus_for(recommender, data)
+    corpus, unknown = corpus_for(recommender, data, given_layers(settings, {}, GIVEN))
     rows = 0
 
     def counting() -> Iterator[pl.DataFrame]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from sasrec.data.source_names import short_name
 from sasrec.errors import SettingsError
 from sasrec.exporting.files import (
     CARD,
@@ -33,17 +35,35 @@ from sasrec.exporting.files import (
 from sasrec.exporting.inputs import Inputs
 from sasrec.exporting.network_files import write_network
 from sasrec.exporting.samples import LIST, listed, sample_histories
-from sasrec.exporting.verification import TOLERANCE, check_network
+from sasrec.exporting.strict_json import finite, without_infinity
+from sasrec.exporting.verification import TOLERANCE, check_network, check_weights
 from sasrec.recommender.columns_file import item_columns_as_json
+from sasrec.recommender.lineage import steps_of
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
-from sasrec.recommender.time_units import trained_unit
 
 PACKAGES: dict[Kind, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "torch": (),
 }
 """Packages that writing and checking a network needs."""
+DATA_SETTINGS = (
+    "max_history",
+    "user_column",
+    "item_column",
+    "time_column",
+    "type_column",
+    "title_column",
+    "item_columns",
+    "clean_tokens",
+    "missing_values",
+    "time_format",
+    "encoding",
+    "separator",
+    "list_suffix",
+)
+"""Data settings that reading requests and tables of items needs. The others may name private places
+or people, such as ``items_file`` and ``where``, and do not belong in a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +108,12 @@ def export(
         ModelError: The model cannot be loaded or exported, or the folder cannot be written.
         SettingsError: The format is unknown, or a package that it needs is not installed.
     """  # ModelError is raised by the parts
-    if format not in NETWORKS:
+    if format not in tuple(NETWORKS):
         raise SettingsError(f"unknown format {format!r} of an export; choose onnx or torch")
     _require_packages(format)
     target = check_target(Path(out), overwrite=overwrite)
-    recommender = _on_cpu(model) if isinstance(model, Recommender) else load(model)
+    recommender = _plain(model) if isinstance(model, Recommender) else load(model)
+    check_weights(recommender)
     inputs = Inputs.of(recommender.model, recommender.event_types, recommender.max_history)
     differences = []
 
@@ -100,16 +121,18 @@ def export(
         write_network(recommender, inputs, folder, format)
         differences.append(check_network(recommender, inputs, folder, format))
 
-    write_export(target, _texts(recommender, inputs, format), _arrays(recommender), write_and_check)
-    size = sum(path.stat().st_size for path in target.iterdir())
+    texts, arrays = _texts(recommender, inputs, format), _arrays(recommender)
+    size = write_export(target, texts, arrays, write_and_check, overwrite=overwrite)
     return Exported(Path(out), NETWORKS[format], differences[0], size)
 
 
-def _on_cpu(recommender: Recommender) -> Recommender:
-    """Return a recommender, or a copy with its model on the CPU if it is on another device."""
-    if recommender.answerer().scorer.device.type == "cpu":
+def _plain(recommender: Recommender) -> Recommender:
+    """Return a recommender whose model is on the CPU, in float32; a copy if it was not."""
+    weights = [*recommender.model.parameters(), *recommender.model.buffers()]
+    types = {each.dtype for each in weights if each.is_floating_point()}
+    if recommender.answerer().scorer.device.type == "cpu" and types <= {torch.float32}:
         return recommender
-    return replace(recommender, model=deepcopy(recommender.model).cpu())
+    return replace(recommender, model=deepcopy(recommender.model).cpu().float())
 
 
 def _require_packages(kind: Kind) -> None:
@@ -143,7 +166,7 @@ def _texts(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, An
         SERVING: _serving(recommender, inputs, kind),
         VOCABULARY: {"items": items}
         | ({} if users is None else {"users": users.entries.to_list()}),
-        CARD: _card(recommender),
+        CARD: finite(_card(recommender)),
         CHECK: {
             "k": LIST,
             "tolerance": TOLERANCE,
@@ -153,13 +176,15 @@ def _texts(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, An
     if recommender.titles:
         texts[TITLES] = [recommender.titles.get(item) for item in items]
     if recommender.item_columns is not None:
-        texts[ITEM_COLUMNS] = item_columns_as_json(recommender.item_columns)
+        columns = item_columns_as_json(recommender.item_columns)
+        texts[ITEM_COLUMNS] = without_infinity(columns, recommender.settings["model_name"])
     return texts
 
 
 def _serving(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, Any]:
     """Return what a program needs to know to recommend with the network."""
-    model, scorer = recommender.model, recommender.answerer().scorer
+    model, answerer = recommender.model, recommender.answerer()
+    data = recommender.settings["data"]
     return {
         "format": FORMAT,
         "sasrec": version("sasrec"),
@@ -174,25 +199,30 @@ def _serving(recommender: Recommender, inputs: Inputs, kind: Kind) -> dict[str, 
         "max_history": recommender.max_history,
         "needs_users": model.needs_users,
         "event_types": list(recommender.event_types),
-        "asked_type": scorer.asked_type,
-        "time_unit": trained_unit(recommender.metrics),
-        "data": recommender.settings["data"],
+        "asked_type": answerer.scorer.asked_type,
+        "time_unit": answerer.time_unit,
+        "data": {name: data[name] for name in DATA_SETTINGS if name in data},
         "evaluation": recommender.settings["evaluation"],
     }
 
 
 def _card(recommender: Recommender) -> dict[str, Any]:
-    """Return what people want to know about the model: data, settings, metrics, versions."""
+    """Return what people want to know about the model: data, settings, metrics, versions.
+
+    The data are named without their folder or server, as a service may show the card to anyone.
+    """
     settings: Mapping[str, Any] = recommender.settings
+    source = settings.get("source")
     return {
-        "source": settings.get("source"),
+        "source": None if source is None else short_name(source),
         "preset": settings.get("preset"),
         "model": settings.get("model"),
         "training": settings.get("training"),
+        "lineage": steps_of(recommender.metrics),
         "best_epoch": recommender.metrics.get("best_epoch"),
         "reports": recommender.metrics.get("reports", []),
         "environment": recommender.environment,
-        "exported_with": {name: _version(name) for name in ("torch", "onnx", "onnxscript")},
+        "exported_with": {name: _version(name) for name in ("torch", *PACKAGES["onnx"])},
     }
 
 

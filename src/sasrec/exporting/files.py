@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sasrec.errors import ModelError
-from sasrec.recommender.folder import read_json
+from sasrec.recommender.folder import WEIGHTS, read_json
 from sasrec.recommender.manifest import MANIFEST, manifest_text
 from sasrec.system.folders import check_replaceable, write_folder_atomically, write_json_files
 
@@ -62,9 +62,16 @@ def check_target(folder: Path, *, overwrite: bool) -> Path:
 
     Raises:
         ModelError: The folder contains an export and ``overwrite`` is off, contains something else,
-            or is not writable.
-    """  # raised by check_replaceable
-    return check_replaceable(folder, "an export", is_export, overwrite=overwrite)
+            is inside a model folder, or is not writable.
+    """
+    target = check_replaceable(folder, "an export", is_export, overwrite=overwrite)
+    for parent in target.parents:
+        if (parent / WEIGHTS).is_file():
+            raise ModelError(
+                f"{folder} is inside the model folder {parent}, which then could not be replaced; "
+                "choose another folder"
+            )
+    return target
 
 
 def write_export(
@@ -72,7 +79,9 @@ def write_export(
     texts: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
     write_network: Callable[[Path], object],
-) -> None:
+    *,
+    overwrite: bool,
+) -> int:
     """Write an export under a temporary name, then rename it; an existing one is replaced.
 
     Args:
@@ -80,21 +89,32 @@ def write_export(
         texts: File name to the contents of its JSON.
         arrays: File name to an array.
         write_network: Receives a folder, writes the network to it, and checks it.
+        overwrite: Whether an export there may be replaced, also one written in the meantime.
+
+    Returns:
+        Size of all files together, in bytes.
 
     Raises:
-        ModelError: The folder cannot be written; an existing one is then unchanged.
+        ModelError: The folder cannot be written, or something came into its place in the meantime;
+            an existing one is then unchanged.
     """
+    n_bytes = 0
 
     def fill(folder: Path) -> None:
         from importlib.metadata import version
+
+        nonlocal n_bytes
 
         write_network(folder)
         write_json_files(folder, texts, COMPACT)
         for name, array in arrays.items():
             np.save(folder / name, array, allow_pickle=False)
         (folder / MANIFEST).write_text(manifest_text(folder, version=version("sasrec")))
+        n_bytes = sum(path.stat().st_size for path in folder.iterdir())
+        check_target(target, overwrite=overwrite)
 
     try:
         write_folder_atomically(target, fill)
     except OSError as error:
         raise ModelError(f"{target} cannot be written: {error.strerror or error}") from error
+    return n_bytes

@@ -75,7 +75,7 @@ class Padded(nn.Module):
             users=torch.zeros_like(lengths) if users is None else users,
             negatives=None,
             longest=columns,
-            times=None if times is None else times.nan_to_num(nan=0.0).reshape(-1),
+            times=None if times is None else times.where(~times.isnan(), 0.0).reshape(-1),
             types=None if types is None else types.reshape(-1),
             next_types=following,
             untimed=None if times is None else times[:, 0].isnan(),
@@ -134,13 +134,18 @@ def network_of(model: NextItemModel, inputs: Inputs, kind: Kind) -> nn.Module:
         A module that returns states [B, d] if the model has item vectors, otherwise scores [B, V].
     """
     plain = _with_content_folded(model)
-    rewritten = REWRITTEN[kind] if _is_built_in(model) else {}
+    rewritten = REWRITTEN[kind] if is_built_in(model) else {}
     states = rewritten.get(type(model).__name__, Padded)
     network = states(plain, inputs.longest)
     return (network if model.has_item_table() else Scores(plain, network)).eval()
 
 
-def _is_built_in(model: NextItemModel) -> bool:
+def is_built_in(model: NextItemModel) -> bool:
+    """Return whether a model belongs to this package, so that it is no plug-in.
+
+    Args:
+        model: Any model.
+    """
     return type(model).__module__.startswith("sasrec.models.")
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from sasrec.recommender.histories import in_chunks
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.serving import Queries
+from sasrec.recommender.time_units import units_per_second
 
 UNKNOWN = "no such item"
 """Token of an item in the sample histories that no model knows."""
 START, MEAN_GAP = 1.6e9, 1e5
-"""Time of the first event of a sample history, and mean time between events; in seconds, if the
-training data have Unix timestamps."""
+"""Time of the first event of a sample history, and mean time between events, in seconds; converted
+to the unit of the training data."""
 LIST = 10
 """Items in the lists of ``check.json``."""
 
@@ -42,7 +43,9 @@ def _sample(recommender: Recommender, length: int, random: np.random.Generator) 
         history[length // 2] = UNKNOWN
     sample: dict[str, Any] = {"history": history}
     if recommender.model.needs_times and length != 1:
-        sample["times"] = (START + random.exponential(MEAN_GAP, length).cumsum()).round().tolist()
+        seconds = START + random.exponential(MEAN_GAP, length).cumsum().round()
+        unit = units_per_second(recommender.answerer().time_unit)
+        sample["times"] = (seconds * unit).round().tolist()
     if recommender.users is not None and len(recommender.users):
         sample["user"] = recommender.users.tokens(random.integers(1, len(recommender.users) + 1, 1))
         [sample["user"]] = sample["user"]

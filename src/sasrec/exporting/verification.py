@@ -11,6 +11,7 @@ import numpy as np
 from sasrec.errors import ModelError
 from sasrec.exporting.files import NETWORKS, Kind
 from sasrec.exporting.inputs import Inputs
+from sasrec.exporting.networks import is_built_in
 from sasrec.exporting.samples import queries_of, sample_histories
 from sasrec.recommender.recommender import Recommender
 
@@ -93,11 +94,10 @@ def largest_difference(recommender: Recommender, inputs: Inputs, run: Run) -> fl
     scorer = recommender.answerer().scorer
     expected = scorer.scores(queries, numbers)
     found = [_scores(recommender, run(inputs.arrays(queries, scorer.asked_type)), numbers)]
-    alone = [inputs.arrays(queries.only(index)) for index in range(len(queries))]
-    each = [_scores(recommender, run(one), numbers) for one in alone]
-    found.append(np.concatenate(each))
+    alone = [inputs.arrays(queries.only(i), scorer.asked_type) for i in range(len(queries))]
+    found.append(np.concatenate([_scores(recommender, run(one), numbers) for one in alone]))
     size = max(1.0, float(np.abs(expected).max()))
-    return max(float(np.abs(each - expected).max()) for each in found) / size
+    return float(np.abs(np.stack(found) - expected).max()) / size  # NaN if any score is NaN
 
 
 def _scores(recommender: Recommender, output: np.ndarray, numbers: np.ndarray) -> np.ndarray:
@@ -107,6 +107,24 @@ def _scores(recommender: Recommender, output: np.ndarray, numbers: np.ndarray) -
     vectors: np.ndarray = table.vectors.detach()[numbers].float().cpu().numpy()
     scores: np.ndarray = output @ vectors.T
     return scores
+
+
+def check_weights(recommender: Recommender) -> None:
+    """Raise an error if a weight of a model is not a finite number.
+
+    Args:
+        recommender: The model.
+
+    Raises:
+        ModelError: A weight is NaN or infinite.
+    """
+    for name, weight in recommender.model.named_parameters():
+        if n_bad := int((~weight.isfinite()).sum()):
+            raise ModelError(
+                f"{recommender.settings['model_name']} cannot be exported: {n_bad:,} numbers of "
+                f"its weight {name!r} are NaN or infinite; train it again, with a lower "
+                "learning_rate if that repeats"
+            )
 
 
 def check_network(recommender: Recommender, inputs: Inputs, folder: Path, kind: Kind) -> float:
@@ -127,9 +145,13 @@ def check_network(recommender: Recommender, inputs: Inputs, folder: Path, kind: 
     found = largest_difference(recommender, inputs, RUNNERS[kind](folder / NETWORKS[kind]))
     if not found <= TOLERANCE:
         name = recommender.settings["model_name"]
+        advice = (
+            ""
+            if is_built_in(recommender.model)
+            else ("; a plug-in must compute the same for windows with padding after their events")
+        )
         raise ModelError(
             f"{name} cannot be exported: scores of the exported network differ by {found:.2g}, and "
-            f"at most {TOLERANCE:g} is rounding; a plug-in must compute the same for windows with "
-            "padding after their events"
+            f"at most {TOLERANCE:g} is rounding{advice}"
         )
     return found

@@ -11,6 +11,7 @@ import torch
 
 from sasrec.data.make_split import make_split
 from sasrec.data.sources import load_corpus
+from sasrec.data.target_types import asked_type, seen_events
 from sasrec.errors import SettingsError
 from sasrec.evaluation.measure import measure
 from sasrec.evaluation.protocol import EvaluationProtocol
@@ -232,6 +233,8 @@ class Trainer:
             counts=item_counts(split, len(eval_data.corpus.items)),
             max_history=run.data.max_history,
             device=device,
+            asked_type=asked_type(eval_data.corpus.event_types, evaluation),
+            seen_events=seen_events(eval_data.corpus, evaluation),
         )
         with deterministic_operations(device) if run.training.deterministic else nullcontext():
             values, _ = measure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -25,7 +26,7 @@ PYTHON = {"text": str, "whole": int, "number": float, "flag": bool, "date": int,
 
 
 def item_columns_as_json(columns: ItemColumns) -> dict[str, Any]:
-    """Return item columns in types JSON has.
+    """Return item columns in types JSON has; infinite numbers and NaN are missing.
 
     Args:
         columns: The columns, with a row for each item of the model, in its order.
@@ -38,6 +39,8 @@ def item_columns_as_json(columns: ItemColumns) -> dict[str, Any]:
     for column in columns.values:
         kind = names[column.dtype]
         values = column.cast(STORED[kind]) if kind in STORED else column
+        if kind == "number":  # JSON has neither infinity nor NaN
+            values = values.set(~values.is_finite().fill_null(value=True), None)
         content[column.name] = {"type": kind, "values": values.to_list()}
     return content
 
@@ -100,3 +103,8 @@ def _check_types(name: str, values: list[Any], expected: type) -> None:
             )
         if isinstance(value, str):
             value.encode()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ModelError(
+                f"the item column {name!r} has the number {value}, which JSON does not have; make "
+                "it null, or train again"
+            )

@@ -119,9 +119,10 @@ def _checked(
     """
     missing = [name for name in required if name not in files]
     if missing:
+        what = "an export, not a model folder" if _is_export(folder) else "not a model folder"
         raise ModelError(
-            f"{folder} is not a model folder: it lacks {', '.join(missing)}; give the folder that "
-            "'sasrec train' wrote"
+            f"{folder} is {what}: it lacks {', '.join(missing)}; give the folder that 'sasrec "
+            "train' wrote"
         )
     listed = files.pop(MANIFEST, None)
     manifest = None if listed is None else parsed_manifest(listed.read(), folder / MANIFEST)
@@ -140,6 +141,11 @@ def _checked(
         if manifest is not None and facts != manifest.files[name]:
             raise ModelError(_changed(folder, name))
     return FolderFiles(contents, manifest)
+
+
+def _is_export(folder: Path) -> bool:
+    """Return whether ``sasrec export`` wrote a folder."""
+    return (folder / "serving.json").is_file()
 
 
 def _facts_of_bytes(content: bytes) -> FileFacts:

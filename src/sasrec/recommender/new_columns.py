@@ -8,7 +8,8 @@ from dataclasses import replace
 import polars as pl
 
 from sasrec.data.content.columns import as_texts, category_lists
-from sasrec.data.item_columns import ItemColumns, kind_of, parsed_texts
+from sasrec.data.item_columns import ItemColumns, kind_of
+from sasrec.data.values.parsed_texts import parsed_texts
 from sasrec.errors import DataError, printable
 
 MOMENT = "%Y-%m-%d %H:%M:%S"

@@ -16,11 +16,12 @@ from sasrec.data.content.encoded import EncodedContent
 from sasrec.data.content.encoding import ContentTables, ItemContent, encode_new_items
 from sasrec.data.content.sources import Tables, content_source, longer
 from sasrec.data.formats.item_files import item_table
-from sasrec.data.item_columns import ItemColumns
+from sasrec.data.item_columns import ItemColumns, without_infinities
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError, ModelError, counted
 from sasrec.models.contract import Catalogue, NextItemModel
 from sasrec.recommender.content_tensors import DATA
+from sasrec.recommender.lineage import with_new_items_step
 from sasrec.recommender.new_columns import in_earlier_types
 from sasrec.recommender.recommender import Recommender
 from sasrec.remarks import Remark, log_remarks
@@ -69,13 +70,16 @@ def with_new_items(
     table = in_earlier_types(table, {} if known is None else dict(known.values.schema))
     where = Tables("the new items", tuple(table.values.columns), None, items, (table,))
     source = content_source(settings, where)
+    table = without_infinities(table, tuple(settings.content_types))
     new = table.items.filter(~table.items.is_in(recommender.items.entries.implode()))
     if not len(new):
         raise DataError(f"all {counted(len(table.items), 'item')} of the table are known already")
     added = Vocabulary.of_distinct(new)
     tables = ContentTables(added, table, source, own.sequence_separator)
     content = encode_new_items(tables, recommender.content)
-    log_remarks([*content.remarks, *_without_content(content, added)], "the new items")
+    log_remarks(
+        [*table.remarks, *content.remarks, *_without_content(content, added)], "the new items"
+    )
     n_new, titles_of_new = len(new), {k: v for k, v in titles.items() if k in added}
     vocabulary = longer(recommender.items, new).cleaning(own.clean_tokens)
     learned = recommender.counts > 0 if recommender.learned is None else recommender.learned
@@ -89,6 +93,12 @@ def with_new_items(
         learned=np.concatenate([learned, content.known[1:]]),
         titles={**recommender.titles, **titles_of_new},
         item_columns=_longer_columns(recommender.item_columns, table, vocabulary, new),
+        metrics=with_new_items_step(
+            recommender.metrics,
+            str(items) if isinstance(items, str | Path) else None,
+            n_before=len(recommender.items),
+            n_new=n_new,
+        ),
     )
 
 

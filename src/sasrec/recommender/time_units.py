@@ -37,6 +37,16 @@ def trained_unit(metrics: Mapping[str, Any]) -> str | None:
     return unit if unit in UNIT_NAMES.values() else None
 
 
+def units_per_second(unit: str | None) -> float:
+    """Return how many units of time a second has.
+
+    Args:
+        unit: Such as ``milliseconds``; None counts as seconds.
+    """
+    seconds = {name: seconds for seconds, name in UNIT_NAMES.items()}
+    return 1.0 if unit is None else 1 / seconds[unit]
+
+
 def check_unit(times: Sequence[np.ndarray | None], trained: str | None, where: str) -> None:
     """Raise an error if times are in another unit than those of the training.
 

@@ -53,6 +53,12 @@ class ContentSettings(Settings):
         return bool(self.content_columns) or self.item_vectors is not None
 
     @property
+    def content_texts(self) -> tuple[str, ...]:
+        """Names of the content columns that the user called token or token_seq."""
+        given = self.content_types
+        return tuple(name for name, kind in given.items() if kind in ("token", "token_seq"))
+
+    @property
     def content_types(self) -> dict[str, str | None]:
         """Names of the content columns, with the type that the user gave, or None."""
         return dict(map(name_and_type, self.content_columns))

@@ -140,10 +140,11 @@ class EvaluationSettings(TargetTypeSettings, RecentWindowSettings):
 
     @model_validator(mode="after")
     def _seen_items_are_removed_from_all(self) -> EvaluationSettings:
-        if self.remove_seen and {self.candidates, self.validation_candidates} != {"full"}:
+        if self.removes_seen and {self.candidates, self.validation_candidates} != {"full"}:
+            key, off = ("seen_types", "None") if self.seen_types else ("remove_seen", "False")
             raise ValueError(
-                "remove_seen only works with full ranking, not with sampled candidates; set "
-                "candidates to 'full' or remove_seen to False"
+                f"{key} only works with full ranking, not with sampled candidates; set "
+                f"candidates to 'full' or {key} to {off}"
             )
         return self
 
@@ -157,6 +158,11 @@ class EvaluationSettings(TargetTypeSettings, RecentWindowSettings):
                     f"set sampled_by to 'case', or {key} to 'uni100'"
                 )
         return self
+
+    @property
+    def removes_seen(self) -> bool:
+        """Whether items of earlier events, of all or of some types, are removed from rankings."""
+        return self.remove_seen or self.seen_types is not None
 
     @property
     def has_dates(self) -> bool:

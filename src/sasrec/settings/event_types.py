@@ -34,7 +34,7 @@ class EventTypeSettings(Settings):
 
 
 class TargetTypeSettings(Settings):
-    """Which types of events are to be predicted."""
+    """Which types of events are to be predicted, and which count as seen."""
 
     target_types: TypeNames = Field(None, min_length=1)
     """With type_column: types of the events to be predicted, such as purchase; the others are only
@@ -42,6 +42,10 @@ class TargetTypeSettings(Settings):
     train_target_types: TypeNames = Field(None, min_length=1)
     """With type_column: types that training predicts, if they differ from those of validation and
     test; all predicts every event. None takes target_types."""
+    seen_types: TypeNames = Field(None, min_length=1)
+    """With type_column: rank a target only among items without an earlier event of these types by
+    the user, such as purchase; like remove_seen, which removes the items of all earlier events, and
+    like the rule seen_types of lists. None leaves it to remove_seen."""
 
 
 def check_type_column(column: str | None, others: list[str]) -> None:
@@ -61,29 +65,26 @@ def check_type_column(column: str | None, others: list[str]) -> None:
         )
 
 
-def type_mistakes(
-    data: EventTypeSettings, evaluation: TargetTypeSettings, model: str, *, uses_types: bool
-) -> list[str]:
+def settings_of_types(evaluation: TargetTypeSettings) -> list[str]:
+    """Return the names of the given settings that choose events by their types.
+
+    Args:
+        evaluation: The types of targets, and of the events that count as seen.
+    """
+    return [key for key in TargetTypeSettings.model_fields if getattr(evaluation, key)]
+
+
+def type_mistakes(data: EventTypeSettings, evaluation: TargetTypeSettings) -> list[str]:
     """Return what is wrong with the settings of event types together.
 
     Args:
         data: Has the column of types.
-        evaluation: Has the types to be predicted.
-        model: Name of the model.
-        uses_types: Whether the model can use event types.
+        evaluation: Has the types of targets, and of the events that count as seen.
 
     Returns:
         Error texts.
     """
-    mistakes, column = [], data.type_column
-    chosen = [k for k in ("target_types", "train_target_types") if getattr(evaluation, k)]
-    if column is None and chosen:
-        mistakes.append(
-            f"{chosen[0]} needs the types of events; set type_column to the column with types"
-        )
-    if column is not None and not uses_types:
-        mistakes.append(
-            f"{model} cannot use event types (type_column is {column!r}); choose SASRec, or remove "
-            "type_column"
-        )
-    return mistakes
+    chosen = settings_of_types(evaluation)
+    if data.type_column is None and chosen:
+        return [f"{chosen[0]} needs the types of events; set type_column to the column with types"]
+    return []

@@ -85,6 +85,7 @@ class Keywords(TypedDict, total=False):
     recent_window: str | None
     target_types: Sequence[str] | None
     train_target_types: Sequence[str] | None
+    seen_types: Sequence[str] | None
     metrics: Sequence[str]
     topk: Sequence[int]
     valid_metric: str

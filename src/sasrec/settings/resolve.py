@@ -18,6 +18,7 @@ from sasrec.settings.evaluation import EvaluationSettings
 from sasrec.settings.event_types import type_mistakes
 from sasrec.settings.fields import Settings
 from sasrec.settings.files import Layer
+from sasrec.settings.inputs import Inputs, input_mistakes
 from sasrec.settings.layers import classes_of, merge_layers, names_of, with_preset
 from sasrec.settings.metric_checks import check_metrics
 from sasrec.settings.mistakes import Mistakes
@@ -152,7 +153,11 @@ def our_name(key: str, model: str = "SASRec") -> str | None:
 
 
 def resolve_layers(
-    layers: Sequence[Layer], model: str = "SASRec", preset: str | None = None
+    layers: Sequence[Layer],
+    model: str = "SASRec",
+    preset: str | None = None,
+    *,
+    inputs: Inputs = "required",
 ) -> RunSettings:
     """Merge settings from several sources and check the result.
 
@@ -160,6 +165,8 @@ def resolve_layers(
         layers: Layers, in order of increasing priority.
         model: Name of the model.
         preset: Name of the preset if no layer contains the key ``preset``; None uses the defaults.
+        inputs: Whether the model must be able to use the content of items and the types of events
+            that the settings name.
 
     Returns:
         The settings, with the origin of each value.
@@ -183,7 +190,7 @@ def resolve_layers(
         origins=found.origins,
         preset=preset,
     )
-    _check_together(run, checks)
+    _check_together(run, checks, inputs)
     mistakes.raise_all()
     given = {name: origin.key or name for name, origin in run.origins.items() if origin.is_given}
     ignored = {*found.ignored, *keys_without_effect(given, run.data, run.training, run.evaluation)}
@@ -252,25 +259,21 @@ def adapted(run: RunSettings, facts: DataFacts) -> RunSettings:
     return replace(run, **groups, origins=origins)  # type: ignore[arg-type]  # each group has its class
 
 
-def _check_together(run: RunSettings, checks: Checks) -> None:
+def _check_together(run: RunSettings, checks: Checks, inputs: Inputs) -> None:
     """Check settings of different groups against each other.
 
     Args:
         run: All settings.
         checks: Receives the mistakes.
+        inputs: Whether the model must be able to use all inputs.
     """
     check_metrics(run.evaluation, checks)
     model = MODELS[run.model_name]
-    for text in type_mistakes(
-        run.data, run.evaluation, run.model_name, uses_types=model.uses_types
-    ):
+    for text in type_mistakes(run.data, run.evaluation):
         checks.add_contradiction(text)
+    if inputs == "required":
+        for text in input_mistakes(run.data, run.model_name, model):
+            checks.add_contradiction(text)
     by_product = model.has_item_table()
     if run.training.loss_traits.needs_item_vectors and not by_product:
         checks.add_contradiction(no_item_vectors(run.model_name, run.training.loss))
-    if run.data.has_content and not model.uses_content:
-        key = "content_columns" if run.data.content_columns else "item_vectors"
-        checks.add_contradiction(
-            f"{run.model_name} learns from events only and cannot use {key}; choose SASRec, or "
-            f"remove {key}"
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping
@@ -18,6 +19,9 @@ from sasrec.system.writing import (
     make_folders,
     working_prefix,
 )
+
+ADDRESS = re.compile("(https?|s3|gs|gcs|az|abfss?|hdfs|ftp):", re.IGNORECASE)
+"""First part of a path that was meant as a URL."""
 
 
 def check_replaceable(
@@ -37,8 +41,12 @@ def check_replaceable(
 
     Raises:
         ModelError: The folder is of this kind and ``overwrite`` is off, contains something else,
-            or is not writable.
+            is not writable, or is a URL.
     """
+    if folder.parts and ADDRESS.fullmatch(folder.parts[0]):
+        raise ModelError(
+            f"{folder} is the address of another machine; write to a local folder, and copy that"
+        )
     try:
         target = folder.expanduser().resolve()
         if target.exists():

@@ -32,6 +32,8 @@ ITEMS = pl.DataFrame(
         ("category is null", [False, False, False, True], 0),
         ("coalesce(stock, 0) = 0", [True, False, True, False], 0),
         ("category like 'gift%'", [False, True, False, False], 1),
+        ("category like 'absent'", [False, False, False, False], 1),
+        ("category not like 'it''s absent'", [True, True, True, False], 1),
         ("array_contains(tags, 'b')", [True, False, False, True], 1),
         ("adult", [True, False, False, False], 1),
         ("not adult", [False, True, True, False], 1),

@@ -239,6 +239,7 @@ def test_moments_and_ages_are_parsed() -> None:
     [
         ({"only_were": "x"}, "unknown rule 'only_were'; did you mean 'only_where'"),
         ({"only_where": 3}, "only_where is 3; write an expression"),
+        ({"rebuy_where": ["stock > 0"]}, "rebuy_where is .*; write an expression"),
         ({"seen": "nevr"}, "seen is 'nevr'; did you mean 'never'"),
         ({"boost": "times 3"}, "boost is 'times 3'; write such as"),
         ({"boost": "add 1 where "}, "boost is 'add 1 where '; write such as"),

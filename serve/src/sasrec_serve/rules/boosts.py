@@ -31,15 +31,19 @@ class Boosts:
         factors: float64 [V], positive; None if no score is multiplied.
         amounts: float64 [V]; None if nothing is added.
         changed: int64, the items whose score changes.
-        largest_factor: The largest factor by which a difference of scores grows.
+        highest_factor: The highest factor, at least 1.
+        highest_amount: The highest amount, at least 0.
+        growth: The largest factor by which a difference of scores grows.
         largest_amount: The largest size of an amount.
     """
 
     factors: np.ndarray | None
     amounts: np.ndarray | None
     changed: np.ndarray
-    largest_factor: float = 1.0
-    largest_amount: float = 0.0
+    highest_factor: float
+    highest_amount: float
+    growth: float
+    largest_amount: float
 
     @classmethod
     def of(cls, factors: np.ndarray, amounts: np.ndarray) -> Boosts:
@@ -53,7 +57,9 @@ class Boosts:
             factors=factors if (factors != 1).any() else None,
             amounts=amounts if amounts.any() else None,
             changed=np.flatnonzero((factors != 1) | (amounts != 0)),
-            largest_factor=float(np.maximum(factors, 1 / factors).max(initial=1.0)),
+            highest_factor=float(factors.max(initial=1.0)),
+            highest_amount=float(amounts.max(initial=0.0)),
+            growth=float(np.maximum(factors, 1 / factors).max(initial=1.0)),
             largest_amount=float(np.abs(amounts).max(initial=0.0)),
         )
 
@@ -72,6 +78,28 @@ class Boosts:
             scores = np.where(scores > 0, scores * factors, scores / factors)
         return scores if self.amounts is None else scores + self.amounts[items]
 
+    def highest(self, score: float) -> float:
+        """Return the highest score that boosts can give an item whose score is at most this.
+
+        Args:
+            score: The score.
+        """
+        factor = self.highest_factor
+        return (score * factor if score > 0 else score / factor) + self.highest_amount
+
+    def change_(self, scores: np.ndarray) -> None:
+        """Change the scores of all items in place, with the rounding that ``margin`` allows for.
+
+        Args:
+            scores: float32 [V].
+        """
+        if self.factors is not None:
+            factors = self.factors[self.changed].astype(np.float32)
+            some = scores[self.changed]
+            scores[self.changed] = np.where(some > 0, some * factors, some / factors)
+        if self.amounts is not None:
+            scores += self.amounts.astype(np.float32)
+
     def margin(self, margin: float, largest: float) -> float:
         """Return the largest rounding error of a difference of changed scores.
 
@@ -79,8 +107,7 @@ class Boosts:
             margin: That of the scores before the change.
             largest: Upper limit on the size of these scores.
         """
-        factor = self.largest_factor
-        return margin * factor + (largest * factor + self.largest_amount) * ROUNDING
+        return margin * self.growth + (largest * self.growth + self.largest_amount) * ROUNDING
 
 
 def boosts_for(

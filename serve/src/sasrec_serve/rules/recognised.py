@@ -66,14 +66,14 @@ def _flags(texts: list[str]) -> tuple[Any, list[object]]:
 
 def _dates(texts: list[str]) -> tuple[Any, list[object]] | None:
     try:
-        return "date", [date.fromisoformat(text).toordinal() - FIRST_DAY for text in texts]
+        return "date", [*np.array(texts, dtype="datetime64[D]").astype(np.int64).tolist()]
     except ValueError:
         return None
 
 
 def _times(texts: list[str]) -> tuple[Any, list[object]] | None:
     try:
-        return "time", [_microseconds(datetime.fromisoformat(text)) for text in texts]
+        return "time", [*np.array(texts, dtype="datetime64[us]").astype(np.int64).tolist()]
     except ValueError:
         return None
 
@@ -95,6 +95,8 @@ def from_python(values: Sequence[Any]) -> Values | None:
     """
     kept = [None if isinstance(each, float) and each != each else each for each in values]
     types = {_type(each) for each in kept if each is not None}
+    if not types and any(each is not None for each in values):
+        return plain_values("number", kept)  # all are NaN
     if not types or types == {str}:
         return text_values(kept)
     if types == {int}:

@@ -11,10 +11,12 @@ from sasrec_serve.rules.boosts import Boosts
 from sasrec_serve.scoring.plain_scan import LARGEST, SMALLEST, UNIT
 from sasrec_serve.scoring.scorer import ROUNDING, Scorer
 
-FEW = 1 << 12
-"""If at most so many items are allowed, their scores are computed one by one, without a scan."""
+FEW = 1 << 11
+"""So many items, or fewer, are scored one by one, without a scan."""
 MOST_APART = 8
-"""Boosted items are scored one by one if they are at most one of so many items."""
+"""At most one of so many items are few."""
+LEADERS = 1024
+"""So many items with the highest scores are looked at before all are scored under boosts."""
 Best = tuple[np.ndarray, np.ndarray]
 """Item numbers, best first, and their scores as float64."""
 
@@ -50,7 +52,10 @@ class Scores(Protocol):
         ...
 
     def rough(self) -> tuple[np.ndarray, float]:
-        """Return scores of all items, float32 [V], and the largest error of a difference."""
+        """Return scores of all items, float32 [V], and the largest error of a difference.
+
+        The caller may change the array.
+        """
         ...
 
 
@@ -107,7 +112,7 @@ class ModelScores:
         """
         vectors = self._scorer.vectors
         if vectors is None:
-            return self._output.astype(np.float32), 0.0
+            return self._output.copy(), 0.0
         ends = (self._norm or 1.0, vectors.largest_norm or 1.0)
         if min(ends) <= SMALLEST or max(ends) >= LARGEST:
             return self._scorer.scores_of(self._output, np.arange(len(vectors.values))), 0.0
@@ -150,7 +155,7 @@ class PopularityScores:
 
     def rough(self) -> tuple[np.ndarray, float]:
         """Return scores of all items, float32 [V], and an error of 0."""
-        return self._scores, 0.0
+        return self._scores.copy(), 0.0
 
 
 def best_of(items: np.ndarray, scores: np.ndarray, count: int) -> Best:
@@ -214,8 +219,14 @@ class Boosted:
             few = numbers_of(allowed, without)
             return best_of(few, self.of(few), count)
         changed = self.boosts.changed[allowed[self.boosts.changed]]
-        if len(changed) * MOST_APART > len(allowed):
-            return self._among_all(count, allowed, without)
+        if len(changed) <= FEW:
+            return self._apart(count, changed, allowed, without)
+        return self._among_leaders(self.boosts, count, allowed, without)
+
+    def _apart(
+        self, count: int, changed: np.ndarray, allowed: np.ndarray, without: np.ndarray
+    ) -> Best:
+        """Return the best items: they are among the boosted ones and the best of the others."""
         others = allowed.copy()
         others[changed] = False
         items = changed[~np.isin(changed, without)]
@@ -225,20 +236,51 @@ class Boosted:
             items, scores = np.concatenate([plain, items]), np.concatenate([values, scores])
         return best_of(items, scores, count)
 
-    def _among_all(self, count: int, allowed: np.ndarray, without: np.ndarray) -> Best:
-        """Return the best items after scoring all: those near the last one again, exactly."""
-        boosts = self.boosts
+    def _among_leaders(
+        self, boosts: Boosts, count: int, allowed: np.ndarray, without: np.ndarray
+    ) -> Best:
+        """Return the best items, after a look at those that lead without boosts.
+
+        An item that is not among these leaders has at most the score s of the last one, and thus at
+        most what the largest factor and the largest amount make of s: rounding keeps the order. If
+        the items found are above that, no other item can be among them. Otherwise all are scored.
+        """
+        leaders, scores = self.scores.best(max(LEADERS, count + 1), allowed, without)
+        boosted = boosts.of_items(scores, leaders)
+        items, values = best_of(leaders, boosted, count)
+        if len(items) < count:
+            return self._among_all(boosts, -np.inf, count, allowed=allowed, without=without)
+        limit = boosts.highest(float(scores[-1]))
+        if np.float32(values[-1]) > np.float32(limit):
+            return items, values
+        least = float(values[-1])
+        return self._among_all(boosts, least, count, allowed=allowed, without=without)
+
+    def _among_all(
+        self,
+        boosts: Boosts,
+        least: float,
+        count: int,
+        *,
+        allowed: np.ndarray,
+        without: np.ndarray,
+    ) -> Best:
+        """Return the best items after scoring all, those that could be among them exactly.
+
+        Args:
+            boosts: The boosts.
+            least: A score that at least ``count`` items reach; minus infinity if none is known.
+            count: Number of items, from 1.
+            allowed: bool [V], items that may be returned.
+            without: int64, items that are left out nevertheless.
+        """
         rough, error = self.scores.rough()
-        numbers = numbers_of(allowed, without)
-        values = rough[numbers].astype(np.float64)
-        if boosts is not None:
-            values = boosts.of_items(values, numbers)
-            # A factor f changes a score by f or 1 / f, whatever its sign.
-            error = boosts.margin(error, self.scores.largest)
-        if len(numbers) > count:
-            last = np.partition(values, len(values) - count)[len(values) - count]
-            numbers = numbers[values >= last - error]
-        return best_of(numbers, self.of(numbers), count)
+        boosts.change_(rough)
+        rough[~allowed] = -np.inf
+        rough[without] = -np.inf
+        margin = boosts.margin(error, self.scores.largest)
+        near = np.flatnonzero(rough >= least - margin if least > -np.inf else rough > least)
+        return best_of(near, self.of(near), count)
 
 
 def numbers_of(allowed: np.ndarray, without: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from sasrec_serve.errors import DataError
 from sasrec_serve.exported.network import Network
 from sasrec_serve.queries import Queries
+from sasrec_serve.scoring.approximate import ApproximateVectors
 from sasrec_serve.scoring.exact import exact_scores, ranked
 from sasrec_serve.scoring.item_vectors import ItemVectors
 from sasrec_serve.scoring.kernel_scan import Best
@@ -31,7 +32,7 @@ class Scorer:
     """
 
     network: Network
-    vectors: ItemVectors | None
+    vectors: ItemVectors | ApproximateVectors | None
     asked_type: int = 0
 
     def outputs(self, queries: Queries) -> Iterator[tuple[np.ndarray, np.ndarray]]:

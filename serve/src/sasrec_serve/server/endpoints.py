@@ -156,6 +156,7 @@ class Endpoints:
                     "item_columns": list(recommender.export.item_columns),
                     "rules": list(served.rules.switches.sets),
                     "default_rules": list(served.rules.switches.default),
+                    "recall": recommender.recall,
                     "limits": asdict(services.limits),
                     "has_store": services.store is not None,
                 }
@@ -175,7 +176,6 @@ class Endpoints:
 
     async def metrics(self, request: Request) -> Reply:
         """Return all metrics as text."""
-        self.services.metrics.queue(self.services.batcher.waiting)
         return Reply(self.services.metrics.written(), content_type=CONTENT_TYPE.encode())
 
     async def reload(self, request: Request) -> Reply:

@@ -46,12 +46,12 @@ class ItemSearch:
         Returns:
             The items, and how many were found, at most ``MOST_COUNTED``.
         """
-        self._prepare()
         words = sorted(folded(query).split(), key=len, reverse=True)[:MOST_WORDS]
         if not words:
             rows = range(min(limit, len(self._order)))
             found = min(len(self._order), MOST_COUNTED)
         else:
+            self._prepare()
             matches = []
             for row in self._rows(words):
                 matches.append(row)

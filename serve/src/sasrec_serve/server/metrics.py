@@ -72,6 +72,9 @@ class Metrics:
         self._exported = self._gauge(
             "model_exported_timestamp_seconds", "When the model was exported", [], "livemin"
         )
+        self._recall = self._gauge(
+            "search_recall", "Share of the best ten items that the search finds", [], "livemin"
+        )
         self._refused = self._gauge(
             "export_refused", "1 while the newest export is refused", [], "livemax"
         )
@@ -159,6 +162,7 @@ class Metrics:
             self._model.labels(earlier.digest).set(0)
         self._model.labels(served.digest).set(1)
         self._loaded.set(served.loaded)
+        self._recall.set(served.recommender.recall)
         self._refused.set(0)
         exported = exported_seconds(served)
         if exported is not None:

@@ -273,7 +273,8 @@ def _rules(names: Sequence[str]) -> list[Schema]:
     """Return the choices of a request: names of sets, rules of its own, or nothing."""
     sets: Schema = {"type": "array", "items": {"enum": list(names)}}
     named = [{"enum": list(names)}, sets] if names else [{"type": "array", "maxItems": 0}]
-    fields: Schema = {name: {} for name in NAMES} | {SETS: sets if names else named[0]}
+    fields: Schema = {name: {} for name in NAMES}
+    fields[SETS] = {"anyOf": [named[-1], {"type": "null"}]}
     own = {"type": "object", "properties": fields, "additionalProperties": False}
     return [*named, own, {"type": "null"}]
 

@@ -25,6 +25,7 @@ class ServerOptions:
         port: Port to listen on; 0 takes a free one.
         workers: Number of processes.
         threads: Threads that share a search among 100,000 items or more, 1 or 2.
+        approximate: Whether to search with an index that misses some of the best items.
         watch: Seconds between two looks for a new export; 0 looks only when asked.
         store: URL of the store of histories; None for none.
         rules: File of the operator's sets of rules; None for none.
@@ -40,6 +41,7 @@ class ServerOptions:
     port: int = 8000
     workers: int = 1
     threads: int = 1
+    approximate: bool = False
     watch: float = 0.0
     store: str | None = None
     rules: Path | None = None

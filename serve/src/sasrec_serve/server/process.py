@@ -38,6 +38,7 @@ SWITCH = 0.0005
 """Seconds after which a thread that computes in Python lets another one go on; Python's 5
 milliseconds would be a part of the answer's time."""
 BACKLOG = 2048
+COUNT_SECONDS = 0.5
 
 
 class Server(uvicorn.Server):
@@ -69,7 +70,12 @@ class Process:
         self._keys = _keys(options.keys)
         self._store = _store(options.store)
         self._metrics = Metrics()
-        load = partial(load_served, threads=options.threads, rules_file=options.rules)
+        load = partial(
+            load_served,
+            threads=options.threads,
+            approximate=options.approximate,
+            rules_file=options.rules,
+        )
         self._slot = ModelSlot(options.place, load, self._metrics)
 
     async def serve(
@@ -110,6 +116,7 @@ class Process:
         if parent is not None:
             loop.add_reader(parent, _stop, server, services)
         watching = loop.create_task(self._watch(services, application))
+        counting = loop.create_task(_count_waiting(services))
         gc.collect()
         gc.freeze()  # what is there now stays; collections need not look at it again
         starting = loop.create_task(_tell(server, started))
@@ -117,6 +124,7 @@ class Process:
             await server.serve(list(sockets))
         finally:
             watching.cancel()
+            counting.cancel()
             starting.cancel()
             services.batcher.close()
             services.threads.close()
@@ -174,6 +182,13 @@ class Process:
                 await services.threads.run(services.slot.check)
             except Exception:  # such as an overload; the next look may succeed
                 logging.getLogger(__name__).exception("looking for a new export failed")
+
+
+async def _count_waiting(services: Services) -> None:
+    """Note from time to time how many histories wait; another worker may be asked for metrics."""
+    while True:
+        services.metrics.queue(services.batcher.waiting)
+        await asyncio.sleep(COUNT_SECONDS)
 
 
 async def _tell(server: Server, started: Callable[[], None]) -> None:

@@ -11,11 +11,11 @@ from sasrec_serve.server.asks import ListOptions
 
 if TYPE_CHECKING:
     from sasrec_serve.rules.prepared import PreparedRules
-    from sasrec_serve.rules.rule_book import RuleBook
+    from sasrec_serve.server.prepared_book import PreparedBook
     from sasrec_serve.vocabulary import Vocabulary
 
 
-def rules_of(options: ListOptions, book: RuleBook, items: Vocabulary) -> PreparedRules | None:
+def rules_of(options: ListOptions, book: PreparedBook, items: Vocabulary) -> PreparedRules | None:
     """Return the rules for the lists of a request.
 
     Args:

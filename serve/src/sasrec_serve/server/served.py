@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sasrec_serve.server.item_search import ItemSearch
+from sasrec_serve.server.prepared_book import PreparedBook
 
 if TYPE_CHECKING:
     from sasrec_serve.recommender import Recommender
-    from sasrec_serve.rules.rule_book import RuleBook
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class Served:
     recommender: Recommender
     folder: Path
     search: ItemSearch
-    rules: RuleBook
+    rules: PreparedBook
     loaded: float = field(default_factory=time.time)
 
     @property
@@ -48,12 +48,19 @@ class Served:
         return {"item": item, "title": self.recommender.titles.get(item), "score": finite}
 
 
-def load_served(folder: Path, *, threads: int = 1, rules_file: Path | None = None) -> Served:
+def load_served(
+    folder: Path,
+    *,
+    threads: int = 1,
+    approximate: bool = False,
+    rules_file: Path | None = None,
+) -> Served:
     """Load an export to serve it.
 
     Args:
         folder: The folder of the export.
         threads: Threads of a search among many items, 1 or 2.
+        approximate: Search with an index, which is built now.
         rules_file: The operator's sets of rules; None for none.
 
     Returns:
@@ -64,12 +71,11 @@ def load_served(folder: Path, *, threads: int = 1, rules_file: Path | None = Non
         SettingsError: A rule does not fit the model.
     """  # raised by load
     from sasrec_serve.loading import load
-    from sasrec_serve.rules.rule_book import RuleBook
     from sasrec_serve.rules.switches import RuleSwitches
 
     folder = folder.resolve()
-    recommender = load(folder, threads=threads)
+    recommender = load(folder, threads=threads, approximate=approximate)
     order = recommender.catalogue.by_popularity
     search = ItemSearch(recommender.items.entries, recommender.titles, order)
     switches = RuleSwitches() if rules_file is None else RuleSwitches.from_file(rules_file)
-    return Served(recommender, folder, search, RuleBook(switches, recommender.shop()))
+    return Served(recommender, folder, search, PreparedBook(recommender, switches))

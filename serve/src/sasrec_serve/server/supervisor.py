@@ -105,13 +105,15 @@ class Supervisor:
                 "-m",
                 "sasrec_serve.server.worker",
                 *(str(number) for number in (listening, theirs, self._alive)),
-                self._options.to_json(),
             ],
             pass_fds=(listening, theirs, self._alive),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # not an argument, which everybody can read: passwords of stores
             env={**os.environ, FOLDER: self._metrics},
         )
         os.close(theirs)
+        if process.stdin is not None:
+            with process.stdin as stdin:
+                stdin.write(self._options.to_json().encode())
         worker = _Worker(process, reports, time.monotonic())
         self._workers.append(worker)
         self._selector.register(reports, selectors.EVENT_READ, worker)

@@ -10,7 +10,7 @@ from sasrec_serve.histories import History
 
 KEEP = 1000
 """Default of the most events that a store returns of one user, the latest ones."""
-SECONDS = 10.0
+SECONDS = 7.0
 """The longest time that a call waits for a lock of a file."""
 
 Kind = Literal["none", "parquet", "sqlite", "redis", "postgresql"]

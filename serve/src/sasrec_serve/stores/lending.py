@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
@@ -20,6 +21,48 @@ class Closable(Protocol):
 
 
 Connection = TypeVar("Connection", bound=Closable)
+
+
+class _Slots:
+    """A semaphore that serves threads in order of arrival; that of Python lets some starve."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+
+    def acquire(self, seconds: float) -> bool:
+        # Returns whether a slot was got in time.
+        with self._lock:
+            if self._count:
+                self._count -= 1
+                return True
+            mine = threading.Event()
+            self._waiting.append(mine)
+        try:
+            if mine.wait(seconds):
+                return True
+        except BaseException:  # such as Ctrl-C
+            if not self._left(mine):
+                self.release()
+            raise
+        return not self._left(mine)
+
+    def release(self) -> None:
+        """Give a slot to the thread that has waited longest."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._count += 1
+
+    def _left(self, mine: threading.Event) -> bool:
+        # Returns whether that was in time not to get a slot.
+        with self._lock:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return True
+            return False
 
 
 class Lending(Generic[Connection]):
@@ -44,7 +87,7 @@ class Lending(Generic[Connection]):
         self._limit = limit
         self._seconds = seconds
         self._lock = threading.Lock()
-        self._free = threading.BoundedSemaphore(limit)
+        self._free = _Slots(limit)
         self._idle: list[Connection] = []
         self._closed = False
         self._process = os.getpid()
@@ -60,7 +103,7 @@ class Lending(Generic[Connection]):
             DataError: The store is closed.
             StoreUnavailable: All connections are in use for too long.
         """  # DataError is raised by _take
-        if not self._free.acquire(timeout=self._seconds):
+        if not self._free.acquire(self._seconds):
             raise StoreUnavailable(
                 f"{self._place}: all {self._limit} connections are in use; try again"
             )

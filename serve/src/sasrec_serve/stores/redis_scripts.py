@@ -10,7 +10,6 @@ EVENTS = "sasrec:events:"
 IDS = "sasrec:ids:"
 VERSION = "sasrec:version"
 N_EVENTS = "sasrec:n_events"
-DIGITS = 16
 
 STORE = """
 local merge, added = ARGV[1] == 'merge', 0
@@ -39,6 +38,23 @@ return added
 """
 """Arguments: ``append`` or ``merge``; then user, time, item and type as JSON, and id (or an empty
 text) of each event. Returns the number of new events."""
+
+LATEST = """
+local answers = {}
+for i = 2, #ARGV do
+  local rows = redis.call('ZREVRANGE', 'sasrec:events:' .. ARGV[i], 0, ARGV[1], 'WITHSCORES')
+  for j = 1, #rows, 2 do
+    local stop = string.find(rows[j], '\\t', 17, true)
+    rows[j] = string.sub(rows[j], 17, stop and stop - 1)
+    if rows[j + 1] == 'inf' then rows[j + 1] = 'Infinity' end
+  end
+  answers[i - 1] = '[' .. table.concat(rows, ',') .. ']'
+end
+return answers
+"""
+"""Arguments: the last position to return of each user, from 0 for the latest event, or -1 for all;
+and users. Returns a text per user, which a client parses faster than a list: JSON of item and type,
+time, item and type, time, and so on, latest first."""
 
 FORGET = """
 local events = 'sasrec:events:' .. ARGV[1]

@@ -12,12 +12,14 @@ from sasrec_serve.histories import History
 from sasrec_serve.stores.addresses import masked
 from sasrec_serve.stores.checks import check_events, check_moment, is_storable
 from sasrec_serve.stores.contract import AT_ONCE, KEEP, Event, StoreInfo
-from sasrec_serve.stores.redis_scripts import DIGITS, EVENTS, FORGET, N_EVENTS, PRUNE, STORE
+from sasrec_serve.stores.redis_scripts import EVENTS, FORGET, LATEST, N_EVENTS, PRUNE, STORE
 from sasrec_serve.stores.redis_server import connected, is_replica, translating, weakness_of
 from sasrec_serve.stores.repeating import with_repetition
 from sasrec_serve.stores.rows import Row, distinct, history_of, stored_time
 
 Answer = TypeVar("Answer")
+USERS_AT_ONCE = 200
+"""Users that one script reads, so that other clients need not wait long."""
 SCANNED = 500
 """Keys that ``prune`` asks for at once."""
 
@@ -41,6 +43,7 @@ class RedisStore:
         self._closed = False
         self._client = connected(url)
         self._store = self._client.register_script(STORE)
+        self._latest = self._client.register_script(LATEST)
         self._forget = self._client.register_script(FORGET)
         self._prune = self._client.register_script(PRUNE)
 
@@ -60,8 +63,12 @@ class RedisStore:
         known = list(dict.fromkeys(user for user in users if is_storable(user)))
         found: dict[str, Sequence[Row]] = {}
         if known:
-            answers = self._calling(lambda: self._latest(known), repeatable=True)
-            found = {user: _rows(answer) for user, answer in zip(known, answers, strict=True)}
+            last = -1 if self._keep is None else self._keep - 1
+            for start in range(0, len(known), USERS_AT_ONCE):
+                piece = known[start : start + USERS_AT_ONCE]
+                call = partial(self._latest, args=[last, *piece])
+                answers: list[bytes] = self._calling(call, repeatable=True)
+                found |= zip(piece, map(_rows, answers), strict=True)
         return [history_of(user, found.get(user, ())) for user in users]
 
     def append(self, events: Sequence[Event]) -> int:
@@ -187,13 +194,6 @@ class RedisStore:
             )
         return count
 
-    def _latest(self, users: Sequence[str]) -> list[list[tuple[bytes, float]]]:
-        pipeline = self._client.pipeline(transaction=False)
-        last = -1 if self._keep is None else self._keep - 1
-        for user in users:
-            pipeline.zrevrange(EVENTS + user, 0, last, withscores=True)
-        return pipeline.execute()
-
     def _users(self, cursor: int) -> tuple[int, list[str]]:
         following, keys = self._client.scan(cursor, match=f"{EVENTS}*", count=SCANNED)
         return int(following), [cast(bytes, key).decode()[len(EVENTS) :] for key in keys]
@@ -237,10 +237,10 @@ def _body(event: Event) -> str:
     return json.dumps([event.item, event.type], ensure_ascii=False, separators=(",", ":"))
 
 
-def _rows(answer: Sequence[tuple[bytes, float]]) -> list[Row]:
-    """Return the rows of an answer of ZREVRANGE."""
-    bodies = b",".join(member[DIGITS:].partition(b"\t")[0] for member, _ in answer)
-    parsed: list[Any] = json.loads(b"[" + bodies + b"]")
+def _rows(answer: bytes) -> list[Row]:
+    """Return the rows of an answer of the script."""
+    parsed: list[Any] = json.loads(answer)
     return [
-        (item, float(score), kind) for (item, kind), (_, score) in zip(parsed, answer, strict=True)
+        (item, float(time), kind)
+        for (item, kind), time in zip(parsed[::2], parsed[1::2], strict=True)
     ]

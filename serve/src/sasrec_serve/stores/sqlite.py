@@ -49,10 +49,10 @@ class SqliteStore:
             DataError: The file cannot be opened, or is no store.
             StoreUnavailable: Another process holds its lock for too long.
         """  # raised by the connections
-        self._path = path
+        self._path = path.absolute()  # so that a later change of the folder has no effect
         self._keep = keep
         self._read_only = read_only
-        self._connections = SqliteConnections(path, read_only=read_only)
+        self._connections = SqliteConnections(self._path, read_only=read_only)
         self._grouped = GroupedCommits(self._commit)
 
     def histories(self, users: Sequence[str]) -> list[History]:

@@ -11,7 +11,13 @@ from pathlib import Path
 from sasrec_serve.errors import DataError, StoreUnavailable
 from sasrec_serve.stores.contract import SECONDS
 from sasrec_serve.stores.lending import Lending
-from sasrec_serve.stores.sqlite_files import check_schema, connect, prepare, translated
+from sasrec_serve.stores.sqlite_files import (
+    check_schema,
+    connect,
+    connect_writer,
+    prepare,
+    translated,
+)
 from sasrec_serve.stores.sqlite_turns import Turns
 
 CONNECTIONS = 16
@@ -32,7 +38,7 @@ class SqliteConnections:
         self._read_only = read_only
         mode = "ro" if read_only else "rw"
         self._readers = self._lending(partial(connect, path, mode=mode))
-        self._writers = self._lending(partial(connect, path, mode=mode, seconds=0.0))
+        self._writers = self._lending(partial(connect_writer, path))
         if not read_only:
             with self._translating():
                 prepare(path)

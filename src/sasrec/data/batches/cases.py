@@ -32,6 +32,7 @@ class EvaluationCases:
         max_history: Longest history the model sees, in events.
         device: Device to compute on.
         asked_type: Number of the type of the event to be predicted, 0 for an event of any type.
+        seen_events: bool [N], the events whose items count as seen by the user; None for all.
     """
 
     sequences: Sequences
@@ -39,6 +40,7 @@ class EvaluationCases:
     max_history: int
     device: torch.device
     asked_type: int = 0
+    seen_events: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of cases, M."""

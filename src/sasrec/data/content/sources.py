@@ -163,7 +163,7 @@ def _vector_column(name: str, settings: DataSettings, tables: Tables) -> ItemVec
         is_item_file = isinstance(source, str | Path) and Path(source).suffix.lower() == ".item"
         if is_item_file:
             return atomic_vectors(Path(str(source)).expanduser(), name, settings)
-        frame, where = read_table(source, settings, tokens=(settings.item_column,), what="items")
+        frame, where, _ = read_table(source, settings, tokens=(settings.item_column,), what="items")
         if name in vector_names(frame, settings.content_types):
             return vectors_in_frame(frame, name, settings, where)
     return None if beside is None else atomic_vectors(beside, name, settings)

@@ -8,9 +8,9 @@ import polars as pl
 
 from sasrec.data.description.cleanings import Cleaning
 from sasrec.data.interactions import VALUE, Interactions
-from sasrec.data.item_columns import parsed_texts
 from sasrec.data.removals import share, sizes
 from sasrec.data.values.cleaning import without_missing
+from sasrec.data.values.parsed_texts import parsed_texts
 from sasrec.errors import printable
 from sasrec.settings.data import DataSettings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +21,12 @@ from sasrec.data.formats.layout import Layout
 from sasrec.data.item_columns import (
     ItemColumns,
     item_columns_from,
-    parsed_texts,
     vector_names,
 )
 from sasrec.data.titles import Titles, title_column
 from sasrec.data.values.cleaning import clean_by_settings
 from sasrec.data.values.columns import require_columns
+from sasrec.data.values.parsed_texts import parsed_columns
 from sasrec.data.values.tokens import column_tokens
 from sasrec.errors import DataError, printable
 from sasrec.remarks import Remark
@@ -64,7 +65,7 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
     key = settings.item_column
     with Copies() as copies, copies.named():
         plain = _plain(source, settings, copies)
-        frame, where = read_table(plain, settings, tokens=(key,), what="items")
+        frame, where, remarks = read_table(plain, settings, tokens=(key,), what="items")
         where = copies.originals.get(Path(where), where)
     require_columns(frame.columns, (key,), where, settings)
     items = clean_by_settings(column_tokens(frame[key], where), settings).alias("item")
@@ -73,6 +74,7 @@ def item_table(source: ItemSource, settings: DataSettings) -> tuple[ItemColumns,
     columns = item_columns_from(items, others, settings.kept_columns, where)
     if settings.item_columns is None:
         columns = _without_long_texts(columns, settings)
+    columns = replace(columns, remarks=(*remarks, *columns.remarks))
     if title is None:
         return columns, {}
     titles = pl.DataFrame({"item": items, "title": others[title].cast(pl.String)})
@@ -121,33 +123,34 @@ def item_file_beside(path: Path, settings: DataSettings) -> ItemColumns | None:
                 MAX_UNREQUESTED_BYTES >> 20,
             )
             return None
-        frame = _atomic_frame(plain, settings)
+        frame, remarks = _atomic_frame(plain, settings)
     frame = frame.with_columns(clean_by_settings(frame[key], settings))
     frame = frame.drop_nulls(key).filter(pl.col(key) != "")
     last = frame.unique(key, keep="last", maintain_order=True)
     columns = item_columns_from(last[key].alias("item"), last.drop(key), wanted, str(path))
+    columns = replace(columns, remarks=(*remarks, *columns.remarks))
     return columns if wanted is not None else _without_long_texts(columns, settings)
 
 
 def read_table(
     source: ItemSource, settings: DataSettings, *, tokens: tuple[str, ...], what: str
-) -> tuple[pl.DataFrame, str]:
+) -> tuple[pl.DataFrame, str, tuple[Remark, ...]]:
     """Read a file or data frame with all its columns.
 
     Args:
         source: A .csv, .tsv, .parquet, .jsonl or .item file, or a Polars or pandas data frame.
-        settings: Separators of .item files.
+        settings: Separators of .item files, the title column, and types of content columns.
         tokens: Columns of tokens, which stay text in files without types.
         what: What the source was given as, for error messages.
 
     Returns:
-        The rows, and what to call the source in messages.
+        The rows, what to call the source in messages, and remarks on decimal commas.
 
     Raises:
         DataError: It is not a table, or cannot be read.
     """
     if not isinstance(source, str | Path):
-        return as_polars(source, tokens, what), f"the data frame of {what}"
+        return as_polars(source, tokens, what), f"the data frame of {what}", ()
     path = Path(source).expanduser()
     suffix = path.suffix.lower()
     if not path.is_file():
@@ -158,16 +161,22 @@ def read_table(
         )
     try:
         if suffix == ".item":
-            return _atomic_frame(path, settings), str(path)
+            frame, remarks = _atomic_frame(path, settings)
+            return frame, str(path), remarks
         if suffix == ".parquet":
-            return pl.read_parquet(path, glob=False), str(path)
+            return pl.read_parquet(path, glob=False), str(path), ()
         if suffix in {".jsonl", ".ndjson"}:
-            return pl.read_ndjson(path, infer_schema_length=None), str(path)
+            return pl.read_ndjson(path, infer_schema_length=None), str(path), ()
         texts = _separated(path, settings)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} cannot be read as {suffix[1:]}: {reason}") from error
-    return texts.select(e if e.name in tokens else parsed_texts(e) for e in texts), str(path)
+    title = title_column(texts.columns, settings)
+    lists = settings.content_texts if title is None else (*settings.content_texts, title)
+    kept = settings.kept_columns
+    unused = [] if kept is None else [name for name in texts.columns if name not in kept]
+    columns, remarks = parsed_columns(texts, texts=(*tokens, *unused), lists=lists)
+    return pl.DataFrame(columns), str(path), remarks
 
 
 def _separated(path: Path, settings: DataSettings) -> pl.DataFrame:
@@ -183,23 +192,25 @@ def _separated(path: Path, settings: DataSettings) -> pl.DataFrame:
     return pl.read_csv(path, separator=separator, skip_lines=before, infer_schema=False, glob=False)
 
 
-def _atomic_frame(path: Path, settings: DataSettings) -> pl.DataFrame:
+def _atomic_frame(path: Path, settings: DataSettings) -> tuple[pl.DataFrame, tuple[Remark, ...]]:
     """Return the loaded columns of an atomic file in the types of its header, floats as numbers."""
     header = read_header(path, settings.separator)
     names = loaded_columns(list(header), "item", settings)
     names = [name for name in names if header[name] != "float_seq"]
     layout = Layout(path, settings.separator, list(header), (), optional=tuple(names))
     frame = pl.concat(read_pieces(layout))
-    columns = []
+    columns: list[pl.Series] = []
+    remarks: tuple[Remark, ...] = ()
     for name in names:
         column = frame[name]
         if name != settings.item_column and header[name] == "float":
-            column = parsed_texts(column)
+            [column], commas = parsed_columns([column])
+            remarks += commas
         elif header[name] == "token_seq" and name != title_column(names, settings):
             parts = column.str.strip_chars().str.split(settings.sequence_separator)
             column = parts.list.filter(pl.element() != "")
         columns.append(column.alias(name))
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns), remarks
 
 
 def _without_long_texts(columns: ItemColumns, settings: DataSettings) -> ItemColumns:

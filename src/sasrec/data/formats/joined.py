@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -15,6 +13,7 @@ from sasrec.data.interactions import Interactions
 from sasrec.data.values.cleaning import numbering_for
 from sasrec.data.values.columns import time_column
 from sasrec.data.values.numbering import Numbering
+from sasrec.data.values.part_zones import PartZones
 from sasrec.data.values.times import as_times, is_read_as_text, unused_time_format
 from sasrec.data.values.timestamps import TimeReader
 from sasrec.errors import DataError
@@ -108,6 +107,7 @@ class _Joined:
         self.tables, self.times, self.readers = tables, times, readers
         self.begins: list[int] = []
         self._first: dict[str, str] = {}
+        self._zones: dict[str, PartZones] = {}
 
     def pieces(
         self, values: list[str], numberings: Mapping[str, Numbering]
@@ -123,6 +123,7 @@ class _Joined:
         """
         self.begins = []
         before = 0
+        self._zones = {name: PartZones(reader, name) for name, reader in self.readers.items()}
         others = [name for name in values if name not in self.times]
         types = _common_types(self.tables, others)
         for table in self.tables:
@@ -138,6 +139,8 @@ class _Joined:
                 ]
                 rows += piece.height
                 yield piece.cast(types).with_columns(converted)  # type: ignore[arg-type]
+            for zones in self._zones.values():  # the last piece has been read now
+                zones.end_part(table.where)
             before += rows
 
     def _check_texts(self, piece: pl.DataFrame, table: Table) -> None:
@@ -259,38 +262,3 @@ def _common_types(tables: Sequence[Table], names: Sequence[str]) -> dict[str, pl
             empty = [pl.DataFrame({name: pl.Series([], dtype=each)}) for each in types]
             found[name] = pl.concat(empty, how="vertical_relaxed").schema[name]
     return found
-
-
-def with_constants(table: Table, constants: Mapping[str, str | None]) -> Table:
-    """Return a table with further columns of one text each, such as those of a Hive partition.
-
-    Args:
-        table: The table; its own columns are kept if they have the same name.
-        constants: Name of a column to its value, None for null.
-
-    Returns:
-        The table with these columns last.
-    """
-    added = {name: value for name, value in constants.items() if name not in table.names}
-    if not added:
-        return table
-    read = partial(_with_constants, table.read, added)
-    return replace(table, names=[*table.names, *added], read=read)
-
-
-def _with_constants(
-    own: Callable[[list[str], Mapping[str, Numbering]], Iterator[pl.DataFrame]],
-    added: Mapping[str, str | None],
-    values: list[str],
-    numberings: Mapping[str, Numbering],
-) -> Iterator[pl.DataFrame]:
-    inner = {name: each for name, each in numberings.items() if name not in added}
-    for piece in own([name for name in values if name not in added], inner):
-        columns = [
-            pl.Series(name, [added[name]], dtype=pl.String).new_from_index(0, piece.height)
-            for name in [*numberings, *values]
-            if name in added
-        ]
-        yield piece.with_columns(
-            numberings[each.name].add(each) if each.name in numberings else each for each in columns
-        )

@@ -12,11 +12,12 @@ from sasrec.data.formats.atomic import read_header, read_numbered
 from sasrec.data.formats.changes import check_unchanged, file_status, read_once
 from sasrec.data.formats.copies import Copies, readable
 from sasrec.data.formats.csv_files import open_csv
-from sasrec.data.formats.joined import read_tables, unused_columns, with_constants
+from sasrec.data.formats.joined import read_tables, unused_columns
 from sasrec.data.formats.json_lines import open_json_lines
 from sasrec.data.formats.layout import Layout
 from sasrec.data.formats.parquet import open_parquet
 from sasrec.data.formats.part_files import PartFile
+from sasrec.data.formats.partition_columns import with_constants
 from sasrec.data.formats.plugin_readers import read_with_plugin
 from sasrec.data.formats.tables import Table
 from sasrec.data.formats.user_item_files import read_listed, read_titles

@@ -17,6 +17,7 @@ from sasrec.data.values.date_forms import (
     read_dates,
     read_form,
 )
+from sasrec.data.values.half_days import HalfDays
 from sasrec.data.values.zones import Zones
 from sasrec.errors import SettingNeeded
 from sasrec.remarks import Remark
@@ -53,10 +54,16 @@ class TimeReader:
         self.forms = forms_of(time_format)
         self.example = ""
         self._zones = Zones()
+        self._half_days = HalfDays()
         self._missing = ("", *missing)
         self._read: dict[str, list[pl.Series]] = {form: [] for form in self.forms}
         self._count = 0
         self._doubts: dict[tuple[str, str], str] = {}
+
+    @property
+    def zone_counts(self) -> dict[bool, int]:
+        """Number of dates so far with a time zone (True) and without one (False)."""
+        return dict(self._zones.counts)
 
     @property
     def has_failed(self) -> bool:
@@ -118,6 +125,7 @@ class TimeReader:
         dates = [each for form, each in found.items() if form != NUMBERS]
         if dates:
             self._zones.count(texts, dates[0].zoned)
+            self._half_days.look_at(texts)
         for pair in combinations(found, 2):
             text = _first_difference(texts, *(found[form].times for form in pair))
             if text is not None:
@@ -135,7 +143,9 @@ class TimeReader:
 
         Raises:
             SettingNeeded: Two forms fit, and they mean different times.
-        """
+            DataError: Only some clocks have AM or PM.
+        """  # raised by check
+        self._half_days.check(column, where)
         if len(self.forms) > 1 and self._count:
             self._decide(column, where)
         if not self._count:  # all are missing

@@ -13,6 +13,7 @@ from sasrec.recommender.rules.boosts import Boosts, boosts_for
 from sasrec.recommender.rules.choosing import Groups
 from sasrec.recommender.rules.expressions import condition
 from sasrec.recommender.rules.groups import groups_for
+from sasrec.recommender.rules.origins import told_with_lines
 from sasrec.recommender.rules.rules import Rules
 from sasrec.recommender.rules.shop import Shop
 from sasrec.recommender.rules.user_items import UserItems, known_items, listed_tokens, user_items
@@ -101,7 +102,19 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
     Raises:
         DataError: A file cannot be read, or no item is left.
         SettingsError: An expression or a column is wrong.
-    """  # SettingsError raised by the parts
+    """  # raised by the parts
+    with told_with_lines(rules, lambda one: _looked_up(one, shop)):
+        prepared = _looked_up(rules, shop)
+    log_remarks((r for r in prepared.remarks if r.kind != "items_left"), "rules")
+    return prepared
+
+
+def _looked_up(rules: Rules, shop: Shop) -> PreparedRules:
+    """Return rules for a model, without logging their remarks.
+
+    Raises:
+        DataError: No item is left.
+    """
     remarks: list[Remark] = []
     candidates = None
     if rules.candidates is not None:
@@ -128,7 +141,6 @@ def prepare_rules(rules: Rules, shop: Shop) -> PreparedRules:
             remarks += found
     boosts = boosts_for(rules.boosts, shop.columns, remarks)
     groups = groups_for(rules.max_per, shop.columns, remarks)
-    log_remarks((r for r in remarks if r.kind != "items_left"), "rules")
     return PreparedRules(
         rules=rules,
         candidates=candidates,

@@ -64,6 +64,7 @@ class Rules:
         diversity_pool: Number of best items among which diversity chooses; None is five times the
             length of the list, at least 50.
         fill_up: Whether lists that are too short are filled up with popular items.
+        origins: Rule to where it is written, such as ``rules.yaml, line 3``, for error messages.
     """
 
     candidates: Tokens = None
@@ -81,6 +82,7 @@ class Rules:
     diversity: float = 0.0
     diversity_pool: int | None = None
     fill_up: Literal["none", "popularity"] = "none"
+    origins: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         """Check what can be checked without data.
@@ -91,8 +93,10 @@ class Rules:
         for name in ("only_where", "exclude_where"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
         object.__setattr__(self, "seen_types", _type_names(self.seen_types))
-        if self.rebuy_where is not None:
-            _texts("rebuy_where", self.rebuy_where)
+        if self.rebuy_where is not None and not isinstance(self.rebuy_where, str):
+            raise SettingsError(
+                f"rebuy_where is {self.rebuy_where!r}; write an expression such as 'stock > 0'"
+            )
         for name in ("candidates", "exclude"):
             _check_tokens(name, getattr(self, name))
         for name in ("candidates_by_user", "exclude_by_user"):
@@ -132,7 +136,7 @@ class Rules:
         return 50 if self.diversity_pool is None else self.diversity_pool
 
 
-NAMES = tuple(each.name for each in fields(Rules))
+NAMES = tuple(each.name for each in fields(Rules) if each.name != "origins")
 
 
 def _texts(name: str, value: object) -> tuple[str, ...]:

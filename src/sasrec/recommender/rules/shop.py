@@ -13,6 +13,7 @@ from sasrec.data.formats.item_files import item_table
 from sasrec.data.item_columns import ItemColumns
 from sasrec.data.vocabulary import Vocabulary
 from sasrec.errors import DataError
+from sasrec.remarks import log_remarks
 from sasrec.settings.data import DataSettings
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def shop_columns(
     if given is not None:
         named = settings.model_copy(update={"item_columns": None})
         table, more = item_table(given, named)
+        log_remarks(table.remarks, "items")
         if not items.numbers(table.items.to_list()).any():
             example = table.items[0] if len(table.items) else "nothing"
             raise DataError(

@@ -80,7 +80,7 @@ def user_items(
         DataError: It cannot be read, lacks a column, or has none of the items of the model.
     """
     names = (settings.user_column, settings.item_column)
-    frame, where = read_table(source, settings, tokens=names, what=rule)
+    frame, where, _ = read_table(source, settings, tokens=names, what=rule)
     require_columns(frame.columns, names, where, settings)
     users, tokens = (clean_by_settings(column_tokens(frame[n], where), settings) for n in names)
     numbers = items.numbers(tokens.fill_null("").to_list())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sasrec.errors import SettingsError, did_you_mean
 from sasrec.recommender.rules.rules import NAMES, Rules
 from sasrec.settings.files import yaml_file
+from sasrec.settings.mistakes import Mistakes
 from sasrec.settings.written import plain, spelling
 
 if TYPE_CHECKING:
@@ -35,53 +36,70 @@ def rules_from(source: RulesSource) -> Rules:
     if isinstance(source, Rules):
         return source
     if isinstance(source, Mapping):
-        return _from_values(source, "rules")
+        return rules_of(source)
     if not isinstance(source, str | Path):
         raise SettingsError(
             f"rules is a {type(source).__name__}; give Rules, a mapping, or the path of a YAML file"
         )
-    return _from_values(values_in(source), str(source))
+    return rules_of(*values_in(source))
 
 
-def values_in(path: str | Path) -> dict[str, Any]:
+def values_in(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what a YAML file of rules says.
 
     Args:
         path: The file; paths in it are relative to its folder.
 
     Returns:
-        Name of each rule to its value.
+        Name of each rule to its value, and to its file and line.
 
     Raises:
         SettingsError: The file cannot be read, or a name is unknown.
-    """
+    """  # raised in Mistakes.raise_all
     layer = yaml_file(path)
     folder = Path(path).expanduser().parent
+    origins = {name: f"{path}, line {line}" for name, line in layer.lines.items()}
+    mistakes = Mistakes()
+    mistakes.add_all(
+        _unknown(str(name), origins.get(str(name), str(path)))
+        for name in layer.values
+        if name not in NAMES
+    )
+    mistakes.raise_all()
     values: dict[str, Any] = {}
     for name, value in layer.values.items():
-        if name not in NAMES:
-            raise SettingsError(_unknown(name, f"{path}, line {layer.lines[name]}"))
         if value is None:
             continue
         is_path = name in PATHS and isinstance(value, str)
         values[name] = folder / Path(value).expanduser() if is_path else value
-    return values
+    return values, {name: where for name, where in origins.items() if name in values}
 
 
-def _from_values(values: Mapping[str, Any], where: str) -> Rules:
+def rules_of(values: Mapping[str, Any], origins: Mapping[str, str] | None = None) -> Rules:
     """Return rules from their values.
 
+    Args:
+        values: Name of each rule to its value.
+        origins: Name of each rule to where it is written; None if no rule is in a file.
+
+    Returns:
+        The rules.
+
     Raises:
-        SettingsError: A name is unknown, or a value is invalid.
-    """
-    for name in values:
-        if name not in NAMES:
-            raise SettingsError(_unknown(str(name), where))
+        SettingsError: A name is unknown, or a value is invalid; the error lists all of them.
+    """  # raised in Mistakes.raise_all
+    where = dict(origins or {})
+    mistakes = Mistakes()
+    mistakes.add_all(_unknown(str(name), "rules") for name in values if name not in NAMES)
+    mistakes.raise_all()
     cleaned = {name: _value(name, value) for name, value in values.items()}
-    try:
-        return Rules(**cleaned)
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from error
+    for name, value in cleaned.items():
+        try:
+            Rules(**{name: value})
+        except SettingsError as error:
+            mistakes.add(f"{where.get(name, 'rules')}: {error}")
+    mistakes.raise_all()
+    return Rules(**cleaned, origins=where)
 
 
 def _value(name: str, value: Any) -> Any:

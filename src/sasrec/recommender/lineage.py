@@ -1,0 +1,85 @@
+"""What was done to a model after its training, as it is kept in ``metrics.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sasrec.errors import counted
+
+KEY = "lineage"
+
+
+def steps_of(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps after the training, the first one first.
+
+    Args:
+        metrics: Contents of ``metrics.json``, perhaps edited.
+
+    Returns:
+        What is a step; empty for a model as it was trained.
+    """
+    found = metrics.get(KEY)
+    return [dict(step) for step in found if isinstance(step, dict)] if type(found) is list else []
+
+
+def with_new_items_step(
+    metrics: Mapping[str, Any], source: str | None, *, n_before: int, n_new: int
+) -> dict[str, Any]:
+    """Return metrics with one more step: new items.
+
+    Args:
+        metrics: Contents of ``metrics.json``.
+        source: Path of the table of new items; None for a data frame.
+        n_before: Number of items before the step.
+        n_new: Number of new items.
+
+    Returns:
+        The metrics.
+    """
+    step = {
+        "step": "new items",
+        "source": source,
+        "items_before": n_before,
+        "items_added": n_new,
+        "sasrec": version("sasrec"),
+    }
+    return {**metrics, KEY: [*steps_of(metrics), step]}
+
+
+def with_origin(
+    steps: list[dict[str, Any]], folder: Path, digest: str | None
+) -> list[dict[str, Any]]:
+    """Return steps whose last one says which model it was applied to.
+
+    Args:
+        steps: At least one step.
+        folder: Folder of the model before the step.
+        digest: Digest of that folder's files; None if it has no manifest.
+
+    Returns:
+        The steps.
+    """
+    *earlier, last = steps
+    return [*earlier, {**last, "model": str(folder), "digest": digest}]
+
+
+def in_words(step: Mapping[str, Any]) -> str:
+    """Return a step as a line for people.
+
+    Args:
+        step: From ``steps_of``; it may have been edited.
+
+    Returns:
+        Such as ``12 new items from new.csv, added to saved/shop (digest 0f3a…)``.
+    """
+    number = step.get("items_added")
+    items = counted(number, "new item") if type(number) is int else str(step.get("step"))
+    text = f"{items} from {step.get('source') or 'a data frame'}"
+    if step.get("model"):
+        text += f", added to {step['model']}"
+    if digest := step.get("digest"):
+        text += f" (digest {str(digest)[:12]}…)"
+    return text
