@@ -96,7 +96,7 @@ def test_the_server_understands_what_the_container_and_the_unit_start() -> None:
 
     unit = (SERVE / "sasrec-serve.service").read_text()
     words = shlex.split(re.findall("^ExecStart=(.*)$", unit, re.MULTILINE)[0])
-    values = {"$MODEL": ["/srv/sasrec/model"], "$OPTIONS": []}
+    values = {"${MODEL}": ["/srv/sasrec/model"], "$OPTIONS": []}
     given = _parser().parse_args([word for each in words[1:] for word in values.get(each, [each])])
     assert given.store == "%S/sasrec-serve/events.sqlite"
     assert given.host == "127.0.0.1"

@@ -254,6 +254,22 @@ def test_the_history_of_a_user_is_taken_from_the_store(browser: Browser, server:
 
 
 @pytest.mark.slow
+def test_events_are_dragged_to_another_place(browser: Browser, server: Server) -> None:
+    from selenium.webdriver import ActionChains
+
+    browser.open(address(server, i=["i1", "i2", "i3", "i6"]))
+    browser.until(lambda: browser.texts(EVENTS)[-1:] == [TITLES["i1"]])
+    grips = browser.all("#events .grip")
+    pointer = ActionChains(browser.driver).click_and_hold(grips[0])
+    for _ in range(12):
+        pointer.move_by_offset(0, 10)
+    pointer.release().perform()
+    names = ["Three", "The Second Item", "Second to None", TITLES["i1"]]
+    browser.until(lambda: browser.texts(EVENTS) == names)
+    shows(browser, listed(server, {"history": ["i1", "i6", "i2", "i3"]}))
+
+
+@pytest.mark.slow
 def test_errors_of_the_server_are_shown_as_it_words_them(browser: Browser, server: Server) -> None:
     browser.open(address(server, i="i2", rules="missing"))
     status, answer = server.ask("POST", "/recommend", {"history": ["i2"], "rules": "missing"})
