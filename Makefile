@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slow lint format bench soak fuzz clean
+.PHONY: setup demo demo-serve test test-slow lint format bench soak fuzz clean
 
 setup: .venv/.ready
 
@@ -16,6 +16,12 @@ setup: .venv/.ready
 demo: setup
 	$(BIN)/sasrec train -d ml-100k --out saved/demo --overwrite
 	$(BIN)/sasrec recommend saved/demo --user 196 -k 10
+
+# Trains the demo if needed; make demo-serve OPTIONS=--once asks it once and ends.
+demo-serve: setup
+	test -e saved/demo || $(MAKE) demo
+	$(BIN)/sasrec export saved/demo --out saved/demo-export --overwrite
+	$(BIN)/python serve/demo.py saved/demo-export "$$($(BIN)/sasrec data fetch ml-100k | sed 's/^ml-100k is in //')/ml-100k.inter" --store saved/demo-events.sqlite $(OPTIONS)
 
 # Two processes with one thread each: two threads each would be ten times slower.
 test: setup

@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+OWN = (sys.executable, "-m", "sasrec_serve")
 LONGEST = 60.0
 """Seconds until a server that hangs fails its test."""
 
@@ -79,11 +80,11 @@ class Server:
 
 
 @contextmanager
-def running(place: Path, *words: str, log: Path) -> Iterator[Server]:
+def running(place: Path, *words: str, log: Path, program: Sequence[str] = OWN) -> Iterator[Server]:
     """Start a server, wait until it answers, and end it."""
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sasrec_serve", str(place), "--port", "0", *words],
+            [*program, str(place), "--port", "0", *words],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

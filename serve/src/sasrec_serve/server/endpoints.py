@@ -156,6 +156,7 @@ class Endpoints:
                     "card": _finite(recommender.card),
                     "item_columns": list(recommender.export.item_columns),
                     "rules": list(served.rules.switches.sets),
+                    "default_rules": list(served.rules.switches.default),
                     "recall": recommender.recall,
                     "limits": asdict(services.limits),
                     "has_store": services.store is not None,

@@ -217,6 +217,7 @@ class ModelCard(Answer):
         card: Data, settings, metrics and versions of the training.
         item_columns: Columns of items that rules can use.
         rules: Names of the sets of rules of this server.
+        default_rules: Names of the sets that apply unless a request says otherwise.
         recall: Share of the best ten items that the search finds; 1 unless it is approximate.
         limits: Limits of requests.
         has_store: Whether histories are kept, so that users can be named.
@@ -234,6 +235,7 @@ class ModelCard(Answer):
     card: dict[str, Any]
     item_columns: list[str]
     rules: list[str]
+    default_rules: list[str]
     recall: float
     limits: dict[str, float]
     has_store: bool

@@ -11,15 +11,10 @@ from sasrec_serve.server.docs_page import docs_page
 from sasrec_serve.server.endpoints import Endpoints
 from sasrec_serve.server.messages import HTML, Reply, Request
 from sasrec_serve.server.openapi import OPEN, openapi
+from sasrec_serve.server.page_policy import policy_of
 from sasrec_serve.server.services import Services
 
 PAGE = Path(__file__).with_name("page.html")
-POLICY = (
-    b"default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-    b"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-"""What a page may load: nothing from other servers."""
-PAGE_HEADERS = ((b"content-security-policy", POLICY), (b"referrer-policy", b"no-referrer"))
 
 
 class Pages:
@@ -33,7 +28,7 @@ class Pages:
             has_keys: Whether clients need keys.
         """
         self._services, self._has_keys = services, has_keys
-        self._page = PAGE.read_bytes() if PAGE.is_file() else None
+        self._page = _page(PAGE.read_bytes()) if PAGE.is_file() else None
 
     async def description(self, request: Request) -> Reply:
         """Return the OpenAPI description."""
@@ -41,14 +36,13 @@ class Pages:
 
     async def docs(self, request: Request) -> Reply:
         """Return the description as a page."""
-        page = docs_page(self._document(), request.host)
-        return Reply(page, content_type=HTML, headers=PAGE_HEADERS)
+        return _page(docs_page(self._document(), request.host))
 
     async def page(self, request: Request) -> Reply:
         """Return the page to try the model."""
         if self._page is None:
             return await self.docs(request)
-        return Reply(self._page, content_type=HTML, headers=PAGE_HEADERS)
+        return self._page
 
     def _document(self) -> dict[str, object]:
         services = self._services
@@ -58,6 +52,11 @@ class Pages:
             has_store=services.store is not None,
             has_keys=self._has_keys,
         )
+
+
+def _page(page: bytes) -> Reply:
+    headers = ((b"content-security-policy", policy_of(page)), (b"referrer-policy", b"no-referrer"))
+    return Reply(page, content_type=HTML, headers=headers)
 
 
 def routes(services: Services, *, has_keys: bool) -> Mapping[str, Route]:
