@@ -79,7 +79,18 @@ class _Connection:
 
     def send(self, request: bytes, due: float) -> None:
         self.due, self.received, self.length = due, b"", -1
+        if self._is_ended():  # while it was idle, as when a worker is killed: clients open another
+            self.socket.close()
+            self.open()
         self.socket.send(request)
+
+    def _is_ended(self) -> bool:
+        try:
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def read(self) -> bool:
         """Return whether the answer is complete.

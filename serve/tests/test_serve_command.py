@@ -153,11 +153,7 @@ def test_a_key_is_needed_if_there_are_keys(
         for open_ in ("/health", "/ready", "/openapi.json"):
             server.get(open_)
         other = new_key("app", path)  # a new key is noticed
-        for _ in range(100):
-            if server.ask("GET", "/model", headers={"x-api-key": other})[0] == 200:
-                break
-        else:
-            pytest.fail("the new key is not accepted")
+        until(lambda: server.ask("GET", "/model", headers={"x-api-key": other})[0] == 200)
         document = server.get("/openapi.json")
         assert document["paths"]["/recommend"]["post"]["security"] == [{"key": []}]
         assert key not in server._log.read_text()

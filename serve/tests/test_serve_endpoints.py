@@ -310,7 +310,9 @@ def test_a_wrong_path_or_parameter_gets_one_message(
 
 def test_the_method_that_a_path_has_is_told(both: Both) -> None:
     assert both[0].whole("DELETE", "/recommend")[1]["allow"] == "POST"
-    assert both[0].whole("POST", "/items")[1]["allow"] == "GET"
+    assert both[0].whole("POST", "/items")[1]["allow"] == "GET, HEAD"
+    status, headers, body = both[0].whole("HEAD", "/health")
+    assert (status, headers["content-length"], body) == (200, "15", b"")
 
 
 def test_pages_load_nothing_from_elsewhere(both: Both) -> None:

@@ -225,6 +225,21 @@ def test_any_text_is_a_condition_or_refused(text: str) -> None:
     assert 0 <= missing <= ITEMS.height
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "category -> '$[x' = 'a'",
+        "json_extract(category, '$[') = 'a'",
+        "category::int > 1",
+        "{a: 1}",
+    ],
+)
+def test_the_parser_logs_nothing(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(SettingsError, match=REFUSED):
+        met(text)
+    assert not caplog.records
+
+
 def test_requests_have_narrower_bounds() -> None:
     with pytest.raises(SettingsError, match="more than 1,000 characters"):
         met("stock > 0 and " * 100 + "true", bounds=FOREIGN)

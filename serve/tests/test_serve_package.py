@@ -64,6 +64,24 @@ def test_recommending_loads_neither_training_nor_server(tmp_path: Path) -> None:
     assert not loaded & {*FORBIDDEN, "fastapi", "uvicorn", "usearch"}
 
 
+FORKED = """
+import os, sys
+import sasrec_serve
+
+recommender = sasrec_serve.load(sys.argv[1])
+expected = recommender.recommend([["i1"], ["i2", "i3"]])
+if (child := os.fork()) == 0:
+    os._exit(recommender.recommend([["i1"], ["i2", "i3"]]) != expected)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_process_recommends(tmp_path: Path) -> None:
+    sasrec.export(recommender_of("by_both"), tmp_path / "out")
+    command = [sys.executable, "-c", FORKED, tmp_path / "out"]
+    assert subprocess.run(command, timeout=60).returncode == 0
+
+
 def test_every_public_name_resolves() -> None:
     for name in sasrec_serve.__all__:
         assert getattr(sasrec_serve, name) is not None

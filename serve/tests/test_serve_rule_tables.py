@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec.data.formats.item_files import item_table
-from sasrec.data.item_columns import ItemColumns, parsed_texts
+from sasrec.data.item_columns import ItemColumns
+from sasrec.data.values.parsed_texts import parsed_texts
 from sasrec.data.vocabulary import Vocabulary as OwnVocabulary
 from sasrec.recommender.columns_file import item_columns_as_json
 from sasrec.settings.data import DataSettings

@@ -225,6 +225,14 @@ def test_the_norm_is_that_of_the_longest_vector() -> None:
     assert ItemVectors.of(values).largest_norm == largest_norm(values) == 5
 
 
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    vectors, none = ItemVectors.of(np.eye(4, 3, dtype=np.float32)), [np.zeros(0, np.int64)]
+    with pytest.raises(ValueError, match="do not fit"):
+        vectors.best(np.ones((1, 4), np.float32), 1, allowed=np.ones(4, bool), seen=none)
+    with pytest.raises(ValueError, match="do not fit"):
+        vectors.best(np.ones((1, 3), np.float32), 1, allowed=np.ones(3, bool), seen=none)
+
+
 def test_plain_products_leave_out_what_they_are_told() -> None:
     values = np.eye(4, dtype=np.float32)
     [(items, _)] = best_by_products(

@@ -1,8 +1,6 @@
 """Redis and PostgreSQL: passwords, rights, foreign data, and settings that lose events."""
 
 import logging
-import os
-from pathlib import Path
 
 import pytest
 from store_servers import PostgresServer, RedisServer, redis_program, refused
@@ -58,9 +56,9 @@ def test_settings_of_redis_that_lose_events_are_told(
 
 
 @pytest.mark.skipif(redis_program() is None, reason="redis-server is not installed")
-def test_redis_with_passwords_sockets_and_replicas(tmp_path: Path) -> None:
-    socket = Path("/tmp") / f"store-{os.getpid()}.sock"  # longer paths are not allowed
-    server = RedisServer("--requirepass", "secret-word", "--unixsocket", str(socket))
+def test_redis_with_passwords_sockets_and_replicas() -> None:
+    server = RedisServer("--requirepass", "secret-word", "--unixsocket", "redis.sock")
+    socket = server.folder / "redis.sock"
     server.start()
     try:
         host = f"127.0.0.1:{server.port}"
@@ -80,7 +78,6 @@ def test_redis_with_passwords_sockets_and_replicas(tmp_path: Path) -> None:
         store.close()
     finally:
         server.remove()
-        socket.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("kind", ["postgresql"])

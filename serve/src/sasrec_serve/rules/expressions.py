@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sasrec_serve.errors import SettingsError
-from sasrec_serve.rules.nodes import Refused, column_name, comparisons_of, name_of, parts_of
+from sasrec_serve.rules.nodes import column_name, comparisons_of, name_of, parts_of
 from sasrec_serve.rules.numbers import TypeMismatch, floats
-from sasrec_serve.rules.parsing import OWN, Bounds, parsed
+from sasrec_serve.rules.parsing import OWN, Bounds, Refused, parsed
 from sasrec_serve.rules.trees import value_of
 from sasrec_serve.rules.values import KINDS, Values
 from sasrec_serve.rules.wording import did_you_mean, nearest
@@ -21,8 +21,6 @@ from sasrec_serve.rules.wording import did_you_mean, nearest
 if TYPE_CHECKING:
     from sqlglot import exp
 
-MOST_ABSENT = 20
-"""For so many absent texts of a list a similar one is looked for."""
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:\D.*)?")
 _YEAR_FIRST = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ].*)?")
 
@@ -108,11 +106,7 @@ def _evaluated(written: Written, table: ItemTable, *, guarded: bool) -> Values:
     Raises:
         SettingsError: It is no expression over these columns, or its types do not fit.
     """
-    root = parsed(written.text, written.what, written.bounds)
-    try:
-        nodes = _nodes(root)
-    except Refused as error:
-        raise SettingsError(_refused(error, written)) from error
+    root, nodes = checked(written)
     names = dict.fromkeys(name for node in nodes if (name := _name(node)) is not None)
     for name in names:
         _check_column(name, written, list(table.columns))
@@ -129,6 +123,25 @@ def _evaluated(written: Written, table: ItemTable, *, guarded: bool) -> Values:
             f"{shown}; write texts as 'text', numbers without quotation marks, and dates as date "
             "'2026-11-29'"
         ) from error
+
+
+def checked(written: Written) -> tuple[exp.Expression, list[exp.Expression]]:
+    """Return the tree of an expression, and all of its nodes, which are allowed.
+
+    Args:
+        written: The expression.
+
+    Returns:
+        The root, and all nodes.
+
+    Raises:
+        SettingsError: It is no expression, too large, or uses something that is not allowed.
+    """
+    try:
+        root = parsed(written.text, written.what, written.bounds)
+        return root, _nodes(root)
+    except Refused as error:
+        raise SettingsError(_refused(error, written)) from error
 
 
 def _refused(error: Refused, written: Written) -> str:
@@ -208,7 +221,7 @@ def _check_known(name: str, column: Values, texts: list[str], *, written: Writte
     absent = [text for text in texts if not _is_entry(text, known)]
     some = known[: written.bounds.known_texts]
     is_alone = len(absent) == len(texts)
-    for text in absent[:1] if is_alone else absent[:MOST_ABSENT]:
+    for text in absent[: 1 if is_alone else written.bounds.absent_texts]:
         meant = nearest(text, some)
         if meant is None and not is_alone:
             continue

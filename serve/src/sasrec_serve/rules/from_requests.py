@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from sasrec_serve.errors import SettingsError
-from sasrec_serve.rules.parsing import FOREIGN, parsed
+from sasrec_serve.rules.expressions import Written, checked
+from sasrec_serve.rules.parsing import FOREIGN
 from sasrec_serve.rules.rules import NAMES, Rules
 from sasrec_serve.rules.user_items import UserLists
 from sasrec_serve.rules.wording import did_you_mean
@@ -123,4 +124,4 @@ def _check_expressions(rules: Rules) -> None:
     if len(texts) > MOST_EXPRESSIONS:
         raise SettingsError(f"rules: there are more than {MOST_EXPRESSIONS} conditions and boosts")
     for name, text in texts:
-        parsed(text, name, FOREIGN)
+        checked(Written(text, name, FOREIGN))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sasrec_serve.rules.nodes import Refused, text_of
+from sasrec_serve.rules.nodes import text_of
 from sasrec_serve.rules.numbers import MOST_DIGITS, TypeMismatch
+from sasrec_serve.rules.parsing import Refused
 from sasrec_serve.rules.recognised import FIRST_DAY, START
 from sasrec_serve.rules.values import Values, text_values
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sasrec_serve.rules.comparing import SIGNS
 from sasrec_serve.rules.numbers import OPERATORS
+from sasrec_serve.rules.parsing import Refused
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -38,10 +39,6 @@ OTHERS: dict[str, tuple[str, ...]] = {
 """Names of allowed nodes, to their other arguments that may be given."""
 IGNORED = frozenset({"typed", "safe", "coalesce", "is_null"})
 """Arguments that say how a function is written in some databases."""
-
-
-class Refused(ValueError):  # noqa: N818 - turned into a SettingsError, which names the rule
-    """A node is not allowed; the text names it."""
 
 
 def name_of(node: exp.Expression) -> str:

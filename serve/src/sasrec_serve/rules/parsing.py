@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
 from sasrec_serve.errors import SettingsError
@@ -22,7 +23,31 @@ COMPARISONS = frozenset(
 )
 SEPARATORS = frozenset({"AND", "OR", "COMMA", "WHEN", "THEN", "ELSE"})
 OPENING, CLOSING = frozenset({"L_PAREN", "CASE"}), frozenset({"R_PAREN", "END"})
+FUNCTIONS = ("coalesce", "ifnull", "nullif", "lower", "upper", "array_contains")
+BEFORE_PARENTHESES = frozenset(
+    {
+        *FUNCTIONS,
+        "and",
+        "or",
+        "not",
+        "in",
+        "between",
+        "like",
+        "ilike",
+        "case",
+        "when",
+        "then",
+        "else",
+    }
+)
+SYMBOLS = frozenset({*"(),.=<>+-*/%", "==", "<=", ">=", "!=", "<>"})
+"""Everything else is refused before it is parsed: ``sqlglot`` has readers for JSON paths and more,
+which log what they cannot read."""
 EXAMPLE = "write such as \"stock > 0 and category != 'gift cards'\""
+
+
+class Refused(ValueError):  # noqa: N818 - turned into a SettingsError, which names the rule
+    """Something is not allowed; the text names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +58,20 @@ class Bounds:
         characters: Maximum number of characters.
         words: Maximum number of words, numbers and signs.
         known_texts: Among at most so many texts a similar one is looked for.
+        absent_texts: For so many texts of a list that no item has, a similar one is looked for.
         is_foreign: Whether a request may have written it, whose author reads no log.
     """
 
     characters: int = 10_000
     words: int = 4_000
     known_texts: int = 10_000
+    absent_texts: int = 20
     is_foreign: bool = False
 
 
 OWN = Bounds()
 """Bounds of expressions that the operator of a server or the author of a program writes."""
-FOREIGN = Bounds(characters=1_000, words=200, known_texts=500, is_foreign=True)
+FOREIGN = Bounds(characters=1_000, words=200, known_texts=200, absent_texts=5, is_foreign=True)
 """Bounds of expressions in requests."""
 
 
@@ -60,8 +87,9 @@ def parsed(text: str, what: str, bounds: Bounds = OWN) -> exp.Expression:
         The tree, of whatever SQL allows.
 
     Raises:
+        Refused: It has a sign or a function that is not allowed.
         SettingsError: It is no expression, or too large.
-    """
+    """  # Refused raised by _check_words
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
 
@@ -105,12 +133,11 @@ def _reason(error: Exception) -> str:
 
 
 def _check_words(text: str, what: str, bounds: Bounds) -> None:
-    """Refuse expressions that are too long, too deep, or compare the result of a comparison.
-
-    Databases disagree about what comes first in ``a = b is null`` and ``a < b = c``.
+    """Refuse expressions that are too long, too deep, or have other signs and functions.
 
     Raises:
-        SettingsError: It is one.
+        Refused: They have.
+        SettingsError: They are too long or too deep.
     """
     from sqlglot import tokenize
 
@@ -121,6 +148,31 @@ def _check_words(text: str, what: str, bounds: Bounds) -> None:
         )
     if _depth(words) > DEEPEST:
         raise SettingsError(f"{what}: {text[:200]!r} {TOO_DEEP}")
+    for word, following in zip_longest(words, words[1:]):
+        kind, written = word.token_type.name, word.text
+        if kind in ("STRING", "NUMBER", "NATIONAL_STRING"):
+            continue
+        is_name = kind in ("IDENTIFIER", "VAR") or written.replace("_", "a").isalnum()
+        if not is_name and written not in SYMBOLS:
+            raise Refused(repr(written[:40]))
+        is_called = following is not None and following.token_type.name == "L_PAREN"
+        if (
+            is_name
+            and is_called
+            and (kind == "IDENTIFIER" or written.lower() not in BEFORE_PARENTHESES)
+        ):
+            raise Refused(written[:40])
+    _check_comparisons(words, text, what)
+
+
+def _check_comparisons(words: Sequence[Any], text: str, what: str) -> None:
+    """Refuse to compare the result of a comparison without parentheses.
+
+    Databases disagree about what comes first in ``a = b is null`` and ``a < b = c``.
+
+    Raises:
+        SettingsError: It is compared.
+    """
     comparisons = [0]
     for word, kind in _kinds(words):
         if kind in OPENING:

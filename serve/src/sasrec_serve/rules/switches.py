@@ -191,5 +191,6 @@ def _bounds(bounds: Sequence[Bounds]) -> Bounds:
         characters=max(each.characters for each in bounds),
         words=max(each.words for each in bounds),
         known_texts=min(each.known_texts for each in bounds),
+        absent_texts=min(each.absent_texts for each in bounds),
         is_foreign=any(each.is_foreign for each in bounds),
     )

@@ -16,8 +16,9 @@ from sasrec_serve.rules.comparing import (
     opposite,
 )
 from sasrec_serve.rules.literals import flag, literal, moment, null
-from sasrec_serve.rules.nodes import Refused, name_of, parts_of, shown, text_of, without_parentheses
+from sasrec_serve.rules.nodes import name_of, parts_of, shown, text_of, without_parentheses
 from sasrec_serve.rules.numbers import OPERATORS, calculated, negated
+from sasrec_serve.rules.parsing import Refused
 from sasrec_serve.rules.texts import changed_texts, contains, matches
 from sasrec_serve.rules.values import Values
 

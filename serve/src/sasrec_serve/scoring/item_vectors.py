@@ -46,6 +46,7 @@ class ItemVectors:
         Raises:
             ValueError: A number is NaN or infinite.
         """  # raised by the parts
+        values = np.ascontiguousarray(values, np.float32)
         instructions = level()
         codes = None if instructions is None else Codes.of(values, instructions)
         norm = largest_norm(values) if codes is None else codes.largest_norm
@@ -66,10 +67,14 @@ class ItemVectors:
             Items and scores for each state.
 
         Raises:
-            ValueError: States and vectors do not have the same width.
+            ValueError: The shapes do not fit.
         """
-        if states.shape[1] != self.values.shape[1]:  # the compiled scan could not notice
-            raise ValueError(f"states {states.shape} do not fit vectors {self.values.shape}")
+        # The compiled scan could not notice, and would read other memory.
+        if (len(allowed), states.shape[1]) != self.values.shape:
+            raise ValueError(
+                f"vectors {self.values.shape} do not fit states {states.shape} and "
+                f"allowed {allowed.shape}"
+            )
         count = int(np.count_nonzero(allowed))
         k = max(1, min(k, count))
         if count <= FEW < len(self.values):

@@ -202,7 +202,8 @@ class Codes:
         sizes = np.array([n_items, width, scan.begin, scan.end, n, k, self.level], np.int64)
         items, scores = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
         counts = np.zeros(n, np.int64)
-        arrays = (scan.allowed, states, left_out, offsets, sizes, items, scores, counts)
+        allowed = np.ascontiguousarray(scan.allowed, np.bool_)
+        arrays = (allowed, states, left_out, offsets, sizes, items, scores, counts)
         addresses = (each.ctypes.data for each in arrays)
         if _library().sasrec_serve_scan(*self._addresses, *addresses) < 0:
             raise MemoryError(f"no memory for {n} lists of {k} items")

@@ -22,6 +22,8 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Handler: TypeAlias = Callable[[Request], Awaitable[Reply]]
 
 SAFE_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+METHODS = {"GET": ("GET", "HEAD"), "POST": ("POST",)}
+"""Methods that a route answers; uvicorn sends no body after HEAD."""
 OTHER = "other"
 NO_BODY = b""
 TOO_LARGE = "the body is larger than {:,} bytes; send less at once"
@@ -125,8 +127,8 @@ class Application:
         """
         if route is None:
             raise Refused(404, "there is no such path; GET /docs lists all", "path")
-        if scope["method"] != route.method:
-            raise WrongMethod(route.method)
+        if scope["method"] not in METHODS[route.method]:
+            raise WrongMethod(", ".join(METHODS[route.method]))
         if self.settings.keys is not None and not route.is_open:
             key = _key(scope)
             if key is None or self.settings.keys.name_of(key) is None:

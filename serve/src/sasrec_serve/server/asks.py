@@ -168,9 +168,9 @@ def history_of(
     Returns:
         The history, with times only if all events have one; and a remark if only some have.
     """
+    if not events or isinstance(events[0], str):
+        return History(events, user=user), ()  # type: ignore[arg-type]  # all of one kind
     given = [event for event in events if isinstance(event, HistoryEvent)]
-    if not given:
-        return History(events, user=user), ()  # type: ignore[arg-type]  # no event: all items
     times = [event.time for event in given if event.time is not None]
     types = [event.type for event in given]
     remarks: tuple[str, ...] = ()

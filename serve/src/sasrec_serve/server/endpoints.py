@@ -54,6 +54,7 @@ class Endpoints:
             services: The model, the store and the limits.
         """
         self.services = services
+        self._is_reloading = False
 
     async def recommend(self, request: Request) -> Reply:
         """Return lists for histories or users."""
@@ -182,10 +183,15 @@ class Endpoints:
         """Return whether there is a new export; it is served if it can be loaded.
 
         Raises:
-            Refused: It cannot be loaded.
+            Refused: It cannot be loaded, or one is being loaded.
         """
-        slot = self.services.slot
-        outcome = await self.services.threads.run(partial(slot.check, again=True))
+        if self._is_reloading:  # each would hold a thread, and load the same
+            raise Refused(503, "an export is being loaded; try again in 1 s", retry_seconds=1)
+        self._is_reloading, slot = True, self.services.slot
+        try:
+            outcome = await self.services.threads.run(partial(slot.check, again=True))
+        finally:
+            self._is_reloading = False
         self.services.reload_others()
         if outcome == "refused" and slot.refusal is not None:
             raise Refused(409, f"the earlier model is still served: {slot.refusal.reason}")
