@@ -1,5 +1,6 @@
 """The page to try a model, in a real browser."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -334,6 +335,23 @@ def test_nothing_is_lost_while_the_server_is_away(
         history = [{"item": "i2"}, {"item": added, "type": "view"}]
         shows(browser, listed(second, {"history": history}))
     assert not {each for each in browser.errors() if "ERR_CONNECTION" not in each}
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_counts_as_away(browser: Browser, export: Path, tmp_path: Path) -> None:
+    with running(export, log=tmp_path / "log") as server:
+        browser.open(address(server, i="i2"))
+        browser.until(lambda: len(browser.texts(LISTED)) == 10)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            browser.fill("k", "5")
+            browser.until(lambda: bool(browser.all("#away")))
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        browser.click("#search")
+        browser.type("three")  # any answer shows that the server is back
+        browser.until(lambda: not browser.all("#away"))
+        browser.until(lambda: len(browser.texts(LISTED)) == 5)
 
 
 @pytest.mark.slow
