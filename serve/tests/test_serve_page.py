@@ -1,5 +1,6 @@
 """The page to try a model, in a real browser."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ sets:
   three: {candidates: [i2, i3, i6, i7]}
 default: without seven
 """
-LISTED = "#list .why > span:nth-of-type(1)"
+LISTED = "#list .why .name"
 EVENTS = "#events .name"
 FOUND = "#found [role=option]"
 
@@ -255,18 +256,28 @@ def test_the_history_of_a_user_is_taken_from_the_store(browser: Browser, server:
 
 @pytest.mark.slow
 def test_events_are_dragged_to_another_place(browser: Browser, server: Server) -> None:
-    from selenium.webdriver import ActionChains
-
     browser.open(address(server, i=["i1", "i2", "i3", "i6"]))
     browser.until(lambda: browser.texts(EVENTS)[-1:] == [TITLES["i1"]])
-    grips = browser.all("#events .grip")
-    pointer = ActionChains(browser.driver).click_and_hold(grips[0])
-    for _ in range(12):
-        pointer.move_by_offset(0, 10)
-    pointer.release().perform()
+    drag(browser, 0, 2)
     names = ["Three", "The Second Item", "Second to None", TITLES["i1"]]
     browser.until(lambda: browser.texts(EVENTS) == names)
     shows(browser, listed(server, {"history": ["i1", "i6", "i2", "i3"]}))
+    drag(browser, 3, 0)
+    browser.until(lambda: browser.texts(EVENTS) == [TITLES["i1"], *names[:3]])
+    shows(browser, listed(server, {"history": ["i6", "i2", "i3", "i1"]}))
+
+
+def drag(browser: Browser, first: int, last: int) -> None:
+    """Drag an event just past the middle of another, in small steps."""
+    from selenium.webdriver import ActionChains
+
+    grips = browser.all("#events .grip")
+    way = grips[last].location["y"] - grips[first].location["y"]
+    step = 10 if way > 0 else -10
+    pointer = ActionChains(browser.driver, duration=10).click_and_hold(grips[first])
+    for _ in range(abs(way) // 10 + 1):
+        pointer.move_by_offset(0, step)
+    pointer.release().perform()
 
 
 @pytest.mark.slow
@@ -324,6 +335,43 @@ def test_nothing_is_lost_while_the_server_is_away(
         history = [{"item": "i2"}, {"item": added, "type": "view"}]
         shows(browser, listed(second, {"history": history}))
     assert not {each for each in browser.errors() if "ERR_CONNECTION" not in each}
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_counts_as_away(browser: Browser, export: Path, tmp_path: Path) -> None:
+    with running(export, log=tmp_path / "log") as server:
+        browser.open(address(server, i="i2"))
+        browser.until(lambda: len(browser.texts(LISTED)) == 10)
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            browser.fill("k", "5")
+            browser.until(lambda: bool(browser.all("#away")))
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        browser.click("#search")
+        browser.type("three")  # any answer shows that the server is back
+        browser.until(lambda: not browser.all("#away"))
+        browser.until(lambda: len(browser.texts(LISTED)) == 5)
+
+
+@pytest.mark.slow
+def test_the_page_shows_a_model_that_replaces_another(
+    browser: Browser, export: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "v1").symlink_to(export)
+    with running(tmp_path, log=tmp_path / "log") as server:
+        browser.open(address(server, i=["i2", "i1"], why="i3", k=40))
+        browser.until(lambda: len(browser.texts(".adds")) == 2)
+        sasrec.export(recommender_of("GRU4Rec"), tmp_path / "v2")
+        assert server.post("/reload", {})["outcome"] == "swapped"
+        browser.fill("k", "39")
+        browser.until(lambda: browser.text("#kind") == "GRU4Rec")
+        body = {"history": ["i2", "i1"], "k": 39}
+        names = listed(server, body)
+        shows(browser, names)
+        browser.until(lambda: browser.texts(EVENTS) == [TITLES["i1"], "i2"])
+        assert browser.all("#predict") == []
+        assert browser.errors() == []
 
 
 @pytest.mark.slow
