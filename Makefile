@@ -71,7 +71,7 @@ bench: setup .venv-recbole/.ready .venv-rectools/.ready
 .venv-rectools/.ready:
 	$(PYTHON) -m venv .venv-rectools
 	.venv-rectools/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 \
-		'rectools[torch]==0.19.0'
+		'rectools[torch]==0.19.0' fastapi uvicorn
 	touch $@
 
 clean:

@@ -9,7 +9,7 @@ histories have 1 to 50 events.
 .venv/bin/python benchmarks/serving.py swaps                       # 20 new models under that load
 .venv/bin/python benchmarks/serving.py kill                        # kill -9 of one of two workers
 .venv/bin/python benchmarks/serving.py hostile                     # 100,000 hostile requests
-.venv/bin/python benchmarks/serving.py peers                       # against FastAPI around PyTorch
+.venv/bin/python benchmarks/serving.py peers          # against FastAPI around RecTools and PyTorch
 """
 
 import argparse
@@ -34,6 +34,8 @@ from serving_load import Load, open_loop, request_bytes
 
 RESULTS = Path(__file__).parent / "results" / "serving.csv"
 LENGTH, DISTINCT = 50, 2000
+RECTOOLS = Path(__file__).parents[1] / ".venv-rectools/bin/python"
+RECTOOLS_SERVER = Path(__file__).parent / "peer_rectools_server.py"
 TARGET = 50.0
 """Milliseconds of p99 at which throughputs are compared."""
 PEER = """
@@ -287,32 +289,44 @@ def best_rate(port: int, wanted: list[bytes], start: float) -> float:
     return low
 
 
-def peers(options: argparse.Namespace, folder: Path) -> None:
-    """Compare throughput at p99 <= 50 ms with FastAPI around the PyTorch Recommender."""
-    wanted = requests(options.items)
-    model = exported(options.items, folder / "model")
+@contextmanager
+def peer(words: list[str]) -> Iterator[int]:
+    """Run another server, with its port as the last word; yield the port once it listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    words = [sys.executable, "-c", PEER, str(model), str(port)]
-    process = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([*words, str(port)], env=environment, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(600):
+        while process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
                 break
             except OSError:
                 time.sleep(0.1)
-        theirs = best_rate(port, wanted, 50)
+        yield port
     finally:
         process.terminate()
         process.wait()
+
+
+def peers(options: argparse.Namespace, folder: Path) -> None:
+    """Compare throughput at p99 <= 50 ms with FastAPI around RecTools and our PyTorch model."""
+    wanted = requests(options.items)
+    model = exported(options.items, folder / "model")
+    rectools = [str(RECTOOLS), str(RECTOOLS_SERVER), str(options.items)]
+    found = {}
+    for name, words in {
+        "RecTools": rectools,
+        "the PyTorch Recommender": [sys.executable, "-c", PEER, str(model)],
+    }.items():
+        with peer(words) as port:
+            found[name] = best_rate(port, wanted, 20)
+        print(f"FastAPI around {name}: {found[name]:,.1f} requests/s with p99 <= 50 ms")
     with serving(exported(options.items, folder / "export"), *options.words) as (port, _):
         ours = best_rate(port, wanted, 200)
-    print(
-        f"FastAPI around PyTorch {theirs:,.0f} requests/s with p99 <= 50 ms, sasrec-serve ", end=""
-    )
-    print(f"{ours:,.0f}: ratio {ours / theirs if theirs else float('inf'):.1f}")
+    print(f"sasrec-serve: {ours:,.0f} requests/s with p99 <= 50 ms")
+    for name, theirs in found.items():
+        print(f"ratio to {name}: {ours / theirs if theirs else float('inf'):,.1f}")
 
 
 MODES: dict[str, Callable[[argparse.Namespace, Path], Load | None]] = {
