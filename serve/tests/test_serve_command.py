@@ -186,6 +186,23 @@ def test_histories_are_logged_only_if_asked(export: Path, tmp_path: Path) -> Non
         assert line["status"] == 200
 
 
+def test_an_approximate_search_is_told(export: Path, tmp_path: Path) -> None:
+    with running(export, "--approximate", log=tmp_path / "log") as server:
+        recall = server.get("/model")["recall"]
+        assert 0.9 < recall <= 1  # of 40 items, an index finds nearly all
+        assert server.metric("sasrec_serve_search_recall") == pytest.approx(recall)
+        assert len(server.post("/recommend", {"history": ["i1"]})["lists"][0]["items"]) == 10
+
+
+def test_the_store_may_be_in_the_environment(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SASREC_SERVE_STORE", str(tmp_path / "events.sqlite"))
+    with running(export, "--workers", "2", log=tmp_path / "log") as server:
+        assert server.post("/events", {"events": [{"user": "u", "item": "i1"}]}) == {"stored": 1}
+    assert (tmp_path / "events.sqlite").exists()
+
+
 @pytest.mark.parametrize("saved", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_sasrec_serve_exports_a_model_and_serves_it(tmp_path: Path, saved: bool) -> None:
     recommender = recommender_of("recbole")
