@@ -106,7 +106,12 @@ def exported(n_items: int, folder: Path, scale: float = 1.0) -> Path:
         "model = random_model(int(sys.argv[2]))\n"
         "with torch.no_grad():\n"
         "    for weight in model.model.parameters(): weight.mul_(float(sys.argv[4]))\n"
-        "if sys.argv[5] == 'model': model.save(sys.argv[3])\n"
+        "if sys.argv[5] == 'model':\n"
+        "    from sasrec.models.sasrec import SASRecSettings as Form\n"
+        "    from sasrec.settings.presets import PRESETS\n"
+        "    best = PRESETS['best'].values.items()\n"
+        "    model.settings['model'] = {k: v for k, v in best if k in Form.model_fields}\n"
+        "    model.save(sys.argv[3])\n"
         "else: sasrec.export(model, sys.argv[3])\n"
     )
     what = "model" if folder.name == "model" else "export"

@@ -57,8 +57,7 @@ def open_first(browser: Browser) -> None:
     browser.run("document.querySelector('#list .why').click()")
     browser.until(lambda: bool(browser.run(f"return {SHOWN}")))
     browser.run("document.activeElement.blur(); document.body.style.overflow = 'hidden'")
-    still = "return document.getAnimations().every((each) => each.playState !== 'running')"
-    browser.until(lambda: bool(browser.run(still)))
+    browser.be_still()
 
 
 if __name__ == "__main__":

@@ -71,15 +71,23 @@ class Browser:
         self.until(lambda: self._clicked(selector))
 
     def _clicked(self, selector: str) -> bool:
-        from selenium.common.exceptions import StaleElementReferenceException
+        from selenium.common.exceptions import (
+            ElementClickInterceptedException,
+            StaleElementReferenceException,
+        )
 
         try:
             for element in self.all(selector)[:1]:
                 element.click()
                 return True
-        except StaleElementReferenceException:  # the page was just drawn again
-            pass
+        except (ElementClickInterceptedException, StaleElementReferenceException):
+            pass  # the page was just drawn again, or a row still glides over it
         return False
+
+    def be_still(self) -> None:
+        """Wait until nothing on the page moves."""
+        still = "return document.getAnimations().every((each) => each.playState !== 'running')"
+        self.until(lambda: bool(self.run(still)))
 
     def fill(self, name: str, value: str) -> None:
         """Give a field of some id a value, as a visitor would."""

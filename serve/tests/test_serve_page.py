@@ -271,6 +271,7 @@ def drag(browser: Browser, first: int, last: int) -> None:
     """Drag an event just past the middle of another, in small steps."""
     from selenium.webdriver import ActionChains
 
+    browser.be_still()
     grips = browser.all("#events .grip")
     way = grips[last].location["y"] - grips[first].location["y"]
     step = 10 if way > 0 else -10
@@ -289,6 +290,10 @@ def test_errors_of_the_server_are_shown_as_it_words_them(browser: Browser, serve
     browser.click("label:has([data-rules=three])")
     browser.until(lambda: len(browser.texts(LISTED)) == 3)
     assert browser.all("#problem") == []
+    browser.open(address(server, i="i2", k=1000, next="missing"))
+    browser.until(lambda: "allows at most 100" in browser.text("#problem"))
+    browser.click("#problem button")
+    shows(browser, listed(server, {"history": ["i2"]}))
 
 
 LATE = """
