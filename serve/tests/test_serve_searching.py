@@ -29,7 +29,7 @@ def test_items_are_those_with_all_words(
     expected = []
     for number in order:
         line = f"{known.get(tokens[number - 1], '')} {tokens[number - 1]}"
-        if all(word in " ".join(plain(line).split()) for word in plain(query).split()[:8]):
+        if all(word in " ".join(plain(line).split()) for word in plain(query).split()):
             expected.append(tokens[number - 1])
     assert found == expected
     assert count == len(expected)

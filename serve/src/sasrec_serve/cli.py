@@ -92,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--port", default=8000, type=int, metavar="N", help="port; 0 takes a free one (%(default)s)"
     )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name with a dot that clients use for this server, such as that of a proxy",
+    )
     add("--workers", default=1, type=int, metavar="N", help="processes that share the port (1)")
     add("--threads", default=1, type=int, metavar="N", help="of a search among many items, 1 or 2")
     add(

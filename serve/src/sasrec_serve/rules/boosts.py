@@ -22,6 +22,9 @@ from sasrec_serve.rules.wording import counted, printable
 ROUNDING = 2.0**-22
 """Rounding error of a boosted float32 score, relative to the largest number involved."""
 
+LARGEST = 1e20
+"""Largest factor or amount; with more, scores of float32 could become infinite."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boosts:
@@ -125,7 +128,7 @@ def boosts_for(
         The boosts; None if there are none.
 
     Raises:
-        SettingsError: An expression is wrong, or a factor is not positive.
+        SettingsError: An expression is wrong, a factor is not positive, or a number is too large.
     """
     if not boosts:
         return None
@@ -137,13 +140,28 @@ def boosts_for(
         if missing:
             text = f"boost {boost.amount!r}: {counted(missing, 'item')} without a value not boosted"
             remarks.append(Remark("missing_item_values", missing, printable(text)))
-        if boost.kind == "multiply":
-            totals["multiply"][1:] *= values
-        else:
-            totals["add"][1:] += values
-    if not np.isfinite(1 / totals["multiply"]).all() or not np.isfinite([*totals.values()]).all():
-        raise SettingsError("boost: all factors or amounts of an item together are too large")
+        with np.errstate(all="ignore"):  # checked below
+            if boost.kind == "multiply":
+                totals["multiply"][1:] *= values
+            else:
+                totals["add"][1:] += values
+    _check_totals(totals["multiply"], totals["add"])
     return Boosts.of(totals["multiply"], totals["add"])
+
+
+def _check_totals(factors: np.ndarray, amounts: np.ndarray) -> None:
+    """Refuse boosts with which scores would not fit into float32.
+
+    Raises:
+        SettingsError: The factors or the amounts of an item are too large.
+    """
+    with np.errstate(all="ignore"):
+        largest = max(factors.max(), (1 / factors).max(), np.abs(amounts).max())
+    if not largest <= LARGEST:  # NaN included
+        raise SettingsError(
+            f"boost: all factors of an item together must be from {1 / LARGEST:g} to {LARGEST:g}, "
+            f"and all amounts from -{LARGEST:g} to {LARGEST:g}"
+        )
 
 
 def _values(boost: Boost, table: ItemTable, bounds: Bounds) -> tuple[np.ndarray, int]:

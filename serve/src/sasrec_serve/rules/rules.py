@@ -258,7 +258,7 @@ def _check_limits(limits: object) -> None:
     if not isinstance(limits, Mapping):
         raise SettingsError(f"max_per is {limits!r}; write such as {{category: 2}}")
     for name, limit in limits.items():
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit < 2**31:
             raise SettingsError(
                 f"max_per: the limit for {name!r} is {limit!r}; it must be a whole number from 1"
             )

@@ -22,6 +22,14 @@ PLAIN = (str, int, float, tuple, list)
 ADDED = ("only_where", "exclude_where", "exclude", "boost", "max_per")
 """Rules that may come from several sets; of limits for a column, the smallest counts."""
 
+LOOSENING = {
+    "now": ("seen",),
+    "rebuy_where": ("seen", "seen_types"),
+    "seen_types": ("seen",),
+    "fill_up": ("candidates", "candidates_by_user"),
+}
+"""Rules that let more items through, each with those that it weakens."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleSwitches:
@@ -100,8 +108,30 @@ class RuleSwitches:
                 )
             parts.append((repr(name), self.sets[name]))
         if own is not None:
+            _check_loosening([rules for _, rules in parts], own)
             parts.append(("the request", own))
         return combined(parts)
+
+
+def _check_loosening(servers: Sequence[Rules], own: Rules) -> None:
+    """Refuse rules of a request that would let through what the server's rules leave out.
+
+    Raises:
+        SettingsError: There is one.
+    """
+    given = {name for rules in servers for name in rules.given}
+    for name, limits in LOOSENING.items():
+        limit = next((each for each in limits if each in given), None)
+        if name in own.given and limit is not None and not _has(servers, name, own):
+            raise SettingsError(
+                f"the request must not set {name}, which would loosen {limit} of the server's "
+                "rules; remove it"
+            )
+
+
+def _has(servers: Sequence[Rules], name: str, own: Rules) -> bool:
+    """Return whether one of the server's rules has the value that a request has."""
+    return any(getattr(rules, name) == getattr(own, name) for rules in servers)
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

@@ -134,17 +134,22 @@ def _recommended(
         next_type=options.next_type,
         rules=rules,
     )
-    return [_without(each, options) for each in found] if options.exclude else found
+    if not options.exclude:
+        return found
+    items = served.recommender.items  # cleans tokens as those of the training data were
+    numbers = {items.number(item) for item in options.exclude} - {0}
+    excluded = set(items.tokens(sorted(numbers)))
+    return [_without(each, excluded, options.k) for each in found]
 
 
-def _without(found: Recommendation, options: ListOptions) -> Recommendation:
-    excluded = set(options.exclude)
-    kept = [index for index, item in enumerate(found.items) if item not in excluded][: options.k]
+def _without(found: Recommendation, excluded: set[str], k: int) -> Recommendation:
+    kept = [index for index, item in enumerate(found.items) if item not in excluded][:k]
+    items = [found.items[index] for index in kept]
     return replace(
         found,
-        items=[found.items[index] for index in kept],
+        items=items,
         scores=[found.scores[index] for index in kept],
-        untrained=[item for item in found.untrained if item not in excluded],
+        untrained=[item for item in found.untrained if item in items],
     )
 
 

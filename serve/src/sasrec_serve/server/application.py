@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from sasrec_serve.server.answering import written
+from sasrec_serve.server.hosts import host_name, is_own_name
 from sasrec_serve.server.keys import Keys
 from sasrec_serve.server.logs import log
 from sasrec_serve.server.messages import Reply, Request
@@ -53,12 +54,15 @@ class Settings:
     Attributes:
         keys: The accepted keys; None accepts everybody.
         body_bytes: Limit of a body.
+        hosts: Names that requests may be sent to, besides those that no other site can have; None
+            allows all.
         log_requests: Which requests are logged.
         log_histories: Whether bodies are logged too.
     """
 
     keys: Keys | None
     body_bytes: int
+    hosts: frozenset[str] | None = None
     log_requests: LogRequests = "errors"
     log_histories: bool = False
 
@@ -122,9 +126,10 @@ class Application:
         """Return the route of a request that may be answered.
 
         Raises:
-            Refused: There is no such path, or a key is missing.
+            Refused: There is no such path, a key is missing, or the host has another name.
             WrongMethod: The path has another method.
         """
+        _check_host(_host(scope), self.settings.hosts)
         if route is None:
             raise Refused(404, "there is no such path; GET /docs lists all", "path")
         if scope["method"] not in METHODS[route.method]:
@@ -178,6 +183,22 @@ def _header(scope: Scope, name: bytes) -> bytes | None:
 
 def _host(scope: Scope) -> str:
     return (_header(scope, b"host") or b"").decode("latin-1")
+
+
+def _check_host(host: str, allowed: frozenset[str] | None) -> None:
+    """Refuse a request to a name that another site may have.
+
+    Raises:
+        Refused: With status 421.
+    """
+    name = host_name(host)
+    if allowed is not None and name not in allowed and not is_own_name(name):
+        raise Refused(
+            421,
+            f"this server is not known as {name[:60]!a}; start it with --allow-host NAME if it "
+            "should be",
+            "headers",
+        )
 
 
 def _key(scope: Scope) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TypeAlias
@@ -9,8 +10,11 @@ from typing import TypeAlias
 from sasrec_serve.errors import ExportError
 from sasrec_serve.exported.manifest import MANIFEST
 
-Mark: TypeAlias = tuple[str, int, int, int]
-"""Changes whenever another export is at the place: path, and inode, time and size of a file."""
+FOUND = "lost+found"
+"""A folder that file systems have, and that only root may read."""
+Mark: TypeAlias = tuple[str, tuple[tuple[str, int, int, int], ...]]
+"""Changes whenever another export is at the place, or a copy of one goes on: the path; and name,
+inode, time and size of each file."""
 
 
 def exports_at(place: Path) -> list[Path]:
@@ -29,11 +33,7 @@ def exports_at(place: Path) -> list[Path]:
     try:
         if (place / MANIFEST).is_file():
             return [place.resolve()]
-        versions = [
-            each
-            for each in place.iterdir()
-            if not each.name.startswith(".") and (each / MANIFEST).is_file()
-        ]
+        versions = [each for each in place.iterdir() if _is_version(each)]
     except OSError as error:
         raise ExportError(
             f"cannot open {place}: {error.strerror}; give a folder written by 'sasrec export'"
@@ -54,10 +54,29 @@ def mark_of(folder: Path) -> Mark | None:
         folder: The export.
     """
     try:
-        found = (folder / MANIFEST).stat()
+        with os.scandir(folder) as entries:
+            files = tuple(sorted(_file_mark(entry) for entry in entries))
     except OSError:
         return None
-    return str(folder), found.st_ino, found.st_mtime_ns, found.st_size
+    return (str(folder), files) if any(file[0] == MANIFEST for file in files) else None
+
+
+def _file_mark(entry: os.DirEntry[str]) -> tuple[str, int, int, int]:
+    try:
+        found = entry.stat()
+    except FileNotFoundError:  # a link to nothing
+        found = entry.stat(follow_symlinks=False)
+    return entry.name, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _is_version(folder: Path) -> bool:
+    """Return whether a folder is an export, or could be one: its loading then tells the reason."""
+    if folder.name.startswith(".") or folder.name == FOUND:
+        return False
+    try:
+        return (folder / MANIFEST).is_file()
+    except PermissionError:
+        return True
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -12,7 +12,6 @@ import numpy as np
 
 MOST_COUNTED = 1000
 """Found items are counted up to here, so that a search for one letter does not take seconds."""
-MOST_WORDS = 8
 ACCENTS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
 """Signs that modify the letter before them."""
 
@@ -46,7 +45,7 @@ class ItemSearch:
         Returns:
             The items, and how many were found, at most ``MOST_COUNTED``.
         """
-        words = sorted(folded(query).split(), key=len, reverse=True)[:MOST_WORDS]
+        words = sorted(set(folded(query).split()), key=lambda word: (-len(word), word))
         if not words:
             rows = range(min(limit, len(self._order)))
             found = min(len(self._order), MOST_COUNTED)

@@ -46,7 +46,7 @@ class Keys:
 
 
 def read_keys(path: Path) -> Keys:
-    """Return the keys of a file.
+    """Return the keys of a file, which has some.
 
     Args:
         path: A file with a name and a hash on each line; lines that start with ``#`` are comments.
@@ -56,6 +56,26 @@ def read_keys(path: Path) -> Keys:
 
     Raises:
         SettingsError: The file cannot be read, a line is not such a line, or there is no key.
+    """
+    keys = keys_in(path)
+    if not keys.hashes:
+        raise SettingsError(
+            f"{path} has no keys; add one with: sasrec-serve key NAME --file {path}"
+        )
+    return keys
+
+
+def keys_in(path: Path) -> Keys:
+    """Return the keys of a file, from which all may have been deleted.
+
+    Args:
+        path: A file as for ``read_keys``.
+
+    Returns:
+        The keys.
+
+    Raises:
+        SettingsError: The file cannot be read, or a line is not such a line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -72,10 +92,6 @@ def read_keys(path: Path) -> Keys:
                 f"sasrec-serve key NAME --file {path}"
             )
         hashes.append((words[0], bytes.fromhex(words[1])))
-    if not hashes:
-        raise SettingsError(
-            f"{path} has no keys; add one with: sasrec-serve key NAME --file {path}"
-        )
     return Keys(tuple(hashes))
 
 
@@ -114,7 +130,7 @@ def new_key(name: str, path: Path) -> str:
 def _known(path: Path) -> tuple[tuple[str, bytes], ...]:
     text = path.read_text(encoding="utf-8", errors="replace")
     has_keys = any(line.strip() and not line.strip().startswith("#") for line in text.splitlines())
-    return read_keys(path).hashes if has_keys else ()
+    return keys_in(path).hashes if has_keys else ()
 
 
 def _hash(key: str) -> bytes:

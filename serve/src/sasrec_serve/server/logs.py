@@ -47,7 +47,9 @@ def log_to_stderr(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     number = getattr(logging, level.upper())
-    for name, least in ((LOGGER, number), ("uvicorn", logging.ERROR), ("asyncio", logging.ERROR)):
+    logging.captureWarnings(capture=True)  # Python's own would not be JSON
+    others = ("uvicorn", "asyncio", "py.warnings")
+    for name, least in ((LOGGER, number), *((name, logging.ERROR) for name in others)):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.setLevel(max(number, least))

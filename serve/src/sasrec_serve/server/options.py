@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -23,6 +23,8 @@ class ServerOptions:
         place: An export, or a folder of exports.
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
+        allow_host: Names of the server, besides ``localhost``, addresses and names without a dot;
+            only looked at on the loopback interface without keys.
         workers: Number of processes.
         threads: Threads that share a search among 100,000 items or more, 1 or 2.
         approximate: Whether to search with an index that misses some of the best items.
@@ -39,6 +41,7 @@ class ServerOptions:
     place: Path
     host: str = "127.0.0.1"
     port: int = 8000
+    allow_host: Sequence[str] = ()
     workers: int = 1
     threads: int = 1
     approximate: bool = False
@@ -77,4 +80,6 @@ def options_from(text: str) -> ServerOptions:
     """
     values: Mapping[str, Any] = json.loads(text)
     paths = {name: values[name] and Path(values[name]) for name in ("place", "rules", "keys")}
-    return ServerOptions(**{**values, **paths, "limits": Limits(**values["limits"])})
+    names = tuple(values["allow_host"])
+    limits = Limits(**values["limits"])
+    return ServerOptions(**{**values, **paths, "allow_host": names, "limits": limits})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from threading import Thread
@@ -62,6 +63,10 @@ class PreparedBook:
         if self._is_empty and not names and not own:
             return None
         return self._book.result().rules_for(names, own)
+
+    def wait(self) -> None:
+        """Wait until the rules are looked up, so that no request has to."""
+        concurrent.futures.wait([self._book])
 
     def _prepare(self, recommender: Recommender) -> None:
         try:

@@ -22,7 +22,8 @@ from sasrec_serve.server.application import Application, Settings
 from sasrec_serve.server.asks import Ask
 from sasrec_serve.server.batching import Batcher
 from sasrec_serve.server.connections import protocol_with
-from sasrec_serve.server.keys import Keys, read_keys
+from sasrec_serve.server.hosts import host_name, is_loopback
+from sasrec_serve.server.keys import Keys, keys_in, read_keys
 from sasrec_serve.server.logs import log
 from sasrec_serve.server.metrics import Metrics
 from sasrec_serve.server.options import ServerOptions
@@ -76,6 +77,7 @@ class Process:
             approximate=options.approximate,
             rules_file=options.rules,
         )
+        self._is_check_due = self._is_checking = False
         self._slot = ModelSlot(options.place, load, self._metrics)
 
     async def serve(
@@ -101,13 +103,13 @@ class Process:
             batcher=Batcher[Ask](
                 lambda asks: answers(slot.current, asks, metrics), self.options.limits
             ),
-            threads=Threads(self.options.limits.queue),
+            threads=Threads(self.options.limits.queue, self.options.limits.seconds),
             limits=self.options.limits,
             metrics=metrics,
             store=self._store,
             reload_others=reload_others,
         )
-        application = self._application(services)
+        application = self._application(services, sockets)
         server = Server(self._config(application))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -131,9 +133,12 @@ class Process:
             if self._store is not None:
                 self._store.close()
 
-    def _application(self, services: Services) -> Application:
+    def _application(self, services: Services, sockets: Sequence[socket.socket]) -> Application:
+        # A page of another site has no key, and reaches other addresses without a trick anyway.
+        is_private = self._keys is None and all(is_loopback(each) for each in sockets)
         settings = Settings(
             keys=self._keys,
+            hosts=frozenset(map(host_name, self.options.allow_host)) if is_private else None,
             body_bytes=self.options.limits.body_bytes,
             log_requests=self.options.log_requests,
             log_histories=self.options.log_histories,
@@ -162,10 +167,20 @@ class Process:
     def _reload(self, services: Services, application: Application) -> None:
         """Look for a new export and for changed keys, as SIGHUP asks."""
         _read_keys_again(self.options.keys, application)
-        task = asyncio.get_running_loop().create_task(
-            services.threads.run(partial(services.slot.check, again=True))
-        )
-        task.add_done_callback(_log_failure)
+        self._is_check_due = True
+        if not self._is_checking:  # signals that come meanwhile make one more check, not many
+            self._is_checking = True
+            task = asyncio.get_running_loop().create_task(self._check(services))
+            task.add_done_callback(_log_failure)
+
+    async def _check(self, services: Services) -> None:
+        """Look for a new export until no signal has come meanwhile."""
+        try:
+            while self._is_check_due:
+                self._is_check_due = False
+                await services.threads.run(partial(services.slot.check, again=True))
+        finally:
+            self._is_checking = False
 
     async def _watch(self, services: Services, application: Application) -> None:
         """Look for new exports and changed keys from time to time."""
@@ -232,7 +247,9 @@ def _read_keys_again(path: Path | None, application: Application) -> None:
     if path is None:
         return
     try:
-        application.settings.keys = read_keys(path)
+        application.settings.keys = keys = keys_in(path)
+        if not keys.hashes:
+            log(logging.WARNING, "the file of keys has no keys, so nobody can ask")
     except ServeError as error:
         log(
             logging.ERROR,

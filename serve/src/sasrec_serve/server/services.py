@@ -24,15 +24,16 @@ THREADS = 8
 
 
 class Threads:
-    """Threads for what waits or takes long, with a bounded queue."""
+    """Threads for what waits or takes long, with a bounded queue and a bounded wait."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, seconds: float) -> None:
         """Create the threads.
 
         Args:
             most: How many calls may wait or run; more are refused.
+            seconds: How long a call may wait until it begins.
         """
-        self._most, self._count = most, 0
+        self._most, self._seconds, self._count = most, seconds, 0
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="sasrec-serve-wait")
 
     async def run(self, function: Callable[[], T]) -> T:
@@ -45,14 +46,28 @@ class Threads:
             Its result.
 
         Raises:
-            Overloaded: Too many calls wait already.
+            Overloaded: Too many calls wait already, or it has waited too long and was not begun.
+            CancelledError: The caller was cancelled.
         """
         if self._count >= self._most:
             raise Overloaded(1)
         self._count += 1
+        call = self._pool.submit(function)
+        is_late = False
+
+        def refuse() -> None:
+            nonlocal is_late
+            is_late = call.cancel()  # only calls that have not begun can be
+
+        timer = asyncio.get_running_loop().call_later(self._seconds, refuse)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function)
+            return await asyncio.wrap_future(call)
+        except asyncio.CancelledError:
+            if is_late:
+                raise Overloaded(self._seconds) from None
+            raise
         finally:
+            timer.cancel()
             self._count -= 1
 
     def close(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
 from collections.abc import Callable
 
 from sasrec_serve.errors import SettingsError
+from sasrec_serve.server.hosts import is_loopback
 from sasrec_serve.server.logs import log, log_to_stderr
 from sasrec_serve.server.options import ServerOptions
 
@@ -29,7 +29,7 @@ def serve(options: ServerOptions, *, announce: Callable[[str], None]) -> None:
     log_to_stderr(options.log_level)
     with listening_socket(options.host, options.port) as listening:
         address = _address(listening)
-        if options.keys is None and not _is_loopback(listening):
+        if options.keys is None and not is_loopback(listening):
             log(logging.WARNING, "everybody who reaches this address can ask; consider --keys")
         if options.workers > 1:
             from sasrec_serve.server.supervisor import Supervisor
@@ -111,7 +111,3 @@ def listening_socket(host: str, port: int) -> socket.socket:
 def _address(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _is_loopback(listening: socket.socket) -> bool:
-    return ipaddress.ip_address(listening.getsockname()[0].split("%")[0]).is_loopback

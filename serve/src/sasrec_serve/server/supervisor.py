@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -55,7 +56,7 @@ class Supervisor:
             started: Is called once, when all workers accept connections.
         """
         self._options, self._listening, self._started = options, listening, started
-        self._is_started = False
+        self._is_started = self._has_answered = False
         self._workers: list[_Worker] = []
         self._due: list[float] = []  # when workers are to be started again
         self._pause = 0.0
@@ -97,26 +98,58 @@ class Supervisor:
         self._is_reloading = True
 
     def _start(self) -> None:
+        """Start a worker.
+
+        Raises:
+            ServeError: The system allows no further process, and no worker has been ready.
+        """
+        try:
+            self._start_process()
+        except OSError as error:  # such as no memory; the other workers must go on
+            reason = error.strerror or str(error)
+            if not self._has_answered:
+                raise ServeError(
+                    f"cannot start a worker: {reason}; start fewer --workers, or raise the limits "
+                    "of the system"
+                ) from error
+            log(logging.ERROR, "a worker cannot start; trying again", reason=reason)
+            self._due.append(time.monotonic() + LONGEST_PAUSE)
+
+    def _start_process(self) -> None:
         reports, theirs = os.pipe()
+        try:
+            process = self._process(theirs)
+        except BaseException:
+            os.close(reports)
+            raise
+        finally:
+            os.close(theirs)
+        worker = _Worker(process, reports, time.monotonic())
+        self._workers.append(worker)
+        self._selector.register(reports, selectors.EVENT_READ, worker)
+
+    def _process(self, reports: int) -> subprocess.Popen[bytes]:
+        """Return a new worker process.
+
+        Args:
+            reports: Pipe that it writes to.
+        """
         listening = self._listening.fileno()
         process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
                 "sasrec_serve.server.worker",
-                *(str(number) for number in (listening, theirs, self._alive)),
+                *(str(number) for number in (listening, reports, self._alive)),
             ],
-            pass_fds=(listening, theirs, self._alive),
+            pass_fds=(listening, reports, self._alive),
             stdin=subprocess.PIPE,  # not an argument, which everybody can read: passwords of stores
             env={**os.environ, FOLDER: self._metrics},
         )
-        os.close(theirs)
         if process.stdin is not None:
-            with process.stdin as stdin:
+            with contextlib.suppress(BrokenPipeError), process.stdin as stdin:  # it ended already
                 stdin.write(self._options.to_json().encode())
-        worker = _Worker(process, reports, time.monotonic())
-        self._workers.append(worker)
-        self._selector.register(reports, selectors.EVENT_READ, worker)
+        return process
 
     def _turn(self) -> None:
         """Wait for something to happen, and react."""
@@ -141,7 +174,7 @@ class Supervisor:
             return
         for line in text.splitlines(keepends=True):
             if line == READY:
-                worker.is_ready = True
+                worker.is_ready = self._has_answered = True
                 log(logging.INFO, "a worker is ready", worker=worker.process.pid)
                 self._announce()
             elif line == RELOAD:
@@ -159,9 +192,9 @@ class Supervisor:
         """React to a worker that cannot start.
 
         Raises:
-            ServeError: No worker is ready.
+            ServeError: No worker has been ready so far.
         """
-        if not any(worker.is_ready for worker in self._workers):
+        if not self._has_answered:
             raise ServeError(reason)
         log(logging.ERROR, "a worker cannot start; trying again", reason=reason)
 
@@ -194,7 +227,7 @@ class Supervisor:
             "a worker ended; it is replaced",
             worker=worker.process.pid,
             exit_code=code if code >= 0 else None,
-            signal=signal.Signals(-code).name if code < 0 else None,
+            signal=_signal_name(-code) if code < 0 else None,
         )
         mark_process_dead(worker.process.pid, self._metrics)  # type: ignore[no-untyped-call]
 
@@ -211,6 +244,14 @@ class Supervisor:
                 log(logging.ERROR, "a worker did not end in time", worker=worker.process.pid)
                 worker.process.kill()
                 worker.process.wait()
+
+
+def _signal_name(number: int) -> str:
+    """Return the name of a signal; most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:

@@ -96,6 +96,7 @@ class ModelSlot:
     def _replace(self, folder: Path) -> Outcome:
         try:
             new = self._load(folder)
+            new.rules.wait()  # the earlier model answers meanwhile
         except ServeError as error:
             self._refuse(error)
             return "refused"
