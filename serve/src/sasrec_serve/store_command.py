@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-Actions = argparse._SubParsersAction  # noqa: SLF001 - argparse has no public name for it
+Actions = argparse._SubParsersAction
 
 
 def _add_import(actions: Actions[argparse.ArgumentParser]) -> None:
