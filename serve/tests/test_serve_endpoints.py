@@ -20,6 +20,7 @@ from sasrec_serve.server.response_models import (
     Lists,
     ModelCard,
     SimilarLists,
+    StoredEvents,
     StoredHistory,
 )
 
@@ -217,6 +218,20 @@ def test_the_next_list_knows_an_event_that_was_just_stored(both: Both) -> None:
     assert [server.post("/events", once)["stored"] for _ in range(2)] == [1, 0]
 
 
+def test_events_that_the_model_cannot_use_are_told(both: Both) -> None:
+    server, _ = both
+    new = [{"user": "eva", "item": "new", "type": "View", "time": 1}, {"user": "eva", "item": "i1"}]
+    answer = server.post("/events", {"events": new})
+    StoredEvents.model_validate(answer)
+    assert answer["stored"] == 2
+    types, items = answer["remarks"]
+    assert types == (
+        "2 events without a type that the model knows, such as 'View'; did you mean 'view'? "
+        "(types: view, buy)"
+    )
+    assert items.startswith("1 event with an item that the model does not know, such as 'new'")
+
+
 def test_the_card_tells_what_is_served(both: Both) -> None:
     server, recommender = both
     card = server.get("/model")
@@ -258,6 +273,24 @@ def test_times_of_some_events_only_are_ignored_with_a_remark(both: Both) -> None
         ("/recommend", {"history": [], "str": 1}, 422, "str is not a field of this request"),
         ("/recommend", {"history": ["i1", 2]}, 422, "history.1: input should be a valid string"),
         ("/recommend", {"history": [{"item": "i1", "x": 1}]}, 422, "history.0.x is not a field"),
+        (
+            "/recommend",
+            {"history": [], "n": 3},
+            422,
+            "this request (fields: k, candidates, exclude",
+        ),
+        (
+            "/recommend",
+            {"history": [7]},
+            422,
+            'history.0: input should be a valid string, in quotes: "7"',
+        ),
+        (
+            "/recommend",
+            {"user": 196},
+            422,
+            'user: input should be a valid string, in quotes: "196"',
+        ),
         ("/recommend", {"history": [], "k": 0}, 422, "k: input should be greater than or equal"),
         ("/recommend", {"history": [], "k": 101}, 422, "k is 101; this server allows at most 100"),
         ("/recommend", {"history": [], "k": 10**400}, 422, "k is too large"),
@@ -273,6 +306,15 @@ def test_times_of_some_events_only_are_ignored_with_a_remark(both: Both) -> None
         ("/similar", {"items": ["i40"]}, 409, "i40"),
         ("/explain", {"history": ["i1"], "items": ["?"]}, 404, "does not know the item '?'"),
         ("/explain", {"history": ["i1"], "items": []}, 422, "items: list should have at least"),
+        ("/events", [], 422, "the body: input should be an object with the fields events"),
+        ("/events", {"events": ["i1"]}, 422, "events.0: input should be an object"),
+        ("/events", {"user": "u"}, 422, "events: field required"),
+        (
+            "/events",
+            {"events": [{"user": "u", "item": "i1", "timestamp": 1}]},
+            422,
+            "events.0.timestamp is not a field of this request; did you mean 'time'? (fields: ",
+        ),
         ("/events", {"events": [{"user": "u"}]}, 422, "events.0.item: field required"),
         ("/events", {"events": [{"user": "", "item": "i1"}]}, 422, "events.0.user: string should"),
         ("/events", {"events": [{"user": "u\0", "item": "i1"}]}, 422, "events.0.user: string"),

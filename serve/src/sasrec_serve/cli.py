@@ -10,10 +10,15 @@ from dataclasses import fields
 from pathlib import Path
 
 from sasrec_serve.errors import ServeError, SettingsError
+from sasrec_serve.store_command import STORE, run_store
 
-STORE = "SASREC_SERVE_STORE"
-"""Variable for the URL of the store: arguments of a program can be read by everybody."""
 TEXT = "Serve an exported model by HTTP: POST /recommend, GET /docs for all paths."
+EPILOG = """other commands:
+  sasrec-serve key NAME --file FILE               make an API key
+  sasrec-serve store import LOG --store URL       fill a store with the events of a log
+  sasrec-serve store forget USER --store URL      delete everything about a user
+  sasrec-serve store prune --before TIME --store URL
+  sasrec-serve store info --store URL"""
 MEANINGS = {
     "body_bytes": "bytes of a request's body",
     "header_bytes": "bytes of a request's headers",
@@ -53,6 +58,8 @@ def run(words: Sequence[str]) -> int:
     try:
         if words[:1] == ["key"]:
             return _make_key(words[1:])
+        if words[:1] == ["store"]:
+            return run_store(words[1:])
         return _serve(words)
     except ServeError as error:
         print(f"error: {_printable(str(error))}", file=sys.stderr)
@@ -83,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "sasrec-serve",
         description=TEXT,
-        epilog="sasrec-serve key NAME --file FILE makes an API key.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -12,6 +12,7 @@ from sasrec_serve.errors import DataError
 from sasrec_serve.histories import History
 from sasrec_serve.server.answering import written
 from sasrec_serve.server.asks import SimilarAsk, explain_ask, list_ask
+from sasrec_serve.server.event_checks import check_times, event_remarks
 from sasrec_serve.server.json_bodies import parsed
 from sasrec_serve.server.messages import Reply, Request, whole_number
 from sasrec_serve.server.metrics import CONTENT_TYPE
@@ -132,8 +133,11 @@ class Endpoints:
         body = checked(EventsBody, parsed(request.body))
         check_length("events", body.events, self.services.limits.events)
         new = [Event(each.user, each.item, each.time, each.type, each.id) for each in body.events]
+        recommender = self.services.slot.current.recommender
+        check_times(recommender, new)
         stored = await self.services.threads.run(partial(_stored, store, new))
-        return Reply(written({"stored": stored}))
+        remarks = event_remarks(recommender, new)
+        return Reply(written({"stored": stored} | ({"remarks": remarks} if remarks else {})))
 
     async def model(self, request: Request) -> Reply:
         """Return what is served, and what may be asked."""

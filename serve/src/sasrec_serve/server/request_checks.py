@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from sasrec_serve.server.limits import Limits
 from sasrec_serve.server.refusals import Refused
@@ -15,8 +16,10 @@ from sasrec_serve.server.request_models import (
     ForHistory,
     ForUser,
     ForUsers,
+    HistoryEvent,
     HistoryOfUser,
     ListBody,
+    StoredEvent,
 )
 from sasrec_serve.wording import did_you_mean
 
@@ -28,6 +31,8 @@ KINDS: dict[str, type[ListBody]] = {
     "user": ForUser,
 }
 """By the field that says for whom lists are wanted; ``history`` may be joined by ``user``."""
+FIELDS_OF: dict[str, type[Body]] = {"events": StoredEvent}
+"""Fields of the objects in a list of a body, by its name; otherwise ``HistoryEvent``."""
 
 
 def checked(model: type[Model], value: Any) -> Model:
@@ -138,7 +143,7 @@ def check_length(name: str, values: Sequence[object] | None, most: int) -> None:
 
 def _refusal(model: type[Body], error: ValidationError) -> Refused:
     """Return the first mistake of a body as a refusal; of alternatives, the one that fits best."""
-    mistakes = error.errors(include_url=False, include_input=False)
+    mistakes = error.errors(include_url=False)
     first = max(mistakes, key=lambda mistake: len(mistake["loc"]))
     is_unknown = first["type"] == "extra_forbidden"
     named = first["loc"][-1:] if is_unknown else ()  # may be named like an alternative
@@ -146,10 +151,34 @@ def _refusal(model: type[Body], error: ValidationError) -> Refused:
     path = [_word(part) for part in (*(p for p in rest if not _is_choice(p)), *named)]
     where = ".".join(["body", *path])
     if is_unknown:
-        hint = did_you_mean(path[-1], model.model_fields) if len(path) == 1 else ""
-        return Refused(422, f"{'.'.join(path)} is not a field of this request{hint}", where)
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return Refused(422, f"{'.'.join(path) or 'the body'}: {message}", where)
+        return Refused(
+            422,
+            f"{'.'.join(path)} is not a field of this request{_known(model, path)}",
+            where,
+        )
+    return Refused(422, f"{'.'.join(path) or 'the body'}: {_message(model, first)}", where)
+
+
+def _known(model: type[Body], path: Sequence[str]) -> str:
+    """Return the fields that an unknown one could have meant."""
+    fields = (
+        FIELDS_OF.get(path[0], HistoryEvent).model_fields if len(path) > 1 else model.model_fields
+    )
+    return f"{did_you_mean(path[-1], fields)} (fields: {', '.join(fields)})"
+
+
+def _message(model: type[Body], mistake: ErrorDetails) -> str:
+    """Return what is wrong with a value in words of JSON; ids are often sent as numbers."""
+    value, kind = mistake["input"], mistake["type"]
+    if kind == "missing":
+        return "field required"
+    if kind == "string_type" and isinstance(value, int) and not isinstance(value, bool):
+        return f'input should be a valid string, in quotes: "{_word(value)}"'
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        fields = model.model_fields if not mistake["loc"] else {}
+        shown = f" with the fields {', '.join(fields)}" if fields else ""
+        return f"input should be an object{shown}"
+    return mistake["msg"][0].lower() + mistake["msg"][1:]
 
 
 def _is_choice(part: int | str) -> bool:

@@ -196,9 +196,11 @@ class StoredEvents(Answer):
 
     Attributes:
         stored: Number of new events, which are safe on disk now.
+        remarks: What the model cannot use of them; missing if it can use everything.
     """
 
     stored: int
+    remarks: list[str] | None = None
 
 
 class ModelCard(Answer):

@@ -123,6 +123,19 @@ class _Events:
         return time
 
 
+def date_or_number(text: str) -> float | None:
+    """Return a time in seconds since 1970 if it is a date, otherwise as the number it is.
+
+    Args:
+        text: Such as ``2024-05-31 18:30``, in UTC without a time zone, or ``1717180200``.
+
+    Returns:
+        The time; None if it is neither.
+    """
+    number = _number(text)
+    return _date(text) if number is None else number
+
+
 def _number(text: str) -> float | None:
     try:
         number = float(text)

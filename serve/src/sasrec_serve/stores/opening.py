@@ -51,6 +51,22 @@ def open_store(
     return kind(text, keep, columns)
 
 
+def check_exists(url: str) -> None:
+    """Check that a store in an SQLite file exists, as opening it would create it.
+
+    Args:
+        url: As for ``open_store``.
+
+    Raises:
+        DataError: The URL is that of an SQLite file that does not exist, or is invalid.
+    """  # invalid ones are found by path_and_options
+    text = url.strip()
+    if _kind(text) is _sqlite:
+        path, _ = path_and_options(text, frozenset({"mode"}))
+        if not path.is_file():
+            raise DataError(f"{path} does not exist; check the path of --store")
+
+
 Opener = Callable[[str, int | None, LogColumns | None], HistoryStore]
 
 
