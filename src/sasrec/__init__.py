@@ -32,11 +32,13 @@ if TYPE_CHECKING:
     from sasrec.data.batches.batching import Batch as Batch
     from sasrec.data.description.describe import Description as Description
     from sasrec.data.description.describe import describe as describe
+    from sasrec.data.drift.comparison import DataComparison as DataComparison
     from sasrec.data.formats.plugin_readers import register_reader as register_reader
     from sasrec.data.presplit.sources import Parts as Parts
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
     from sasrec.evaluation.registration import register_metric as register_metric
+    from sasrec.experiment.compare_data import compare_data as compare_data
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
     from sasrec.experiment.recommend_all import recommend_all as recommend_all
@@ -67,6 +69,8 @@ _MODULES = {
     "Evaluation": "sasrec.experiment.evaluate",
     "SasrecError": "sasrec.errors",
     "compare": "sasrec.comparison.start",
+    "compare_data": "sasrec.experiment.compare_data",
+    "DataComparison": "sasrec.data.drift.comparison",
     "describe": "sasrec.data.description.describe",
     "evaluate": "sasrec.experiment.evaluate",
     "export": "sasrec.exporting.export",
@@ -104,6 +108,7 @@ __all__ = [  # loaded on first use
     "Batch",
     "Boost",
     "Catalogue",
+    "DataComparison",
     "Description",
     "Evaluation",
     "Exported",
@@ -119,6 +124,7 @@ __all__ = [  # loaded on first use
     "SearchOptions",
     "Settings",
     "compare",
+    "compare_data",
     "describe",
     "evaluate",
     "export",

@@ -179,10 +179,12 @@ def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
     Raises:
         Interrupted: Training was interrupted; the best weights so far were saved.
     """
+    from sasrec.data.drift.saved import KEY as PROFILE
     from sasrec.experiment.run import HASHES
 
     if as_json:
-        metrics = {k: v for k, v in outcome.recommender.metrics.items() if k != HASHES}
+        hidden = (HASHES, PROFILE)
+        metrics = {k: v for k, v in outcome.recommender.metrics.items() if k not in hidden}
         print(json.dumps({"folder": str(job.folder), **metrics}))
     else:
         print_reports(outcome.reports, job.run.evaluation.decimals)

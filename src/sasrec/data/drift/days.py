@@ -1,0 +1,148 @@
+"""Events, people and items by day, and the longest time without an event."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sasrec.data.sequences import Sequences
+
+DAY, HOUR = 86_400, 3_600
+"""In seconds."""
+MOST_DAYS = 1_000
+"""Only the last days are counted one by one."""
+TYPICAL_DAYS = 28
+"""A typical day is the median of the last days with events; this many of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Counts of each of the last days, with zeros for days without events.
+
+    Attributes:
+        first: Number of the first day, in days since 1970.
+        events: int64 [D], events of each day.
+        people: int64 [D], users with an event on that day.
+    """
+
+    first: int
+    events: np.ndarray
+    people: np.ndarray
+
+    @property
+    def active(self) -> np.ndarray:
+        """Which days have events, bool [D]."""
+        has_events: np.ndarray = self.events > 0
+        return has_events
+
+    def busiest(self) -> tuple[int, float]:
+        """Return the day with most events, in days since 1970, and how many typical days it has."""
+        at = int(self.events.argmax())
+        return self.first + at, float(self.events[at] / np.median(self.events[self.active]))
+
+
+@dataclass(frozen=True, slots=True)
+class TypicalDay:
+    """The median of each number over the last days with events.
+
+    Attributes:
+        events: Events.
+        people: Users with an event.
+        items: Items with an event.
+        days: Number of days it is the median of.
+    """
+
+    events: float
+    people: float
+    items: float
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The longest time without an event.
+
+    Attributes:
+        days: Its length, within an hour or two.
+        begins: Time of its beginning, in seconds since 1970.
+    """
+
+    days: float
+    begins: float
+
+
+def day_of(seconds: np.ndarray) -> np.ndarray:
+    """Return the day of each time in UTC, in days since 1970, int64 [N].
+
+    Args:
+        seconds: float64 [N], since 1970.
+    """
+    day: np.ndarray = np.floor_divide(seconds, DAY).astype(np.int64)
+    return day
+
+
+def first_of_day(sequences: Sequences, day: np.ndarray) -> np.ndarray:
+    """Return which events are the first of their user on their day, bool [N].
+
+    Args:
+        sequences: All histories.
+        day: int64 [N], day of each event.
+    """
+    starts = np.append(True, day[1:] != day[:-1])
+    begins = sequences.offsets[:-1]
+    starts[begins[begins < len(day)]] = True
+    return starts
+
+
+def counted_days(day: np.ndarray, starts: np.ndarray) -> Days:
+    """Return the counts of the last days.
+
+    Args:
+        day: int64 [N], day of each event.
+        starts: bool [N], from ``first_of_day``.
+    """
+    first = max(int(day.min()), int(day.max()) - MOST_DAYS + 1)
+    places = day - first
+    size = int(day.max()) - first + 1
+    events = np.bincount(places[places >= 0], minlength=size)
+    people = np.bincount(places[starts & (places >= 0)], minlength=size)
+    return Days(first, events, people)
+
+
+def typical_day(days: Days, day: np.ndarray, items: np.ndarray) -> TypicalDay:
+    """Return the median of the last days with events.
+
+    Args:
+        days: From ``counted_days``.
+        day: int64 [N], day of each event.
+        items: int32 [N], item of each event.
+    """
+    last = np.flatnonzero(days.active)[-TYPICAL_DAYS:]
+    recent = day >= days.first + int(last[0])
+    pairs = np.unique(np.stack([day[recent], items[recent].astype(np.int64)], axis=1), axis=0)
+    _, n_items = np.unique(pairs[:, 0], return_counts=True)
+    return TypicalDay(
+        float(np.median(days.events[last])),
+        float(np.median(days.people[last])),
+        float(np.median(n_items)),
+        len(last),
+    )
+
+
+def longest_gap(seconds: np.ndarray) -> Gap | None:
+    """Return the longest time without an event in the last days; None without two busy hours.
+
+    Args:
+        seconds: float64 [N], times of all events.
+    """
+    hour = np.floor_divide(seconds, HOUR).astype(np.int64)
+    last = int(hour.max())
+    recent = hour[hour > last - MOST_DAYS * DAY // HOUR]
+    busy = np.flatnonzero(np.bincount(recent - recent.min()))
+    if len(busy) < 2:
+        return None
+    steps = np.diff(busy)
+    at = int(steps.argmax())
+    begins = float((int(recent.min()) + int(busy[at])) * HOUR)
+    return Gap(round(int(steps[at]) * HOUR / DAY, 2), begins)
