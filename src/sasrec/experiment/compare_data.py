@@ -144,7 +144,7 @@ def compared_corpus(older: Older, corpus: Corpus, limits: Mapping[str, Limit]) -
     )
     if same:
         raise DataError(
-            f"{printable(profile.name)} holds the same events as {printable(old.name)}, so there "
+            f"{printable(old.name)} and {printable(profile.name)} hold the same events, so there "
             "is nothing to compare; give newer data as the second"
         )
     share = None if older.sketch is None else known_share(older.sketch, corpus)

@@ -7,13 +7,15 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from sasrec.data.drift.check import Check, checked, not_checked
-from sasrec.data.drift.days import DAY
+from sasrec.data.drift.days import DAY, Usual
 from sasrec.data.drift.limits import Limit
 from sasrec.data.drift.profile import Lengths, Profile
 from sasrec.errors import counted, printable
 
 SLACK = 1.5
 """What the old data had themselves is no reason to warn, nor is this many times as much."""
+FEWEST_HISTORIES = 30
+"""With fewer histories, their mean length says little."""
 Unit = Literal["events", "people", "items"]
 
 
@@ -77,21 +79,21 @@ def _fold(old: float, new: float) -> float:
     return high / low if low else 1e9
 
 
-def _times_as(old: float, new: float) -> str:
-    ratio = new / old if old else 0.0
-    return f"{ratio:.2f} times as many" if ratio < 10 else f"{ratio:,.0f} times as many"
-
-
 def _typical(old: Profile, new: Profile, unit: Unit, limits: Mapping[str, Limit]) -> Check:
+    """Return the check of a typical day; the value is how far it is outside the usual range."""
     name = f"{unit}_per_day"
     if old.typical is None or new.typical is None:
         return not_checked(name, why_no_dates(old, new), limits)
-    before, after = getattr(old.typical, unit), getattr(new.typical, unit)
-    text = (
-        f"on a typical day {after:,.0f} {unit}, {_times_as(before, after)} as the {before:,.0f} "
-        f"before (median of {new.typical.days:.0f} and {old.typical.days:.0f} days)"
+    before: Usual = getattr(old.typical, unit)
+    after = getattr(new.typical, unit).median
+    days = (
+        "on the day" if new.typical.days == 1 else f"on the median of {new.typical.days:.0f} days"
     )
-    return checked(name, _fold(before, after), text, limits)
+    text = (
+        f"{after:,.0f} {unit} {days}; usual before: {before.low:,.0f} to {before.high:,.0f} "
+        f"(median {before.median:,.0f}, last {counted(old.typical.days, 'day')})"
+    )
+    return checked(name, _fold(min(max(after, before.low), before.high), after), text, limits)
 
 
 def _busiest(old: Profile, new: Profile, limits: Mapping[str, Limit]) -> Check:
@@ -108,15 +110,15 @@ def _busiest(old: Profile, new: Profile, limits: Mapping[str, Limit]) -> Check:
 
 
 def _lengths(old: Profile, new: Profile, limits: Mapping[str, Limit]) -> Check:
-    """Return the check of events of a user on a day; without dates, events of a user."""
-    pairs = ((old.by_day, new.by_day, " on a day"), (old.lengths, new.lengths, ""))
-    for before, after, when in pairs:
-        if before is not None and after is not None:
-            text = (
-                f"a person has {_length_words(after)}{when}; before, it was {_length_words(before)}"
-            )
-            return checked("lengths", _fold(before.mean, after.mean), text, limits)
-    return not_checked("lengths", why_no_dates(old, new), limits)
+    """Return the check of events of a user on a day; longer data have longer whole histories."""
+    before, after = old.by_day, new.by_day
+    if before is None or after is None:
+        return not_checked("lengths", why_no_dates(old, new), limits)
+    if after.count < FEWEST_HISTORIES:
+        why = f"it needs {FEWEST_HISTORIES} histories, and there are {after.count:,}"
+        return not_checked("lengths", why, limits)
+    text = f"a person has {_length_words(after)} on a day; before, it was {_length_words(before)}"
+    return checked("lengths", _fold(before.mean, after.mean), text, limits)
 
 
 def _length_words(lengths: Lengths) -> str:

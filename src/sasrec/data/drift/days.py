@@ -43,19 +43,34 @@ class Days:
 
 
 @dataclass(frozen=True, slots=True)
+class Usual:
+    """A number of the last days with events.
+
+    Attributes:
+        low: Its 5th percentile.
+        median: Its median.
+        high: Its 95th percentile.
+    """
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class TypicalDay:
-    """The median of each number over the last days with events.
+    """What is usual on a day, from the last days with events.
 
     Attributes:
         events: Events.
         people: Users with an event.
         items: Items with an event.
-        days: Number of days it is the median of.
+        days: Number of days.
     """
 
-    events: float
-    people: float
-    items: float
+    events: Usual
+    people: Usual
+    items: Usual
     days: int
 
 
@@ -111,7 +126,7 @@ def counted_days(day: np.ndarray, starts: np.ndarray) -> Days:
 
 
 def typical_day(days: Days, day: np.ndarray, items: np.ndarray) -> TypicalDay:
-    """Return the median of the last days with events.
+    """Return what is usual on a day, from the last days with events.
 
     Args:
         days: From ``counted_days``.
@@ -122,12 +137,12 @@ def typical_day(days: Days, day: np.ndarray, items: np.ndarray) -> TypicalDay:
     recent = day >= days.first + int(last[0])
     pairs = np.unique(np.stack([day[recent], items[recent].astype(np.int64)], axis=1), axis=0)
     _, n_items = np.unique(pairs[:, 0], return_counts=True)
-    return TypicalDay(
-        float(np.median(days.events[last])),
-        float(np.median(days.people[last])),
-        float(np.median(n_items)),
-        len(last),
-    )
+    events, people = _usual(days.events[last]), _usual(days.people[last])
+    return TypicalDay(events, people, _usual(n_items), len(last))
+
+
+def _usual(numbers: np.ndarray) -> Usual:
+    return Usual(*(float(each) for each in np.percentile(numbers, (5, 50, 95))))
 
 
 def longest_gap(seconds: np.ndarray) -> Gap | None:

@@ -31,18 +31,18 @@ class Limit:
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
-        "events_per_day": Limit(3, 10),
-        "people_per_day": Limit(3, 10),
-        "items_per_day": Limit(3, 10),
+        "events_per_day": Limit(2, 5),
+        "people_per_day": Limit(2, 5),
+        "items_per_day": Limit(2, 5),
         "unknown_items": Limit(0.3, 0.8),
         "unknown_people": Limit(0.99, None),
-        "popularity": Limit(0.5, 2),
+        "popularity": Limit(0.25, 1),
         "known_events": Limit(0.05, None),
         "late_events": Limit(0.05, 1),
-        "gap": Limit(3, 14),
+        "gap": Limit(2, 7),
         "busiest_day": Limit(5, 20),
-        "duplicates": Limit(0.02, 0.2),
-        "repeats": Limit(0.1, 0.4),
+        "duplicates": Limit(0.1, 0.3),
+        "repeats": Limit(0.1, 0.3),
         "lengths": Limit(3, 10),
         "event_types": Limit(0.1, 0.4),
     }

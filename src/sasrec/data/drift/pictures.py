@@ -9,12 +9,14 @@ import numpy as np
 
 from sasrec.data.drift.days import DAY, Days
 from sasrec.data.drift.profile import MEASURED, Lengths, Profile
-from sasrec.system.pictures import new_figure, plain_logarithmic
+from sasrec.system.pictures import new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OLD, NEW, QUIET = "#3b6ea5", "#c4572e", "#6b7280"
+LABELS = ("fewest", *(f"{each}%" for each in MEASURED[1:-1]), "most")
+"""Names of the percentiles."""
 MOST_POINTS = 2_000
 """Items drawn in the picture of shares; the most popular ones."""
 
@@ -88,8 +90,12 @@ def _draw_shares(axes: Any, old: Profile, new: Profile) -> None:
     axes.set_yscale("log")
     axes.set(xlabel="% of the old events", ylabel="% of the new events")
     for axis in (axes.xaxis, axes.yaxis):
-        plain_logarithmic(axis)
+        axis.set_major_formatter(_short)
         axis.set_minor_formatter(_no_label)
+
+
+def _short(value: float, position: int | None = None) -> str:
+    return f"{value:g}"
 
 
 def _no_label(value: float, position: int | None = None) -> str:
@@ -107,9 +113,9 @@ def _draw_lengths(axes: Any, old: Profile, new: Profile) -> None:
             continue
         places = np.arange(len(MEASURED)) + 0.4 * number
         axes.bar(places, lengths.percentiles, width=0.38, color=colour, label=label)
-    axes.set_xticks(np.arange(len(MEASURED)) + 0.2, [f"{each}%" for each in MEASURED])
+    axes.set_xticks(np.arange(len(MEASURED)) + 0.2, LABELS)
     axes.set_yscale("log")
-    plain_logarithmic(axes.yaxis)
+    axes.yaxis.set_major_formatter(_short)
     axes.yaxis.set_minor_formatter(_no_label)
-    axes.set(xlabel="percentile", ylabel="events on a day" if has_days else "events")
+    axes.set(ylabel="events on a day" if has_days else "events")
     axes.legend(frameon=False, fontsize=9)

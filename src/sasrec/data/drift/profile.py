@@ -32,10 +32,12 @@ class Lengths:
     """How long histories are.
 
     Attributes:
+        count: Number of histories.
         mean: Mean number of events.
         percentiles: Number of events at each of ``MEASURED``.
     """
 
+    count: int
     mean: float
     percentiles: tuple[float, ...]
 
@@ -154,7 +156,9 @@ def _dated(corpus: Corpus) -> _Dated:
 
 def _lengths(lengths: np.ndarray) -> Lengths:
     found = np.percentile(lengths, MEASURED)
-    return Lengths(round(float(lengths.mean()), 4), tuple(float(each) for each in found))
+    return Lengths(
+        len(lengths), round(float(lengths.mean()), 4), tuple(float(each) for each in found)
+    )
 
 
 def _types(corpus: Corpus) -> dict[str, int]:

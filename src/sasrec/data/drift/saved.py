@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sasrec.data.drift.days import Days, Gap, TypicalDay
+from sasrec.data.drift.days import Days, Gap, TypicalDay, Usual
 from sasrec.data.drift.people import people_from_json
-from sasrec.data.drift.profile import Lengths, Profile
+from sasrec.data.drift.profile import MEASURED, Lengths, Profile
 from sasrec.data.vocabulary import Vocabulary
 
 KEY = "profile"
@@ -107,8 +107,8 @@ def _parsed(content: dict[str, Any]) -> Profile:
         first=_number(content["first"]),
         last=_number(content["last"]),
         days=None if days is None else _days(days),
-        typical=_made(TypicalDay, content["typical_day"]),
-        gap=_made(Gap, content["gap"]),
+        typical=_typical(content["typical_day"]),
+        gap=_gap(content["gap"]),
         by_day=_lengths(content["by_day"]),
         lengths=_lengths(content["lengths"]),
         exact=None if content["exact_duplicates"] is None else int(content["exact_duplicates"]),
@@ -125,15 +125,27 @@ def _days(content: dict[str, Any]) -> Days:
     return days
 
 
-def _made(kind: type[Any], content: dict[str, Any] | None) -> Any:
-    """Return an object with numbers as attributes."""
-    return None if content is None else kind(**{k: float(v) for k, v in content.items()})
+def _typical(content: dict[str, Any] | None) -> TypicalDay | None:
+    if content is None:
+        return None
+    events, people, items = (
+        Usual(*(float(content[unit][key]) for key in ("low", "median", "high")))
+        for unit in ("events", "people", "items")
+    )
+    return TypicalDay(events, people, items, int(content["days"]))
+
+
+def _gap(content: dict[str, Any] | None) -> Gap | None:
+    return None if content is None else Gap(float(content["days"]), float(content["begins"]))
 
 
 def _lengths(content: dict[str, Any] | None) -> Lengths | None:
     if content is None:
         return None
-    return Lengths(float(content["mean"]), tuple(map(float, content["percentiles"])))
+    percentiles = tuple(map(float, content["percentiles"]))
+    if len(percentiles) != len(MEASURED):
+        raise ValueError("percentiles")
+    return Lengths(int(content["count"]), float(content["mean"]), percentiles)
 
 
 def _number(value: object) -> float | None:

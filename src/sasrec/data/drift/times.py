@@ -23,6 +23,9 @@ def late_events_check(
         new: The newer data.
         limits: The limits of all checks.
     """
+    if old.has_times and not new.has_times:
+        text = "the new data have no dates, as the old ones have, so nothing about time was checked"
+        return Check("late_events", "warn", text, None, limits["late_events"])
     if late is None or old.last is None or not new.events:
         return not_checked("late_events", why_no_dates(old, new), limits)
     if late == new.events:
