@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from sasrec.experiment.compare_data import compare_data as compare_data
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.forecast import Forecast as Forecast
+    from sasrec.experiment.forecast import forecast as forecast
     from sasrec.experiment.recommend_all import recommend_all as recommend_all
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
@@ -75,6 +77,8 @@ _MODULES = {
     "evaluate": "sasrec.experiment.evaluate",
     "export": "sasrec.exporting.export",
     "Exported": "sasrec.exporting.export",
+    "Forecast": "sasrec.experiment.forecast",
+    "forecast": "sasrec.experiment.forecast",
     "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
@@ -112,6 +116,7 @@ __all__ = [  # loaded on first use
     "Description",
     "Evaluation",
     "Exported",
+    "Forecast",
     "FullLoss",
     "Metric",
     "NextItemModel",
@@ -129,6 +134,7 @@ __all__ = [  # loaded on first use
     "evaluate",
     "export",
     "extend",
+    "forecast",
     "load",
     "load_plugin",
     "recommend_all",
