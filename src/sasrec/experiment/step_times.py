@@ -58,8 +58,7 @@ def epoch_seconds(loop: TrainingLoop, budget: float, *, short: float, clock: Clo
     times = _timed(loop, budget, short, clock)
     if times is None:
         return None
-    is_padded = loop.device.type == "cpu" and loop.own_epochs is None
-    sizes = loop.batches.sizes(order) if is_padded else None
+    sizes = loop.batches.sizes(order) if loop.own_epochs is None else None
     found = _extrapolated(times, loop.batches.n_targets, sizes)
     return None if found < short else found
 
@@ -104,21 +103,18 @@ def _extrapolated(times: StepTimes, total: int, sizes: np.ndarray | None) -> flo
     Args:
         times: Of the measured steps.
         total: Number of targets of the epoch.
-        sizes: int64 [steps], positions of each step after padding; None if they do not matter.
+        sizes: int64 [steps], positions of each step after padding; None if many steps are taken
+            together.
     """
     seconds, done = times.seconds, int(times.counts.sum())
+    whole = float(seconds.sum())
     if done >= total or (sizes is not None and len(seconds) >= len(sizes)):
-        return float(seconds.sum())
-    if len(seconds) < 2:
-        return float(seconds.sum() * total / max(done, 1))
-    later, own = seconds[1:], times.counts[1:]
-    if sizes is None:
-        rest = later.sum() / max(int(own.sum()), 1) * (total - done)
-        return float(seconds.sum() + rest)
-    measured, others = sizes[1 : len(seconds)], sizes[len(seconds) :]
+        return whole
+    if sizes is None or len(seconds) < 2:
+        return whole * total / max(done, 1)
+    later, measured, others = seconds[1:], sizes[1 : len(seconds)], sizes[len(seconds) :]
     mean, spread = float(later.mean()), float(measured.var())
     slope = float(np.cov(measured, later, bias=True)[0, 1]) / spread if spread else 0.0
     # More positions never take less time, nor more than in proportion.
     slope = min(max(slope, 0.0), mean / max(float(measured.mean()), 1.0))
-    rest = len(others) * (mean + slope * float(others.mean() - measured.mean()))
-    return float(seconds.sum() + rest)
+    return whole + len(others) * (mean + slope * float(others.mean() - measured.mean()))
