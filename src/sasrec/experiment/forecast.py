@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -34,8 +35,9 @@ BUDGET, VALIDATION_BUDGET = 1.5, 0.7
 """Seconds of training steps and of validation that are measured."""
 SHORT = 1.0
 """A training whose epoch takes less seconds needs no forecast; its first epoch tells."""
-WARM_UP_CASES, FIRST_CASES = 16, 256
-"""Number of validation cases that are ranked before the measurement, and in its first part."""
+WARM_UP_CASES, FEWEST_PARTS = 16, 3
+"""Number of validation cases that are ranked first, and numbers of cases that are measured: each
+is four times the one before."""
 TYPICAL_BEST = 80
 """The best epoch of a typical training with early stopping: the median of 14 trainings on four data
 sets (benchmarks/results/accuracy.csv), whose best epochs were from 21 to 188."""
@@ -194,20 +196,31 @@ def _validation_seconds(model: NextItemModel, prepared: Prepared, clock: Clock) 
     protocol, cases = prepared.protocol, prepared.split.validation
     limited = protocol.limited_to(protocol.settings.valid_metric)
     candidates = protocol.settings.validation_candidates
-    measure(model, limited, _some(cases, min(WARM_UP_CASES, len(cases))), candidates=candidates)
-    count, begin = min(FIRST_CASES, len(cases)), time.perf_counter()
-    while True:
-        some = _some(cases, count)
-        started = clock()
+    measured = [(0, 0.0)]
+    begin = time.perf_counter()
+    for count in (min(WARM_UP_CASES * 4**step, len(cases)) for step in itertools.count()):
+        some, started = _some(cases, count), clock()
         measure(model, limited, some, candidates=candidates)
-        seconds = clock() - started
-        spent = time.perf_counter() - begin
-        if count == len(cases):
-            return seconds
-        if spent > VALIDATION_BUDGET / 2:
-            return seconds * len(cases) / count
+        measured.append((count, clock() - started))
         # Four times as many cases take at most about four times as long.
-        count = min(4 * count, len(cases))
+        is_over = time.perf_counter() - begin > VALIDATION_BUDGET / 4
+        if count == len(cases) or (is_over and len(measured) > FEWEST_PARTS):
+            break
+    return _all_cases(measured, len(cases))
+
+
+def _all_cases(measured: Sequence[tuple[int, float]], total: int) -> float:
+    """Return the time of all cases from numbers of cases and their times, the largest last.
+
+    Part of the time does not depend on the number of cases, but the difference of two times is
+    noisy: more cases take at least half as much time as in proportion, and at most as much.
+    """
+    (fewer, less), (count, seconds) = measured[-2:]
+    if count == total:
+        return seconds
+    each = (seconds - less) / (count - fewer)
+    each = min(max(each, seconds / count / 2), seconds / count)
+    return seconds + each * (total - count)
 
 
 def _some(cases: Cases, count: int) -> Cases:
