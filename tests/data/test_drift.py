@@ -264,6 +264,7 @@ def test_a_profile_survives_json() -> None:
     corpus = load_corpus(OLD, DataSettings())
     before = profile_of(corpus)
     content = json.loads(json.dumps(profile_as_json(before)))
+    assert content == profile_as_json(before)
     after = profile_from_json(content, before.name, before.items, before.counts)
     assert after is not None
     assert profile_as_json(after) == profile_as_json(before)

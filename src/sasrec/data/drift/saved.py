@@ -42,8 +42,8 @@ def profile_as_json(profile: Profile) -> dict[str, Any]:
         },
         "typical_day": None if profile.typical is None else asdict(profile.typical),
         "gap": None if profile.gap is None else asdict(profile.gap),
-        "by_day": None if profile.by_day is None else asdict(profile.by_day),
-        "lengths": None if profile.lengths is None else asdict(profile.lengths),
+        "by_day": _lengths_as_json(profile.by_day),
+        "lengths": _lengths_as_json(profile.lengths),
         "exact_duplicates": profile.exact,
         "consecutive_repeats": profile.consecutive,
         "types": dict(profile.types),
@@ -123,6 +123,12 @@ def _days(content: dict[str, Any]) -> Days:
     if not len(days.events) == len(days.people) > 0 or not days.events[-1] > 0:
         raise ValueError("days")
     return days
+
+
+def _lengths_as_json(lengths: Lengths | None) -> dict[str, Any] | None:
+    if lengths is None:
+        return None
+    return {**asdict(lengths), "percentiles": list(lengths.percentiles)}
 
 
 def _typical(content: dict[str, Any] | None) -> TypicalDay | None:
