@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +248,44 @@ def test_the_stability_index_of_a_sample_is_what_chance_explains() -> None:
     ratios = [each.index / each.by_chance for each in found if each is not None]
     # Of chi-square with about 80 degrees of freedom, the mean of 50 is within 10% of its mean.
     assert 0.9 < np.mean(ratios) < 1.15
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 9 * 24)),
+        min_size=1,
+        max_size=60,
+    ),
+    st.sampled_from([1, 1000]),
+)
+def test_days_are_counted_as_in_plain_python(
+    rows: list[tuple[int, int, int]], per_second: int
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "user_id": [f"u{user}" for user, _, _ in rows],
+            "item_id": [f"i{item}" for _, item, _ in rows],
+            "timestamp": [(BEGIN + 3600 * hour) * per_second for _, _, hour in rows],
+        }
+    )
+    found = profile_of(load_corpus(frame, DataSettings()))
+    by_day: dict[int, list[tuple[int, int]]] = {}
+    for user, item, hour in rows:
+        by_day.setdefault(BEGIN // DAY + hour // 24, []).append((user, item))
+    assert found.days is not None
+    assert found.typical is not None
+    for number, (events, people) in enumerate(
+        zip(found.days.events, found.days.people, strict=True), found.days.first
+    ):
+        own = by_day.get(number, [])
+        assert (events, people) == (len(own), len({user for user, _ in own}))
+    assert found.days.first == min(by_day)
+    items = [len({item for _, item in own}) for own in by_day.values()]
+    assert found.typical.items.median == np.median(items)
+    hours = sorted({hour for _, _, hour in rows})
+    longest = max((b - a for a, b in pairwise(hours)), default=None)
+    gap = None if found.gap is None else found.gap.days
+    assert gap == (None if longest is None else round(longest / 24, 2))
 
 
 def test_a_sample_of_people_tells_the_share_of_unknown_ones() -> None:

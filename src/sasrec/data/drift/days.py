@@ -10,6 +10,10 @@ from sasrec.data.sequences import Sequences
 
 DAY, HOUR = 86_400, 3_600
 """In seconds."""
+BLOCK = 2**20
+"""Events processed at once, to save memory."""
+FURTHEST = 2**31 - 2
+"""Periods further from 1970 count as this one."""
 MOST_DAYS = 1_000
 """Only the last days are counted one by one."""
 TYPICAL_DAYS = 28
@@ -87,14 +91,23 @@ class Gap:
     begins: float
 
 
-def day_of(seconds: np.ndarray) -> np.ndarray:
-    """Return the day of each time in UTC, in days since 1970, int64 [N].
+def day_of(times: np.ndarray, unit: float) -> np.ndarray:
+    """Return the day of each time in UTC, in days since 1970, int32 [N].
 
     Args:
-        seconds: float64 [N], since 1970.
+        times: float64 [N].
+        unit: Length of their unit in seconds.
     """
-    day: np.ndarray = np.floor_divide(seconds, DAY).astype(np.int64)
+    day = np.empty(len(times), dtype=np.int32)
+    for begin in range(0, len(times), BLOCK):
+        day[begin : begin + BLOCK] = _periods(times[begin : begin + BLOCK], unit / DAY)
     return day
+
+
+def _periods(times: np.ndarray, factor: float) -> np.ndarray:
+    """Return the period of each time, such as its day, int32 [n]."""
+    whole = np.floor(times * factor)
+    return np.clip(whole, -FURTHEST, FURTHEST).astype(np.int32)
 
 
 def first_of_day(sequences: Sequences, day: np.ndarray) -> np.ndarray:
@@ -102,7 +115,7 @@ def first_of_day(sequences: Sequences, day: np.ndarray) -> np.ndarray:
 
     Args:
         sequences: All histories.
-        day: int64 [N], day of each event.
+        day: int32 [N], day of each event.
     """
     starts = np.append(True, day[1:] != day[:-1])
     begins = sequences.offsets[:-1]
@@ -114,14 +127,17 @@ def counted_days(day: np.ndarray, starts: np.ndarray) -> Days:
     """Return the counts of the last days.
 
     Args:
-        day: int64 [N], day of each event.
+        day: int32 [N], day of each event.
         starts: bool [N], from ``first_of_day``.
     """
-    first = max(int(day.min()), int(day.max()) - MOST_DAYS + 1)
-    places = day - first
-    size = int(day.max()) - first + 1
-    events = np.bincount(places[places >= 0], minlength=size)
-    people = np.bincount(places[starts & (places >= 0)], minlength=size)
+    last = int(day.max())
+    first = max(int(day.min()), last - MOST_DAYS + 1)
+    events, people = np.zeros((2, last - first + 1), dtype=np.int64)
+    for begin in range(0, len(day), BLOCK):
+        places = day[begin : begin + BLOCK] - first
+        own = starts[begin : begin + BLOCK] & (places >= 0)
+        events += np.bincount(places[places >= 0], minlength=len(events))
+        people += np.bincount(places[own], minlength=len(people))
     return Days(first, events, people)
 
 
@@ -130,13 +146,13 @@ def typical_day(days: Days, day: np.ndarray, items: np.ndarray) -> TypicalDay:
 
     Args:
         days: From ``counted_days``.
-        day: int64 [N], day of each event.
+        day: int32 [N], day of each event.
         items: int32 [N], item of each event.
     """
     last = np.flatnonzero(days.active)[-TYPICAL_DAYS:]
     recent = day >= days.first + int(last[0])
-    pairs = np.unique(np.stack([day[recent], items[recent].astype(np.int64)], axis=1), axis=0)
-    _, n_items = np.unique(pairs[:, 0], return_counts=True)
+    pairs = np.unique(day[recent].astype(np.int64) << 32 | items[recent])
+    _, n_items = np.unique(pairs >> 32, return_counts=True)
     events, people = _usual(days.events[last]), _usual(days.people[last])
     return TypicalDay(events, people, _usual(n_items), len(last))
 
@@ -145,19 +161,23 @@ def _usual(numbers: np.ndarray) -> Usual:
     return Usual(*(float(each) for each in np.percentile(numbers, (5, 50, 95))))
 
 
-def longest_gap(seconds: np.ndarray) -> Gap | None:
+def longest_gap(times: np.ndarray, unit: float) -> Gap | None:
     """Return the longest time without an event in the last days; None without two busy hours.
 
     Args:
-        seconds: float64 [N], times of all events.
+        times: float64 [N], times of all events.
+        unit: Length of their unit in seconds.
     """
-    hour = np.floor_divide(seconds, HOUR).astype(np.int64)
-    last = int(hour.max())
-    recent = hour[hour > last - MOST_DAYS * DAY // HOUR]
-    busy = np.flatnonzero(np.bincount(recent - recent.min()))
+    last = int(_periods(times.max(keepdims=True), unit / HOUR)[0])
+    first = last - MOST_DAYS * DAY // HOUR + 1
+    is_busy = np.zeros(last - first + 1, dtype=bool)
+    for begin in range(0, len(times), BLOCK):
+        hour = _periods(times[begin : begin + BLOCK], unit / HOUR)
+        is_busy[hour[hour >= first] - first] = True
+    busy = np.flatnonzero(is_busy)
     if len(busy) < 2:
         return None
     steps = np.diff(busy)
     at = int(steps.argmax())
-    begins = float((int(recent.min()) + int(busy[at])) * HOUR)
+    begins = float((first + int(busy[at])) * HOUR)
     return Gap(round(int(steps[at]) * HOUR / DAY, 2), begins)

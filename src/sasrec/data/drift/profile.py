@@ -138,18 +138,17 @@ def _dated(corpus: Corpus) -> _Dated:
     unit = None if times is None else unit_seconds(float(times.max()))
     if times is None or unit is None:
         return _Dated()
-    seconds = times * unit
-    day = day_of(seconds)
+    day = day_of(times, unit)
     starts = first_of_day(sequences, day)
     days = counted_days(day, starts)
     per_day = np.diff(np.append(np.flatnonzero(starts), len(day)))
     return _Dated(
         has_times=True,
-        first=float(seconds.min()),
-        last=float(seconds.max()),
+        first=float(times.min() * unit),
+        last=float(times.max() * unit),
         days=days,
         typical=typical_day(days, day, sequences.items),
-        gap=longest_gap(seconds),
+        gap=longest_gap(times, unit),
         by_day=_lengths(per_day),
     )
 
