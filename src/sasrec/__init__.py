@@ -32,13 +32,17 @@ if TYPE_CHECKING:
     from sasrec.data.batches.batching import Batch as Batch
     from sasrec.data.description.describe import Description as Description
     from sasrec.data.description.describe import describe as describe
+    from sasrec.data.drift.comparison import DataComparison as DataComparison
     from sasrec.data.formats.plugin_readers import register_reader as register_reader
     from sasrec.data.presplit.sources import Parts as Parts
     from sasrec.errors import SasrecError as SasrecError
     from sasrec.evaluation.registration import Metric as Metric
     from sasrec.evaluation.registration import register_metric as register_metric
+    from sasrec.experiment.compare_data import compare_data as compare_data
     from sasrec.experiment.evaluate import Evaluation as Evaluation
     from sasrec.experiment.evaluate import evaluate as evaluate
+    from sasrec.experiment.forecast import Forecast as Forecast
+    from sasrec.experiment.forecast import forecast as forecast
     from sasrec.experiment.recommend_all import recommend_all as recommend_all
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
@@ -67,10 +71,14 @@ _MODULES = {
     "Evaluation": "sasrec.experiment.evaluate",
     "SasrecError": "sasrec.errors",
     "compare": "sasrec.comparison.start",
+    "compare_data": "sasrec.experiment.compare_data",
+    "DataComparison": "sasrec.data.drift.comparison",
     "describe": "sasrec.data.description.describe",
     "evaluate": "sasrec.experiment.evaluate",
     "export": "sasrec.exporting.export",
     "Exported": "sasrec.exporting.export",
+    "Forecast": "sasrec.experiment.forecast",
+    "forecast": "sasrec.experiment.forecast",
     "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
@@ -104,9 +112,11 @@ __all__ = [  # loaded on first use
     "Batch",
     "Boost",
     "Catalogue",
+    "DataComparison",
     "Description",
     "Evaluation",
     "Exported",
+    "Forecast",
     "FullLoss",
     "Metric",
     "NextItemModel",
@@ -119,10 +129,12 @@ __all__ = [  # loaded on first use
     "SearchOptions",
     "Settings",
     "compare",
+    "compare_data",
     "describe",
     "evaluate",
     "export",
     "extend",
+    "forecast",
     "load",
     "load_plugin",
     "recommend_all",

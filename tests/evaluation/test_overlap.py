@@ -9,11 +9,11 @@ import pytest
 from sasrec.data.corpus import Corpus, build_corpus
 from sasrec.data.interactions import from_frame
 from sasrec.data.splits import leave_one_out
+from sasrec.data.token_hashes import token_hashes
 from sasrec.evaluation import overlap as overlap_file
 from sasrec.evaluation.overlap import (
     Overlap,
     _percent,
-    _token_hashes,
     overlap,
     sketch_from_json,
     sketch_of,
@@ -113,7 +113,7 @@ def test_pieces_of_any_size_give_the_same_hashes(monkeypatch: pytest.MonkeyPatch
 
 def test_hashes_of_tokens_never_change() -> None:
     # Saved hashes are compared with data on other machines and by later versions.
-    assert _token_hashes(pl.Series(["50", "é", ""])).tolist() == [
+    assert token_hashes(pl.Series(["50", "é", ""])).tolist() == [
         12525836602579151652,
         3394012004367669963,
         13020603013274838756,

@@ -8,6 +8,7 @@ import typer
 
 from sasrec.cli.compare import compare
 from sasrec.cli.data import data_app, describe
+from sasrec.cli.data_compare import compare_data
 from sasrec.cli.explain import explain
 from sasrec.cli.export import export
 from sasrec.cli.extend import extend
@@ -80,6 +81,7 @@ app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(tune))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(config))
 data_app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(describe))
+data_app.command("compare", cls=Command, context_settings=FREE_KEYS)(taking_plugins(compare_data))
 app.add_typer(data_app, name="data", cls=Group)
 
 recbole_app = typer.Typer(

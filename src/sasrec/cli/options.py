@@ -117,6 +117,15 @@ Resume = Annotated[
         "--resume", metavar="FOLDER", help="Resume the interrupted training in this folder."
     ),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        metavar="",
+        help="Measure some steps, print time and memory of the training, and write nothing.",
+        rich_help_panel=RESULT,
+    ),
+]
 Models = Annotated[
     str,
     typer.Option(

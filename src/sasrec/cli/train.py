@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from sasrec.cli.options import (
     ConfigFiles,
     CutOffs,
     Device,
+    DryRun,
     Epochs,
     EpochsFrom,
     ItemsFile,
@@ -35,6 +37,7 @@ from sasrec.errors import Interrupted, SettingsError, counted
 
 if TYPE_CHECKING:
     from sasrec.experiment.plan import TrainingPlan
+    from sasrec.experiment.prepared import Prepared
     from sasrec.experiment.run import Outcome
     from sasrec.settings.resolve import RunSettings
 
@@ -55,6 +58,7 @@ def train(
     preset: Preset = None,
     topk: CutOffs = None,
     resume: Resume = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -74,6 +78,9 @@ def train(
             options["epochs"] = _best_epoch(expanded(epochs_from), epochs)
         run = settings_from(context, config_file, preset, options, model)
         job = _new_job(run, as_source(data), out, overwrite=overwrite)
+    if dry_run:
+        _forecast(job, as_json=as_json)
+        return
     _show(_trained(job, quiet=quiet or as_json), job, as_json=as_json)
 
 
@@ -157,15 +164,31 @@ def _new_job(
     return TrainingPlan(run, data, folder, "anything" if overwrite else "same data")
 
 
+def _forecast(job: TrainingPlan, *, as_json: bool) -> None:
+    """Print what a training would take; write nothing."""
+    from sasrec.experiment.train_into import forecast_by_plan
+
+    found = forecast_by_plan(job, fetch_progress())
+    print(json.dumps(found.as_json()) if as_json else f"forecast: {found}")
+
+
 def _trained(job: TrainingPlan, *, quiet: bool) -> Outcome:
-    from sasrec.experiment.train_into import train_by_plan
+    from sasrec.experiment.forecast import forecast_unless_short
+    from sasrec.experiment.train_into import remaining, train_by_plan
+
+    def tell(prepared: Prepared) -> None:
+        found = forecast_unless_short(prepared)
+        if found is not None:
+            print(f"forecast: {remaining(found, job)}", file=sys.stderr, flush=True)
 
     output = job.run.output
     logging.getLogger("sasrec").setLevel(output.log_level)
     observer = observer_for(
         quiet=quiet or not output.show_progress, loss_decimals=output.loss_decimals
     )
-    return train_by_plan(job, observer, fetch_progress())
+    if quiet or not output.show_progress:
+        return train_by_plan(job, observer, fetch_progress())
+    return train_by_plan(job, observer, fetch_progress(), before=tell)
 
 
 def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
@@ -179,10 +202,12 @@ def _show(outcome: Outcome, job: TrainingPlan, *, as_json: bool) -> None:
     Raises:
         Interrupted: Training was interrupted; the best weights so far were saved.
     """
+    from sasrec.data.drift.saved import KEY as PROFILE
     from sasrec.experiment.run import HASHES
 
     if as_json:
-        metrics = {k: v for k, v in outcome.recommender.metrics.items() if k != HASHES}
+        hidden = (HASHES, PROFILE)
+        metrics = {k: v for k, v in outcome.recommender.metrics.items() if k not in hidden}
         print(json.dumps({"folder": str(job.folder), **metrics}))
     else:
         print_reports(outcome.reports, job.run.evaluation.decimals)

@@ -9,17 +9,15 @@ with hashes below the same bound.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from sasrec.data.corpus import Corpus
 from sasrec.data.splits import Cases, Split
+from sasrec.data.token_hashes import hashes_as_text, hashes_from_text, token_hashes
 
 SAMPLE = 10_000
 """Number of sampled events, within a few percent; they take 160 KB in ``metrics.json``."""
@@ -55,9 +53,9 @@ class Sketch:
         return {
             "below": self.below,
             "has_times": self.has_times,
-            "pairs": _as_text(self.pairs.astype("<u8")),
-            "times": _as_text(self.times.astype("<u4")),
-            "trained": _as_text(self.trained.astype("<u1")),
+            "pairs": hashes_as_text(self.pairs.astype("<u8")),
+            "times": hashes_as_text(self.times.astype("<u4")),
+            "trained": hashes_as_text(self.trained.astype("<u1")),
         }
 
 
@@ -71,9 +69,9 @@ def sketch_from_json(values: object) -> Sketch | None:
         return None
     try:
         sketch = Sketch(
-            pairs=_from_text(values["pairs"], "<u8").astype(np.uint64),
-            times=_from_text(values["times"], "<u4").astype(np.uint32),
-            trained=_from_text(values["trained"], "<u1") > 0,
+            pairs=hashes_from_text(values["pairs"], "<u8").astype(np.uint64),
+            times=hashes_from_text(values["times"], "<u4").astype(np.uint32),
+            trained=hashes_from_text(values["trained"], "<u1") > 0,
             below=int(values["below"]),
             has_times=bool(values["has_times"]),
         )
@@ -83,12 +81,12 @@ def sketch_from_json(values: object) -> Sketch | None:
     return sketch if len(sizes) == 1 and 0 <= sketch.below <= LARGEST_HASH else None
 
 
-def sketch_of(corpus: Corpus, split: Split) -> Sketch:
+def sketch_of(corpus: Corpus, split: Split | None = None) -> Sketch:
     """Return hashes of the events of a data set.
 
     Args:
         corpus: The data set.
-        split: Determines which of its events are training events.
+        split: Determines which of its events are training events; None counts all as such.
 
     Returns:
         Hashes of all events or of a sample.
@@ -98,7 +96,9 @@ def sketch_of(corpus: Corpus, split: Split) -> Sketch:
     found = []
     for events, pairs, times in _hashed(corpus, np.arange(n_events)):
         sampled = pairs <= np.uint64(below)
-        found.append((pairs[sampled], times[sampled], _is_trained(split, events[sampled])))
+        own = events[sampled]
+        trained = np.ones(len(own), dtype=bool) if split is None else _is_trained(split, own)
+        found.append((pairs[sampled], times[sampled], trained))
     pairs, times, trained = (np.concatenate(each) for each in zip(*found, strict=True))
     return Sketch(pairs, times, trained, below, corpus.sequences.times is not None)
 
@@ -175,6 +175,17 @@ def overlap(sketch: Sketch, corpus: Corpus, tested: Corpus, split: Split) -> Ove
     return Overlap(share, validation, test, sketch.below < LARGEST_HASH, times_differ)
 
 
+def known_share(sketch: Sketch, corpus: Corpus) -> float:
+    """Return the share of the events of a data set that are in a sketch, 0 to 1.
+
+    Args:
+        sketch: Hashes of another data set.
+        corpus: The data set; times are compared if both have them.
+    """
+    with_times = sketch.has_times and corpus.sequences.times is not None
+    return _share(sketch, corpus, np.arange(corpus.sequences.n_events), with_times=with_times)
+
+
 def _only_trained(sketch: Sketch) -> Sketch:
     """Return the hashes of the training events in a sketch."""
     which = sketch.trained
@@ -217,8 +228,8 @@ def _hashed(
         Indices of some events, their hashes of user and item, uint64, and of time, uint32.
     """
     sequences = corpus.sequences
-    users = _token_hashes(corpus.users.entries)
-    items = _token_hashes(corpus.items.entries)
+    users = token_hashes(corpus.users.entries)
+    items = token_hashes(corpus.items.entries)
     for begin in range(0, max(len(events), 1), PIECE_EVENTS):
         piece = events[begin : begin + PIECE_EVENTS]
         owners = np.searchsorted(sequences.offsets, piece, side="right") - 1
@@ -234,16 +245,6 @@ def _keys(pairs: np.ndarray, times: np.ndarray, *, with_times: bool) -> np.ndarr
     return _mixed(pairs ^ times.astype(np.uint64)) if with_times else pairs
 
 
-def _token_hashes(entries: pl.Series) -> np.ndarray:
-    """Return a hash of each token, uint64; the same for all versions and machines."""
-    hashes = np.empty(len(entries), dtype="<u8")
-    for begin in range(0, len(entries), PIECE_EVENTS):
-        tokens = entries.slice(begin, PIECE_EVENTS).to_list()
-        digests = (hashlib.blake2b(token.encode(), digest_size=8).digest() for token in tokens)
-        hashes[begin : begin + PIECE_EVENTS] = np.frombuffer(b"".join(digests), dtype="<u8")
-    return hashes.astype(np.uint64)
-
-
 def _mixed(values: np.ndarray) -> np.ndarray:
     """Return well-mixed uint64 hashes (the finaliser of SplitMix64, Steele et al. 2014)."""
     mixed = values + np.uint64(0x9E3779B97F4A7C15)
@@ -257,11 +258,3 @@ def _percent(share: float) -> str:
     if share in {0.0, 1.0}:
         return "all" if share else "none"
     return f"{max(share, 0.0001):.2%}" if share < 0.01 else f"{share:.0%}".replace("100%", "99%")
-
-
-def _as_text(values: np.ndarray) -> str:
-    return base64.b64encode(values.tobytes()).decode("ascii")
-
-
-def _from_text(text: str, dtype: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,11 @@ def data_settings_of(recommender: Recommender) -> dict[str, Any]:
     Args:
         recommender: The model.
     """
-    return {**recommender.settings["data"], **WITHOUT_CONTENT}
+    return _without_content(recommender.settings)
+
+
+def _without_content(saved: Mapping[str, Any]) -> dict[str, Any]:
+    return {**saved["data"], **WITHOUT_CONTENT}
 
 
 def settings_for(
@@ -58,13 +62,32 @@ def settings_for(
     Raises:
         SettingsError: A given setting is wrong, or does not change how data are read.
     """  # raised in Mistakes.raise_all
-    saved = data_settings_of(recommender)
-    if data is not None:
+    return settings_from(recommender.settings, layers, is_other=data is not None)
+
+
+def settings_from(
+    trained_with: Mapping[str, Any], layers: Sequence[Layer] = (), *, is_other: bool
+) -> DataSettings:
+    """Return how to read data, from the settings in a model folder.
+
+    Args:
+        trained_with: Settings of the training, by group.
+        layers: As for ``settings_for``.
+        is_other: Whether the data are others than those of the training.
+
+    Returns:
+        As ``settings_for``.
+
+    Raises:
+        SettingsError: A given setting is wrong, or does not change how data are read.
+    """  # raised in Mistakes.raise_all
+    saved = _without_content(trained_with)
+    if is_other:
         saved |= dict.fromkeys(TRAINING_RULES)
     if not any(layer.values or layer.mistakes for layer in layers):
         return DataSettings(**saved)
     mistakes = Mistakes()
-    model = recommender.settings["model_name"]
+    model = trained_with["model_name"]
     accepted = [_about_reading(layer, model, mistakes) for layer in layers]
     found = []
     with mistakes.collected():

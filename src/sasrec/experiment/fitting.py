@@ -56,35 +56,53 @@ def train_model(
 
     Raises:
         SettingsError: The split is ``none``, and the number of epochs is not set.
+    """  # raised by training_loop
+    with torch.random.fork_rng():
+        loop, generator = training_loop(prepared, _tracked(observer, prepared.run), weights)
+        validation = validation_of(loop.model, prepared.protocol)
+        checkpoints = Checkpoints(keep, resume_from, (generator,))
+        trained = fit(loop, validation=validation, checkpoints=checkpoints)
+    return loop.model.eval(), trained
+
+
+def training_loop(
+    prepared: Prepared, observer: Observer, weights: Mapping[str, Tensor] | None = None
+) -> tuple[TrainingLoop, torch.Generator]:
+    """Return the loop that takes the steps of a training, with a new model.
+
+    It seeds torch's default generator; call it within ``torch.random.fork_rng``.
+
+    Args:
+        prepared: The data and the settings.
+        observer: Receives the progress of training.
+        weights: Initial weights of the model; None draws random ones.
+
+    Returns:
+        The loop, and the random number generator of the loss.
+
+    Raises:
+        SettingsError: The split is ``none``, and the number of epochs is not set.
     """  # raised by _check_epochs
     _check_epochs(prepared)
     run, device, process = prepared.run, prepared.device, process_info()
-    with torch.random.fork_rng():
-        torch.manual_seed(run.training.seed)
-        model = new_model(prepared)
-        if weights is not None:
-            model.load_state_dict(weights)
-        model.to(device)
-        if process.rank:  # all processes have the same weights, but different dropout
-            torch.manual_seed(run.training.seed + process.rank)
-        tracked = _tracked(observer, run)
-        batches = training_batches(prepared.split, run, with_times=model.needs_times, device=device)
-        generator = negatives_generator(run.training, device)
-        loss = training_loss(
-            run.training, counts=prepared.counts, device=device, generator=generator
-        )
-        try_loss(
-            run.training.loss,
-            loss,
-            n_items=prepared.n_items,
-            generator=generator,
-            by_vectors=model.has_item_table(),
-        )
-        loop = TrainingLoop(model, batches, loss, settings=run.training, observer=tracked)
-        validation = validation_of(model, prepared.protocol)
-        checkpoints = Checkpoints(keep, resume_from, (generator,))
-        trained = fit(loop, validation=validation, checkpoints=checkpoints)
-    return model.eval(), trained
+    torch.manual_seed(run.training.seed)
+    model = new_model(prepared)
+    if weights is not None:
+        model.load_state_dict(weights)
+    model.to(device)
+    if process.rank:  # all processes have the same weights, but different dropout
+        torch.manual_seed(run.training.seed + process.rank)
+    batches = training_batches(prepared.split, run, with_times=model.needs_times, device=device)
+    generator = negatives_generator(run.training, device)
+    loss = training_loss(run.training, counts=prepared.counts, device=device, generator=generator)
+    try_loss(
+        run.training.loss,
+        loss,
+        n_items=prepared.n_items,
+        generator=generator,
+        by_vectors=model.has_item_table(),
+    )
+    return TrainingLoop(model, batches, loss, settings=run.training, observer=observer), generator
 
 
 def _tracked(observer: Observer, run: RunSettings) -> Observer:

@@ -12,6 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from sasrec.data.corpus import Corpus
+from sasrec.data.drift.profile import profile_of
+from sasrec.data.drift.saved import KEY as PROFILE
+from sasrec.data.drift.saved import profile_as_json
 from sasrec.evaluation.baseline_check import worse_than_counts
 from sasrec.evaluation.overlap import sketch_of
 from sasrec.evaluation.report import Report, environment
@@ -127,6 +130,7 @@ def _recommender(
     all_remarks = (*corpus.remarks, *content, *split.remarks, *remarks)
     metrics = _metrics(all_remarks, reports, trained, sketch_of(corpus, split).as_json())
     metrics[TIME_UNIT] = unit_of(split.sequences.times)
+    metrics[PROFILE] = profile_as_json(profile_of(corpus))
     recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(
         model=model,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.errors import DataError, Interrupted, ModelError
 from sasrec.evaluation.report import environment
 from sasrec.experiment.checkpoints import CheckpointWriter
+from sasrec.experiment.forecast import Forecast, forecast_of
 from sasrec.experiment.plan import TrainingPlan
 from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.experiment.run import Outcome, run_prepared
@@ -34,7 +36,11 @@ LOCKED_MESSAGE = (
 
 
 def train_by_plan(
-    plan: TrainingPlan, observer: Observer, fetching: Progress = lambda done, total: None
+    plan: TrainingPlan,
+    observer: Observer,
+    fetching: Progress = lambda done, total: None,
+    *,
+    before: Callable[[Prepared], None] = lambda prepared: None,
 ) -> Outcome:
     """Train and save a model; until it is saved, a checkpoint allows the training to be resumed.
 
@@ -42,6 +48,7 @@ def train_by_plan(
         plan: What to train, and where to save it.
         observer: Receives the progress of training.
         fetching: Called with the progress of a download.
+        before: Called with the prepared data before the training.
 
     Returns:
         The trained model and its reports. If the user stopped training, the best weights so far
@@ -56,7 +63,43 @@ def train_by_plan(
         corpus = load_corpus(plan.data, plan.run.data, fetching, items=plan.items)
         _check_source(plan, replaced, corpus)
         _save_events(plan, corpus)
-        return _trained_and_saved(plan, prepare(corpus, plan.run), observer)
+        prepared = prepare(corpus, plan.run)
+        before(prepared)
+        return _trained_and_saved(plan, prepared, observer)
+
+
+def forecast_by_plan(plan: TrainingPlan, fetching: Progress = lambda done, total: None) -> Forecast:
+    """Measure some steps of a training, and return what it will take; nothing is written.
+
+    Args:
+        plan: What would be trained, and where it would be saved.
+        fetching: Called with the progress of a download.
+
+    Returns:
+        The forecast.
+
+    Raises:
+        SasrecError: Data, settings or the folder cannot be used.
+    """  # raised by the parts
+    replaced = _replaced(plan)
+    corpus = load_corpus(plan.data, plan.run.data, fetching, items=plan.items)
+    _check_source(plan, replaced, corpus)
+    return remaining(forecast_of(prepare(corpus, plan.run)), plan)
+
+
+def remaining(found: Forecast, plan: TrainingPlan) -> Forecast:
+    """Return a forecast without the epochs that a resumed training has done already.
+
+    Args:
+        found: The forecast of the whole training.
+        plan: The training.
+
+    Returns:
+        The forecast of the rest.
+    """
+    done = 0 if plan.resume_from is None else len(plan.resume_from.epochs)
+    typical = None if found.typical_epochs is None else max(1, found.typical_epochs - done)
+    return replace(found, epochs=found.epochs - done, typical_epochs=typical)
 
 
 def _prepared_folder(plan: TrainingPlan) -> str | None:
@@ -73,6 +116,11 @@ def _prepared_folder(plan: TrainingPlan) -> str | None:
             "epoch. To resume that training instead, stop now and run 'sasrec train --resume %s'",
             *(plan.checkpoint, plan.folder),
         )
+    return _replaced(plan)
+
+
+def _replaced(plan: TrainingPlan) -> str | None:
+    """Return the data of the model to be replaced; reject a folder that cannot be written."""
     check_target(plan.folder, overwrite=plan.replaces != "nothing")
     if plan.replaces != "same data" or not (plan.folder / SETTINGS).is_file():
         return None

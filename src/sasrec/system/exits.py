@@ -27,6 +27,8 @@ MOST_MISTAKES = 20
 """Mistakes shown at a time; a file that is not a settings file may contain thousands."""
 USER_ERROR = 2
 """Exit code for an error that the user can fix."""
+STOPPED = 3
+"""Exit code when a check of the data says that nothing should be learned from them."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C or SIGTERM; shells and Typer use the same number."""
 READER_GONE = 141
@@ -37,12 +39,12 @@ def run_and_exit(work: Callable[[], object]) -> NoReturn:
     """Run a program, print errors as one line, and exit.
 
     Args:
-        work: The program; it returns 130 if the user interrupted it.
+        work: The program; it returns 130 if the user interrupted it, and 3 if a check stops it.
 
     Raises:
-        SystemExit: Always. The code is 0 for success, 2 for an error that the user can fix, 130 if
-            the user interrupted the program, 141 if the reader of a pipe closed it, and 1 for a
-            bug in sasrec.
+        SystemExit: Always. The code is 0 for success, 2 for an error that the user can fix, 3 if a
+            check of the data says stop, 130 if the user interrupted the program, 141 if the reader
+            of a pipe closed it, and 1 for a bug in sasrec.
     """
     _reopen_closed_streams()
     _escape_unencodable()
@@ -55,7 +57,8 @@ def _run(work: Callable[[], object]) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: save, then exit
     try:
         _check_utf8(sys.argv[1:])
-        if work() == INTERRUPTED:
+        code = work()
+        if code == INTERRUPTED:
             _fail("interrupted", code=INTERRUPTED)
         sys.stdout.flush()
     except SasrecError as error:
@@ -77,7 +80,7 @@ def _run(work: Callable[[], object]) -> NoReturn:
         if any(words in str(error) for words in OUT_OF_MEMORY_PHRASES):
             _fail(OUT_OF_MEMORY)
         _report_bug()
-    sys.exit(0)
+    sys.exit(STOPPED if code == STOPPED else 0)
 
 
 def _escape_unencodable() -> None:

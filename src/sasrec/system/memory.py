@@ -90,12 +90,24 @@ def _glibc() -> ctypes.CDLL | None:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
+def current_bytes() -> int | None:
+    """Return the memory use of this process (resident set size), in bytes; None if not Linux."""
+    with suppress(OSError, KeyError, ValueError):
+        return _status("VmRSS")
+    return None
+
+
+def _status(field: str) -> int:
+    """Return an amount of memory that Linux reports of this process, in bytes."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields[field].split()[0]) * 1024
+
+
 def peak_bytes() -> int:
     """Return the peak memory use of this process (resident set size), in bytes."""
     with suppress(OSError, KeyError, ValueError):  # on Linux; this value obeys ``reset_peak``
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        fields = dict(line.split(":", 1) for line in lines)
-        return int(fields["VmHWM"].split()[0]) * 1024
+        return _status("VmHWM")
     import resource  # here, because Windows lacks it and training must still import this module
 
     unit = 1 if sys.platform == "darwin" else 1024

@@ -90,9 +90,7 @@ class TrainingLoop:
         losses: list[Tensor] = []
         counts: list[int] = []
         done, total = 0, self.batches.n_targets
-        own = self.own_epochs
-        steps = self._steps() if own is None else own.epoch(self.order)
-        for loss, count in steps:
+        for loss, count in self.steps():
             losses.append(loss)
             counts.append(count)
             if self.checks_each_step and not loss.isfinite():
@@ -110,6 +108,15 @@ class TrainingLoop:
         ):
             self.first_loss = None  # warn only once
         return mean, time.perf_counter() - started, done
+
+    def steps(self) -> Iterator[tuple[Tensor, int]]:
+        """Take the steps of an epoch.
+
+        Yields:
+            The loss before each step, detached, and the number of its targets.
+        """
+        own = self.own_epochs
+        yield from self._steps() if own is None else own.epoch(self.order)
 
     def _own_epochs(self) -> Epochs | None:
         """Return the model's own implementation of epochs, if it has one for these settings."""

@@ -83,6 +83,15 @@ class TrainingBatches:
         none = np.zeros_like(first.supervised)
         return replace(first, supervised=none, chosen=None if first.chosen is None else none)
 
+    def sizes(self, generator: np.random.Generator) -> np.ndarray:
+        """Return the number of positions of each batch of an epoch after padding, int64 [steps].
+
+        Args:
+            generator: In the same state as for ``padded_epoch``, for the same batches.
+        """
+        shares = self._shares(generator)
+        return np.array([len(each) * int(each.lengths.max(initial=0)) for each in shares])
+
     @property
     def n_steps(self) -> int:
         """Approximate number of batches per epoch.

@@ -158,11 +158,12 @@ def _by_value(
     return value_cleanings(rows, columns), words
 
 
-def checked_report(path: str | Path) -> Path:
+def checked_report(path: str | Path, others: tuple[str, ...] = ()) -> Path:
     """Return the path of a report, once it is known that it can be written.
 
     Args:
         path: A file that ends in .html or .png.
+        others: Other endings that it may have, such as ``.json``.
 
     Returns:
         The path.
@@ -172,9 +173,10 @@ def checked_report(path: str | Path) -> Path:
         DataError: The file cannot be written.
     """  # DataError is raised by check_writable
     target = Path(path)
-    if target.suffix.lower() not in (*PAGES, *PICTURES):
+    if target.suffix.lower() not in (*PAGES, *PICTURES, *others):
         raise SettingsError(
             f"{path}: a report is a page or a picture; choose a name that ends in .html or .png"
+            + "".join(f" or {each}" for each in others)
         )
     if target.is_dir():
         raise DataError(f"{path} is a folder; give the name of a file")

@@ -36,7 +36,7 @@ def description_page(
     Returns:
         The HTML text.
     """
-    name = _escaped(facts["name"])
+    name = escaped(facts["name"])
     remarks = [each["text"] for each in facts["remarks"]]
     rows = [(label, text) for label, text in shown_facts(facts)]
     table = [(each.what, each.setting, *each.in_words()) for each in cleanings]
@@ -45,17 +45,17 @@ def description_page(
         f"<title>{name}</title><style>{STYLE}</style></head><body><h1>{name}</h1>",
         picture or "",
         "<h2>Sizes</h2>",
-        *_table((), rows),
+        *html_table((), rows),
         "<h2>What cleaning would remove</h2>",
         "<p class='note'>Each line alone, from the events as they are after the settings given "
         "so far.</p>",
-        *_table(("what", "setting", "events", "users", "items"), table),
+        *html_table(("what", "setting", "events", "users", "items"), table),
     ]
     if columns:
-        parts += ["<h2>Other columns</h2>", *_table((), [(e.name, e.text) for e in columns])]
+        parts += ["<h2>Other columns</h2>", *html_table((), [(e.name, e.text) for e in columns])]
     if remarks:
         parts += ["<h2>Remarks</h2><ul>"]
-        parts += [f"<li>{_escaped(text)}</li>" for text in remarks]
+        parts += [f"<li>{escaped(text)}</li>" for text in remarks]
         parts += ["</ul>"]
     return "\n".join([*parts, "</body></html>\n"])
 
@@ -80,14 +80,25 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the lines of a table.
+
+    Args:
+        head: Its headings; empty for none.
+        rows: Its cells, as plain text.
+    """
     lines = ["<table>"]
     if head:
-        lines.append("<tr>" + "".join(f"<th>{_escaped(each)}</th>" for each in head) + "</tr>")
+        lines.append("<tr>" + "".join(f"<th>{escaped(each)}</th>" for each in head) + "</tr>")
     for row in rows:
-        lines.append("<tr>" + "".join(f"<td>{_escaped(each)}</td>" for each in row) + "</tr>")
+        lines.append("<tr>" + "".join(f"<td>{escaped(each)}</td>" for each in row) + "</tr>")
     return [*lines, "</table>"]
 
 
-def _escaped(text: object) -> str:
+def escaped(text: object) -> str:
+    """Return a text as HTML.
+
+    Args:
+        text: The text, or what is shown as text.
+    """
     return html.escape(printable(str(text)))
