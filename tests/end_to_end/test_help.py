@@ -16,6 +16,7 @@ COMMANDS = (
     "recommend",
     "export",
     "extend",
+    "update",
     "explain",
     "info",
     "compare",
