@@ -71,10 +71,10 @@ def update(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Bring a model up to date with new events, in a small part of a training's time.
+    """Bring a model up to date with new events, items and people.
 
-    The folder of the model is not changed. New events are held out as in the training; use
-    --split=none to learn all of them.
+    The model's own folder does not change. New events are held out as in its training;
+    --split=none learns all of them.
     """
     from dataclasses import replace
 
