@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from sasrec.experiment.recommend_all import recommend_all as recommend_all
     from sasrec.experiment.train import resume as resume
     from sasrec.experiment.train import train as train
+    from sasrec.experiment.updating.update import update as update
+    from sasrec.experiment.updating.updated import Updated as Updated
     from sasrec.exporting.export import Exported as Exported
     from sasrec.exporting.export import export as export
     from sasrec.losses.contract import FullLoss as FullLoss
@@ -82,6 +84,8 @@ _MODULES = {
     "recommend_all": "sasrec.experiment.recommend_all",
     "resume": "sasrec.experiment.train",
     "train": "sasrec.experiment.train",
+    "update": "sasrec.experiment.updating.update",
+    "Updated": "sasrec.experiment.updating.updated",
     "extend": "sasrec.recommender.extend",
     "load": "sasrec.recommender.loading",
     "with_new_items": "sasrec.recommender.new_items",
@@ -128,6 +132,7 @@ __all__ = [  # loaded on first use
     "SasrecError",
     "SearchOptions",
     "Settings",
+    "Updated",
     "compare",
     "compare_data",
     "describe",
@@ -145,6 +150,7 @@ __all__ = [  # loaded on first use
     "resume",
     "train",
     "tune",
+    "update",
     "with_new_items",
 ]
 

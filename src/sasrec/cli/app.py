@@ -24,6 +24,7 @@ from sasrec.cli.serve import serve
 from sasrec.cli.significance import significance
 from sasrec.cli.train import train
 from sasrec.cli.tune import tune
+from sasrec.cli.update import update
 from sasrec.cli.vectors import similar, vectors
 from sasrec.system.exits import run_and_exit
 
@@ -73,6 +74,7 @@ app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(taking_rules
 app.command(cls=Command)(taking_plugins(similar))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(vectors))
 app.command(cls=Command)(taking_plugins(extend))
+app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(update))
 app.command(cls=Command)(taking_plugins(export))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(serve))
 app.command(cls=Command, context_settings=FREE_KEYS)(taking_plugins(explain))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from sasrec.cli.options import AsJson, SavedModel
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import ModelError, printable
-from sasrec.recommender.lineage import in_words, steps_of
+from sasrec.recommender.lineage import UPDATE, how, in_words, steps_of, what_was_added
 
 if TYPE_CHECKING:
     from sasrec.recommender.contents import Contents
@@ -18,17 +20,49 @@ VERSIONS = ("python", "torch", "numpy", "polars", "device", "precision")
 """Keys of the environment that are printed."""
 
 
-def info(model: SavedModel, as_json: AsJson = False) -> None:
+def info(
+    model: SavedModel,
+    history: Annotated[
+        bool,
+        typer.Option(
+            "--history", metavar="", help="Print the models that it was made from, the first first."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check a saved model; print its data, metrics and versions."""
+    from sasrec.recommender.ancestors import chain_of
     from sasrec.recommender.contents import read_without_weights
 
     path = expanded(model)
     found = described(path, read_without_weights(path))
+    if history:
+        found = {"folder": str(path), "digest": found["digest"], "lineage": found["lineage"]}
+        found["lineage"] = chain_of(found["lineage"])
     if as_json:
         print(json.dumps(found))
         return
-    for line in lines_of(found):
+    for line in history_lines(found) if history else lines_of(found):
         print(printable(line))
+
+
+def history_lines(found: dict[str, Any]) -> list[str]:
+    """Return the chain of models as lines of text, the first model first.
+
+    Args:
+        found: Folder and digest of the model, and its lineage from ``chain_of``.
+    """
+    lines = []
+    for step in found["lineage"]:
+        lines.append(f"{step.get('model') or 'a model in memory'} {_digest(step)}{step['parent']}")
+        lines.append(f"  + {what_was_added(step)}")
+        lines += [f"    {text}" for text in how(step)]
+    return [*lines, f"{found['folder']} {_digest(found)}this model"]
+
+
+def _digest(step: dict[str, Any]) -> str:
+    digest = step.get("digest")
+    return f"(digest {str(digest)[:12]}…): " if digest else "(no digest): "
 
 
 def described(path: Path, contents: Contents) -> dict[str, Any]:
@@ -118,7 +152,9 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         "digest": found["digest"] or "none (no manifest.json): its files were not checked",
     }
     lines = [f"{name + ':':13}{value}" for name, value in facts.items() if value is not None]
-    lines += [f"{'extended:':13}{in_words(step)}" for step in found["lineage"]]
+    for step in found["lineage"]:
+        name = "updated:" if step.get("step") == UPDATE else "extended:"
+        lines.append(f"{name:13}{in_words(step)}")
     sizes = found["files"] or {}
     return [*lines, *(f"{name:>24}: {size:,} bytes" for name, size in sizes.items())]
 

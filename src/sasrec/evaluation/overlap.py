@@ -103,6 +103,49 @@ def sketch_of(corpus: Corpus, split: Split | None = None) -> Sketch:
     return Sketch(pairs, times, trained, below, corpus.sequences.times is not None)
 
 
+def sketch_of_events(corpus: Corpus, events: np.ndarray, trained: np.ndarray) -> Sketch:
+    """Return hashes of some events of a data set.
+
+    Args:
+        corpus: The data set.
+        events: int64 [n], indices of the events, ascending.
+        trained: bool [N], which events of the data set are training events.
+
+    Returns:
+        Hashes of all these events or of a sample.
+    """
+    below = LARGEST_HASH if len(events) <= SAMPLE else int(SAMPLE / len(events) * 2**64)
+    found = []
+    for piece, pairs, times in _hashed(corpus, events):
+        sampled = pairs <= np.uint64(below)
+        found.append((pairs[sampled], times[sampled], trained[piece[sampled]]))
+    pairs, times, flags = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Sketch(pairs, times, flags, below, corpus.sequences.times is not None)
+
+
+def joined(first: Sketch, second: Sketch) -> Sketch:
+    """Return the sketch of two sets of events together.
+
+    Args:
+        first: Hashes of the first set.
+        second: Hashes of the second set.
+
+    Returns:
+        Hashes of all of them, or of a sample of about the usual size.
+    """
+    below = min(first.below, second.below)
+    pairs, times, trained = (
+        np.concatenate([getattr(first, name), getattr(second, name)])
+        for name in ("pairs", "times", "trained")
+    )
+    kept = pairs <= np.uint64(below)
+    if kept.sum() > SAMPLE:
+        below = int(np.partition(pairs[kept], SAMPLE - 1)[SAMPLE - 1])
+        kept = pairs <= np.uint64(below)
+    has_times = first.has_times and second.has_times
+    return Sketch(pairs[kept], times[kept], trained[kept], below, has_times)
+
+
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Share of evaluated events that are in the data the model was trained on.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sasrec.data.batches.batching import CPU, Collator
 from sasrec.data.batches.event_types import EventTargets
+from sasrec.data.batches.replay import with_earlier_targets
 from sasrec.data.batches.training_batches import TrainingBatches
 from sasrec.data.splits import Split
 from sasrec.errors import SettingsError
@@ -93,6 +94,8 @@ def training_loop(
     if process.rank:  # all processes have the same weights, but different dropout
         torch.manual_seed(run.training.seed + process.rank)
     batches = training_batches(prepared.split, run, with_times=model.needs_times, device=device)
+    if prepared.replay is not None:
+        batches = with_earlier_targets(batches, prepared.replay)
     generator = negatives_generator(run.training, device)
     loss = training_loss(run.training, counts=prepared.counts, device=device, generator=generator)
     try_loss(

@@ -11,6 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import numpy as np
 import torch
 
+from sasrec.data.batches.replay import Replay
 from sasrec.data.content.encoding import ItemContent
 from sasrec.data.content.of_corpus import content_of
 from sasrec.data.corpus import Corpus
@@ -42,6 +43,7 @@ class Prepared:
         run: All settings, with the values that the preset chose for these data.
         device: Device to compute on.
         content: Content of the items; None if the settings name none.
+        replay: Earlier targets to train on again, in an update; None for a training.
     """
 
     corpus: Corpus
@@ -51,6 +53,7 @@ class Prepared:
     run: RunSettings
     device: torch.device
     content: ItemContent | None = None
+    replay: Replay | None = None
 
     @property
     def n_items(self) -> int:

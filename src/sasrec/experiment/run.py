@@ -24,6 +24,7 @@ from sasrec.experiment.prepared import Prepared, prepare
 from sasrec.experiment.remarks import cold_items, learned_items, untrained_items, untrained_users
 from sasrec.models.contract import NextItemModel
 from sasrec.models.popularity import recent_counts
+from sasrec.recommender.lineage import LATEST
 from sasrec.recommender.recommender import Recommender
 from sasrec.recommender.time_units import KEY as TIME_UNIT
 from sasrec.recommender.time_units import unit_of
@@ -129,7 +130,9 @@ def _recommender(
     content = () if prepared.content is None else prepared.content.remarks
     all_remarks = (*corpus.remarks, *content, *split.remarks, *remarks)
     metrics = _metrics(all_remarks, reports, trained, sketch_of(corpus, split).as_json())
-    metrics[TIME_UNIT] = unit_of(split.sequences.times)
+    times = split.sequences.times
+    metrics[TIME_UNIT] = unit_of(times)
+    metrics[LATEST] = None if times is None else float(times.max())
     metrics[PROFILE] = profile_as_json(profile_of(corpus))
     recent = recent_counts(split, prepared.n_items, run.output.popularity_window)
     return Recommender(

@@ -15,12 +15,13 @@ OriginKind = Literal[
     "python",
     "model",
     "checkpoint",
+    "update",
 ]
 """``paper``: defaults of a built-in model, taken from its paper. ``plug-in``: defaults of a model
 that a plug-in adds. ``preset``: fixed values of a preset.
 ``adapted preset``: values that a preset chooses for the data. ``python``: a mapping or keyword
 arguments. ``model``: settings of a saved model. ``checkpoint``: settings of an interrupted
-training."""
+training. ``update``: values that an update chooses from the amounts of events."""
 NOT_BY_USER = frozenset({"paper", "plug-in", "preset", "adapted preset", "model"})
 """Origins of values that the user did not give for this run."""
 FORMATS = {

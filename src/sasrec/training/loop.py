@@ -122,6 +122,8 @@ class TrainingLoop:
         """Return the model's own implementation of epochs, if it has one for these settings."""
         if self.process.processes > 1 or self.schedule is not None or self.clip_norm is not None:
             return None
+        if self.batches.split.trains is not None:  # compiled epochs train on every event
+            return None
         draw = self.loss.draw if isinstance(self.loss, PairObjective) else None
         return self.model.own_epochs(
             Training(self.batches, draw, self.optimiser, self.flat, self.average)

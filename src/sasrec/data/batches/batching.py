@@ -6,6 +6,7 @@ in ``windows.py`` and grouped in ``grouping.py``.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ class Collator:
         Raises:
             DataError: ``with_times`` is set and the data have no times.
         """
-        self._device = device
+        self._device, self._sequences = device, sequences
         self._items = torch.tensor(sequences.items).to(device)
         if with_times and sequences.times is None:
             raise DataError(
@@ -52,6 +53,16 @@ class Collator:
             )
         self._times = torch.tensor(sequences.times).to(device) if with_times else None
         self._types = types_for(sequences, targets, device)
+
+    def choosing(self, targets: EventTargets) -> Collator:
+        """Return a collator of the same events with other targets.
+
+        Args:
+            targets: Which events are targets, and what is known about their types.
+        """
+        found = copy.copy(self)
+        found._types = types_for(self._sequences, targets, self._device)
+        return found
 
     def batch(self, windows: Windows) -> Batch:
         """Gather the events of some windows.

@@ -1,0 +1,1 @@
+"""Updating a trained model with new events instead of training it again."""
