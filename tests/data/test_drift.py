@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import sasrec
 from sasrec.data.drift.check import Check
+from sasrec.data.drift.comparison import Known, compared
 from sasrec.data.drift.days import DAY
 from sasrec.data.drift.limits import LIMITS, Limit, limits_from
 from sasrec.data.drift.people import SAMPLE, people_from_json, people_of
@@ -309,16 +310,35 @@ def test_a_profile_survives_json() -> None:
     assert profile_as_json(after) == profile_as_json(before)
 
 
+def leaves(content: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the path of each value in nested mappings, and of the mappings themselves."""
+    found = [path] if path else []
+    if isinstance(content, dict):
+        for key, value in content.items():
+            found += leaves(value, (*path, key))
+    return found
+
+
 @given(st.data())
-def test_an_edited_profile_is_read_or_ignored(data: st.DataObject) -> None:
+def test_an_edited_profile_is_used_or_ignored(data: st.DataObject) -> None:
     corpus = load_corpus(days(0, 2), DataSettings())
     before = profile_of(corpus)
     content = json.loads(json.dumps(profile_as_json(before)))
-    key = data.draw(st.sampled_from(sorted(content)))
-    content[key] = data.draw(
-        st.one_of(st.none(), st.integers(), st.text(), st.lists(st.integers()), st.just({}))
+    *parents, last = data.draw(st.sampled_from(leaves(content)))
+    place = content
+    for key in parents:
+        place = place[key]
+    place[last] = data.draw(
+        st.one_of(
+            *(st.none(), st.integers(), st.text(), st.just({}), st.floats()),
+            *(st.integers(-5, 5), st.lists(st.integers()), st.booleans()),
+        )
     )
-    profile_from_json(content, before.name, before.items, before.counts)
+    found = profile_from_json(content, before.name, before.items, before.counts)
+    if found is not None:
+        result = compared(found, before, Known(0.0, 0), limits=LIMITS)
+        assert str(result)
+        json.dumps(result.as_json(), allow_nan=False)
 
 
 def test_reports_are_written(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ import pytest
 import torch
 
 from sasrec.system import memory
-from sasrec.system.memory import freed_memory_kept, peak_bytes, release_memory_after, reset_peak
+from sasrec.system.memory import (
+    current_bytes,
+    freed_memory_kept,
+    peak_bytes,
+    release_memory_after,
+    reset_peak,
+)
 
 has_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
 
@@ -126,3 +132,14 @@ def test_resetting_the_peak_forgets_freed_memory() -> None:
     del large
     assert reset_peak()
     assert peak_bytes() < before + 2**27
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the current use")
+def test_current_memory_grows_with_what_is_held() -> None:
+    before = current_bytes()
+    held = torch.ones(2**24)  # 64 MiB
+    after = current_bytes()
+    assert before is not None
+    assert after is not None
+    assert 2**25 < after - before < 2**28, held.numel()
+    assert after <= peak_bytes() + 2**22  # the kernel counts both a little late

@@ -15,6 +15,7 @@ from sasrec.data.sources import load_corpus
 from sasrec.data.splits import Cases
 from sasrec.errors import counted
 from sasrec.evaluation.measure import measure
+from sasrec.evaluation.scoring import SCORE_BYTES
 from sasrec.experiment.fitting import training_loop
 from sasrec.experiment.prepared import Prepared, prepare, repeatable
 from sasrec.experiment.step_times import Clock, epoch_seconds
@@ -43,6 +44,10 @@ TYPICAL_BEST = 80
 sets (benchmarks/results/accuracy.csv), whose best epochs were from 21 to 188."""
 PICTURE_BYTES = 60 * 2**20
 """Memory that the libraries take which draw the training curve and write the model."""
+
+
+SCORE_BLOCKS = 2
+"""Blocks of scores that the measurement of the model and the baselines keeps at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,14 +191,14 @@ def _measured(prepared: Prepared, short: float, clock: Clock) -> Forecast | None
         epochs=settings.epochs,
         typical_epochs=_typical(prepared) if validates else None,
         validate_every=settings.validate_every if validates else 0,
-        memory_bytes=max(before, used + kept + PICTURE_BYTES),
+        memory_bytes=max(before, used + kept + PICTURE_BYTES + _evaluation_bytes(prepared)),
         gpu_bytes=gpu,
     )
 
 
 def _validation_seconds(model: NextItemModel, prepared: Prepared, clock: Clock) -> float:
     """Return the time of a validation, from a part of its cases."""
-    protocol, cases = prepared.protocol, prepared.split.validation
+    protocol, cases = prepared.protocol, _by_target(prepared)
     limited = protocol.limited_to(protocol.settings.valid_metric)
     candidates = protocol.settings.validation_candidates
     measured = [(0, 0.0)]
@@ -203,7 +208,7 @@ def _validation_seconds(model: NextItemModel, prepared: Prepared, clock: Clock) 
         measure(model, limited, some, candidates=candidates)
         measured.append((count, clock() - started))
         # Four times as many cases take at most about four times as long.
-        is_over = time.perf_counter() - begin > VALIDATION_BUDGET / 4
+        is_over = time.perf_counter() - begin > VALIDATION_BUDGET / 3
         if count == len(cases) or (is_over and len(measured) > FEWEST_PARTS):
             break
     return _all_cases(measured, len(cases))
@@ -223,10 +228,18 @@ def _all_cases(measured: Sequence[tuple[int, float]], total: int) -> float:
     return seconds + each * (total - count)
 
 
+def _by_target(prepared: Prepared) -> Cases:
+    """Return the validation cases sorted by target, as ranking sorts them."""
+    cases = prepared.split.validation
+    order = np.argsort(prepared.split.sequences.items[cases.stops], kind="stable")
+    return Cases(cases.users[order], cases.stops[order])
+
+
 def _some(cases: Cases, count: int) -> Cases:
-    """Return some of the cases, evenly spaced."""
-    which = np.linspace(0, len(cases) - 1, count).round().astype(np.int64)
-    return Cases(cases.users[which], cases.stops[which])
+    """Return neighbours from the middle: a piece of a ranking has neighbours in this order."""
+    begin = (len(cases) - count) // 2
+    piece = slice(begin, begin + count)
+    return Cases(cases.users[piece], cases.stops[piece])
 
 
 def _typical(prepared: Prepared) -> int:
@@ -243,6 +256,13 @@ def _kept_bytes(loop: TrainingLoop, *, keeps_state: bool) -> int:
         return weights
     state = sum(_bytes(each.values()) for each in loop.optimiser.state.values())
     return 4 * weights + state  # safetensors copies weights, average, best and state
+
+
+def _evaluation_bytes(prepared: Prepared) -> int:
+    """Return what the measurement at the end takes: blocks of scores of all items."""
+    split = prepared.split
+    most = 4 * (prepared.n_items + 1) * max(len(split.validation), len(split.test))
+    return SCORE_BLOCKS * min(most, SCORE_BYTES)
 
 
 def _bytes(values: Iterable[object]) -> int:

@@ -58,6 +58,8 @@ def in_days(seconds: float) -> str:
     Args:
         seconds: Since 1970.
     """
+    if not -6e10 < seconds < 2e11:  # before the year 70 or after 8300
+        return f"{seconds:g}"
     return datetime.fromtimestamp(seconds, UTC).isoformat(" ")[:16]
 
 

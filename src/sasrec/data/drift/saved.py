@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
@@ -15,6 +16,8 @@ from sasrec.data.vocabulary import Vocabulary
 
 KEY = "profile"
 """Key in ``metrics.json``."""
+MOST = 10**12
+"""No count in a profile is above this."""
 INVALID = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """Exceptions that an edited profile may cause."""
 
@@ -65,6 +68,7 @@ def profile_from_json(
     if not isinstance(content, dict):
         return None
     try:
+        json.dumps(content, allow_nan=False)  # raises for NaN and infinity
         return replace(_parsed(content), name=name, items=items, counts=counts)
     except INVALID:
         return None
@@ -100,8 +104,8 @@ def _parsed(content: dict[str, Any]) -> Profile:
         name="",
         items=Vocabulary([]),
         counts=np.zeros(1, dtype=np.int64),
-        events=int(content["events"]),
-        users=int(content["users"]),
+        events=_count(content["events"]),
+        users=_count(content["users"]),
         fingerprint=str(content["fingerprint"]),
         has_times=bool(content["has_times"]),
         first=_number(content["first"]),
@@ -111,18 +115,31 @@ def _parsed(content: dict[str, Any]) -> Profile:
         gap=_gap(content["gap"]),
         by_day=_lengths(content["by_day"]),
         lengths=_lengths(content["lengths"]),
-        exact=None if content["exact_duplicates"] is None else int(content["exact_duplicates"]),
-        consecutive=int(content["consecutive_repeats"]),
-        types={str(key): int(value) for key, value in types.items()},
+        exact=None if content["exact_duplicates"] is None else _count(content["exact_duplicates"]),
+        consecutive=_count(content["consecutive_repeats"]),
+        types={str(key): _count(value) for key, value in types.items()},
         people=None if people is None else people_from_json(people),
     )
 
 
 def _days(content: dict[str, Any]) -> Days:
-    days = Days(int(content["first"]), _from_text(content["events"]), _from_text(content["people"]))
+    days = Days(
+        _count(content["first"]), _from_text(content["events"]), _from_text(content["people"])
+    )
     if not len(days.events) == len(days.people) > 0 or not days.events[-1] > 0:
         raise ValueError("days")
     return days
+
+
+def _count(value: object) -> int:
+    """Return a whole number from 0 to a trillion.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise ValueError(value)
+    return value
 
 
 def _lengths_as_json(lengths: Lengths | None) -> dict[str, Any] | None:
@@ -138,7 +155,7 @@ def _typical(content: dict[str, Any] | None) -> TypicalDay | None:
         Usual(*(float(content[unit][key]) for key in ("low", "median", "high")))
         for unit in ("events", "people", "items")
     )
-    return TypicalDay(events, people, items, int(content["days"]))
+    return TypicalDay(events, people, items, _count(content["days"]))
 
 
 def _gap(content: dict[str, Any] | None) -> Gap | None:
@@ -151,7 +168,7 @@ def _lengths(content: dict[str, Any] | None) -> Lengths | None:
     percentiles = tuple(map(float, content["percentiles"]))
     if len(percentiles) != len(MEASURED):
         raise ValueError("percentiles")
-    return Lengths(int(content["count"]), float(content["mean"]), percentiles)
+    return Lengths(_count(content["count"]), float(content["mean"]), percentiles)
 
 
 def _number(value: object) -> float | None:
