@@ -12,6 +12,7 @@ import torch
 import sasrec
 from sasrec.errors import DataError, ModelError, SettingsError
 from sasrec.recommender.lineage import latest_time, steps_of
+from sasrec.training.progress import EpochResult, LogObserver
 
 SMALL = {"epochs": 3, "hidden_size": 8, "inner_size": 8, "n_layers": 1, "n_heads": 1, "seed": 1}
 NAMES = ["user_id", "item_id", "timestamp"]
@@ -416,3 +417,93 @@ def test_new_items_begin_near_the_items_beside_them():
     assert cosine(found[4], table[1], dim=0) > 0.95
     assert cosine(found[5], table[1] + table[2], dim=0) > 0.95
     assert 2.5 < found[3].norm() < 3.5  # the median of 3 and 5 is the lower one
+
+
+class Interrupting(LogObserver):
+    """Interrupts a training after its second epoch."""
+
+    def finished_epoch(self, result: EpochResult) -> None:
+        if result.epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_the_optimiser_goes_on_from_the_checkpoint_of_an_interrupted_training(tmp_path: Path):
+    sasrec.train(OLD, {**SMALL, "epochs": 9}, out=tmp_path / "shop", observer=Interrupting())
+    assert (tmp_path / "shop.training.safetensors").is_file()
+    found = sasrec.update(tmp_path / "shop", NEW, history=OLD, split="none", epochs=1)
+    assert found.step["optimiser"] == "continued"
+    (tmp_path / "shop").rename(tmp_path / "alone")
+    anew = sasrec.update(tmp_path / "alone", NEW, history=OLD, split="none", epochs=1)
+    assert anew.step["optimiser"] == "new"
+    first, second = weights_of(found.recommender), weights_of(anew.recommender)
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+
+
+def test_moments_fit_a_model_with_more_rows():
+    from sasrec.models.contract import Catalogue
+    from sasrec.models.gru4rec import GRU4Rec, GRU4RecSettings
+    from sasrec.settings.training import TrainingSettings
+    from sasrec.training.checkpoint import TrainState
+    from sasrec.training.flat import FlatWeights
+    from sasrec.training.moments import moments_in, restore_moments
+    from sasrec.training.optimisers import decay_groups, make_optimiser
+
+    class Loop:
+        def __init__(self, n_items: int) -> None:
+            form = GRU4RecSettings(embedding_size=3, hidden_size=4)
+            self.settings = TrainingSettings()
+            self.model = GRU4Rec(form, Catalogue(n_items, 0, 5))
+            self.flat = FlatWeights(*decay_groups(self.model, self.settings))
+            decaying, rest = self.flat.groups
+            self.optimiser = make_optimiser(decaying, self.settings, rest)
+
+    small, large = Loop(2), Loop(4)
+    torch.manual_seed(0)
+    for weight in small.flat.weights:
+        weight.grad = torch.randn_like(weight)
+    small.optimiser.step()
+    tensors = {
+        f"optimiser.{index}.{part}": torch.as_tensor(value)
+        for index, parts in small.optimiser.state_dict()["state"].items()
+        for part, value in parts.items()
+    }
+    moments = moments_in(TrainState(tensors, {}), small.model, small.settings)
+    restore_moments(moments, large)
+    restored = large.optimiser.state_dict()["state"][0]
+    table = restored["exp_avg_sq"][: 5 * 3].reshape(5, 3)
+    assert torch.equal(table[:3], moments["item_embedding.weight"]["exp_avg_sq"])
+    assert torch.allclose(table[3], table[1:3].mean(0))
+    assert not restored["exp_avg"][3 * 3 : 5 * 3].any()
+    own = moments["output.bias"]["exp_avg"]
+    assert torch.equal(restored["exp_avg"][-len(own) :], own)
+    assert float(restored["step"]) == 1
+    assert moments_in(TrainState({}, {}), small.model, small.settings) == {}
+
+
+def test_replay_draws_whole_histories_and_never_other_events():
+    from sasrec.data.batches.replay import Replay, chosen_targets, with_replay
+    from sasrec.data.sequences import Sequences
+    from sasrec.data.splits import Cases, Split
+
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(0, 9, size=40)
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    total = int(offsets[-1])
+    sequences = Sequences(np.ones(total, dtype=np.int32), None, offsets)
+    stops = offsets[1:]
+    none = Cases(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    new = generator.random(total) < 0.1
+    new[offsets[:-1][lengths > 0]] = False
+    earlier = ~new
+    earlier[offsets[:-1][lengths > 0]] = False
+    starts = np.minimum(offsets[:-1] + 1, stops)
+    split = Split(sequences, starts, stops, validation=none, test=none, trains=new)
+    for count in (1, 10, 50, 10_000):
+        found = chosen_targets(with_replay(split, Replay(earlier, count), generator))
+        assert (found & new).sum() == new.sum()
+        replayed = found & ~new
+        assert not (replayed & ~earlier).any()
+        assert replayed.sum() >= min(count, earlier.sum())
+        per_user = np.diff(np.concatenate(([0], np.cumsum(replayed)))[offsets])
+        possible = np.diff(np.concatenate(([0], np.cumsum(earlier)))[offsets])
+        assert ((per_user == 0) | (per_user == possible)).all()

@@ -28,6 +28,7 @@ from sasrec.system.memory import release_memory_after
 from sasrec.system.processes import process_info
 from sasrec.training.checkpoint import Keep, TrainState
 from sasrec.training.loop import TrainingLoop
+from sasrec.training.moments import Moments, restore_moments
 from sasrec.training.progress import Observer
 from sasrec.training.trackers import TrackedObserver
 from sasrec.training.trainer import Checkpoints, Trained, fit
@@ -42,6 +43,7 @@ def train_model(
     keep: Keep | None = None,
     resume_from: TrainState | None = None,
     weights: Mapping[str, Tensor] | None = None,
+    moments: Moments | None = None,
 ) -> tuple[NextItemModel, Trained]:
     """Train a model on the training targets, validating on the validation cases.
 
@@ -51,6 +53,7 @@ def train_model(
         keep: Called with the state of training after each epoch.
         resume_from: A state to resume from.
         weights: Initial weights of the model; None draws random ones.
+        moments: Initial state of the optimiser; None starts anew.
 
     Returns:
         The model with its best weights, in evaluation mode, and the course of the training.
@@ -60,6 +63,8 @@ def train_model(
     """  # raised by training_loop
     with torch.random.fork_rng():
         loop, generator = training_loop(prepared, _tracked(observer, prepared.run), weights)
+        if moments is not None:
+            restore_moments(moments, loop)
         validation = validation_of(loop.model, prepared.protocol)
         checkpoints = Checkpoints(keep, resume_from, (generator,))
         trained = fit(loop, validation=validation, checkpoints=checkpoints)

@@ -143,7 +143,7 @@ def restore(
             value.copy_(tensors[f"average.{n}"])
         loop.optimiser.load_state_dict(
             {
-                "state": _optimiser_state(tensors),
+                "state": optimiser_state(tensors),
                 "param_groups": loop.optimiser.state_dict()["param_groups"],
             }
         )
@@ -202,12 +202,16 @@ def _check(state: TrainState, loop: ResumableLoop) -> None:
         if not found.isfinite().all():
             raise ValueError(f"{name} contains NaN or infinity; start a new training")
     is_stateless = isinstance(loop.optimiser, torch.optim.SGD)  # SGD without momentum has no state
-    if not is_stateless and not _optimiser_state(tensors):
+    if not is_stateless and not optimiser_state(tensors):
         raise ValueError("the state of the optimiser is missing")
 
 
-def _optimiser_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
-    """Return the optimiser's state: index of the weight to name to value."""
+def optimiser_state(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Return the optimiser's state: index of the weight to name to value.
+
+    Args:
+        tensors: Tensors of a state.
+    """
     found: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):

@@ -8,10 +8,11 @@ from sasrec.settings.resolve import RunSettings
 
 REPLAY = 1.0
 """Earlier targets in an epoch for each new one."""
-EPOCHS = 8
+EPOCHS, FEWEST_EPOCHS = 8, 2
 """Epochs over the new targets."""
-RATE = 1.0
-"""Learning rate, as a share of that of the training."""
+WORK = 0.04
+"""Most targets that an update trains on, as a share of those of a training; epochs are reduced
+to that, but not below the fewest."""
 STEPS_PER_EPOCH = 8
 """Batches are made smaller, so that an epoch has at least this many steps."""
 SMALLEST_BATCH = 64
@@ -26,12 +27,14 @@ class Amounts:
     Attributes:
         new: New targets of the update.
         earlier: Earlier targets that can be replayed.
-        trained: Targets that the model was trained on before, in all.
+        trained: Events that the model was trained on before, in all.
+        best_epoch: Epochs of the training; None if they are not known.
     """
 
     new: int
     earlier: int
     trained: int
+    best_epoch: int | None = None
 
 
 def replayed(amounts: Amounts, ratio: float | None) -> int:
@@ -59,13 +62,25 @@ def adapted_to_amounts(run: RunSettings, amounts: Amounts, n_replayed: int) -> d
     targets = amounts.new + n_replayed
     training = run.training
     batch = min(training.batch_size, max(SMALLEST_BATCH, -(-targets // STEPS_PER_EPOCH)))
-    epochs = EPOCHS
+    epochs = epochs_for(amounts, targets)
     steps = epochs * -(-targets // batch)
     return {
         "epochs": epochs,
         "batch_size": batch,
-        "learning_rate": training.learning_rate * RATE,
         "schedule": "cosine",
         "warmup_steps": max(1, round(WARMUP * steps)),
         "patience": epochs,
     }
+
+
+def epochs_for(amounts: Amounts, targets: int) -> int:
+    """Return how often an update goes through its targets.
+
+    Args:
+        amounts: Numbers of targets.
+        targets: New and replayed targets in an epoch, at least 1.
+    """
+    if amounts.best_epoch is None:
+        return EPOCHS
+    most = WORK * amounts.best_epoch * (amounts.trained + amounts.new)
+    return int(min(EPOCHS, max(FEWEST_EPOCHS, most // targets)))

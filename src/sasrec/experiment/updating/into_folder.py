@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from sasrec.data.movielens import Progress
 from sasrec.errors import Interrupted, ModelError, SettingsError
+from sasrec.experiment.updating.earlier_optimiser import moments_beside
 from sasrec.experiment.updating.growing import check_model
-from sasrec.experiment.updating.learning import learn
+from sasrec.experiment.updating.learning import Way, learn
 from sasrec.experiment.updating.new_content import with_content_of
 from sasrec.experiment.updating.reading import read_events, read_new_events
 from sasrec.experiment.updating.update_settings import settings_for_update
@@ -23,7 +24,9 @@ from sasrec.recommender.lineage import KEY, steps_of, with_origin
 from sasrec.recommender.loading import load
 from sasrec.recommender.recommender import Recommender
 from sasrec.settings.files import Layer
+from sasrec.settings.resolve import RunSettings
 from sasrec.system.locks import exclusive_lock
+from sasrec.training.moments import Moments
 from sasrec.training.progress import Observer
 
 if TYPE_CHECKING:
@@ -87,8 +90,16 @@ def update_by_plan(
             history = read_events(recommender, plan.history, run, fetching=fetching)
         table = run.data.items_file if plan.items is None else plan.items
         longer = with_content_of(recommender, table, run.data.item_vectors)
-        found = learn(longer, run, new, history, replay=plan.replay, observer=observer)
+        way = Way(plan.replay, _moments(plan, recommender, run))
+        found = learn(longer, run, new, history, way=way, observer=observer)
         return _saved(found, plan, len(recommender.items), started)
+
+
+def _moments(plan: UpdatePlan, recommender: Recommender, run: RunSettings) -> Moments | None:
+    """Return the state of the optimiser that the update goes on with, or None."""
+    if isinstance(plan.model, Recommender):
+        return None
+    return moments_beside(plan.model, recommender, run)
 
 
 def check_replay(replay: float | None) -> None:

@@ -33,10 +33,24 @@ from sasrec.remarks import Remark, log_remarks
 from sasrec.settings.metric_names import smaller_is_better
 from sasrec.settings.origin import Origin
 from sasrec.settings.resolve import RunSettings
+from sasrec.training.moments import Moments
 from sasrec.training.progress import Observer
 from sasrec.training.trainer import Trained
 
 BEFORE = "before the update"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to learn, besides the settings.
+
+    Attributes:
+        replay: Earlier targets to learn again for each new one; None for the default.
+        moments: State of the optimiser to go on with; None starts it anew.
+    """
+
+    replay: float | None = None
+    moments: Moments | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +76,7 @@ def learn(
     new: Corpus,
     history: Corpus | None,
     *,
-    replay: float | None,
+    way: Way,
     observer: Observer,
 ) -> Updated:
     """Return a model that learned new events.
@@ -72,7 +86,7 @@ def learn(
         run: The settings of the update.
         new: The new events, in their own numbers.
         history: Earlier events, in their own numbers; None if there are none.
-        replay: Earlier targets to learn again for each new one; None for the default.
+        way: How much is replayed, and how the optimiser starts.
         observer: Receives the progress of training.
 
     Returns:
@@ -83,9 +97,11 @@ def learn(
     """
     whole = merged(recommender, new, history, latest=latest_time(recommender.metrics))
     remarks = [*check_new_events(recommender, new, history, whole), *whole.remarks]
-    ready = _ready(recommender, run, whole, replay)
+    ready = _ready(recommender, run, whole, way.replay)
     before = _measured(ready, ready.weights, BEFORE)
-    model, trained = train_model(ready.prepared, observer=observer, weights=ready.weights)
+    model, trained = train_model(
+        ready.prepared, observer=observer, weights=ready.weights, moments=way.moments
+    )
     if trained.interrupted:
         raise Interrupted("the update was interrupted; nothing was saved")
     worse = _worse(ready, model, before[1])
@@ -94,7 +110,13 @@ def learn(
         model = before[0]
     report = measured(ready.prepared, run.model_name, model)
     log_remarks(remarks, new.name)
-    facts = _facts(ready, trained, whole, new, history)
+    facts = {
+        **_facts(ready, trained, whole),
+        "source": new.source or None,
+        "fingerprint": new.sequences.fingerprint(),
+        "history_fingerprint": None if history is None else history.sequences.fingerprint(),
+        "optimiser": "new" if way.moments is None else "continued",
+    }
     found = with_update(recommender, ready.prepared, ready.parts, model=model, facts=facts)
     step = steps_of(found.metrics)[-1]
     return Updated(found, step, report, before[1], tuple(remarks))
@@ -118,6 +140,7 @@ def _ready(
         new=parts.split.n_targets,
         earlier=int(parts.earlier.sum()),
         trained=int(recommender.counts.sum()),
+        best_epoch=_best_epoch(recommender),
     )
     n_replayed = replayed(amounts, replay)
     counts = np.bincount(sequences.items[parts.learned], minlength=n_items + 1)
@@ -133,6 +156,12 @@ def _ready(
         replay=parts.replay(n_replayed),
     )
     return Ready(prepared, parts, growth, grown_weights(recommender, growth))
+
+
+def _best_epoch(recommender: Recommender) -> int | None:
+    """Return the number of epochs of the training; None if it is not known."""
+    found = recommender.metrics.get("best_epoch")
+    return found if type(found) is int and found > 0 else None
 
 
 def _with_amounts(run: RunSettings, amounts: Amounts, n_replayed: int) -> RunSettings:
@@ -192,16 +221,11 @@ def _worse(ready: Ready, model: NextItemModel, before: Report) -> Remark | None:
     return Remark("not_better", len(cases), text)
 
 
-def _facts(
-    ready: Ready, trained: Trained, whole: Merged, new: Corpus, history: Corpus | None
-) -> dict[str, Any]:
+def _facts(ready: Ready, trained: Trained, whole: Merged) -> dict[str, Any]:
     """Return what the lineage says about this update, besides sizes and times."""
     training, parts = ready.prepared.run.training, ready.parts
     replay = ready.prepared.replay
     return {
-        "source": new.source or None,
-        "fingerprint": new.sequences.fingerprint(),
-        "history_fingerprint": None if history is None else history.sequences.fingerprint(),
         "events_new": int(whole.is_new.sum()),
         "events_learned": int(parts.learned.sum()),
         "events_held_out": parts.held_out,
@@ -212,6 +236,6 @@ def _facts(
         "best_epoch": trained.best_epoch,
         "learning_rate": training.learning_rate,
         "batch_size": training.batch_size,
-        "optimiser": f"new, {training.warmup_steps} warm-up steps",
+        "warmup_steps": training.warmup_steps,
         "seed": training.seed,
     }

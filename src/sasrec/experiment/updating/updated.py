@@ -61,7 +61,8 @@ class Updated:
         return (
             f"learned {counted(step['events_learned'], 'new event')} "
             f"({counted(step['targets_replayed'], 'earlier target')} replayed in each epoch), "
-            f"{added}{counted(step['epochs'], 'epoch')}, {step['seconds']:.1f} s"
+            f"{added}{counted(step['epochs'], 'epoch')}, optimiser {step['optimiser']}, "
+            f"{step['seconds']:.1f} s"
         )
 
     def as_json(self) -> dict[str, Any]:
