@@ -75,6 +75,7 @@ class Process:
             threads=options.threads,
             approximate=options.approximate,
             rules_file=options.rules,
+            items_file=options.items,
         )
         self._slot = ModelSlot(options.place, load, self._metrics)
 
