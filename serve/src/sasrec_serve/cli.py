@@ -119,7 +119,8 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         type=float,
         metavar="SECONDS",
-        help="look for a new export so often; without it, after POST /reload or SIGHUP",
+        help="look for a new export, rules, items and keys so often; without it, after POST "
+        "/reload or SIGHUP",
     )
     add(
         "--store",
@@ -128,6 +129,12 @@ def _parser() -> argparse.ArgumentParser:
         help=f"histories of users: a file such as events.sqlite, or a URL (or set {STORE})",
     )
     add("--rules", type=Path, metavar="FILE", help="sets of rules that requests can name")
+    add(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="table of items for rules, such as today's stock; its columns replace the export's",
+    )
     add("--keys", type=Path, metavar="FILE", help="hashes of the API keys that are accepted")
     add("--log-level", default="info", choices=LOG_LEVELS, help="(%(default)s)")
     add(

@@ -12,6 +12,7 @@ from sasrec_serve.errors import SettingsError
 from sasrec_serve.server.limits import Limits
 
 LogRequests: TypeAlias = Literal["none", "errors", "all"]
+PATHS = ("place", "rules", "items", "keys")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -31,6 +32,7 @@ class ServerOptions:
         watch: Seconds between two looks for a new export; 0 looks only when asked.
         store: URL of the store of histories; None for none.
         rules: File of the operator's sets of rules; None for none.
+        items: Table with a row for each item, for rules; None for that of the export.
         keys: File of API keys; None lets everybody ask.
         log_level: Lowest level that is logged.
         log_requests: Which requests are logged.
@@ -48,6 +50,7 @@ class ServerOptions:
     watch: float = 0.0
     store: str | None = None
     rules: Path | None = None
+    items: Path | None = None
     keys: Path | None = None
     log_level: str = "info"
     log_requests: LogRequests = "errors"
@@ -79,7 +82,7 @@ def options_from(text: str) -> ServerOptions:
         text: The text.
     """
     values: Mapping[str, Any] = json.loads(text)
-    paths = {name: values[name] and Path(values[name]) for name in ("place", "rules", "keys")}
+    paths = {name: values[name] and Path(values[name]) for name in PATHS}
     names = tuple(values["allow_host"])
     limits = Limits(**values["limits"])
     return ServerOptions(**{**values, **paths, "allow_host": names, "limits": limits})

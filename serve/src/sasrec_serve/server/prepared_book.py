@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,15 @@ class PreparedBook:
         switches: The operator's sets of rules.
     """
 
-    def __init__(self, recommender: Recommender, switches: RuleSwitches) -> None:
+    def __init__(
+        self, recommender: Recommender, switches: RuleSwitches, items: Path | None = None
+    ) -> None:
         """Look up the operator's rules now, or begin to look up columns for requests.
 
         Args:
             recommender: The model.
             switches: The operator's sets of rules.
+            items: Table with a row for each item; None for that of the export.
 
         Raises:
             DataError: A table cannot be read, or rules leave no item.
@@ -39,10 +43,10 @@ class PreparedBook:
         self.switches = switches
         self._is_empty = not (switches.sets or switches.default or switches.always.given)
         self._book: Future[RuleBook] = Future()
-        if self._is_empty:
+        if self._is_empty and items is None:
             Thread(target=self._prepare, args=(recommender,), daemon=True).start()
         else:
-            self._book.set_result(_book(recommender, switches))
+            self._book.set_result(_book(recommender, switches, items))
 
     def rules_for(
         self, names: Sequence[str] | None = None, own: Mapping[str, Any] | None = None
@@ -70,12 +74,12 @@ class PreparedBook:
 
     def _prepare(self, recommender: Recommender) -> None:
         try:
-            self._book.set_result(_book(recommender, self.switches))
+            self._book.set_result(_book(recommender, self.switches, None))
         except Exception as error:  # told to the requests that need it
             self._book.set_exception(error)
 
 
-def _book(recommender: Recommender, switches: RuleSwitches) -> RuleBook:
+def _book(recommender: Recommender, switches: RuleSwitches, items: Path | None) -> RuleBook:
     from sasrec_serve.rules.rule_book import RuleBook
 
-    return RuleBook(switches, recommender.shop())
+    return RuleBook(switches, recommender.shop(items))

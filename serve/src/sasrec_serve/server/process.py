@@ -76,6 +76,7 @@ class Process:
             threads=options.threads,
             approximate=options.approximate,
             rules_file=options.rules,
+            items_file=options.items,
         )
         self._is_check_due = self._is_checking = False
         self._slot = ModelSlot(options.place, load, self._metrics)

@@ -14,9 +14,12 @@ from sasrec_serve.errors import ExportError, ServeError
 from sasrec_serve.server.exports import Mark, exports_at, mark_of
 from sasrec_serve.server.logs import log
 from sasrec_serve.server.metrics import Metrics
+from sasrec_serve.server.operator_files import Stamp, stamps_of
 from sasrec_serve.server.served import Served
 
 Load = Callable[[Path], Served]
+Seen = tuple[Mark | None, dict[Path, Stamp]]
+"""The export and the operator's files that were loaded or refused last."""
 Outcome = Literal["unchanged", "swapped", "refused"]
 
 
@@ -55,7 +58,7 @@ class ModelSlot:
         self._place, self._load, self._metrics = place, load, metrics
         self._lock = threading.Lock()
         self.refusal: Refusal | None = None
-        self._seen: Mark | None = None
+        self._seen: Seen | None = None
         first: ServeError | None = None
         for folder in exports_at(place):
             mark = mark_of(folder)
@@ -64,17 +67,17 @@ class ModelSlot:
             except ServeError as error:
                 first = first or error
                 continue
-            self._seen = mark
+            self._seen = mark, dict(self.current.files)
             break
         else:
             raise first or ExportError(f"{place} is not an export")
         metrics.model(self.current, None)
         if first is not None:
-            self._seen = mark_of(exports_at(place)[0])
+            self._seen = mark_of(exports_at(place)[0]), dict(self.current.files)
             self._refuse(first)
 
     def check(self, *, again: bool = False) -> Outcome:
-        """Look for a new export, and serve it if it can be loaded.
+        """Look for a new export or new files of the operator, and serve them if they can be loaded.
 
         Args:
             again: Try an export that was refused once more.
@@ -87,7 +90,7 @@ class ModelSlot:
                 folder = exports_at(self._place)[0]
             except ServeError as error:
                 return self._missing(error)
-            mark = mark_of(folder)
+            mark = mark_of(folder), stamps_of(self.current.files)
             if mark == self._seen and not (again and self.refusal is not None):
                 return "refused" if self.refusal else "unchanged"
             self._seen = mark
@@ -105,12 +108,15 @@ class ModelSlot:
             self._refuse(ExportError(f"{folder} cannot be loaded: {type(error).__name__}: {error}"))
             return "refused"
         earlier, self.refusal = self.current, None
-        if new.digest == earlier.digest:
+        if new.digest == earlier.digest and new.files == earlier.files:
             self._metrics.accepted()
             return "unchanged"
         self.current = new
         self._metrics.model(new, earlier)
-        log(logging.INFO, "serving another model", model=new.digest, export=str(folder))
+        self._seen = None if self._seen is None else (self._seen[0], dict(new.files))
+        is_same = new.digest == earlier.digest
+        told = "serving other rules or items" if is_same else "serving another model"
+        log(logging.INFO, told, model=new.digest, export=str(folder))
         return "swapped"
 
     def _missing(self, error: ServeError) -> Outcome:
