@@ -132,7 +132,7 @@ class Endpoints:
         body = checked(EventsBody, parsed(request.body))
         check_length("events", body.events, self.services.limits.events)
         new = [Event(each.user, each.item, each.time, each.type, each.id) for each in body.events]
-        stored = await self.services.threads.run(partial(_stored, store, new))
+        stored = await self.services.store_threads.run(partial(_stored, store, new))
         return Reply(written({"stored": stored}))
 
     async def model(self, request: Request) -> Reply:
@@ -204,7 +204,7 @@ class Endpoints:
 
     async def _histories(self, users: list[str]) -> list[History]:
         store = self._store()
-        return await self.services.threads.run(partial(_loaded, store, users))
+        return await self.services.store_threads.run(partial(_loaded, store, users))
 
 
 def _loaded(store: HistoryStore, users: list[str]) -> list[History]:
