@@ -16,7 +16,6 @@ from running_server import Server, running, until
 from test_serve_workers import children
 
 import sasrec
-from sasrec.data.vocabulary import Vocabulary
 from sasrec_serve.errors import SettingsError
 from sasrec_serve.rules.from_requests import rules_from_request
 from sasrec_serve.rules.rules import Rules
@@ -155,9 +154,9 @@ def test_a_request_cannot_loosen_rules_of_the_server(
 
 def test_excluded_items_are_cleaned_like_those_of_the_data(tmp_path: Path) -> None:
     recommender = recommender_of("recbole")
-    recommender.items = Vocabulary(recommender.items.entries, ["case", "spaces"])
     recommender.settings["data"]["clean_tokens"] = ["case", "spaces"]
-    sasrec.export(recommender, tmp_path / "out")
+    recommender.save(tmp_path / "model")
+    sasrec.export(tmp_path / "model", tmp_path / "out")
     with running(tmp_path / "out", log=tmp_path / "log") as server:
         body = {"history": ["i1"], "k": 40, "exclude": [" I3"]}
         [found] = server.post("/recommend", body)["lists"]
