@@ -135,7 +135,7 @@ class Endpoints:
         new = [Event(each.user, each.item, each.time, each.type, each.id) for each in body.events]
         recommender = self.services.slot.current.recommender
         check_times(recommender, new)
-        stored = await self.services.threads.run(partial(_stored, store, new))
+        stored = await self.services.store_threads.run(partial(_stored, store, new))
         remarks = event_remarks(recommender, new)
         return Reply(written({"stored": stored} | ({"remarks": remarks} if remarks else {})))
 
@@ -208,7 +208,7 @@ class Endpoints:
 
     async def _histories(self, users: list[str]) -> list[History]:
         store = self._store()
-        return await self.services.threads.run(partial(_loaded, store, users))
+        return await self.services.store_threads.run(partial(_loaded, store, users))
 
 
 def _loaded(store: HistoryStore, users: list[str]) -> list[History]:

@@ -105,6 +105,7 @@ class Process:
                 lambda asks: answers(slot.current, asks, metrics), self.options.limits
             ),
             threads=Threads(self.options.limits.queue, self.options.limits.seconds),
+            store_threads=Threads(self.options.limits.queue, self.options.limits.seconds),
             limits=self.options.limits,
             metrics=metrics,
             store=self._store,
@@ -131,6 +132,7 @@ class Process:
             starting.cancel()
             services.batcher.close()
             services.threads.close()
+            services.store_threads.close()
             if self._store is not None:
                 self._store.close()
 

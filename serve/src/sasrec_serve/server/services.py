@@ -82,7 +82,8 @@ class Services:
     Attributes:
         slot: The model that is served.
         batcher: Computes requests together.
-        threads: For what waits.
+        threads: For what takes long: searches for items, and loading of exports.
+        store_threads: For what waits for the store, so that a slow one does not hinder the rest.
         limits: Limits of requests.
         metrics: Counts.
         store: Histories of users; None without a store.
@@ -93,6 +94,7 @@ class Services:
     slot: ModelSlot
     batcher: Batcher[Ask]
     threads: Threads
+    store_threads: Threads
     limits: Limits
     metrics: Metrics
     store: HistoryStore | None = None

@@ -35,6 +35,7 @@ class SqliteConnections:
             read_only: Only read; the file must exist.
         """
         self._path = path
+        self._file: tuple[int, int] | None = None
         self._read_only = read_only
         mode = "ro" if read_only else "rw"
         self._readers = self._lending(partial(connect, path, mode=mode))
@@ -74,12 +75,9 @@ class SqliteConnections:
         """  # raised by translated
         if self._read_only:
             raise DataError(f"{self._path} was opened with ?mode=ro; open it without to write")
+        self._check_identity()  # also before the file is opened once more
         with self._translating(), self._writers.lent() as connection:
-            if _identity(self._path) != self._file:
-                raise StoreUnavailable(
-                    f"{self._path} was deleted, moved or replaced while it was open, so events "
-                    "would be lost; restart the server"
-                )
+            self._check_identity()
             self._turns.begin(connection)  # closing the connection rolls back
             yield connection
             connection.execute("COMMIT")
@@ -99,12 +97,27 @@ class SqliteConnections:
     def _lending(self, opened: Callable[[], sqlite3.Connection]) -> Lending[sqlite3.Connection]:
         return Lending(opened, place=str(self._path), limit=CONNECTIONS, seconds=SECONDS)
 
+    def _check_identity(self) -> None:
+        """Refuse to write into a file that nobody finds any more.
+
+        Raises:
+            StoreUnavailable: It was deleted, moved or replaced.
+        """
+        if _identity(self._path) != self._file:
+            raise StoreUnavailable(
+                f"{self._path} was deleted, moved or replaced while it was open, so events "
+                "would be lost; restart the server"
+            )
+
     @contextmanager
     def _translating(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            raise translated(error, self._path) from error
+            reason = translated(error, self._path)
+            if self._file is not None:  # it could be used before, so it is not the caller's mistake
+                reason = StoreUnavailable(str(reason))
+            raise reason from error
 
 
 def _identity(path: Path) -> tuple[int, int]:
