@@ -99,6 +99,11 @@ def test_unknown_options_are_errors() -> None:
     assert "--prot" in done.stderr
 
 
+def test_the_version_is_told_and_a_wrong_option_prints_no_page_of_options() -> None:
+    assert re.fullmatch(r"sasrec-serve (\d.*|of an unknown .*)\n", ran("--version").stdout)
+    assert len(ran("x", "--prot", "1").stderr.splitlines()) == 2
+
+
 def test_help_names_every_limit() -> None:
     text = ran("--help").stdout
     for name in Limits.__slots__:

@@ -89,12 +89,14 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         "sasrec-serve",
+        usage="sasrec-serve DIR [options]; sasrec-serve --help lists them",
         description=TEXT,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
+    add("--version", action=_Version, help="print the version of this package")
     add("place", metavar="DIR", type=Path, help="an export, or a folder of exports (newest last)")
     add("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (%(default)s)")
     add(
@@ -156,6 +158,22 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{MEANINGS[field.name]} ({field.default:,})",
         )
     return parser
+
+
+class _Version(argparse.Action):
+    """Prints the version; it is only looked up if it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str) -> None:  # noqa: A002
+        super().__init__(option_strings, dest=argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"sasrec-serve {version('sasrec-serve')}")
+        except PackageNotFoundError:
+            print("sasrec-serve of an unknown version: it is not installed")
+        parser.exit()
 
 
 def _make_key(words: Sequence[str]) -> int:

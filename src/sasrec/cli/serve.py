@@ -58,7 +58,7 @@ def _require_server() -> None:
     if find_spec(PACKAGE) is None:
         raise SettingsError(
             f"sasrec serve needs the package {NAME}, which this environment lacks; install it "
-            f"with: pip install {NAME}"
+            "with 'pip install ./serve' in a clone of the repository of sasrec"
         )
 
 
