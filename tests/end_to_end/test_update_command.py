@@ -53,7 +53,14 @@ def asked(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 def test_an_update_is_written_and_its_history_told(asked, place: Path) -> None:
     digest = json.loads(asked("info", "model", "--json"))["digest"]
-    words = ("--data=new.parquet", "--history=old.csv", "--split=none", "--epochs=2", "--quiet")
+    words = (
+        "--data=new.parquet",
+        "--history=old.csv",
+        "--split=none",
+        "--epochs=2",
+        "--replay=1",
+        "--quiet",
+    )
     told = asked("update", "model", *words, "--out=today")
     assert told.startswith("learned 80 new events (80 earlier targets replayed in each epoch), 2 ")
     assert json.loads(asked("info", "model", "--json"))["digest"] == digest

@@ -507,3 +507,18 @@ def test_replay_draws_whole_histories_and_never_other_events():
         per_user = np.diff(np.concatenate(([0], np.cumsum(replayed)))[offsets])
         possible = np.diff(np.concatenate(([0], np.cumsum(earlier)))[offsets])
         assert ((per_user == 0) | (per_user == possible)).all()
+
+
+def test_epochs_and_replay_follow_from_the_amounts():
+    from sasrec.experiment.updating.amounts import Amounts, epochs_for, replayed
+
+    few = Amounts(new=1000, earlier=100_000, trained=100_000, best_epoch=100)
+    assert (replayed(few, None), epochs_for(few, 10_000)) == (9000, 8)
+    more = Amounts(new=2200, earlier=75_000, trained=75_000, best_epoch=33)
+    assert (replayed(more, None), epochs_for(more, 22_000)) == (19_800, 3)
+    many = Amounts(new=50_000, earlier=100_000, trained=100_000, best_epoch=20)
+    assert (replayed(many, None), epochs_for(many, 100_000)) == (50_000, 3)
+    unknown = Amounts(new=10, earlier=20, trained=0)
+    assert (replayed(unknown, None), epochs_for(unknown, 30)) == (20, 8)
+    assert replayed(few, 2.0) == 2000
+    assert replayed(few, 0) == 0

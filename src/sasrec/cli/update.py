@@ -46,7 +46,7 @@ Replay = Annotated[
     typer.Option(
         "--replay",
         metavar="N",
-        help="Earlier targets that are learned again for each new one; default 1.",
+        help="Earlier targets that are learned again for each new one; at most 9 by default.",
     ),
 ]
 Epochs = Annotated[

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 from sasrec.settings.resolve import RunSettings
 
-REPLAY = 1.0
-"""Earlier targets in an epoch for each new one."""
-EPOCHS, FEWEST_EPOCHS = 8, 2
-"""Epochs over the new targets."""
-WORK = 0.04
-"""Most targets that an update trains on, as a share of those of a training; epochs are reduced
-to that, but not below the fewest."""
+MOST_REPLAY, LEAST_REPLAY = 9.0, 1.0
+"""Earlier targets in an epoch for each new one: the most that is useful, and the least."""
+MOST_EPOCHS, FEWEST_EPOCHS = 8, 3
+"""Epochs over the new targets: the most that are useful, and the fewest."""
+WORK = 0.03
+"""Targets that an update trains on, as a share of those of a training on everything."""
 STEPS_PER_EPOCH = 8
 """Batches are made smaller, so that an epoch has at least this many steps."""
 SMALLEST_BATCH = 64
@@ -40,12 +39,19 @@ class Amounts:
 def replayed(amounts: Amounts, ratio: float | None) -> int:
     """Return how many earlier targets an epoch has.
 
+    Replay makes an update like a training on everything, so it takes what the work leaves over.
+
     Args:
         amounts: Numbers of targets.
         ratio: Earlier targets for each new one, as the user wants it; None for the default.
     """
-    wanted = round((REPLAY if ratio is None else ratio) * amounts.new)
-    return min(wanted, amounts.earlier)
+    work = _work(amounts)
+    if ratio is None and work is None:
+        ratio = MOST_REPLAY
+    elif ratio is None:
+        affordable = (work or 0) / (FEWEST_EPOCHS * amounts.new) - 1
+        ratio = min(MOST_REPLAY, max(LEAST_REPLAY, affordable))
+    return min(round(ratio * amounts.new), amounts.earlier)
 
 
 def adapted_to_amounts(run: RunSettings, amounts: Amounts, n_replayed: int) -> dict[str, object]:
@@ -80,7 +86,14 @@ def epochs_for(amounts: Amounts, targets: int) -> int:
         amounts: Numbers of targets.
         targets: New and replayed targets in an epoch, at least 1.
     """
+    work = _work(amounts)
+    if work is None:
+        return MOST_EPOCHS
+    return int(min(MOST_EPOCHS, max(FEWEST_EPOCHS, work // targets)))
+
+
+def _work(amounts: Amounts) -> float | None:
+    """Return on how many targets an update trains in all; None if the training is not known."""
     if amounts.best_epoch is None:
-        return EPOCHS
-    most = WORK * amounts.best_epoch * (amounts.trained + amounts.new)
-    return int(min(EPOCHS, max(FEWEST_EPOCHS, most // targets)))
+        return None
+    return WORK * amounts.best_epoch * (amounts.trained + amounts.new)
