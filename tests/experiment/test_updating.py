@@ -69,6 +69,11 @@ def test_popularity_counts_the_new_events_too(shop, updated):
     assert len(found.recent) == len(found.counts)
 
 
+def test_the_profile_of_earlier_data_is_not_kept(shop, updated):
+    assert "profile" in shop.metrics
+    assert "profile" not in updated.recommender.metrics
+
+
 def test_the_model_before_is_not_touched(shop):
     before, counts, metrics = weights_of(shop), shop.counts.copy(), dict(shop.metrics)
     sasrec.update(shop, NEW, history=OLD, split="none", epochs=1)

@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import ValidationError
 
 from sasrec.data.corpus import Corpus
+from sasrec.data.drift.saved import KEY as PROFILE
 from sasrec.data.item_columns import ItemColumns
 from sasrec.evaluation.overlap import joined, sketch_from_json, sketch_of_events
 from sasrec.evaluation.report import environment
@@ -89,7 +90,7 @@ def with_update(
         "latest_time": newest,
     }
     metrics = {
-        **recommender.metrics,
+        **_without_profile(recommender.metrics),
         HASHES: _hashes(recommender, corpus, parts),
         TIME_UNIT: recommender.metrics.get(TIME_UNIT) or unit_of(times),
         LATEST: newest,
@@ -114,6 +115,11 @@ def with_update(
         people=_people(recommender, prepared),
         item_columns=_columns(recommender, corpus),
     )
+
+
+def _without_profile(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metrics without the profile of the data, which describes earlier events only."""
+    return {name: value for name, value in metrics.items() if name != PROFILE}
 
 
 def _learned(recommender: Recommender, prepared: Prepared) -> np.ndarray | None:
