@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +80,18 @@ def test_a_killed_worker_is_replaced_and_the_others_answer(export: Path, tmp_pat
         until(lambda: sum("worker is ready" in line["message"] for line in server.log()) == 3)
         assert server.metric("sasrec_serve_requests_total") >= len(acknowledged)
         assert server.stop() == 0
+
+
+def test_workers_import_nothing_from_the_current_folder(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("numpy", "onnxruntime", "uvicorn"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'RAN')!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    program = (sys.executable, "-P", "-m", "sasrec_serve")
+    with running(export, "--workers", "2", log=tmp_path / "log", program=program) as server:
+        server.post("/recommend", {"history": ["i1"], "k": 1})
+    assert not (tmp_path / "RAN").exists()
 
 
 def test_workers_end_with_their_supervisor(export: Path, tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ def test_trackers(place: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
+def test_serving(place: Path) -> None:
+    pytest.importorskip("sasrec_serve", reason="sasrec-serve is not installed")
+    (place / "export").mkdir()
+    (place / "export" / "serving.json").write_text("{}")
+    ended = run(*COMMAND, "serve", "export", place=place)
+    assert ended.returncode == 2, ended.stderr
+    assert "manifest.json" in ended.stderr
+
+
 def test_python_m(place: Path) -> None:
     ended = run("-m", "sasrec", "data", "list", place=place)
     assert ended.returncode == 0, ended.stderr
@@ -182,6 +191,7 @@ def test_every_module_that_starts_a_process_is_listed() -> None:
             found.add(path.relative_to(SOURCE).as_posix())
             assert "sasrec.system.children" in path.read_text(), path
     assert found == {
+        "cli/serve.py",
         "data/movielens.py",
         "data/formats/parquet.py",
         "recbole/on_ray.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import typer
 from sasrec.cli.options import SavedModel
 from sasrec.cli.output_paths import expanded
 from sasrec.errors import ModelError, SettingsError
+from sasrec.system.children import python_command
 
 ExportFolder = Annotated[
     Path | None,
@@ -87,7 +87,7 @@ def _exported(model: Path, out: Path | None) -> Iterator[Path]:
 
 def _served(folder: Path, words: Sequence[str]) -> int:
     """Return the exit code of the server; signals are passed on to it."""
-    process = subprocess.Popen([sys.executable, "-m", PACKAGE, str(folder), *words])
+    process = subprocess.Popen(python_command("-m", PACKAGE, str(folder), *words))
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         process.send_signal(number)

@@ -138,6 +138,7 @@ class Supervisor:
         process = subprocess.Popen(
             [
                 sys.executable,
+                "-P",  # modules in the current folder are not the server's
                 "-m",
                 "sasrec_serve.server.worker",
                 *(str(number) for number in (listening, reports, self._alive)),
