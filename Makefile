@@ -28,7 +28,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # Tests marked slow (memory limits, several processes, large data), and the property tests again
-# with 60 examples instead of 25.
+# with 100 examples instead of 25.
 test-slow: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m '(slow or hypothesis) and not soak' --hypothesis-profile thorough
 

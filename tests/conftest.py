@@ -8,7 +8,7 @@ from hypothesis import settings
 from sasrec.data.catalogue import fetch
 from sasrec.errors import DataError
 
-settings.register_profile("thorough", deadline=None, max_examples=60)  # no test asserts on time
+settings.register_profile("thorough", deadline=None)  # no test asserts on time
 settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("quick")
 
