@@ -16,24 +16,31 @@ from sasrec.exporting.files import Kind
 from sasrec.exporting.recurrent import gru_layer, scanned_layer
 from sasrec.models.bert4rec import BERT4Rec
 from sasrec.models.caser import Caser
+from sasrec.models.contract import NextItemModel
 from sasrec.models.gru4rec import GRU4Rec
 from sasrec.models.nextitnet import NextItNet, ResidualBlock
 from sasrec.models.parts.attention import SelfAttention
 from sasrec.models.parts.blocks import Block
 
 
-class PaddedBERT4Rec(nn.Module):
-    """Appends the mask to each history and lets all of its events attend to each other."""
+class Rewritten(nn.Module):
+    """Keeps the model whose weights a forward pass uses."""
 
-    def __init__(self, model: BERT4Rec, longest: int) -> None:
-        """Keep the model.
+    def __init__(self, model: NextItemModel, longest: int) -> None:
+        """Keep the arguments.
 
         Args:
             model: In evaluation mode.
-            longest: Not used.
+            longest: Length of the longest history.
         """
         super().__init__()
-        self.model = model
+        self.model, self.longest = model, longest
+
+
+class PaddedBERT4Rec(Rewritten):
+    """Appends the mask to each history and lets all of its events attend to each other."""
+
+    model: BERT4Rec
 
     def forward(self, items: Tensor, lengths: Tensor, *_: Tensor | None) -> Tensor:
         """Return the state of the mask after each history.
@@ -72,18 +79,10 @@ def _attended(attention: SelfAttention, hidden: Tensor, visible: Tensor) -> Tens
     return output
 
 
-class PaddedCaser(nn.Module):
+class PaddedCaser(Rewritten):
     """Computes the filters over the last events of each history."""
 
-    def __init__(self, model: Caser, longest: int) -> None:
-        """Keep the model.
-
-        Args:
-            model: In evaluation mode.
-            longest: Not used.
-        """
-        super().__init__()
-        self.model = model
+    model: Caser
 
     def forward(
         self,
@@ -116,18 +115,10 @@ class PaddedCaser(nn.Module):
         return F.relu(model.join(torch.cat([state, of_user], dim=1)))
 
 
-class PaddedNextItNet(nn.Module):
-    """Applies the convolutions with their full dilations, also to short histories."""
+class PaddedNextItNet(Rewritten):
+    """Applies the convolutions with their full dilations, at most ``longest``, to all histories."""
 
-    def __init__(self, model: NextItNet, longest: int) -> None:
-        """Keep the model.
-
-        Args:
-            model: In evaluation mode.
-            longest: Length of the longest history; a larger dilation is reduced to it.
-        """
-        super().__init__()
-        self.model, self.longest = model, longest
+    model: NextItNet
 
     def forward(self, items: Tensor, lengths: Tensor, *_: Tensor | None) -> Tensor:
         """Return the state after the last event of each history.
@@ -154,20 +145,12 @@ class PaddedNextItNet(nn.Module):
         return F.conv1d(padded, convolution.weight, convolution.bias, dilation=dilation).mT
 
 
-class PaddedGRU4Rec(nn.Module):
+class PaddedGRU4Rec(Rewritten):
     """Applies the recurrent layers through an operator that ONNX has too."""
 
     layer = staticmethod(gru_layer)
 
-    def __init__(self, model: GRU4Rec, longest: int) -> None:
-        """Keep the model.
-
-        Args:
-            model: In evaluation mode.
-            longest: Not used.
-        """
-        super().__init__()
-        self.model = model
+    model: GRU4Rec
 
     def forward(self, items: Tensor, lengths: Tensor, *_: Tensor | None) -> Tensor:
         """Return the state after the last event of each history.
@@ -197,7 +180,7 @@ def _at_last(hidden: Tensor, last: Tensor) -> Tensor:
     return hidden.gather(1, last[:, None, None].expand(-1, 1, hidden.shape[2]))[:, 0]
 
 
-FOR_ONNX: Mapping[str, type[nn.Module]] = {
+FOR_ONNX: Mapping[str, type[Rewritten]] = {
     "BERT4Rec": PaddedBERT4Rec,
     "Caser": PaddedCaser,
     "GRU4Rec": PaddedGRU4Rec,
@@ -206,4 +189,4 @@ FOR_ONNX: Mapping[str, type[nn.Module]] = {
 """Networks of models that do not work with ``Padded``, by the name of their class."""
 FOR_TORCH = {**FOR_ONNX, "GRU4Rec": ScannedGRU4Rec}
 """The same, if the graph is kept for PyTorch."""
-REWRITTEN: Mapping[Kind, Mapping[str, type[nn.Module]]] = {"onnx": FOR_ONNX, "torch": FOR_TORCH}
+REWRITTEN: Mapping[Kind, Mapping[str, type[Rewritten]]] = {"onnx": FOR_ONNX, "torch": FOR_TORCH}
