@@ -11,6 +11,7 @@ import pytest
 from sasrec_serve.errors import DataError
 from sasrec_serve.histories import History
 from sasrec_serve.stores.contract import Event
+from sasrec_serve.stores.importing import import_events
 from sasrec_serve.stores.log_columns import LogColumns
 from sasrec_serve.stores.opening import open_store
 
@@ -65,6 +66,33 @@ def test_integer_tokens_and_no_times_are_read(tmp_path: Path) -> None:
     assert open_store(path).histories(["10"]) == [History(["1", "3"], None, None, "10")]
 
 
+def test_whole_numbers_stored_as_floats_are_tokens_without_a_point(tmp_path: Path) -> None:
+    path = written(
+        tmp_path / "log.parquet",
+        user_id=pa.array([17850.0, None, 12680.0, float("nan")]),
+        item_id=pa.array([22.0, 1.0, 23.0, 2.0], pa.float32()),
+    )
+    store = open_store(path)
+    assert store.histories(["17850", "12680"]) == [
+        History(["22"], user="17850"),
+        History(["23"], user="12680"),
+    ]
+    target = open_store(tmp_path / "events.sqlite")
+    import_events(target, path)
+    assert target.histories(["17850", "12680"]) == store.histories(["17850", "12680"])
+
+
+@pytest.mark.parametrize("number", [1.5, 2.0**53, -(2.0**60), float("inf")])
+def test_floats_that_are_no_exact_whole_numbers_are_no_tokens(
+    tmp_path: Path, number: float
+) -> None:
+    path = written(tmp_path / "log.parquet", user_id=[1.0, number], item_id=["a", "b"])
+    with pytest.raises(DataError, match=r"column 'user_id' has the number .* as text"):
+        open_store(path)
+    with pytest.raises(DataError, match=r"column 'user_id' has the number .* as text"):
+        import_events(open_store(tmp_path / "events.sqlite"), path)
+
+
 def test_an_empty_file_has_no_users(tmp_path: Path) -> None:
     path = written(
         tmp_path / "log.parquet",
@@ -113,7 +141,10 @@ def test_a_parquet_file_is_never_written(tmp_path: Path) -> None:
     ("columns", "message"),
     [
         ({"user": ["u"]}, "has no column 'user_id' of users, only user, item_id"),
-        ({"user_id": [1.5]}, "column 'user_id' has type double; users, items, types and ids must"),
+        (
+            {"user_id": [1.5]},
+            "column 'user_id' has the number 1.5; users, items, types and ids must",
+        ),
         ({"user_id": ["u"], "timestamp": ["soon"]}, "column 'timestamp' has type string; times"),
         ({"user_id": ["u"], "timestamp": [float("inf")]}, "row 1: the time is infinite"),
     ],

@@ -11,9 +11,9 @@ from sasrec_serve.stores.contract import Event
 from sasrec_serve.stores.log_columns import LogColumns
 from sasrec_serve.stores.log_texts import SUFFIXES, read_texts
 from sasrec_serve.stores.parquet_files import (
-    check_token_type,
     opened,
     seconds_or_numbers,
+    token_column,
     translating,
 )
 
@@ -77,8 +77,7 @@ def _tokens(batch: Any, name: str | None, path: Path) -> Sequence[str | None]:
 
     if name is None:
         return [None] * len(batch)
-    column = batch.column(name)
-    check_token_type(column.type, name, path)
+    column = token_column(batch.column(name), name, path)
     return [token or None for token in column.cast(pa.string()).to_pylist()]
 
 

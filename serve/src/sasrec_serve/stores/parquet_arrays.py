@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from sasrec_serve.errors import DataError
 from sasrec_serve.stores.log_columns import LogColumns
 from sasrec_serve.stores.parquet_files import (
-    check_token_type,
     opened,
     seconds_or_numbers,
+    token_column,
     translating,
 )
 from sasrec_serve.stores.rows import UNTIMED
@@ -112,8 +112,7 @@ def _encoded(file: Any, name: str, path: Path) -> tuple[Codes, Any]:
     """Return a column as positions in an Arrow array of its distinct values, -1 if missing."""
     import pyarrow as pa
 
-    column = file.read(columns=[name]).column(0)
-    check_token_type(column.type, name, path)
+    column = token_column(file.read(columns=[name]).column(0), name, path)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     column = column.unify_dictionaries().combine_chunks()
