@@ -341,6 +341,15 @@ def test_an_edited_profile_is_used_or_ignored(data: st.DataObject) -> None:
         json.dumps(result.as_json(), allow_nan=False)
 
 
+@pytest.mark.parametrize("value", ["INF", "1", "nan", 1e300, -1e300, 2e-311, True, [1]])
+def test_a_number_of_a_profile_must_be_a_number(value: object) -> None:
+    before = profile_of(load_corpus(days(0, 2), DataSettings()))
+    for key, inner in (("by_day", "mean"), ("gap", "days"), ("lengths", "mean")):
+        content = json.loads(json.dumps(profile_as_json(before)))
+        content[key][inner] = value
+        assert profile_from_json(content, before.name, before.items, before.counts) is None
+
+
 def test_reports_are_written(tmp_path: Path) -> None:
     new = days(60, 67).with_columns(item_id=pl.lit("<b>&"))
     found = sasrec.compare_data(OLD, new)

@@ -18,6 +18,8 @@ KEY = "profile"
 """Key in ``metrics.json``."""
 MOST = 10**12
 """No count in a profile is above this."""
+LARGEST, SMALLEST = 1e20, 1e-20
+"""Other numbers in a profile are 0 or between these, with a sign; times in nanoseconds are, too."""
 INVALID = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """Exceptions that an edited profile may cause."""
 
@@ -108,8 +110,8 @@ def _parsed(content: dict[str, Any]) -> Profile:
         users=_count(content["users"]),
         fingerprint=str(content["fingerprint"]),
         has_times=bool(content["has_times"]),
-        first=_number(content["first"]),
-        last=_number(content["last"]),
+        first=_optional(content["first"]),
+        last=_optional(content["last"]),
         days=None if days is None else _days(days),
         typical=_typical(content["typical_day"]),
         gap=_gap(content["gap"]),
@@ -152,27 +154,40 @@ def _typical(content: dict[str, Any] | None) -> TypicalDay | None:
     if content is None:
         return None
     events, people, items = (
-        Usual(*(float(content[unit][key]) for key in ("low", "median", "high")))
+        Usual(*(_number(content[unit][key]) for key in ("low", "median", "high")))
         for unit in ("events", "people", "items")
     )
     return TypicalDay(events, people, items, _count(content["days"]))
 
 
 def _gap(content: dict[str, Any] | None) -> Gap | None:
-    return None if content is None else Gap(float(content["days"]), float(content["begins"]))
+    return None if content is None else Gap(_number(content["days"]), _number(content["begins"]))
 
 
 def _lengths(content: dict[str, Any] | None) -> Lengths | None:
     if content is None:
         return None
-    percentiles = tuple(map(float, content["percentiles"]))
+    percentiles = tuple(map(_number, content["percentiles"]))
     if len(percentiles) != len(MEASURED):
         raise ValueError("percentiles")
-    return Lengths(_count(content["count"]), float(content["mean"]), percentiles)
+    return Lengths(_count(content["count"]), _number(content["mean"]), percentiles)
 
 
-def _number(value: object) -> float | None:
-    return None if value is None else float(value)  # type: ignore[arg-type]
+def _number(value: object) -> float:
+    """Return a number; a text is none, although ``float`` would read ``"inf"``.
+
+    Raises:
+        ValueError: It is none, or so large or small that a sum or a ratio could be infinite.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(value)
+    if value and not SMALLEST <= abs(value) <= LARGEST:
+        raise ValueError(value)
+    return float(value)
+
+
+def _optional(value: object) -> float | None:
+    return None if value is None else _number(value)
 
 
 def _as_text(counts: np.ndarray) -> str:
